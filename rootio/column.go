@@ -1,0 +1,334 @@
+package rootio
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Kind is the type of the values of a column.
+type Kind uint8
+
+// The kinds of scalar branches. Integers keep their width and sign, so that a
+// column is written back as the type that it was read as.
+const (
+	Bool Kind = iota + 1
+	Int8
+	Int16
+	Int32
+	Int64
+	Uint8
+	Uint16
+	Uint32
+	Uint64
+	Float32
+	Float64
+)
+
+var kindNames = [...]string{
+	Bool: "bool", Int8: "int8", Int16: "int16", Int32: "int32", Int64: "int64",
+	Uint8: "uint8", Uint16: "uint16", Uint32: "uint32", Uint64: "uint64",
+	Float32: "float32", Float64: "float64",
+}
+
+// String returns the name of the Go type of the values.
+func (k Kind) String() string {
+	if k < Bool || k > Float64 {
+		return fmt.Sprintf("Kind(%d)", uint8(k))
+	}
+	return kindNames[k]
+}
+
+// MarshalText writes the kind as the name of its Go type.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads the name of a Go type.
+func (k *Kind) UnmarshalText(text []byte) error {
+	i := slices.Index(kindNames[:], string(text))
+	if i < int(Bool) {
+		return fmt.Errorf("rootio: no kind of column is called %q", text)
+	}
+	*k = Kind(i)
+	return nil
+}
+
+// IsInteger reports whether the values are integers (bool is not).
+func (k Kind) IsInteger() bool { return k >= Int8 && k <= Uint64 }
+
+// IsFloat reports whether the values are floating-point numbers.
+func (k Kind) IsFloat() bool { return k == Float32 || k == Float64 }
+
+// Field is what a column is, without its values.
+type Field struct {
+	Name  string `json:"name"`
+	Title string `json:"title,omitempty"`
+	Kind  Kind   `json:"kind"`
+}
+
+// Value is the set of Go types that a column can hold.
+type Value interface {
+	bool | int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64 | float32 | float64
+}
+
+// Column is one scalar branch: a field and a value per event.
+type Column struct {
+	Field
+	values any // []T, T the Go type of Kind
+}
+
+// NewColumn returns a column of n zero values.
+func NewColumn(f Field, n int) Column {
+	c := Column{Field: f}
+	switch f.Kind {
+	case Bool:
+		c.values = make([]bool, n)
+	case Int8:
+		c.values = make([]int8, n)
+	case Int16:
+		c.values = make([]int16, n)
+	case Int32:
+		c.values = make([]int32, n)
+	case Int64:
+		c.values = make([]int64, n)
+	case Uint8:
+		c.values = make([]uint8, n)
+	case Uint16:
+		c.values = make([]uint16, n)
+	case Uint32:
+		c.values = make([]uint32, n)
+	case Uint64:
+		c.values = make([]uint64, n)
+	case Float32:
+		c.values = make([]float32, n)
+	case Float64:
+		c.values = make([]float64, n)
+	default:
+		panic(fmt.Sprintf("rootio: NewColumn %q: %v", f.Name, f.Kind))
+	}
+	return c
+}
+
+// ColumnOf returns a column that holds values (not a copy of them).
+func ColumnOf[T Value](name string, values []T) Column {
+	return Column{Field: Field{Name: name, Kind: kindOf[T]()}, values: values}
+}
+
+func kindOf[T Value]() Kind {
+	switch any(*new(T)).(type) {
+	case bool:
+		return Bool
+	case int8:
+		return Int8
+	case int16:
+		return Int16
+	case int32:
+		return Int32
+	case int64:
+		return Int64
+	case uint8:
+		return Uint8
+	case uint16:
+		return Uint16
+	case uint32:
+		return Uint32
+	case uint64:
+		return Uint64
+	case float32:
+		return Float32
+	}
+	return Float64
+}
+
+// Values returns the values of c as the slice that holds them: []bool for
+// [Bool], []int32 for [Int32] and so on.
+func (c Column) Values() any { return c.values }
+
+// Len returns the number of values.
+func (c Column) Len() int {
+	switch v := c.values.(type) {
+	case []bool:
+		return len(v)
+	case []int8:
+		return len(v)
+	case []int16:
+		return len(v)
+	case []int32:
+		return len(v)
+	case []int64:
+		return len(v)
+	case []uint8:
+		return len(v)
+	case []uint16:
+		return len(v)
+	case []uint32:
+		return len(v)
+	case []uint64:
+		return len(v)
+	case []float32:
+		return len(v)
+	case []float64:
+		return len(v)
+	}
+	return 0
+}
+
+// Slice returns the values [lo, hi) of c. The memory is shared.
+func (c Column) Slice(lo, hi int) Column {
+	switch v := c.values.(type) {
+	case []bool:
+		c.values = v[lo:hi]
+	case []int8:
+		c.values = v[lo:hi]
+	case []int16:
+		c.values = v[lo:hi]
+	case []int32:
+		c.values = v[lo:hi]
+	case []int64:
+		c.values = v[lo:hi]
+	case []uint8:
+		c.values = v[lo:hi]
+	case []uint16:
+		c.values = v[lo:hi]
+	case []uint32:
+		c.values = v[lo:hi]
+	case []uint64:
+		c.values = v[lo:hi]
+	case []float32:
+		c.values = v[lo:hi]
+	case []float64:
+		c.values = v[lo:hi]
+	}
+	return c
+}
+
+// Floats copies the values from lo on into dst, as float64 (bool as 0 and 1).
+// 64-bit integers beyond ±2⁵³ are rounded.
+func (c Column) Floats(dst []float64, lo int) {
+	hi := lo + len(dst)
+	switch v := c.values.(type) {
+	case []bool:
+		for i, b := range v[lo:hi] {
+			dst[i] = 0
+			if b {
+				dst[i] = 1
+			}
+		}
+	case []int8:
+		toFloats(dst, v[lo:hi])
+	case []int16:
+		toFloats(dst, v[lo:hi])
+	case []int32:
+		toFloats(dst, v[lo:hi])
+	case []int64:
+		toFloats(dst, v[lo:hi])
+	case []uint8:
+		toFloats(dst, v[lo:hi])
+	case []uint16:
+		toFloats(dst, v[lo:hi])
+	case []uint32:
+		toFloats(dst, v[lo:hi])
+	case []uint64:
+		toFloats(dst, v[lo:hi])
+	case []float32:
+		toFloats(dst, v[lo:hi])
+	case []float64:
+		copy(dst, v[lo:hi])
+	}
+}
+
+// SetFloats stores src into the values from lo on. The caller keeps integers
+// within the range of the kind; a bool is true where src is not zero.
+func (c Column) SetFloats(lo int, src []float64) {
+	hi := lo + len(src)
+	switch v := c.values.(type) {
+	case []bool:
+		for i, x := range src {
+			v[lo+i] = x != 0
+		}
+	case []int8:
+		fromFloats(v[lo:hi], src)
+	case []int16:
+		fromFloats(v[lo:hi], src)
+	case []int32:
+		fromFloats(v[lo:hi], src)
+	case []int64:
+		fromFloats(v[lo:hi], src)
+	case []uint8:
+		fromFloats(v[lo:hi], src)
+	case []uint16:
+		fromFloats(v[lo:hi], src)
+	case []uint32:
+		fromFloats(v[lo:hi], src)
+	case []uint64:
+		fromFloats(v[lo:hi], src)
+	case []float32:
+		fromFloats(v[lo:hi], src)
+	case []float64:
+		copy(v[lo:hi], src)
+	}
+}
+
+type number interface {
+	int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64 | float32
+}
+
+func toFloats[T number](dst []float64, src []T) {
+	for i, x := range src {
+		dst[i] = float64(x)
+	}
+}
+
+func fromFloats[T number](dst []T, src []float64) {
+	for i, x := range src {
+		dst[i] = T(x)
+	}
+}
+
+// Table is a set of columns of equal length: one row per event.
+type Table struct {
+	Columns []Column
+}
+
+// NewTable returns a table of n events with all values zero.
+func NewTable(fields []Field, n int) *Table {
+	t := &Table{Columns: make([]Column, len(fields))}
+	for i, f := range fields {
+		t.Columns[i] = NewColumn(f, n)
+	}
+	return t
+}
+
+// Len returns the number of events.
+func (t *Table) Len() int {
+	if len(t.Columns) == 0 {
+		return 0
+	}
+	return t.Columns[0].Len()
+}
+
+// Fields returns the fields of the columns, in order.
+func (t *Table) Fields() []Field {
+	fields := make([]Field, len(t.Columns))
+	for i, c := range t.Columns {
+		fields[i] = c.Field
+	}
+	return fields
+}
+
+// Column returns the column with the given name, and whether there is one.
+func (t *Table) Column(name string) (Column, bool) {
+	for _, c := range t.Columns {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return Column{}, false
+}
+
+// Slice returns the events [lo, hi) of t. The memory is shared.
+func (t *Table) Slice(lo, hi int) *Table {
+	s := &Table{Columns: make([]Column, len(t.Columns))}
+	for i, c := range t.Columns {
+		s.Columns[i] = c.Slice(lo, hi)
+	}
+	return s
+}
