@@ -1,0 +1,336 @@
+package features
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+const (
+	// maxCodes is the number of distinct values up to which an integer column
+	// is one of codes; maxFloatCodes that of a floating-point column.
+	maxCodes      = 256
+	maxFloatCodes = 32
+	// eventsPerFloatCode is the number of events per distinct value above which
+	// floating-point values are codes rather than a small sample.
+	eventsPerFloatCode = 20
+	// maxExact is the largest integer up to which all are exact in float64.
+	maxExact = 1 << 53
+)
+
+// Fit returns the specification of the columns of t, chosen by looking at the
+// data. w are the weights of the events, nil for 1 each; quantiles and
+// proportions count events of negative weight as absent. An error says which
+// branch cannot be used and why.
+func Fit(t *rootio.Table, w []float64) (*Spec, error) {
+	n := t.Len()
+	if n == 0 {
+		return nil, fmt.Errorf("features: there is no event")
+	}
+	if len(t.Columns) == 0 {
+		return nil, fmt.Errorf("features: there is no column")
+	}
+	if w != nil && len(w) != n {
+		panic(fmt.Sprintf("features: %d weights for %d events", len(w), n))
+	}
+	s := &Spec{}
+	x := make([]float64, n)
+	for _, col := range t.Columns {
+		col.Floats(x, 0)
+		c, err := fitColumn(col.Field, x, w)
+		if err != nil {
+			return nil, err
+		}
+		s.Columns = append(s.Columns, c)
+	}
+	if s.Dim() == 0 {
+		return nil, fmt.Errorf("features: all %d branches are constant, there is nothing to learn", len(s.Columns))
+	}
+	return s, nil
+}
+
+func fitColumn(field rootio.Field, x, w []float64) (Column, error) {
+	c := Column{Field: field}
+	if k := notFinite(x); k >= 0 {
+		bad := 0
+		for _, v := range x {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				bad++
+			}
+		}
+		return c, fmt.Errorf("features: branch %q is not finite in %d of %d events, first in entry %d (%v): leave the branch out or remove the events", field.Name, bad, len(x), k, x[k])
+	}
+	s := newSample(x, w)
+	c.Min, c.Max = s.value[0], s.value[len(s.value)-1]
+	if field.Kind.IsInteger() && (c.Min < -maxExact || c.Max > maxExact) {
+		return c, fmt.Errorf("features: branch %q has values beyond ±2⁵³ (%g to %g), which cannot be kept exactly: leave it out", field.Name, c.Min, c.Max)
+	}
+	distinct := len(s.value)
+	switch {
+	case distinct == 1:
+		c.As = Constant
+	case distinct <= maxCodes && !field.Kind.IsFloat(),
+		distinct <= maxFloatCodes && distinct*eventsPerFloatCode <= len(x):
+		c.As = Codes
+		c.Codes = s.value
+		c.Cumulative = s.proportions()
+	case field.Kind.IsInteger():
+		c.As = Integer
+		c.fitScale(s, len(x))
+	default:
+		c.As = Continuous
+		c.fitScale(s, len(x))
+	}
+	return c, nil
+}
+
+// sample is a column sorted, with equal values joined.
+type sample struct {
+	value  []float64 // ascending, distinct
+	weight []float64 // the sum of the weights of the events with the value
+	count  []int     // their number
+	total  float64   // sum of weights
+}
+
+func newSample(x, w []float64) *sample {
+	s := &sample{}
+	if w == nil {
+		sorted := slices.Clone(x)
+		slices.Sort(sorted)
+		for _, v := range sorted {
+			s.add(v, 1)
+		}
+		return s
+	}
+	order := make([]int, len(x))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(x[a], x[b]) })
+	for _, i := range order {
+		s.add(x[i], max(w[i], 0))
+	}
+	return s
+}
+
+func (s *sample) add(v, w float64) {
+	last := len(s.value) - 1
+	if last < 0 || s.value[last] != v {
+		s.value, s.weight, s.count = append(s.value, v), append(s.weight, 0), append(s.count, 0)
+		last++
+	}
+	s.weight[last] += w
+	s.count[last]++
+	s.total += w
+}
+
+// proportions returns the cumulative proportions of the values. Each value has a
+// share that is larger than zero.
+func (s *sample) proportions() []float64 {
+	cum := make([]float64, len(s.value))
+	least := 1e-9 * s.total / float64(len(s.value))
+	sum := 0.0
+	for i, w := range s.weight {
+		sum += max(w, least)
+		cum[i] = sum
+	}
+	for i := range cum {
+		cum[i] /= sum
+	}
+	cum[len(cum)-1] = 1
+	return cum
+}
+
+// quantiles returns the values of the distribution function in the middle of
+// each value's step, and how many events there are up to each value.
+func (s *sample) steps() (cdf []float64, events []int) {
+	cdf, events = make([]float64, len(s.value)), make([]int, len(s.value))
+	sum, n := 0.0, 0
+	for i, w := range s.weight {
+		cdf[i] = (sum + w/2) / s.total
+		sum += w
+		n += s.count[i]
+		events[i] = n
+	}
+	return cdf, events
+}
+
+// fitScale finds the edges, the scale and the normalising spline of a column of
+// many values in n events.
+func (c *Column) fitScale(s *sample, n int) {
+	if c.As == Integer {
+		lo, hi := c.Min, c.Max+1
+		c.Low, c.High = &lo, &hi
+		// The deviates fill the cells; here their middle stands for them.
+		s = &sample{value: slices.Clone(s.value), weight: s.weight, count: s.count, total: s.total}
+		for i := range s.value {
+			s.value[i] += 0.5
+		}
+		c.Floor = 1e-9
+	} else {
+		c.findEdges(s)
+	}
+
+	y := make([]float64, len(s.value))
+	var mean, m2, sum float64
+	for i, v := range s.value {
+		y[i], _ = c.unbound(v)
+		if w := s.weight[i]; w > 0 { // West, Commun. ACM 22 (1979) 532
+			sum += w
+			d := y[i] - mean
+			mean += d * w / sum
+			m2 += w * d * (y[i] - mean)
+		}
+	}
+	c.Mean, c.Std = mean, math.Sqrt(m2/sum)
+	if !(c.Std > 0) {
+		c.Std = 1
+	}
+	for i := range y {
+		y[i] = (y[i] - c.Mean) / c.Std
+	}
+	c.Normal = normalise(s, y, n)
+}
+
+// normalise returns the spline that maps y, the values of s after the scale, to
+// a standard normal. Its knots are quantiles, and the two ends of the sample, so
+// that no event is an outlier in model space, however heavy the tail. They are
+// closest where events are many, but less so than the events: spaced as quantiles
+// of a normal with twice the variance.
+func normalise(s *sample, y []float64, n int) Spline {
+	const fewest = 5 // events between the end of the sample and the next knot
+	knots := min(int(math.Sqrt(float64(n))/4), 128)
+	if knots < 4 {
+		return Spline{}
+	}
+	cdf, events := s.steps()
+	least := 0.5 / float64(n)
+	var kx, ky []float64
+	add := func(i int) {
+		if z := normalQuantile(min(max(cdf[i], least), 1-least)); len(kx) == 0 || y[i] > kx[len(kx)-1] && z > ky[len(ky)-1] {
+			kx, ky = append(kx, y[i]), append(ky, z)
+		}
+	}
+	last, i := len(y)-1, 0
+	add(0)
+	for k := range knots {
+		p := normalCDF(math.Sqrt2 * normalQuantile((float64(k)+0.5)/float64(knots)))
+		for i < last && cdf[i] < p {
+			i++
+		}
+		if events[i] > fewest && n-events[i] >= fewest {
+			add(i)
+		}
+	}
+	add(last)
+	return NewSpline(kx, ky)
+}
+
+// findEdges decides whether the density of a continuous column ends at a hard
+// edge on either side, and where; and, failing that, whether positive values
+// have a tail that is heavy enough for a logarithm.
+//
+// Near a hard edge order statistics are as far apart as further in, while in a
+// tail they spread: with a, b, c the first, k-th and 2k-th value, (b−a)/(c−b) is
+// about 1 for a density that is finite at the edge, 2.4 for one that begins
+// linearly, and log k/log 2 = 5.6 for an exponential tail (k = 50).
+func (c *Column) findEdges(s *sample) {
+	n := 0
+	for _, k := range s.count {
+		n += k
+	}
+	k := min(50, n/20)
+	if k >= 10 {
+		lo, low := edge(s, k, false)
+		hi, high := edge(s, k, true)
+		gap := math.Inf(1)
+		if low {
+			at := placeEdge(c.Min, lo, -1)
+			c.Low, gap = &at, lo
+		}
+		if high {
+			at := placeEdge(c.Max, hi, +1)
+			c.High, gap = &at, min(gap, hi)
+		}
+		if low || high {
+			c.Floor = 1e-3 * gap
+			return
+		}
+	}
+	if c.Min > 0 && heavyTailed(s) {
+		zero := 0.0
+		c.Low, c.Floor = &zero, 1e-3*c.Min
+	}
+}
+
+// edge reports whether the sample has a hard edge at its lower or upper end, and
+// the mean distance of neighbouring events there.
+func edge(s *sample, k int, upper bool) (spacing float64, hard bool) {
+	at := func(rank int) float64 { // the value of the event of that rank from the end
+		i, step := 0, 1
+		if upper {
+			i, step = len(s.value)-1, -1
+		}
+		for seen := s.count[i]; seen <= rank; seen += s.count[i] {
+			i += step
+		}
+		return s.value[i]
+	}
+	a, b, c := at(0), at(k), at(2*k)
+	near, far := math.Abs(b-a), math.Abs(c-b)
+	if near == 0 { // more than k events at the very end
+		return math.Abs(s.value[len(s.value)-1]-s.value[0]) / float64(len(s.value)), true
+	}
+	const hardest = 3
+	return near / float64(k), near < hardest*far
+}
+
+// reach is how far from the outermost event an edge is looked for, in mean
+// distances of neighbouring events there. A density that begins linearly leaves
+// 7 of them free on average (k = 50); an event beyond the edge would have
+// probability zero, so it should be far enough that no later sample has one.
+const reach = 10
+
+// placeEdge returns where the edge beside the outermost value is, given the mean
+// distance of events there: at a multiple of π/2, else at the roundest decimal
+// number, within reach.
+func placeEdge(outermost, spacing, side float64) float64 {
+	beside := func(unit float64) (at float64, ok bool) {
+		at = outermost / unit
+		if side < 0 {
+			at = math.Floor(at) * unit
+		} else {
+			at = math.Ceil(at) * unit
+		}
+		return at, math.Abs(at-outermost) <= reach*spacing
+	}
+	if at, ok := beside(math.Pi / 2); ok && at != 0 {
+		return at
+	}
+	largest := math.Ceil(math.Log10(max(math.Abs(outermost), spacing)))
+	for digits := range 17 {
+		for _, digit := range []float64{10, 5} {
+			if at, ok := beside(digit * math.Pow(10, largest-float64(digits)-1)); ok {
+				return at
+			}
+		}
+	}
+	return outermost + side*reach*spacing
+}
+
+// heavyTailed reports whether positive values are more symmetric about their
+// median on a logarithmic scale than on a linear one.
+func heavyTailed(s *sample) bool {
+	cdf, _ := s.steps()
+	at := func(p float64) float64 {
+		i, _ := slices.BinarySearch(cdf, p)
+		return s.value[min(i, len(cdf)-1)]
+	}
+	lo, mid, hi := at(0.01), at(0.5), at(0.99)
+	linear := math.Abs((hi - mid) - (mid - lo))
+	log := math.Abs(math.Log(hi/mid) - math.Log(mid/lo))
+	return hi-mid > 2*(mid-lo) && log/math.Log(hi/lo) < linear/(hi-lo)
+}

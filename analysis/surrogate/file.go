@@ -1,0 +1,106 @@
+package surrogate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/internal/atomicfile"
+	"github.com/eidolon-hep/eidolon/internal/safetensors"
+)
+
+// format is the version of the model file. A program reads files up to its own.
+const format = 1
+
+// metadata is what a model file says beside its tensors.
+type metadata struct {
+	Format   int             `json:"format"`
+	Features features.Spec   `json:"features"`
+	Flow     json.RawMessage `json:"flow"`
+	Card     Card            `json:"card"`
+}
+
+// metadataKey is where the metadata of a safetensors file hold ours.
+const metadataKey = "eidolon"
+
+// ErrNotModel says that a file is not a model file.
+var ErrNotModel = errors.New("not a model file")
+
+// Save writes the surrogate to a file: safetensors, with JSON for everything but
+// the parameters. The file appears under its name when it is complete.
+func (s *Surrogate) Save(file string) error {
+	flow, err := json.Marshal(s.Flow)
+	if err != nil {
+		return fmt.Errorf("surrogate: could not describe the flow: %w", err)
+	}
+	text, err := json.Marshal(metadata{format, s.Features, flow, s.Card})
+	if err != nil {
+		return fmt.Errorf("surrogate: could not describe the model: %w", err)
+	}
+	var tensors []safetensors.Tensor
+	for _, t := range s.Flow.Tensors() {
+		tensors = append(tensors, safetensors.Tensor(t))
+	}
+	f, err := atomicfile.Create(file)
+	if err != nil {
+		return fmt.Errorf("surrogate: could not save the model: %w", err)
+	}
+	defer f.Abort()
+	if err := safetensors.Write(f, tensors, map[string]string{metadataKey: string(text)}); err != nil {
+		return fmt.Errorf("surrogate: could not save the model to %q: %w", file, err)
+	}
+	return f.Close()
+}
+
+// Load reads a surrogate that [Surrogate.Save] wrote. The error wraps
+// [ErrNotModel] when the file is something else.
+func Load(file string) (*Surrogate, error) {
+	fail := func(err error) (*Surrogate, error) {
+		return nil, fmt.Errorf("surrogate: could not load %q: %w", file, err)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("surrogate: could not load the model: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fail(err)
+	}
+	tensors, texts, err := safetensors.Read(f, info.Size())
+	if errors.Is(err, safetensors.ErrFormat) {
+		return fail(ErrNotModel)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	text, ok := texts[metadataKey]
+	if !ok {
+		return fail(ErrNotModel)
+	}
+	var m metadata
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		return fail(fmt.Errorf("the description is damaged: %w", err))
+	}
+	if m.Format != format {
+		return fail(fmt.Errorf("the file has format %d, this program reads format %d", m.Format, format))
+	}
+	if err := m.Features.Check(); err != nil {
+		return fail(err)
+	}
+	var parameters []flows.Tensor
+	for _, t := range tensors {
+		parameters = append(parameters, flows.Tensor(t))
+	}
+	flow, err := flows.Load(m.Flow, parameters)
+	if err != nil {
+		return fail(err)
+	}
+	if flow.Dim() != m.Features.Dim() {
+		return fail(fmt.Errorf("the flow has %d features, the columns make %d", flow.Dim(), m.Features.Dim()))
+	}
+	return &Surrogate{Features: m.Features, Flow: flow, Card: m.Card}, nil
+}

@@ -1,0 +1,301 @@
+// Package surrogate puts the parts together: what the columns of a sample look
+// like ([features.Spec]), the density of its events in model space
+// ([flows.Flow]), and where both came from ([Card]). A surrogate is trained on a
+// table of events, asked for new events and for log-densities, saved and loaded.
+package surrogate
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/kernels/dense"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// Surrogate is a model of the events of a sample.
+type Surrogate struct {
+	Features features.Spec
+	Flow     *flows.Flow
+	Card     Card
+}
+
+// Card says where a surrogate came from.
+type Card struct {
+	Version string        `json:"version,omitempty"` // of the program
+	Command string        `json:"command,omitempty"` // that trained it
+	Inputs  []string      `json:"inputs,omitempty"`  // the names of the files
+	Tree    string        `json:"tree,omitempty"`
+	Weight  string        `json:"weight,omitempty"` // the branch of weights
+	Events  int           `json:"events"`           // trained and validated on
+	Options Options       `json:"options"`
+	History flows.History `json:"history"`
+}
+
+// Options say what to train and how. Zero values ask for the defaults.
+type Options struct {
+	Model  string `json:"model"`  // the recipe of the flow; by default "realnvp"
+	Layers int    `json:"layers"` // coupling layers; by default 8
+	Hidden int    `json:"hidden"` // width of the conditioners' hidden layers; by default 128
+	Depth  int    `json:"depth"`  // number of these layers; by default 2
+	Seed   uint64 `json:"seed"`   // of everything random
+
+	Train flows.TrainOptions `json:"-"`
+}
+
+// withDefaults fills in what was left open.
+func (o Options) withDefaults() (Options, error) {
+	for _, v := range []struct {
+		value *int
+		otherwise,
+		most int
+		name string
+	}{
+		{&o.Layers, 8, 1024, "layers"},
+		{&o.Hidden, 128, 1 << 16, "hidden"},
+		{&o.Depth, 2, 64, "depth"},
+	} {
+		if *v.value == 0 {
+			*v.value = v.otherwise
+		}
+		if *v.value < 1 || *v.value > v.most {
+			return o, fmt.Errorf("surrogate: %s must be between 1 and %d, not %d", v.name, v.most, *v.value)
+		}
+	}
+	if o.Model == "" {
+		o.Model = Models[0]
+	}
+	if !slices.Contains(Models[:], o.Model) {
+		return o, fmt.Errorf("surrogate: no model is called %q; there are %v", o.Model, Models)
+	}
+	o.Train.Seed = o.Seed
+	return o, nil
+}
+
+// Models are the names of the models that can be trained.
+var Models = [...]string{"realnvp"}
+
+func newFlow(dim int, o Options) (*flows.Flow, error) {
+	layers := flows.RealNVP(dim, o.Seed, flows.RealNVPOptions{
+		Layers:     o.Layers,
+		Hidden:     slices.Repeat([]int{o.Hidden}, o.Depth),
+		Activation: dense.ReLU,
+	})
+	return flows.New(dim, 0, o.Seed, layers...)
+}
+
+// Training is a surrogate that is about to be trained: its features are known,
+// and how many events it will see.
+type Training struct {
+	*Surrogate
+	Train, Valid int // numbers of events
+
+	table *rootio.Table
+	w     []float64
+}
+
+// streamSplit is the stream of a seed that decides which events validate. It does
+// not depend on the seed of the training, so that trainings can be compared.
+const streamSplit = 1 << 48
+
+// isHeldOut reports whether event i validates: one in ten, by a fixed hash.
+func isHeldOut(i int) bool { return philox.Uint64(0, streamSplit, uint64(i))%10 == 0 }
+
+// New looks at the events of t and their weights w (nil: 1 each), chooses the
+// features and composes the flow. Call [Training.Run] to train it.
+func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkWeights(w); err != nil {
+		return nil, err
+	}
+	spec, err := features.Fit(t, w)
+	if err != nil {
+		return nil, err
+	}
+	flow, err := newFlow(spec.Dim(), opts)
+	if err != nil {
+		return nil, err
+	}
+	tr := &Training{
+		Surrogate: &Surrogate{Features: *spec, Flow: flow, Card: Card{Events: t.Len(), Options: opts}},
+		table:     t,
+		w:         w,
+	}
+	for i := range t.Len() {
+		if isHeldOut(i) {
+			tr.Valid++
+		} else {
+			tr.Train++
+		}
+	}
+	if tr.Train == 0 { // a handful of events
+		tr.Train, tr.Valid = tr.Valid, 0
+	}
+	return tr, nil
+}
+
+func checkWeights(w []float64) error {
+	sum := 0.0
+	for i, v := range w {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("surrogate: the weight is %v in entry %d", v, i)
+		}
+		sum += v
+	}
+	if w != nil && sum <= 0 {
+		return fmt.Errorf("surrogate: the sum of the weights is %g, must be positive", sum)
+	}
+	return nil
+}
+
+// Run trains the flow and returns the surrogate. When ctx is cancelled it returns
+// the best surrogate so far along with the error of ctx.
+func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
+	spec, dim, n := &tr.Features, tr.Features.Dim(), tr.table.Len()
+	z := make([]float32, n*dim)
+	noise := features.Noise{Seed: tr.Card.Options.Seed}
+	if err := spec.Encode(z, nil, tr.table, noise); err != nil {
+		return nil, err
+	}
+
+	// Validation events first: their noise stays, that of the others is refreshed.
+	order := make([]int, 0, n)
+	for i := range n {
+		if tr.Valid > 0 && isHeldOut(i) {
+			order = append(order, i)
+		}
+	}
+	for i := range n {
+		if tr.Valid == 0 || !isHeldOut(i) {
+			order = append(order, i)
+		}
+	}
+	take := func(rows []int) flows.Data {
+		d := flows.Data{Dim: dim, X: make([]float32, len(rows)*dim)}
+		for k, i := range rows {
+			copy(d.X[k*dim:(k+1)*dim], z[i*dim:])
+		}
+		if tr.w != nil {
+			d.W = make([]float32, len(rows))
+			for k, i := range rows {
+				d.W[k] = float32(tr.w[i])
+			}
+		}
+		return d
+	}
+	valid, train := take(order[:tr.Valid]), take(order[tr.Valid:])
+	if spec.IsNoisy() {
+		train.Refresh = func(pass uint64) {
+			noise.Pass = pass + 1
+			// The columns were readable before, so there is no error now.
+			_ = spec.Refresh(z, tr.table, noise)
+			for k, i := range order[tr.Valid:] {
+				copy(train.X[k*dim:(k+1)*dim], z[i*dim:])
+			}
+		}
+	} else {
+		z = nil
+	}
+
+	var err error
+	tr.Card.History, err = tr.Flow.Train(ctx, train, valid, tr.Card.Options.Train)
+	if err != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("surrogate: could not train: %w", err)
+	}
+	return tr.Surrogate, err
+}
+
+// Tails counts what had to be done about generated events outside the range of
+// the training events.
+type Tails struct {
+	Redrawn int64 // draws that were thrown away
+	Clipped int64 // events that stayed outside and were moved to the limit
+}
+
+// margin is how far outside the range of the training events, in units of model
+// space where their standard deviation is about 1, generated ones may lie.
+const margin = 0.5
+
+// redraws is how often an event outside the range is drawn again.
+const redraws = 20
+
+// Generate draws the events first, first+1, … of a seed into t, which has the
+// columns of [features.Spec.Fields]. Event i depends on (seed, i) alone.
+//
+// An event with a feature further than half a standard deviation (of model space)
+// outside the range of the training events is drawn again, 20 times at most, and
+// then moved to that limit.
+func (s *Surrogate) Generate(t *rootio.Table, seed, first uint64) Tails {
+	n, dim := t.Len(), s.Flow.Dim()
+	lo, hi := s.Features.Limits(margin)
+	var redrawn, clipped atomic.Int64
+	var all sync.WaitGroup
+	const piece = 1 << 13
+	z := make([]float32, n*dim)
+	s.Flow.Sample(z, nil, seed, 0, first)
+	for from := 0; from < n; from += piece {
+		to := min(from+piece, n)
+		all.Go(func() {
+			for i := from; i < to; i++ {
+				row := z[i*dim : (i+1)*dim]
+				for attempt := uint64(1); !within(row, lo, hi); attempt++ {
+					if attempt > redraws {
+						for j := range row {
+							row[j] = min(max(row[j], lo[j]), hi[j])
+							if row[j] != row[j] { // NaN
+								row[j] = 0
+							}
+						}
+						clipped.Add(1)
+						break
+					}
+					redrawn.Add(1)
+					s.Flow.Sample(row, nil, seed, attempt, first+uint64(i))
+				}
+			}
+			s.Features.Decode(t.Slice(from, to), z[from*dim:to*dim])
+		})
+	}
+	all.Wait()
+	return Tails{redrawn.Load(), clipped.Load()}
+}
+
+// within reports whether all features are within the limits; NaN is not.
+func within(row, lo, hi []float32) bool {
+	for j, v := range row {
+		if !(v >= lo[j] && v <= hi[j]) {
+			return false
+		}
+	}
+	return true
+}
+
+// LogDensity stores the log-density of the events of t in dst, per unit of each
+// column that is not constant: −Inf where a value is impossible. Columns of codes
+// and integers are dequantised first; the density is that of value + uniform
+// deviate, with the deviates of event first+i.
+func (s *Surrogate) LogDensity(dst []float64, t *rootio.Table, first uint64) error {
+	n, dim := t.Len(), s.Flow.Dim()
+	if len(dst) != n {
+		panic(fmt.Sprintf("surrogate: LogDensity of %d events into %d values", n, len(dst)))
+	}
+	z := make([]float32, n*dim)
+	logDet := make([]float64, n)
+	if err := s.Features.Encode(z, logDet, t, features.Noise{Seed: s.Card.Options.Seed, First: first}); err != nil {
+		return err
+	}
+	s.Flow.LogDensity(dst, z, nil)
+	for i, ld := range logDet {
+		dst[i] += ld
+	}
+	return nil
+}

@@ -1,0 +1,323 @@
+package surrogate
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/internal/zmumu"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// mixed returns a table with columns of all kinds.
+func mixed(n int) *rootio.Table {
+	t := zmumu.Default().Table(1, 0, n)
+	code, flag, run, count := make([]int32, n), make([]bool, n), make([]uint64, n), make([]uint16, n)
+	for i := range n {
+		h := philox.Uint64(2, 0, uint64(i))
+		code[i] = []int32{-13, 13, 2212}[h%3]
+		flag[i] = h>>8%4 == 0
+		run[i] = 160955
+		count[i] = uint16(h >> 16 % 2000)
+	}
+	t.Columns = append(t.Columns[:3:3], rootio.ColumnOf("code", code), rootio.ColumnOf("flag", flag),
+		rootio.ColumnOf("run", run), rootio.ColumnOf("count", count))
+	return t
+}
+
+var small = Options{Layers: 4, Hidden: 16, Seed: 1, Train: flows.TrainOptions{Epochs: 3}}
+
+func train(t *testing.T, table *rootio.Table, w []float64, opts Options) *Surrogate {
+	t.Helper()
+	tr, err := New(table, w, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := tr.Run(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func equalTables(a, b *rootio.Table) bool {
+	if !slices.Equal(a.Fields(), b.Fields()) || a.Len() != b.Len() {
+		return false
+	}
+	x, y := make([]float64, a.Len()), make([]float64, a.Len())
+	for i := range a.Columns {
+		a.Columns[i].Floats(x, 0)
+		b.Columns[i].Floats(y, 0)
+		if !slices.Equal(x, y) {
+			return false
+		}
+	}
+	return true
+}
+
+// TestGenerateIsReproducible checks the contract that event i depends on (seed, i)
+// alone, also through training, a file, the number of processors, and the cuts.
+func TestGenerateIsReproducible(t *testing.T) {
+	table := mixed(3000)
+	s := train(t, table, nil, small)
+	const n = 20000
+	want := rootio.NewTable(s.Features.Fields(), n)
+	tails := s.Generate(want, 9, 50)
+
+	old := runtime.GOMAXPROCS(1)
+	again := train(t, table, nil, small)
+	runtime.GOMAXPROCS(old)
+	file := filepath.Join(t.TempDir(), "m.eidolon")
+	if err := again.Save(file); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, m := range map[string]*Surrogate{"trained again on one processor": again, "loaded": loaded} {
+		got := rootio.NewTable(m.Features.Fields(), n)
+		var sum Tails
+		for lo, size := 0, 1; lo < n; lo, size = lo+size, size*3+1 {
+			part := m.Generate(got.Slice(lo, min(lo+size, n)), 9, uint64(50+lo))
+			sum.Redrawn += part.Redrawn
+			sum.Clipped += part.Clipped
+		}
+		if !equalTables(got, want) {
+			t.Errorf("%s: other events", name)
+		}
+		if sum != tails {
+			t.Errorf("%s: tails %+v, want %+v", name, sum, tails)
+		}
+	}
+	s.Generate(want, 10, 50)
+	got := rootio.NewTable(s.Features.Fields(), n)
+	s.Generate(got, 9, 50)
+	if equalTables(got, want) {
+		t.Error("another seed gives the same events")
+	}
+}
+
+func TestGenerateKeepsTypesAndRanges(t *testing.T) {
+	table := mixed(5000)
+	s := train(t, table, nil, small)
+	out := rootio.NewTable(s.Features.Fields(), 30000)
+	s.Generate(out, 1, 0)
+	if !slices.Equal(out.Fields(), table.Fields()) {
+		t.Errorf("fields %v, want %v", out.Fields(), table.Fields())
+	}
+	in, x := make([]float64, table.Len()), make([]float64, out.Len())
+	for i, c := range s.Features.Columns {
+		table.Columns[i].Floats(in, 0)
+		out.Columns[i].Floats(x, 0)
+		lo, hi := slices.Min(in), slices.Max(in)
+		if c.Kind.IsInteger() || c.Kind == rootio.Bool {
+			if slices.Min(x) < lo || slices.Max(x) > hi {
+				t.Errorf("%s: generated from %g to %g, data from %g to %g", c.Name, slices.Min(x), slices.Max(x), lo, hi)
+			}
+		}
+		for _, v := range x {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				t.Fatalf("%s: generated %g", c.Name, v)
+			}
+		}
+		if c.Name == "code" || c.Name == "flag" || c.Name == "run" {
+			legal := slices.Compact(slices.Sorted(slices.Values(in)))
+			for _, v := range x {
+				if !slices.Contains(legal, v) {
+					t.Fatalf("%s: generated the illegal value %g", c.Name, v)
+				}
+			}
+		}
+	}
+}
+
+// TestTails gives a flow parameters with which most draws leave the range of the
+// data, and checks that none of them gets out.
+func TestTails(t *testing.T) {
+	s := train(t, zmumu.Default().Table(1, 0, 2000), nil, small)
+	for _, tensor := range s.Flow.Tensors() {
+		philox.Normal(tensor.Value, 3, 0, 0)
+	}
+	s.Flow.Update()
+	out := rootio.NewTable(s.Features.Fields(), 2000)
+	tails := s.Generate(out, 1, 0)
+	if tails.Redrawn == 0 || tails.Clipped == 0 {
+		t.Errorf("tails %+v of a wild flow", tails)
+	}
+	for i, c := range s.Features.Columns {
+		x := make([]float64, out.Len())
+		out.Columns[i].Floats(x, 0)
+		width := c.Max - c.Min
+		if lo, hi := slices.Min(x), slices.Max(x); !(lo > c.Min-2*width && hi < c.Max+2*width) {
+			t.Errorf("%s: generated from %g to %g, data from %g to %g", c.Name, lo, hi, c.Min, c.Max)
+		}
+	}
+}
+
+// TestLogDensity compares the density with the truth where that is known.
+func TestLogDensity(t *testing.T) {
+	g := zmumu.Default()
+	table := g.Table(1, 0, 20000)
+	table.Columns = table.Columns[:6]
+	opts := small
+	opts.Train.Epochs = 10
+	s := train(t, table, nil, opts)
+	const n, first = 20000, 1 << 32
+	fresh := g.Table(1, first, n)
+	p, events := make([]float64, n), make([]zmumu.Event, n)
+	if err := s.LogDensity(p, fresh, 0); err != nil {
+		t.Fatal(err)
+	}
+	g.Events(events, 1, first)
+	kl := 0.0
+	for i, e := range events {
+		kl += (g.LogDensity(e) - p[i]) / n
+	}
+	if !(kl > 0 && kl < 0.06) {
+		t.Errorf("KL(truth ‖ model) = %g", kl)
+	}
+	if err := s.LogDensity(p[:5], &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("mass", make([]float64, 5))}}, 0); err == nil {
+		t.Error("no error for missing branches")
+	}
+}
+
+// TestWeights checks that a sample with weights is learnt like the sample that
+// the weights stand for.
+func TestWeights(t *testing.T) {
+	const n = 20000
+	x, w := make([]float64, n), make([]float64, n)
+	philox.Uniform64(x, 1, 0, 0)
+	for i, v := range x { // uniform events, weighted to a density 2x, some of them by pairs of ±
+		w[i] = 2 * v
+	}
+	s := train(t, &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x)}}, w, small)
+	out := rootio.NewTable(s.Features.Fields(), n)
+	s.Generate(out, 1, 0)
+	mean := 0.0
+	for _, v := range out.Columns[0].Values().([]float64) {
+		mean += v / n
+	}
+	if math.Abs(mean-2.0/3) > 0.01 {
+		t.Errorf("mean %g, want 2/3", mean)
+	}
+	for i := range w {
+		w[i] = -w[i]
+	}
+	if _, err := New(&rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x)}}, w, small); err == nil {
+		t.Error("no error for a negative sum of weights")
+	}
+}
+
+func TestFewEvents(t *testing.T) {
+	for n := 2; n < 14; n++ {
+		s := train(t, zmumu.Default().Table(1, 0, n), nil, small)
+		out := rootio.NewTable(s.Features.Fields(), 100)
+		s.Generate(out, 1, 0)
+		for _, c := range out.Columns {
+			x := make([]float64, 100)
+			c.Floats(x, 0)
+			for _, v := range x {
+				if math.IsNaN(v) || math.IsInf(v, 0) {
+					t.Fatalf("%d events: generated %s = %g", n, c.Name, v)
+				}
+			}
+		}
+	}
+}
+
+func TestInterrupt(t *testing.T) {
+	opts := small
+	ctx, cancel := context.WithCancel(context.Background())
+	opts.Train.Epochs = 10000
+	opts.Train.Progress = func(s flows.Status) {
+		if s.Step == 20 {
+			cancel()
+		}
+	}
+	tr, err := New(zmumu.Default().Table(1, 0, 1000), nil, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := tr.Run(ctx)
+	if !errors.Is(err, context.Canceled) || s == nil {
+		t.Fatalf("interrupted training returned %v, error %v", s, err)
+	}
+	s.Generate(rootio.NewTable(s.Features.Fields(), 10), 1, 0)
+}
+
+func TestOptions(t *testing.T) {
+	table := zmumu.Default().Table(1, 0, 100)
+	for name, opts := range map[string]Options{
+		"model":  {Model: "magic"},
+		"layers": {Layers: -1},
+		"hidden": {Hidden: 1 << 30},
+	} {
+		if _, err := New(table, nil, opts); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// TestLoadErrors gives Load files that are no model or damaged in many ways: each
+// is an error, none a panic.
+func TestLoadErrors(t *testing.T) {
+	dir := t.TempDir()
+	good := filepath.Join(dir, "good")
+	s := train(t, mixed(500), nil, small)
+	if err := s.Save(good); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	load := func(data []byte) error {
+		file := filepath.Join(dir, "bad")
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(file)
+		return err
+	}
+	for _, n := range []int{0, 4, 8, 100, len(data) / 2, len(data) - 1} {
+		if err := load(data[:n]); err == nil {
+			t.Errorf("no error for the first %d of %d bytes", n, len(data))
+		}
+	}
+	if err := load(append(slices.Clone(data), 0)); err == nil {
+		t.Error("no error for a byte too many")
+	}
+	for _, c := range [][2]string{
+		{`"F32"`, `"F64"`}, {`\"dim\":6`, `\"dim\":8`}, {`\"format\":1`, `\"format\":9`},
+		{`\"keep\":[`, `\"keep\":[9`}, {`"eidolon"`, `"another"`}, {`\"as\":\"codes\"`, `\"as\":\"magic\"`},
+	} {
+		bad := bytes.ReplaceAll(data, []byte(c[0]), []byte(c[1]))
+		if bytes.Equal(bad, data) {
+			t.Errorf("the file does not have %s", c[0])
+		}
+		if err := load(bad); err == nil {
+			t.Errorf("no error with %s for %s", c[1], c[0])
+		}
+	}
+	for i := range 300 { // any byte of the header
+		bad := slices.Clone(data)
+		bad[int(philox.Uint64(1, 0, uint64(i))%4000)] ^= byte(1 + i%255)
+		_ = load(bad)
+	}
+	if _, err := Load(filepath.Join(dir, "missing")); err == nil || !strings.Contains(err.Error(), "missing") {
+		t.Errorf("a missing file gives the error %v", err)
+	}
+	if err := load([]byte("root but not really, and long enough for a header")); !errors.Is(err, ErrNotModel) {
+		t.Errorf("another file gives the error %v", err)
+	}
+}

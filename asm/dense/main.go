@@ -1,0 +1,148 @@
+// Command dense writes the AVX2 assembly of kernels/dense.
+//
+// Read product.go for the layers and the gradients of their inputs, weights.go
+// for the gradients of the weights, activation.go for the activations that are
+// a pass of their own. What the functions do is said in their comments, which
+// avo copies into the stubs; how slices become calls of them, in
+// kernels/dense/dense_amd64.go.
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+
+	"github.com/eidolon-hep/eidolon/asm/internal/emit"
+)
+
+const (
+	float  = 4 // bytes of a float32
+	vector = 8 // floats of a YMM register
+)
+
+// constants holds the vectors of constants of this program.
+var constants = emit.New()
+
+func main() {
+	ConstraintExpr("!purego")
+	for _, p := range []panel{{columns: 16, rows: []int{6, 1}}, {columns: 8, rows: []int{12, 4, 1}}} {
+		p.forward()
+		p.gradInput()
+	}
+	for _, p := range []panel{{columns: 16, rows: []int{6, 4, 2, 1}}, {columns: 8, rows: []int{12, 4, 2, 1}}} {
+		p.gather()
+		p.gradWeights()
+	}
+	silu()
+	siluGradient()
+	tanh()
+	Generate()
+}
+
+// panel is a block of columns and the numbers of rows, falling to 1, that a
+// tile of it may have. A tile is what one microkernel computes: it lives in
+// registers, rows × columns/8 of them.
+type panel struct {
+	columns int
+	rows    []int
+}
+
+func (p panel) vectors() int { return p.columns / vector }
+
+// tile is rows × vectors of YMM registers.
+type tile [][]VecVirtual
+
+// zeroTile is a tile of zeros.
+func zeroTile(rows, vectors int) tile {
+	t := make(tile, rows)
+	for r := range t {
+		t[r] = make([]VecVirtual, vectors)
+		for v := range t[r] {
+			t[r][v] = YMM()
+			VXORPS(t[r][v], t[r][v], t[r][v])
+		}
+	}
+	return t
+}
+
+// each calls f for every register of the tile, with its row and vector.
+func (t tile) each(f func(r, v int, acc VecVirtual)) {
+	for r := range t {
+		for v := range t[r] {
+			f(r, v, t[r][v])
+		}
+	}
+}
+
+// rowPointers are the addresses of rows that are a stride in bytes apart. Since
+// an address in an instruction may add the stride once or twice, one register
+// serves three rows.
+type rowPointers struct {
+	base   []GPVirtual
+	stride GPVirtual
+}
+
+func newRowPointers(first, stride GPVirtual, rows int) rowPointers {
+	p := rowPointers{stride: stride}
+	for r := 0; r < rows; r += 3 {
+		base := GP64()
+		if r == 0 {
+			MOVQ(first, base)
+		} else {
+			LEAQ(p.row(r-1), base)
+			ADDQ(stride, base)
+		}
+		p.base = append(p.base, base)
+	}
+	return p
+}
+
+// row is the address of row r's beginning.
+func (p rowPointers) row(r int) Mem {
+	m := Mem{Base: p.base[r/3]}
+	if r%3 > 0 {
+		m.Index, m.Scale = p.stride, uint8(r%3)
+	}
+	return m
+}
+
+// advance moves all rows on by bytes.
+func (p rowPointers) advance(bytes int) {
+	for _, base := range p.base {
+		ADDQ(U32(bytes), base)
+	}
+}
+
+// argument is a new register with an argument of the function, times scale.
+func argument(name string, scale int) GPVirtual {
+	r := GP64()
+	Load(Param(name), r)
+	if scale > 1 {
+		IMUL3Q(Imm(uint64(scale)), r, r)
+	}
+	return r
+}
+
+// loop repeats body n times, unroll at a time as long as possible: body is
+// written unroll times in the loop, with the number of the copy, and next moves
+// its pointers on by a number of iterations. n is destroyed.
+func loop(name string, n GPVirtual, unroll int, body func(copy int), next func(iterations int)) {
+	SUBQ(Imm(uint64(unroll)), n)
+	JL(LabelRef(name + "_rest"))
+	Label(name + "_unrolled")
+	for i := range unroll {
+		body(i)
+	}
+	next(unroll)
+	SUBQ(Imm(uint64(unroll)), n)
+	JGE(LabelRef(name + "_unrolled"))
+	Label(name + "_rest")
+	ADDQ(U32(unroll), n)
+	JZ(LabelRef(name + "_end"))
+	Label(name + "_single")
+	body(0)
+	next(1)
+	DECQ(n)
+	JNZ(LabelRef(name + "_single"))
+	Label(name + "_end")
+}

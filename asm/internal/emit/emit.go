@@ -1,0 +1,96 @@
+// Package emit writes elementary functions of eight float32 into avo programs.
+//
+// Within the TEXT of an avo program,
+//
+//	e := emit.New()
+//	y := e.Exp8(x)
+//
+// appends the AVX2 and FMA instructions that compute y = exp(x) in each lane of
+// the YMM register x, which keeps its value, and returns the new register y. The
+// constants needed are memory operands, emitted once per program, so that the
+// registers are left to the caller: no function needs more than five beside x
+// at a time. A loop that has registers to spare may Hold them instead.
+//
+// All functions take the whole range of float32, subnormal numbers, infinities
+// and NaN included. The errors stated in ULP are proved by the tests of
+// kernels/vmath, whose functions are these in a loop.
+package emit
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/mmcloughlin/avo/attr"
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// Predicates of VCMPPS that raise no exception on NaN. Lt, Gt, Ge and Eq are
+// false where an operand is NaN, NotLt is true there.
+const (
+	Eq    = U8(0x00)
+	Lt    = U8(0x11)
+	NotLt = U8(0x15)
+	Ge    = U8(0x1d)
+	Gt    = U8(0x1e)
+)
+
+// Emitter is one avo program's store of constants and writer of functions.
+type Emitter struct {
+	vectors map[string]Mem
+	held    map[float32]VecVirtual
+}
+
+// New returns the emitter of a program. A program needs only one.
+func New() *Emitter { return &Emitter{vectors: make(map[string]Mem)} }
+
+// Float is an operand of eight times x, to be read only: a register while x is
+// held, else memory.
+func (e *Emitter) Float(x float32) Op {
+	if r, ok := e.held[x]; ok {
+		return r
+	}
+	return e.Bits(math.Float32bits(x))
+}
+
+// Hold loads constants into registers and keeps them there until Release.
+// Without it, the loads bound the speed of a loop over these functions.
+func (e *Emitter) Hold(constants []float32) {
+	e.held = make(map[float32]VecVirtual)
+	for _, x := range constants {
+		r := YMM()
+		VMOVAPS(e.Bits(math.Float32bits(x)), r)
+		e.held[x] = r
+	}
+}
+
+// Release ends what Hold began. It must be called before the next TEXT.
+func (e *Emitter) Release() { e.held = nil }
+
+// Bits is a memory operand of eight times the 32 bits u.
+func (e *Emitter) Bits(u uint32) Mem {
+	return e.vector(fmt.Sprintf("all_%08x", u), [8]uint32{u, u, u, u, u, u, u, u})
+}
+
+// Mask8 is a mask for VMASKMOVPS with the first n lanes on: none if n ≤ 0, all
+// if n ≥ 8.
+func (e *Emitter) Mask8(n GPVirtual) VecVirtual {
+	count, mask := XMM(), YMM()
+	VMOVD(n.As32(), count)
+	VPBROADCASTD(count, mask)
+	VPCMPGTD(e.vector("lanes", [8]uint32{0, 1, 2, 3, 4, 5, 6, 7}), mask, mask)
+	return mask
+}
+
+func (e *Emitter) vector(name string, lanes [8]uint32) Mem {
+	mem, ok := e.vectors[name]
+	if !ok {
+		mem = GLOBL(name, attr.RODATA|attr.NOPTR)
+		for i, u := range lanes {
+			DATA(4*i, U32(u))
+		}
+		e.vectors[name] = mem
+	}
+	return mem
+}

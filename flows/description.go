@@ -1,0 +1,106 @@
+package flows
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// description is a flow without its parameters.
+type description struct {
+	Dim     int          `json:"dim"`
+	Context int          `json:"context,omitempty"`
+	Layers  []namedLayer `json:"layers"`
+}
+
+// namedLayer is a layer with the name of its type beside it.
+type namedLayer struct{ Layer }
+
+func (l namedLayer) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]Layer{l.typeName(): l.Layer})
+}
+
+func (l *namedLayer) UnmarshalJSON(text []byte) error {
+	var byName map[string]json.RawMessage
+	if err := json.Unmarshal(text, &byName); err != nil {
+		return err
+	}
+	if len(byName) != 1 {
+		return fmt.Errorf("flows: a layer is an object with one name, not %d", len(byName))
+	}
+	for name, raw := range byName {
+		var err error
+		switch name {
+		case AffineCoupling{}.typeName():
+			l.Layer, err = decodeLayer[AffineCoupling](raw)
+		default:
+			err = errors.New("there is no such layer")
+		}
+		if err != nil {
+			return fmt.Errorf("flows: layer %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func decodeLayer[L Layer](text []byte) (Layer, error) {
+	var l L
+	err := json.Unmarshal(text, &l)
+	return l, err
+}
+
+// MarshalJSON describes what the flow is composed of, without its parameters.
+func (f *Flow) MarshalJSON() ([]byte, error) {
+	d := description{Dim: f.dim, Context: f.context}
+	for _, l := range f.layers {
+		d.Layers = append(d.Layers, namedLayer{l})
+	}
+	return json.Marshal(d)
+}
+
+// Load returns the flow with the given description, as [Flow.MarshalJSON] writes
+// it, and the given parameters. Names and shapes must be those of the flow; they
+// are compared before memory is asked for.
+func Load(text []byte, tensors []Tensor) (*Flow, error) {
+	var d description
+	if err := json.Unmarshal(text, &d); err != nil {
+		return nil, fmt.Errorf("flows: could not read the description of a flow: %w", err)
+	}
+	const most = 1 << 20 // features or layers
+	if d.Dim < 1 || d.Dim > most || d.Context < 0 || d.Context > most || len(d.Layers) > most {
+		return nil, fmt.Errorf("flows: the description tells of %d features, %d context features and %d layers", d.Dim, d.Context, len(d.Layers))
+	}
+	layers := make([]Layer, len(d.Layers))
+	want := 0
+	for i, l := range d.Layers {
+		n, err := l.parameters(d.Dim, d.Context)
+		if err != nil {
+			return nil, fmt.Errorf("flows: layer %d: %w", i, err)
+		}
+		want += n
+		layers[i] = l.Layer
+	}
+	have := 0
+	for _, t := range tensors {
+		have += len(t.Value)
+	}
+	if have != want {
+		return nil, fmt.Errorf("flows: %d parameters for a flow of %d", have, want)
+	}
+	f, err := New(d.Dim, d.Context, 0, layers...)
+	if err != nil {
+		return nil, err
+	}
+	byName := map[string][]float32{}
+	for _, t := range tensors {
+		byName[t.Name] = t.Value
+	}
+	for _, t := range f.Tensors() {
+		if len(byName[t.Name]) != len(t.Value) {
+			return nil, fmt.Errorf("flows: tensor %q has %d parameters, must have %d", t.Name, len(byName[t.Name]), len(t.Value))
+		}
+		copy(t.Value, byName[t.Name])
+	}
+	f.Update()
+	return f, nil
+}

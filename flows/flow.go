@@ -1,0 +1,257 @@
+// Package flows holds normalizing flows: invertible maps between the density of
+// the data and a standard normal, composed of bijections, trained by maximum
+// likelihood, with exact log-densities and independent samples.
+//
+// One convention holds everywhere: Forward maps data x to noise z, Inverse maps
+// noise to data, and log|det J| is that of the direction that is taken. The
+// log-density of x is log N(z; 0, 1) + log|det ∂z/∂x|.
+//
+// A flow knows nothing of files or columns: rows are float32, row-major, one
+// event each, and every row is independent of all others. With a context, a
+// second matrix with a row per event, the density is conditional: p(x|c).
+package flows
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+
+	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+)
+
+// Layer describes a bijection of a flow: what it is, without its parameters. It
+// can be written as JSON, which is how a model file tells which flow its
+// parameters belong to. The layers of this package are [AffineCoupling].
+type Layer interface {
+	// build adds the parameters of the layer to p, under names that begin with
+	// name.
+	build(p *nn.Params, name string, dim, context int) (bijection, error)
+	// parameters returns how many parameters build adds.
+	parameters(dim, context int) (int, error)
+	// typeName is what the type is called in a description.
+	typeName() string
+}
+
+// bijection is an invertible map of rows with parameters. All methods work in
+// place on m rows; a state belongs to one goroutine.
+type bijection interface {
+	// init sets the parameters to their starting values.
+	init(seed, stream uint64)
+	// pack takes over changed parameters.
+	pack()
+	newState(rows int) any
+	// forward maps x to noise and adds log|det J| of each row to logDet. What
+	// backward needs is kept in the state.
+	forward(state any, x, c, logDet []float32, m int)
+	// inverse maps x to data and adds log|det J| of the inverse to logDet.
+	inverse(state any, x, c, logDet []float32, m int)
+	// backward follows forward: g enters as ∂L/∂y and leaves as ∂L/∂x, gLogDet
+	// is ∂L/∂log|det J|, and the parameters' gradients are added to grad.
+	backward(state any, grad, g, gLogDet []float32, m int)
+}
+
+// Flow is a composition of bijections, data → noise, over a standard normal base
+// distribution. Its methods may be called by several goroutines at a time.
+type Flow struct {
+	dim, context int
+	layers       []Layer
+	bijections   []bijection
+	params       nn.Params
+	memory       sync.Pool // of *states that no goroutine is using
+}
+
+// New returns the flow of events with dim features, and context features to be
+// conditional on (0 for none), that applies the layers in order from data to
+// noise. Its parameters are at their starting values for the seed.
+func New(dim, context int, seed uint64, layers ...Layer) (*Flow, error) {
+	if dim < 1 || context < 0 {
+		return nil, fmt.Errorf("flows: %d features with %d context features", dim, context)
+	}
+	f := &Flow{dim: dim, context: context, layers: layers}
+	for i, l := range layers {
+		b, err := l.build(&f.params, fmt.Sprint(i), dim, context)
+		if err != nil {
+			return nil, fmt.Errorf("flows: layer %d: %w", i, err)
+		}
+		f.bijections = append(f.bijections, b)
+	}
+	f.memory.New = func() any { return f.newStates() }
+	for i, b := range f.bijections {
+		b.init(seed, uint64(i))
+		b.pack()
+	}
+	return f, nil
+}
+
+// Dim returns the number of features of an event.
+func (f *Flow) Dim() int { return f.dim }
+
+// Context returns the number of features that the density is conditional on.
+func (f *Flow) Context() int { return f.context }
+
+// Layers returns what the flow is composed of.
+func (f *Flow) Layers() []Layer { return f.layers }
+
+// Tensor is a named part of the parameters of a flow.
+type Tensor struct {
+	Name  string
+	Shape []int
+	Value []float32 // the memory of the flow itself
+}
+
+// Tensors returns the parameters. Whoever changes them calls [Flow.Update].
+func (f *Flow) Tensors() []Tensor {
+	tensors := make([]Tensor, len(f.params.Tensors))
+	for i, t := range f.params.Tensors {
+		tensors[i] = Tensor{t.Name, t.Shape, t.Of(f.params.Value)}
+	}
+	return tensors
+}
+
+// Update takes over changed parameters.
+func (f *Flow) Update() {
+	for _, b := range f.bijections {
+		b.pack()
+	}
+}
+
+// String says how many layers and parameters the flow has.
+func (f *Flow) String() string {
+	var kinds []string
+	for _, l := range f.layers {
+		kind := strings.TrimPrefix(fmt.Sprintf("%T", l), "flows.")
+		if len(kinds) == 0 || kinds[len(kinds)-1] != kind {
+			kinds = append(kinds, kind)
+		}
+	}
+	return fmt.Sprintf("%d layers (%s), %d parameters", len(f.layers), strings.Join(kinds, ", "), len(f.params.Value))
+}
+
+// states is the memory that one goroutine needs for a tile of rows.
+type states struct {
+	of     []any // the bijections
+	x      []float32
+	logDet []float32
+}
+
+func (f *Flow) newStates() *states {
+	s := &states{
+		of:     make([]any, len(f.bijections)),
+		x:      make([]float32, nn.Tile*f.dim),
+		logDet: make([]float32, nn.Tile),
+	}
+	for i, b := range f.bijections {
+		s.of[i] = b.newState(nn.Tile)
+	}
+	return s
+}
+
+func (f *Flow) forward(s *states, x, c, logDet []float32, m int) {
+	for i, b := range f.bijections {
+		b.forward(s.of[i], x, c, logDet, m)
+	}
+}
+
+func (f *Flow) inverse(s *states, x, c, logDet []float32, m int) {
+	for i := len(f.bijections) - 1; i >= 0; i-- {
+		f.bijections[i].inverse(s.of[i], x, c, logDet, m)
+	}
+}
+
+func (f *Flow) backward(s *states, grad, g, gLogDet []float32, m int) {
+	for i := len(f.bijections) - 1; i >= 0; i-- {
+		f.bijections[i].backward(s.of[i], grad, g, gLogDet, m)
+	}
+}
+
+// Forward maps data to noise: z (n×Dim) gets f(x), and logDet (n), unless nil,
+// log|det ∂z/∂x|. c is the context, n×Context. z may be x.
+func (f *Flow) Forward(z, logDet, x, c []float32) {
+	f.apply(z, logDet, x, c, f.forward)
+}
+
+// Inverse maps noise to data: x (n×Dim) gets f⁻¹(z), and logDet (n), unless nil,
+// log|det ∂x/∂z|. c is the context, n×Context. x may be z.
+func (f *Flow) Inverse(x, logDet, z, c []float32) {
+	f.apply(x, logDet, z, c, f.inverse)
+}
+
+func (f *Flow) apply(y, logDet, x, c []float32, direction func(s *states, x, c, logDet []float32, m int)) {
+	n := len(x) / f.dim
+	f.checkRows(n, len(x), len(y), len(c))
+	if logDet != nil && len(logDet) != n {
+		panic(fmt.Sprintf("flows: %d values of log|det J| for %d rows", len(logDet), n))
+	}
+	nn.Parallel(n, rowsPerGoroutine, func(lo, hi int) {
+		s := f.memory.Get().(*states)
+		defer f.memory.Put(s)
+		for ; lo < hi; lo += nn.Tile {
+			m := min(nn.Tile, hi-lo)
+			ld := s.logDet[:m]
+			if logDet != nil {
+				ld = logDet[lo : lo+m]
+			}
+			clear(ld)
+			tile := y[lo*f.dim : (lo+m)*f.dim]
+			copy(tile, x[lo*f.dim:])
+			direction(s, tile, c[lo*f.context:(lo+m)*f.context], ld, m)
+		}
+	})
+}
+
+// rowsPerGoroutine is how many rows a goroutine takes at a time.
+const rowsPerGoroutine = 64 * nn.Tile
+
+func (f *Flow) checkRows(n, x, y, c int) {
+	if n*f.dim != x || x != y || n*f.context != c {
+		panic(fmt.Sprintf("flows: slices of %d, %d and %d values for rows of %d features and %d context features", x, y, c, f.dim, f.context))
+	}
+}
+
+// LogDensity stores log p(x|c) of each row of x (n×Dim) in dst (n): the sum of
+// the base distribution's log-density of z and log|det ∂z/∂x|. c is the context,
+// n×Context.
+func (f *Flow) LogDensity(dst []float64, x, c []float32) {
+	n := len(dst)
+	f.checkRows(n, len(x), n*f.dim, len(c))
+	nn.Parallel(n, rowsPerGoroutine, func(lo, hi int) {
+		s := f.memory.Get().(*states)
+		defer f.memory.Put(s)
+		for ; lo < hi; lo += nn.Tile {
+			m := min(nn.Tile, hi-lo)
+			z, logDet := s.x[:m*f.dim], s.logDet[:m]
+			copy(z, x[lo*f.dim:])
+			clear(logDet)
+			f.forward(s, z, c[lo*f.context:(lo+m)*f.context], logDet, m)
+			for i := range m {
+				dst[lo+i] = logNormal(z[i*f.dim:(i+1)*f.dim]) + float64(logDet[i])
+			}
+		}
+	})
+}
+
+// logNormal is the log-density of the base distribution, N(z; 0, 1).
+func logNormal(z []float32) float64 {
+	sum := 0.0
+	for _, v := range z {
+		sum += float64(v) * float64(v)
+	}
+	return -0.5*sum - 0.5*float64(len(z))*math.Log(2*math.Pi)
+}
+
+// streamSample is the first of the streams of a seed that samples are drawn from.
+const streamSample = 1 << 56
+
+// Sample draws the events first, first+1, … of a seed into x (n×Dim). c is the
+// context, n×Context. Event i depends on (seed, attempt, i) and its context
+// alone, however the events are cut into calls; another attempt is another event.
+func (f *Flow) Sample(x, c []float32, seed, attempt, first uint64) {
+	n := len(x) / f.dim
+	f.checkRows(n, len(x), len(x), len(c))
+	nn.Parallel(n, rowsPerGoroutine, func(lo, hi int) {
+		philox.Normal(x[lo*f.dim:hi*f.dim], seed, streamSample+attempt, (first+uint64(lo))*uint64(f.dim))
+	})
+	f.Inverse(x, nil, x, c)
+}

@@ -1,0 +1,358 @@
+package flows
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/kernels/dense"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+)
+
+func normals(n int, seed uint64) []float32 {
+	x := make([]float32, n)
+	philox.Normal(x, seed, 0, 0)
+	return x
+}
+
+// randomFlow returns a flow whose parameters, unlike those of a new one, are far
+// from the identity.
+func randomFlow(t *testing.T, dim, context int, layers ...Layer) *Flow {
+	t.Helper()
+	f, err := New(dim, context, 1, layers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range normals(len(f.params.Value), 2) {
+		f.params.Value[i] += 0.3 * v
+	}
+	f.Update()
+	return f
+}
+
+// cases are flows of all kinds, with the odd sizes that have broken others.
+func cases(t *testing.T) map[string]*Flow {
+	flows := map[string]*Flow{}
+	for _, dim := range []int{1, 2, 3, 7} {
+		for _, context := range []int{0, 2} {
+			for _, act := range []dense.Activation{dense.ReLU, dense.Tanh} {
+				layers := RealNVP(dim, 1, RealNVPOptions{Layers: 4, Hidden: []int{8, 9}, Activation: act})
+				flows[fmt.Sprintf("RealNVP D=%d C=%d %v", dim, context, act)] = randomFlow(t, dim, context, layers...)
+			}
+		}
+	}
+	flows["keeps all"] = randomFlow(t, 2, 0, AffineCoupling{Keep: []int{0, 1}, Hidden: []int{4}, Activation: dense.Tanh})
+	flows["no layer"] = randomFlow(t, 3, 0)
+	return flows
+}
+
+// reference maps one row to noise in float64, with the given parameters.
+func reference(f *Flow, params, x, c []float64) (z []float64, logDet float64) {
+	z = slices.Clone(x)
+	tensors := f.params.Tensors
+	for _, b := range f.bijections {
+		a := b.(*affineCoupling)
+		var h []float64
+		for _, k := range a.keep {
+			h = append(h, z[k])
+		}
+		h = append(h, c...)
+		l := f.layers[0].(AffineCoupling)
+		for i := range len(l.Hidden) + 1 {
+			w, bias := tensors[0], tensors[1]
+			tensors = tensors[2:]
+			y := slices.Clone(params[bias.Offset : bias.Offset+bias.Len()])
+			for k, v := range h {
+				for j := range y {
+					y[j] += v * params[w.Offset+k*len(y)+j]
+				}
+			}
+			for j := range y {
+				switch {
+				case i == len(l.Hidden):
+				case l.Activation == dense.ReLU:
+					y[j] = max(y[j], 0)
+				case l.Activation == dense.Tanh:
+					y[j] = math.Tanh(y[j])
+				}
+			}
+			h = y
+		}
+		n, bound := len(a.change), float64(a.bound)
+		for j, k := range a.change {
+			s := bound * math.Tanh(h[j]/bound)
+			z[k] = z[k]*math.Exp(s) + h[n+j]
+			logDet += s
+		}
+	}
+	return z, logDet
+}
+
+func floats(x []float32) []float64 {
+	y := make([]float64, len(x))
+	for i, v := range x {
+		y[i] = float64(v)
+	}
+	return y
+}
+
+func TestForwardAgreesWithFloat64(t *testing.T) {
+	for name, f := range cases(t) {
+		const n = 150
+		x, c := normals(n*f.dim, 3), normals(n*f.context, 4)
+		z, logDet := make([]float32, len(x)), make([]float32, n)
+		f.Forward(z, logDet, x, c)
+		params := floats(f.params.Value)
+		for i := range n {
+			want, wantDet := reference(f, params, floats(x[i*f.dim:(i+1)*f.dim]), floats(c[i*f.context:(i+1)*f.context]))
+			for j, w := range want {
+				if d := math.Abs(float64(z[i*f.dim+j]) - w); d > 1e-4*(1+math.Abs(w)) {
+					t.Fatalf("%s: z[%d][%d] = %g, want %g", name, i, j, z[i*f.dim+j], w)
+				}
+			}
+			if d := math.Abs(float64(logDet[i]) - wantDet); d > 1e-4*(1+math.Abs(wantDet)) {
+				t.Fatalf("%s: log|det J| of row %d is %g, want %g", name, i, logDet[i], wantDet)
+			}
+		}
+	}
+}
+
+func TestInverseUndoesForward(t *testing.T) {
+	for name, f := range cases(t) {
+		const n = 200
+		x, c := normals(n*f.dim, 3), normals(n*f.context, 4)
+		z, there, back := make([]float32, len(x)), make([]float32, n), make([]float32, n)
+		f.Forward(z, there, x, c)
+		f.Inverse(z, back, z, c)
+		for i := range x {
+			if d := math.Abs(float64(z[i] - x[i])); d > 1e-3*(1+math.Abs(float64(x[i]))) {
+				t.Fatalf("%s: f⁻¹(f(x)) = %g, x = %g", name, z[i], x[i])
+			}
+		}
+		for i := range there {
+			if d := math.Abs(float64(there[i] + back[i])); d > 1e-3*(1+math.Abs(float64(there[i]))) {
+				t.Fatalf("%s: log|det| %g there, %g back", name, there[i], back[i])
+			}
+		}
+	}
+}
+
+// TestGradient compares the gradient of the weighted loss with finite differences
+// of the float64 reference, for the parameters.
+func TestGradient(t *testing.T) {
+	for name, f := range cases(t) {
+		const n = 5
+		x, c, w := normals(n*f.dim, 3), normals(n*f.context, 4), normals(n, 5)
+		worker := (*likelihood)(f).NewWorker()
+		grad := make([]float32, len(f.params.Value))
+		got := worker.Loss(grad, nn.Rows{N: n, X: slices.Clone(x), C: c, W: w})
+
+		params := floats(f.params.Value)
+		loss := func() float64 {
+			sum := 0.0
+			for i := range n {
+				z, logDet := reference(f, params, floats(x[i*f.dim:(i+1)*f.dim]), floats(c[i*f.context:(i+1)*f.context]))
+				p := logDet
+				for _, v := range z {
+					p -= 0.5*v*v + 0.5*math.Log(2*math.Pi)
+				}
+				sum -= float64(w[i]) * p
+			}
+			return sum
+		}
+		if want := loss(); math.Abs(got-want) > 1e-3*(1+math.Abs(want)) {
+			t.Fatalf("%s: loss %g, want %g", name, got, want)
+		}
+		scale := 1.0 // the largest gradient
+		for _, g := range grad {
+			scale = max(scale, math.Abs(float64(g)))
+		}
+		for i := range params {
+			const h = 1e-6
+			old := params[i]
+			params[i] = old + h
+			up := loss()
+			params[i] = old - h
+			down := loss()
+			params[i] = old
+			want := (up - down) / (2 * h)
+			if d := math.Abs(float64(grad[i]) - want); d > 1e-4*(scale+math.Abs(want)) {
+				t.Errorf("%s: ∂L/∂θ[%d] = %g, want %g", name, i, grad[i], want)
+				break
+			}
+		}
+	}
+}
+
+// TestDensityIntegratesToOne integrates exp(LogDensity) over a fine grid.
+func TestDensityIntegratesToOne(t *testing.T) {
+	const reach, steps = 30.0, 1500
+	for _, dim := range []int{1, 2} {
+		layers := RealNVP(dim, 1, RealNVPOptions{Layers: 2, Hidden: []int{6}, Activation: dense.Tanh, Bound: 0.5})
+		f := randomFlow(t, dim, 1, layers...)
+		h := 2 * reach / steps
+		n := steps
+		if dim == 2 {
+			n = steps * steps
+		}
+		x, c, p := make([]float32, n*dim), make([]float32, n), make([]float64, n)
+		for i := range n {
+			c[i] = 0.7
+			for j, k := 0, i; j < dim; j, k = j+1, k/steps {
+				x[i*dim+j] = float32(-reach + (float64(k%steps)+0.5)*h)
+			}
+		}
+		f.LogDensity(p, x, c)
+		sum := 0.0
+		for _, v := range p {
+			sum += math.Exp(v)
+		}
+		sum *= math.Pow(h, float64(dim))
+		if math.Abs(sum-1) > 1e-3 {
+			t.Errorf("D = %d: ∫p = %g", dim, sum)
+		}
+	}
+}
+
+func TestNewFlowIsIdentity(t *testing.T) {
+	f, err := New(5, 0, 1, RealNVP(5, 1, RealNVPOptions{})...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := normals(100*5, 1)
+	z, logDet := make([]float32, len(x)), make([]float32, 100)
+	f.Forward(z, logDet, x, nil)
+	if !slices.Equal(z, x) {
+		t.Error("a new flow changes its input")
+	}
+	if slices.Max(logDet) != 0 || slices.Min(logDet) != 0 {
+		t.Error("log|det J| of a new flow is not zero")
+	}
+}
+
+// TestSampleIsIndependentOfCuts checks that event i depends on (seed, i) alone.
+func TestSampleIsIndependentOfCuts(t *testing.T) {
+	for name, f := range cases(t) {
+		const n = 9000 // more than one goroutine's share
+		c := normals(n*f.context, 4)
+		want := make([]float32, n*f.dim)
+		f.Sample(want, c, 7, 0, 100)
+		for _, procs := range []int{1, 4} {
+			old := runtime.GOMAXPROCS(procs)
+			got := make([]float32, n*f.dim)
+			for lo, size := 0, 1; lo < n; lo, size = lo+size, size*3+1 {
+				hi := min(lo+size, n)
+				f.Sample(got[lo*f.dim:hi*f.dim], c[lo*f.context:hi*f.context], 7, 0, uint64(100+lo))
+			}
+			runtime.GOMAXPROCS(old)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s, GOMAXPROCS=%d: other events when drawn in pieces", name, procs)
+			}
+		}
+		other := make([]float32, n*f.dim)
+		f.Sample(other, c, 7, 1, 100)
+		if slices.Equal(other, want) {
+			t.Errorf("%s: another attempt gives the same events", name)
+		}
+	}
+}
+
+// TestTrainFindsGaussian trains on a correlated Gaussian, which an affine flow can
+// represent, and compares with the true density.
+func TestTrainFindsGaussian(t *testing.T) {
+	draw := func(n int, seed uint64) Data {
+		d := Data{Dim: 2, X: normals(2*n, seed)}
+		for i := 0; i < len(d.X); i += 2 {
+			d.X[i], d.X[i+1] = 2*d.X[i]+1, 0.8*d.X[i]+0.6*d.X[i+1]-1
+		}
+		return d
+	}
+	f, err := New(2, 0, 1, RealNVP(2, 1, RealNVPOptions{Layers: 4, Hidden: []int{16}})...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	train, test := draw(20000, 1), draw(5000, 2)
+	if _, err := f.Train(context.Background(), train, draw(2000, 3), TrainOptions{Epochs: 40, Batch: 128, Rate: 3e-3}); err != nil {
+		t.Fatal(err)
+	}
+	p := make([]float64, test.Len())
+	f.LogDensity(p, test.X, nil)
+	kl := 0.0
+	for i := range p {
+		a := (float64(test.X[2*i]) - 1) / 2
+		b := (float64(test.X[2*i+1]) + 1 - 0.8*a) / 0.6
+		truth := -0.5*(a*a+b*b) - math.Log(2*math.Pi) - math.Log(2*0.6)
+		kl += (truth - p[i]) / float64(len(p))
+	}
+	if kl > 0.01 || kl < -0.01 {
+		t.Errorf("KL(truth ‖ flow) = %g", kl)
+	}
+}
+
+func TestHalves(t *testing.T) {
+	for dim := 1; dim <= 9; dim++ {
+		keeps := halves(dim, 7, 1)
+		if len(keeps) != 7 {
+			t.Fatalf("D = %d: %d layers", dim, len(keeps))
+		}
+		for i, keep := range keeps {
+			if want := dim / 2; len(keep) != want && len(keep) != dim-want {
+				t.Errorf("D = %d, layer %d keeps %v", dim, i, keep)
+			}
+			if i%2 == 1 {
+				both := slices.Concat(keeps[i-1], keep)
+				slices.Sort(both)
+				if dim > 1 && len(slices.Compact(both)) != dim {
+					t.Errorf("D = %d: layers %d and %d change %v and %v", dim, i-1, i, keeps[i-1], keep)
+				}
+			}
+		}
+		// Eight layers condition every feature on every other.
+		if dim > 1 {
+			keeps = halves(dim, 8, 1)
+			for a := range dim {
+				for b := range a {
+					if !slices.ContainsFunc(keeps, func(keep []int) bool { return slices.Contains(keep, a) != slices.Contains(keep, b) }) {
+						t.Errorf("D = %d: features %d and %d are always on the same side", dim, a, b)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestLoad(t *testing.T) {
+	f := randomFlow(t, 3, 2, RealNVP(3, 1, RealNVPOptions{Layers: 2, Hidden: []int{4}})...)
+	text, err := json.Marshal(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := Load(text, f.Tensors())
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, c := normals(30, 1), normals(20, 2)
+	a, b := make([]float64, 10), make([]float64, 10)
+	f.LogDensity(a, x, c)
+	g.LogDensity(b, x, c)
+	if !slices.Equal(a, b) {
+		t.Error("a loaded flow has another density")
+	}
+	for name, bad := range map[string]string{
+		"no JSON":       `{`,
+		"unknown layer": `{"dim":1,"layers":[{"magic":{}}]}`,
+		"wrong keep":    `{"dim":1,"layers":[{"affine-coupling":{"keep":[3]}}]}`,
+		"huge":          `{"dim":1000000,"layers":[{"affine-coupling":{"hidden":[1000000,1000000]}}]}`,
+		"no feature":    `{"dim":0,"layers":[]}`,
+		"bad bound":     `{"dim":1,"layers":[{"affine-coupling":{"bound":-1}}]}`,
+	} {
+		if _, err := Load([]byte(bad), f.Tensors()); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package flows
+
+import (
+	"github.com/eidolon-hep/eidolon/kernels/dense"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+)
+
+// RealNVPOptions are the sizes of a Real NVP. Zero values ask for the defaults.
+type RealNVPOptions struct {
+	Layers     int              // coupling layers; by default 8
+	Hidden     []int            // widths of the conditioners' hidden layers; by default 128, 128
+	Activation dense.Activation // of the hidden layers; by default ReLU
+	Bound      float32          // the largest |s| of a layer; by default 2
+}
+
+// RealNVP returns the layers of a Real NVP (arXiv:1605.08803) for events of dim
+// features, to be given to [New].
+//
+// Layers come in pairs: the first keeps one half of the features and changes the
+// other, the second does it the other way round. Between pairs the features are
+// permuted, that is, cut into other halves. Of a number of random halvings each
+// pair takes the one that parts the features that were together most often, so
+// that after few pairs every feature has been conditioned on every other. A
+// single feature is changed by every layer, conditional on the context only.
+func RealNVP(dim int, seed uint64, opts RealNVPOptions) []Layer {
+	if opts.Layers == 0 {
+		opts.Layers = 8
+	}
+	if len(opts.Hidden) == 0 {
+		opts.Hidden = []int{128, 128}
+	}
+	if opts.Activation == dense.None {
+		opts.Activation = dense.ReLU
+	}
+	layers := make([]Layer, opts.Layers)
+	for i, keep := range halves(dim, opts.Layers, seed) {
+		layers[i] = AffineCoupling{Keep: keep, Hidden: opts.Hidden, Activation: opts.Activation, Bound: opts.Bound}
+	}
+	return layers
+}
+
+// streamHalves is the stream of deviates that halvings are drawn from.
+const streamHalves = 1 << 16
+
+// halves returns the features that each of n layers keeps.
+func halves(dim, n int, seed uint64) [][]int {
+	keeps := make([][]int, n)
+	if dim == 1 {
+		return keeps
+	}
+	together := make([]int, dim*dim) // pairs of layers that had both features in one half
+	var draws uint64
+	for i := 0; i < n; i += 2 {
+		var best []bool
+		bestCost := -1
+		for range 64 {
+			side := halve(dim, seed, &draws)
+			cost := 0
+			for a := range dim {
+				for b := range a {
+					if side[a] == side[b] {
+						t := together[a*dim+b]
+						cost += t * t
+					}
+				}
+			}
+			if bestCost < 0 || cost < bestCost {
+				best, bestCost = side, cost
+			}
+		}
+		for a := range dim {
+			for b := range a {
+				if best[a] == best[b] {
+					together[a*dim+b]++
+				}
+			}
+			j := i
+			if best[a] {
+				j++
+			}
+			if j < n {
+				keeps[j] = append(keeps[j], a)
+			}
+		}
+	}
+	return keeps
+}
+
+// halve puts every feature on one of two sides, at random, half of them on each.
+func halve(dim int, seed uint64, draws *uint64) []bool {
+	order := make([]int, dim)
+	for i := range order {
+		order[i] = i
+	}
+	for i := dim - 1; i > 0; i-- { // Fisher and Yates
+		j := int(philox.Uint64(seed, streamHalves, *draws) % uint64(i+1))
+		*draws++
+		order[i], order[j] = order[j], order[i]
+	}
+	side := make([]bool, dim)
+	for _, k := range order[:dim/2] {
+		side[k] = true
+	}
+	return side
+}

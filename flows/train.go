@@ -1,0 +1,86 @@
+package flows
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/eidolon-hep/eidolon/internal/nn"
+)
+
+// The training loop is shared by all models; these are its terms.
+type (
+	// Data are rows to train or validate on.
+	Data = nn.Data
+	// TrainOptions say how long and how fast to train.
+	TrainOptions = nn.Options
+	// Status says how far a training has come.
+	Status = nn.Status
+	// History tells of a training afterwards.
+	History = nn.History
+)
+
+// Train fits the flow to the rows of train by maximum likelihood: the loss is the
+// weighted mean of −log p(x|c). The parameters end as those with the lowest loss
+// on valid, which may be empty (then train serves). When ctx is cancelled the
+// best parameters so far are kept and its error is returned.
+func (f *Flow) Train(ctx context.Context, train, valid Data, opts TrainOptions) (History, error) {
+	for _, d := range []Data{train, valid} {
+		if d.Len() > 0 && (d.Dim != f.dim || d.Context != f.context) {
+			return History{}, fmt.Errorf("flows: rows of %d features and %d context features for a flow of %d and %d", d.Dim, d.Context, f.dim, f.context)
+		}
+	}
+	return nn.Fit(ctx, (*likelihood)(f), train, valid, opts)
+}
+
+// likelihood is a flow as what maximum likelihood minimises.
+type likelihood Flow
+
+func (l *likelihood) Params() *nn.Params { return &l.params }
+
+func (l *likelihood) Pack(part, parts int) {
+	for i := part; i < len(l.bijections); i += parts {
+		l.bijections[i].pack()
+	}
+}
+
+func (l *likelihood) NewWorker() nn.Worker {
+	f := (*Flow)(l)
+	return &worker{
+		flow:    f,
+		states:  f.newStates(),
+		gLogDet: make([]float32, nn.Tile),
+	}
+}
+
+type worker struct {
+	flow    *Flow
+	states  *states
+	gLogDet []float32
+}
+
+// Loss returns −Σ w log p(x|c) and adds its gradient to grad. It overwrites x.
+func (w *worker) Loss(grad []float32, rows nn.Rows) float64 {
+	f := w.flow
+	logDet := w.states.logDet[:rows.N]
+	clear(logDet)
+	z := rows.X
+	f.forward(w.states, z, rows.C, logDet, rows.N)
+	loss := 0.0
+	for i := range rows.N {
+		weight := rows.W[i]
+		squares := float32(0)
+		row := z[i*f.dim : (i+1)*f.dim]
+		for j, v := range row {
+			squares += v * v
+			row[j] = weight * v // ∂loss/∂z
+		}
+		loss += float64(weight) * (0.5*float64(squares) - float64(logDet[i]))
+		w.gLogDet[i] = -weight
+		loss += float64(weight) * 0.5 * float64(f.dim) * math.Log(2*math.Pi)
+	}
+	if grad != nil {
+		f.backward(w.states, grad, z, w.gLogDet[:rows.N], rows.N)
+	}
+	return loss
+}

@@ -1,0 +1,234 @@
+package nn
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/eidolon-hep/eidolon/kernels/dense"
+)
+
+// regression is least squares of a perceptron on the last column of the rows.
+type regression struct {
+	p   Params
+	net *MLP
+	dim int
+	bad func(step int) bool // makes the loss of a step not finite
+	n   int
+}
+
+func newRegression(dim int) *regression {
+	r := &regression{dim: dim}
+	r.net = NewMLP(&r.p, "net", dim-1, []int{32}, 1, dense.Tanh)
+	r.net.Init(3, 0)
+	return r
+}
+
+func (r *regression) Params() *Params { return &r.p }
+
+func (r *regression) Pack(part, _ int) {
+	if part == 0 {
+		r.net.Pack()
+		r.n++
+	}
+}
+
+func (r *regression) NewWorker() Worker {
+	return &regressionWorker{r, r.net.NewState(Tile), make([]float32, Tile*(r.dim-1)), make([]float32, Tile)}
+}
+
+type regressionWorker struct {
+	r     *regression
+	state *MLPState
+	x, dy []float32
+}
+
+func (w *regressionWorker) Loss(grad []float32, rows Rows) float64 {
+	d, n := w.r.dim, rows.N
+	for i := range n {
+		copy(w.x[i*(d-1):(i+1)*(d-1)], rows.X[i*d:])
+	}
+	y := w.r.net.Forward(w.state, w.x[:n*(d-1)], n)
+	loss := 0.0
+	for i := range n {
+		diff := y[i] - rows.X[i*d+d-1]
+		loss += float64(rows.W[i] * diff * diff)
+		w.dy[i] = 2 * rows.W[i] * diff
+	}
+	if grad != nil {
+		w.r.net.Backward(w.state, grad, nil, w.x[:n*(d-1)], w.dy[:n], n)
+		if w.r.bad != nil && w.r.bad(w.r.n) {
+			return math.NaN()
+		}
+	}
+	return loss
+}
+
+// curve returns rows (x, sin x).
+func curve(n int, seed uint64) Data {
+	x := normals(n, seed)
+	d := Data{Dim: 2}
+	for _, v := range x {
+		d.X = append(d.X, v, float32(math.Sin(float64(v))))
+	}
+	return d
+}
+
+func TestFitLearns(t *testing.T) {
+	r := newRegression(2)
+	h, err := Fit(context.Background(), r, curve(4000, 1), curve(500, 2), Options{Epochs: 200, Patience: 100, Rate: 1e-2, Batch: 128})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Best > 2e-3 {
+		t.Errorf("mean square error %g after training", h.Best)
+	}
+	if len(h.Points) == 0 || h.Points[len(h.Points)-1].Rate > 1e-4 {
+		t.Errorf("the learning rate does not fall to zero: %v", h.Points)
+	}
+}
+
+// TestFitIsReproducible checks that equal seeds give equal bits for any number of
+// processors, and that the seed matters.
+func TestFitIsReproducible(t *testing.T) {
+	train := func(procs int, seed uint64) []float32 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+		r := newRegression(2)
+		// A batch of 1000 makes 7 shards with a ragged last tile each.
+		if _, err := Fit(context.Background(), r, curve(3001, 1), curve(200, 2), Options{Epochs: 3, Batch: 1000, Seed: seed}); err != nil {
+			t.Fatal(err)
+		}
+		return r.p.Value
+	}
+	want := train(1, 5)
+	for _, procs := range []int{2, 3, 8} {
+		if !slices.Equal(train(procs, 5), want) {
+			t.Errorf("GOMAXPROCS=%d: other parameters than with 1", procs)
+		}
+	}
+	if slices.Equal(train(2, 6), want) {
+		t.Error("another seed gives the same parameters")
+	}
+}
+
+// TestFitWeights checks that an event of weight 2 counts as two events, and that
+// events whose weights cancel count as none.
+func TestFitWeights(t *testing.T) {
+	loss := func(d Data) float64 {
+		f, err := newFit(newRegression(2), d, d, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.pool.close()
+		f.pack()
+		return f.validate()
+	}
+	a, b := curve(100, 1), curve(50, 2)
+	twice := Data{Dim: 2, X: slices.Concat(a.X, b.X, b.X)}
+	weighted := Data{Dim: 2, X: slices.Concat(a.X, b.X), W: slices.Concat(slices.Repeat([]float32{1}, 100), slices.Repeat([]float32{2}, 50))}
+	cancelled := Data{Dim: 2, X: slices.Concat(a.X, b.X, b.X), W: slices.Concat(slices.Repeat([]float32{1}, 100), slices.Repeat([]float32{3}, 50), slices.Repeat([]float32{-3}, 50))}
+	if x, y := loss(twice), loss(weighted); math.Abs(x-y) > 1e-6*x {
+		t.Errorf("loss %g with events twice, %g with weight 2", x, y)
+	}
+	if x, y := loss(a), loss(cancelled); math.Abs(x-y) > 1e-5*x {
+		t.Errorf("loss %g without events, %g where their weights cancel", x, y)
+	}
+	if _, err := newFit(newRegression(2), cancelled, Data{Dim: 2, X: []float32{1, 2}, W: []float32{-1}}, Options{}); err == nil {
+		t.Error("no error for a negative sum of weights")
+	}
+}
+
+// TestFitRollsBack lets the loss be NaN now and then: the training goes on from
+// its last good state; when that happens all the time it ends with an error.
+func TestFitRollsBack(t *testing.T) {
+	r := newRegression(2)
+	r.bad = func(step int) bool { return step == 40 || step == 90 }
+	h, err := Fit(context.Background(), r, curve(1000, 1), curve(100, 2), Options{Epochs: 20, Batch: 100, Rate: 1e-2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Rollbacks != 2 {
+		t.Errorf("%d rollbacks, want 2", h.Rollbacks)
+	}
+	for _, v := range r.p.Value {
+		if !isFinite(float64(v)) {
+			t.Fatal("a parameter is not finite")
+		}
+	}
+	r.bad = func(int) bool { return true }
+	if _, err := Fit(context.Background(), r, curve(1000, 1), curve(100, 2), Options{Epochs: 20}); err == nil {
+		t.Error("no error though the loss is never finite")
+	}
+}
+
+func TestFitEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := newRegression(2)
+	h, err := Fit(ctx, r, curve(1000, 1), curve(100, 2), Options{Epochs: 1000, Progress: func(s Status) {
+		if s.Step == 25 {
+			cancel()
+		}
+	}})
+	if err != context.Canceled || h.Stopped != "interrupted" {
+		t.Errorf("cancelled training: error %v, %q", err, h.Stopped)
+	}
+	start := time.Now()
+	h, err = Fit(context.Background(), r, curve(1000, 1), curve(100, 2), Options{Epochs: 1e6, Patience: 1e6, MaxTime: 200 * time.Millisecond})
+	if took := time.Since(start); err != nil || h.Stopped != "time is over" || took > 10*time.Second {
+		t.Errorf("limited training: error %v, %q after %v", err, h.Stopped, took)
+	}
+	// No improvement is possible when nothing can be learnt.
+	still := Data{Dim: 2, X: make([]float32, 200)}
+	h, err = Fit(context.Background(), newRegression(2), still, still, Options{Epochs: 1000, Patience: 5})
+	if err != nil || h.Best != 0 || h.BestStep != 0 || h.Stopped != "no better loss for a while" {
+		t.Errorf("hopeless training: error %v, %+v", err, h)
+	}
+}
+
+// TestStepAllocatesNothing checks the steady state of a training.
+func TestStepAllocatesNothing(t *testing.T) {
+	f, err := newFit(newRegression(2), curve(1000, 1), curve(100, 2), Options{Batch: 500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.pool.close()
+	f.pack()
+	f.shuffle(0)
+	if n := testing.AllocsPerRun(20, func() { f.step(f.order[:500], 1e-3) }); n > 0 {
+		t.Errorf("%g allocations per step", n)
+	}
+}
+
+func TestParallelCoversAllRows(t *testing.T) {
+	for _, n := range []int{0, 1, 63, 64, 65, 1000} {
+		seen := make([]int, n)
+		Parallel(n, 64, func(lo, hi int) {
+			if hi-lo > 64 {
+				t.Errorf("a range of %d rows", hi-lo)
+			}
+			for i := lo; i < hi; i++ {
+				seen[i]++
+			}
+		})
+		for i, k := range seen {
+			if k != 1 {
+				t.Fatalf("row %d of %d was visited %d times", i, n, k)
+			}
+		}
+	}
+}
+
+func TestSchedule(t *testing.T) {
+	if s := schedule(0); s <= 0 || s > 0.02 {
+		t.Errorf("schedule(0) = %g", s)
+	}
+	if s := schedule(0.01); math.Abs(s-1) > 1e-9 {
+		t.Errorf("schedule(0.01) = %g, want 1", s)
+	}
+	if s := schedule(1); math.Abs(s) > 1e-9 {
+		t.Errorf("schedule(1) = %g, want 0", s)
+	}
+}

@@ -1,0 +1,171 @@
+//go:build !purego
+
+package dense
+
+import (
+	"unsafe"
+
+	"github.com/eidolon-hep/eidolon/kernels/cpu"
+)
+
+const (
+	// blockFloats is how many floats of a product's input are worked on at a
+	// time, so that they stay in the second cache from panel to panel.
+	blockFloats = 1 << 15
+	// tileRows is a multiple of the rows of every tile.
+	tileRows = 12
+	// overhang is the number of last rows that may lie less than 8 floats
+	// before the end of a matrix narrower than 8.
+	overhang = 7
+	// gatherRows is the number of rows over which a gradient of the weights is
+	// summed in registers: their panel of dz stays in the first cache.
+	gatherRows = 128
+)
+
+func forward(y, z, x, wp, b []float32, m, k, n int, act Activation) {
+	if !cpu.AVX2 {
+		forwardPure(y, z, x, wp, b, m, k, n, act)
+		return
+	}
+	if n >= 8 {
+		forwardBlocks(y, z, x, wp, b, m, k, n, act)
+		return
+	}
+
+	// Eight columns are computed. What a row writes beyond its end is the next
+	// row's, which comes later; the last rows go through a matrix with room.
+	var bias [8]float32
+	copy(bias[:], b)
+	inside := max(0, m-overhang)
+	forwardBlocks(y, z, x, wp, bias[:], inside, k, n, act)
+
+	var lastY, lastZ [overhang * 8]float32
+	forwardBlocks(lastY[:], lastZ[:], x[inside*k:], wp, bias[:], m-inside, k, 8, act)
+	for i := inside; i < m; i++ {
+		copy(y[i*n:][:n], lastY[(i-inside)*8:])
+		if z != nil {
+			copy(z[i*n:][:n], lastZ[(i-inside)*8:])
+		}
+	}
+}
+
+// forwardBlocks takes the rows block by block, and of each block panel by
+// panel. Panels may reach beyond the end of their row.
+func forwardBlocks(y, z, x, wp, b []float32, m, k, n int, act Activation) {
+	block := blockRows(k)
+	for i := 0; i < m; i += block {
+		rows := min(block, m-i)
+		x := unsafe.SliceData(x[i*k:])
+		wp := wp
+		for j := 0; j < n; {
+			start, width := panel(j, n)
+			y := &y[i*n+start]
+			var zp *float32
+			if z != nil {
+				zp = &z[i*n+start]
+			}
+			if width == 16 {
+				forward16(y, zp, x, unsafe.SliceData(wp), &b[start], rows, k, n, int(act))
+			} else {
+				forward8(y, zp, x, unsafe.SliceData(wp), &b[start], rows, k, n, int(act))
+			}
+			wp = wp[k*width:]
+			j = start + width
+		}
+		switch act {
+		case SiLU:
+			silu(&y[i*n], rows*n)
+		case Tanh:
+			tanh(&y[i*n], rows*n)
+		}
+	}
+}
+
+func gradInput(dx, dz, wtp, s []float32, m, k, n int, act Activation) {
+	if !cpu.AVX2 {
+		gradInputPure(dx, dz, wtp, s, m, k, n, act)
+		return
+	}
+	if k >= 8 {
+		gradInputBlocks(dx, dz, wtp, s, m, k, n, act)
+		return
+	}
+
+	inside := max(0, m-overhang)
+	gradInputBlocks(dx, dz, wtp, s, inside, k, n, act)
+
+	var lastX, lastS [overhang * 8]float32
+	if act != None {
+		for i := inside; i < m; i++ {
+			copy(lastS[(i-inside)*8:], s[i*k:][:k])
+		}
+	}
+	gradInputBlocks(lastX[:], dz[inside*n:], wtp, lastS[:], m-inside, 8, n, act)
+	for i := inside; i < m; i++ {
+		copy(dx[i*k:][:k], lastX[(i-inside)*8:])
+	}
+}
+
+func gradInputBlocks(dx, dz, wtp, s []float32, m, k, n int, act Activation) {
+	fused := act
+	if act == SiLU {
+		fused = None
+	}
+	block := blockRows(n)
+	for i := 0; i < m; i += block {
+		rows := min(block, m-i)
+		dz := unsafe.SliceData(dz[i*n:])
+		wtp := wtp
+		for j := 0; j < k; {
+			start, width := panel(j, k)
+			dx := &dx[i*k+start]
+			var sp *float32
+			if fused != None {
+				sp = &s[i*k+start]
+			}
+			if width == 16 {
+				gradInput16(dx, sp, dz, unsafe.SliceData(wtp), rows, n, k, int(fused))
+			} else {
+				gradInput8(dx, sp, dz, unsafe.SliceData(wtp), rows, n, k, int(fused))
+			}
+			wtp = wtp[n*width:]
+			j = start + width
+		}
+		if act == SiLU {
+			siluGradient(&dx[i*k], &s[i*k], rows*k)
+		}
+	}
+}
+
+// blockRows is the number of rows of k floats in a block.
+func blockRows(k int) int {
+	return max(4, blockFloats/tileRows/max(k, 1)) * tileRows
+}
+
+func gradWeights(dw, db, x, dz []float32, m, k, n int) {
+	if !cpu.AVX2 {
+		gradWeightsPure(dw, db, x, dz, m, k, n)
+		return
+	}
+	var gathered [gatherRows * 16]float32
+	g := &gathered[0]
+	blocks := (m + gatherRows - 1) / gatherRows
+	block := (m + blocks - 1) / blocks
+	for i := 0; i < m; i += block {
+		rows := min(block, m-i)
+		x := unsafe.SliceData(x[i*k:])
+		for j := 0; j < n; {
+			w := unsafe.SliceData(dw[min(j, len(dw)):])
+			if columns := n - j; columns >= 16 {
+				gather16(g, &db[j], &dz[i*n+j], rows, n, 16)
+				gradWeights16(w, x, g, rows, k, n, 16)
+				j += 16
+			} else {
+				columns = min(columns, 8)
+				gather8(g, &db[j], &dz[i*n+j], rows, n, columns)
+				gradWeights8(w, x, g, rows, k, n, columns)
+				j += columns
+			}
+		}
+	}
+}

@@ -1,0 +1,15 @@
+//go:build !amd64 || purego
+
+package dense
+
+func forward(y, z, x, wp, b []float32, m, k, n int, act Activation) {
+	forwardPure(y, z, x, wp, b, m, k, n, act)
+}
+
+func gradInput(dx, dz, wtp, s []float32, m, k, n int, act Activation) {
+	gradInputPure(dx, dz, wtp, s, m, k, n, act)
+}
+
+func gradWeights(dw, db, x, dz []float32, m, k, n int) {
+	gradWeightsPure(dw, db, x, dz, m, k, n)
+}
