@@ -1,8 +1,8 @@
 // Command dense writes the AVX2 assembly of kernels/dense.
 //
 // Read product.go for the layers and the gradients of their inputs, weights.go
-// for the gradients of the weights, activation.go for the activations that are
-// a pass of their own. What the functions do is said in their comments, which
+// for the gradients of the weights, transpose.go for the packing of transposed
+// weights, activation.go for the activations that are a pass of their own. What the functions do is said in their comments, which
 // avo copies into the stubs; how slices become calls of them, in
 // kernels/dense/dense_amd64.go.
 package main
@@ -33,6 +33,7 @@ func main() {
 		p.gather()
 		p.gradWeights()
 	}
+	transpose()
 	silu()
 	siluGradient()
 	tanh()

@@ -72,9 +72,14 @@ func (p panel) gradWeights() {
 
 	for _, rows := range p.rows {
 		label := fmt.Sprintf("rows%d", rows)
+		Label(label)
 		CMPQ(left, Imm(uint64(rows)))
 		JL(LabelRef(label + "_done"))
-		Label(label)
+		if rows == 6 {
+			// Twice 4 rows keep the pipes fuller than 6 and 2.
+			CMPQ(left, Imm(8))
+			JE(LabelRef(label + "_done"))
+		}
 
 		t := zeroTile(rows, p.vectors())
 		row, dz, m := GP64(), argument("dz", 1), argument("m", 1)
@@ -138,8 +143,7 @@ func (p panel) gradWeights() {
 		ADDQ(wStride, dw)
 		ADDQ(U32(rows*float), x)
 		SUBQ(Imm(uint64(rows)), left)
-		CMPQ(left, Imm(uint64(rows)))
-		JGE(LabelRef(label))
+		JMP(LabelRef(label))
 		Label(label + "_done")
 	}
 	VZEROUPPER()

@@ -19,14 +19,12 @@
 // sometimes 8) columns, stored row by row, so that the innermost loop reads
 // memory in order. Where n is no multiple of 8 the last panel overlaps the one
 // before it and its columns are computed twice, to the same bits; only a
-// matrix narrower than 8 is padded, with zeros. Hence nothing is ever read or
-// written outside the slices, and no store needs a mask.
+// matrix narrower than 8 is padded, with zeros.
 //
 // # Promises
 //
-// Row i of a result depends on row i of the input only, bit for bit, whatever
-// m is. Each element is one chain of k fused multiply-adds that starts at the
-// bias. Nothing is allocated. Destinations must not overlap the other
+// Row i of what [Forward] and [GradInput] compute depends on row i of their
+// input only, bit for bit, whatever m is. Nothing is allocated. Destinations must not overlap the other
 // arguments. Slices must have exactly the stated lengths: anything else is a
 // programmer's error and panics. Each of m, k and n may be 0.
 package dense
@@ -48,7 +46,12 @@ func Pack(dst, w []float32, k, n int) {
 		start, width := panel(j, n)
 		used := min(width, n-start)
 		for p := range k {
-			clear(dst[copy(dst[:width], w[p*n+start:][:used]):width])
+			row := w[p*n+start:][:used]
+			if used == 16 {
+				*(*[16]float32)(dst) = [16]float32(row)
+			} else {
+				clear(dst[copy(dst, row):width])
+			}
 			dst = dst[width:]
 		}
 		j = start + width
@@ -60,23 +63,7 @@ func Pack(dst, w []float32, k, n int) {
 func PackT(dst, w []float32, k, n int) {
 	check("PackT", "dst", len(dst), PackedLen(n, k))
 	check("PackT", "w", len(w), k*n)
-	for j := 0; j < k; {
-		start, width := panel(j, k)
-		used := min(width, k-start)
-		for c := range width {
-			if c >= used {
-				for p := range n {
-					dst[p*width+c] = 0
-				}
-				continue
-			}
-			for p, v := range w[(start+c)*n:][:n] {
-				dst[p*width+c] = v
-			}
-		}
-		dst = dst[n*width:]
-		j = start + width
-	}
+	packT(dst, w, k, n)
 }
 
 // Forward computes a layer,
@@ -151,8 +138,8 @@ func GradInput(dx, dz, wtp, s []float32, m, k, n int, act Activation) {
 //		}
 //	}
 //
-// The sums over rows are formed in blocks, so that their rounding error does
-// not grow with m.
+// The sums over rows are formed in blocks of at most 128 and these added, so
+// that the rounding error hardly grows with m.
 func GradWeights(dw, db, x, dz []float32, m, k, n int) {
 	check("GradWeights", "dw", len(dw), k*n)
 	check("GradWeights", "db", len(db), n)

@@ -10,8 +10,9 @@ import (
 
 const (
 	// blockFloats is how many floats of a product's input are worked on at a
-	// time, so that they stay in the second cache from panel to panel.
-	blockFloats = 1 << 15
+	// time, so that they and their results stay in the second cache from panel
+	// to panel.
+	blockFloats = 1 << 13
 	// tileRows is a multiple of the rows of every tile.
 	tileRows = 12
 	// overhang is the number of last rows that may lie less than 8 floats
@@ -21,6 +22,26 @@ const (
 	// summed in registers: their panel of dz stays in the first cache.
 	gatherRows = 128
 )
+
+func packT(dst, w []float32, k, n int) {
+	if !cpu.AVX2 || k < 8 || n < 8 {
+		packTPure(dst, w, k, n)
+		return
+	}
+	for j := 0; j < k; {
+		start, width := panel(j, k)
+		for c := 0; c < width; c += 8 {
+			transpose8(&dst[c], &w[(start+c)*n], n/8, width, n)
+			for p := n &^ 7; p < n; p++ {
+				for r := range 8 {
+					dst[p*width+c+r] = w[(start+c+r)*n+p]
+				}
+			}
+		}
+		dst = dst[n*width:]
+		j = start + width
+	}
+}
 
 func forward(y, z, x, wp, b []float32, m, k, n int, act Activation) {
 	if !cpu.AVX2 {
@@ -52,9 +73,8 @@ func forward(y, z, x, wp, b []float32, m, k, n int, act Activation) {
 // forwardBlocks takes the rows block by block, and of each block panel by
 // panel. Panels may reach beyond the end of their row.
 func forwardBlocks(y, z, x, wp, b []float32, m, k, n int, act Activation) {
-	block := blockRows(k)
-	for i := 0; i < m; i += block {
-		rows := min(block, m-i)
+	for i, rows := 0, 0; i < m; i += rows {
+		rows = blockRows(m-i, k)
 		x := unsafe.SliceData(x[i*k:])
 		wp := wp
 		for j := 0; j < n; {
@@ -111,9 +131,8 @@ func gradInputBlocks(dx, dz, wtp, s []float32, m, k, n int, act Activation) {
 	if act == SiLU {
 		fused = None
 	}
-	block := blockRows(n)
-	for i := 0; i < m; i += block {
-		rows := min(block, m-i)
+	for i, rows := 0, 0; i < m; i += rows {
+		rows = blockRows(m-i, n)
 		dz := unsafe.SliceData(dz[i*n:])
 		wtp := wtp
 		for j := 0; j < k; {
@@ -137,9 +156,14 @@ func gradInputBlocks(dx, dz, wtp, s []float32, m, k, n int, act Activation) {
 	}
 }
 
-// blockRows is the number of rows of k floats in a block.
-func blockRows(k int) int {
-	return max(4, blockFloats/tileRows/max(k, 1)) * tileRows
+// blockRows is the number of rows in the first block of m rows of k floats. No
+// block is left with fewer rows than a tile.
+func blockRows(m, k int) int {
+	rows := max(4, blockFloats/tileRows/max(k, 1)) * tileRows
+	if m < rows+tileRows {
+		return m
+	}
+	return rows
 }
 
 func gradWeights(dw, db, x, dz []float32, m, k, n int) {

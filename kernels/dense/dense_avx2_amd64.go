@@ -59,6 +59,12 @@ func gather8(dst *float32, db *float32, dz *float32, m int, n int, columns int)
 //go:noescape
 func gradWeights8(dw *float32, x *float32, dz *float32, m int, k int, n int, columns int)
 
+// transpose8 stores eight rows of 8·blocks floats, blocks ≥ 1, as columns. The
+// rows of src are n floats apart, those of dst width floats.
+//
+//go:noescape
+func transpose8(dst *float32, src *float32, blocks int, width int, n int)
+
 // silu is y = y·σ(y) for n floats.
 //
 //go:noescape

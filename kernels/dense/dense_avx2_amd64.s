@@ -1999,10 +1999,12 @@ TEXT ·gradWeights16(SB), NOSPLIT, $0-56
 	IMUL3Q $0x04, BX, BX
 	LEAQ   (DX)(DX*2), SI
 	MOVQ   k+32(FP), DI
-	CMPQ   DI, $0x06
-	JL     rows6_done
 
 rows6:
+	CMPQ   DI, $0x06
+	JL     rows6_done
+	CMPQ   DI, $0x08
+	JE     rows6_done
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2168,14 +2170,12 @@ rows6_sum_end:
 	ADDQ    BX, AX
 	ADDQ    $0x00000018, CX
 	SUBQ    $0x06, DI
-	CMPQ    DI, $0x06
-	JGE     rows6
+	JMP     rows6
 
 rows6_done:
-	CMPQ DI, $0x04
-	JL   rows4_done
-
 rows4:
+	CMPQ   DI, $0x04
+	JL     rows4_done
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2299,14 +2299,12 @@ rows4_sum_end:
 	ADDQ    BX, AX
 	ADDQ    $0x00000010, CX
 	SUBQ    $0x04, DI
-	CMPQ    DI, $0x04
-	JGE     rows4
+	JMP     rows4
 
 rows4_done:
-	CMPQ DI, $0x02
-	JL   rows2_done
-
 rows2:
+	CMPQ   DI, $0x02
+	JL     rows2_done
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2386,14 +2384,12 @@ rows2_sum_end:
 	ADDQ    BX, AX
 	ADDQ    $0x00000008, CX
 	SUBQ    $0x02, DI
-	CMPQ    DI, $0x02
-	JGE     rows2
+	JMP     rows2
 
 rows2_done:
-	CMPQ DI, $0x01
-	JL   rows1_done
-
 rows1:
+	CMPQ   DI, $0x01
+	JL     rows1_done
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   dz+16(FP), R9
@@ -2452,8 +2448,7 @@ rows1_sum_end:
 	ADDQ    BX, AX
 	ADDQ    $0x00000004, CX
 	SUBQ    $0x01, DI
-	CMPQ    DI, $0x01
-	JGE     rows1
+	JMP     rows1
 
 rows1_done:
 	VZEROUPPER
@@ -2509,10 +2504,10 @@ TEXT ·gradWeights8(SB), NOSPLIT, $0-56
 	IMUL3Q $0x04, BX, BX
 	LEAQ   (DX)(DX*2), SI
 	MOVQ   k+32(FP), DI
-	CMPQ   DI, $0x0c
-	JL     rows12_done
 
 rows12:
+	CMPQ   DI, $0x0c
+	JL     rows12_done
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2754,14 +2749,12 @@ rows12_next:
 	ADDQ BX, AX
 	ADDQ $0x00000030, CX
 	SUBQ $0x0c, DI
-	CMPQ DI, $0x0c
-	JGE  rows12
+	JMP  rows12
 
 rows12_done:
-	CMPQ DI, $0x04
-	JL   rows4_done
-
 rows4:
+	CMPQ   DI, $0x04
+	JL     rows4_done
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2871,14 +2864,12 @@ rows4_next:
 	ADDQ BX, AX
 	ADDQ $0x00000010, CX
 	SUBQ $0x04, DI
-	CMPQ DI, $0x04
-	JGE  rows4
+	JMP  rows4
 
 rows4_done:
-	CMPQ DI, $0x02
-	JL   rows2_done
-
 rows2:
+	CMPQ   DI, $0x02
+	JL     rows2_done
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	MOVQ   dz+16(FP), R9
@@ -2954,14 +2945,12 @@ rows2_next:
 	ADDQ BX, AX
 	ADDQ $0x00000008, CX
 	SUBQ $0x02, DI
-	CMPQ DI, $0x02
-	JGE  rows2
+	JMP  rows2
 
 rows2_done:
-	CMPQ DI, $0x01
-	JL   rows1_done
-
 rows1:
+	CMPQ   DI, $0x01
+	JL     rows1_done
 	VXORPS Y0, Y0, Y0
 	MOVQ   dz+16(FP), R9
 	MOVQ   m+24(FP), R10
@@ -3021,10 +3010,82 @@ rows1_next:
 	ADDQ BX, AX
 	ADDQ $0x00000004, CX
 	SUBQ $0x01, DI
-	CMPQ DI, $0x01
-	JGE  rows1
+	JMP  rows1
 
 rows1_done:
+	VZEROUPPER
+	RET
+
+// func transpose8(dst *float32, src *float32, blocks int, width int, n int)
+// Requires: AVX
+TEXT ·transpose8(SB), NOSPLIT, $0-40
+	MOVQ   dst+0(FP), AX
+	MOVQ   blocks+16(FP), CX
+	MOVQ   src+8(FP), DX
+	MOVQ   n+32(FP), BX
+	IMUL3Q $0x04, BX, BX
+	LEAQ   (DX)(BX*2), SI
+	ADDQ   BX, SI
+	LEAQ   (SI)(BX*2), DI
+	ADDQ   BX, DI
+	MOVQ   width+24(FP), R8
+	IMUL3Q $0x04, R8, R8
+	LEAQ   (AX)(R8*2), R9
+	ADDQ   R8, R9
+	LEAQ   (R9)(R8*2), R10
+	ADDQ   R8, R10
+	MOVQ   R8, R11
+	SHLQ   $0x03, R11
+
+block:
+	VMOVUPS     (DX), X0
+	VINSERTF128 $0x01, (SI)(BX*1), Y0, Y0
+	VMOVUPS     (DX)(BX*1), X1
+	VINSERTF128 $0x01, (SI)(BX*2), Y1, Y1
+	VMOVUPS     (DX)(BX*2), X2
+	VINSERTF128 $0x01, (DI), Y2, Y2
+	VMOVUPS     (SI), X3
+	VINSERTF128 $0x01, (DI)(BX*1), Y3, Y3
+	VUNPCKLPS   Y1, Y0, Y4
+	VUNPCKHPS   Y1, Y0, Y5
+	VUNPCKLPS   Y3, Y2, Y6
+	VUNPCKHPS   Y3, Y2, Y7
+	VUNPCKLPD   Y6, Y4, Y8
+	VUNPCKHPD   Y6, Y4, Y4
+	VMOVUPS     Y8, (AX)
+	VMOVUPS     Y4, (AX)(R8*1)
+	VUNPCKLPD   Y7, Y5, Y4
+	VUNPCKHPD   Y7, Y5, Y5
+	VMOVUPS     Y4, (AX)(R8*2)
+	VMOVUPS     Y5, (R9)
+	VMOVUPS     16(DX), X9
+	VINSERTF128 $0x01, 16(SI)(BX*1), Y9, Y9
+	VMOVUPS     16(DX)(BX*1), X10
+	VINSERTF128 $0x01, 16(SI)(BX*2), Y10, Y10
+	VMOVUPS     16(DX)(BX*2), X11
+	VINSERTF128 $0x01, 16(DI), Y11, Y11
+	VMOVUPS     16(SI), X12
+	VINSERTF128 $0x01, 16(DI)(BX*1), Y12, Y12
+	VUNPCKLPS   Y10, Y9, Y4
+	VUNPCKHPS   Y10, Y9, Y5
+	VUNPCKLPS   Y12, Y11, Y6
+	VUNPCKHPS   Y12, Y11, Y7
+	VUNPCKLPD   Y6, Y4, Y8
+	VUNPCKHPD   Y6, Y4, Y4
+	VMOVUPS     Y8, (R9)(R8*1)
+	VMOVUPS     Y4, (R9)(R8*2)
+	VUNPCKLPD   Y7, Y5, Y4
+	VUNPCKHPD   Y7, Y5, Y5
+	VMOVUPS     Y4, (R10)
+	VMOVUPS     Y5, (R10)(R8*1)
+	ADDQ        $0x00000020, DX
+	ADDQ        $0x00000020, SI
+	ADDQ        $0x00000020, DI
+	ADDQ        R11, AX
+	ADDQ        R11, R9
+	ADDQ        R11, R10
+	DECQ        CX
+	JNZ         block
 	VZEROUPPER
 	RET
 
@@ -3046,27 +3107,25 @@ eight:
 	VSUBPS       all_4b400000<>+0(SB), Y1, Y3
 	VFNMADD231PS all_3f317200<>+0(SB), Y3, Y2
 	VFNMADD231PS all_35bfbe8e<>+0(SB), Y3, Y2
-	VMULPS       Y2, Y2, Y3
-	VMOVAPS      all_3e2aaa5a<>+0(SB), Y4
+	VMOVAPS      all_3ab5cbd1<>+0(SB), Y4
+	VFMADD213PS  all_3c09129c<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3d2aab7b<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y2, Y4
 	VFMADD213PS  all_3effffff<>+0(SB), Y2, Y4
-	VMOVAPS      all_3c09129c<>+0(SB), Y5
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y2, Y5
-	VFMADD231PS  all_3ab5cbd1<>+0(SB), Y3, Y5
-	VFMADD231PS  Y5, Y3, Y4
-	VADDPS       all_3f800000<>+0(SB), Y2, Y2
-	VFMADD231PS  Y4, Y3, Y2
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y4
 	VPSRAD       $0x01, Y1, Y3
 	VPSUBD       Y3, Y1, Y1
 	VPSLLD       $0x17, Y3, Y3
 	VPADDD       all_3f800000<>+0(SB), Y3, Y3
 	VPSLLD       $0x17, Y1, Y1
 	VPADDD       all_3f800000<>+0(SB), Y1, Y1
-	VMULPS       Y3, Y2, Y2
-	VMULPS       Y1, Y2, Y2
+	VMULPS       Y3, Y4, Y4
+	VMULPS       Y1, Y4, Y4
 	VMOVAPS      all_3f800000<>+0(SB), Y1
-	VADDPS       Y1, Y2, Y3
-	VBLENDVPS    Y0, Y2, Y1, Y1
-	VDIVPS       Y3, Y1, Y1
+	VADDPS       Y1, Y4, Y2
+	VBLENDVPS    Y0, Y4, Y1, Y1
+	VDIVPS       Y2, Y1, Y1
 	VMULPS       Y0, Y1, Y1
 	VMOVUPS      Y1, (AX)
 	ADDQ         $0x20, AX
@@ -3088,27 +3147,25 @@ rest:
 	VSUBPS       all_4b400000<>+0(SB), Y2, Y4
 	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y3
 	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y3
-	VMULPS       Y3, Y3, Y4
-	VMOVAPS      all_3e2aaa5a<>+0(SB), Y5
+	VMOVAPS      all_3ab5cbd1<>+0(SB), Y5
+	VFMADD213PS  all_3c09129c<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3d2aab7b<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y3, Y5
 	VFMADD213PS  all_3effffff<>+0(SB), Y3, Y5
-	VMOVAPS      all_3c09129c<>+0(SB), Y6
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y3, Y6
-	VFMADD231PS  all_3ab5cbd1<>+0(SB), Y4, Y6
-	VFMADD231PS  Y6, Y4, Y5
-	VADDPS       all_3f800000<>+0(SB), Y3, Y3
-	VFMADD231PS  Y5, Y4, Y3
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
 	VPSRAD       $0x01, Y2, Y4
 	VPSUBD       Y4, Y2, Y2
 	VPSLLD       $0x17, Y4, Y4
 	VPADDD       all_3f800000<>+0(SB), Y4, Y4
 	VPSLLD       $0x17, Y2, Y2
 	VPADDD       all_3f800000<>+0(SB), Y2, Y2
-	VMULPS       Y4, Y3, Y3
-	VMULPS       Y2, Y3, Y3
+	VMULPS       Y4, Y5, Y5
+	VMULPS       Y2, Y5, Y5
 	VMOVAPS      all_3f800000<>+0(SB), Y2
-	VADDPS       Y2, Y3, Y4
-	VBLENDVPS    Y1, Y3, Y2, Y2
-	VDIVPS       Y4, Y2, Y2
+	VADDPS       Y2, Y5, Y3
+	VBLENDVPS    Y1, Y5, Y2, Y2
+	VDIVPS       Y3, Y2, Y2
 	VMULPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (AX)
 
@@ -3176,25 +3233,15 @@ DATA all_35bfbe8e<>+24(SB)/4, $0x35bfbe8e
 DATA all_35bfbe8e<>+28(SB)/4, $0x35bfbe8e
 GLOBL all_35bfbe8e<>(SB), RODATA|NOPTR, $32
 
-DATA all_3e2aaa5a<>+0(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+4(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+8(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+12(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+16(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+20(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+24(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+28(SB)/4, $0x3e2aaa5a
-GLOBL all_3e2aaa5a<>(SB), RODATA|NOPTR, $32
-
-DATA all_3effffff<>+0(SB)/4, $0x3effffff
-DATA all_3effffff<>+4(SB)/4, $0x3effffff
-DATA all_3effffff<>+8(SB)/4, $0x3effffff
-DATA all_3effffff<>+12(SB)/4, $0x3effffff
-DATA all_3effffff<>+16(SB)/4, $0x3effffff
-DATA all_3effffff<>+20(SB)/4, $0x3effffff
-DATA all_3effffff<>+24(SB)/4, $0x3effffff
-DATA all_3effffff<>+28(SB)/4, $0x3effffff
-GLOBL all_3effffff<>(SB), RODATA|NOPTR, $32
+DATA all_3ab5cbd1<>+0(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+4(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+8(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+12(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+16(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+20(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+24(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+28(SB)/4, $0x3ab5cbd1
+GLOBL all_3ab5cbd1<>(SB), RODATA|NOPTR, $32
 
 DATA all_3c09129c<>+0(SB)/4, $0x3c09129c
 DATA all_3c09129c<>+4(SB)/4, $0x3c09129c
@@ -3216,15 +3263,25 @@ DATA all_3d2aab7b<>+24(SB)/4, $0x3d2aab7b
 DATA all_3d2aab7b<>+28(SB)/4, $0x3d2aab7b
 GLOBL all_3d2aab7b<>(SB), RODATA|NOPTR, $32
 
-DATA all_3ab5cbd1<>+0(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+4(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+8(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+12(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+16(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+20(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+24(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+28(SB)/4, $0x3ab5cbd1
-GLOBL all_3ab5cbd1<>(SB), RODATA|NOPTR, $32
+DATA all_3e2aaa5a<>+0(SB)/4, $0x3e2aaa5a
+DATA all_3e2aaa5a<>+4(SB)/4, $0x3e2aaa5a
+DATA all_3e2aaa5a<>+8(SB)/4, $0x3e2aaa5a
+DATA all_3e2aaa5a<>+12(SB)/4, $0x3e2aaa5a
+DATA all_3e2aaa5a<>+16(SB)/4, $0x3e2aaa5a
+DATA all_3e2aaa5a<>+20(SB)/4, $0x3e2aaa5a
+DATA all_3e2aaa5a<>+24(SB)/4, $0x3e2aaa5a
+DATA all_3e2aaa5a<>+28(SB)/4, $0x3e2aaa5a
+GLOBL all_3e2aaa5a<>(SB), RODATA|NOPTR, $32
+
+DATA all_3effffff<>+0(SB)/4, $0x3effffff
+DATA all_3effffff<>+4(SB)/4, $0x3effffff
+DATA all_3effffff<>+8(SB)/4, $0x3effffff
+DATA all_3effffff<>+12(SB)/4, $0x3effffff
+DATA all_3effffff<>+16(SB)/4, $0x3effffff
+DATA all_3effffff<>+20(SB)/4, $0x3effffff
+DATA all_3effffff<>+24(SB)/4, $0x3effffff
+DATA all_3effffff<>+28(SB)/4, $0x3effffff
+GLOBL all_3effffff<>(SB), RODATA|NOPTR, $32
 
 // func siluGradient(dx *float32, z *float32, n int)
 // Requires: AVX, AVX2, FMA3
@@ -3248,33 +3305,31 @@ eight:
 	VSUBPS       all_4b400000<>+0(SB), Y3, Y4
 	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y2
 	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y2
-	VMULPS       Y2, Y2, Y4
-	VMOVAPS      all_3e2aaa5a<>+0(SB), Y5
+	VMOVAPS      all_3ab5cbd1<>+0(SB), Y5
+	VFMADD213PS  all_3c09129c<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3d2aab7b<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y2, Y5
 	VFMADD213PS  all_3effffff<>+0(SB), Y2, Y5
-	VMOVAPS      all_3c09129c<>+0(SB), Y6
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y2, Y6
-	VFMADD231PS  all_3ab5cbd1<>+0(SB), Y4, Y6
-	VFMADD231PS  Y6, Y4, Y5
-	VADDPS       all_3f800000<>+0(SB), Y2, Y2
-	VFMADD231PS  Y5, Y4, Y2
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y5
+	VFMADD213PS  all_3f800000<>+0(SB), Y2, Y5
 	VPSRAD       $0x01, Y3, Y4
 	VPSUBD       Y4, Y3, Y3
 	VPSLLD       $0x17, Y4, Y4
 	VPADDD       all_3f800000<>+0(SB), Y4, Y4
 	VPSLLD       $0x17, Y3, Y3
 	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y4, Y2, Y2
-	VMULPS       Y3, Y2, Y2
-	VMOVAPS      all_3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y2, Y4
-	VDIVPS       Y4, Y3, Y4
-	VMULPS       Y4, Y2, Y2
-	VBLENDVPS    Y1, Y2, Y4, Y5
-	VBLENDVPS    Y1, Y4, Y2, Y2
-	VFMADD213PS  Y3, Y1, Y2
-	VMULPS       Y5, Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VMOVUPS      Y2, (AX)
+	VMULPS       Y4, Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VMOVAPS      all_3f800000<>+0(SB), Y2
+	VADDPS       Y2, Y5, Y3
+	VDIVPS       Y3, Y2, Y3
+	VMULPS       Y3, Y5, Y5
+	VBLENDVPS    Y1, Y5, Y3, Y4
+	VBLENDVPS    Y1, Y3, Y5, Y3
+	VFMADD213PS  Y2, Y1, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMOVUPS      Y3, (AX)
 	ADDQ         $0x20, AX
 	ADDQ         $0x20, CX
 	SUBQ         $0x08, DX
@@ -3298,33 +3353,31 @@ rest:
 	VSUBPS       all_4b400000<>+0(SB), Y4, Y5
 	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y3
 	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y3
-	VMULPS       Y3, Y3, Y5
-	VMOVAPS      all_3e2aaa5a<>+0(SB), Y6
+	VMOVAPS      all_3ab5cbd1<>+0(SB), Y6
+	VFMADD213PS  all_3c09129c<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3d2aab7b<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y3, Y6
 	VFMADD213PS  all_3effffff<>+0(SB), Y3, Y6
-	VMOVAPS      all_3c09129c<>+0(SB), Y7
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y3, Y7
-	VFMADD231PS  all_3ab5cbd1<>+0(SB), Y5, Y7
-	VFMADD231PS  Y7, Y5, Y6
-	VADDPS       all_3f800000<>+0(SB), Y3, Y3
-	VFMADD231PS  Y6, Y5, Y3
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y6
 	VPSRAD       $0x01, Y4, Y5
 	VPSUBD       Y5, Y4, Y4
 	VPSLLD       $0x17, Y5, Y5
 	VPADDD       all_3f800000<>+0(SB), Y5, Y5
 	VPSLLD       $0x17, Y4, Y4
 	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y5, Y3, Y3
-	VMULPS       Y4, Y3, Y3
-	VMOVAPS      all_3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y3, Y5
-	VDIVPS       Y5, Y4, Y5
-	VMULPS       Y5, Y3, Y3
-	VBLENDVPS    Y2, Y3, Y5, Y6
-	VBLENDVPS    Y2, Y5, Y3, Y3
-	VFMADD213PS  Y4, Y2, Y3
-	VMULPS       Y6, Y3, Y3
-	VMULPS       Y1, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (AX)
+	VMULPS       Y5, Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VMOVAPS      all_3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y6, Y4
+	VDIVPS       Y4, Y3, Y4
+	VMULPS       Y4, Y6, Y6
+	VBLENDVPS    Y2, Y6, Y4, Y5
+	VBLENDVPS    Y2, Y4, Y6, Y4
+	VFMADD213PS  Y3, Y2, Y4
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y1, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (AX)
 
 done:
 	VZEROUPPER

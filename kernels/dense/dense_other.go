@@ -2,6 +2,8 @@
 
 package dense
 
+func packT(dst, w []float32, k, n int) { packTPure(dst, w, k, n) }
+
 func forward(y, z, x, wp, b []float32, m, k, n int, act Activation) {
 	forwardPure(y, z, x, wp, b, m, k, n, act)
 }

@@ -32,6 +32,52 @@ func sweep(t *testing.T, f func(t *testing.T, rnd *rand.Rand, m, k, n int)) {
 	}
 }
 
+// TestPack finds every weight in its panel.
+func TestPack(t *testing.T) {
+	sweep(t, func(t *testing.T, rnd *rand.Rand, _, k, n int) {
+		name := fmt.Sprintf("k=%d n=%d", k, n)
+		w := normal(rnd, k*n)
+		wp, wtp, twin := guarded(rnd, PackedLen(k, n)), guarded(rnd, PackedLen(n, k)), guarded(rnd, PackedLen(n, k))
+		Pack(wp.inside, w.inside, k, n)
+		PackT(wtp.inside, w.inside, k, n)
+		packTPure(twin.inside, w.inside, k, n)
+		same(t, name+" PackT", wtp.inside, twin.inside)
+
+		transposed := make([]float32, k*n)
+		for p := range k {
+			for j := range n {
+				transposed[j*k+p] = w.inside[p*n+j]
+			}
+		}
+		Pack(twin.inside, transposed, n, k)
+		same(t, name+" Pack of the transpose", wtp.inside, twin.inside)
+
+		rest := wp.inside
+		for j := 0; j < n; {
+			start, width := panel(j, n)
+			for p := range k {
+				for c := range width {
+					var want float32
+					if start+c < n {
+						want = w.inside[p*n+start+c]
+					}
+					if got := rest[p*width+c]; got != want {
+						t.Fatalf("%s: weight [%d,%d] is %v, want %v", name, p, start+c, got, want)
+					}
+				}
+			}
+			rest = rest[k*width:]
+			j = start + width
+		}
+		if len(rest) != 0 {
+			t.Fatalf("%s: %d floats too many", name, len(rest))
+		}
+		for _, s := range []slice{w, wp, wtp, twin} {
+			s.check(t, name)
+		}
+	})
+}
+
 func TestForward(t *testing.T) {
 	sweep(t, func(t *testing.T, rnd *rand.Rand, m, k, n int) {
 		act := activations[rnd.IntN(len(activations))]

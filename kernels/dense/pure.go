@@ -6,6 +6,26 @@ import "math"
 // weights are summed before they are added to it.
 const rowBlock = 64
 
+func packTPure(dst, w []float32, k, n int) {
+	for j := 0; j < k; {
+		start, width := panel(j, k)
+		used := min(width, k-start)
+		for c := range width {
+			if c >= used {
+				for p := range n {
+					dst[p*width+c] = 0
+				}
+				continue
+			}
+			for p, v := range w[(start+c)*n:][:n] {
+				dst[p*width+c] = v
+			}
+		}
+		dst = dst[n*width:]
+		j = start + width
+	}
+}
+
 func forwardPure(y, z, x, wp, b []float32, m, k, n int, act Activation) {
 	var bias [8]float32
 	for j := 0; j < n; {

@@ -1,0 +1,7 @@
+//go:build !amd64 || purego
+
+package limits
+
+const hasFMA = false
+
+func fma(int) {}
