@@ -8,31 +8,31 @@
 //
 //   - m: a relativistic Breit–Wigner in m² plus a continuum falling as m⁻ᵏ,
 //     both between MassMin and MassMax.
-//
 //   - y given m: ∝ (1 − (y/Y)²)ᵃ for |y| < Y = ln(√s/m).
-//
 //   - pT given m, y: ∝ pT (1 + pT²/σ²)^−(b+1), up to the kinematic limit of
-//     pp → Z X, m_T cosh y ≤ (s + m²)/(2√s), which is |y| ≤ Y at pT = 0. The scale
-//     σ grows with m and shrinks towards the ends of the rapidity range.
-//
+//     pp → Z X, m_T cosh y ≤ (s + m²)/(2√s), which is |y| ≤ Y at pT = 0. The
+//     scale σ grows with m and shrinks towards the ends of the rapidity range.
 //   - φ: uniform.
+//   - cosθ*, φ* given m, y, pT: the annihilating quark flies along one hadron
+//     or the other as they are seen from the pair at rest, and about that axis
+//     the µ⁻ follows 1 + c² + αc.
 //
-//   - cosθ*, φ* given m, y, pT: the annihilating quark flies along one
-//     hadron or the other as they are seen from the pair at rest, and about that
-//     axis the µ⁻ follows 1 + c² + αc. In the usual expansion
+// In the usual expansion in angular coefficients the last factor is
 //
-//     3/16π [1 + c² + A₀/2 (1 − 3c²) + A₁ sin2θ* cosφ* + A₂/2 sin²θ* cos2φ* + A₃ sinθ* cosφ* + A₄ c]
+//	3/16π [1 + c² + A₀/2 (1 − 3c²) + A₁ sin2θ* cosφ*
+//	       + A₂/2 sin²θ* cos2φ* + A₃ sinθ* cosφ* + A₄ c],  c = cosθ*
 //
-//     that is A₀ = A₂ = pT²/m_T² (the Lam–Tung relation), A₁ = h pT m/m_T²,
-//     A₃ = αh pT/m_T and A₄ = α m/m_T with m_T² = m² + pT². The forward–backward asymmetry 3α/8
-//     changes its sign near the Z and grows with |y|. As 1 + c² + αc is a
-//     sum of two squares for |α| ≤ 2, the density is nowhere negative, and as it is a mixture it is
-//     drawn without rejection.
+// with A₀ = A₂ = pT²/m_T² (the Lam–Tung relation), A₁ = h pT m/m_T²,
+// A₃ = αh pT/m_T and A₄ = α m/m_T, where m_T² = m² + pT². The forward–backward
+// asymmetry α changes its sign near the Z and grows with |y|; h is the
+// preference for one of the hadrons. As 1 + c² + αc is a sum of two squares for
+// |α| ≤ 2, the density is nowhere negative, and as it is a mixture it is drawn
+// without rejection.
 //
-// The geometry of the last factor is that of Peng, Chang, McClellan and
-// Teryaev, arXiv:1511.08932; the frame is that of Collins and Soper,
-// Phys. Rev. D 16 (1977) 2219, with its z axis on the side of the pair's rapidity, as
-// in measurements at the LHC.
+// This geometry is that of Peng, Chang, McClellan and Teryaev,
+// arXiv:1511.08932; the frame is that of Collins and Soper, Phys. Rev. D 16
+// (1977) 2219, with its z axis on the side of the pair's rapidity, as in
+// measurements at the LHC.
 package zmumu
 
 import (
@@ -70,7 +70,8 @@ type Generator struct {
 }
 
 // Default returns the parameters of the demonstration: collisions at 13 TeV.
-// Masses and widths are the PDG's; the other shapes are like those measured at the LHC.
+// Masses and widths are the PDG's; the other shapes are like those measured at
+// the LHC.
 func Default() Generator {
 	return Generator{
 		SqrtS:      13000,
@@ -279,9 +280,10 @@ func (e Event) lab(x, y, z float64) fmom.PtEtaPhiM {
 	return fmom.NewPtEtaPhiM(pt, math.Asinh(z/pt), math.Atan2(y, x), MuonMass)
 }
 
-// Table returns events [first, first+n) of the sample that seed names as a table: the six
-// variables as float64 in the branches mass, y, pt, phi, costheta and phistar, then
-// pt, eta and phi of the µ⁻ (mu1) and of the µ⁺ (mu2) as float32.
+// Table returns events [first, first+n) of the sample that seed names as a
+// table: the six variables as float64 in the branches mass, y, pt, phi, costheta
+// and phistar, then pt, eta and phi of the µ⁻ (mu1) and of the µ⁺ (mu2) as
+// float32.
 func (g Generator) Table(seed, first uint64, n int) *rootio.Table {
 	t := rootio.NewTable([]rootio.Field{
 		{Name: "mass", Title: "mass of the muon pair [GeV]", Kind: rootio.Float64},

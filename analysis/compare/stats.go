@@ -1,0 +1,277 @@
+package compare
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// distances returns the largest difference of the cumulative distributions of
+// a and b, the value where it is, and the integral of the difference.
+func distances(a, b *values) (ks, at, integral float64) {
+	var i, j int
+	var sumA, sumB, last, difference float64
+	for i < len(a.x) || j < len(b.x) {
+		x := math.Inf(1)
+		if i < len(a.x) {
+			x = a.x[i]
+		}
+		if j < len(b.x) {
+			x = min(x, b.x[j])
+		}
+		if difference > 0 {
+			integral += difference * (x - last)
+		}
+		for ; i < len(a.x) && a.x[i] == x; i++ {
+			sumA += a.weight(i)
+		}
+		for ; j < len(b.x) && b.x[j] == x; j++ {
+			sumB += b.weight(j)
+		}
+		difference, last = math.Abs(sumA/a.all.w-sumB/b.all.w), x
+		if difference > ks {
+			ks, at = difference, x
+		}
+	}
+	return ks, at, integral
+}
+
+func (v *values) weight(i int) float64 {
+	if v.w == nil {
+		return 1
+	}
+	return v.w[i]
+}
+
+// measure fills in the distances of a continuous column. The cells are those
+// of the bootstrap, std is the reference's.
+func measure(a, b *values, cellsA, cellsB []bin, std float64, rng *rand.Rand) *Distance {
+	d := &Distance{}
+	var integral float64
+	d.KS, d.KSAt, integral = distances(a, b)
+	na, nb := a.all.effective(), b.all.effective()
+	d.KSPValue = kolmogorov(d.KS, na*nb/(na+nb))
+
+	centre := make([]float64, len(cellsA)) // of the values in a cell
+	for k := range centre {
+		both := cellsA[k]
+		both.add(cellsB[k])
+		if centre[k] = both.wx / both.w; both.n == 0 || !usable(centre[k]) {
+			centre[k] = centre[max(0, k-1)]
+		}
+	}
+	var ks, transport [resamples]float64
+	drawnA, drawnB := make([]float64, len(cellsA)), make([]float64, len(cellsB))
+	for r := range resamples {
+		ks[r], transport[r] = binnedDistances(
+			cumulate(drawnA, cellsA, rng), cumulate(drawnB, cellsB, rng), centre)
+	}
+	d.KSError = spread(ks[:])
+	if std > 0 {
+		d.Wasserstein = integral / std
+		d.WassersteinError = spread(transport[:]) / std
+	}
+	return d
+}
+
+// cumulate fills dst with the cumulative distribution of a sample drawn again
+// from the one in the bins. The contents of a bin follow a gamma distribution of
+// their mean and variance, which is the Bayesian bootstrap (Rubin, Ann. Statist. 9
+// (1981) 130) of whole bins.
+func cumulate(dst []float64, bins []bin, rng *rand.Rand) []float64 {
+	var sum float64
+	for k, b := range bins {
+		switch {
+		case b.w > 0:
+			sum += distuv.Gamma{Alpha: b.w * b.w / b.w2, Beta: b.w / b.w2, Src: rng}.Rand()
+		case b.n > 0:
+			sum += b.w + math.Sqrt(b.w2)*rng.NormFloat64()
+		}
+		dst[k] = sum
+	}
+	for k := range dst {
+		dst[k] /= sum
+	}
+	return dst
+}
+
+func binnedDistances(f, g, x []float64) (ks, integral float64) {
+	for k := range len(f) - 1 {
+		difference := math.Abs(f[k] - g[k])
+		ks = max(ks, difference)
+		integral += difference * math.Abs(x[k+1]-x[k])
+	}
+	return ks, integral
+}
+
+// spread is the standard deviation.
+func spread(x []float64) float64 {
+	var mean, sum2 float64
+	for _, v := range x {
+		mean += v / float64(len(x))
+	}
+	for _, v := range x {
+		sum2 += (v - mean) * (v - mean)
+	}
+	return math.Sqrt(sum2 / float64(len(x)-1))
+}
+
+// kolmogorov returns the probability of a KS distance of d or more between two
+// samples of one distribution, where n = n₁n₂/(n₁+n₂): Kolmogorov's limit with the
+// correction of Stephens (J. R. Stat. Soc. B 32 (1970) 115) for small n.
+func kolmogorov(d, n float64) float64 {
+	root := math.Sqrt(n)
+	t := d * (root + 0.12 + 0.11/root)
+	var sum float64
+	if t < 1 {
+		// Jacobi's theta function, turned round: it converges where the other does not.
+		for k := 1.0; k < 8; k += 2 {
+			sum += math.Exp(-k * k * math.Pi * math.Pi / (8 * t * t))
+		}
+		return 1 - math.Sqrt(2*math.Pi)/max(t, 1e-3)*sum
+	}
+	sign := 2.0
+	for k := 1.0; k < 8; k++ {
+		sum += sign * math.Exp(-2*k*k*t*t)
+		sign = -sign
+	}
+	return sum
+}
+
+// chi2 tests whether two samples have equal proportions in common bins. For
+// unweighted events it is Pearson's test of homogeneity. With weights, the
+// variance of a bin is that of its pooled content, for events of the bin's mean
+// weight Σw²/Σw. A bin that is empty in both samples does not count.
+func chi2(a, b []bin) *Chi2 {
+	var allA, allB bin
+	for k := range a {
+		allA.add(a[k])
+		allB.add(b[k])
+	}
+	na, nb := allA.effective(), allB.effective()
+	test := &Chi2{NDF: -1}
+	for k := range a {
+		p, q := a[k].w/allA.w, b[k].w/allB.w
+		pooled := (na*p + nb*q) / (na + nb)
+		if a[k].n+b[k].n == 0 || pooled <= 0 {
+			continue
+		}
+		variance := pooled * (meanWeight(a[k], allA)/allA.w + meanWeight(b[k], allB)/allB.w)
+		test.Value += (p - q) * (p - q) / variance
+		test.NDF++
+	}
+	if test.NDF < 1 {
+		return nil
+	}
+	test.PValue = distuv.ChiSquared{K: float64(test.NDF)}.Survival(test.Value)
+	return test
+}
+
+// meanWeight is the weight that matters for the variance of a bin, or the
+// sample's where the bin says nothing.
+func meanWeight(b, all bin) float64 {
+	if b.w > 0 {
+		return b.w2 / b.w
+	}
+	return all.w2 / all.w
+}
+
+// chi2OfCells joins cells to at most 50 bins of about equal content and tests
+// them. A bin has at least ten effective events of the smaller sample if there
+// are so many, and a hundred if events have weights: a bin's own events have to
+// tell its mean weight.
+func chi2OfCells(a, b *values, cellsA, cellsB []bin) *Chi2 {
+	each := 10.0
+	if a.w != nil || b.w != nil {
+		each = 100
+	}
+	smaller := min(a.all.effective(), b.all.effective())
+	share := 1 / max(2, min(chi2Bins, math.Floor(smaller/each)))
+	var binsA, binsB []bin
+	var nextA, nextB bin
+	for k := range cellsA {
+		nextA.add(cellsA[k])
+		nextB.add(cellsB[k])
+		content := (nextA.w/a.all.w + nextB.w/b.all.w) / 2
+		if content >= share*(1-1e-9) {
+			binsA, binsB = append(binsA, nextA), append(binsB, nextB)
+			nextA, nextB = bin{}, bin{}
+		}
+	}
+	if last := len(binsA) - 1; last >= 0 {
+		binsA[last].add(nextA)
+		binsB[last].add(nextB)
+	}
+	return chi2(binsA, binsB)
+}
+
+// countCodes lists the codes of the reference a with what both samples have of
+// them, and the most frequent ones, up to as many again, that only b has. The
+// bins are those of the test: one for each code of a and one for all others.
+func countCodes(a, b *values, legal []float64) (codes []Code, binsA, binsB []bin) {
+	binsA, binsB = make([]bin, len(legal)+1), make([]bin, len(legal)+1)
+	for x, sum := range a.runs {
+		k, _ := slices.BinarySearch(legal, x)
+		binsA[k] = sum
+	}
+	var others []Code
+	for x, sum := range b.runs {
+		k, ok := slices.BinarySearch(legal, x)
+		if ok {
+			binsB[k] = sum
+			continue
+		}
+		binsB[len(legal)].add(sum)
+		others = append(others, newCode(x, bin{}, sum, a, b))
+	}
+	for k, x := range legal {
+		codes = append(codes, newCode(x, binsA[k], binsB[k], a, b))
+	}
+	slices.SortStableFunc(others, func(p, q Code) int { return q.Candidate - p.Candidate })
+	codes = append(codes, others[:min(len(others), maxCodes)]...)
+	slices.SortFunc(codes, func(p, q Code) int {
+		if p.Value < q.Value {
+			return -1
+		}
+		return 1
+	})
+	return codes, binsA, binsB
+}
+
+func newCode(x float64, inA, inB bin, a, b *values) Code {
+	return Code{
+		Value:     x,
+		Reference: inA.n, ReferenceFraction: inA.w / a.all.w,
+		Candidate: inB.n, CandidateFraction: inB.w / b.all.w,
+		referenceError: math.Sqrt(inA.w2) / a.all.w,
+		candidateError: math.Sqrt(inB.w2) / b.all.w,
+	}
+}
+
+// totalVariation is ½ Σ |difference of the fractions|.
+func totalVariation(a, b *values, binsA, binsB []bin) float64 {
+	var sum float64
+	for k := range binsA {
+		sum += math.Abs(binsA[k].w/a.all.w-binsB[k].w/b.all.w) / 2
+	}
+	return sum
+}
+
+// chi2OfCodes joins the codes of which fewer than five events are expected in
+// the smaller sample and tests the proportions.
+func chi2OfCodes(a, b *values, binsA, binsB []bin) *Chi2 {
+	na, nb := a.all.effective(), b.all.effective()
+	testA, testB := make([]bin, 1, len(binsA)), make([]bin, 1, len(binsB))
+	for k := range binsA {
+		pooled := (na*binsA[k].w/a.all.w + nb*binsB[k].w/b.all.w) / (na + nb)
+		if pooled*min(na, nb) < 5 {
+			testA[0].add(binsA[k])
+			testB[0].add(binsB[k])
+		} else {
+			testA, testB = append(testA, binsA[k]), append(testB, binsB[k])
+		}
+	}
+	return chi2(testA, testB)
+}

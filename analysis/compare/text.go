@@ -1,0 +1,158 @@
+package compare
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// WriteText writes the report as a table of at most 100 characters a line:
+// continuous columns with their distances in percent, then categorical ones, then
+// what else there is to say.
+func (r *Report) WriteText(w io.Writer) error {
+	var b bytes.Buffer
+	for _, s := range []Sample{r.Reference, r.Candidate} {
+		fmt.Fprintf(&b, "%-12s %12s events", cut(s.Label, 12), grouped(s.Events))
+		if s.Weight != "" {
+			fmt.Fprintf(&b, ", weighted by %s: %.4g effective", cut(s.Weight, 20), s.EffectiveEvents)
+		}
+		b.WriteByte('\n')
+	}
+	r.writeContinuous(&b)
+	r.writeCategorical(&b)
+	r.writeRemarks(&b)
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func (r *Report) writeContinuous(b *bytes.Buffer) {
+	const row = "%-12s %9s %9s %11s %10s %10s %10s %7s  %s\n"
+	header := fmt.Sprintf("\n"+row, "column", "mean", "std", "Δmean/σ %", "Δσ/σ %", "KS %", "W₁/σ %", "χ²/ndf", "verdict")
+	for _, c := range r.Columns {
+		if c.Distance == nil {
+			continue
+		}
+		b.WriteString(header)
+		header = ""
+		ref, cand, d := c.Reference, c.Candidate, c.Distance
+		shift, wide, transport := "–", "–", "–"
+		if ref.Std > 0 {
+			shift = pm(100*(cand.Mean-ref.Mean)/ref.Std, 100*math.Hypot(cand.MeanError, ref.MeanError)/ref.Std)
+			wide = pm(100*(cand.Std/ref.Std-1), 100*math.Hypot(cand.StdError, ref.StdError)/ref.Std)
+			transport = pm(100*d.Wasserstein, 100*d.WassersteinError)
+		}
+		fmt.Fprintf(b, row, cut(c.Name, 12), short(ref.Mean), short(ref.Std),
+			shift, wide, pm(100*d.KS, 100*d.KSError), transport, c.Chi2.perNDF(), c.Verdict)
+	}
+}
+
+func (r *Report) writeCategorical(b *bytes.Buffer) {
+	const row = "%-12s %9s %21s %10s %10s %17s  %s\n"
+	header := fmt.Sprintf("\n"+row, "column", "codes", "total variation %", "χ²/ndf", "p", "illegal values", "verdict")
+	for _, c := range r.Columns {
+		if c.Distance != nil {
+			continue
+		}
+		b.WriteString(header)
+		header = ""
+		p := "–"
+		if c.Chi2 != nil {
+			p = fmt.Sprintf("%.2g", c.Chi2.PValue)
+		}
+		fmt.Fprintf(b, row, cut(c.Name, 12), strconv.Itoa(len(c.Codes)), fmt.Sprintf("%.2f", 100*c.TotalVariation),
+			c.Chi2.perNDF(), p, grouped(c.Illegal), c.Verdict)
+	}
+}
+
+func (r *Report) writeRemarks(b *bytes.Buffer) {
+	b.WriteByte('\n')
+	if l := r.Correlations.Largest; l != nil {
+		fmt.Fprintf(b, "Largest difference of correlations: %s and %s, %.3f and %.3f, by %s.\n",
+			cut(l.Columns[0], 12), cut(l.Columns[1], 12), l.Reference, l.Candidate,
+			fmt.Sprintf("%.3f ± %.3f", l.Difference, l.Error))
+	}
+	for _, c := range r.Columns {
+		if c.CandidateKind != 0 {
+			fmt.Fprintf(b, "%s is %v in %s and %v in %s.\n", cut(c.Name, 40),
+				c.Kind, cut(r.Reference.Label, 12), c.CandidateKind, cut(r.Candidate.Label, 12))
+		}
+		if c.Reference.LeftOut+c.Candidate.LeftOut > 0 {
+			fmt.Fprintf(b, "%s: %s and %s values that are not finite are left out.\n",
+				cut(c.Name, 24), grouped(c.Reference.LeftOut), grouped(c.Candidate.LeftOut))
+		}
+	}
+	for _, only := range []struct {
+		label string
+		names []string
+	}{{r.Reference.Label, r.OnlyReference}, {r.Candidate.Label, r.OnlyCandidate}} {
+		if len(only.names) > 0 {
+			wrap(b, "Only in "+cut(only.label, 12)+":", only.names)
+		}
+	}
+}
+
+func (c *Chi2) perNDF() string {
+	if c == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.3g", c.Value/float64(c.NDF))
+}
+
+// short writes a number to four digits, or three if that is longer than nine
+// characters.
+func short(x float64) string {
+	if s := fmt.Sprintf("%.4g", x); len(s) <= 9 {
+		return s
+	}
+	return fmt.Sprintf("%.3g", x)
+}
+
+// pm writes a value with its error, to two digits of the error or two decimals.
+func pm(value, err float64) string {
+	if err <= 0 || err >= 1e3 || math.Abs(value) >= 1e4 {
+		return fmt.Sprintf("%.3g", value)
+	}
+	decimals := min(2, max(0, 1-int(math.Floor(math.Log10(err)))))
+	if math.Abs(value) < 0.5*math.Pow10(-decimals) {
+		value = 0 // rather than −0
+	}
+	return fmt.Sprintf("%.*f±%.*f", decimals, value, decimals, err)
+}
+
+// cut shortens a name to n characters.
+func cut(name string, n int) string {
+	if utf8.RuneCountInString(name) <= n {
+		return name
+	}
+	return string([]rune(name)[:n-1]) + "…"
+}
+
+// grouped writes an integer with commas between thousands.
+func grouped(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// wrap writes words after a head, in lines of at most 100 characters.
+func wrap(b *bytes.Buffer, head string, words []string) {
+	line := head
+	for i, word := range words {
+		word = cut(word, 60)
+		if i < len(words)-1 {
+			word += ","
+		}
+		if utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > 100 {
+			b.WriteString(line + "\n")
+			line = strings.Repeat(" ", 3)
+		}
+		line += " " + word
+	}
+	b.WriteString(line + "\n")
+}
