@@ -61,7 +61,7 @@ func (k Kind) IsFloat() bool { return k == Float32 || k == Float64 }
 type Field struct {
 	Name  string `json:"name"`
 	Title string `json:"title,omitempty"`
-	Kind  Kind   `json:"kind"`
+	Kind  Kind   `json:"kind,omitempty"`
 }
 
 // Value is the set of Go types that a column can hold.

@@ -80,7 +80,7 @@ func (f *File) Close() error {
 	}
 	if err != nil {
 		Discard(tmp)
-		return fmt.Errorf("atomicfile: could not write %q: %w", f.name, bare(err))
+		return fmt.Errorf("could not write %q: %w", f.name, bare(err))
 	}
 	return rename(tmp, f.name)
 }
@@ -103,7 +103,7 @@ func WriteFile(name string, data []byte) error {
 	}
 	defer f.Abort()
 	if _, err := f.Write(data); err != nil {
-		return fmt.Errorf("atomicfile: could not write %q: %w", name, bare(err))
+		return fmt.Errorf("could not write %q: %w", name, bare(err))
 	}
 	return f.Close()
 }
@@ -118,7 +118,7 @@ func Temp(name string) (tmp string, err error) {
 	}
 	if err := f.Close(); err != nil {
 		Discard(f.Name())
-		return "", fmt.Errorf("atomicfile: could not create %q: %w", name, bare(err))
+		return "", fmt.Errorf("could not create %q: %w", name, bare(err))
 	}
 	return f.Name(), nil
 }
@@ -128,7 +128,7 @@ func Temp(name string) (tmp string, err error) {
 func Commit(tmp, name string) error {
 	if err := sync(tmp); err != nil {
 		Discard(tmp)
-		return fmt.Errorf("atomicfile: could not write %q: %w", name, bare(err))
+		return fmt.Errorf("could not write %q: %w", name, bare(err))
 	}
 	return rename(tmp, name)
 }
@@ -140,23 +140,21 @@ func Discard(tmp string) { _ = os.Remove(tmp) }
 // target hands its permissions on.
 func create(name string) (*os.File, error) {
 	path, info, err := target(name)
-	if err != nil {
-		return nil, fmt.Errorf("atomicfile: could not create %q: %w", name, err)
-	}
-	for {
+	for err == nil {
 		tmp := fmt.Sprintf("%s.%08x%s", path, rand.Uint32(), Suffix)
 		f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("atomicfile: could not create %q: %w", name, bare(err))
+			return nil, fmt.Errorf("could not create %q: %w", name, bare(err))
 		}
 		if info != nil {
 			_ = f.Chmod(info.Mode().Perm()) // best effort: some file systems have no permissions
 		}
 		return f, nil
 	}
+	return nil, fmt.Errorf("could not create %q: %w", name, err)
 }
 
 // target returns the path of the file that name stands for, with symbolic
@@ -176,7 +174,7 @@ func target(name string) (string, fs.FileInfo, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if dir := filepath.Dir(name); !isDir(dir) {
-			return "", nil, fmt.Errorf("there is no directory %q: %w", dir, fs.ErrNotExist)
+			return "", nil, fmt.Errorf("there is no directory %q", dir)
 		}
 		return name, nil, nil
 	case err != nil:
@@ -201,7 +199,7 @@ func rename(tmp, name string) error {
 	}
 	if err != nil {
 		Discard(tmp)
-		return fmt.Errorf("atomicfile: could not replace %q: %w", name, bare(err))
+		return fmt.Errorf("could not replace %q: %w", name, bare(err))
 	}
 	_ = sync(filepath.Dir(path)) // makes the name durable where directories can be synced
 	return nil

@@ -1,0 +1,358 @@
+package rootio
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"slices"
+	"strings"
+
+	"go-hep.org/x/hep/groot/riofs"
+	"go-hep.org/x/hep/groot/rtree"
+)
+
+// List returns the trees of a file, also those that cannot be read: for them,
+// Reason says why. It checks the file as [Open] does, but for the contents of
+// the branches.
+func List(file string) ([]TreeInfo, error) {
+	f, err := openFile(file, checkMetadata)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	keys, err := keysOf(f)
+	if err != nil {
+		return nil, fmt.Errorf("rootio: could not read the list of objects of %q: %w", file, err)
+	}
+	trees := latest(keys, func(k treeKey) bool { return k.isTree() || k.isNTuple() })
+	infos := make([]TreeInfo, len(trees))
+	for i, k := range trees {
+		infos[i] = k.info()
+	}
+	return infos, nil
+}
+
+func (k treeKey) info() TreeInfo {
+	info := TreeInfo{Name: k.path, Title: k.key.Title()}
+	if k.isNTuple() {
+		info.Reason = k.reason()
+		return info
+	}
+	tree, err := k.decode()
+	if err != nil {
+		info.Reason = err.Error()
+		return info
+	}
+	info.Title, info.Entries = tree.Title(), tree.Entries()
+	branches, err := branchesOf(tree)
+	if err != nil {
+		info.Reason = err.Error()
+	}
+	info.Branches = infosOf(branches)
+	return info
+}
+
+func infosOf(branches []branch) []BranchInfo {
+	infos := make([]BranchInfo, len(branches))
+	for i, b := range branches {
+		infos[i] = b.BranchInfo
+	}
+	return infos
+}
+
+// Tree is a tree in a file, or the trees of several files one after the other.
+// It is not safe for use by several goroutines at a time.
+type Tree struct {
+	name, title string
+	branches    []branch
+	parts       []part
+	events      int64
+}
+
+// part is the tree of one file of the chain.
+type part struct {
+	file     string
+	root     *riofs.File
+	path     string
+	tree     rtree.Tree
+	branches []branch // those of Tree, as this file has them
+	lo, hi   int64    // the events of the chain that are in this file
+	size     int64    // bytes
+}
+
+// Open opens one or several files as one chain of the named tree: "tree",
+// "dir/tree" or "tree;2", where a number after the semicolon picks an older
+// cycle. The name may be "" when each file holds exactly one tree.
+//
+// Before it returns, the checksums of all files have been compared with their
+// contents, and all files are known to have the scalar branches of the first
+// one, with the same types. A chain without a single event is an error.
+func Open(tree string, files ...string) (*Tree, error) {
+	if len(files) == 0 {
+		return nil, errors.New("rootio: no file to open")
+	}
+	t := &Tree{}
+	for _, file := range files {
+		if err := t.add(file, tree, checkAll); err != nil {
+			_ = t.Close()
+			return nil, err
+		}
+	}
+	if t.events == 0 {
+		_ = t.Close()
+		return nil, fmt.Errorf("rootio: tree %q in %s has no events", t.name, quoted(files, ", "))
+	}
+	return t, nil
+}
+
+// add appends the named tree of one more file to the chain.
+func (t *Tree) add(file, tree string, how check) error {
+	f, err := openFile(file, how)
+	if err != nil {
+		return err
+	}
+	p := part{file: file, root: f}
+	if info, err := os.Stat(file); err == nil {
+		p.size = info.Size()
+	}
+	if err := t.addPart(&p, tree); err != nil {
+		_ = f.Close()
+		return err
+	}
+	t.parts = append(t.parts, p)
+	t.events = p.hi
+	return nil
+}
+
+func (t *Tree) addPart(p *part, name string) error {
+	key, err := findTree(p.root, name)
+	if err != nil {
+		return fmt.Errorf("rootio: %q: %w", p.file, err)
+	}
+	p.path = key.path
+	p.tree, err = key.decode()
+	if err != nil {
+		return fmt.Errorf("rootio: could not read tree %q of %q: %w", key.path, p.file, err)
+	}
+	entries := p.tree.Entries()
+	if entries < 0 || entries > 1<<48 {
+		return fmt.Errorf("rootio: could not read tree %q of %q: it says it has %d entries", key.path, p.file, entries)
+	}
+	p.lo, p.hi = t.events, t.events+entries
+	branches, err := branchesOf(p.tree)
+	if err != nil {
+		return fmt.Errorf("rootio: could not read the branches of tree %q of %q: %w", key.path, p.file, err)
+	}
+	if len(t.parts) == 0 {
+		t.name, t.title = key.path, p.tree.Title()
+		t.branches, p.branches = branches, branches
+		return nil
+	}
+	return t.match(p, branches)
+}
+
+// match finds the columns of the chain among the branches of a further file.
+func (t *Tree) match(p *part, branches []branch) error {
+	byName := make(map[string]branch, len(branches))
+	for _, b := range branches {
+		if _, ok := byName[b.Name]; !ok || b.typ != nil {
+			byName[b.Name] = b
+		}
+	}
+	var faults []string
+	p.branches = make([]branch, len(t.branches))
+	for i, want := range t.branches {
+		if want.typ == nil {
+			continue
+		}
+		got, ok := byName[want.Name]
+		switch {
+		case !ok:
+			faults = append(faults, fmt.Sprintf("branch %q is missing", want.Name))
+		case got.Kind != want.Kind:
+			faults = append(faults, fmt.Sprintf("branch %q is %s, not %s", want.Name, got.Type, want.Type))
+		}
+		p.branches[i] = got
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	const most = 5
+	more := ""
+	if n := len(faults) - most; n > 0 {
+		faults, more = faults[:most], fmt.Sprintf(", and %d more", n)
+	}
+	return fmt.Errorf("rootio: tree %q of %q does not match that of %q: %s%s",
+		p.path, p.file, t.parts[0].file, strings.Join(faults, ", "), more)
+}
+
+// Name returns the name of the tree in the first file, with its directory.
+func (t *Tree) Name() string { return t.name }
+
+// Title returns the title of the tree in the first file.
+func (t *Tree) Title() string { return t.title }
+
+// Len returns the number of events of the chain.
+func (t *Tree) Len() int64 { return t.events }
+
+// Files returns the names of the files of the chain, in order.
+func (t *Tree) Files() []string {
+	files := make([]string, len(t.parts))
+	for i, p := range t.parts {
+		files[i] = p.file
+	}
+	return files
+}
+
+// Branches returns all branches of the tree, also those that are no columns.
+func (t *Tree) Branches() []BranchInfo { return infosOf(t.branches) }
+
+// Fields returns the branches that can be read as columns, in order.
+func (t *Tree) Fields() []Field {
+	var fields []Field
+	for _, b := range t.branches {
+		if b.typ != nil {
+			fields = append(fields, b.Field)
+		}
+	}
+	return fields
+}
+
+// Close closes the files. The tree cannot be read afterwards.
+func (t *Tree) Close() error {
+	var first error
+	for _, p := range t.parts {
+		if err := p.root.Close(); err != nil && first == nil {
+			first = fmt.Errorf("rootio: could not close %q: %w", p.file, err)
+		}
+	}
+	t.parts, t.events = nil, 0
+	return first
+}
+
+// Read reads the events [lo, hi) of the named columns into a new table, its
+// columns in the order of the names. No names: all columns.
+func (t *Tree) Read(names []string, lo, hi int64) (*Table, error) {
+	columns, err := t.find(names)
+	if err != nil {
+		return nil, err
+	}
+	if lo < 0 || hi < lo || hi > t.events {
+		return nil, fmt.Errorf("rootio: events [%d, %d) of tree %q asked for, it has [0, %d)", lo, hi, t.name, t.events)
+	}
+	if err := t.probe(columns, lo, hi); err != nil {
+		return nil, err
+	}
+	table := NewTable(t.fieldsAt(columns), int(hi-lo))
+	if err := t.scan(columns, lo, hi, table, func(int) bool { return true }); err != nil {
+		return nil, err
+	}
+	return table, nil
+}
+
+// probe reads the last event of the range if there are so many that the number
+// may be wrong: then it is an error before memory is asked for.
+func (t *Tree) probe(columns []int, lo, hi int64) error {
+	const usual = 64 // values per byte of the files
+	size := int64(1 << 20)
+	for _, p := range t.parts {
+		size += p.size
+	}
+	if (hi-lo)/usual <= size/int64(len(columns)) {
+		return nil
+	}
+	return t.scan(columns, hi-1, hi, NewTable(t.fieldsAt(columns), 1), func(int) bool { return true })
+}
+
+// Chunks gives all events of the named columns, in order, in tables of size
+// events, the last of which may have fewer. No names: all columns. The table
+// is used again: it is valid until the next one. After an error, which comes
+// with a nil table, there are no more.
+func (t *Tree) Chunks(names []string, size int) iter.Seq2[*Table, error] {
+	return func(yield func(*Table, error) bool) {
+		columns, err := t.find(names)
+		if err == nil && size < 1 {
+			err = fmt.Errorf("rootio: chunks of %d events asked for", size)
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		table := NewTable(t.fieldsAt(columns), int(min(int64(size), t.events)))
+		wanted := true
+		err = t.scan(columns, 0, t.events, table, func(n int) bool {
+			chunk := table
+			if n < table.Len() {
+				chunk = table.Slice(0, n)
+			}
+			wanted = yield(chunk, nil)
+			return wanted
+		})
+		if err != nil && wanted {
+			yield(nil, err)
+		}
+	}
+}
+
+// find returns the indices of the named columns among the branches.
+func (t *Tree) find(names []string) ([]int, error) {
+	if len(t.parts) == 0 {
+		return nil, errors.New("rootio: the tree is closed")
+	}
+	var columns []int
+	if len(names) == 0 {
+		for i, b := range t.branches {
+			if b.typ != nil {
+				columns = append(columns, i)
+			}
+		}
+		if len(columns) == 0 {
+			return nil, fmt.Errorf("rootio: tree %q of %q has no branch with one number per event", t.name, t.parts[0].file)
+		}
+		return columns, nil
+	}
+	for _, name := range names {
+		i, err := t.index(name)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(columns, i) {
+			return nil, fmt.Errorf("rootio: branch %q is asked for twice", name)
+		}
+		columns = append(columns, i)
+	}
+	return columns, nil
+}
+
+func (t *Tree) index(name string) (int, error) {
+	reason := ""
+	var known []string
+	for i, b := range t.branches {
+		if b.Name == name && b.typ != nil {
+			return i, nil
+		}
+		if b.Name == name && reason == "" {
+			reason = b.Reason
+		}
+		if b.typ != nil {
+			known = append(known, b.Name)
+		}
+	}
+	if reason != "" {
+		return 0, fmt.Errorf("rootio: branch %q of tree %q of %q cannot be read as a column: %s", name, t.name, t.parts[0].file, reason)
+	}
+	hint := suggest(name, known)
+	if hint == "" {
+		hint = fmt.Sprintf(" (columns: %s)", quoted(known, ", "))
+	}
+	return 0, fmt.Errorf("rootio: there is no branch %q in tree %q of %q%s", name, t.name, t.parts[0].file, hint)
+}
+
+func (t *Tree) fieldsAt(columns []int) []Field {
+	fields := make([]Field, len(columns))
+	for i, c := range columns {
+		fields[i] = t.branches[c].Field
+	}
+	return fields
+}
