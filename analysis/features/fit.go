@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -38,13 +39,21 @@ func Fit(t *rootio.Table, w []float64) (*Spec, error) {
 	}
 	s := &Spec{}
 	x := make([]float64, n)
+	var bad []string
 	for _, col := range t.Columns {
 		col.Floats(x, 0)
-		c, err := fitColumn(col.Field, x, w)
-		if err != nil {
-			return nil, err
+		if flaw := unusable(col.Field, x); flaw != "" {
+			bad = append(bad, fmt.Sprintf("branch %q %s", col.Name, flaw))
+			continue
 		}
-		s.Columns = append(s.Columns, c)
+		s.Columns = append(s.Columns, fitColumn(col.Field, x, w))
+	}
+	if len(bad) > 0 {
+		const most = 3
+		if more := len(bad) - most; more > 0 {
+			bad = append(bad[:most], fmt.Sprintf("and %d more branches", more))
+		}
+		return nil, fmt.Errorf("features: leave branches out or remove events: %s", strings.Join(bad, "; "))
 	}
 	if s.Dim() == 0 {
 		return nil, fmt.Errorf("features: all %d branches are constant, there is nothing to learn", len(s.Columns))
@@ -52,22 +61,32 @@ func Fit(t *rootio.Table, w []float64) (*Spec, error) {
 	return s, nil
 }
 
-func fitColumn(field rootio.Field, x, w []float64) (Column, error) {
-	c := Column{Field: field}
-	if k := notFinite(x); k >= 0 {
-		bad := 0
-		for _, v := range x {
-			if math.IsNaN(v) || math.IsInf(v, 0) {
-				bad++
+// unusable says why the values of a column cannot be learnt; "" when they can.
+func unusable(field rootio.Field, x []float64) string {
+	bad, first := 0, 0
+	lo, hi := math.Inf(1), math.Inf(-1)
+	for k, v := range x {
+		lo, hi = min(lo, v), max(hi, v)
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			if bad == 0 {
+				first = k
 			}
+			bad++
 		}
-		return c, fmt.Errorf("features: branch %q is not finite in %d of %d events, first in entry %d (%v): leave the branch out or remove the events", field.Name, bad, len(x), k, x[k])
 	}
+	switch {
+	case bad > 0:
+		return fmt.Sprintf("is not finite in %d of %d events, first in entry %d (%v)", bad, len(x), first, x[first])
+	case field.Kind.IsInteger() && (lo < -maxExact || hi > maxExact):
+		return fmt.Sprintf("has values beyond ±2⁵³ (%g to %g), which cannot be kept exactly", lo, hi)
+	}
+	return ""
+}
+
+func fitColumn(field rootio.Field, x, w []float64) Column {
+	c := Column{Field: field}
 	s := newSample(x, w)
 	c.Min, c.Max = s.value[0], s.value[len(s.value)-1]
-	if field.Kind.IsInteger() && (c.Min < -maxExact || c.Max > maxExact) {
-		return c, fmt.Errorf("features: branch %q has values beyond ±2⁵³ (%g to %g), which cannot be kept exactly: leave it out", field.Name, c.Min, c.Max)
-	}
 	distinct := len(s.value)
 	switch {
 	case distinct == 1:
@@ -84,7 +103,7 @@ func fitColumn(field rootio.Field, x, w []float64) (Column, error) {
 		c.As = Continuous
 		c.fitScale(s, len(x))
 	}
-	return c, nil
+	return c
 }
 
 // sample is a column sorted, with equal values joined.
@@ -232,18 +251,12 @@ func normalise(s *sample, y []float64, n int) Spline {
 // findEdges decides whether the density of a continuous column ends at a hard
 // edge on either side, and where; and, failing that, whether positive values
 // have a tail that is heavy enough for a logarithm.
-//
-// Near a hard edge order statistics are as far apart as further in, while in a
-// tail they spread: with a, b, c the first, k-th and 2k-th value, (b−a)/(c−b) is
-// about 1 for a density that is finite at the edge, 2.4 for one that begins
-// linearly, and log k/log 2 = 5.6 for an exponential tail (k = 50).
 func (c *Column) findEdges(s *sample) {
 	n := 0
 	for _, k := range s.count {
 		n += k
 	}
-	k := min(50, n/20)
-	if k >= 10 {
+	if k := min(n/50, 200); k >= 10 {
 		lo, low := edge(s, k, false)
 		hi, high := edge(s, k, true)
 		gap := math.Inf(1)
@@ -268,37 +281,49 @@ func (c *Column) findEdges(s *sample) {
 
 // edge reports whether the sample has a hard edge at its lower or upper end, and
 // the mean distance of neighbouring events there.
+//
+// Near a hard edge order statistics are as far apart as further in; in a tail
+// they spread. A density that begins as the power p of the distance from its edge
+// has its r-th event at a distance ∝ r^(1/(p+1)). With a, b, c the third value
+// from the end, the k-th and the 2k-th, this gives (b−a)/(c−b) = 1 for p = 0, 2.1
+// for p = 1, 2.9 for p = 2, and 6 for an exponential tail (k = 200). The bar is
+// between p = 1 and p = 2: where so little is left at the edge, it cannot be told
+// where it is.
 func edge(s *sample, k int, upper bool) (spacing float64, hard bool) {
 	at := func(rank int) float64 { // the value of the event of that rank from the end
 		i, step := 0, 1
 		if upper {
 			i, step = len(s.value)-1, -1
 		}
-		for seen := s.count[i]; seen <= rank; seen += s.count[i] {
+		for seen := s.count[i]; seen < rank; seen += s.count[i] {
 			i += step
 		}
 		return s.value[i]
 	}
-	a, b, c := at(0), at(k), at(2*k)
+	const first = 3
+	a, b, c := at(first), at(k), at(2*k)
 	near, far := math.Abs(b-a), math.Abs(c-b)
-	if near == 0 { // more than k events at the very end
+	if near == 0 { // nearly all of the k events at the very end
 		return math.Abs(s.value[len(s.value)-1]-s.value[0]) / float64(len(s.value)), true
 	}
-	const hardest = 3
-	return near / float64(k), near < hardest*far
+	bar := func(power float64) float64 {
+		r := func(rank float64) float64 { return math.Pow(rank, 1/(power+1)) }
+		return (r(float64(k)) - r(first)) / (r(float64(2*k)) - r(float64(k)))
+	}
+	return near / float64(k-first), near < math.Sqrt(bar(1)*bar(2))*far
 }
 
 // reach is how far from the outermost event an edge is looked for, in mean
 // distances of neighbouring events there. A density that begins linearly leaves
-// 7 of them free on average (k = 50); an event beyond the edge would have
+// √k of them free on average, 14 at most; an event beyond the edge would have
 // probability zero, so it should be far enough that no later sample has one.
-const reach = 10
+const reach = 20
 
 // placeEdge returns where the edge beside the outermost value is, given the mean
-// distance of events there: at a multiple of π/2, else at the roundest decimal
-// number, within reach.
+// distance of events there: at a multiple of π/2 if that is very near (angles fill
+// their range), else at the roundest decimal number within reach.
 func placeEdge(outermost, spacing, side float64) float64 {
-	beside := func(unit float64) (at float64, ok bool) {
+	beside := func(unit, reach float64) (at float64, ok bool) {
 		at = outermost / unit
 		if side < 0 {
 			at = math.Floor(at) * unit
@@ -307,13 +332,13 @@ func placeEdge(outermost, spacing, side float64) float64 {
 		}
 		return at, math.Abs(at-outermost) <= reach*spacing
 	}
-	if at, ok := beside(math.Pi / 2); ok && at != 0 {
+	if at, ok := beside(math.Pi/2, 5); ok && at != 0 {
 		return at
 	}
 	largest := math.Ceil(math.Log10(max(math.Abs(outermost), spacing)))
 	for digits := range 17 {
 		for _, digit := range []float64{10, 5} {
-			if at, ok := beside(digit * math.Pow(10, largest-float64(digits)-1)); ok {
+			if at, ok := beside(digit*math.Pow(10, largest-float64(digits)-1), reach); ok {
 				return at
 			}
 		}
