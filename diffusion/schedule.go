@@ -1,0 +1,180 @@
+package diffusion
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Schedule is a pair of functions α(t), σ(t). There are three, all of them with
+// α = 1−t, and with
+//
+//	σ = t              [Linear], the zero value
+//	σ = √t             [Sqrt]
+//	σ = σ₀ + (1−σ₀)t   [Affine]
+//
+// The methods take a time t in [0, 1], which they do not check. What is infinite
+// at an end is returned as ±Inf and said so. Schedules can be compared with ==.
+type Schedule struct {
+	sqrt   bool
+	sigma0 float64 // 0 when sqrt
+}
+
+// Linear returns the schedule α = 1−t, σ = t. Order-1 steps are then Euler steps
+// of dx/dt = (x − q)/t.
+func Linear() Schedule { return Schedule{} }
+
+// Sqrt returns the schedule α = 1−t, σ = √t, whose variance grows uniformly.
+func Sqrt() Schedule { return Schedule{sqrt: true} }
+
+// Affine returns the schedule α = 1−t, σ = σ₀ + (1−σ₀)t with σ₀ in [0, 1); any
+// other σ₀ is an error. For σ₀ > 0, the only schedule that is regular at t = 0:
+// σ dx/dt = (1−σ₀) x − q, and x_0 keeps a noise of width σ₀. Affine(0) is [Linear].
+func Affine(sigma0 float64) (Schedule, error) {
+	if !(sigma0 >= 0 && sigma0 < 1) {
+		return Schedule{}, fmt.Errorf("diffusion: σ₀ of an affine schedule must be at least 0 and below 1, not %g", sigma0)
+	}
+	return Schedule{sigma0: sigma0}, nil
+}
+
+// Alpha returns α, the factor by which events have shrunk at time t.
+func (s Schedule) Alpha(t float64) float64 { return 1 - t }
+
+// Sigma returns σ, the standard deviation of the noise at time t. It grows with
+// t, to 1.
+func (s Schedule) Sigma(t float64) float64 {
+	if s.sqrt {
+		return math.Sqrt(t)
+	}
+	return t + s.sigma0*(1-t) // exact at both ends
+}
+
+// Lambda returns λ = d log σ/dt. It is +Inf where σ = 0.
+func (s Schedule) Lambda(t float64) float64 {
+	if s.sqrt {
+		return 1 / (2 * t)
+	}
+	return (1 - s.sigma0) / s.Sigma(t)
+}
+
+// Mu returns μ = α d log(α/σ)/dt = dα/dt − αλ. It is −1 at t = 1, where α = 0,
+// and −Inf where σ = 0.
+func (s Schedule) Mu(t float64) float64 {
+	if s.sqrt {
+		return -(1 + t) / (2 * t)
+	}
+	return -1 / s.Sigma(t)
+}
+
+// MuOverLambda returns μ/λ, which is finite at all times. With log σ for the
+// variable in place of t, the equation is dx/d log σ = x + (μ/λ) q.
+func (s Schedule) MuOverLambda(t float64) float64 {
+	if s.sqrt {
+		return -(1 + t)
+	}
+	return -1 / (1 - s.sigma0)
+}
+
+// SNR returns the signal-to-noise ratio α/σ, a ratio of amplitudes. It falls with
+// t, to 0; it is +Inf where σ = 0.
+func (s Schedule) SNR(t float64) float64 { return s.Alpha(t) / s.Sigma(t) }
+
+// LogSNR returns log(α/σ), which is called λ in arXiv:2206.00927, and half the
+// log-SNR where SNR means α²/σ². It is −Inf at t = 1, and +Inf where σ = 0.
+func (s Schedule) LogSNR(t float64) float64 { return math.Log(s.Alpha(t)) - math.Log(s.Sigma(t)) }
+
+// Step returns the coefficients of the solution at time t of the equation that
+// starts from x_s at time s, for a constant q:
+//
+//	x_t = a x_s + b q,  a = σ_t/σ_s,  b = α_t − α_s σ_t/σ_s = σ_t (α_t/σ_t − α_s/σ_s)
+//
+// It holds in both directions of time. It starts at s = 1 like anywhere else, and
+// ends where σ_t = 0 with x_t = q; σ_s must not be 0. Both coefficients are
+// accurate to a few units in the last place, also when s ≈ t.
+func (s Schedule) Step(from, to float64) (a, b float64) {
+	if s.sqrt {
+		v, u := math.Sqrt(from), math.Sqrt(to)
+		return u / v, (from - to) / (u + v) * (1 + u*v) / v
+	}
+	sigma := s.Sigma(from)
+	return s.Sigma(to) / sigma, (from - to) / sigma
+}
+
+// TimeAtSigma returns the t at which the noise has the standard deviation σ, the
+// inverse of [Schedule.Sigma]. A σ outside of [σ(0), 1] is an error.
+func (s Schedule) TimeAtSigma(sigma float64) (float64, error) {
+	if !(sigma >= s.sigma0 && sigma <= 1) {
+		return 0, fmt.Errorf("diffusion: the width σ of schedule %v is never %g: it goes from %g to 1", s, sigma, s.sigma0)
+	}
+	if s.sqrt {
+		return sigma * sigma, nil
+	}
+	return (sigma - s.sigma0) / (1 - s.sigma0), nil
+}
+
+// TimeAtLogSNR returns the t at which log(α/σ) = l, the inverse of
+// [Schedule.LogSNR]: 1 for −Inf. An l above LogSNR(0) or NaN is an error.
+func (s Schedule) TimeAtLogSNR(l float64) (float64, error) {
+	if highest := s.LogSNR(0); !(l <= highest) {
+		return 0, fmt.Errorf("diffusion: log(α/σ) of schedule %v is never %g: its highest value is %g", s, l, highest)
+	}
+	n := math.Exp(-l) // σ/α
+	switch {
+	case math.IsInf(n, 1):
+		return 1, nil
+	case s.sqrt:
+		u := 2 * n / (1 + math.Hypot(1, 2*n)) // √t, from t + √t/n = 1
+		return u * u, nil
+	default:
+		return max(0, (n-s.sigma0)/(n+1-s.sigma0)), nil
+	}
+}
+
+// The names of the schedules; affinePrefix is followed by σ₀.
+const (
+	linearName   = "linear"
+	sqrtName     = "sqrt"
+	affinePrefix = "affine:"
+)
+
+// String returns "linear", "sqrt" or, with the value of σ₀, "affine:0.001".
+func (s Schedule) String() string {
+	switch {
+	case s.sqrt:
+		return sqrtName
+	case s.sigma0 == 0:
+		return linearName
+	default:
+		return affinePrefix + strconv.FormatFloat(s.sigma0, 'g', -1, 64)
+	}
+}
+
+// MarshalText returns what [Schedule.String] does; no digit of σ₀ is lost.
+func (s Schedule) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText sets the schedule by the text that [Schedule.MarshalText]
+// returns. Any other text, or a σ₀ outside of [0, 1), is an error and leaves the
+// schedule as it was.
+func (s *Schedule) UnmarshalText(text []byte) error {
+	name := string(text)
+	switch value, affine := strings.CutPrefix(name, affinePrefix); {
+	case name == linearName:
+		*s = Linear()
+	case name == sqrtName:
+		*s = Sqrt()
+	case affine:
+		sigma0, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return fmt.Errorf("diffusion: could not read σ₀ of schedule %q: %w", name, err)
+		}
+		parsed, err := Affine(sigma0)
+		if err != nil {
+			return err
+		}
+		*s = parsed
+	default:
+		return fmt.Errorf("diffusion: unknown schedule %q: want %q, %q or %q", name, linearName, sqrtName, affinePrefix+"σ₀")
+	}
+	return nil
+}
