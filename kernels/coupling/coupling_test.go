@@ -253,6 +253,35 @@ func TestBadRow(t *testing.T) {
 	}
 }
 
+// FuzzElement puts one element among others and compares with the twin.
+func FuzzElement(f *testing.F) {
+	f.Add(float32(1), float32(0.5), float32(-2), uint8(4))
+	f.Add(float32(math.MaxFloat32), float32(100), float32(1), uint8(13))
+	f.Add(float32(1e-40), float32(-1e-40), float32(math.Inf(-1)), uint8(1))
+	f.Fuzz(func(t *testing.T, x, r, shift float32, size uint8) {
+		m, n := 3, int(size%20)+1
+		k, l := 2*n-1, 3*n-1 // the last element of row 1, and its raw scale
+		a, b := newBatch(m, n), newBatch(m, n)
+		for _, c := range []*batch{a, b} {
+			c.x[k], c.st[l], c.st[l+n] = x, r, shift
+		}
+		Forward(a.y, a.s, a.logDet, a.x, a.st, m, n, bound)
+		forwardPure(b.y, b.s, b.logDet, b.x, b.st, m, n, bound)
+		a.checkGuards(t)
+		// Overflow may come a rounding error sooner or later.
+		size64 := math.Abs(float64(x))*math.Exp(bound) + math.Abs(float64(shift))
+		if got, want := a.y[k], b.y[k]; got != want && size64 < math.MaxFloat32 && !near(got, float64(want), 32*eps*size64+1e-44) {
+			t.Errorf("y = %g, twin %g", got, want)
+		}
+		if got, want := a.s[k], b.s[k]; got != want && !near(got, float64(want), 16*eps*math.Abs(float64(want))) && want == want {
+			t.Errorf("s = %g, twin %g", got, want)
+		}
+		if y, twin := a.y[k], b.y[k]; (y != y) != (twin != twin) && size64 < math.MaxFloat32 {
+			t.Errorf("y = %g, twin %g", y, twin)
+		}
+	})
+}
+
 func TestZeroScaleIsTheIdentity(t *testing.T) {
 	b := newBatch(7, 5)
 	clear(b.st)

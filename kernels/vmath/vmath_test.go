@@ -206,6 +206,24 @@ func TestEveryLength(t *testing.T) {
 	}
 }
 
+func FuzzULP(f *testing.F) {
+	f.Add(uint32(0))
+	f.Add(math.Float32bits(-103.97208))
+	f.Add(uint32(0x7fc00001))
+	f.Fuzz(func(t *testing.T, bits uint32) {
+		x := math.Float32frombits(bits)
+		for _, fn := range functions {
+			src, dst := []float32{1, 1, 1, 1, 1, 1, 1, x, x}, make([]float32, 9)
+			fn.f(dst, src)
+			for _, got := range dst[7:] {
+				if want := fn.exact(float64(x)); ulpError(got, want) > fn.maxULP {
+					t.Errorf("%s(%g) = %g, want %g", fn.name, x, got, want)
+				}
+			}
+		}
+	})
+}
+
 func TestLengthMismatch(t *testing.T) {
 	for _, fn := range functions {
 		func() {

@@ -79,8 +79,13 @@ func (e *Emitter) Mask8(n GPVirtual) VecVirtual {
 	count, mask := XMM(), YMM()
 	VMOVD(n.As32(), count)
 	VPBROADCASTD(count, mask)
-	VPCMPGTD(e.vector("lanes", [8]uint32{0, 1, 2, 3, 4, 5, 6, 7}), mask, mask)
+	VPCMPGTD(e.Lanes(), mask, mask)
 	return mask
+}
+
+// Lanes is a memory operand of the integers 0 to 7.
+func (e *Emitter) Lanes() Mem {
+	return e.vector("lanes", [8]uint32{0, 1, 2, 3, 4, 5, 6, 7})
 }
 
 func (e *Emitter) vector(name string, lanes [8]uint32) Mem {

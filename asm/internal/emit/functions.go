@@ -42,7 +42,7 @@ var (
 
 // Exp8 is exp(x), to 2 ULP.
 func (e *Emitter) Exp8(x VecVirtual) VecVirtual {
-	return e.expWithin(e.atLeast(expLow, e.atMost(expHigh, x)))
+	return e.expWithin(e.AtLeast(expLow, e.AtMost(expHigh, x)))
 }
 
 // expWithin is exp(x) for expLow ≤ x ≤ expHigh and NaN. It uses up x.
@@ -124,7 +124,7 @@ func (e *Emitter) Tanh8(x VecVirtual) VecVirtual {
 	// tanh|x| = z/(z+2) with z = exp(2|x|) − 1 = 2ⁿ·(exp(r)−1) + (2ⁿ−1).
 	r := YMM()
 	VANDPS(e.Bits(signBit-1), x, r)
-	r = e.atMost(tanhHigh, r)
+	r = e.AtMost(tanhHigh, r)
 	VADDPS(r, r, r)
 	power, k := e.nearestPower(r)
 	VFNMADD231PS(e.Float(math.Ln2), k, r)
@@ -181,7 +181,7 @@ func (e *Emitter) Softplus8(x VecVirtual) VecVirtual {
 func (e *Emitter) expMinusAbs(x VecVirtual) VecVirtual {
 	negative := YMM()
 	VORPS(e.Bits(signBit), x, negative)
-	return e.expWithin(e.atLeast(expLow, negative))
+	return e.expWithin(e.AtLeast(expLow, negative))
 }
 
 // polynomial is Σ c[k]·xᵏ by Horner's rule.
@@ -195,17 +195,17 @@ func (e *Emitter) polynomial(x VecVirtual, c []float32) VecVirtual {
 	return y
 }
 
-// atMost is min(x, limit), and NaN where x is: VMINPS returns its second source
+// AtMost is min(x, limit), and NaN where x is: VMINPS returns its second source
 // (written first) when either is NaN, hence the order.
-func (e *Emitter) atMost(limit float32, x VecVirtual) VecVirtual {
+func (e *Emitter) AtMost(limit float32, x VecVirtual) VecVirtual {
 	y := YMM()
 	VMOVAPS(e.Float(limit), y)
 	VMINPS(x, y, y)
 	return y
 }
 
-// atLeast is max(x, limit), and NaN where x is.
-func (e *Emitter) atLeast(limit float32, x VecVirtual) VecVirtual {
+// AtLeast is max(x, limit), and NaN where x is.
+func (e *Emitter) AtLeast(limit float32, x VecVirtual) VecVirtual {
 	y := YMM()
 	VMOVAPS(e.Float(limit), y)
 	VMAXPS(x, y, y)
