@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eidolon-hep/eidolon/analysis/compare"
+	"github.com/eidolon-hep/eidolon/internal/atomicfile"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+type compareFlags struct {
+	reference, candidate []string
+	tree                 string
+	report               string
+}
+
+func newCompare() *cobra.Command {
+	var f compareFlags
+	cmd := &cobra.Command{
+		Use:   "compare -r REFERENCE.root -c CANDIDATE.root",
+		Short: "Put two samples side by side",
+		Long: `Compare matches the scalar branches of two samples by name and prints how far
+apart they are: Kolmogorov–Smirnov and Wasserstein distances, χ² in common bins,
+values that the reference never takes, and correlations. With -o it also writes
+a folder with the report as text and JSON and a plot of every branch.`,
+		Example: `  eidolon compare -r zmumu.root -c new.root
+  eidolon compare -r zmumu.root -c new.root -o report/ --json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := require(cmd, "reference", "candidate"); err != nil {
+				return err
+			}
+			return f.run(cmd)
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringSliceVarP(&f.reference, "reference", "r", nil, "ROOT files with the reference sample")
+	flags.StringSliceVarP(&f.candidate, "candidate", "c", nil, "ROOT files with the sample to be judged")
+	flags.StringVarP(&f.tree, "tree", "t", "", "the tree in both; may be left out when a file holds one")
+	flags.StringVarP(&f.report, "report", "o", "", "a folder for the report, which is made if need be")
+	return cmd
+}
+
+func (f *compareFlags) run(cmd *cobra.Command) error {
+	report, err := compareFiles(f.tree, f.reference, f.candidate, compare.Options{
+		ReferenceLabel: filepath.Base(f.reference[0]),
+		CandidateLabel: filepath.Base(f.candidate[0]),
+	})
+	if err != nil {
+		return err
+	}
+	if f.report != "" {
+		if err := writeReport(f.report, report); err != nil {
+			return err
+		}
+	}
+	if wantJSON(cmd) {
+		return printJSON(cmd, report)
+	}
+	if err := report.WriteText(cmd.OutOrStdout()); err != nil {
+		return err
+	}
+	if f.report != "" {
+		fmt.Fprintf(cmd.OutOrStdout(), "report and plots: %s\n", f.report)
+	}
+	return nil
+}
+
+// compareFiles compares all scalar branches of two chains of files.
+func compareFiles(tree string, reference, candidate []string, opts compare.Options) (*compare.Report, error) {
+	ref, err := readAll(tree, reference)
+	if err != nil {
+		return nil, err
+	}
+	cand, err := readAll(tree, candidate)
+	if err != nil {
+		return nil, err
+	}
+	return compare.Compare(ref, cand, opts)
+}
+
+// readAll reads all scalar branches of a chain of files.
+func readAll(tree string, files []string) (*rootio.Table, error) {
+	t, err := rootio.Open(tree, files...)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	return t.Read(nil, 0, t.Len())
+}
+
+// writeReport writes the report as text, JSON and plots into a folder.
+func writeReport(dir string, report *compare.Report) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("could not make the folder of the report: %w", err)
+	}
+	var text bytes.Buffer
+	if err := report.WriteText(&text); err != nil {
+		return err
+	}
+	if err := atomicfile.WriteFile(filepath.Join(dir, "report.txt"), text.Bytes()); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return fmt.Errorf("could not write the report as JSON: %w", err)
+	}
+	if err := atomicfile.WriteFile(filepath.Join(dir, "report.json"), append(data, '\n')); err != nil {
+		return err
+	}
+	return report.Plots(dir)
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"gonum.org/v1/gonum/stat"
+
+	"github.com/eidolon-hep/eidolon/analysis/compare"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/internal/zmumu"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// The sizes of the demonstration.
+const (
+	demoTrain    = 100_000
+	demoGenerate = 1_000_000
+	demoFresh    = 50_000
+)
+
+// demoFeatures are the independent variables of an event; the muons' kinematics,
+// which the file holds as well, follow from them.
+var demoFeatures = []string{"mass", "y", "pt", "phi", "costheta", "phistar"}
+
+type demoFlags struct {
+	dir     string
+	options surrogate.Options
+}
+
+func newDemo() *cobra.Command {
+	var f demoFlags
+	f.options.Train.Epochs = 12
+	f.options.Train.MaxTime = 40 * time.Second
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Run the main job on built-in physics, start to finish",
+		Long: `Demo generates 100,000 events of pp → Z/γ* → µ⁺µ⁻ from a density that is known in
+closed form, learns them, generates ten times as many, and compares the two. As
+the truth is known, it also prints the Kullback–Leibler divergence of the model
+from the truth, on events that were not used before.
+
+It leaves behind the two ROOT files, the model and a picture.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	cmd.Flags().StringVarP(&f.dir, "output", "o", "eidolon-demo", "the folder for the files, which is made if need be")
+	cmd.Flags().Uint64Var(&f.options.Seed, "seed", 1, "the seed of everything random")
+	return cmd
+}
+
+func (f *demoFlags) run(cmd *cobra.Command) error {
+	start := time.Now()
+	out := cmd.ErrOrStderr()
+	if !wantJSON(cmd) {
+		out = cmd.OutOrStdout()
+	}
+	if err := os.MkdirAll(f.dir, 0o777); err != nil {
+		return fmt.Errorf("could not make the folder of the demo: %w", err)
+	}
+	var (
+		truth     = filepath.Join(f.dir, "zmumu.root")
+		model     = filepath.Join(f.dir, "zmumu.eidolon")
+		generated = filepath.Join(f.dir, "generated.root")
+		picture   = filepath.Join(f.dir, "spectra.png")
+		physics   = zmumu.Default()
+	)
+
+	fmt.Fprintf(out, "1. %d events of pp → Z/γ* → µ⁺µ⁻ → %s\n", demoTrain, truth)
+	if err := writeTable(truth, physics.Table(f.options.Seed, 0, demoTrain)); err != nil {
+		return err
+	}
+
+	fmt.Fprintf(out, "2. learn %v → %s\n", demoFeatures, model)
+	train := trainFlags{inputs: []string{truth}, features: demoFeatures, output: model, options: f.options}
+	m, err := train.fit(cmd)
+	if err != nil {
+		return err
+	}
+
+	fmt.Fprintf(out, "3. generate %d events → %s\n", demoGenerate, generated)
+	generate := generateFlags{n: demoGenerate, seed: f.options.Seed, output: generated}
+	tails, err := generate.generate(cmd, m)
+	if err != nil {
+		return err
+	}
+
+	fmt.Fprintf(out, "4. compare them → %s\n", picture)
+	report, err := compareDemo(truth, generated)
+	if err != nil {
+		return err
+	}
+	if err := report.Spectra(picture, demoFeatures...); err != nil {
+		return err
+	}
+	kl, klError, err := divergence(physics, m, f.options.Seed)
+	if err != nil {
+		return err
+	}
+	seconds := time.Since(start).Seconds()
+	if wantJSON(cmd) {
+		return printJSON(cmd, struct {
+			KL      float64         `json:"kl_nats"`
+			Error   float64         `json:"kl_error"`
+			Events  int             `json:"kl_events"`
+			Tails   surrogate.Tails `json:"tails"`
+			Seconds float64         `json:"seconds"`
+			Report  *compare.Report `json:"report"`
+		}{kl, klError, demoFresh, tails, seconds, report})
+	}
+	if err := report.WriteText(out); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nKL(truth ‖ model) = %.4f ± %.4f nats on %d fresh events; all in %.0f s\n", kl, klError, demoFresh, seconds)
+	return nil
+}
+
+// compareDemo compares the two files of the demo. groot does not write titles, so
+// the labels of the axes are put back.
+func compareDemo(truth, generated string) (*compare.Report, error) {
+	ref, err := readAll("", []string{truth})
+	if err != nil {
+		return nil, err
+	}
+	cand, err := readAll("", []string{generated})
+	if err != nil {
+		return nil, err
+	}
+	for i, field := range zmumu.Default().Table(0, 0, 0).Fields() {
+		ref.Columns[i].Title = field.Title
+	}
+	return compare.Compare(ref, cand, compare.Options{ReferenceLabel: "truth", CandidateLabel: "generated"})
+}
+
+// writeTable writes the events of t to a tree Events.
+func writeTable(file string, t *rootio.Table) error {
+	w, err := rootio.Create(file, "Events", t.Fields())
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if err := w.Write(t); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// divergence returns KL(truth ‖ model), the mean of log p_truth − log p_model over
+// events of the truth, and its statistical error.
+func divergence(physics zmumu.Generator, m *surrogate.Surrogate, seed uint64) (kl, sigma float64, err error) {
+	events := make([]zmumu.Event, demoFresh)
+	physics.Events(events, seed, demoTrain)
+	p := make([]float64, demoFresh)
+	if err := m.LogDensity(p, physics.Table(seed, demoTrain, demoFresh), 0); err != nil {
+		return 0, 0, err
+	}
+	for i, e := range events {
+		p[i] = physics.LogDensity(e) - p[i]
+	}
+	kl, sigma = stat.MeanStdDev(p, nil)
+	return kl, sigma / math.Sqrt(demoFresh), nil
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+func newInfo() *cobra.Command {
+	return &cobra.Command{
+		Use:   "info FILE",
+		Short: "Say what is in a ROOT file or a model file",
+		Example: `  eidolon info zmumu.root
+  eidolon info zmumu.eidolon`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("info takes one file, not %d", len(args))
+			}
+			return info(cmd, args[0])
+		},
+	}
+}
+
+func info(cmd *cobra.Command, file string) error {
+	model, err := surrogate.Load(file)
+	switch {
+	case err == nil && wantJSON(cmd):
+		return printJSON(cmd, modelSummary(file, model))
+	case err == nil:
+		printModel(cmd.OutOrStdout(), file, model)
+		return nil
+	case !errors.Is(err, surrogate.ErrNotModel):
+		return err
+	}
+	trees, err := rootio.List(file)
+	if err != nil {
+		return err
+	}
+	if wantJSON(cmd) {
+		return printJSON(cmd, struct {
+			File  string            `json:"file"`
+			Trees []rootio.TreeInfo `json:"trees"`
+		}{file, trees})
+	}
+	printTrees(cmd.OutOrStdout(), file, trees)
+	return nil
+}
+
+// modelSummary is what JSON tells of a model file.
+func modelSummary(file string, m *surrogate.Surrogate) any {
+	return struct {
+		Model    string         `json:"model"`
+		Card     surrogate.Card `json:"card"`
+		Features features.Spec  `json:"features"`
+		Flow     any            `json:"flow"`
+	}{file, m.Card, m.Features, m.Flow}
+}
+
+func printTrees(out io.Writer, file string, trees []rootio.TreeInfo) {
+	if len(trees) == 0 {
+		fmt.Fprintf(out, "%s holds no tree\n", file)
+	}
+	for _, t := range trees {
+		fmt.Fprintf(out, "tree %s: %d events, %d branches", t.Name, t.Entries, len(t.Branches))
+		if t.Title != "" && t.Title != t.Name {
+			fmt.Fprintf(out, " (%s)", t.Title)
+		}
+		fmt.Fprintln(out)
+		if t.Reason != "" {
+			fmt.Fprintf(out, "  cannot be read: %s\n", t.Reason)
+		}
+		w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+		for _, b := range t.Branches {
+			fmt.Fprintf(w, "  %s\t%s\t%s\n", b.Name, b.Type, b.Reason)
+		}
+		w.Flush() // errors of standard output show elsewhere
+	}
+}
+
+func printModel(out io.Writer, file string, m *surrogate.Surrogate) {
+	c, h := m.Card, m.Card.History
+	fmt.Fprintf(out, "model %s: %s, %v\n", file, c.Options.Model, m.Flow)
+	fmt.Fprintf(out, "trained on %d events of tree %q in %s\n", c.Events, c.Tree, strings.Join(c.Inputs, ", "))
+	fmt.Fprintf(out, "by %q (version %s)\n", c.Command, c.Version)
+	fmt.Fprintf(out, "best validation loss %.4f at step %d, batch %d (%s)\n", h.Best, h.BestStep, h.Batch, h.Stopped)
+	printFeatures(out, &m.Features)
+}
+
+// printFeatures prints how each branch is treated.
+func printFeatures(out io.Writer, s *features.Spec) {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "branch\ttype\tfrom\tto\ttreated as")
+	for _, c := range s.Columns {
+		fmt.Fprintf(w, "%s\t%v\t%s\t%s\t%s\n", c.Name, c.Kind, number(c.Kind, c.Min), number(c.Kind, c.Max), c.Describe())
+	}
+	w.Flush() // errors of standard output show elsewhere
+}
+
+// number writes a value of a column: integers in full.
+func number(kind rootio.Kind, x float64) string {
+	if kind.IsFloat() {
+		return fmt.Sprintf("%.6g", x)
+	}
+	return fmt.Sprintf("%.0f", x)
+}

@@ -1,0 +1,354 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/eidolon-hep/eidolon/internal/jsroot"
+	"github.com/eidolon-hep/eidolon/internal/zmumu"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// eidolon runs the command line in dir and returns what a shell would see.
+func eidolon(t *testing.T, dir string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	t.Chdir(dir)
+	var out, err bytes.Buffer
+	code = run(context.Background(), args, &out, &err)
+	return out.String(), err.String(), code
+}
+
+// must is eidolon for what has to work.
+func must(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	stdout, stderr, code := eidolon(t, dir, args...)
+	if code != 0 {
+		t.Fatalf("eidolon %s: exit code %d\n%s", strings.Join(args, " "), code, stderr)
+	}
+	return stdout
+}
+
+// sample returns events with columns of many types.
+func sample(n int) *rootio.Table {
+	t := zmumu.Default().Table(1, 0, n)
+	pdg, flag, run, hits := make([]int32, n), make([]bool, n), make([]uint32, n), make([]uint16, n)
+	for i := range n {
+		h := philox.Uint64(2, 0, uint64(i))
+		pdg[i] = []int32{-13, 13, 2212}[h%3]
+		flag[i] = h>>8%4 == 0
+		run[i] = 160955
+		hits[i] = uint16(h >> 16 % 1000)
+	}
+	t.Columns = append(t.Columns[:4:4], t.Columns[6], rootio.ColumnOf("pdg", pdg), rootio.ColumnOf("flag", flag),
+		rootio.ColumnOf("run", run), rootio.ColumnOf("hits", hits))
+	return t
+}
+
+func write(t *testing.T, file, tree string, table *rootio.Table) {
+	t.Helper()
+	w, err := rootio.Create(file, tree, table.Fields())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Abort()
+	if err := w.Write(table); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// trained returns a folder with a ROOT file in.root and a model m.eidolon of it.
+func trained(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "in.root"), "Events", sample(5000))
+	must(t, dir, "train", "-i", "in.root", "-o", "m.eidolon", "--epochs", "3", "--hidden", "16", "--layers", "4")
+	return dir
+}
+
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// TestMainJob goes from a ROOT file to a ROOT file, and checks what each command
+// leaves behind.
+func TestMainJob(t *testing.T) {
+	dir := trained(t)
+	must(t, dir, "generate", "-m", "m.eidolon", "-n", "70000", "--seed", "3", "-o", "out.root")
+	must(t, dir, "score", "-m", "m.eidolon", "-i", "in.root", "-o", "scored.root")
+	text := must(t, dir, "compare", "-r", "in.root", "-c", "out.root", "-o", "report")
+	if !strings.Contains(text, "mass") || !strings.Contains(text, "pdg") {
+		t.Errorf("compare prints no table:\n%s", text)
+	}
+	for _, file := range []string{"report.txt", "report.json"} {
+		if !slices.Contains(names(t, filepath.Join(dir, "report")), file) {
+			t.Errorf("the report has no %s: %v", file, names(t, filepath.Join(dir, "report")))
+		}
+	}
+	if text := must(t, dir, "info", "m.eidolon"); !strings.Contains(text, "realnvp") || !strings.Contains(text, "3 codes") {
+		t.Errorf("info of a model:\n%s", text)
+	}
+	if text := must(t, dir, "info", "out.root"); !strings.Contains(text, "tree Events: 70000 events, 9 branches") {
+		t.Errorf("info of a ROOT file:\n%s", text)
+	}
+	if got, want := names(t, dir), []string{"in.root", "m.eidolon", "out.root", "report", "scored.root"}; !slices.Equal(got, want) {
+		t.Errorf("files left behind: %v, want %v", got, want)
+	}
+
+	in, out := open(t, filepath.Join(dir, "in.root")), open(t, filepath.Join(dir, "out.root"))
+	if !slices.Equal(in.Fields(), out.Fields()) {
+		t.Errorf("generated branches %v, want %v", out.Fields(), in.Fields())
+	}
+	legal := map[int32]bool{-13: true, 13: true, 2212: true}
+	pdg, _ := out.Column("pdg")
+	for _, v := range pdg.Values().([]int32) {
+		if !legal[v] {
+			t.Fatalf("generated the illegal code %d", v)
+		}
+	}
+
+	scored := open(t, filepath.Join(dir, "scored.root"))
+	if fields := scored.Fields(); fields[len(fields)-1].Name != "log_prob" || fields[len(fields)-1].Kind != rootio.Float64 {
+		t.Errorf("scored branches %v", fields)
+	}
+	p, _ := scored.Column("log_prob")
+	for i, v := range p.Values().([]float64) {
+		if math.IsNaN(v) || math.IsInf(v, 1) {
+			t.Fatalf("log_prob %g in event %d", v, i)
+		}
+	}
+}
+
+func open(t *testing.T, file string) *rootio.Table {
+	t.Helper()
+	table, err := readAll("", []string{file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+// TestJSROOTReadsGenerated compares every value of a generated file as JSROOT and
+// as we read it.
+func TestJSROOTReadsGenerated(t *testing.T) {
+	dir := trained(t)
+	must(t, dir, "generate", "-m", "m.eidolon", "-n", "1000", "-o", "out.root")
+	file := filepath.Join(dir, "out.root")
+	columns := jsroot.Read(t, file, "Events")
+	for _, c := range open(t, file).Columns {
+		want := make([]float64, c.Len())
+		c.Floats(want, 0)
+		if !slices.Equal(columns[c.Name], want) {
+			t.Errorf("JSROOT reads branch %s otherwise", c.Name)
+		}
+	}
+}
+
+// TestSameSeedSameEvents checks reproducibility through files.
+func TestSameSeedSameEvents(t *testing.T) {
+	dir := trained(t)
+	must(t, dir, "train", "-i", "in.root", "-o", "again.eidolon", "--epochs", "3", "--hidden", "16", "--layers", "4")
+	for i, args := range [][]string{
+		{"-m", "m.eidolon", "--seed", "5"}, {"-m", "again.eidolon", "--seed", "5"}, {"-m", "m.eidolon", "--seed", "6"},
+	} {
+		must(t, dir, append([]string{"generate", "-n", "2000", "-o", fmt.Sprint(i, ".root")}, args...)...)
+	}
+	mass := func(i int) []float64 {
+		c, _ := open(t, filepath.Join(dir, fmt.Sprint(i, ".root"))).Column("mass")
+		return c.Values().([]float64)
+	}
+	if !slices.Equal(mass(0), mass(1)) {
+		t.Error("the same seeds give other events")
+	}
+	if slices.Equal(mass(0), mass(2)) {
+		t.Error("another seed gives the same events")
+	}
+}
+
+// TestJSON checks that --json prints one object on standard output.
+func TestJSON(t *testing.T) {
+	dir := trained(t)
+	for _, args := range [][]string{
+		{"train", "-i", "in.root", "-o", "n.eidolon", "--epochs", "1", "--hidden", "8", "--layers", "2"},
+		{"generate", "-m", "m.eidolon", "-n", "100", "-o", "out.root"},
+		{"score", "-m", "m.eidolon", "-i", "in.root", "-o", "scored.root"},
+		{"compare", "-r", "in.root", "-c", "out.root"},
+		{"info", "in.root"},
+		{"info", "m.eidolon"},
+	} {
+		stdout, stderr, code := eidolon(t, dir, append(args, "--json")...)
+		if code != 0 {
+			t.Errorf("%s: exit code %d: %s", args[0], code, stderr)
+		}
+		var object map[string]any
+		if err := json.Unmarshal([]byte(stdout), &object); err != nil || len(object) == 0 {
+			t.Errorf("%s prints no JSON object: %v\n%s", args[0], err, stdout)
+		}
+	}
+}
+
+func TestCard(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "in.root"), "Events", sample(500))
+	card := "input: in.root\noutput: m.eidolon\nfeatures: [mass, pt]\nepochs: 2\nhidden: 8\nmax-time: 1m\nseed: 7\n"
+	if err := os.WriteFile(filepath.Join(dir, "card.yaml"), []byte(card), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	must(t, dir, "train", "-c", "card.yaml", "--seed", "8")
+	var info struct {
+		Card struct {
+			Options struct{ Hidden, Seed int }
+		}
+		Features struct{ Columns []struct{ Name string } }
+	}
+	if err := json.Unmarshal([]byte(must(t, dir, "info", "m.eidolon", "--json")), &info); err != nil {
+		t.Fatal(err)
+	}
+	if o := info.Card.Options; o.Hidden != 8 || o.Seed != 8 || len(info.Features.Columns) != 2 {
+		t.Errorf("trained with %+v; the command line has precedence over the card", info)
+	}
+	for _, bad := range []string{"epoch: 3", "epochs: many", "a: [b", "- list"} {
+		if err := os.WriteFile(filepath.Join(dir, "bad.yaml"), []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, stderr, code := eidolon(t, dir, "train", "-c", "bad.yaml"); code == 0 || !strings.Contains(stderr, "bad.yaml") || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("card %q: exit code %d, %s", bad, code, stderr)
+		}
+	}
+}
+
+// TestErrors runs what cannot work: one line on standard error that says what is
+// wrong, the right exit code, and no file left behind.
+func TestErrors(t *testing.T) {
+	dir := trained(t)
+	in := func(name string) string { return filepath.Join(dir, name) }
+	good := sample(300)
+	empty := rootio.NewTable(good.Fields(), 0)
+	nan := sample(300)
+	nan.Columns[2].Values().([]float64)[17] = math.NaN()
+	constant := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", make([]float32, 300))}}
+	write(t, in("empty.root"), "Events", empty)
+	write(t, in("nan.root"), "Events", nan)
+	write(t, in("constant.root"), "Events", constant)
+	data, err := os.ReadFile(in("in.root"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := slices.Clone(data)
+	flipped[len(data)/3] ^= 0x10
+	for name, bytes := range map[string][]byte{
+		"cut.root": data[:len(data)/2], "flipped.root": flipped, "text.root": []byte("hello, world\n"), "nothing.root": nil,
+	} {
+		if err := os.WriteFile(in(name), bytes, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := names(t, dir)
+
+	train := func(args ...string) []string { return append([]string{"train", "-o", "x.eidolon"}, args...) }
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"fly"}, 2, `"fly"`},
+		{[]string{"train"}, 2, "-i"},
+		{[]string{"train", "-i", "in.root"}, 2, "-o"},
+		{[]string{"train", "--colour"}, 2, "colour"},
+		{[]string{"train", "in.root"}, 2, "in.root"},
+		{[]string{"info"}, 2, "one file"},
+		{[]string{"generate", "-m", "m.eidolon", "-n", "-3", "-o", "x.root"}, 2, "-3"},
+		{[]string{"generate", "-m", "m.eidolon", "-n", "many", "-o", "x.root"}, 2, "many"},
+		{train("-i", "missing.root"), 1, "missing.root"},
+		{train("-i", "text.root"), 1, "text.root"},
+		{train("-i", "nothing.root"), 1, "nothing.root"},
+		{train("-i", "cut.root"), 1, "cut.root"},
+		{train("-i", "flipped.root"), 1, "flipped.root"},
+		{train("-i", "empty.root"), 1, "empty.root"},
+		{train("-i", "nan.root"), 1, `"pt" is not finite in 1 of 300 events, first in entry 17`},
+		{train("-i", "constant.root"), 1, "constant"},
+		{train("-i", "in.root", "-t", "Event"), 1, "Events"},
+		{train("-i", "in.root", "--features", "mas,pt"), 1, `mass`},
+		{train("-i", "in.root", "--weight", "w"), 1, `"w"`},
+		{train("-i", "in.root", "--features", "pt,mass", "--weight", "pt"), 2, `"pt"`},
+		{train("-i", "in.root", "--model", "magic"), 1, "magic"},
+		{train("-i", "in.root", "--layers", "-1"), 1, "layers"},
+		{train("-c", "missing.yaml"), 1, "missing.yaml"},
+		{[]string{"train", "-i", "in.root", "-o", "no/such/folder/x.eidolon", "--epochs", "1"}, 1, "no/such/folder"},
+		{[]string{"generate", "-m", "in.root", "-n", "3", "-o", "x.root"}, 1, "in.root"},
+		{[]string{"generate", "-m", "missing", "-n", "3", "-o", "x.root"}, 1, "missing"},
+		{[]string{"generate", "-m", "m.eidolon", "-n", "3", "-o", "no/x.root"}, 1, "no/x.root"},
+		{[]string{"score", "-m", "m.eidolon", "-i", "constant.root", "-o", "x.root"}, 1, `"mass"`},
+		{[]string{"score", "-m", "m.eidolon", "-i", "nan.root", "-o", "x.root"}, 1, "entry 17"},
+		{[]string{"compare", "-r", "in.root", "-c", "constant.root"}, 1, "in common"},
+		{[]string{"info", "text.root"}, 1, "text.root"},
+	} {
+		_, stderr, code := eidolon(t, dir, c.args...)
+		lines := strings.Split(strings.TrimSpace(stderr), "\n")
+		last := lines[len(lines)-1]
+		if code != c.code || !strings.Contains(last, c.says) || !strings.HasPrefix(last, "eidolon: ") {
+			t.Errorf("eidolon %s: exit code %d (want %d), says\n%s\nwant a line with %q", strings.Join(c.args, " "), code, c.code, stderr, c.says)
+		}
+		if strings.Contains(stderr, "goroutine") {
+			t.Errorf("eidolon %s prints a stack trace", strings.Join(c.args, " "))
+		}
+	}
+	if after := names(t, dir); !slices.Equal(after, before) {
+		t.Errorf("files left behind: %v", after)
+	}
+}
+
+// TestInterrupt cancels a training and finds the best model so far.
+func TestInterrupt(t *testing.T) {
+	dir := trained(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	var out bytes.Buffer
+	err := cancelAfter{&out, "step", cancel}
+	code := run(ctx, []string{"train", "-i", "in.root", "-o", "i.eidolon", "--epochs", "100000", "--hidden", "8", "--patience", "1000000"}, &out, &err)
+	if code != exitInterrupted {
+		t.Errorf("exit code %d, want %d", code, exitInterrupted)
+	}
+	must(t, dir, "generate", "-m", "i.eidolon", "-n", "10", "-o", "x.root")
+}
+
+// cancelAfter cancels when a text is written for the first time.
+type cancelAfter struct {
+	*bytes.Buffer
+	text   string
+	cancel func()
+}
+
+func (c *cancelAfter) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(c.text)) {
+		c.cancel()
+	}
+	return c.Buffer.Write(p)
+}
+
+func TestHelp(t *testing.T) {
+	for _, args := range [][]string{{}, {"help"}, {"--help"}, {"train", "--help"}, {"--version"}, {"completion", "bash"}} {
+		if text := must(t, t.TempDir(), args...); len(text) < 10 {
+			t.Errorf("eidolon %v prints %q", args, text)
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+type trainFlags struct {
+	inputs   []string
+	tree     string
+	features []string
+	exclude  []string
+	weight   string
+	card     string
+	output   string
+	options  surrogate.Options
+}
+
+func newTrain() *cobra.Command {
+	var f trainFlags
+	cmd := &cobra.Command{
+		Use:   "train -i FILE[,FILE…] -o MODEL",
+		Short: "Learn the events of a ROOT file",
+		Long: `Train learns the joint density of scalar branches of a tree and writes a model
+file. Each branch is treated as its values ask for; what was chosen is printed.
+
+One event in ten is held out for validation; the model keeps the parameters that
+were best there. An interrupt (ctrl-C) ends the training and saves the best model
+so far.`,
+		Example: `  eidolon train -i zmumu.root -o zmumu.eidolon
+  eidolon train -i a.root,b.root -t Events --features pt,eta,phi --weight w --max-time 5m -o m.eidolon
+  eidolon train -c card.yaml          # a card holds flags by their long names: “input: a.root”`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := readCard(cmd, f.card); err != nil {
+				return err
+			}
+			if err := require(cmd, "input", "output"); err != nil {
+				return err
+			}
+			return f.run(cmd)
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringSliceVarP(&f.inputs, "input", "i", nil, "ROOT files with the events, read as one chain")
+	flags.StringVarP(&f.tree, "tree", "t", "", "the tree; may be left out when a file holds one")
+	flags.StringSliceVar(&f.features, "features", nil, "the branches to learn (default: all scalar ones)")
+	flags.StringSliceVar(&f.exclude, "exclude", nil, "branches to leave out")
+	flags.StringVar(&f.weight, "weight", "", "the branch of event weights")
+	flags.StringVarP(&f.output, "output", "o", "", "the model file to write")
+	flags.StringVarP(&f.card, "card", "c", "", "a YAML file with values for these flags")
+	addModelFlags(cmd, &f.options)
+	return cmd
+}
+
+// addModelFlags adds the flags that say what to train and how.
+func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
+	flags := cmd.Flags()
+	flags.StringVar(&o.Model, "model", surrogate.Models[0], "the kind of model: "+strings.Join(surrogate.Models[:], ", "))
+	flags.IntVar(&o.Layers, "layers", 0, "coupling layers (default 8)")
+	flags.IntVar(&o.Hidden, "hidden", 0, "width of the hidden layers of the conditioner networks (default 128)")
+	flags.IntVar(&o.Depth, "depth", 0, "number of these hidden layers (default 2)")
+	flags.Uint64Var(&o.Seed, "seed", 1, "the seed of everything random")
+	flags.IntVar(&o.Train.Epochs, "epochs", 0, "passes over the events (default: by their number)")
+	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "the longest that training may take, such as 5m (default: no limit)")
+	flags.IntVar(&o.Train.Batch, "batch", 0, "events per step (default 512, fewer for small samples)")
+	flags.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate (default 0.001)")
+	flags.IntVar(&o.Train.Patience, "patience", 0, "validations, of about 100, without a better loss before training ends (default 30)")
+}
+
+func (f *trainFlags) run(cmd *cobra.Command) error {
+	model, err := f.fit(cmd)
+	if model == nil {
+		return err
+	}
+	if wantJSON(cmd) {
+		if e := printJSON(cmd, modelSummary(f.output, model)); e != nil {
+			return e
+		}
+	} else {
+		h := model.Card.History
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: best validation loss %.4f at step %d (%s)\n", f.output, h.Best, h.BestStep, h.Stopped)
+	}
+	return err
+}
+
+// fit reads the events, trains a model of them and saves it. After an interrupt
+// it returns, and has saved, the best model so far along with the error.
+func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
+	table, w, tree, err := f.read(cmd)
+	if err != nil {
+		return nil, err
+	}
+	training, err := surrogate.New(table, w, f.options)
+	if err != nil {
+		return nil, fmt.Errorf("%s, tree %q: %w", strings.Join(f.inputs, ","), tree, err)
+	}
+	card := &training.Card
+	card.Version = version()
+	card.Command = strings.Join(append([]string{"eidolon"}, os.Args[1:]...), " ")
+	card.Inputs, card.Tree, card.Weight = f.inputs, tree, f.weight
+
+	out := cmd.ErrOrStderr()
+	printFeatures(out, &training.Features)
+	fmt.Fprintf(out, "model: %s, %v\n", card.Options.Model, training.Flow)
+	fmt.Fprintf(out, "%d events to train on, %d to validate\n", training.Train, training.Valid)
+	progress := newProgress(out)
+	card.Options.Train.Progress = progress.show
+	model, err := training.Run(cmd.Context())
+	progress.finish()
+	if model == nil {
+		return nil, err
+	}
+	if e := model.Save(f.output); e != nil {
+		return nil, e
+	}
+	return model, err
+}
+
+// read reads the branches that were asked for, and the weights if any.
+func (f *trainFlags) read(cmd *cobra.Command) (table *rootio.Table, w []float64, tree string, err error) {
+	t, err := rootio.Open(f.tree, f.inputs...)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	defer t.Close()
+	names := f.features
+	if len(names) == 0 {
+		var left []string
+		for _, b := range t.Branches() {
+			if b.Reason != "" {
+				left = append(left, b.Name)
+			} else if b.Name != f.weight {
+				names = append(names, b.Name)
+			}
+		}
+		if len(left) > 0 {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%d branches are no scalars and are left out: %s\n", len(left), abbreviate(left, 5))
+		}
+	}
+	for _, name := range f.exclude {
+		i := slices.Index(names, name)
+		if i < 0 {
+			return nil, nil, "", usagef("branch %q, to be excluded, is not among those to learn", name)
+		}
+		names = slices.Delete(slices.Clone(names), i, i+1)
+	}
+	if len(names) == 0 {
+		return nil, nil, "", fmt.Errorf("%s: tree %q has no scalar branch to learn", t.Files()[0], t.Name())
+	}
+	read := names
+	if f.weight != "" {
+		if slices.Contains(names, f.weight) {
+			return nil, nil, "", usagef("branch %q cannot be a feature and the weight", f.weight)
+		}
+		read = append(slices.Clone(names), f.weight)
+	}
+	table, err = t.Read(read, 0, t.Len())
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if f.weight != "" {
+		last := len(names)
+		w = make([]float64, table.Len())
+		table.Columns[last].Floats(w, 0)
+		table.Columns = table.Columns[:last]
+	}
+	return table, w, t.Name(), nil
+}
+
+// abbreviate joins the first n names and says how many more there are.
+func abbreviate(names []string, n int) string {
+	if len(names) <= n {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:n], ", "), len(names)-n)
+}
