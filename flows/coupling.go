@@ -8,171 +8,295 @@ import (
 	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/kernels/coupling"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
+	"github.com/eidolon-hep/eidolon/kernels/spline"
 )
+
+// Conditioner describes the network of a coupling layer, which reads the features
+// that stay and the context. Its last layer starts at zero, so that the coupling
+// layer starts as the identity.
+type Conditioner struct {
+	// Hidden are the widths of the hidden layers.
+	Hidden []int `json:"hidden"`
+	// Activation is that of the hidden layers.
+	Activation dense.Activation `json:"activation"`
+}
+
+func (c Conditioner) check() error {
+	for _, w := range c.Hidden {
+		if w < 1 || w > 1<<20 {
+			return fmt.Errorf("the hidden layers of a conditioner cannot be %v wide", c.Hidden)
+		}
+	}
+	if c.Activation > dense.Tanh {
+		return fmt.Errorf("a conditioner cannot have the activation %v", c.Activation)
+	}
+	return nil
+}
 
 // AffineCoupling is the coupling layer of Real NVP (arXiv:1605.08803): the
 // features in Keep stay, x_A, and each other one, x_B, becomes
 //
 //	y_B = x_B ⊙ exp(s(x_A, c)) + t(x_A, c),  log|det J| = Σ s
 //
-// s and t come from one conditioner network, whose last layer starts at zero: the
-// layer starts as the identity. s = Bound·tanh(r/Bound) of the network's output
-// r, so that a layer scales by exp(±Bound) at most.
+// s and t come from the conditioner; s = Bound·tanh(r/Bound) of its output r, so
+// that a layer scales by exp(±Bound) at most.
 type AffineCoupling struct {
 	// Keep are the indices of the features that stay; it may be empty.
 	Keep []int `json:"keep"`
-	// Hidden are the widths of the conditioner's hidden layers.
-	Hidden []int `json:"hidden"`
-	// Activation is that of the hidden layers.
-	Activation dense.Activation `json:"activation"`
+	Conditioner
 	// Bound is the largest |s|; 0 stands for 2.
 	Bound float32 `json:"bound,omitempty"`
 }
 
 func (AffineCoupling) typeName() string { return "affine-coupling" }
 
-func (l AffineCoupling) parameters(dim, context int) (int, error) {
-	if err := l.check(dim); err != nil {
-		return 0, err
-	}
-	return nn.MLPLen(len(l.Keep)+context, l.Hidden, 2*(dim-len(l.Keep))), nil
+func (l AffineCoupling) shape() (couplingShape, error) {
+	bound, err := checkBound(l.Bound, 2)
+	return couplingShape{l.Keep, l.Conditioner, affine{bound}, 2}, err
 }
 
-func (l AffineCoupling) check(dim int) error {
-	for i, k := range l.Keep {
-		if k < 0 || k >= dim || slices.Contains(l.Keep[:i], k) {
-			return fmt.Errorf("an affine coupling of %d features cannot keep %v", dim, l.Keep)
-		}
-	}
-	for _, w := range l.Hidden {
-		if w < 1 || w > 1<<20 {
-			return fmt.Errorf("the hidden layers of a conditioner cannot be %v wide", l.Hidden)
-		}
-	}
-	if l.Activation > dense.Tanh {
-		return fmt.Errorf("a conditioner cannot have the activation %v", l.Activation)
-	}
-	if l.Bound < 0 || math.IsNaN(float64(l.Bound)) || math.IsInf(float64(l.Bound), 0) {
-		return fmt.Errorf("the bound of an affine coupling cannot be %g", l.Bound)
-	}
-	return nil
+func (l AffineCoupling) parameters(dim, context int) (int, error) {
+	return couplingParameters(l, dim, context)
 }
 
 func (l AffineCoupling) build(p *nn.Params, name string, dim, context int) (bijection, error) {
-	if err := l.check(dim); err != nil {
-		return nil, err
-	}
-	a := &affineCoupling{keep: l.Keep, dim: dim, context: context, bound: l.Bound}
-	if a.bound == 0 {
-		a.bound = 2
-	}
-	for j := range dim {
-		if !slices.Contains(l.Keep, j) {
-			a.change = append(a.change, j)
-		}
-	}
-	a.net = nn.NewMLP(p, name, len(a.keep)+context, l.Hidden, 2*len(a.change), l.Activation)
-	return a, nil
+	return buildCoupling(l, p, name, dim, context)
 }
 
-type affineCoupling struct {
-	keep, change []int
+// SplineCoupling is the coupling layer of neural spline flows (arXiv:1906.04032):
+// the features in Keep stay, and each other one goes through its own monotone
+// rational-quadratic spline of Bins bins on ±Bound, with the identity outside,
+// whose widths, heights and slopes come from the conditioner.
+type SplineCoupling struct {
+	// Keep are the indices of the features that stay; it may be empty.
+	Keep []int `json:"keep"`
+	Conditioner
+	// Bins is the number of bins; 0 stands for 8.
+	Bins int `json:"bins,omitempty"`
+	// Bound is where the splines end; 0 stands for 5.
+	Bound float32 `json:"bound,omitempty"`
+}
+
+func (SplineCoupling) typeName() string { return "spline-coupling" }
+
+func (l SplineCoupling) shape() (couplingShape, error) {
+	if l.Bins == 0 {
+		l.Bins = 8
+	}
+	if l.Bins < 1 || l.Bins > spline.MaxBins {
+		return couplingShape{}, fmt.Errorf("a spline cannot have %d bins, at most %d", l.Bins, spline.MaxBins)
+	}
+	bound, err := checkBound(l.Bound, 5)
+	return couplingShape{l.Keep, l.Conditioner, rationalQuadratic{l.Bins, bound}, spline.Params(l.Bins)}, err
+}
+
+func (l SplineCoupling) parameters(dim, context int) (int, error) {
+	return couplingParameters(l, dim, context)
+}
+
+func (l SplineCoupling) build(p *nn.Params, name string, dim, context int) (bijection, error) {
+	return buildCoupling(l, p, name, dim, context)
+}
+
+func checkBound(bound, otherwise float32) (float32, error) {
+	if bound == 0 {
+		return otherwise, nil
+	}
+	if !(bound > 0) || math.IsInf(float64(bound), 0) {
+		return 0, fmt.Errorf("the bound of a coupling layer cannot be %g", bound)
+	}
+	return bound, nil
+}
+
+// transform is an elementwise map of m×n values x, each with its own parameters,
+// which stand in m rows of p.
+type transform interface {
+	// forward maps x to y and adds log|det J| of each row to logDet. It may leave
+	// m×n values in aux for backward.
+	forward(y, aux, logDet, x, p []float32, m, n int)
+	// inverse maps y to x and adds log|det J| of the inverse to logDet.
+	inverse(x, logDet, y, p []float32, m, n int)
+	// backward stores ∂L/∂x in gx, which may be gy, and ∂L/∂p in gp.
+	backward(gx, gp, gy, gl, x, aux, p []float32, m, n int)
+}
+
+type affine struct{ bound float32 }
+
+func (a affine) forward(y, s, logDet, x, p []float32, m, n int) {
+	coupling.Forward(y, s, logDet, x, p, m, n, a.bound)
+}
+
+func (a affine) inverse(x, logDet, y, p []float32, m, n int) {
+	coupling.Inverse(x, logDet, y, p, m, n, a.bound)
+}
+
+func (a affine) backward(gx, gp, gy, gl, x, s, _ []float32, m, n int) {
+	coupling.Backward(gx, gp, gy, gl, x, s, m, n, a.bound)
+}
+
+type rationalQuadratic struct {
+	bins  int
+	bound float32
+}
+
+func (r rationalQuadratic) forward(y, _, logDet, x, p []float32, m, n int) {
+	spline.Forward(y, logDet, x, p, m, n, r.bins, r.bound)
+}
+
+func (r rationalQuadratic) inverse(x, logDet, y, p []float32, m, n int) {
+	spline.Inverse(x, logDet, y, p, m, n, r.bins, r.bound)
+}
+
+func (r rationalQuadratic) backward(gx, gp, gy, gl, x, _, p []float32, m, n int) {
+	spline.Backward(gx, gp, gy, gl, x, p, m, n, r.bins, r.bound)
+}
+
+// couplingShape is what tells coupling layers apart.
+type couplingShape struct {
+	keep []int
+	Conditioner
+	transform transform
+	outputs   int // of the conditioner, per feature that changes
+}
+
+type couplingDescription interface {
+	shape() (couplingShape, error)
+}
+
+// checkedShape returns the shape of a coupling layer of dim features.
+func checkedShape(l couplingDescription, dim int) (couplingShape, error) {
+	s, err := l.shape()
+	if err != nil {
+		return s, err
+	}
+	for i, k := range s.keep {
+		if k < 0 || k >= dim || slices.Contains(s.keep[:i], k) {
+			return s, fmt.Errorf("a coupling layer of %d features cannot keep %v", dim, s.keep)
+		}
+	}
+	return s, s.check()
+}
+
+func couplingParameters(l couplingDescription, dim, context int) (int, error) {
+	s, err := checkedShape(l, dim)
+	if err != nil {
+		return 0, err
+	}
+	return nn.MLPLen(len(s.keep)+context, s.Hidden, s.outputs*(dim-len(s.keep))), nil
+}
+
+func buildCoupling(l couplingDescription, p *nn.Params, name string, dim, context int) (bijection, error) {
+	s, err := checkedShape(l, dim)
+	if err != nil {
+		return nil, err
+	}
+	b := &couplingLayer{couplingShape: s, dim: dim, context: context}
+	for j := range dim {
+		if !slices.Contains(s.keep, j) {
+			b.change = append(b.change, j)
+		}
+	}
+	b.net = nn.NewMLP(p, name, len(s.keep)+context, s.Hidden, s.outputs*len(b.change), s.Activation)
+	return b, nil
+}
+
+// couplingLayer is the bijection of both kinds of coupling layers.
+type couplingLayer struct {
+	couplingShape
+	change       []int // the features that do not stay
 	dim, context int
-	bound        float32
 	net          *nn.MLP
 }
 
-type affineState struct {
+type couplingState struct {
 	net *nn.MLPState
 	in  []float32 // rows×(keep+context), what the conditioner reads
 	x   []float32 // rows×change, before the map
 	y   []float32 // rows×change, after it
-	s   []float32 // rows×change
-	gst []float32 // rows×2·change, ∂L/∂(s, t) before the bound
+	aux []float32 // rows×change, what the map leaves for backward
+	p   []float32 // rows×outputs·change, what the conditioner has put out
+	gp  []float32 // like p
 	gin []float32 // like in
 }
 
-func (a *affineCoupling) init(seed, stream uint64) { a.net.Init(seed, stream) }
+func (b *couplingLayer) init(seed, stream uint64) { b.net.Init(seed, stream) }
 
-func (a *affineCoupling) pack() { a.net.Pack() }
+func (b *couplingLayer) pack(bool) { b.net.Pack() }
 
-func (a *affineCoupling) newState(rows int) any {
-	in, n := len(a.keep)+a.context, len(a.change)
-	return &affineState{
-		net: a.net.NewState(rows),
+func (b *couplingLayer) newState(rows int) any {
+	in, n := len(b.keep)+b.context, len(b.change)
+	return &couplingState{
+		net: b.net.NewState(rows),
 		in:  make([]float32, rows*in),
 		x:   make([]float32, rows*n),
 		y:   make([]float32, rows*n),
-		s:   make([]float32, rows*n),
-		gst: make([]float32, rows*2*n),
+		aux: make([]float32, rows*n),
+		gp:  make([]float32, rows*n*b.outputs),
 		gin: make([]float32, rows*in),
 	}
 }
 
-// condition runs the conditioner on m rows and returns (r, t) of x_B's features.
-func (a *affineCoupling) condition(s *affineState, x, c []float32, m int) []float32 {
-	in := len(a.keep) + a.context
+// condition runs the conditioner on m rows.
+func (b *couplingLayer) condition(s *couplingState, x, c []float32, m int) {
+	in := len(b.keep) + b.context
 	for i := range m {
-		row, from := s.in[i*in:(i+1)*in], x[i*a.dim:(i+1)*a.dim]
-		for j, k := range a.keep {
+		row, from := s.in[i*in:(i+1)*in], x[i*b.dim:(i+1)*b.dim]
+		for j, k := range b.keep {
 			row[j] = from[k]
 		}
-		copy(row[len(a.keep):], c[i*a.context:(i+1)*a.context])
+		copy(row[len(b.keep):], c[i*b.context:(i+1)*b.context])
 	}
-	return a.net.Forward(s.net, s.in[:m*in], m)
+	s.p = b.net.Forward(s.net, s.in[:m*in], m)
 }
 
-func (a *affineCoupling) forward(state any, x, c, logDet []float32, m int) {
-	s := state.(*affineState)
-	st := a.condition(s, x, c, m)
-	n := len(a.change)
-	a.gather(s.x, x, m)
-	coupling.Forward(s.y[:m*n], s.s[:m*n], logDet[:m], s.x[:m*n], st, m, n, a.bound)
-	a.scatter(x, s.y, m)
+func (b *couplingLayer) forward(state any, x, c, logDet []float32, m int) {
+	s, n := state.(*couplingState), len(b.change)
+	b.condition(s, x, c, m)
+	b.gather(s.x, x, m)
+	b.transform.forward(s.y[:m*n], s.aux[:m*n], logDet[:m], s.x[:m*n], s.p, m, n)
+	b.scatter(x, s.y, m)
 }
 
-func (a *affineCoupling) inverse(state any, x, c, logDet []float32, m int) {
-	s := state.(*affineState)
-	st := a.condition(s, x, c, m)
-	n := len(a.change)
-	a.gather(s.y, x, m)
-	coupling.Inverse(s.x[:m*n], logDet[:m], s.y[:m*n], st, m, n, a.bound)
-	a.scatter(x, s.x, m)
+func (b *couplingLayer) inverse(state any, x, c, logDet []float32, m int) {
+	s, n := state.(*couplingState), len(b.change)
+	b.condition(s, x, c, m)
+	b.gather(s.y, x, m)
+	b.transform.inverse(s.x[:m*n], logDet[:m], s.y[:m*n], s.p, m, n)
+	b.scatter(x, s.x, m)
 }
 
-func (a *affineCoupling) backward(state any, grad, g, gLogDet []float32, m int) {
-	s := state.(*affineState)
-	n, in := len(a.change), len(a.keep)+a.context
-	gy := s.y[:m*n] // y is no longer needed
-	a.gather(gy, g, m)
-	coupling.Backward(gy, s.gst[:m*2*n], gy, gLogDet[:m], s.x[:m*n], s.s[:m*n], m, n, a.bound)
-	a.scatter(g, gy, m)
-	a.net.Backward(s.net, grad, s.gin[:m*in], s.in[:m*in], s.gst[:m*2*n], m)
+func (b *couplingLayer) backward(state any, grad, g, gLogDet []float32, m int) {
+	s, n, in := state.(*couplingState), len(b.change), len(b.keep)+b.context
+	gy, gp := s.y[:m*n], s.gp[:m*n*b.outputs] // y is no longer needed
+	b.gather(gy, g, m)
+	b.transform.backward(gy, gp, gy, gLogDet[:m], s.x[:m*n], s.aux[:m*n], s.p, m, n)
+	b.scatter(g, gy, m)
+	b.net.Backward(s.net, grad, s.gin[:m*in], s.in[:m*in], gp, m)
 	for i := range m {
-		row, from := g[i*a.dim:(i+1)*a.dim], s.gin[i*in:(i+1)*in]
-		for j, k := range a.keep {
+		row, from := g[i*b.dim:(i+1)*b.dim], s.gin[i*in:(i+1)*in]
+		for j, k := range b.keep {
 			row[k] += from[j]
 		}
 	}
 }
 
-// gather copies the features x_B of m rows to dst.
-func (a *affineCoupling) gather(dst, x []float32, m int) {
-	n := len(a.change)
+// gather copies the features that change, of m rows, to dst.
+func (b *couplingLayer) gather(dst, x []float32, m int) {
+	n := len(b.change)
 	for i := range m {
-		row, from := dst[i*n:(i+1)*n], x[i*a.dim:(i+1)*a.dim]
-		for j, k := range a.change {
+		row, from := dst[i*n:(i+1)*n], x[i*b.dim:(i+1)*b.dim]
+		for j, k := range b.change {
 			row[j] = from[k]
 		}
 	}
 }
 
-// scatter copies src back to the features x_B of m rows.
-func (a *affineCoupling) scatter(x, src []float32, m int) {
-	n := len(a.change)
+// scatter copies src back to the features that change, of m rows.
+func (b *couplingLayer) scatter(x, src []float32, m int) {
+	n := len(b.change)
 	for i := range m {
-		row, from := x[i*a.dim:(i+1)*a.dim], src[i*n:(i+1)*n]
-		for j, k := range a.change {
+		row, from := x[i*b.dim:(i+1)*b.dim], src[i*n:(i+1)*n]
+		for j, k := range b.change {
 			row[k] = from[j]
 		}
 	}

@@ -33,6 +33,12 @@ func (l *namedLayer) UnmarshalJSON(text []byte) error {
 		switch name {
 		case AffineCoupling{}.typeName():
 			l.Layer, err = decodeLayer[AffineCoupling](raw)
+		case SplineCoupling{}.typeName():
+			l.Layer, err = decodeLayer[SplineCoupling](raw)
+		case Linear{}.typeName():
+			l.Layer, err = decodeLayer[Linear](raw)
+		case ActNorm{}.typeName():
+			l.Layer, err = decodeLayer[ActNorm](raw)
 		default:
 			err = errors.New("there is no such layer")
 		}
@@ -101,6 +107,7 @@ func Load(text []byte, tensors []Tensor) (*Flow, error) {
 		}
 		copy(t.Value, byName[t.Name])
 	}
+	f.started = true
 	f.Update()
 	return f, nil
 }

@@ -23,7 +23,8 @@ import (
 
 // Layer describes a bijection of a flow: what it is, without its parameters. It
 // can be written as JSON, which is how a model file tells which flow its
-// parameters belong to. The layers of this package are [AffineCoupling].
+// parameters belong to. The layers of this package are [AffineCoupling],
+// [SplineCoupling], [Linear] and [ActNorm].
 type Layer interface {
 	// build adds the parameters of the layer to p, under names that begin with
 	// name.
@@ -39,8 +40,8 @@ type Layer interface {
 type bijection interface {
 	// init sets the parameters to their starting values.
 	init(seed, stream uint64)
-	// pack takes over changed parameters.
-	pack()
+	// pack takes over changed parameters; for inverse, too, only where asked.
+	pack(inverse bool)
 	newState(rows int) any
 	// forward maps x to noise and adds log|det J| of each row to logDet. What
 	// backward needs is kept in the state.
@@ -59,6 +60,7 @@ type Flow struct {
 	layers       []Layer
 	bijections   []bijection
 	params       nn.Params
+	started      bool      // layers that start from data have done so
 	memory       sync.Pool // of *states that no goroutine is using
 }
 
@@ -80,7 +82,7 @@ func New(dim, context int, seed uint64, layers ...Layer) (*Flow, error) {
 	f.memory.New = func() any { return f.newStates() }
 	for i, b := range f.bijections {
 		b.init(seed, uint64(i))
-		b.pack()
+		b.pack(true)
 	}
 	return f, nil
 }
@@ -113,7 +115,7 @@ func (f *Flow) Tensors() []Tensor {
 // Update takes over changed parameters.
 func (f *Flow) Update() {
 	for _, b := range f.bijections {
-		b.pack()
+		b.pack(true)
 	}
 }
 

@@ -46,8 +46,18 @@ func cases(t *testing.T) map[string]*Flow {
 			}
 		}
 	}
-	flows["keeps all"] = randomFlow(t, 2, 0, AffineCoupling{Keep: []int{0, 1}, Hidden: []int{4}, Activation: dense.Tanh})
+	tanh := Conditioner{[]int{8}, dense.Tanh}
+	flows["keeps all"] = randomFlow(t, 2, 0, AffineCoupling{Keep: []int{0, 1}, Conditioner: tanh})
 	flows["no layer"] = randomFlow(t, 3, 0)
+	flows["no hidden layer"] = randomFlow(t, 3, 1, AffineCoupling{Keep: []int{1}})
+	for _, dim := range []int{1, 2, 5} {
+		for _, context := range []int{0, 2} {
+			flows[fmt.Sprintf("spline D=%d C=%d", dim, context)] = randomFlow(t, dim, context,
+				Spline(dim, 1, SplineOptions{Layers: 4, Hidden: []int{8}, Activation: dense.Tanh, Bins: 5, Bound: 3})...)
+		}
+	}
+	flows["linear"] = randomFlow(t, 4, 0, Linear{}, Linear{[]int{2, 0, 3, 1}})
+	flows["actnorm"] = randomFlow(t, 3, 0, ActNorm{}, ActNorm{})
 	return flows
 }
 
@@ -55,42 +65,118 @@ func cases(t *testing.T) map[string]*Flow {
 func reference(f *Flow, params, x, c []float64) (z []float64, logDet float64) {
 	z = slices.Clone(x)
 	tensors := f.params.Tensors
-	for _, b := range f.bijections {
-		a := b.(*affineCoupling)
-		var h []float64
-		for _, k := range a.keep {
-			h = append(h, z[k])
-		}
-		h = append(h, c...)
-		l := f.layers[0].(AffineCoupling)
-		for i := range len(l.Hidden) + 1 {
-			w, bias := tensors[0], tensors[1]
-			tensors = tensors[2:]
-			y := slices.Clone(params[bias.Offset : bias.Offset+bias.Len()])
-			for k, v := range h {
-				for j := range y {
-					y[j] += v * params[w.Offset+k*len(y)+j]
+	next := func() []float64 {
+		t := tensors[0]
+		tensors = tensors[1:]
+		return params[t.Offset : t.Offset+t.Len()]
+	}
+	for i, b := range f.bijections {
+		switch b := b.(type) {
+		case *couplingLayer:
+			var h []float64
+			for _, k := range b.keep {
+				h = append(h, z[k])
+			}
+			p := perceptron(append(h, c...), b.Conditioner, next)
+			for j, k := range b.change {
+				switch l := f.layers[i].(type) {
+				case AffineCoupling:
+					bound := float64(b.transform.(affine).bound)
+					s := bound * math.Tanh(p[j]/bound)
+					z[k] = z[k]*math.Exp(s) + p[len(b.change)+j]
+					logDet += s
+				case SplineCoupling:
+					y, slope := rationalQuadraticSpline(z[k], p[j*b.outputs:(j+1)*b.outputs], l.Bins, float64(l.Bound))
+					z[k] = y
+					logDet += math.Log(slope)
 				}
 			}
-			for j := range y {
-				switch {
-				case i == len(l.Hidden):
-				case l.Activation == dense.ReLU:
-					y[j] = max(y[j], 0)
-				case l.Activation == dense.Tanh:
-					y[j] = math.Tanh(y[j])
+		case *linear:
+			d := b.dim
+			lu, bias := next(), next()
+			px, ux := make([]float64, d), make([]float64, d)
+			for k := range d {
+				px[k] = z[b.permutation[k]]
+			}
+			for k := range d {
+				ux[k] = math.Exp(lu[k*d+k]) * px[k]
+				for j := k + 1; j < d; j++ {
+					ux[k] += lu[k*d+j] * px[j]
+				}
+				logDet += lu[k*d+k]
+			}
+			for k := range d {
+				z[k] = ux[k] + bias[k]
+				for j := range k {
+					z[k] += lu[k*d+j] * ux[j]
 				}
 			}
-			h = y
-		}
-		n, bound := len(a.change), float64(a.bound)
-		for j, k := range a.change {
-			s := bound * math.Tanh(h[j]/bound)
-			z[k] = z[k]*math.Exp(s) + h[n+j]
-			logDet += s
+		case *actNorm:
+			shift, scale := next(), next()
+			for k := range z {
+				z[k] = (z[k] - shift[k]) * math.Exp(scale[k])
+				logDet += scale[k]
+			}
 		}
 	}
 	return z, logDet
+}
+
+// perceptron evaluates a conditioner on h.
+func perceptron(h []float64, c Conditioner, next func() []float64) []float64 {
+	for i := range len(c.Hidden) + 1 {
+		w, y := next(), slices.Clone(next())
+		for k, v := range h {
+			for j := range y {
+				y[j] += v * w[k*len(y)+j]
+			}
+		}
+		for j := range y {
+			switch {
+			case i == len(c.Hidden):
+			case c.Activation == dense.ReLU:
+				y[j] = max(y[j], 0)
+			case c.Activation == dense.Tanh:
+				y[j] = math.Tanh(y[j])
+			}
+		}
+		h = y
+	}
+	return h
+}
+
+// rationalQuadraticSpline is appendix A of arXiv:1906.04032, as written there.
+func rationalQuadraticSpline(x float64, p []float64, bins int, bound float64) (y, slope float64) {
+	if x <= -bound || x >= bound {
+		return x, 1
+	}
+	knots := func(logits []float64) []float64 {
+		sum := 0.0
+		for _, v := range logits {
+			sum += math.Exp(v)
+		}
+		at := []float64{-bound}
+		for _, v := range logits {
+			at = append(at, at[len(at)-1]+2*bound*(1e-3+(1-1e-3*float64(bins))*math.Exp(v)/sum))
+		}
+		return at
+	}
+	xs, ys := knots(p[:bins]), knots(p[bins:2*bins])
+	slopes := []float64{1}
+	for _, v := range p[2*bins:] {
+		slopes = append(slopes, 1e-3+math.Log1p(math.Exp(v+math.Log(math.Expm1(1-1e-3)))))
+	}
+	slopes = append(slopes, 1)
+	k := 0
+	for k < bins-1 && x >= xs[k+1] {
+		k++
+	}
+	w, h := xs[k+1]-xs[k], ys[k+1]-ys[k]
+	s, xi := h/w, (x-xs[k])/w
+	den := s + (slopes[k+1]+slopes[k]-2*s)*xi*(1-xi)
+	y = ys[k] + h*(s*xi*xi+slopes[k]*xi*(1-xi))/den
+	slope = s * s * (slopes[k+1]*xi*xi + 2*s*xi*(1-xi) + slopes[k]*(1-xi)*(1-xi)) / (den * den)
+	return y, slope
 }
 
 func floats(x []float32) []float64 {

@@ -34,7 +34,7 @@ func RealNVP(dim int, seed uint64, opts RealNVPOptions) []Layer {
 	}
 	layers := make([]Layer, opts.Layers)
 	for i, keep := range halves(dim, opts.Layers, seed) {
-		layers[i] = AffineCoupling{Keep: keep, Hidden: opts.Hidden, Activation: opts.Activation, Bound: opts.Bound}
+		layers[i] = AffineCoupling{Keep: keep, Conditioner: Conditioner{opts.Hidden, opts.Activation}, Bound: opts.Bound}
 	}
 	return layers
 }

@@ -30,7 +30,35 @@ func (f *Flow) Train(ctx context.Context, train, valid Data, opts TrainOptions) 
 			return History{}, fmt.Errorf("flows: rows of %d features and %d context features for a flow of %d and %d", d.Dim, d.Context, f.dim, f.context)
 		}
 	}
-	return nn.Fit(ctx, (*likelihood)(f), train, valid, opts)
+	if !f.started && train.Len() > 0 {
+		f.start(train)
+	}
+	h, err := nn.Fit(ctx, (*likelihood)(f), train, valid, opts)
+	f.Update()
+	return h, err
+}
+
+// start lets the layers that want it start from data.
+func (f *Flow) start(data Data) {
+	f.started = true
+	const most = 1 << 12 // rows that are looked at
+	n := min(data.Len(), most)
+	x, logDet := make([]float32, n*f.dim), make([]float32, nn.Tile)
+	copy(x, data.X)
+	s := f.newStates()
+	for i, b := range f.bijections {
+		if a, ok := b.(*actNorm); ok {
+			a.start(x, n)
+		}
+		for lo := 0; lo < n; lo += nn.Tile {
+			m := min(nn.Tile, n-lo)
+			var c []float32
+			if f.context > 0 {
+				c = data.C[lo*f.context : (lo+m)*f.context]
+			}
+			b.forward(s.of[i], x[lo*f.dim:(lo+m)*f.dim], c, logDet, m)
+		}
+	}
 }
 
 // likelihood is a flow as what maximum likelihood minimises.
@@ -40,7 +68,7 @@ func (l *likelihood) Params() *nn.Params { return &l.params }
 
 func (l *likelihood) Pack(part, parts int) {
 	for i := part; i < len(l.bijections); i += parts {
-		l.bijections[i].pack()
+		l.bijections[i].pack(false)
 	}
 }
 

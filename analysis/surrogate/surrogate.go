@@ -14,7 +14,6 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/flows"
-	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -40,7 +39,7 @@ type Card struct {
 
 // Options say what to train and how. Zero values ask for the defaults.
 type Options struct {
-	Model  string `json:"model"`  // the recipe of the flow; by default "realnvp"
+	Model  string `json:"model"`  // the recipe of the flow; by default the first of [Models]
 	Layers int    `json:"layers"` // coupling layers; by default 8
 	Hidden int    `json:"hidden"` // width of the conditioners' hidden layers; by default 128
 	Depth  int    `json:"depth"`  // number of these layers; by default 2
@@ -78,15 +77,18 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// Models are the names of the models that can be trained.
-var Models = [...]string{"realnvp"}
+// Models are the names of the models that can be trained; the first is the default.
+var Models = [...]string{"realnvp", "spline"}
 
 func newFlow(dim int, o Options) (*flows.Flow, error) {
-	layers := flows.RealNVP(dim, o.Seed, flows.RealNVPOptions{
-		Layers:     o.Layers,
-		Hidden:     slices.Repeat([]int{o.Hidden}, o.Depth),
-		Activation: dense.ReLU,
-	})
+	hidden := slices.Repeat([]int{o.Hidden}, o.Depth)
+	var layers []flows.Layer
+	switch o.Model {
+	case "realnvp":
+		layers = flows.RealNVP(dim, o.Seed, flows.RealNVPOptions{Layers: o.Layers, Hidden: hidden})
+	case "spline":
+		layers = flows.Spline(dim, o.Seed, flows.SplineOptions{Layers: o.Layers, Hidden: hidden})
+	}
 	return flows.New(dim, 0, o.Seed, layers...)
 }
 
