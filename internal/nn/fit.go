@@ -74,12 +74,29 @@ type Options struct {
 	// Clip bounds the norm of the gradient; by default 5.
 	Clip float64
 	// Patience is the number of validations (of about 100) without a better
-	// loss after which the training ends; by default 30.
+	// loss after which the training turns to its last phase, and there to its
+	// end; by default 15.
 	Patience int
+	// Decay is the decoupled weight decay (arXiv:1711.05101).
+	Decay float64
+	// Average, when not 0, is the decay of an exponential moving average of the
+	// parameters, such as 0.999; the average is validated and kept.
+	Average float64
 	// Seed chooses the order of the events.
 	Seed uint64
 	// Progress, when not nil, is called after every step.
 	Progress func(Status)
+
+	// Resume, when not nil, is the checkpoint to go on from. The data and the
+	// other options must be those of the training that it was taken from; the
+	// continuation is then the same to the bit (but for MaxTime's effect).
+	Resume *Checkpoint
+	// Save, when not nil, is given a checkpoint now and then and when ctx is
+	// cancelled. It belongs to the training: Save must be done with it when it
+	// returns. An error of Save ends the training.
+	Save func(*Checkpoint) error
+	// SaveEvery is the time between checkpoints; by default one minute.
+	SaveEvery time.Duration
 }
 
 // Status says how far a training has come.
@@ -127,11 +144,14 @@ const validations = 100
 const streamShuffle = 1 << 32
 
 // Fit trains the parameters of obj on the rows of train by Adam
-// (arXiv:1412.6980) with a cosine schedule after a short warm-up, and leaves
-// those with the lowest loss on valid. It stops early when there is no better
-// one for a while, when the time is over, or when ctx is cancelled; the
-// parameters are then the best ones so far, and the error in the last case is
-// that of ctx.
+// (arXiv:1412.6980) and leaves those with the lowest loss on valid.
+//
+// The learning rate follows a cosine after a short warm-up. When there has been
+// no better loss for a while, the training goes back to the best parameters and
+// lets the rate fall to zero from there, in a quarter of the steps that they took.
+// A loss that is not finite is answered by going back to the best parameters with
+// half of the rate. When ctx is cancelled the parameters are the best ones so far,
+// and its error is returned.
 //
 // For equal seeds the result is the same to the bit for any GOMAXPROCS: a batch
 // is cut in shards by its size alone, and their gradients are added in order.
@@ -144,22 +164,57 @@ func Fit(ctx context.Context, obj Objective, train, valid Data, opts Options) (H
 		return History{}, err
 	}
 	defer f.pool.close()
-	return f.run(ctx)
+	err = f.run(ctx)
+	copy(f.params, f.Best)
+	f.pack()
+	return f.History, err
+}
+
+// Checkpoint is all that a training needs to go on. It can be written as JSON,
+// but for the vectors, which have the length of the parameters.
+type Checkpoint struct {
+	Params, M, V []float32 `json:"-"` // the parameters and Adam's moments
+	Best         []float32 `json:"-"` // the best parameters so far
+	Mean         []float32 `json:"-"` // their moving average; nil unless asked for
+
+	Step     int           `json:"step"`      // steps done
+	AdamStep int           `json:"adam_step"` // of them since the moments were zero
+	Phase    Phase         `json:"phase"`
+	Slower   float64       `json:"slower"` // factor on the learning rate
+	Stale    int           `json:"stale"`  // validations without a better loss
+	Sum      float64       `json:"sum"`    // of w·loss since the last validation
+	Events   int           `json:"events"` // since then
+	Total    int           `json:"total"`  // events seen
+	Elapsed  time.Duration `json:"elapsed"`
+	History  History       `json:"history"`
+}
+
+// Phase is a part of a training over which the learning rate falls to zero.
+type Phase struct {
+	First int           `json:"first"` // step before it
+	Last  int           `json:"last"`  // last step
+	Begin time.Duration `json:"begin"` // time at First
+	Rate  float64       `json:"rate"`  // highest learning rate
+	Final bool          `json:"final"` // there is none after it
 }
 
 type fit struct {
+	*Checkpoint
 	obj          Objective
 	train, valid Data
 	opts         Options
 	pool         *pool
 
-	trainMean  float64 // mean weight
-	validSum   float64 // sum of weights
+	params    []float32 // of obj
+	perEpoch  int       // steps
+	every     int       // steps between validations
+	trainMean float64   // mean weight
+	validSum  float64   // sum of weights
+
 	workers    []Worker
 	tiles      []Rows      // the memory that the rows of a worker's tile are gathered into
 	grads      [][]float32 // of the shards
 	losses     []float64   // of the shards
-	m, v       []float32   // Adam's moments
 	squares    []float64   // of the chunks of the gradient
 	order      []int32     // the rows of this pass
 	batch      []int32     // the part of it that this step looks at
@@ -183,34 +238,45 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 		valid = train
 		valid.Refresh = nil
 	}
-	if opts.Epochs <= 0 {
-		opts.Epochs = min(max(12_000_000/n, 1), 500)
-	}
-	if opts.Batch <= 0 {
-		opts.Batch = min(max(n/20, 32), 512)
-	}
-	opts.Batch = min(opts.Batch, n)
-	if opts.Rate <= 0 {
-		opts.Rate = 1e-3
-	}
-	if opts.Clip <= 0 {
-		opts.Clip = 5
-	}
-	if opts.Patience <= 0 {
-		opts.Patience = 30
-	}
-
-	f := &fit{obj: obj, train: train, valid: valid, opts: opts}
-	trainSum := f.sumOfWeights(train)
-	f.validSum = f.sumOfWeights(valid)
+	f := &fit{obj: obj, train: train, valid: valid, opts: opts.withDefaults(n), params: obj.Params().Value}
+	trainSum := sumOfWeights(train)
+	f.validSum = sumOfWeights(valid)
 	if trainSum <= 0 || f.validSum <= 0 {
 		return nil, fmt.Errorf("nn: the sum of weights is not positive: %g for training, %g for validation", trainSum, f.validSum)
 	}
 	f.trainMean = trainSum / float64(n)
+	f.perEpoch = (n + f.opts.Batch - 1) / f.opts.Batch
+	steps := f.perEpoch * f.opts.Epochs
+	f.every = max(steps/validations, 1)
+
+	size := len(f.params)
+	if r := opts.Resume; r != nil {
+		for _, v := range [][]float32{r.Params, r.M, r.V, r.Best} {
+			if len(v) != size {
+				return nil, fmt.Errorf("nn: the checkpoint has %d parameters, the model %d", len(v), size)
+			}
+		}
+		if r.History.Batch != f.opts.Batch || r.History.Epochs != f.opts.Epochs || (r.Mean != nil) != (opts.Average > 0) {
+			return nil, errors.New("nn: the checkpoint was taken with other options")
+		}
+		copy(f.params, r.Params)
+		f.Checkpoint = r
+	} else {
+		f.Checkpoint = &Checkpoint{
+			M: make([]float32, size), V: make([]float32, size), Best: make([]float32, size),
+			Phase:   Phase{Last: steps, Rate: f.opts.Rate},
+			Slower:  1,
+			History: History{Epochs: f.opts.Epochs, Batch: f.opts.Batch},
+		}
+		if opts.Average > 0 {
+			f.Mean = append([]float32(nil), f.params...)
+		}
+		copy(f.Best, f.params)
+	}
+	f.Params = f.params
 
 	f.pool = newPool()
-	size := len(obj.Params().Value)
-	shards := min(max(opts.Batch/(2*Tile), 1), 8)
+	shards := min(max(f.opts.Batch/(2*Tile), 1), 8)
 	f.workers = make([]Worker, shards)
 	f.tiles = make([]Rows, shards)
 	f.grads = make([][]float32, shards)
@@ -224,15 +290,38 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 		}
 		f.grads[i] = make([]float32, size)
 	}
-	f.m, f.v = make([]float32, size), make([]float32, size)
 	f.squares = make([]float64, (size+chunk-1)/chunk)
 	f.order = make([]int32, n)
 	f.shardTask, f.reduceTask, f.updateTask, f.packTask = f.shard, f.reduce, f.update, f.packPart
-	f.adam = optim.Adam{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}
+	f.adam = optim.Adam{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Decay: float32(f.opts.Decay)}
 	return f, nil
 }
 
-func (f *fit) sumOfWeights(d Data) float64 {
+// withDefaults fills in what was left open for a sample of n events.
+func (o Options) withDefaults(n int) Options {
+	if o.Epochs <= 0 {
+		o.Epochs = min(max(12_000_000/n, 1), 500)
+	}
+	if o.Batch <= 0 {
+		o.Batch = min(max(n/20, 32), 512)
+	}
+	o.Batch = min(o.Batch, n)
+	if o.Rate <= 0 {
+		o.Rate = 1e-3
+	}
+	if o.Clip <= 0 {
+		o.Clip = 5
+	}
+	if o.Patience <= 0 {
+		o.Patience = 15
+	}
+	if o.SaveEvery <= 0 {
+		o.SaveEvery = time.Minute
+	}
+	return o
+}
+
+func sumOfWeights(d Data) float64 {
 	if d.W == nil {
 		return float64(d.Len())
 	}
@@ -243,123 +332,195 @@ func (f *fit) sumOfWeights(d Data) float64 {
 	return sum
 }
 
-func (f *fit) run(ctx context.Context) (History, error) {
-	var (
-		perEpoch = (f.train.Len() + f.opts.Batch - 1) / f.opts.Batch
-		steps    = perEpoch * f.opts.Epochs
-		every    = max(steps/validations, 1)
-		params   = f.obj.Params().Value
-		best     = append([]float32(nil), params...)
-		good     = newSnapshot(params, f.m, f.v)
-		h        = History{Epochs: f.opts.Epochs, Batch: f.opts.Batch}
-		status   = Status{Steps: steps}
-		start    = time.Now()
-		slower   = 1.0 // factor on the learning rate
-		sum      float64
-		events   int // in sum
-		stale    int // validations without a better loss
-		lastRate float64
-	)
+// run makes the steps.
+func (f *fit) run(ctx context.Context) error {
+	begin := time.Now().Add(-f.Elapsed)
 	f.pack()
-	h.Best = f.validate()
-	if !isFinite(h.Best) {
-		return h, fmt.Errorf("nn: the loss of the untrained model is %g: the input is out of range", h.Best)
+	h := &f.History
+	if f.Step == 0 {
+		h.Best = f.validate()
+		if !isFinite(h.Best) {
+			return fmt.Errorf("nn: the loss of the untrained model is %g: the input is out of range", h.Best)
+		}
+	} else if f.Step%f.perEpoch != 0 {
+		f.shuffle(uint64(f.Step / f.perEpoch))
 	}
-	status.Valid, status.Best = h.Best, h.Best
-	h.Stopped = "all epochs done"
-
-	var failed error
-	total := 0
-	for step := 1; step <= steps; step++ {
-		if failed = ctx.Err(); failed != nil {
+	status := Status{Valid: h.Best, Best: h.Best}
+	saved := time.Now()
+	h.Stopped = ""
+	for h.Stopped == "" {
+		if err := ctx.Err(); err != nil {
+			if f.opts.Save != nil {
+				if e := f.opts.Save(f.Checkpoint); e != nil {
+					err = e
+				}
+			}
 			h.Stopped = "interrupted"
-			break
+			return err
 		}
-		epoch, inEpoch := (step-1)/perEpoch, (step-1)%perEpoch
-		if inEpoch == 0 {
-			f.shuffle(uint64(epoch))
-		}
-		done := float64(step-1) / float64(steps)
-		if f.opts.MaxTime > 0 {
-			done = max(done, float64(time.Since(start))/float64(f.opts.MaxTime))
-			if done >= 1 {
+		done := f.done()
+		if done >= 1 {
+			switch {
+			case f.Step < f.Phase.Last:
 				h.Stopped = "time is over"
-				break
+			case f.Phase.Final:
+				h.Stopped = "no better loss for a while"
+			default:
+				h.Stopped = "all epochs done"
 			}
-		}
-		lastRate = f.opts.Rate * slower * schedule(done)
-
-		lo := inEpoch * f.opts.Batch
-		hi := min(lo+f.opts.Batch, f.train.Len())
-		loss, finite := f.step(f.order[lo:hi], lastRate)
-		if !finite {
-			h.Rollbacks++
-			if h.Rollbacks > maxRollbacks {
-				return h, fmt.Errorf("nn: the loss was not finite %d times, last at step %d: lower the learning rate or look for extreme values in the input", h.Rollbacks, step)
-			}
-			good.restore(params, f.m, f.v)
-			slower /= 2
-			f.adam.Step = good.step
-			f.pack()
-			continue
-		}
-		sum += loss * f.trainMean * float64(hi-lo)
-		events += hi - lo
-		total += hi - lo
-
-		status.Step, status.Epoch, status.Rate, status.Rollbacks = step, epoch+1, lastRate, h.Rollbacks
-		status.Validated = step%every == 0 || step == steps
-		if status.Validated {
-			valid := f.validate()
-			if isFinite(valid) {
-				good.save(params, f.m, f.v)
-				good.step = f.adam.Step
-			}
-			if valid < h.Best {
-				h.Best, h.BestStep, stale = valid, step, 0
-				copy(best, params)
-			} else {
-				stale++
-			}
-			status.Valid, status.Best = valid, h.Best
-		}
-		status.Train = sum / (f.trainMean * float64(events))
-		status.Elapsed = time.Since(start)
-		status.EventsPerSecond = float64(total) / status.Elapsed.Seconds()
-		fraction := max(float64(step)/float64(steps), done)
-		status.Left = time.Duration(float64(status.Elapsed) * (1 - fraction) / fraction)
-		if status.Validated {
-			h.Points = append(h.Points, Point{step, status.Train, status.Valid, lastRate, status.EventsPerSecond})
-			sum, events = 0, 0
-		}
-		if f.opts.Progress != nil {
-			f.opts.Progress(status)
-		}
-		if stale >= f.opts.Patience {
-			h.Stopped = "no better loss for a while"
 			break
 		}
-	}
-	if events > 0 { // steps since the last validation
-		if valid := f.validate(); valid < h.Best {
-			h.Best, h.BestStep = valid, status.Step
-			copy(best, params)
+		if f.Step%f.perEpoch == 0 {
+			f.shuffle(uint64(f.Step / f.perEpoch))
+		}
+		status.Rate = f.Phase.Rate * f.Slower * schedule(done, f.Phase.First == 0)
+		if err := f.oneStep(status.Rate); err != nil {
+			return err
+		}
+		f.Elapsed = time.Since(begin)
+		status.Validated = f.Step%f.every == 0 || f.Step == f.Phase.Last
+		if status.Validated {
+			status.Valid = f.judge(status.Rate)
+			status.Best = h.Best
+		}
+		f.show(&status)
+		if f.opts.Save != nil && time.Since(saved) > f.opts.SaveEvery {
+			if err := f.opts.Save(f.Checkpoint); err != nil {
+				return err
+			}
+			saved = time.Now()
 		}
 	}
-	copy(params, best)
+	if f.Events > 0 { // steps since the last validation
+		f.judge(status.Rate)
+	}
+	return nil
+}
+
+// done returns the fraction of the phase that has passed, by steps or by time.
+func (f *fit) done() float64 {
+	p := f.Phase
+	done := float64(f.Step-p.First) / float64(p.Last-p.First)
+	if f.opts.MaxTime > 0 {
+		if left := f.opts.MaxTime - p.Begin; left > 0 {
+			return max(done, float64(f.Elapsed-p.Begin)/float64(left))
+		}
+		return 1
+	}
+	return done
+}
+
+// oneStep makes a step, or answers one that is not finite.
+func (f *fit) oneStep(rate float64) error {
+	lo := f.Step % f.perEpoch * f.opts.Batch
+	batch := f.order[lo:min(lo+f.opts.Batch, f.train.Len())]
+	loss, finite := f.step(batch, rate)
+	f.Step++
+	if finite {
+		f.Sum += loss * f.trainMean * float64(len(batch))
+		f.Events += len(batch)
+		f.Total += len(batch)
+		return nil
+	}
+	h := &f.History
+	if h.Rollbacks++; h.Rollbacks > maxRollbacks {
+		return fmt.Errorf("nn: the loss was not finite %d times, last at step %d: lower the learning rate or look for extreme values in the input", h.Rollbacks, f.Step)
+	}
+	f.goBack()
+	f.Slower /= 2
+	return nil
+}
+
+// goBack returns to the best parameters.
+func (f *fit) goBack() {
+	copy(f.params, f.Best)
+	copy(f.Mean, f.Best)
+	clear(f.M)
+	clear(f.V)
+	f.AdamStep = 0
 	f.pack()
-	return h, failed
+}
+
+// judge validates, keeps the parameters if they are the best, and decides how to
+// go on. It returns the loss.
+func (f *fit) judge(rate float64) float64 {
+	h := &f.History
+	candidate := f.params
+	if f.Mean != nil { // validate the average, in the place of the parameters
+		candidate = f.Mean
+		f.swapMean()
+	}
+	loss := f.validate()
+	if f.Mean != nil {
+		f.swapMean()
+	}
+	if loss < h.Best {
+		h.Best, h.BestStep, f.Stale = loss, f.Step, 0
+		copy(f.Best, candidate)
+	} else {
+		f.Stale++
+	}
+	h.Points = append(h.Points, Point{
+		Step: f.Step, Train: f.Sum / (f.trainMean * float64(max(f.Events, 1))), Valid: loss,
+		Rate: rate, EventsPerSecond: float64(f.Total) / f.Elapsed.Seconds(),
+	})
+	f.Sum, f.Events = 0, 0
+	if f.Stale < f.opts.Patience {
+		return loss
+	}
+	if f.Phase.Final {
+		h.Stopped = "no better loss for a while"
+		return loss
+	}
+	f.Stale = 0
+	f.Phase = Phase{
+		First: f.Step, Last: f.Step + max(h.BestStep/4, f.every), Begin: f.Elapsed,
+		Rate: f.Phase.Rate * schedule(f.done(), f.Phase.First == 0), Final: true,
+	}
+	f.goBack()
+	return loss
+}
+
+// swapMean exchanges the parameters and their average.
+func (f *fit) swapMean() {
+	for i, v := range f.params {
+		f.params[i], f.Mean[i] = f.Mean[i], v
+	}
+	f.pack()
+}
+
+// show reports the status after a step.
+func (f *fit) show(s *Status) {
+	if f.opts.Progress == nil {
+		return
+	}
+	points := f.History.Points
+	s.Step, s.Steps, s.Epoch, s.Rollbacks = f.Step, f.Phase.Last, (f.Step-1)/f.perEpoch+1, f.History.Rollbacks
+	s.Elapsed = f.Elapsed
+	s.EventsPerSecond = float64(f.Total) / f.Elapsed.Seconds()
+	if s.Validated {
+		s.Train = points[len(points)-1].Train
+	} else {
+		s.Train = f.Sum / (f.trainMean * float64(f.Events))
+	}
+	if done := f.done(); done > 0 {
+		s.Left = time.Duration(float64(f.Elapsed-f.Phase.Begin) * (1 - done) / done)
+	}
+	f.opts.Progress(*s)
 }
 
 // schedule is the learning rate, relative to its peak, after the given fraction
-// of a training: a linear warm-up over its first hundredth, then a cosine that
-// falls to zero.
-func schedule(done float64) float64 {
+// of a phase: a linear warm-up over its first hundredth, if asked for, then a
+// cosine that falls to zero.
+func schedule(done float64, warmUp bool) float64 {
 	const warm = 0.01
-	if done < warm {
+	if warmUp && done < warm {
 		return (done + 1e-4) / warm
 	}
-	return 0.5 * (1 + math.Cos(math.Pi*(done-warm)/(1-warm)))
+	if warmUp {
+		done = (done - warm) / (1 - warm)
+	}
+	return 0.5 * (1 + math.Cos(math.Pi*done))
 }
 
 // shuffle puts the rows in the order of the given pass and refreshes their noise.
@@ -397,7 +558,8 @@ func (f *fit) step(batch []int32, rate float64) (float64, bool) {
 		clear(f.grads[0])
 		return loss, false
 	}
-	f.adam.Step++
+	f.AdamStep++
+	f.adam.Step = f.AdamStep
 	f.adam.Rate = float32(rate)
 	f.scale = float32(1 / sum)
 	if norm > f.opts.Clip {
@@ -464,8 +626,14 @@ func (f *fit) reduce(i int) {
 
 func (f *fit) update(i int) {
 	g := piece(f.grads[0], i)
-	f.adam.Update(piece(f.obj.Params().Value, i), piece(f.m, i), piece(f.v, i), g, f.scale)
+	f.adam.Update(piece(f.params, i), piece(f.M, i), piece(f.V, i), g, f.scale)
 	clear(g)
+	if f.Mean != nil {
+		mean, decay := piece(f.Mean, i), float32(f.opts.Average)
+		for j, w := range piece(f.params, i) {
+			mean[j] = decay*mean[j] + (1-decay)*w
+		}
+	}
 }
 
 func piece(flat []float32, i int) []float32 {
@@ -478,29 +646,5 @@ func (f *fit) pack() { f.pool.run(packParts, f.packTask) }
 const packParts = 8
 
 func (f *fit) packPart(i int) { f.obj.Pack(i, packParts) }
-
-// snapshot is a state to which a training can go back.
-type snapshot struct {
-	params, m, v []float32
-	step         int
-}
-
-func newSnapshot(params, m, v []float32) *snapshot {
-	s := &snapshot{make([]float32, len(params)), make([]float32, len(m)), make([]float32, len(v)), 0}
-	s.save(params, m, v)
-	return s
-}
-
-func (s *snapshot) save(params, m, v []float32) {
-	copy(s.params, params)
-	copy(s.m, m)
-	copy(s.v, v)
-}
-
-func (s *snapshot) restore(params, m, v []float32) {
-	copy(params, s.params)
-	copy(m, s.m)
-	copy(v, s.v)
-}
 
 func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -222,13 +222,81 @@ func TestParallelCoversAllRows(t *testing.T) {
 }
 
 func TestSchedule(t *testing.T) {
-	if s := schedule(0); s <= 0 || s > 0.02 {
+	if s := schedule(0, true); s <= 0 || s > 0.02 {
 		t.Errorf("schedule(0) = %g", s)
 	}
-	if s := schedule(0.01); math.Abs(s-1) > 1e-9 {
+	if s := schedule(0.01, true); math.Abs(s-1) > 1e-9 {
 		t.Errorf("schedule(0.01) = %g, want 1", s)
 	}
-	if s := schedule(1); math.Abs(s) > 1e-9 {
+	if s := schedule(0, false); s != 1 {
+		t.Errorf("schedule(0) = %g without warm-up", s)
+	}
+	if s := schedule(1, true); math.Abs(s) > 1e-9 {
 		t.Errorf("schedule(1) = %g, want 0", s)
+	}
+}
+
+// TestResume stops a training in the middle, goes on from the checkpoint, and
+// finds the same parameters as without the stop.
+func TestResume(t *testing.T) {
+	for _, average := range []float64{0, 0.9} {
+		// Patience is short, so that the stop can fall into either phase.
+		opts := Options{Epochs: 30, Batch: 200, Seed: 5, Patience: 12, Rate: 0.02, Average: average}
+		data := func() Data {
+			d := curve(1001, 1)
+			clean := slices.Clone(d.X)
+			d.Refresh = func(pass uint64) { // noise that depends on the pass
+				for i, v := range normals(len(clean), 100+pass) {
+					d.X[i] = clean[i] + 0.01*v
+				}
+			}
+			return d
+		}
+		whole := newRegression(2)
+		want, err := Fit(context.Background(), whole, data(), curve(200, 2), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := want.Points[len(want.Points)-1].Step
+		if want.Stopped != "no better loss for a while" {
+			t.Errorf("the training has no second phase: %s", want.Stopped)
+		}
+		for _, stop := range []int{1, last / 3, last / 2, last - 2} {
+			ctx, cancel := context.WithCancel(context.Background())
+			var at Checkpoint
+			first := opts
+			first.Progress = func(s Status) {
+				if s.Step == stop {
+					cancel()
+				}
+			}
+			first.Save = func(c *Checkpoint) error {
+				at = *c
+				for _, v := range []*[]float32{&at.Params, &at.M, &at.V, &at.Best, &at.Mean} {
+					*v = slices.Clone(*v)
+				}
+				at.History.Points = slices.Clone(c.History.Points)
+				return nil
+			}
+			if _, err := Fit(ctx, newRegression(2), data(), curve(200, 2), first); err != context.Canceled {
+				t.Fatal(err)
+			}
+			second := opts
+			second.Resume = &at
+			resumed := newRegression(2)
+			got, err := Fit(context.Background(), resumed, data(), curve(200, 2), second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(resumed.p.Value, whole.p.Value) || got.Best != want.Best || len(got.Points) != len(want.Points) {
+				t.Errorf("average %g, stopped after step %d of %d: another result", average, stop, last)
+			}
+		}
+		second := opts
+		second.Batch = 100
+		second.Resume = &Checkpoint{History: want}
+		if _, err := Fit(context.Background(), newRegression(2), data(), curve(200, 2), second); err == nil {
+			t.Error("no error for a checkpoint that does not fit")
+		}
 	}
 }
