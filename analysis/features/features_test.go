@@ -444,3 +444,100 @@ func TestSpline(t *testing.T) {
 		t.Error("the zero spline is not the identity")
 	}
 }
+
+// TestSpikes checks columns of which many events share values: these come back
+// exactly and in the right proportion, what is between them comes back, and the
+// density of all is normalised.
+func TestSpikes(t *testing.T) {
+	const n = 40000
+	for name, c := range map[string]struct {
+		spikes map[float64]float64 // proportions
+		rest   func(r *rand.Rand) float64
+		kind   rootio.Kind
+	}{
+		"isolation":      {map[float64]float64{0: 0.6}, func(r *rand.Rand) float64 { return 0.1 + r.ExpFloat64() }, rootio.Float64},
+		"missing value":  {map[float64]float64{-999: 0.2}, func(r *rand.Rand) float64 { return r.NormFloat64() }, rootio.Float32},
+		"in the middle":  {map[float64]float64{0.25: 0.05, 0.5: 0.02}, func(r *rand.Rand) float64 { return r.NormFloat64() }, rootio.Float64},
+		"at an edge":     {map[float64]float64{1: 0.1}, func(r *rand.Rand) float64 { return 2*r.Float64() - 1 }, rootio.Float64},
+		"both ends":      {map[float64]float64{-1: 0.3, 7: 0.3}, func(r *rand.Rand) float64 { return 6 * r.Float64() }, rootio.Float64},
+		"of an integer":  {map[float64]float64{-1: 0.3}, func(r *rand.Rand) float64 { return math.Floor(5000 * r.Float64()) }, rootio.Int32},
+		"nearly nothing": {map[float64]float64{0: 0.98}, func(r *rand.Rand) float64 { return 1 + r.ExpFloat64() }, rootio.Float64},
+	} {
+		x := draw(n, func(r *rand.Rand) float64 {
+			u := r.Float64()
+			for v, p := range c.spikes {
+				if u -= p; u < 0 {
+					return v
+				}
+			}
+			return c.rest(r)
+		})
+		column := rootio.NewColumn(rootio.Field{Name: "x", Kind: c.kind}, n)
+		column.SetFloats(0, x)
+		column.Floats(x, 0) // rounded to the type
+		table := &rootio.Table{Columns: []rootio.Column{column}}
+		s := fitOne(t, column)
+		if got := s.Columns[0].Spikes; len(got) != len(c.spikes) {
+			t.Errorf("%s: spikes %v, want %v", name, got, c.spikes)
+			continue
+		}
+		z, logDet := make([]float32, n), make([]float64, n)
+		if err := s.Encode(z, logDet, table, Noise{Seed: 1}); err != nil {
+			t.Fatal(err)
+		}
+		var m1, m2 float64
+		for _, v := range z {
+			m1 += float64(v) / n
+			m2 += float64(v) * float64(v) / n
+		}
+		if math.Abs(m1) > 0.03 || math.Abs(m2-1) > 0.05 {
+			t.Errorf("%s: the feature has mean %.3f and mean square %.3f", name, m1, m2)
+		}
+		back := rootio.NewTable(s.Fields(), n)
+		s.Decode(back, z)
+		got := make([]float64, n)
+		back.Columns[0].Floats(got, 0)
+		wrong := 0
+		for i, v := range x {
+			_, isSpike := c.spikes[v]
+			switch d := math.Abs(got[i] - v); {
+			case isSpike && d != 0, c.kind.IsInteger() && d != 0:
+				wrong++
+			case d > 1e-5*(1+math.Abs(v))+1e-6*math.Exp(-logDet[i]):
+				t.Fatalf("%s: %g comes back as %g", name, v, got[i])
+			}
+		}
+		if wrong > n/1000 { // rounded across the wall of a cell
+			t.Errorf("%s: %d spikes or integers do not come back", name, wrong)
+		}
+
+		r := rand.New(rand.NewPCG(7, 8))
+		for i := range z {
+			z[i] = float32(r.NormFloat64())
+		}
+		s.Decode(back, z)
+		back.Columns[0].Floats(got, 0)
+		count := map[float64]int{}
+		for _, v := range got {
+			count[v]++
+		}
+		for v, p := range c.spikes {
+			if d := math.Abs(float64(count[v]) - n*p); d > 5*math.Sqrt(2*n*p*(1-p)) {
+				t.Errorf("%s: %g in %d of %d events, want %g", name, v, count[v], n, n*p)
+			}
+		}
+		if _, ld := s.Columns[0].encode(x[0], 0.5); math.IsNaN(ld) || math.IsInf(ld, 0) {
+			t.Errorf("%s: log-density %g", name, ld)
+		}
+		lo, hi := s.Limits(0.5)
+		if !(lo[0] < hi[0]) {
+			t.Errorf("%s: limits %g to %g", name, lo[0], hi[0])
+		}
+	}
+
+	// Rounded values are no spikes.
+	rounded := draw(n, func(r *rand.Rand) float64 { return math.Round(r.NormFloat64()*150) / 100 })
+	if c := fitOne(t, rootio.ColumnOf("x", rounded)).Columns[0]; len(c.Spikes) > 0 {
+		t.Errorf("rounded values have the spikes %v", c.Spikes)
+	}
+}

@@ -14,12 +14,18 @@ const (
 	// maxCodes is the number of distinct values up to which an integer column
 	// is one of codes; maxFloatCodes that of a floating-point column.
 	maxCodes      = 256
-	maxFloatCodes = 32
+	maxFloatCodes = 256
 	// eventsPerFloatCode is the number of events per distinct value above which
 	// floating-point values are codes rather than a small sample.
 	eventsPerFloatCode = 20
 	// maxExact is the largest integer up to which all are exact in float64.
 	maxExact = 1 << 53
+	// spikeFraction is the proportion of events above which a value may be a
+	// spike; spikeContrast is how many times the events of the neighbouring
+	// values it must have, so that a column of rounded values has none.
+	spikeFraction = 0.01
+	spikeContrast = 10
+	fewestInSpike = 20
 )
 
 // Fit returns the specification of the columns of t, chosen by looking at the
@@ -96,12 +102,14 @@ func fitColumn(field rootio.Field, x, w []float64) Column {
 		c.As = Codes
 		c.Codes = s.value
 		c.Cumulative = s.proportions()
-	case field.Kind.IsInteger():
-		c.As = Integer
-		c.fitScale(s, len(x))
 	default:
 		c.As = Continuous
-		c.fitScale(s, len(x))
+		if field.Kind.IsInteger() {
+			c.As = Integer
+		}
+		n := 0
+		c.Spikes, s, n = s.withoutSpikes()
+		c.fitScale(s, n)
 	}
 	return c
 }
@@ -163,7 +171,37 @@ func (s *sample) proportions() []float64 {
 	return cum
 }
 
-// quantiles returns the values of the distribution function in the middle of
+// withoutSpikes returns the values that many events share, and the rest of the
+// sample with its number of events. A sample of nothing but spikes has none.
+func (s *sample) withoutSpikes() (spikes []Spike, rest *sample, n int) {
+	rest = &sample{}
+	all := 0
+	for _, k := range s.count {
+		all += k
+	}
+	for i, k := range s.count {
+		neighbours := 0
+		if i > 0 {
+			neighbours = s.count[i-1]
+		}
+		if i+1 < len(s.count) {
+			neighbours = max(neighbours, s.count[i+1])
+		}
+		if s.weight[i] > spikeFraction*s.total && k >= fewestInSpike && k >= spikeContrast*neighbours {
+			spikes = append(spikes, Spike{s.value[i], s.weight[i] / s.total})
+			continue
+		}
+		rest.value, rest.weight, rest.count = append(rest.value, s.value[i]), append(rest.weight, s.weight[i]), append(rest.count, k)
+		rest.total += s.weight[i]
+		n += k
+	}
+	if rest.total <= 0 || len(rest.value) < 2 {
+		return nil, s, all
+	}
+	return spikes, rest, n
+}
+
+// steps returns the values of the distribution function in the middle of
 // each value's step, and how many events there are up to each value.
 func (s *sample) steps() (cdf []float64, events []int) {
 	cdf, events = make([]float64, len(s.value)), make([]int, len(s.value))

@@ -16,6 +16,11 @@
 //   - continuous: mapped to the whole line where it has hard edges (log behind
 //     one, logit between two) or a heavy positive tail (log), standardised, and
 //     made normal by a monotone spline through quantiles.
+//
+// An integer or continuous column may have spikes: values that many events share,
+// such as 0, −1 or −999. A spike is a code among the other values: it gets a cell
+// of the unit interval, as wide as its proportion, at its place in their order, and
+// comes back as exactly that value.
 package features
 
 import (
@@ -71,6 +76,10 @@ type Column struct {
 	// Normal makes the standardised value a standard normal; empty for small
 	// samples.
 	Normal Spline `json:"normal,omitzero"`
+
+	// Spikes are the values that many events share, ascending. All that is above
+	// is about the other events.
+	Spikes []Spike `json:"spikes,omitempty"`
 }
 
 // Dim returns the number of features: columns that are not constant.
@@ -141,7 +150,7 @@ func (s *Spec) IsNoisy() bool {
 	return false
 }
 
-func (c *Column) isNoisy() bool { return c.As == Codes || c.As == Integer }
+func (c *Column) isNoisy() bool { return c.As == Codes || c.As == Integer || len(c.Spikes) > 0 }
 
 func (s *Spec) encode(z []float32, logDet []float64, t *rootio.Table, noise Noise, noisyOnly bool) error {
 	n, dim := t.Len(), s.Dim()
@@ -183,12 +192,17 @@ func (s *Spec) encode(z []float32, logDet []float64, t *rootio.Table, noise Nois
 			}
 			philox.Uniform64(u, noise.Seed, streamNoise+noise.Pass<<16+uint64(i), noise.First)
 		}
+		cells := c.cells()
 		for k, v := range x {
-			d := 0.0
-			if u != nil {
-				d = u[k]
+			var f, ld float64
+			switch {
+			case len(cells) > 0:
+				f, ld = c.encodeAmongSpikes(cells, v, u[k])
+			case c.isNoisy():
+				f, ld = c.encode(v, u[k])
+			default:
+				f, ld = c.encode(v, 0)
 			}
-			f, ld := c.encode(v, d)
 			z[k*dim+feature] = float32(f)
 			if logDet != nil {
 				logDet[k] += ld
@@ -219,10 +233,14 @@ func (s *Spec) Decode(t *rootio.Table, z []float32) {
 	feature := 0
 	for i := range s.Columns {
 		c := &s.Columns[i]
+		cells := c.cells()
 		for k := range x {
-			if c.As == Constant {
+			switch {
+			case c.As == Constant:
 				x[k] = c.Min
-			} else {
+			case len(cells) > 0:
+				x[k] = c.decodeAmongSpikes(cells, float64(z[k*dim+feature]))
+			default:
 				x[k] = c.decode(float64(z[k*dim+feature]))
 			}
 		}
@@ -243,8 +261,8 @@ func (s *Spec) Limits(margin float64) (lo, hi []float32) {
 		case Codes, Integer:
 			lo, hi = append(lo, -math.MaxFloat32), append(hi, math.MaxFloat32)
 		case Continuous:
-			l, _ := c.encode(c.Min, 0)
-			h, _ := c.encode(c.Max, 0)
+			l, _ := c.encode(c.Min, 0) // beyond a spike at the end there is nothing but it
+			h, _ := c.encode(c.Max, 1)
 			lo, hi = append(lo, float32(l-margin)), append(hi, float32(h+margin))
 		}
 	}
@@ -260,7 +278,7 @@ func (s *Spec) Check() error {
 		case Codes:
 			ok = ok && len(c.Codes) > 0 && len(c.Codes) == len(c.Cumulative) && slices.IsSorted(c.Codes) && slices.IsSorted(c.Cumulative)
 		case Integer, Continuous:
-			ok = ok && c.Std > 0 && c.Min <= c.Max
+			ok = ok && c.Std > 0 && c.Min <= c.Max && restFraction(c.Spikes) > 0
 		default:
 			ok = false
 		}
@@ -286,7 +304,16 @@ func (c *Column) encode(x, u float64) (z, logDet float64) {
 		p := c.Cumulative[k] - lo
 		z = normalQuantile(lo + u*p)
 		return z, math.Log(p) - logNormal(z)
-	case Integer:
+	}
+	if len(c.Spikes) > 0 {
+		return c.encodeAmongSpikes(c.cells(), x, u)
+	}
+	return c.encodeRest(x, u)
+}
+
+// encodeRest is encode for what is no spike.
+func (c *Column) encodeRest(x, u float64) (z, logDet float64) {
+	if c.As == Integer {
 		x += u
 	}
 	y, ld := c.unbound(x)
@@ -301,6 +328,14 @@ func (c *Column) decode(z float64) float64 {
 		k := sort.Search(len(c.Codes)-1, func(k int) bool { return u < c.Cumulative[k] })
 		return c.Codes[k]
 	}
+	if len(c.Spikes) > 0 {
+		return c.decodeAmongSpikes(c.cells(), z)
+	}
+	return c.decodeRest(z)
+}
+
+// decodeRest is decode for what is no spike.
+func (c *Column) decodeRest(z float64) float64 {
 	x := c.bound(c.Normal.Inverse(z)*c.Std + c.Mean)
 	if c.As == Integer {
 		x = min(max(math.Floor(x), c.Min), c.Max)
@@ -379,17 +414,20 @@ func (c *Column) Describe() string {
 		return "constant, restored on output"
 	case Codes:
 		return fmt.Sprintf("%d codes, dequantised", len(c.Codes))
-	case Integer:
-		return "integer, dequantised"
 	}
 	how := "standardised"
 	switch {
+	case c.As == Integer:
+		how = "integer, dequantised"
 	case c.Low != nil && c.High != nil:
 		how = fmt.Sprintf("logit between %.6g and %.6g", *c.Low, *c.High)
 	case c.Low != nil:
 		how = fmt.Sprintf("log above %.6g", *c.Low)
 	case c.High != nil:
 		how = fmt.Sprintf("log below %.6g", *c.High)
+	}
+	for _, s := range c.Spikes {
+		how += fmt.Sprintf(", %.3g %% at %g", 100*s.Fraction, s.Value)
 	}
 	if len(c.Normal.X) > 0 {
 		how += fmt.Sprintf(", normal spline of %d knots", len(c.Normal.X))
