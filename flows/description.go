@@ -76,6 +76,15 @@ func Load(text []byte, tensors []Tensor) (*Flow, error) {
 	if d.Dim < 1 || d.Dim > most || d.Context < 0 || d.Context > most || len(d.Layers) > most {
 		return nil, fmt.Errorf("flows: the description tells of %d features, %d context features and %d layers", d.Dim, d.Context, len(d.Layers))
 	}
+	have := 0
+	for _, t := range tensors {
+		have += len(t.Value)
+		for _, v := range t.Value {
+			if v-v != 0 {
+				return nil, fmt.Errorf("flows: tensor %q has a parameter that is %v", t.Name, v)
+			}
+		}
+	}
 	layers := make([]Layer, len(d.Layers))
 	want := 0
 	for i, l := range d.Layers {
@@ -83,12 +92,10 @@ func Load(text []byte, tensors []Tensor) (*Flow, error) {
 		if err != nil {
 			return nil, fmt.Errorf("flows: layer %d: %w", i, err)
 		}
-		want += n
+		if want += n; want > have { // now, before the sum can overflow
+			return nil, fmt.Errorf("flows: %d parameters for a flow of more", have)
+		}
 		layers[i] = l.Layer
-	}
-	have := 0
-	for _, t := range tensors {
-		have += len(t.Value)
 	}
 	if have != want {
 		return nil, fmt.Errorf("flows: %d parameters for a flow of %d", have, want)

@@ -54,7 +54,8 @@ type bijection interface {
 }
 
 // Flow is a composition of bijections, data → noise, over a standard normal base
-// distribution. Its methods may be called by several goroutines at a time.
+// distribution. Its methods may be called by several goroutines at a time, but
+// for Train and Update, which change it.
 type Flow struct {
 	dim, context int
 	layers       []Layer

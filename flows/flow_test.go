@@ -7,6 +7,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
@@ -434,6 +435,7 @@ func TestLoad(t *testing.T) {
 		"unknown layer": `{"dim":1,"layers":[{"magic":{}}]}`,
 		"wrong keep":    `{"dim":1,"layers":[{"affine-coupling":{"keep":[3]}}]}`,
 		"huge":          `{"dim":1000000,"layers":[{"affine-coupling":{"hidden":[1000000,1000000]}}]}`,
+		"overflow":      `{"dim":1000000,"layers":[` + strings.Repeat(`{"linear":{}},`, 30000) + `{"linear":{}}]}`,
 		"no feature":    `{"dim":0,"layers":[]}`,
 		"bad bound":     `{"dim":1,"layers":[{"affine-coupling":{"bound":-1}}]}`,
 	} {

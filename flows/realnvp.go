@@ -23,7 +23,7 @@ type RealNVPOptions struct {
 // that after few pairs every feature has been conditioned on every other. A
 // single feature is changed by every layer, conditional on the context only.
 func RealNVP(dim int, seed uint64, opts RealNVPOptions) []Layer {
-	if opts.Layers == 0 {
+	if opts.Layers <= 0 {
 		opts.Layers = 8
 	}
 	if len(opts.Hidden) == 0 {

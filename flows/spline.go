@@ -17,7 +17,7 @@ type SplineOptions struct {
 // features as those of [RealNVP] do, with a linear layer in front of each pair
 // and one at the end.
 func Spline(dim int, seed uint64, opts SplineOptions) []Layer {
-	if opts.Layers == 0 {
+	if opts.Layers <= 0 {
 		opts.Layers = 8
 	}
 	if len(opts.Hidden) == 0 {

@@ -3,7 +3,6 @@ package flows
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
 )
@@ -97,15 +96,12 @@ func (w *worker) Loss(grad []float32, rows nn.Rows) float64 {
 	loss := 0.0
 	for i := range rows.N {
 		weight := rows.W[i]
-		squares := float32(0)
 		row := z[i*f.dim : (i+1)*f.dim]
-		for j, v := range row {
-			squares += v * v
-			row[j] = weight * v // ∂loss/∂z
+		loss -= float64(weight) * (logNormal(row) + float64(logDet[i]))
+		for j := range row {
+			row[j] *= weight // ∂loss/∂z
 		}
-		loss += float64(weight) * (0.5*float64(squares) - float64(logDet[i]))
 		w.gLogDet[i] = -weight
-		loss += float64(weight) * 0.5 * float64(f.dim) * math.Log(2*math.Pi)
 	}
 	if grad != nil {
 		f.backward(w.states, grad, z, w.gLogDet[:rows.N], rows.N)

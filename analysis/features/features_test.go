@@ -541,3 +541,56 @@ func TestSpikes(t *testing.T) {
 		t.Errorf("rounded values have the spikes %v", c.Spikes)
 	}
 }
+
+// TestOwnEventsAreInside checks that no edge is placed within the data, whatever
+// the values are rounded to.
+func TestOwnEventsAreInside(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	for range 200 {
+		unit := math.Pow(10, -float64(r.IntN(5)))
+		lo, width := 20*(r.Float64()-0.5), 10*r.Float64()
+		x := make([]float64, 1000)
+		for i := range x {
+			x[i] = math.Round((lo+width*r.Float64())/unit) * unit
+		}
+		table := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x), rootio.ColumnOf("y", draw(1000, distributions["normal"]))}}
+		s, err := Fit(table, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		z, logDet := make([]float32, s.Dim()*1000), make([]float64, 1000)
+		if err := s.Encode(z, logDet, table, Noise{}); err != nil {
+			t.Fatal(err)
+		}
+		for i, ld := range logDet {
+			if math.IsInf(ld, 0) || math.IsNaN(ld) {
+				t.Fatalf("log|det| %g at %v, %s", ld, x[i], s.Columns[0].Describe())
+			}
+		}
+	}
+}
+
+// TestNoFalseEdges checks how often a normal distribution is said to have an edge.
+func TestNoFalseEdges(t *testing.T) {
+	for _, n := range []int{300, 500, 1000, 2000, 10000} {
+		r := rand.New(rand.NewPCG(uint64(n), 1))
+		const samples = 200
+		edges := 0
+		for range samples {
+			x := make([]float64, n)
+			for i := range x {
+				x[i] = r.NormFloat64()
+			}
+			c := fitOne(t, rootio.ColumnOf("x", x)).Columns[0]
+			if c.Low != nil {
+				edges++
+			}
+			if c.High != nil {
+				edges++
+			}
+		}
+		if edges > 2*samples*3/100 {
+			t.Errorf("%d events: %d false edges in %d samples", n, edges, samples)
+		}
+	}
+}

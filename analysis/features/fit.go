@@ -294,7 +294,7 @@ func (c *Column) findEdges(s *sample) {
 	for _, k := range s.count {
 		n += k
 	}
-	if k := min(n/50, 200); k >= 10 {
+	if k := min(n/10, 200); k >= 100 { // fewer would be mistaken too often
 		lo, low := edge(s, k, false)
 		hi, high := edge(s, k, true)
 		gap := math.Inf(1)
@@ -361,22 +361,24 @@ const reach = 20
 // distance of events there: at a multiple of π/2 if that is very near (angles fill
 // their range), else at the roundest decimal number within reach.
 func placeEdge(outermost, spacing, side float64) float64 {
-	beside := func(unit, reach float64) (at float64, ok bool) {
-		at = outermost / unit
+	beside := func(multiple, divisor, reach float64) (at float64, ok bool) {
+		at = outermost / multiple * divisor
 		if side < 0 {
-			at = math.Floor(at) * unit
+			at = min(math.Floor(at)*multiple/divisor, outermost) // whatever the rounding
 		} else {
-			at = math.Ceil(at) * unit
+			at = max(math.Ceil(at)*multiple/divisor, outermost)
 		}
 		return at, math.Abs(at-outermost) <= reach*spacing
 	}
-	if at, ok := beside(math.Pi/2, 5); ok && at != 0 {
+	if at, ok := beside(math.Pi, 2, 5); ok && at != 0 {
 		return at
 	}
 	largest := math.Ceil(math.Log10(max(math.Abs(outermost), spacing)))
 	for digits := range 17 {
-		for _, digit := range []float64{10, 5} {
-			if at, ok := beside(digit*math.Pow(10, largest-float64(digits)-1), reach); ok {
+		for _, digit := range []float64{1, 2} {
+			// A power of ten or its half, as a fraction of whole numbers.
+			e := largest - float64(digits)
+			if at, ok := beside(math.Pow(10, max(e, 0)), digit*math.Pow(10, max(-e, 0)), reach); ok {
 				return at
 			}
 		}

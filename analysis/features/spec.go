@@ -271,14 +271,18 @@ func (s *Spec) Limits(margin float64) (lo, hi []float32) {
 
 // Check reports whether a specification that was read from a file is sound.
 func (s *Spec) Check() error {
+	seen := map[string]bool{}
 	for _, c := range s.Columns {
-		ok := c.Kind != 0 && c.Normal.isSound()
+		ok := c.Kind != 0 && c.Normal.isSound() && !seen[c.Name]
+		seen[c.Name] = true
 		switch c.As {
 		case Constant:
 		case Codes:
-			ok = ok && len(c.Codes) > 0 && len(c.Codes) == len(c.Cumulative) && slices.IsSorted(c.Codes) && slices.IsSorted(c.Cumulative)
+			ok = ok && len(c.Codes) > 0 && len(c.Codes) == len(c.Cumulative) && slices.IsSorted(c.Codes) && slices.IsSorted(c.Cumulative) &&
+				c.Cumulative[0] > 0 && c.Cumulative[len(c.Cumulative)-1] == 1
 		case Integer, Continuous:
-			ok = ok && c.Std > 0 && c.Min <= c.Max && restFraction(c.Spikes) > 0
+			ok = ok && c.Std > 0 && c.Min <= c.Max && c.Floor >= 0 && restFraction(c.Spikes) > 0 &&
+				(c.Low == nil || c.High == nil || *c.Low < *c.High)
 		default:
 			ok = false
 		}

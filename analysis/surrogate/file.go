@@ -12,7 +12,7 @@ import (
 	"github.com/eidolon-hep/eidolon/internal/safetensors"
 )
 
-// format is the version of the model file. A program reads files up to its own.
+// format is the version of the model file.
 const format = 1
 
 // metadata is what a model file says beside its tensors.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -45,7 +46,13 @@ type Options struct {
 	Depth  int    `json:"depth"`  // number of these layers; by default 2
 	Seed   uint64 `json:"seed"`   // of everything random
 
-	Train flows.TrainOptions `json:"-"`
+	Train flows.TrainOptions `json:"train"`
+}
+
+// Check says which option makes no sense, if any.
+func (o Options) Check() error {
+	_, err := o.withDefaults()
+	return err
 }
 
 // withDefaults fills in what was left open.
@@ -64,21 +71,22 @@ func (o Options) withDefaults() (Options, error) {
 			*v.value = v.otherwise
 		}
 		if *v.value < 1 || *v.value > v.most {
-			return o, fmt.Errorf("surrogate: %s must be between 1 and %d, not %d", v.name, v.most, *v.value)
+			return o, fmt.Errorf("%s must be between 1 and %d, not %d", v.name, v.most, *v.value)
 		}
 	}
 	if o.Model == "" {
-		o.Model = Models[0]
+		o.Model = Models()[0]
 	}
-	if !slices.Contains(Models[:], o.Model) {
-		return o, fmt.Errorf("surrogate: no model is called %q; there are %v", o.Model, Models)
+	if !slices.Contains(Models(), o.Model) {
+		return o, fmt.Errorf("no model is called %q; there are %s", o.Model, strings.Join(Models(), ", "))
 	}
 	o.Train.Seed = o.Seed
-	return o, nil
+	return o, o.Train.Check()
 }
 
-// Models are the names of the models that can be trained; the first is the default.
-var Models = [...]string{"realnvp", "spline"}
+// Models returns the names of the models that can be trained; the first is the
+// default.
+func Models() []string { return []string{"realnvp", "spline"} }
 
 func newFlow(dim int, o Options) (*flows.Flow, error) {
 	hidden := slices.Repeat([]int{o.Hidden}, o.Depth)
@@ -114,7 +122,7 @@ func isHeldOut(i int) bool { return philox.Uint64(0, streamSplit, uint64(i))%10 
 func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("surrogate: %w", err)
 	}
 	if err := checkWeights(w); err != nil {
 		return nil, err
@@ -297,7 +305,10 @@ func (s *Surrogate) LogDensity(dst []float64, t *rootio.Table, first uint64) err
 	}
 	s.Flow.LogDensity(dst, z, nil)
 	for i, ld := range logDet {
-		dst[i] += ld
+		// A value that is so far out that it overflows cannot happen either.
+		if dst[i] += ld; math.IsNaN(dst[i]) || math.IsInf(dst[i], 1) {
+			dst[i] = math.Inf(-1)
+		}
 	}
 	return nil
 }

@@ -186,6 +186,16 @@ func TestLogDensity(t *testing.T) {
 	if !(kl > 0 && kl < 0.06) {
 		t.Errorf("KL(truth ‖ model) = %g", kl)
 	}
+	far := g.Table(1, 0, 4)
+	copy(far.Columns[1].Values().([]float64), []float64{1e30, -1e300, 1e5, math.MaxFloat64})
+	if err := s.LogDensity(p[:4], far, 0); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range p[:4] {
+		if !(v < -20) {
+			t.Errorf("far out, event %d has the log-density %g", i, v)
+		}
+	}
 	if err := s.LogDensity(p[:5], &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("mass", make([]float64, 5))}}, 0); err == nil {
 		t.Error("no error for missing branches")
 	}
@@ -197,8 +207,14 @@ func TestWeights(t *testing.T) {
 	const n = 20000
 	x, w := make([]float64, n), make([]float64, n)
 	philox.Uniform64(x, 1, 0, 0)
-	for i, v := range x { // uniform events, weighted to a density 2x, some of them by pairs of ±
+	for i, v := range x { // uniform events, weighted to a density 2x, a third of the weight negative
 		w[i] = 2 * v
+		switch i % 4 {
+		case 0:
+			w[i] *= -2
+		case 1, 2, 3:
+			w[i] *= 2
+		}
 	}
 	s := train(t, &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x)}}, w, small)
 	out := rootio.NewTable(s.Features.Fields(), n)

@@ -32,17 +32,32 @@ func readCard(cmd *cobra.Command, file string) error {
 		if flag.Changed {
 			continue
 		}
-		value := fmt.Sprint(item.Value)
-		if list, ok := item.Value.([]any); ok {
-			parts := make([]string, len(list))
-			for i, v := range list {
-				parts[i] = fmt.Sprint(v)
-			}
-			value = strings.Join(parts, ",")
+		value, ok := cardValue(item.Value)
+		if !ok {
+			return usagef("card %s: setting %q must be a value or a list of values", file, name)
 		}
 		if err := cmd.Flags().Set(name, value); err != nil {
 			return usagef("card %s: %w", file, err)
 		}
 	}
 	return nil
+}
+
+// cardValue writes a value of a card, or a list of them, as a flag takes it.
+func cardValue(v any) (string, bool) {
+	switch v := v.(type) {
+	case nil, yaml.MapSlice, map[string]any:
+		return "", false
+	case []any:
+		parts := make([]string, len(v))
+		for i, e := range v {
+			part, ok := cardValue(e)
+			if !ok {
+				return "", false
+			}
+			parts[i] = part
+		}
+		return strings.Join(parts, ","), true
+	}
+	return fmt.Sprint(v), true
 }

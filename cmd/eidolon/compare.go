@@ -16,6 +16,8 @@ import (
 
 type compareFlags struct {
 	reference, candidate []string
+	referenceWeight      string
+	candidateWeight      string
 	tree                 string
 	report               string
 }
@@ -43,17 +45,35 @@ a folder with the report as text and JSON and a plot of every branch.`,
 	flags.SortFlags = false
 	flags.StringSliceVarP(&f.reference, "reference", "r", nil, "ROOT files with the reference sample")
 	flags.StringSliceVarP(&f.candidate, "candidate", "c", nil, "ROOT files with the sample to be judged")
+	flags.StringVar(&f.referenceWeight, "reference-weight", "", "the branch of event weights in the reference")
+	flags.StringVar(&f.candidateWeight, "candidate-weight", "", "the branch of event weights in the candidate")
 	flags.StringVarP(&f.tree, "tree", "t", "", "the tree in both; may be left out when a file holds one")
 	flags.StringVarP(&f.report, "report", "o", "", "a folder for the report, which is made if need be")
 	return cmd
 }
 
 func (f *compareFlags) run(cmd *cobra.Command) error {
-	report, err := compareFiles(f.tree, f.reference, f.candidate, compare.Options{
-		ReferenceLabel: filepath.Base(f.reference[0]),
-		CandidateLabel: filepath.Base(f.candidate[0]),
+	ref, err := readAll(f.tree, f.reference)
+	if err != nil {
+		return err
+	}
+	cand, err := readAll(f.tree, f.candidate)
+	if err != nil {
+		return err
+	}
+	if err := cmd.Context().Err(); err != nil {
+		return err
+	}
+	report, err := compare.Compare(ref, cand, compare.Options{
+		ReferenceLabel:  filepath.Base(f.reference[0]),
+		CandidateLabel:  filepath.Base(f.candidate[0]),
+		ReferenceWeight: f.referenceWeight,
+		CandidateWeight: f.candidateWeight,
 	})
 	if err != nil {
+		return err
+	}
+	if err := cmd.Context().Err(); err != nil {
 		return err
 	}
 	if f.report != "" {
@@ -71,19 +91,6 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 		fmt.Fprintf(cmd.OutOrStdout(), "report and plots: %s\n", f.report)
 	}
 	return nil
-}
-
-// compareFiles compares all scalar branches of two chains of files.
-func compareFiles(tree string, reference, candidate []string, opts compare.Options) (*compare.Report, error) {
-	ref, err := readAll(tree, reference)
-	if err != nil {
-		return nil, err
-	}
-	cand, err := readAll(tree, candidate)
-	if err != nil {
-		return nil, err
-	}
-	return compare.Compare(ref, cand, opts)
 }
 
 // readAll reads all scalar branches of a chain of files.

@@ -2,13 +2,11 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
-	"gonum.org/v1/gonum/stat"
 
 	"github.com/eidolon-hep/eidolon/analysis/compare"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
@@ -35,7 +33,6 @@ type demoFlags struct {
 func newDemo() *cobra.Command {
 	var f demoFlags
 	f.options.Train.Epochs = 12
-	f.options.Train.MaxTime = 40 * time.Second
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run the main job on built-in physics, start to finish",
@@ -158,9 +155,6 @@ func divergence(physics zmumu.Generator, m *surrogate.Surrogate, seed uint64) (k
 	if err := m.LogDensity(p, physics.Table(seed, demoTrain, demoFresh), 0); err != nil {
 		return 0, 0, err
 	}
-	for i, e := range events {
-		p[i] = physics.LogDensity(e) - p[i]
-	}
-	kl, sigma = stat.MeanStdDev(p, nil)
-	return kl, sigma / math.Sqrt(demoFresh), nil
+	kl, sigma = physics.Divergence(events, p)
+	return kl, sigma, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"path"
 	"strings"
 	"time"
 
@@ -83,11 +82,20 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 	return nil
 }
 
+// treeName is the name of a tree without directory and cycle.
+func treeName(full string) string {
+	name, _, _ := strings.Cut(full[strings.LastIndex(full, "/")+1:], ";")
+	if name == "" {
+		return "Events"
+	}
+	return name
+}
+
 // generate writes the events, chunk by chunk.
 func (f *generateFlags) generate(cmd *cobra.Command, model *surrogate.Surrogate) (tails surrogate.Tails, err error) {
 	tree := f.tree
 	if tree == "" {
-		tree, _, _ = strings.Cut(path.Base(model.Card.Tree), ";")
+		tree = treeName(model.Card.Tree)
 	}
 	w, err := rootio.Create(f.output, tree, model.Features.Fields())
 	if err != nil {

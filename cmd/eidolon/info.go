@@ -35,8 +35,7 @@ func info(cmd *cobra.Command, file string) error {
 	case err == nil && wantJSON(cmd):
 		return printJSON(cmd, modelSummary(file, model))
 	case err == nil:
-		printModel(cmd.OutOrStdout(), file, model)
-		return nil
+		return printModel(cmd.OutOrStdout(), file, model)
 	case !errors.Is(err, surrogate.ErrNotModel):
 		return err
 	}
@@ -50,8 +49,7 @@ func info(cmd *cobra.Command, file string) error {
 			Trees []rootio.TreeInfo `json:"trees"`
 		}{file, trees})
 	}
-	printTrees(cmd.OutOrStdout(), file, trees)
-	return nil
+	return printTrees(cmd.OutOrStdout(), file, trees)
 }
 
 // modelSummary is what JSON tells of a model file.
@@ -64,7 +62,7 @@ func modelSummary(file string, m *surrogate.Surrogate) any {
 	}{file, m.Card, m.Features, m.Flow}
 }
 
-func printTrees(out io.Writer, file string, trees []rootio.TreeInfo) {
+func printTrees(out io.Writer, file string, trees []rootio.TreeInfo) error {
 	if len(trees) == 0 {
 		fmt.Fprintf(out, "%s holds no tree\n", file)
 	}
@@ -81,27 +79,30 @@ func printTrees(out io.Writer, file string, trees []rootio.TreeInfo) {
 		for _, b := range t.Branches {
 			fmt.Fprintf(w, "  %s\t%s\t%s\n", b.Name, b.Type, b.Reason)
 		}
-		w.Flush() // errors of standard output show elsewhere
+		if err := w.Flush(); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
-func printModel(out io.Writer, file string, m *surrogate.Surrogate) {
+func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
 	c, h := m.Card, m.Card.History
 	fmt.Fprintf(out, "model %s: %s, %v\n", file, c.Options.Model, m.Flow)
 	fmt.Fprintf(out, "trained on %d events of tree %q in %s\n", c.Events, c.Tree, strings.Join(c.Inputs, ", "))
 	fmt.Fprintf(out, "by %q (version %s)\n", c.Command, c.Version)
 	fmt.Fprintf(out, "best validation loss %.4f at step %d, batch %d (%s)\n", h.Best, h.BestStep, h.Batch, h.Stopped)
-	printFeatures(out, &m.Features)
+	return printFeatures(out, &m.Features)
 }
 
 // printFeatures prints how each branch is treated.
-func printFeatures(out io.Writer, s *features.Spec) {
+func printFeatures(out io.Writer, s *features.Spec) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "branch\ttype\tfrom\tto\ttreated as")
 	for _, c := range s.Columns {
 		fmt.Fprintf(w, "%s\t%v\t%s\t%s\t%s\n", c.Name, c.Kind, number(c.Kind, c.Min), number(c.Kind, c.Max), c.Describe())
 	}
-	w.Flush() // errors of standard output show elsewhere
+	return w.Flush()
 }
 
 // number writes a value of a column: integers in full.

@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"path"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -62,7 +60,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	defer in.Close()
 	score := rootio.Field{Name: logProb, Title: "log-density of the event", Kind: rootio.Float64}
 	fields := append(model.Features.Fields(), score)
-	tree, _, _ := strings.Cut(path.Base(in.Name()), ";")
+	tree := treeName(in.Name())
 	w, err := rootio.Create(f.output, tree, fields)
 	if err != nil {
 		return err
@@ -81,7 +79,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 		}
 		p := density[:table.Len()]
 		if err := model.LogDensity(p, table, uint64(events)); err != nil {
-			return fmt.Errorf("%s, tree %q: %w", strings.Join(f.inputs, ","), in.Name(), err)
+			return fmt.Errorf("%s: %w", source(f.inputs, in.Name()), err)
 		}
 		for _, v := range p {
 			if math.IsInf(v, -1) {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -45,6 +46,9 @@ so far.`,
 			if err := require(cmd, "input", "output"); err != nil {
 				return err
 			}
+			if err := f.options.Check(); err != nil {
+				return usageError{err}
+			}
 			return f.run(cmd)
 		},
 	}
@@ -64,7 +68,7 @@ so far.`,
 // addModelFlags adds the flags that say what to train and how.
 func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags := cmd.Flags()
-	flags.StringVar(&o.Model, "model", surrogate.Models[0], "the kind of model: "+strings.Join(surrogate.Models[:], ", "))
+	flags.StringVar(&o.Model, "model", surrogate.Models()[0], "the kind of model: "+strings.Join(surrogate.Models(), ", "))
 	flags.IntVar(&o.Layers, "layers", 0, "coupling layers (default 8)")
 	flags.IntVar(&o.Hidden, "hidden", 0, "width of the hidden layers of the conditioner networks (default 128)")
 	flags.IntVar(&o.Depth, "depth", 0, "number of these hidden layers (default 2)")
@@ -73,7 +77,7 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "the longest that training may take, such as 5m (default: no limit)")
 	flags.IntVar(&o.Train.Batch, "batch", 0, "events per step (default 512, fewer for small samples)")
 	flags.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate (default 0.001)")
-	flags.IntVar(&o.Train.Patience, "patience", 0, "validations, of about 100, without a better loss before training ends (default 30)")
+	flags.IntVar(&o.Train.Patience, "patience", 0, "validations, of about 100, without a better loss before the last phase of the training (default 15)")
 }
 
 func (f *trainFlags) run(cmd *cobra.Command) error {
@@ -93,30 +97,42 @@ func (f *trainFlags) run(cmd *cobra.Command) error {
 }
 
 // fit reads the events, trains a model of them and saves it. After an interrupt
-// it returns, and has saved, the best model so far along with the error.
+// it returns, and has saved, the best model so far along with the error; there is
+// none if nothing has been learnt yet.
 func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
+	// Before the work: can its result be written?
+	out, err := atomicfile.Create(f.output)
+	if err != nil {
+		return nil, err
+	}
+	out.Abort()
 	table, w, tree, err := f.read(cmd)
 	if err != nil {
 		return nil, err
 	}
 	training, err := surrogate.New(table, w, f.options)
 	if err != nil {
-		return nil, fmt.Errorf("%s, tree %q: %w", strings.Join(f.inputs, ","), tree, err)
+		return nil, fmt.Errorf("%s: %w", source(f.inputs, tree), err)
+	}
+	if err := cmd.Context().Err(); err != nil {
+		return nil, err
 	}
 	card := &training.Card
 	card.Version = version()
 	card.Command = strings.Join(append([]string{"eidolon"}, os.Args[1:]...), " ")
 	card.Inputs, card.Tree, card.Weight = f.inputs, tree, f.weight
 
-	out := cmd.ErrOrStderr()
-	printFeatures(out, &training.Features)
-	fmt.Fprintf(out, "model: %s, %v\n", card.Options.Model, training.Flow)
-	fmt.Fprintf(out, "%d events to train on, %d to validate\n", training.Train, training.Valid)
-	progress := newProgress(out)
+	log := cmd.ErrOrStderr()
+	if err := printFeatures(log, &training.Features); err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(log, "model: %s, %v\n", card.Options.Model, training.Flow)
+	fmt.Fprintf(log, "%d events to train on, %d to validate\n", training.Train, training.Valid)
+	progress := newProgress(log)
 	card.Options.Train.Progress = progress.show
 	model, err := training.Run(cmd.Context())
 	progress.finish()
-	if model == nil {
+	if model == nil || err != nil && model.Card.History.BestStep == 0 {
 		return nil, err
 	}
 	if e := model.Save(f.output); e != nil {
@@ -174,6 +190,15 @@ func (f *trainFlags) read(cmd *cobra.Command) (table *rootio.Table, w []float64,
 		table.Columns = table.Columns[:last]
 	}
 	return table, w, t.Name(), nil
+}
+
+// source names what events were read from. Entries that an error speaks of count
+// along all files.
+func source(files []string, tree string) string {
+	if len(files) == 1 {
+		return fmt.Sprintf("%s, tree %q", files[0], tree)
+	}
+	return fmt.Sprintf("%s as one chain, tree %q", strings.Join(files, ","), tree)
 }
 
 // abbreviate joins the first n names and says how many more there are.

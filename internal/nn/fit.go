@@ -57,46 +57,47 @@ type Worker interface {
 }
 
 // Options say how a model is trained. Zero values ask for the defaults, which
-// look at the data.
+// look at the data; values that make no sense are errors.
 type Options struct {
 	// Epochs is the number of passes over the events; by default as many as
 	// make 12 million events, but at most 500.
-	Epochs int
-	// MaxTime ends the training in time, with the learning rate lowered
-	// accordingly; 0 means no limit. A training that runs into it depends on the
-	// speed of the machine and cannot be repeated to the bit.
-	MaxTime time.Duration
+	Epochs int `json:"epochs,omitempty"`
+	// MaxTime ends the training in time; 0 means no limit. When the pace says
+	// that it will not do, fewer steps are planned, and the learning rate falls
+	// accordingly; such a training depends on the speed of the machine and cannot
+	// be repeated to the bit.
+	MaxTime time.Duration `json:"max_time,omitempty"`
 	// Batch is the number of events per step; by default 512, fewer for small
 	// samples.
-	Batch int
+	Batch int `json:"batch,omitempty"`
 	// Rate is the highest learning rate of the cosine schedule; by default 1e-3.
-	Rate float64
+	Rate float64 `json:"rate,omitempty"`
 	// Clip bounds the norm of the gradient; by default 5.
-	Clip float64
+	Clip float64 `json:"clip,omitempty"`
 	// Patience is the number of validations (of about 100) without a better
 	// loss after which the training turns to its last phase, and there to its
 	// end; by default 15.
-	Patience int
+	Patience int `json:"patience,omitempty"`
 	// Decay is the decoupled weight decay (arXiv:1711.05101).
-	Decay float64
+	Decay float64 `json:"decay,omitempty"`
 	// Average, when not 0, is the decay of an exponential moving average of the
 	// parameters, such as 0.999; the average is validated and kept.
-	Average float64
+	Average float64 `json:"average,omitempty"`
 	// Seed chooses the order of the events.
-	Seed uint64
+	Seed uint64 `json:"-"`
 	// Progress, when not nil, is called after every step.
-	Progress func(Status)
+	Progress func(Status) `json:"-"`
 
 	// Resume, when not nil, is the checkpoint to go on from. The data and the
 	// other options must be those of the training that it was taken from; the
 	// continuation is then the same to the bit (but for MaxTime's effect).
-	Resume *Checkpoint
+	Resume *Checkpoint `json:"-"`
 	// Save, when not nil, is given a checkpoint now and then and when ctx is
 	// cancelled. It belongs to the training: Save must be done with it when it
 	// returns. An error of Save ends the training.
-	Save func(*Checkpoint) error
+	Save func(*Checkpoint) error `json:"-"`
 	// SaveEvery is the time between checkpoints; by default one minute.
-	SaveEvery time.Duration
+	SaveEvery time.Duration `json:"-"`
 }
 
 // Status says how far a training has come.
@@ -137,7 +138,8 @@ type History struct {
 // before it is given up.
 const maxRollbacks = 10
 
-// validations is the number of validations that a full training makes.
+// validations is the number of validations that a full training makes, or more, so
+// that there are at most 10 epochs between them.
 const validations = 100
 
 // Deviates of a training come from these streams of its seed.
@@ -196,6 +198,9 @@ type Phase struct {
 	Begin time.Duration `json:"begin"` // time at First
 	Rate  float64       `json:"rate"`  // highest learning rate
 	Final bool          `json:"final"` // there is none after it
+
+	Planned int `json:"planned"` // last step if there is time
+	Every   int `json:"every"`   // steps between validations
 }
 
 type fit struct {
@@ -207,7 +212,6 @@ type fit struct {
 
 	params    []float32 // of obj
 	perEpoch  int       // steps
-	every     int       // steps between validations
 	trainMean float64   // mean weight
 	validSum  float64   // sum of weights
 
@@ -238,6 +242,14 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 		valid = train
 		valid.Refresh = nil
 	}
+	for _, d := range []Data{train, valid} {
+		if k := d.Len(); len(d.X) != k*d.Dim || len(d.C) != k*d.Context || d.W != nil && len(d.W) != k {
+			return nil, fmt.Errorf("nn: %d values, %d of the context and %d weights do not make rows of %d and %d features", len(d.X), len(d.C), len(d.W), d.Dim, d.Context)
+		}
+	}
+	if err := opts.Check(); err != nil {
+		return nil, err
+	}
 	f := &fit{obj: obj, train: train, valid: valid, opts: opts.withDefaults(n), params: obj.Params().Value}
 	trainSum := sumOfWeights(train)
 	f.validSum = sumOfWeights(valid)
@@ -247,16 +259,19 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 	f.trainMean = trainSum / float64(n)
 	f.perEpoch = (n + f.opts.Batch - 1) / f.opts.Batch
 	steps := f.perEpoch * f.opts.Epochs
-	f.every = max(steps/validations, 1)
 
 	size := len(f.params)
 	if r := opts.Resume; r != nil {
-		for _, v := range [][]float32{r.Params, r.M, r.V, r.Best} {
+		vectors := [][]float32{r.Params, r.M, r.V, r.Best}
+		if opts.Average > 0 {
+			vectors = append(vectors, r.Mean)
+		}
+		for _, v := range vectors {
 			if len(v) != size {
 				return nil, fmt.Errorf("nn: the checkpoint has %d parameters, the model %d", len(v), size)
 			}
 		}
-		if r.History.Batch != f.opts.Batch || r.History.Epochs != f.opts.Epochs || (r.Mean != nil) != (opts.Average > 0) {
+		if r.History.Batch != f.opts.Batch || r.History.Epochs != f.opts.Epochs || (len(r.Mean) > 0) != (opts.Average > 0) {
 			return nil, errors.New("nn: the checkpoint was taken with other options")
 		}
 		copy(f.params, r.Params)
@@ -264,7 +279,7 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 	} else {
 		f.Checkpoint = &Checkpoint{
 			M: make([]float32, size), V: make([]float32, size), Best: make([]float32, size),
-			Phase:   Phase{Last: steps, Rate: f.opts.Rate},
+			Phase:   Phase{Last: steps, Planned: steps, Every: max(min(steps/validations, 10*f.perEpoch), 1), Rate: f.opts.Rate},
 			Slower:  1,
 			History: History{Epochs: f.opts.Epochs, Batch: f.opts.Batch},
 		}
@@ -297,22 +312,45 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 	return f, nil
 }
 
+// Check says which option makes no sense, if any.
+func (o Options) Check() error {
+	switch {
+	case o.Epochs < 0:
+		return fmt.Errorf("the number of epochs cannot be %d", o.Epochs)
+	case o.MaxTime < 0:
+		return fmt.Errorf("the time for training cannot be %v", o.MaxTime)
+	case o.Batch < 0:
+		return fmt.Errorf("a batch cannot have %d events", o.Batch)
+	case !(o.Rate >= 0 && o.Rate < 10):
+		return fmt.Errorf("the learning rate cannot be %g", o.Rate)
+	case !(o.Clip >= 0):
+		return fmt.Errorf("the norm of the gradient cannot be clipped at %g", o.Clip)
+	case o.Patience < 0:
+		return fmt.Errorf("the patience cannot be %d validations", o.Patience)
+	case !(o.Decay >= 0 && o.Decay < 1):
+		return fmt.Errorf("the weight decay cannot be %g", o.Decay)
+	case !(o.Average >= 0 && o.Average < 1):
+		return fmt.Errorf("the decay of the moving average cannot be %g", o.Average)
+	}
+	return nil
+}
+
 // withDefaults fills in what was left open for a sample of n events.
 func (o Options) withDefaults(n int) Options {
-	if o.Epochs <= 0 {
+	if o.Epochs == 0 {
 		o.Epochs = min(max(12_000_000/n, 1), 500)
 	}
-	if o.Batch <= 0 {
+	if o.Batch == 0 {
 		o.Batch = min(max(n/20, 32), 512)
 	}
 	o.Batch = min(o.Batch, n)
-	if o.Rate <= 0 {
+	if o.Rate == 0 {
 		o.Rate = 1e-3
 	}
-	if o.Clip <= 0 {
+	if o.Clip == 0 {
 		o.Clip = 5
 	}
-	if o.Patience <= 0 {
+	if o.Patience == 0 {
 		o.Patience = 15
 	}
 	if o.SaveEvery <= 0 {
@@ -355,33 +393,48 @@ func (f *fit) run(ctx context.Context) error {
 					err = e
 				}
 			}
+			if f.Events > 0 { // after the checkpoint: going on from there, it never happened
+				if _, e := f.judge(status.Rate); e != nil {
+					return e
+				}
+			}
 			h.Stopped = "interrupted"
 			return err
 		}
-		done := f.done()
-		if done >= 1 {
+		f.Elapsed = time.Since(begin)
+		f.fitIntoTime()
+		if f.Step >= f.Phase.Last {
 			switch {
-			case f.Step < f.Phase.Last:
+			case f.Phase.Last < f.Phase.Planned:
 				h.Stopped = "time is over"
 			case f.Phase.Final:
 				h.Stopped = "no better loss for a while"
 			default:
 				h.Stopped = "all epochs done"
 			}
+			if f.Events > 0 { // the time was over before the next validation
+				if _, err := f.judge(status.Rate); err != nil {
+					return err
+				}
+			}
 			break
 		}
 		if f.Step%f.perEpoch == 0 {
 			f.shuffle(uint64(f.Step / f.perEpoch))
 		}
-		status.Rate = f.Phase.Rate * f.Slower * schedule(done, f.Phase.First == 0)
+		status.Rate = f.rate() * f.Slower
 		if err := f.oneStep(status.Rate); err != nil {
 			return err
 		}
 		f.Elapsed = time.Since(begin)
-		status.Validated = f.Step%f.every == 0 || f.Step == f.Phase.Last
+		status.Validated = f.Events > 0 && (f.Step%f.Phase.Every == 0 || f.Step == f.Phase.Last)
 		if status.Validated {
-			status.Valid = f.judge(status.Rate)
-			status.Best = h.Best
+			valid, err := f.judge(status.Rate)
+			if err != nil {
+				return err
+			}
+			status.Validated = isFinite(valid)
+			status.Valid, status.Best = valid, h.Best
 		}
 		f.show(&status)
 		if f.opts.Save != nil && time.Since(saved) > f.opts.SaveEvery {
@@ -391,23 +444,30 @@ func (f *fit) run(ctx context.Context) error {
 			saved = time.Now()
 		}
 	}
-	if f.Events > 0 { // steps since the last validation
-		f.judge(status.Rate)
-	}
 	return nil
 }
 
-// done returns the fraction of the phase that has passed, by steps or by time.
-func (f *fit) done() float64 {
-	p := f.Phase
-	done := float64(f.Step-p.First) / float64(p.Last-p.First)
-	if f.opts.MaxTime > 0 {
-		if left := f.opts.MaxTime - p.Begin; left > 0 {
-			return max(done, float64(f.Elapsed-p.Begin)/float64(left))
-		}
-		return 1
+// fitIntoTime plans fewer steps when, at the pace so far, there is no time for
+// all, and as many as there is time for otherwise. A training that has time for
+// all of them is not touched.
+func (f *fit) fitIntoTime() {
+	const enough = 20 // steps, to know the pace
+	p := &f.Phase
+	made := f.Step - p.First
+	if f.opts.MaxTime == 0 || made < enough && f.Elapsed < f.opts.MaxTime {
+		return
 	}
-	return done
+	pace := float64(made) / float64(f.Elapsed-p.Begin)
+	last := f.Step + int(max(float64(f.opts.MaxTime-f.Elapsed), 0)*pace)
+	if p.Last = min(last, p.Planned); p.Last < p.Planned {
+		p.Every = max((p.Last-p.First)/validations, 1)
+	}
+}
+
+// rate returns the learning rate at this place of the phase.
+func (f *fit) rate() float64 {
+	p := f.Phase
+	return p.Rate * schedule(float64(f.Step-p.First)/float64(p.Last-p.First), p.First == 0)
 }
 
 // oneStep makes a step, or answers one that is not finite.
@@ -422,6 +482,11 @@ func (f *fit) oneStep(rate float64) error {
 		f.Total += len(batch)
 		return nil
 	}
+	return f.answerNotFinite()
+}
+
+// answerNotFinite goes back to the best parameters with half of the rate.
+func (f *fit) answerNotFinite() error {
 	h := &f.History
 	if h.Rollbacks++; h.Rollbacks > maxRollbacks {
 		return fmt.Errorf("nn: the loss was not finite %d times, last at step %d: lower the learning rate or look for extreme values in the input", h.Rollbacks, f.Step)
@@ -443,7 +508,7 @@ func (f *fit) goBack() {
 
 // judge validates, keeps the parameters if they are the best, and decides how to
 // go on. It returns the loss.
-func (f *fit) judge(rate float64) float64 {
+func (f *fit) judge(rate float64) (float64, error) {
 	h := &f.History
 	candidate := f.params
 	if f.Mean != nil { // validate the average, in the place of the parameters
@@ -454,31 +519,38 @@ func (f *fit) judge(rate float64) float64 {
 	if f.Mean != nil {
 		f.swapMean()
 	}
+	train := f.Sum / (f.trainMean * float64(f.Events))
+	f.Sum, f.Events = 0, 0
+	if !isFinite(loss) {
+		return loss, f.answerNotFinite()
+	}
 	if loss < h.Best {
 		h.Best, h.BestStep, f.Stale = loss, f.Step, 0
 		copy(f.Best, candidate)
 	} else {
 		f.Stale++
 	}
-	h.Points = append(h.Points, Point{
-		Step: f.Step, Train: f.Sum / (f.trainMean * float64(max(f.Events, 1))), Valid: loss,
-		Rate: rate, EventsPerSecond: float64(f.Total) / f.Elapsed.Seconds(),
-	})
-	f.Sum, f.Events = 0, 0
+	h.Points = append(h.Points, Point{Step: f.Step, Train: train, Valid: loss, Rate: rate, EventsPerSecond: f.pace()})
 	if f.Stale < f.opts.Patience {
-		return loss
-	}
-	if f.Phase.Final {
-		h.Stopped = "no better loss for a while"
-		return loss
+		return loss, nil
 	}
 	f.Stale = 0
+	if f.Phase.Final {
+		f.Phase.Last, f.Phase.Planned = f.Step, f.Step
+		return loss, nil
+	}
+	last := f.Step + max(h.BestStep/4, f.Phase.Every)
 	f.Phase = Phase{
-		First: f.Step, Last: f.Step + max(h.BestStep/4, f.every), Begin: f.Elapsed,
-		Rate: f.Phase.Rate * schedule(f.done(), f.Phase.First == 0), Final: true,
+		First: f.Step, Last: last, Planned: last, Every: f.Phase.Every, Begin: f.Elapsed,
+		Rate: f.rate(), Final: true,
 	}
 	f.goBack()
-	return loss
+	return loss, nil
+}
+
+// pace returns the number of events per second so far.
+func (f *fit) pace() float64 {
+	return float64(f.Total) / max(f.Elapsed, time.Microsecond).Seconds()
 }
 
 // swapMean exchanges the parameters and their average.
@@ -494,17 +566,15 @@ func (f *fit) show(s *Status) {
 	if f.opts.Progress == nil {
 		return
 	}
-	points := f.History.Points
 	s.Step, s.Steps, s.Epoch, s.Rollbacks = f.Step, f.Phase.Last, (f.Step-1)/f.perEpoch+1, f.History.Rollbacks
-	s.Elapsed = f.Elapsed
-	s.EventsPerSecond = float64(f.Total) / f.Elapsed.Seconds()
+	s.Elapsed, s.EventsPerSecond = f.Elapsed, f.pace()
 	if s.Validated {
-		s.Train = points[len(points)-1].Train
-	} else {
+		s.Train = f.History.Points[len(f.History.Points)-1].Train
+	} else if f.Events > 0 {
 		s.Train = f.Sum / (f.trainMean * float64(f.Events))
 	}
-	if done := f.done(); done > 0 {
-		s.Left = time.Duration(float64(f.Elapsed-f.Phase.Begin) * (1 - done) / done)
+	if made := f.Step - f.Phase.First; made > 0 {
+		s.Left = time.Duration(float64(f.Elapsed-f.Phase.Begin) / float64(made) * float64(f.Phase.Last-f.Step))
 	}
 	f.opts.Progress(*s)
 }

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"runtime"
 	"slices"
@@ -94,11 +95,12 @@ func TestFitLearns(t *testing.T) {
 // TestFitIsReproducible checks that equal seeds give equal bits for any number of
 // processors, and that the seed matters.
 func TestFitIsReproducible(t *testing.T) {
+	limit := time.Duration(0)
 	train := func(procs int, seed uint64) []float32 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 		r := newRegression(2)
 		// A batch of 1000 makes 7 shards with a ragged last tile each.
-		if _, err := Fit(context.Background(), r, curve(3001, 1), curve(200, 2), Options{Epochs: 3, Batch: 1000, Seed: seed}); err != nil {
+		if _, err := Fit(context.Background(), r, curve(3001, 1), curve(200, 2), Options{Epochs: 30, Batch: 1000, Seed: seed, MaxTime: limit}); err != nil {
 			t.Fatal(err)
 		}
 		return r.p.Value
@@ -108,6 +110,10 @@ func TestFitIsReproducible(t *testing.T) {
 		if !slices.Equal(train(procs, 5), want) {
 			t.Errorf("GOMAXPROCS=%d: other parameters than with 1", procs)
 		}
+	}
+	limit = time.Hour // a limit that is not reached changes nothing
+	if !slices.Equal(train(2, 5), want) {
+		t.Error("a time limit that is not reached changes the parameters")
 	}
 	if slices.Equal(train(2, 6), want) {
 		t.Error("another seed gives the same parameters")
@@ -156,6 +162,16 @@ func TestFitRollsBack(t *testing.T) {
 	for _, v := range r.p.Value {
 		if !isFinite(float64(v)) {
 			t.Fatal("a parameter is not finite")
+		}
+	}
+	if _, err := json.Marshal(h); err != nil {
+		t.Error(err)
+	}
+	// A rate that throws the parameters far off makes validations not finite.
+	wild := newRegression(2)
+	if h, err := Fit(context.Background(), wild, curve(1000, 1), Data{Dim: 2, X: []float32{1e30, 0}}, Options{Epochs: 20, Rate: 9}); err == nil {
+		if _, err := json.Marshal(h); err != nil {
+			t.Error(err)
 		}
 	}
 	r.bad = func(int) bool { return true }
@@ -298,5 +314,20 @@ func TestResume(t *testing.T) {
 		if _, err := Fit(context.Background(), newRegression(2), data(), curve(200, 2), second); err == nil {
 			t.Error("no error for a checkpoint that does not fit")
 		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, bad := range []Options{
+		{Epochs: -1}, {MaxTime: -1}, {Batch: -1}, {Rate: -1}, {Rate: math.NaN()}, {Clip: -1}, {Patience: -1}, {Decay: 1}, {Average: 1},
+	} {
+		if _, err := Fit(context.Background(), newRegression(2), curve(100, 1), Data{}, bad); err == nil {
+			t.Errorf("no error for %+v", bad)
+		}
+	}
+	short := curve(100, 1)
+	short.W = make([]float32, 99)
+	if _, err := Fit(context.Background(), newRegression(2), short, Data{}, Options{}); err == nil {
+		t.Error("no error for fewer weights than rows")
 	}
 }

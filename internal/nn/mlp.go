@@ -47,6 +47,7 @@ func NewMLP(params *Params, name string, in int, hidden []int, out int, act dens
 }
 
 // MLPLen returns the number of parameters of a perceptron in → hidden… → out.
+// Widths up to 2³⁰ do not make it overflow.
 func MLPLen(in int, hidden []int, out int) int {
 	n := 0
 	for _, w := range append(slices.Clone(hidden), out) {

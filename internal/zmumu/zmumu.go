@@ -40,6 +40,7 @@ import (
 	"slices"
 
 	"go-hep.org/x/hep/fmom"
+	"gonum.org/v1/gonum/stat"
 
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -278,6 +279,18 @@ func (e Event) lab(x, y, z float64) fmom.PtEtaPhiM {
 	x, y = cos*x-sin*y, sin*x+cos*y
 	pt := math.Hypot(x, y)
 	return fmom.NewPtEtaPhiM(pt, math.Asinh(z/pt), math.Atan2(y, x), MuonMass)
+}
+
+// Divergence returns the Kullback–Leibler divergence of a model from the truth and
+// its statistical error, in nats: the mean of log p_truth − log p_model over events
+// of the truth, of which logDensity are the values of log p_model.
+func (g Generator) Divergence(events []Event, logDensity []float64) (kl, sigma float64) {
+	d := make([]float64, len(events))
+	for i, e := range events {
+		d[i] = g.LogDensity(e) - logDensity[i]
+	}
+	kl, sigma = stat.MeanStdDev(d, nil)
+	return kl, sigma / math.Sqrt(float64(len(events)))
 }
 
 // Table returns events [first, first+n) of the sample that seed names as a
