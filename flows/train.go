@@ -17,6 +17,8 @@ type (
 	Status = nn.Status
 	// History tells of a training afterwards.
 	History = nn.History
+	// Checkpoint is all that a training needs to go on.
+	Checkpoint = nn.Checkpoint
 )
 
 // Train fits the flow to the rows of train by maximum likelihood: the loss is the
@@ -29,7 +31,7 @@ func (f *Flow) Train(ctx context.Context, train, valid Data, opts TrainOptions) 
 			return History{}, fmt.Errorf("flows: rows of %d features and %d context features for a flow of %d and %d", d.Dim, d.Context, f.dim, f.context)
 		}
 	}
-	if !f.started && train.Len() > 0 {
+	if !f.started && train.Len() > 0 && opts.Resume == nil {
 		f.start(train)
 	}
 	h, err := nn.Fit(ctx, (*likelihood)(f), train, valid, opts)

@@ -29,14 +29,70 @@ const metadataKey = "eidolon"
 // ErrNotModel says that a file is not a model file.
 var ErrNotModel = errors.New("not a model file")
 
+// describe returns what the file says beside the parameters.
+func (s *Surrogate) describe() (metadata, error) {
+	flow, err := json.Marshal(s.Flow)
+	if err != nil {
+		return metadata{}, fmt.Errorf("surrogate: could not describe the flow: %w", err)
+	}
+	return metadata{format, s.Features, flow, s.Card}, nil
+}
+
+// check reports whether metadata that were read are ours.
+func (m metadata) check() error {
+	if m.Format != format {
+		return fmt.Errorf("the file has format %d, this program reads format %d", m.Format, format)
+	}
+	return m.Features.Check()
+}
+
+// write writes tensors and a text under a key to a safetensors file.
+func write(file string, tensors []safetensors.Tensor, key, text string) error {
+	f, err := atomicfile.Create(file)
+	if err != nil {
+		return fmt.Errorf("surrogate: could not save %q: %w", file, err)
+	}
+	defer f.Abort()
+	if err := safetensors.Write(f, tensors, map[string]string{key: text}); err != nil {
+		return fmt.Errorf("surrogate: could not save %q: %w", file, err)
+	}
+	return f.Close()
+}
+
+// read reads the tensors and the text under a key of a safetensors file. The error
+// is [ErrNotModel] when it has none.
+func read(file, key string) ([]safetensors.Tensor, string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, "", err
+	}
+	tensors, texts, err := safetensors.Read(f, info.Size())
+	if errors.Is(err, safetensors.ErrFormat) {
+		return nil, "", ErrNotModel
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	text, ok := texts[key]
+	if !ok {
+		return nil, "", ErrNotModel
+	}
+	return tensors, text, nil
+}
+
 // Save writes the surrogate to a file: safetensors, with JSON for everything but
 // the parameters. The file appears under its name when it is complete.
 func (s *Surrogate) Save(file string) error {
-	flow, err := json.Marshal(s.Flow)
+	m, err := s.describe()
 	if err != nil {
-		return fmt.Errorf("surrogate: could not describe the flow: %w", err)
+		return err
 	}
-	text, err := json.Marshal(metadata{format, s.Features, flow, s.Card})
+	text, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("surrogate: could not describe the model: %w", err)
 	}
@@ -44,15 +100,7 @@ func (s *Surrogate) Save(file string) error {
 	for _, t := range s.Flow.Tensors() {
 		tensors = append(tensors, safetensors.Tensor(t))
 	}
-	f, err := atomicfile.Create(file)
-	if err != nil {
-		return fmt.Errorf("surrogate: could not save the model: %w", err)
-	}
-	defer f.Abort()
-	if err := safetensors.Write(f, tensors, map[string]string{metadataKey: string(text)}); err != nil {
-		return fmt.Errorf("surrogate: could not save the model to %q: %w", file, err)
-	}
-	return f.Close()
+	return write(file, tensors, metadataKey, string(text))
 }
 
 // Load reads a surrogate that [Surrogate.Save] wrote. The error wraps
@@ -61,34 +109,18 @@ func Load(file string) (*Surrogate, error) {
 	fail := func(err error) (*Surrogate, error) {
 		return nil, fmt.Errorf("surrogate: could not load %q: %w", file, err)
 	}
-	f, err := os.Open(file)
-	if err != nil {
+	tensors, text, err := read(file, metadataKey)
+	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("surrogate: could not load the model: %w", err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
 	if err != nil {
 		return fail(err)
-	}
-	tensors, texts, err := safetensors.Read(f, info.Size())
-	if errors.Is(err, safetensors.ErrFormat) {
-		return fail(ErrNotModel)
-	}
-	if err != nil {
-		return fail(err)
-	}
-	text, ok := texts[metadataKey]
-	if !ok {
-		return fail(ErrNotModel)
 	}
 	var m metadata
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		return fail(fmt.Errorf("the description is damaged: %w", err))
 	}
-	if m.Format != format {
-		return fail(fmt.Errorf("the file has format %d, this program reads format %d", m.Format, format))
-	}
-	if err := m.Features.Check(); err != nil {
+	if err := m.check(); err != nil {
 		return fail(err)
 	}
 	var parameters []flows.Tensor

@@ -337,3 +337,64 @@ func TestLoadErrors(t *testing.T) {
 		t.Errorf("another file gives the error %v", err)
 	}
 }
+
+// TestResume interrupts a training, goes on from its checkpoint, and finds the
+// same model as without the interrupt.
+func TestResume(t *testing.T) {
+	table := mixed(3000)
+	opts := small
+	opts.Train.Epochs = 8
+	want := train(t, table, nil, opts)
+
+	file := filepath.Join(t.TempDir(), "m.checkpoint")
+	ctx, cancel := context.WithCancel(context.Background())
+	opts.Train.Progress = func(s flows.Status) {
+		if s.Step == 33 {
+			cancel()
+		}
+	}
+	tr, err := New(table, nil, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.CheckpointTo(file)
+	if _, err := tr.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	paused, err := LoadCheckpoint(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(paused.Columns, want.Features.Names()) {
+		t.Errorf("columns %v", paused.Columns)
+	}
+	if _, err := paused.Resume(mixed(2999), nil); err == nil {
+		t.Error("no error for other events")
+	}
+	tr, err = paused.Resume(table, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := tr.Run(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, tensor := range want.Flow.Tensors() {
+		if !slices.Equal(got.Flow.Tensors()[i].Value, tensor.Value) {
+			t.Fatalf("tensor %s differs", tensor.Name)
+		}
+	}
+	if a, b := got.Card.History, want.Card.History; a.Best != b.Best || len(a.Points) != len(b.Points) {
+		t.Errorf("history %+v, want %+v", a, b)
+	}
+	model := filepath.Join(t.TempDir(), "model")
+	if err := want.Save(model); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadCheckpoint(model); !errors.Is(err, ErrNotCheckpoint) {
+		t.Errorf("a model as checkpoint gives the error %v", err)
+	}
+	if _, err := Load(file); !errors.Is(err, ErrNotModel) {
+		t.Errorf("a checkpoint as model gives the error %v", err)
+	}
+}

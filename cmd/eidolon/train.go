@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
@@ -22,6 +25,10 @@ type trainFlags struct {
 	card     string
 	output   string
 	options  surrogate.Options
+
+	checkpoint string
+	resume     string
+	paused     *surrogate.Paused // what resume names
 }
 
 func newTrain() *cobra.Command {
@@ -33,14 +40,19 @@ func newTrain() *cobra.Command {
 file. Each branch is treated as its values ask for; what was chosen is printed.
 
 One event in ten is held out for validation; the model keeps the parameters that
-were best there. An interrupt (ctrl-C) ends the training and saves the best model
-so far.`,
+were best there. A checkpoint is kept beside the model while the training runs. An
+interrupt (ctrl-C) ends the training and saves the best model so far; --resume goes
+on from the checkpoint, to the same result as without the interrupt.`,
 		Example: `  eidolon train -i zmumu.root -o zmumu.eidolon
   eidolon train -i a.root,b.root -t Events --features pt,eta,phi --weight w --max-time 5m -o m.eidolon
+  eidolon train --resume zmumu.eidolon.checkpoint -o zmumu.eidolon
   eidolon train -c card.yaml          # a card holds flags by their long names: “input: a.root”`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := readCard(cmd, f.card); err != nil {
+				return err
+			}
+			if err := f.takeUp(cmd); err != nil {
 				return err
 			}
 			if err := require(cmd, "input", "output"); err != nil {
@@ -62,7 +74,37 @@ so far.`,
 	flags.StringVarP(&f.output, "output", "o", "", "the model file to write")
 	flags.StringVarP(&f.card, "card", "c", "", "a YAML file with values for these flags")
 	addModelFlags(cmd, &f.options)
+	flags.StringVar(&f.checkpoint, "checkpoint", "", "where to keep the checkpoint (default: MODEL.checkpoint)")
+	flags.StringVar(&f.resume, "resume", "", "go on from this checkpoint; only -o, -i and --checkpoint go with it")
 	return cmd
+}
+
+// takeUp sets the flags to those of the training that is to be resumed, if any.
+func (f *trainFlags) takeUp(cmd *cobra.Command) (err error) {
+	if f.resume == "" {
+		return nil
+	}
+	var foreign string
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		if !slices.Contains([]string{"resume", "output", "input", "checkpoint", "json"}, flag.Name) {
+			foreign = flag.Name
+		}
+	})
+	if foreign != "" {
+		return usagef("--%s does not go with --resume: the training goes on as it began", foreign)
+	}
+	f.paused, err = surrogate.LoadCheckpoint(f.resume)
+	if err != nil {
+		return err
+	}
+	card := f.paused.Card
+	if len(f.inputs) == 0 {
+		if err := cmd.Flags().Set("input", strings.Join(card.Inputs, ",")); err != nil {
+			return usageError{err}
+		}
+	}
+	f.tree, f.weight, f.features, f.options = card.Tree, card.Weight, f.paused.Columns, card.Options
+	return nil
 }
 
 // addModelFlags adds the flags that say what to train and how.
@@ -110,7 +152,7 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	if err != nil {
 		return nil, err
 	}
-	training, err := surrogate.New(table, w, f.options)
+	training, err := f.prepare(table, w)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", source(f.inputs, tree), err)
 	}
@@ -118,9 +160,16 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 		return nil, err
 	}
 	card := &training.Card
-	card.Version = version()
-	card.Command = strings.Join(append([]string{"eidolon"}, os.Args[1:]...), " ")
-	card.Inputs, card.Tree, card.Weight = f.inputs, tree, f.weight
+	if f.paused == nil {
+		card.Version = version()
+		card.Command = strings.Join(append([]string{"eidolon"}, os.Args[1:]...), " ")
+		card.Inputs, card.Tree, card.Weight = f.inputs, tree, f.weight
+	}
+	checkpoint := f.checkpoint
+	if checkpoint == "" {
+		checkpoint = f.output + ".checkpoint"
+	}
+	training.CheckpointTo(checkpoint)
 
 	log := cmd.ErrOrStderr()
 	if err := printFeatures(log, &training.Features); err != nil {
@@ -132,13 +181,30 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	card.Options.Train.Progress = progress.show
 	model, err := training.Run(cmd.Context())
 	progress.finish()
+	if err != nil && errors.Is(err, cmd.Context().Err()) {
+		fmt.Fprintf(log, "to go on: eidolon train --resume %s -o %s\n", checkpoint, f.output)
+	}
 	if model == nil || err != nil && model.Card.History.BestStep == 0 {
 		return nil, err
 	}
 	if e := model.Save(f.output); e != nil {
 		return nil, e
 	}
+	if err == nil {
+		if e := os.Remove(checkpoint); e != nil && !errors.Is(e, fs.ErrNotExist) {
+			return nil, e
+		}
+	}
 	return model, err
+}
+
+// prepare looks at the events and composes the model, or takes up the training
+// that is to be resumed.
+func (f *trainFlags) prepare(table *rootio.Table, w []float64) (*surrogate.Training, error) {
+	if f.paused != nil {
+		return f.paused.Resume(table, w)
+	}
+	return surrogate.New(table, w, f.options)
 }
 
 // read reads the branches that were asked for, and the weights if any.

@@ -1,0 +1,113 @@
+package surrogate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+
+	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/internal/safetensors"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// checkpoint is what a checkpoint file says beside its vectors.
+type checkpoint struct {
+	metadata
+	State flows.Checkpoint `json:"state"`
+}
+
+// checkpointKey is where the metadata of a safetensors file hold a checkpoint.
+const checkpointKey = "eidolon checkpoint"
+
+// ErrNotCheckpoint says that a file is not a checkpoint.
+var ErrNotCheckpoint = errors.New("not a checkpoint")
+
+// CheckpointTo makes the training write a checkpoint to the file, about every minute
+// and when it is interrupted. The file appears under its name when it is complete.
+func (tr *Training) CheckpointTo(file string) {
+	tr.Card.Options.Train.Save = func(c *flows.Checkpoint) error {
+		m, err := tr.describe()
+		if err != nil {
+			return err
+		}
+		text, err := json.Marshal(checkpoint{m, *c})
+		if err != nil {
+			return fmt.Errorf("surrogate: could not describe the checkpoint: %w", err)
+		}
+		var tensors []safetensors.Tensor
+		for name, v := range vectors(c) {
+			if len(*v) > 0 {
+				tensors = append(tensors, safetensors.Tensor{Name: name, Shape: []int{len(*v)}, Value: *v})
+			}
+		}
+		return write(file, tensors, checkpointKey, string(text))
+	}
+}
+
+// vectors returns the vectors of a checkpoint by name.
+func vectors(c *flows.Checkpoint) map[string]*[]float32 {
+	return map[string]*[]float32{"params": &c.Params, "m": &c.M, "v": &c.V, "best": &c.Best, "mean": &c.Mean}
+}
+
+// Paused is a training that was written to a checkpoint.
+type Paused struct {
+	// Card says what was trained on and how.
+	Card Card
+	// Columns are the names of the branches.
+	Columns []string
+
+	saved checkpoint
+}
+
+// LoadCheckpoint reads a training that [Training.CheckpointTo] wrote. The error
+// wraps [ErrNotCheckpoint] when the file is something else.
+func LoadCheckpoint(file string) (*Paused, error) {
+	fail := func(err error) (*Paused, error) {
+		return nil, fmt.Errorf("surrogate: could not load the checkpoint %q: %w", file, err)
+	}
+	tensors, text, err := read(file, checkpointKey)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, err
+	case errors.Is(err, ErrNotModel):
+		return fail(ErrNotCheckpoint)
+	case err != nil:
+		return fail(err)
+	}
+	p := &Paused{}
+	if err := json.Unmarshal([]byte(text), &p.saved); err != nil {
+		return fail(fmt.Errorf("the description is damaged: %w", err))
+	}
+	if err := p.saved.check(); err != nil {
+		return fail(err)
+	}
+	named := vectors(&p.saved.State)
+	for _, t := range tensors {
+		v, ok := named[t.Name]
+		if !ok {
+			return fail(fmt.Errorf("it has a tensor %q", t.Name))
+		}
+		*v = t.Value
+	}
+	p.Card, p.Columns = p.saved.Card, p.saved.Features.Names()
+	return p, nil
+}
+
+// Resume returns the training, to go on with the events that it began with. The
+// continuation is the same to the bit as if there had been no stop, unless its
+// time is limited.
+func (p *Paused) Resume(t *rootio.Table, w []float64) (*Training, error) {
+	tr, err := New(t, w, p.Card.Options)
+	if err != nil {
+		return nil, err
+	}
+	if t.Len() != p.Card.Events || !reflect.DeepEqual(tr.Features, p.saved.Features) {
+		return nil, errors.New("surrogate: these are not the events that the training began with")
+	}
+	tr.Card.Version, tr.Card.Command = p.Card.Version, p.Card.Command
+	tr.Card.Inputs, tr.Card.Tree, tr.Card.Weight = p.Card.Inputs, p.Card.Tree, p.Card.Weight
+	tr.Card.Options.Train.Resume = &p.saved.State
+	return tr, nil
+}
