@@ -2,9 +2,9 @@
 //
 // Read product.go for the layers and the gradients of their inputs, weights.go
 // for the gradients of the weights, transpose.go for the packing of transposed
-// weights, activation.go for the activations that are a pass of their own. What the functions do is said in their comments, which
-// avo copies into the stubs; how slices become calls of them, in
-// kernels/dense/dense_amd64.go.
+// weights, activation.go for the activations that are a pass of their own. What
+// the functions do is said in their comments, which avo copies into the stubs;
+// how slices become calls of them, in kernels/dense/dense_amd64.go.
 package main
 
 import (
@@ -18,6 +18,7 @@ import (
 const (
 	float  = 4 // bytes of a float32
 	vector = 8 // floats of a YMM register
+	chains = 8 // registers that sums must go to in turn: the latency of a multiply-add times the pipes
 )
 
 // constants holds the vectors of constants of this program.
@@ -25,11 +26,11 @@ var constants = emit.New()
 
 func main() {
 	ConstraintExpr("!purego")
-	for _, p := range []panel{{columns: 16, rows: []int{6, 1}}, {columns: 8, rows: []int{12, 4, 1}}} {
+	for _, p := range []panel{{columns: 16, rows: []int{6, 4, 2, 1}}, {columns: 8, rows: []int{12, 8, 4, 2, 1}}} {
 		p.forward()
 		p.gradInput()
 	}
-	for _, p := range []panel{{columns: 16, rows: []int{6, 4, 2, 1}}, {columns: 8, rows: []int{12, 4, 2, 1}}} {
+	for _, p := range []panel{{columns: 16, rows: []int{6, 5, 4, 3, 2, 1}}, {columns: 8, rows: []int{12, 8, 4, 2, 1}}} {
 		p.gather()
 		p.gradWeights()
 	}

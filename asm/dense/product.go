@@ -125,9 +125,11 @@ func (p panel) gradInput() {
 // product writes the body of a function that multiplies the matrix in, whose
 // rows are inner floats, by the panel w, tile by tile from the first row to the
 // last. The matrices out have rows of outer floats. start makes a tile, finish
-// stores it: address gives the tile's rows in one of out. Where the last tile
-// would be cut short it is moved up over rows already done, which get the same
-// values again; only m below the tile's rows asks for smaller tiles.
+// stores it: address gives the tile's rows in one of out.
+//
+// The last rows go to the smallest tile that holds them. Where that has more
+// rows than are left it is moved up over rows already done, which get the same
+// values again.
 func (p panel) product(in, inner, outer string, out []string,
 	start func(rows int) tile,
 	finish func(label string, t tile, address func(string) rowPointers)) {
@@ -139,28 +141,37 @@ func (p panel) product(in, inner, outer string, out []string,
 	inStride, outStride := argument(inner, float), argument(outer, float)
 	left := argument("m", 1)
 
+	label := func(i int) string { return fmt.Sprintf("rows%d", p.rows[i]) }
 	for i, rows := range p.rows {
-		label := fmt.Sprintf("rows%d", rows)
-		Label(label)
+		Label(label(i))
 		if i+1 < len(p.rows) {
 			CMPQ(left, Imm(uint64(rows)))
-			JL(LabelRef(fmt.Sprintf("rows%d", p.rows[i+1])))
+			JL(LabelRef(label(i + 1)))
 		}
-		Label(label + "_tile")
 		t := start(rows)
-		p.multiply(label+"_inner", t, newRowPointers(x, inStride, rows), inner)
-		finish(label, t, func(name string) rowPointers {
+		p.multiply(label(i)+"_inner", t, newRowPointers(x, inStride, rows), inner)
+		finish(label(i), t, func(name string) rowPointers {
 			return newRowPointers(outs[name], outStride, rows)
 		})
 
 		SUBQ(Imm(uint64(rows)), left)
 		JZ(LabelRef("done"))
-		full, step := GP64(), GP64()
-		MOVQ(U32(rows), full)
-		MOVQ(full, step)
-		CMPQ(left, full)
-		CMOVQLT(left, step)
-		CMOVQLT(full, left)
+		step := GP64()
+		MOVQ(U32(rows), step)
+		CMPQ(left, step)
+		JGE(LabelRef(label(i) + "_advance"))
+		next, smaller := GP64(), GP64()
+		MOVQ(step, next)
+		for _, rows := range p.rows[i+1:] {
+			MOVQ(U32(rows), smaller)
+			CMPQ(left, smaller)
+			CMOVQLE(smaller, next)
+		}
+		ADDQ(left, step)
+		SUBQ(next, step)
+		MOVQ(next, left)
+
+		Label(label(i) + "_advance")
 		bytes := GP64()
 		MOVQ(inStride, bytes)
 		IMULQ(step, bytes)
@@ -169,7 +180,7 @@ func (p panel) product(in, inner, outer string, out []string,
 		for _, name := range out {
 			ADDQ(step, outs[name])
 		}
-		JMP(LabelRef(label + "_tile"))
+		JMP(LabelRef(label(i)))
 	}
 	Label("done")
 	VZEROUPPER()

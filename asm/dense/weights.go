@@ -12,41 +12,29 @@ import (
 func (p panel) gather() {
 	TEXT(fmt.Sprintf("gather%d", p.columns), NOSPLIT, "func(dst, db, dz *float32, m, n, columns int)")
 	Pragma("noescape")
-	if p.columns == vector {
-		Doc("gather8 copies columns ≤ 8 columns of m ≥ 1 rows of dz to dst, whose rows",
-			"are 8 floats, the rest zero, and adds their sums to db.")
-	} else {
-		Doc(fmt.Sprintf("gather%d copies %d columns of m ≥ 1 rows of dz to dst, whose rows are %d floats,", p.columns, p.columns, p.columns),
-			"and adds their sums to db. columns is not used.")
-	}
+	Doc(fmt.Sprintf("gather%d copies columns, %s, of m ≥ 1 rows of dz to dst, whose rows", p.columns, p.some()),
+		fmt.Sprintf("are %d floats, the rest zero, and adds their sums to db.", p.columns))
 	dst, db, dz := argument("dst", 1), argument("db", 1), argument("dz", 1)
 	stride, m := argument("n", float), argument("m", 1)
-	load := func(from Mem, to VecVirtual) { VMOVUPS(from, to) }
-	store := func(from VecVirtual, to Mem) { VMOVUPS(from, to) }
-	if p.columns == vector {
-		mask := constants.Mask8(argument("columns", 1))
-		load = func(from Mem, to VecVirtual) { VMASKMOVPS(from, mask, to) }
-		store = func(from VecVirtual, to Mem) { VMASKMOVPS(from, mask, to) }
-	}
+	mask := p.lastMask(argument("columns", 1))
 
 	sums := zeroTile(1, p.vectors())
 	Label("row")
 	sums.each(func(_, v int, acc VecVirtual) {
-		g := YMM()
-		load(Mem{Base: dz, Disp: v * vector * float}, g)
-		VMOVUPS(g, Mem{Base: dst, Disp: v * vector * float})
+		g, offset := YMM(), v*vector*float
+		if v < p.vectors()-1 {
+			VMOVUPS(Mem{Base: dz, Disp: offset}, g)
+		} else {
+			VMASKMOVPS(Mem{Base: dz, Disp: offset}, mask, g)
+		}
+		VMOVUPS(g, Mem{Base: dst, Disp: offset})
 		VADDPS(g, acc, acc)
 	})
 	ADDQ(stride, dz)
 	ADDQ(U32(p.columns*float), dst)
 	DECQ(m)
 	JNZ(LabelRef("row"))
-	sums.each(func(_, v int, acc VecVirtual) {
-		b := YMM()
-		load(Mem{Base: db, Disp: v * vector * float}, b)
-		VADDPS(b, acc, acc)
-		store(acc, Mem{Base: db, Disp: v * vector * float})
-	})
+	p.addMasked(sums, newRowPointers(db, stride, 1), mask)
 	VZEROUPPER()
 	RET()
 }
@@ -56,14 +44,8 @@ func (p panel) gather() {
 func (p panel) gradWeights() {
 	TEXT(fmt.Sprintf("gradWeights%d", p.columns), NOSPLIT, "func(dw, x, dz *float32, m, k, n, columns int)")
 	Pragma("noescape")
-	if p.columns == vector {
-		Doc("gradWeights8 adds xᵀ·dz to columns ≤ 8 columns of dw, summing over m ≥ 1 rows.",
-			"dw points to the first of them, dz to the panel that gather8 made.")
-	} else {
-		Doc(fmt.Sprintf("gradWeights%d adds xᵀ·dz to %d columns of dw, summing over m ≥ 1 rows.", p.columns, p.columns),
-			fmt.Sprintf("dw points to the first of them, dz to the panel that gather%d made. columns is", p.columns),
-			"not used.")
-	}
+	Doc(fmt.Sprintf("gradWeights%d adds xᵀ·dz to columns, %s, of dw, summing over m ≥ 1 rows.", p.columns, p.some()),
+		fmt.Sprintf("dw points to the first of them, dz to the panel that gather%d made.", p.columns))
 	dw, x := argument("dw", 1), argument("x", 1)
 	xStride, wStride := argument("k", float), argument("n", float)
 	xStride3 := GP64()
@@ -73,13 +55,17 @@ func (p panel) gradWeights() {
 	for _, rows := range p.rows {
 		label := fmt.Sprintf("rows%d", rows)
 		Label(label)
-		CMPQ(left, Imm(uint64(rows)))
-		JL(LabelRef(label + "_done"))
-		if rows == 6 {
-			// Twice 4 rows keep the pipes fuller than 6 and 2.
-			CMPQ(left, Imm(8))
-			JE(LabelRef(label + "_done"))
+		if full := chains / p.vectors(); rows > full {
+			// A tile of less than full rows takes as long as a full one, so
+			// this one must leave a full one or none.
+			CMPQ(left, Imm(uint64(rows)))
+			JE(LabelRef(label + "_tile"))
+			CMPQ(left, Imm(uint64(rows+full)))
+		} else {
+			CMPQ(left, Imm(uint64(rows)))
 		}
+		JL(LabelRef(label + "_done"))
+		Label(label + "_tile")
 
 		t := zeroTile(rows, p.vectors())
 		row, dz, m := GP64(), argument("dz", 1), argument("m", 1)
@@ -112,33 +98,18 @@ func (p panel) gradWeights() {
 				ADDQ(U32(iterations*p.columns*float), dz)
 			})
 
-		to := newRowPointers(dw, wStride, rows)
-		add := func() {
-			t.each(func(r, v int, acc VecVirtual) {
-				at := to.row(r).Offset(v * vector * float)
-				VADDPS(at, acc, acc)
-				VMOVUPS(acc, at)
-			})
-		}
-		if p.columns == vector {
-			columns := argument("columns", 1)
-			CMPQ(columns, Imm(vector))
-			JE(LabelRef(label + "_whole"))
-			mask := constants.Mask8(columns)
-			t.each(func(r, v int, acc VecVirtual) {
-				old := YMM()
-				VMASKMOVPS(to.row(r), mask, old)
-				VADDPS(old, acc, acc)
-				VMASKMOVPS(acc, mask, to.row(r))
-			})
-			JMP(LabelRef(label + "_next"))
-			Label(label + "_whole")
-			add()
-			Label(label + "_next")
-		} else {
-			add()
-		}
-
+		to, columns := newRowPointers(dw, wStride, rows), argument("columns", 1)
+		CMPQ(columns, Imm(uint64(p.columns)))
+		JE(LabelRef(label + "_whole"))
+		p.addMasked(t, to, p.lastMask(columns))
+		JMP(LabelRef(label + "_next"))
+		Label(label + "_whole")
+		t.each(func(r, v int, acc VecVirtual) {
+			at := to.row(r).Offset(v * vector * float)
+			VADDPS(at, acc, acc)
+			VMOVUPS(acc, at)
+		})
+		Label(label + "_next")
 		LEAQ(to.row(rows-1), dw)
 		ADDQ(wStride, dw)
 		ADDQ(U32(rows*float), x)
@@ -148,4 +119,34 @@ func (p panel) gradWeights() {
 	}
 	VZEROUPPER()
 	RET()
+}
+
+// some says how many of a panel's columns may be used.
+func (p panel) some() string {
+	if p.columns == vector {
+		return "1 to 8"
+	}
+	return fmt.Sprintf("%d to %d", p.columns-vector+1, p.columns)
+}
+
+// lastMask is the mask of the last vector of a panel of which so many columns
+// are used. It destroys columns.
+func (p panel) lastMask(columns GPVirtual) VecVirtual {
+	SUBQ(Imm(uint64(p.columns-vector)), columns)
+	return constants.Mask8(columns)
+}
+
+// addMasked adds t to the rows to, of the last vector only what mask says.
+func (p panel) addMasked(t tile, to rowPointers, mask VecVirtual) {
+	t.each(func(r, v int, acc VecVirtual) {
+		at, old := to.row(r).Offset(v*vector*float), YMM()
+		if v < p.vectors()-1 {
+			VADDPS(at, acc, acc)
+			VMOVUPS(acc, at)
+			return
+		}
+		VMASKMOVPS(at, mask, old)
+		VADDPS(old, acc, acc)
+		VMASKMOVPS(acc, mask, at)
+	})
 }

@@ -1,34 +1,146 @@
-// Command limits writes the AVX2 assembly of internal/limits.
+// Command limits writes the AVX2 assembly of internal/limits: loops that do
+// nothing but keep the processor as busy as it can be.
 package main
 
 import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	"github.com/eidolon-hep/eidolon/asm/internal/emit"
 )
+
+// constants holds the vectors of constants of this program.
+var constants = emit.New()
 
 func main() {
 	ConstraintExpr("!purego")
 
-	const chains = 12 // more than latency × pipes of any processor with AVX2
-	TEXT("fmaAVX2", NOSPLIT, "func(n int)")
-	Doc("fmaAVX2 does n ≥ 1 times 12 independent fused multiply-adds on registers.")
+	mix("fma", "twelve multiply-adds", 12,
+		part{1, nil})
+
+	// As asm/internal/emit has them: two bounds; the nearest power and the rest,
+	// a subtraction and three multiply-adds; a polynomial of degree 6; and the
+	// power of two in two halves.
+	mix("exp", "the instructions of four exponentials of eight numbers", 4,
+		part{9, nil},
+		part{2, VMINPS},
+		part{1, VSUBPS},
+		part{3, shift},
+		part{3, VPADDD},
+		part{2, VMULPS})
+
+	// As asm/philox has them: ten rounds of two groups of four blocks.
+	const rounds, groups = 10, 2
+	mix("philox", "the instructions of eight blocks of Philox", 1,
+		part{rounds * groups * 2, VPMULUDQ},
+		part{rounds * groups * 2, shift},
+		part{rounds * groups * 4, xor},
+		part{(rounds - 1) * 2, VPADDD})
+
+	// The same and, for each half of the words, the transformation of Box and
+	// Muller: a logarithm of degree 9, a root, a sine and a cosine.
+	mix("normal", "the instructions of 32 normal deviates", 1,
+		part{rounds * groups * 2, VPMULUDQ},
+		part{rounds*groups*2 + 24, shift},
+		part{rounds*groups*4 + 20, xor}, // with comparisons and blends by constants, which have the same pipes
+		part{(rounds-1)*2 + 14, VPADDD},
+		part{38, nil},
+		part{18, VMULPS},
+		part{12, convert},
+		part{12, and},
+		part{6, blend},
+		part{6, VADDPS},
+		part{4, VPUNPCKLQDQ},
+		part{2, root})
+
+	// As asm/optim has them.
+	mix("divide", "four square roots and four divisions of eight numbers", 4,
+		part{1, root},
+		part{1, VDIVPS})
+
+	read()
+	Generate()
+}
+
+// part is a number of instructions of one kind: op, which gets two sources and
+// a destination, or multiply-adds where op is nil.
+type part struct {
+	count int
+	op    func(...Op)
+}
+
+func shift(ops ...Op)   { VPSRLD(Imm(1), ops[0], ops[2]) }
+func root(ops ...Op)    { VSQRTPS(ops[0], ops[2]) }
+func xor(ops ...Op)     { VPXOR(ops[0], ops[1], ops[2]) }
+func and(ops ...Op)     { VPAND(ops[0], ops[1], ops[2]) }
+func convert(ops ...Op) { VCVTDQ2PS(ops[0], ops[2]) }
+func blend(ops ...Op)   { VBLENDVPS(ops[0], ops[0], ops[1], ops[2]) }
+
+// mix writes a loop over the instructions of all parts, repeated times over and
+// evenly mixed. None of them waits for another: multiply-adds add to twelve
+// registers in turn, more than their latency times the pipes of any processor,
+// and what the others write nobody reads.
+func mix(name, doc string, repeated int, parts ...part) {
+	TEXT(name+"AVX2", NOSPLIT, "func(n int)")
+	Doc(name+"AVX2 does n ≥ 1 times "+doc+",", "none of which waits for another.")
 	n := GP64()
 	Load(Param("n"), n)
-	x := YMM()
-	VXORPS(x, x, x)
-	sums := make([]VecVirtual, chains)
+	x, y, result := YMM(), YMM(), YMM()
+	VMOVAPS(constants.Float(1.37), x)
+	VMOVAPS(constants.Float(2.71), y)
+	sums := make([]VecVirtual, 12)
 	for i := range sums {
 		sums[i] = YMM()
-		VXORPS(sums[i], sums[i], sums[i])
+		VMOVAPS(x, sums[i])
 	}
+
+	total := 0
+	for _, p := range parts {
+		total += p.count
+	}
+	due, next := make([]int, len(parts)), 0
 	Label("loop")
-	for _, sum := range sums {
-		VFMADD231PS(x, x, sum)
+	for range repeated * total {
+		// The next instruction is of the part that is furthest behind.
+		most := 0
+		for i, p := range parts {
+			due[i] += p.count
+			if due[i] > due[most] {
+				most = i
+			}
+		}
+		due[most] -= total
+		if op := parts[most].op; op != nil {
+			op(x, y, result)
+		} else {
+			VFMADD231PS(x, y, sums[next%len(sums)])
+			next++
+		}
 	}
 	SUBQ(Imm(1), n)
 	JNZ(LabelRef("loop"))
 	VZEROUPPER()
 	RET()
-	Generate()
+}
+
+// read writes a loop that loads memory.
+func read() {
+	const vectors, bytes = 8, 32
+	TEXT("readAVX2", NOSPLIT, "func(p *float32, n int)")
+	Pragma("noescape")
+	Doc("readAVX2 loads n ≥ 1 times 64 floats from p on.")
+	p, n := GP64(), GP64()
+	Load(Param("p"), p)
+	Load(Param("n"), n)
+	result := YMM()
+	Label("loop")
+	for i := range vectors {
+		VMOVUPS(Mem{Base: p, Disp: i * bytes}, result)
+	}
+	ADDQ(U32(vectors*bytes), p)
+	SUBQ(Imm(1), n)
+	JNZ(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
 }

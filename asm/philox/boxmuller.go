@@ -4,6 +4,8 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	"github.com/eidolon-hep/eidolon/asm/internal/abreast"
 )
 
 // The coefficients below are minimax fits in the relative error of the function
@@ -29,97 +31,106 @@ const (
 	quarter   = uint32(eighth) * 2 // of a turn
 )
 
-// boxMuller is the function of that name of kernels/philox, in eight lanes. It
-// destroys w and a.
-func boxMuller(w, a VecVirtual) (x, y VecVirtual) {
+// boxMuller is the function of that name of kernels/philox, for eight pairs of
+// words in each of some registers. It destroys w and a.
+func boxMuller(w, a abreast.Vectors) (x, y abreast.Vectors) {
 	r := radius(w)
 	sin, cos := turn(a)
-	VMULPS(r, cos, cos)
-	VMULPS(r, sin, sin)
+	r.Each(func(i int, v VecVirtual) {
+		VMULPS(v, cos[i], cos[i])
+		VMULPS(v, sin[i], sin[i])
+	})
 	return cos, sin
 }
 
 // radius is √(−2 ln u) with u = (w+½)·2⁻³². With u = 2ⁿ(1+f), ln u is
 // n·ln 2 + log(1+f). Where n = 0 f is taken from the integer ¬w, which has the
 // digits that a float32 near 1 has lost: 1−u = (¬w+½)·2⁻³².
-func radius(w VecVirtual) VecVirtual {
-	f := scaled(w)
-	n := YMM()
-	VPSUBD(constants.Bits(rootHalf), f, n)
-	VPSRAD(Imm(exponent), n, n)
-	shift, complement := YMM(), YMM()
-	VPSLLD(Imm(exponent), n, shift)
-	VPSUBD(shift, f, f)
-	VSUBPS(constants.Float(1), f, f)
+func radius(w abreast.Vectors) abreast.Vectors {
+	f, n := scaled(w), abreast.New(len(w))
+	f.Each(func(i int, v VecVirtual) {
+		VPSUBD(constants.Bits(rootHalf), v, n[i])
+		VPSRAD(Imm(exponent), n[i], n[i])
+		shift := YMM()
+		VPSLLD(Imm(exponent), n[i], shift)
+		VPSUBD(shift, v, v)
+		VSUBPS(constants.Float(1), v, v)
+		VPXOR(constants.Bits(1<<32-1), w[i], w[i])
+	})
+	below := scaled(w)
+	f.Each(func(i int, v VecVirtual) {
+		zero := YMM()
+		VXORPS(constants.Bits(signBit), below[i], below[i])
+		VPXOR(zero, zero, zero)
+		VPCMPEQD(zero, n[i], zero)
+		VBLENDVPS(zero, below[i], v, v)
+	})
 
-	VPXOR(constants.Bits(1<<32-1), w, complement)
-	below, zero := scaled(complement), shift
-	VXORPS(constants.Bits(signBit), below, below)
-	VPXOR(zero, zero, zero)
-	VPCMPEQD(zero, n, zero)
-	VBLENDVPS(zero, below, f, f)
-
-	log, square := polynomial(f, logCoeff), YMM()
-	VMULPS(f, f, square)
-	VFMADD213PS(f, square, log)
-	VCVTDQ2PS(n, n)
-	VFMADD231PS(constants.Float(ln2-ln2High), n, log)
-	VFMADD231PS(constants.Float(ln2High), n, log)
-	VMULPS(constants.Float(-2), log, log)
-	VSQRTPS(log, log)
+	log := f.Polynomial(coefficients(logCoeff))
+	log.Each(func(i int, v VecVirtual) {
+		square := YMM()
+		VMULPS(f[i], f[i], square)
+		VFMADD213PS(f[i], square, v)
+		VCVTDQ2PS(n[i], n[i])
+		VFMADD231PS(constants.Float(ln2-ln2High), n[i], v)
+		VFMADD231PS(constants.Float(ln2High), n[i], v)
+		VMULPS(constants.Float(-2), v, v)
+		VSQRTPS(v, v)
+	})
 	return log
 }
 
 // scaled is (w+½)·2⁻³², rounded once. The conversion knows signed integers
 // only, hence the two halves.
-func scaled(w VecVirtual) VecVirtual {
-	high, low := YMM(), YMM()
-	VPSRLD(Imm(16), w, high)
-	VCVTDQ2PS(high, high)
-	VPAND(constants.Bits(0xFFFF), w, low)
-	VCVTDQ2PS(low, low)
-	VADDPS(constants.Float(0.5), low, low)
-	VMULPS(constants.Float(0x1p-32), low, low)
-	VFMADD231PS(constants.Float(0x1p-16), high, low)
+func scaled(w abreast.Vectors) abreast.Vectors {
+	low := abreast.New(len(w))
+	w.Each(func(i int, v VecVirtual) {
+		high := YMM()
+		VPSRLD(Imm(16), v, high)
+		VCVTDQ2PS(high, high)
+		VPAND(constants.Bits(0xFFFF), v, low[i])
+		VCVTDQ2PS(low[i], low[i])
+		VADDPS(constants.Float(0.5), low[i], low[i])
+		VMULPS(constants.Float(0x1p-32), low[i], low[i])
+		VFMADD231PS(constants.Float(0x1p-16), high, low[i])
+	})
 	return low
 }
 
 // turn is the sine and the cosine of a·2⁻³² turns.
-func turn(a VecVirtual) (sin, cos VecVirtual) {
+func turn(a abreast.Vectors) (sin, cos abreast.Vectors) {
 	// a + 2²⁹ holds the number q of quarter turns in its two high bits, and
 	// below them the rest t·2²⁹, counted from −1 to 1 eighth.
-	t := YMM()
-	VPADDD(constants.Bits(eighth), a, a)
-	VPAND(constants.Bits(belowHalf), a, t)
-	VPSUBD(constants.Bits(eighth), t, t)
-	VCVTDQ2PS(t, t)
-	VMULPS(constants.Float(1.0/eighth), t, t)
-
-	square := YMM()
-	VMULPS(t, t, square)
-	s, c := polynomial(square, sinCoeff), polynomial(square, cosCoeff)
-	VMULPS(t, s, s)
-
-	swap, sign := t, square
-	VPSLLD(Imm(1), a, swap)
-	sin, cos = YMM(), YMM()
-	VBLENDVPS(swap, c, s, sin)
-	VBLENDVPS(swap, s, c, cos)
-	VPAND(constants.Bits(signBit), a, sign)
-	VXORPS(sign, sin, sin)
-	VPADDD(constants.Bits(quarter), a, sign)
-	VPAND(constants.Bits(signBit), sign, sign)
-	VXORPS(sign, cos, cos)
+	t, square := abreast.New(len(a)), abreast.New(len(a))
+	a.Each(func(i int, v VecVirtual) {
+		VPADDD(constants.Bits(eighth), v, v)
+		VPAND(constants.Bits(belowHalf), v, t[i])
+		VPSUBD(constants.Bits(eighth), t[i], t[i])
+		VCVTDQ2PS(t[i], t[i])
+		VMULPS(constants.Float(1.0/eighth), t[i], t[i])
+		VMULPS(t[i], t[i], square[i])
+	})
+	s, c := square.Polynomial(coefficients(sinCoeff)), square.Polynomial(coefficients(cosCoeff))
+	sin, cos = abreast.New(len(a)), abreast.New(len(a))
+	a.Each(func(i int, v VecVirtual) {
+		VMULPS(t[i], s[i], s[i])
+		swap, sign := t[i], square[i]
+		VPSLLD(Imm(1), v, swap)
+		VBLENDVPS(swap, c[i], s[i], sin[i])
+		VBLENDVPS(swap, s[i], c[i], cos[i])
+		VPAND(constants.Bits(signBit), v, sign)
+		VXORPS(sign, sin[i], sin[i])
+		VPADDD(constants.Bits(quarter), v, sign)
+		VPAND(constants.Bits(signBit), sign, sign)
+		VXORPS(sign, cos[i], cos[i])
+	})
 	return sin, cos
 }
 
-// polynomial is Σ c[k]·xᵏ by Horner's rule.
-func polynomial(x VecVirtual, c []float32) VecVirtual {
-	y := YMM()
-	last := len(c) - 1
-	VMOVAPS(constants.Float(c[last]), y)
-	for k := last - 1; k >= 0; k-- {
-		VFMADD213PS(constants.Float(c[k]), x, y)
+func coefficients(c []float32) []Op {
+	ops := make([]Op, len(c))
+	for k := range c {
+		ops[k] = constants.Float(c[k])
 	}
-	return y
+	return ops
 }

@@ -15,6 +15,7 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
 
+	"github.com/eidolon-hep/eidolon/asm/internal/abreast"
 	"github.com/eidolon-hep/eidolon/asm/internal/emit"
 )
 
@@ -75,16 +76,19 @@ func main() {
 		return out
 	})
 	draw("normalAVX2", "float32", "normal deviates", 32, func(words [groups]group) []VecVirtual {
+		var w, a abreast.Vectors
+		for half := range 2 {
+			w = append(w, merge(words[0][2*half], words[1][2*half]))
+			a = append(a, merge(words[0][2*half+1], words[1][2*half+1]))
+		}
+		x, y := boxMuller(w, a)
 		var deviates [groups][2]VecVirtual
 		for half := range 2 {
-			w := merge(words[0][2*half], words[1][2*half])
-			a := merge(words[0][2*half+1], words[1][2*half+1])
-			x, y := boxMuller(w, a)
 			first, second := YMM(), YMM()
-			VPSLLQ(Imm(32), y, first)
-			VPBLENDD(Imm(0xAA), first, x, first)
-			VPSRLQ(Imm(32), x, second)
-			VPBLENDD(Imm(0xAA), y, second, second)
+			VPSLLQ(Imm(32), y[half], first)
+			VPBLENDD(Imm(0xAA), first, x[half], first)
+			VPSRLQ(Imm(32), x[half], second)
+			VPBLENDD(Imm(0xAA), y[half], second, second)
 			deviates[0][half], deviates[1][half] = first, second
 		}
 		var out []VecVirtual

@@ -2,55 +2,69 @@
 // speed can be told as a part of it.
 //
 // A shared machine changes its speed from moment to moment. Hence a kernel and
-// the limit are measured in turn, in short windows, and the best window of one
-// is compared with the best window of the other.
+// its limit are measured in turn, in short windows, as [Measure] does it.
+//
+// A limit is a loop that does what a kernel cannot do without, and nothing
+// else: multiply-adds on registers, the instructions of an exponential with no
+// one waiting for another, loads from the second cache. Its work is counted in
+// the kernel's units, which is what the arguments of [FMA] and the others are
+// for: a kernel that does 2 flops in a unit of its work has the limit FMA(2).
 package limits
-
-import (
-	"math"
-	"time"
-)
 
 //go:generate go run ../../asm/limits -out limits_avx2_amd64.s -stubs limits_avx2_amd64.go -pkg limits
 
-const (
-	windows    = 40
-	window     = 500 * time.Microsecond
-	fmaFlops   = 12 * 8 * 2 // of one round of fma
-	fmaAtATime = 1 << 14
-)
-
-// Dense runs kernel, which does so many floating-point operations (a multiply
-// and an add count as two), and returns the best speeds that were seen in
-// GFLOP/s: the kernel's and that of multiply-adds in registers on the same
-// core. The second is 0 where the kernels run in pure Go.
-func Dense(flops float64, kernel func()) (speed, limit float64) {
-	kernel()
-	calls := 1
-	if once := best(1, 3, kernel); once < window {
-		calls = int(window/max(once, 1)) + 1
-	}
-	kernelTime, fmaTime := time.Duration(math.MaxInt64), time.Duration(math.MaxInt64)
-	for range windows {
-		kernelTime = min(kernelTime, best(calls, 1, kernel))
-		fmaTime = min(fmaTime, best(1, 1, func() { fma(fmaAtATime) }))
-	}
-	speed = flops * float64(calls) / float64(kernelTime.Nanoseconds())
-	if hasFMA {
-		limit = fmaFlops * fmaAtATime / float64(fmaTime.Nanoseconds())
-	}
-	return speed, limit
+// Work is something to be measured: a function, and how much a call of it does.
+// A Work is used by one goroutine at a time.
+type Work struct {
+	Amount float64
+	Run    func()
 }
 
-// best is the shortest time that so many calls took in so many attempts.
-func best(calls, attempts int, f func()) time.Duration {
-	shortest := time.Duration(math.MaxInt64)
-	for range attempts {
-		start := time.Now()
-		for range calls {
-			f()
-		}
-		shortest = min(shortest, time.Since(start))
+// Numbers of a YMM register, and how often a call of a limit does its loop.
+const (
+	lanes = 8
+	times = 1 << 10
+)
+
+// Available reports whether there are limits: the assembly is in use. Without
+// it the functions below return the zero Work.
+func Available() bool { return available }
+
+// FMA is as many fused multiply-adds on registers as can be. A unit of work is
+// so many floating-point operations, of which a multiply-add is two.
+func FMA(flops float64) Work { return loop(fma, 12*lanes*2/flops) }
+
+// Exp is the instructions of the exponential function of kernels/vmath. A unit
+// of work is so many exponentials.
+func Exp(count float64) Work { return loop(exp, 4*lanes/count) }
+
+// Divide is square roots and divisions. A unit of work is so many of each.
+func Divide(count float64) Work { return loop(divide, 4*lanes/count) }
+
+// Philox is the instructions of the generator of kernels/philox, without what
+// turns its words of 32 bits into deviates. A unit of work is so many words.
+func Philox(words float64) Work { return loop(philox, 8*4/words) }
+
+// Normal is the instructions of the normal deviates of kernels/philox. A unit of
+// work is so many deviates.
+func Normal(count float64) Work { return loop(normal, 32/count) }
+
+// Read is loads from the second cache. A unit of work is so many bytes.
+func Read(bytes float64) Work {
+	if !available {
+		return Work{}
 	}
-	return shortest
+	// Eight times most first caches, half of most second ones.
+	memory := make([]float32, 1<<16)
+	return Work{
+		Amount: float64(4*len(memory)) / bytes,
+		Run:    func() { read(&memory[0], len(memory)/64) },
+	}
+}
+
+func loop(f func(n int), amount float64) Work {
+	if !available {
+		return Work{}
+	}
+	return Work{Amount: times * amount, Run: func() { f(times) }}
 }

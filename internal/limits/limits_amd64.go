@@ -4,10 +4,11 @@ package limits
 
 import "github.com/eidolon-hep/eidolon/kernels/cpu"
 
-var hasFMA = cpu.AVX2
+var available = cpu.AVX2
 
-func fma(n int) {
-	if hasFMA {
-		fmaAVX2(n)
-	}
-}
+func fma(n int)              { fmaAVX2(n) }
+func exp(n int)              { expAVX2(n) }
+func divide(n int)           { divideAVX2(n) }
+func philox(n int)           { philoxAVX2(n) }
+func normal(n int)           { normalAVX2(n) }
+func read(p *float32, n int) { readAVX2(p, n) }

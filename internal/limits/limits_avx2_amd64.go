@@ -4,5 +4,27 @@
 
 package limits
 
-// fmaAVX2 does n ≥ 1 times 12 independent fused multiply-adds on registers.
+// fmaAVX2 does n ≥ 1 times twelve multiply-adds,
+// none of which waits for another.
 func fmaAVX2(n int)
+
+// expAVX2 does n ≥ 1 times the instructions of four exponentials of eight numbers,
+// none of which waits for another.
+func expAVX2(n int)
+
+// philoxAVX2 does n ≥ 1 times the instructions of eight blocks of Philox,
+// none of which waits for another.
+func philoxAVX2(n int)
+
+// normalAVX2 does n ≥ 1 times the instructions of 32 normal deviates,
+// none of which waits for another.
+func normalAVX2(n int)
+
+// divideAVX2 does n ≥ 1 times four square roots and four divisions of eight numbers,
+// none of which waits for another.
+func divideAVX2(n int)
+
+// readAVX2 loads n ≥ 1 times 64 floats from p on.
+//
+//go:noescape
+func readAVX2(p *float32, n int)

@@ -24,9 +24,11 @@
 // # Promises
 //
 // Row i of what [Forward] and [GradInput] compute depends on row i of their
-// input only, bit for bit, whatever m is. Nothing is allocated. Destinations must not overlap the other
-// arguments. Slices must have exactly the stated lengths: anything else is a
-// programmer's error and panics. Each of m, k and n may be 0.
+// input only, bit for bit, whatever m is. [SiLU] and [Tanh] are exact to 4 ULP for
+// all of float32, subnormal numbers and infinities included. Nothing is
+// allocated. Destinations must not overlap the other arguments. Slices must have
+// exactly the stated lengths: anything else is a programmer's error and panics.
+// Each of m, k and n may be 0.
 package dense
 
 import "fmt"

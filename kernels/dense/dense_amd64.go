@@ -180,12 +180,11 @@ func gradWeights(dw, db, x, dz []float32, m, k, n int) {
 		x := unsafe.SliceData(x[i*k:])
 		for j := 0; j < n; {
 			w := unsafe.SliceData(dw[min(j, len(dw)):])
-			if columns := n - j; columns >= 16 {
-				gather16(g, &db[j], &dz[i*n+j], rows, n, 16)
-				gradWeights16(w, x, g, rows, k, n, 16)
-				j += 16
+			if columns := min(n-j, 16); columns > 8 {
+				gather16(g, &db[j], &dz[i*n+j], rows, n, columns)
+				gradWeights16(w, x, g, rows, k, n, columns)
+				j += columns
 			} else {
-				columns = min(columns, 8)
 				gather8(g, &db[j], &dz[i*n+j], rows, n, columns)
 				gradWeights8(w, x, g, rows, k, n, columns)
 				j += columns

@@ -34,26 +34,25 @@ func forward8(y *float32, z *float32, x *float32, w *float32, b *float32, m int,
 //go:noescape
 func gradInput8(dx *float32, s *float32, dz *float32, w *float32, m int, n int, k int, act int)
 
-// gather16 copies 16 columns of m ≥ 1 rows of dz to dst, whose rows are 16 floats,
-// and adds their sums to db. columns is not used.
+// gather16 copies columns, 9 to 16, of m ≥ 1 rows of dz to dst, whose rows
+// are 16 floats, the rest zero, and adds their sums to db.
 //
 //go:noescape
 func gather16(dst *float32, db *float32, dz *float32, m int, n int, columns int)
 
-// gradWeights16 adds xᵀ·dz to 16 columns of dw, summing over m ≥ 1 rows.
-// dw points to the first of them, dz to the panel that gather16 made. columns is
-// not used.
+// gradWeights16 adds xᵀ·dz to columns, 9 to 16, of dw, summing over m ≥ 1 rows.
+// dw points to the first of them, dz to the panel that gather16 made.
 //
 //go:noescape
 func gradWeights16(dw *float32, x *float32, dz *float32, m int, k int, n int, columns int)
 
-// gather8 copies columns ≤ 8 columns of m ≥ 1 rows of dz to dst, whose rows
+// gather8 copies columns, 1 to 8, of m ≥ 1 rows of dz to dst, whose rows
 // are 8 floats, the rest zero, and adds their sums to db.
 //
 //go:noescape
 func gather8(dst *float32, db *float32, dz *float32, m int, n int, columns int)
 
-// gradWeights8 adds xᵀ·dz to columns ≤ 8 columns of dw, summing over m ≥ 1 rows.
+// gradWeights8 adds xᵀ·dz to columns, 1 to 8, of dw, summing over m ≥ 1 rows.
 // dw points to the first of them, dz to the panel that gather8 made.
 //
 //go:noescape

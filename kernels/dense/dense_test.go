@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/eidolon-hep/eidolon/kernels/internal/guard"
 )
 
 const epsilon = 0x1p-24 // the relative error of one rounding
@@ -15,181 +17,196 @@ var activations = []Activation{None, ReLU, LeakyReLU, SiLU, Tanh}
 // sizes holds every size up to 70 near which a block begins or ends.
 var sizes = []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 18, 19, 21, 23, 24, 25, 31, 32, 33, 40, 43, 47, 48, 49, 63, 64, 65, 66, 70}
 
-// sweep calls f with each of the three sizes going through 0…70 while the
+// sweep calls check with each of the three sizes going through 0…70 while the
 // other two are drawn from sizes.
-func sweep(t *testing.T, f func(t *testing.T, rnd *rand.Rand, m, k, n int)) {
+func sweep(t *testing.T, check func(t *testing.T, rnd *rand.Rand, m, k, n int)) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	any := func() int { return sizes[rnd.IntN(len(sizes))] }
 	for i := range 71 {
 		for range 4 {
-			f(t, rnd, i, any(), any())
-			f(t, rnd, any(), i, any())
-			f(t, rnd, any(), any(), i)
+			check(t, rnd, i, any(), any())
+			check(t, rnd, any(), i, any())
+			check(t, rnd, any(), any(), i)
 		}
 	}
 	for _, c := range [][3]int{{300, 8, 128}, {97, 128, 16}, {64, 600, 24}, {131, 17, 200}, {5, 300, 3}} {
-		f(t, rnd, c[0], c[1], c[2])
+		check(t, rnd, c[0], c[1], c[2])
 	}
 }
 
-// TestPack finds every weight in its panel.
-func TestPack(t *testing.T) {
-	sweep(t, func(t *testing.T, rnd *rand.Rand, _, k, n int) {
-		name := fmt.Sprintf("k=%d n=%d", k, n)
-		w := normal(rnd, k*n)
-		wp, wtp, twin := guarded(rnd, PackedLen(k, n)), guarded(rnd, PackedLen(n, k)), guarded(rnd, PackedLen(n, k))
-		Pack(wp.inside, w.inside, k, n)
-		PackT(wtp.inside, w.inside, k, n)
-		packTPure(twin.inside, w.inside, k, n)
-		same(t, name+" PackT", wtp.inside, twin.inside)
+func TestPack(t *testing.T)        { sweep(t, checkPack) }
+func TestForward(t *testing.T)     { sweep(t, checkForward) }
+func TestGradInput(t *testing.T)   { sweep(t, checkGradInput) }
+func TestGradWeights(t *testing.T) { sweep(t, checkGradWeights) }
 
-		transposed := make([]float32, k*n)
-		for p := range k {
-			for j := range n {
-				transposed[j*k+p] = w.inside[p*n+j]
-			}
-		}
-		Pack(twin.inside, transposed, n, k)
-		same(t, name+" Pack of the transpose", wtp.inside, twin.inside)
+// The seeds of the fuzz targets are run by every test.
+func FuzzPack(f *testing.F)        { fuzz(f, checkPack) }
+func FuzzForward(f *testing.F)     { fuzz(f, checkForward) }
+func FuzzGradInput(f *testing.F)   { fuzz(f, checkGradInput) }
+func FuzzGradWeights(f *testing.F) { fuzz(f, checkGradWeights) }
 
-		rest := wp.inside
-		for j := 0; j < n; {
-			start, width := panel(j, n)
-			for p := range k {
-				for c := range width {
-					var want float32
-					if start+c < n {
-						want = w.inside[p*n+start+c]
-					}
-					if got := rest[p*width+c]; got != want {
-						t.Fatalf("%s: weight [%d,%d] is %v, want %v", name, p, start+c, got, want)
-					}
-				}
-			}
-			rest = rest[k*width:]
-			j = start + width
-		}
-		if len(rest) != 0 {
-			t.Fatalf("%s: %d floats too many", name, len(rest))
-		}
-		for _, s := range []slice{w, wp, wtp, twin} {
-			s.check(t, name)
-		}
+func fuzz(f *testing.F, check func(t *testing.T, rnd *rand.Rand, m, k, n int)) {
+	for _, size := range []uint8{1, 7, 16, 43, 130} {
+		f.Add(uint64(size), size, size/2, 2*size+1)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, m, k, n uint8) {
+		check(t, rand.New(rand.NewPCG(seed, 0)), int(m), int(k), int(n))
 	})
 }
 
-func TestForward(t *testing.T) {
-	sweep(t, func(t *testing.T, rnd *rand.Rand, m, k, n int) {
-		act := activations[rnd.IntN(len(activations))]
-		name := fmt.Sprintf("m=%d k=%d n=%d %v", m, k, n, act)
-		x, w, b := normal(rnd, m*k), normal(rnd, k*n), normal(rnd, n)
-		wp := guarded(rnd, PackedLen(k, n))
-		y, z := guarded(rnd, m*n), guarded(rnd, m*n)
-		Pack(wp.inside, w.inside, k, n)
-		Forward(y.inside, z.inside, x.inside, wp.inside, b.inside, m, k, n, act)
-		alone := guarded(rnd, m*n)
-		Forward(alone.inside, nil, x.inside, wp.inside, b.inside, m, k, n, act)
-		twinY, twinZ := guarded(rnd, m*n), guarded(rnd, m*n)
-		forwardPure(twinY.inside, twinZ.inside, x.inside, wp.inside, b.inside, m, k, n, act)
+// checkPack finds every weight in its panel.
+func checkPack(t *testing.T, rnd *rand.Rand, _, k, n int) {
+	name := fmt.Sprintf("k=%d n=%d", k, n)
+	w := guard.Normal[float32](rnd, k*n)
+	wp, wtp, twin := guard.New[float32](rnd, PackedLen(k, n)), guard.New[float32](rnd, PackedLen(n, k)), guard.New[float32](rnd, PackedLen(n, k))
+	Pack(wp.Inside, w.Inside, k, n)
+	PackT(wtp.Inside, w.Inside, k, n)
+	packTPure(twin.Inside, w.Inside, k, n)
+	same(t, name+" PackT", wtp.Inside, twin.Inside)
 
-		for i := range m {
-			for j := range n {
-				want, size := float64(b.inside[j]), math.Abs(float64(b.inside[j]))
-				for p := range k {
-					term := float64(x.inside[i*k+p]) * float64(w.inside[p*n+j])
-					want += term
-					size += math.Abs(term)
-				}
-				bound := float64(k+2) * epsilon * size
-				at := i*n + j
-				near(t, name, "z", at, z.inside, want, bound)
-				near(t, name, "twin's z", at, twinZ.inside, want, bound)
-				bound = 1.1*bound + 8*epsilon*math.Abs(want)
-				near(t, name, "y", at, y.inside, activate(act, want), bound)
-				near(t, name, "twin's y", at, twinY.inside, activate(act, want), bound)
-			}
-		}
-		same(t, name+" without z", alone.inside, y.inside)
-		for _, s := range []slice{x, w, b, wp, y, z, alone, twinY, twinZ} {
-			s.check(t, name)
-		}
-	})
-}
-
-func TestGradInput(t *testing.T) {
-	sweep(t, func(t *testing.T, rnd *rand.Rand, m, k, n int) {
-		act := activations[rnd.IntN(len(activations))]
-		name := fmt.Sprintf("m=%d k=%d n=%d %v", m, k, n, act)
-		dz, w, s := normal(rnd, m*n), normal(rnd, k*n), normal(rnd, m*k)
-		if act != SiLU {
-			activatePure(s.inside, act)
-		}
-		wtp := guarded(rnd, PackedLen(n, k))
-		dx, twin := guarded(rnd, m*k), guarded(rnd, m*k)
-		PackT(wtp.inside, w.inside, k, n)
-		GradInput(dx.inside, dz.inside, wtp.inside, s.inside, m, k, n, act)
-		gradInputPure(twin.inside, dz.inside, wtp.inside, s.inside, m, k, n, act)
-
-		for i := range m {
-			for p := range k {
-				var want, size float64
-				for j := range n {
-					term := float64(dz.inside[i*n+j]) * float64(w.inside[p*n+j])
-					want += term
-					size += math.Abs(term)
-				}
-				d := derivative(act, float64(s.inside[i*k+p]))
-				bound := float64(n+8) * epsilon * size * max(1, math.Abs(d))
-				near(t, name, "dx", i*k+p, dx.inside, want*d, bound)
-				near(t, name, "twin's dx", i*k+p, twin.inside, want*d, bound)
-			}
-		}
-		for _, s := range []slice{dz, w, s, wtp, dx, twin} {
-			s.check(t, name)
-		}
-	})
-}
-
-func TestGradWeights(t *testing.T) {
-	sweep(t, func(t *testing.T, rnd *rand.Rand, m, k, n int) {
-		name := fmt.Sprintf("m=%d k=%d n=%d", m, k, n)
-		x, dz := normal(rnd, m*k), normal(rnd, m*n)
-		dw, db := normal(rnd, k*n), normal(rnd, n)
-		twinW, twinB := guarded(rnd, k*n), guarded(rnd, n)
-		copy(twinW.inside, dw.inside)
-		copy(twinB.inside, db.inside)
-		startW := append([]float32(nil), dw.inside...)
-		startB := append([]float32(nil), db.inside...)
-		GradWeights(dw.inside, db.inside, x.inside, dz.inside, m, k, n)
-		gradWeightsPure(twinW.inside, twinB.inside, x.inside, dz.inside, m, k, n)
-
+	transposed := make([]float32, k*n)
+	for p := range k {
 		for j := range n {
-			for p := -1; p < k; p++ { // −1 is the bias: a column of ones
-				what, start, got, twin := "db", startB, db.inside, twinB.inside
-				at := j
-				if p >= 0 {
-					what, start, got, twin = "dw", startW, dw.inside, twinW.inside
-					at = p*n + j
+			transposed[j*k+p] = w.Inside[p*n+j]
+		}
+	}
+	Pack(twin.Inside, transposed, n, k)
+	same(t, name+" Pack of the transpose", wtp.Inside, twin.Inside)
+
+	rest := wp.Inside
+	for j := 0; j < n; {
+		start, width := panel(j, n)
+		for p := range k {
+			for c := range width {
+				var want float32
+				if start+c < n {
+					want = w.Inside[p*n+start+c]
 				}
-				want := float64(start[at])
-				size := math.Abs(want)
-				for i := range m {
-					term := float64(dz.inside[i*n+j])
-					if p >= 0 {
-						term *= float64(x.inside[i*k+p])
-					}
-					want += term
-					size += math.Abs(term)
+				if got := rest[p*width+c]; got != want {
+					t.Fatalf("%s: weight [%d,%d] is %v, want %v", name, p, start+c, got, want)
 				}
-				bound := float64(m+2) * epsilon * size
-				near(t, name, what, at, got, want, bound)
-				near(t, name, "twin of "+what, at, twin, want, bound)
 			}
 		}
-		for _, s := range []slice{x, dz, dw, db, twinW, twinB} {
-			s.check(t, name)
+		rest = rest[k*width:]
+		j = start + width
+	}
+	if len(rest) != 0 {
+		t.Fatalf("%s: %d floats too many", name, len(rest))
+	}
+	for _, s := range []guard.Slice[float32]{w, wp, wtp, twin} {
+		s.Filled(t, name)
+	}
+}
+
+// checkForward compares a layer, with and without z, with float64.
+func checkForward(t *testing.T, rnd *rand.Rand, m, k, n int) {
+	act := activations[rnd.IntN(len(activations))]
+	name := fmt.Sprintf("m=%d k=%d n=%d %v", m, k, n, act)
+	x, w, b := guard.Normal[float32](rnd, m*k), guard.Normal[float32](rnd, k*n), guard.Normal[float32](rnd, n)
+	wp := guard.New[float32](rnd, PackedLen(k, n))
+	y, z := guard.New[float32](rnd, m*n), guard.New[float32](rnd, m*n)
+	Pack(wp.Inside, w.Inside, k, n)
+	Forward(y.Inside, z.Inside, x.Inside, wp.Inside, b.Inside, m, k, n, act)
+	alone := guard.New[float32](rnd, m*n)
+	Forward(alone.Inside, nil, x.Inside, wp.Inside, b.Inside, m, k, n, act)
+	twinY, twinZ := guard.New[float32](rnd, m*n), guard.New[float32](rnd, m*n)
+	forwardPure(twinY.Inside, twinZ.Inside, x.Inside, wp.Inside, b.Inside, m, k, n, act)
+
+	for i := range m {
+		for j := range n {
+			want, size := float64(b.Inside[j]), math.Abs(float64(b.Inside[j]))
+			for p := range k {
+				term := float64(x.Inside[i*k+p]) * float64(w.Inside[p*n+j])
+				want += term
+				size += math.Abs(term)
+			}
+			bound := float64(k+2) * epsilon * size
+			at := i*n + j
+			near(t, name, "z", at, z.Inside, want, bound)
+			near(t, name, "twin's z", at, twinZ.Inside, want, bound)
+			bound = 1.1*bound + 8*epsilon*math.Abs(want)
+			near(t, name, "y", at, y.Inside, activate(act, want), bound)
+			near(t, name, "twin's y", at, twinY.Inside, activate(act, want), bound)
 		}
-	})
+	}
+	same(t, name+" without z", alone.Inside, y.Inside)
+	for _, s := range []guard.Slice[float32]{x, w, b, wp, y, z, alone, twinY, twinZ} {
+		s.Filled(t, name)
+	}
+}
+
+// checkGradInput compares the gradient of the inputs with float64.
+func checkGradInput(t *testing.T, rnd *rand.Rand, m, k, n int) {
+	act := activations[rnd.IntN(len(activations))]
+	name := fmt.Sprintf("m=%d k=%d n=%d %v", m, k, n, act)
+	dz, w, s := guard.Normal[float32](rnd, m*n), guard.Normal[float32](rnd, k*n), guard.Normal[float32](rnd, m*k)
+	if act != SiLU {
+		activatePure(s.Inside, act)
+	}
+	wtp := guard.New[float32](rnd, PackedLen(n, k))
+	dx, twin := guard.New[float32](rnd, m*k), guard.New[float32](rnd, m*k)
+	PackT(wtp.Inside, w.Inside, k, n)
+	GradInput(dx.Inside, dz.Inside, wtp.Inside, s.Inside, m, k, n, act)
+	gradInputPure(twin.Inside, dz.Inside, wtp.Inside, s.Inside, m, k, n, act)
+
+	for i := range m {
+		for p := range k {
+			var want, size float64
+			for j := range n {
+				term := float64(dz.Inside[i*n+j]) * float64(w.Inside[p*n+j])
+				want += term
+				size += math.Abs(term)
+			}
+			d := derivative(act, float64(s.Inside[i*k+p]))
+			bound := float64(n+8) * epsilon * size * max(1, math.Abs(d))
+			near(t, name, "dx", i*k+p, dx.Inside, want*d, bound)
+			near(t, name, "twin's dx", i*k+p, twin.Inside, want*d, bound)
+		}
+	}
+	for _, s := range []guard.Slice[float32]{dz, w, s, wtp, dx, twin} {
+		s.Filled(t, name)
+	}
+}
+
+// checkGradWeights compares the gradients of weights and bias with float64.
+func checkGradWeights(t *testing.T, rnd *rand.Rand, m, k, n int) {
+	name := fmt.Sprintf("m=%d k=%d n=%d", m, k, n)
+	x, dz := guard.Normal[float32](rnd, m*k), guard.Normal[float32](rnd, m*n)
+	dw, db := guard.Normal[float32](rnd, k*n), guard.Normal[float32](rnd, n)
+	twinW, twinB := guard.New[float32](rnd, k*n), guard.New[float32](rnd, n)
+	copy(twinW.Inside, dw.Inside)
+	copy(twinB.Inside, db.Inside)
+	startW := append([]float32(nil), dw.Inside...)
+	startB := append([]float32(nil), db.Inside...)
+	GradWeights(dw.Inside, db.Inside, x.Inside, dz.Inside, m, k, n)
+	gradWeightsPure(twinW.Inside, twinB.Inside, x.Inside, dz.Inside, m, k, n)
+
+	for j := range n {
+		for p := -1; p < k; p++ { // −1 is the bias: a column of ones
+			what, start, got, twin := "db", startB, db.Inside, twinB.Inside
+			at := j
+			if p >= 0 {
+				what, start, got, twin = "dw", startW, dw.Inside, twinW.Inside
+				at = p*n + j
+			}
+			want := float64(start[at])
+			size := math.Abs(want)
+			for i := range m {
+				term := float64(dz.Inside[i*n+j])
+				if p >= 0 {
+					term *= float64(x.Inside[i*k+p])
+				}
+				want += term
+				size += math.Abs(term)
+			}
+			bound := float64(m+2) * epsilon * size
+			near(t, name, what, at, got, want, bound)
+			near(t, name, "twin of "+what, at, twin, want, bound)
+		}
+	}
+	for _, s := range []guard.Slice[float32]{x, dz, dw, db, twinW, twinB} {
+		s.Filled(t, name)
+	}
 }
 
 // TestManyRows shows that the error of a weight's gradient does not grow with
@@ -230,8 +247,8 @@ func TestRowsAreIndependent(t *testing.T) {
 	for _, c := range [][2]int{{3, 3}, {7, 8}, {16, 12}, {43, 21}, {40, 64}} {
 		k, n := c[0], c[1]
 		const m = 37
-		x, w, b, s := normal(rnd, m*k).inside, normal(rnd, k*n).inside, normal(rnd, n).inside, normal(rnd, m*k).inside
-		dz := normal(rnd, m*n).inside
+		x, w, b, s := guard.Normal[float32](rnd, m*k).Inside, guard.Normal[float32](rnd, k*n).Inside, guard.Normal[float32](rnd, n).Inside, guard.Normal[float32](rnd, m*k).Inside
+		dz := guard.Normal[float32](rnd, m*n).Inside
 		wp, wtp := make([]float32, PackedLen(k, n)), make([]float32, PackedLen(n, k))
 		Pack(wp, w, k, n)
 		PackT(wtp, w, k, n)
@@ -240,7 +257,7 @@ func TestRowsAreIndependent(t *testing.T) {
 			Forward(y, nil, x, wp, b, m, k, n, act)
 			GradInput(dx, dz, wtp, s, m, k, n, act)
 			for first := range m {
-				for _, rows := range []int{1, 5, 6, 9, 13, m - first} {
+				for _, rows := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, m - first} {
 					if first+rows > m {
 						continue
 					}
@@ -257,32 +274,90 @@ func TestRowsAreIndependent(t *testing.T) {
 	}
 }
 
-// TestNonFinite follows NaN and infinities through every activation.
-func TestNonFinite(t *testing.T) {
-	nan, inf := float32(math.NaN()), float32(math.Inf(1))
-	in := []float32{nan, inf, -inf, 0, 3e38, -3e38, 100, -100}
-	want := map[Activation][]float32{
-		None:      in,
-		ReLU:      {nan, inf, 0, 0, 3e38, 0, 100, 0},
-		LeakyReLU: {nan, inf, -inf, 0, 3e38, -3e36, 100, -1},
-		Tanh:      {nan, 1, -1, 0, 1, -1, 1, -1},
-		SiLU:      {nan, inf, nan, 0, 3e38, 0, 100, 0},
+// TestActivations has every activation, and the derivative of SiLU, of numbers
+// of all magnitudes, compared with float64.
+func TestActivations(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(9, 10))
+	var z []float32
+	for exponent := range uint32(256) {
+		for range 150 {
+			z = append(z, math.Float32frombits(exponent<<23|rnd.Uint32()&(1<<31|1<<23-1)))
+		}
 	}
+	for _, v := range []float64{0, 1, 10, 17.3, 21.9, 22, 22.1, 87.3, 88.7, 103.9, 104, 108.7, 108.8, 109, math.MaxFloat32, math.Inf(1)} {
+		z = append(z, float32(v), float32(-v))
+	}
+	checkActivations(t, z)
+}
+
+func FuzzActivations(f *testing.F) {
+	for _, z := range []float32{-1.2784645, -103.97, 1e-45, 3e38} {
+		f.Add(math.Float32bits(z))
+	}
+	f.Fuzz(func(t *testing.T, bits uint32) { checkActivations(t, []float32{math.Float32frombits(bits)}) })
+}
+
+func checkActivations(t *testing.T, z []float32) {
+	n := len(z)
+	ones, y, dx := make([]float32, n), make([]float32, n), make([]float32, n)
+	for i := range ones {
+		ones[i] = 1
+	}
+	wtp := make([]float32, PackedLen(1, n))
+	PackT(wtp, ones, n, 1)
 	for _, act := range activations {
-		for n := 1; n <= 20; n++ {
-			y, b := make([]float32, 2*n), make([]float32, n)
-			for i := range b {
-				b[i] = in[i%len(in)]
+		Forward(y, nil, nil, nil, z, 1, 0, n, act)
+		for i, z := range z {
+			want := activate(act, float64(z))
+			if bound := 4 * spacing(want); !close(float64(y[i]), want, bound) {
+				t.Fatalf("%v(%v) = %v, want %v ± %v", act, z, y[i], want, bound)
 			}
-			Forward(y, nil, nil, nil, b, 2, 0, n, act)
-			for i, v := range y {
-				w := want[act][i%n%len(in)]
-				if act == SiLU && math.IsInf(float64(b[i%n]), -1) {
-					continue // −∞·0 may be NaN or the limit, 0
+		}
+	}
+	GradInput(dx, ones[:1], wtp, z, 1, n, 1, SiLU)
+	for i, z := range z {
+		want := derivative(SiLU, float64(z))
+		if bound := 6 * spacing(max(math.Abs(want), min(math.Abs(float64(z)), 1)*math.Exp(min(0, float64(z))))); !close(float64(dx[i]), want, bound) {
+			t.Fatalf("SiLU'(%v) = %v, want %v ± %v", z, dx[i], want, bound)
+		}
+	}
+}
+
+// spacing is the distance of the float32 around v.
+func spacing(v float64) float64 {
+	_, exponent := math.Frexp(v)
+	return math.Ldexp(1, max(exponent-24, -149))
+}
+
+// close tells whether got is want as near as bound, infinite with it or NaN
+// with it.
+func close(got, want, bound float64) bool {
+	if math.IsInf(want, 0) || math.IsNaN(want) {
+		return got == want || math.IsNaN(got) && math.IsNaN(want)
+	}
+	return math.Abs(got-want) <= bound
+}
+
+// TestNothingIsReadOutside lets every slice end where readable memory ends.
+func TestNothingIsReadOutside(t *testing.T) {
+	slices := make([]func(int) []float32, 9)
+	for i := range slices {
+		slices[i] = guard.AtPageEnd[float32](t, 1<<10)
+	}
+	for _, m := range []int{1, 2, 5, 6, 7, 11, 12, 13, 25} {
+		for _, k := range []int{0, 1, 3, 4, 5, 7, 8, 9, 16, 17, 21} {
+			for _, n := range []int{1, 2, 3, 7, 8, 9, 15, 16, 17, 23, 24, 25, 33} {
+				y, z, x, b, w := slices[0](m*n), slices[1](m*n), slices[2](m*k), slices[3](n), slices[4](k*n)
+				wp, wtp := slices[5](PackedLen(k, n)), slices[6](PackedLen(n, k))
+				dx, db := slices[7](m*k), slices[8](n)
+				Pack(wp, w, k, n)
+				PackT(wtp, w, k, n)
+				for _, act := range activations {
+					Forward(y, z, x, wp, b, m, k, n, act)
+					Forward(y, nil, x, wp, b, m, k, n, act)
+					GradInput(dx, y, wtp, x, m, k, n, act)
 				}
-				if math.IsNaN(float64(w)) != math.IsNaN(float64(v)) || math.Abs(float64(v-w)) > 1e-6*math.Abs(float64(w))+1e-38 {
-					t.Errorf("%v(%v) = %v, want %v", act, b[i%n], v, w)
-				}
+				GradWeights(w, db, x, y, m, k, n)
 			}
 		}
 	}
@@ -291,7 +366,7 @@ func TestNonFinite(t *testing.T) {
 func TestNoAllocations(t *testing.T) {
 	const m, k, n = 50, 21, 43
 	rnd := rand.New(rand.NewPCG(7, 8))
-	x, w, b := normal(rnd, m*k).inside, normal(rnd, k*n).inside, normal(rnd, n).inside
+	x, w, b := guard.Normal[float32](rnd, m*k).Inside, guard.Normal[float32](rnd, k*n).Inside, guard.Normal[float32](rnd, n).Inside
 	y, z := make([]float32, m*n), make([]float32, m*n)
 	wp, wtp := make([]float32, PackedLen(k, n)), make([]float32, PackedLen(n, k))
 	allocs := testing.AllocsPerRun(5, func() {
@@ -367,7 +442,8 @@ func ExampleForward() {
 	// Output: [2.5 1 0 3]
 }
 
-// activate and derivative are the activations in float64.
+// activate and derivative are the activations in float64, with SiLU's limits at
+// infinity.
 func activate(act Activation, v float64) float64 {
 	switch act {
 	case ReLU:
@@ -375,6 +451,9 @@ func activate(act Activation, v float64) float64 {
 	case LeakyReLU:
 		return math.Max(0.01*v, v)
 	case SiLU:
+		if v < -700 {
+			return 0
+		}
 		return v / (1 + math.Exp(-v))
 	case Tanh:
 		return math.Tanh(v)
@@ -388,6 +467,8 @@ func derivative(act Activation, s float64) float64 {
 		return 0
 	case act == LeakyReLU && s <= 0:
 		return 0.01
+	case act == SiLU && math.Abs(s) > 700:
+		return (1 + math.Copysign(1, s)) / 2
 	case act == SiLU:
 		e := math.Exp(-s)
 		return 1/(1+e) + s*e/((1+e)*(1+e))
@@ -395,43 +476,6 @@ func derivative(act Activation, s float64) float64 {
 		return 1 - s*s
 	}
 	return 1
-}
-
-// slice is a slice of floats, at any alignment, between guards.
-type slice struct {
-	inside []float32
-	all    []float32
-	start  int
-}
-
-const guard = 24
-
-func guarded(rnd *rand.Rand, n int) slice {
-	start := guard + rnd.IntN(8)
-	all := make([]float32, start+n+guard)
-	for i := range all {
-		all[i] = float32(math.NaN())
-	}
-	return slice{all[start : start+n : start+n], all, start}
-}
-
-func normal(rnd *rand.Rand, n int) slice {
-	s := guarded(rnd, n)
-	for i := range s.inside {
-		s.inside[i] = float32(rnd.NormFloat64())
-	}
-	return s
-}
-
-// check reports a write outside the slice or a NaN in it.
-func (s slice) check(t *testing.T, name string) {
-	t.Helper()
-	for i, v := range s.all {
-		inside := i >= s.start && i < s.start+len(s.inside)
-		if math.IsNaN(float64(v)) == inside {
-			t.Fatalf("%s: found %v at %d of a slice of %d", name, v, i-s.start, len(s.inside))
-		}
-	}
 }
 
 // near reports that element at of a result is further than bound from want.

@@ -149,7 +149,8 @@ func activatePure(y []float32, act Activation) {
 		}
 	case SiLU:
 		for i, v := range y {
-			y[i] = float32(float64(v) * sigmoid(float64(v)))
+			v := math.Max(float64(v), -far)
+			y[i] = float32(v * sigmoid(v))
 		}
 	case Tanh:
 		for i, v := range y {
@@ -174,7 +175,7 @@ func derivePure(dx, s []float32, act Activation) {
 		}
 	case SiLU:
 		for i, v := range s {
-			v := float64(v)
+			v := math.Max(-far, math.Min(far, float64(v)))
 			dx[i] *= float32(sigmoid(v) * (1 + v*sigmoid(-v)))
 		}
 	case Tanh:
@@ -183,5 +184,9 @@ func derivePure(dx, s []float32, act Activation) {
 		}
 	}
 }
+
+// far is beyond what matters to a sigmoid; an infinite number times its limit 0
+// would be NaN.
+const far = 800
 
 func sigmoid(v float64) float64 { return 1 / (1 + math.Exp(-v)) }

@@ -5,53 +5,68 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/eidolon-hep/eidolon/kernels/internal/guard"
 )
 
-// TestUpdate follows the formula of the docstring in float64 for some steps,
-// for every length near a block's edge, at every alignment.
 func TestUpdate(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for n := range 140 {
-		a := Adam{Rate: 1e-2, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Decay: 0.05}
-		w, m, v, g := guarded(rnd, n), guarded(rnd, n), guarded(rnd, n), guarded(rnd, n)
-		pw, pm, pv := make([]float32, n), make([]float32, n), make([]float32, n)
-		rw, rm, rv := make([]float64, n), make([]float64, n), make([]float64, n)
+		checkUpdate(t, rnd, n)
+	}
+}
+
+func FuzzUpdate(f *testing.F) {
+	f.Add(uint64(1), uint16(77))
+	f.Fuzz(func(t *testing.T, seed uint64, n uint16) {
+		checkUpdate(t, rand.New(rand.NewPCG(seed, 0)), int(n)%2048)
+	})
+}
+
+// checkUpdate follows the formula of the docstring in float64 for some steps, at
+// any alignment.
+func checkUpdate(t *testing.T, rnd *rand.Rand, n int) {
+	a := Adam{Rate: 1e-2, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Decay: 0.05}
+	w, m, v, g := guard.New[float32](rnd, n), guard.New[float32](rnd, n), guard.New[float32](rnd, n), guard.New[float32](rnd, n)
+	pw, pm, pv := make([]float32, n), make([]float32, n), make([]float32, n)
+	rw, rm, rv := make([]float64, n), make([]float64, n), make([]float64, n)
+	for i := range n {
+		w.Inside[i] = float32(rnd.NormFloat64())
+		m.Inside[i], v.Inside[i] = 0, 0
+		pw[i], rw[i] = w.Inside[i], float64(w.Inside[i])
+	}
+	const scale = 0.25
+	for a.Step = 1; a.Step <= 5; a.Step++ {
 		for i := range n {
-			w.inside[i] = float32(rnd.NormFloat64())
-			m.inside[i], v.inside[i] = 0, 0
-			pw[i], rw[i] = w.inside[i], float64(w.inside[i])
-		}
-		const scale = 0.25
-		for a.Step = 1; a.Step <= 5; a.Step++ {
-			for i := range n {
-				g.inside[i] = float32(rnd.NormFloat64() * math.Exp(3*rnd.NormFloat64()))
-				if i%7 == 3 {
-					g.inside[i] = 0
-				}
+			g.Inside[i] = float32(rnd.NormFloat64() * math.Exp(3*rnd.NormFloat64()))
+			if i%7 == 3 {
+				g.Inside[i] = 0
 			}
-			a.Update(w.inside, m.inside, v.inside, g.inside, scale)
-			c := a.constants(scale)
-			adamPure(pw, pm, pv, g.inside, &c)
-			for i := range n {
-				r := scale * float64(g.inside[i])
-				b1, b2 := float64(a.Beta1), float64(a.Beta2)
-				rm[i] = b1*rm[i] + (1-b1)*r
-				rv[i] = b2*rv[i] + (1-b2)*r*r
-				mHat := rm[i] / (1 - math.Pow(b1, float64(a.Step)))
-				vHat := rv[i] / (1 - math.Pow(b2, float64(a.Step)))
-				rw[i] -= float64(a.Rate) * (mHat/(math.Sqrt(vHat)+float64(a.Epsilon)) + float64(a.Decay)*rw[i])
-				for _, got := range [][3]float32{{w.inside[i], m.inside[i], v.inside[i]}, {pw[i], pm[i], pv[i]}} {
-					if math.Abs(float64(got[0])-rw[i]) > 1e-6*(math.Abs(rw[i])+float64(a.Rate)) ||
-						math.Abs(float64(got[1])-rm[i]) > 1e-6*math.Sqrt(rv[i]) ||
-						math.Abs(float64(got[2])-rv[i]) > 2e-6*rv[i] {
-						t.Fatalf("n=%d step %d [%d]: w, m, v = %v, want %v %v %v", n, a.Step, i, got, rw[i], rm[i], rv[i])
-					}
+		}
+		a.Update(w.Inside, m.Inside, v.Inside, g.Inside, scale)
+		c := a.constants(scale)
+		adamPure(pw, pm, pv, g.Inside, &c)
+		for i := range n {
+			r := scale * float64(g.Inside[i])
+			b1, b2 := float64(a.Beta1), float64(a.Beta2)
+			rm[i] = b1*rm[i] + (1-b1)*r
+			rv[i] = b2*rv[i] + (1-b2)*r*r
+			mHat := rm[i] / (1 - math.Pow(b1, float64(a.Step)))
+			vHat := rv[i] / (1 - math.Pow(b2, float64(a.Step)))
+			rw[i] -= float64(a.Rate) * (mHat/(math.Sqrt(vHat)+float64(a.Epsilon)) + float64(a.Decay)*rw[i])
+			for _, got := range [][3]float32{{w.Inside[i], m.Inside[i], v.Inside[i]}, {pw[i], pm[i], pv[i]}} {
+				// By Cauchy's inequality the terms of m sum up to 7·√v at most, and w
+				// has moved by few rates.
+				if math.Abs(float64(got[0])-rw[i]) > 1e-6*math.Abs(rw[i])+5e-6*float64(a.Rate) ||
+					math.Abs(float64(got[1])-rm[i]) > 4e-6*math.Sqrt(rv[i]) ||
+					math.Abs(float64(got[2])-rv[i]) > 2e-6*rv[i] {
+					t.Fatalf("n=%d step %d [%d]: w, m, v = %v, want %v %v %v", n, a.Step, i, got, rw[i], rm[i], rv[i])
 				}
 			}
 		}
-		for _, s := range []slice{w, m, v, g} {
-			s.check(t, fmt.Sprintf("n=%d", n))
-		}
+	}
+	for _, s := range []guard.Slice[float32]{w, m, v, g} {
+		s.Filled(t, fmt.Sprintf("n=%d", n))
 	}
 }
 
@@ -89,6 +104,19 @@ func TestUpdateInPieces(t *testing.T) {
 	}
 }
 
+// TestNothingIsReadOutside lets every slice end where readable memory ends.
+func TestNothingIsReadOutside(t *testing.T) {
+	slices := make([]func(int) []float32, 4)
+	for i := range slices {
+		slices[i] = guard.AtPageEnd[float32](t, 100)
+	}
+	for n := range 100 {
+		g := slices[3](n)
+		Adam{Step: 1}.Update(slices[0](n), slices[1](n), slices[2](n), g, 1)
+		SumSquares(g)
+	}
+}
+
 func TestSumSquares(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
 	lengths := []int{1000, 1 << 20}
@@ -96,18 +124,7 @@ func TestSumSquares(t *testing.T) {
 		lengths = append(lengths, n)
 	}
 	for _, n := range lengths {
-		g := guarded(rnd, n)
-		var want float64
-		for i := range g.inside {
-			g.inside[i] = float32(1 + rnd.NormFloat64())
-			want += float64(g.inside[i]) * float64(g.inside[i])
-		}
-		for name, got := range map[string]float64{"SumSquares": SumSquares(g.inside), "twin": sumSquaresPure(g.inside)} {
-			if !(math.Abs(got-want) <= 1e-12*want) {
-				t.Errorf("%s of %d: got %v, want %v", name, n, got, want)
-			}
-		}
-		g.check(t, fmt.Sprintf("n=%d", n))
+		checkSumSquares(t, rnd, n)
 	}
 	for _, n := range []int{1, 8, 40} {
 		g := make([]float32, n)
@@ -120,6 +137,29 @@ func TestSumSquares(t *testing.T) {
 			t.Errorf("NaN: %v", got)
 		}
 	}
+}
+
+func FuzzSumSquares(f *testing.F) {
+	f.Add(uint64(1), uint16(1000))
+	f.Fuzz(func(t *testing.T, seed uint64, n uint16) {
+		checkSumSquares(t, rand.New(rand.NewPCG(seed, 0)), int(n))
+	})
+}
+
+// checkSumSquares compares the sum with one in float64, element after element.
+func checkSumSquares(t *testing.T, rnd *rand.Rand, n int) {
+	g := guard.New[float32](rnd, n)
+	var want float64
+	for i := range g.Inside {
+		g.Inside[i] = float32(1 + rnd.NormFloat64())
+		want += float64(g.Inside[i]) * float64(g.Inside[i])
+	}
+	for name, got := range map[string]float64{"SumSquares": SumSquares(g.Inside), "twin": sumSquaresPure(g.Inside)} {
+		if !(math.Abs(got-want) <= 1e-12*want) {
+			t.Errorf("%s of %d: got %v, want %v", name, n, got, want)
+		}
+	}
+	g.Filled(t, fmt.Sprintf("n=%d", n))
 }
 
 func TestWrongUsePanics(t *testing.T) {
@@ -160,32 +200,4 @@ func ExampleAdam_Update() {
 	adam.Update(w, m, v, []float32{1e-3, -2, 1e4}, 1)
 	fmt.Printf("%.3f\n", w)
 	// Output: [-0.500 0.500 -0.500]
-}
-
-// slice is a slice of floats, at any alignment, between guards.
-type slice struct {
-	inside []float32
-	all    []float32
-	start  int
-}
-
-func guarded(rnd *rand.Rand, n int) slice {
-	const guard = 24
-	start := guard + rnd.IntN(8)
-	all := make([]float32, start+n+guard)
-	for i := range all {
-		all[i] = float32(math.NaN())
-	}
-	return slice{all[start : start+n : start+n], all, start}
-}
-
-// check reports a write outside the slice or a NaN in it.
-func (s slice) check(t *testing.T, name string) {
-	t.Helper()
-	for i, v := range s.all {
-		inside := i >= s.start && i < s.start+len(s.inside)
-		if math.IsNaN(float64(v)) == inside {
-			t.Fatalf("%s: found %v at %d of a slice of %d", name, v, i-s.start, len(s.inside))
-		}
-	}
 }

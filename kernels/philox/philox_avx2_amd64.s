@@ -793,19 +793,36 @@ eight_blocks:
 	VPBLENDD     $0xaa, Y9, Y6, Y6
 	VPSLLQ       $0x20, Y8, Y8
 	VPBLENDD     $0xaa, Y8, Y7, Y7
-	VPSRLD       $0x10, Y6, Y0
+	VPSLLQ       $0x20, Y2, Y2
+	VPBLENDD     $0xaa, Y2, Y4, Y4
+	VPSLLQ       $0x20, Y3, Y3
+	VPBLENDD     $0xaa, Y3, Y5, Y5
+	VPSRLD       $0x10, Y6, Y1
+	VCVTDQ2PS    Y1, Y1
+	VPAND        all_0000ffff<>+0(SB), Y6, Y0
 	VCVTDQ2PS    Y0, Y0
-	VPAND        all_0000ffff<>+0(SB), Y6, Y1
+	VADDPS       all_3f000000<>+0(SB), Y0, Y0
+	VMULPS       all_2f800000<>+0(SB), Y0, Y0
+	VFMADD231PS  all_37800000<>+0(SB), Y1, Y0
+	VPSRLD       $0x10, Y4, Y2
+	VCVTDQ2PS    Y2, Y2
+	VPAND        all_0000ffff<>+0(SB), Y4, Y1
 	VCVTDQ2PS    Y1, Y1
 	VADDPS       all_3f000000<>+0(SB), Y1, Y1
 	VMULPS       all_2f800000<>+0(SB), Y1, Y1
-	VFMADD231PS  all_37800000<>+0(SB), Y0, Y1
-	VPSUBD       all_3f3504f3<>+0(SB), Y1, Y0
-	VPSRAD       $0x17, Y0, Y0
-	VPSLLD       $0x17, Y0, Y8
+	VFMADD231PS  all_37800000<>+0(SB), Y2, Y1
+	VPSUBD       all_3f3504f3<>+0(SB), Y0, Y2
+	VPSRAD       $0x17, Y2, Y2
+	VPSLLD       $0x17, Y2, Y3
+	VPSUBD       Y3, Y0, Y0
+	VSUBPS       all_3f800000<>+0(SB), Y0, Y0
+	VPXOR        all_ffffffff<>+0(SB), Y6, Y6
+	VPSUBD       all_3f3504f3<>+0(SB), Y1, Y3
+	VPSRAD       $0x17, Y3, Y3
+	VPSLLD       $0x17, Y3, Y8
 	VPSUBD       Y8, Y1, Y1
 	VSUBPS       all_3f800000<>+0(SB), Y1, Y1
-	VPXOR        all_ffffffff<>+0(SB), Y6, Y6
+	VPXOR        all_ffffffff<>+0(SB), Y4, Y4
 	VPSRLD       $0x10, Y6, Y8
 	VCVTDQ2PS    Y8, Y8
 	VPAND        all_0000ffff<>+0(SB), Y6, Y6
@@ -813,23 +830,57 @@ eight_blocks:
 	VADDPS       all_3f000000<>+0(SB), Y6, Y6
 	VMULPS       all_2f800000<>+0(SB), Y6, Y6
 	VFMADD231PS  all_37800000<>+0(SB), Y8, Y6
+	VPSRLD       $0x10, Y4, Y8
+	VCVTDQ2PS    Y8, Y8
+	VPAND        all_0000ffff<>+0(SB), Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VADDPS       all_3f000000<>+0(SB), Y4, Y4
+	VMULPS       all_2f800000<>+0(SB), Y4, Y4
+	VFMADD231PS  all_37800000<>+0(SB), Y8, Y4
 	VXORPS       all_80000000<>+0(SB), Y6, Y6
 	VPXOR        Y8, Y8, Y8
-	VPCMPEQD     Y8, Y0, Y8
-	VBLENDVPS    Y8, Y6, Y1, Y1
+	VPCMPEQD     Y8, Y2, Y8
+	VBLENDVPS    Y8, Y6, Y0, Y0
+	VXORPS       all_80000000<>+0(SB), Y4, Y4
+	VPXOR        Y6, Y6, Y6
+	VPCMPEQD     Y6, Y3, Y6
+	VBLENDVPS    Y6, Y4, Y1, Y1
 	VMOVAPS      all_3db2fadd<>+0(SB), Y6
-	VFMADD213PS  all_be12871c<>+0(SB), Y1, Y6
-	VFMADD213PS  all_3e18bfbd<>+0(SB), Y1, Y6
-	VFMADD213PS  all_be29ad75<>+0(SB), Y1, Y6
-	VFMADD213PS  all_3e4c6997<>+0(SB), Y1, Y6
-	VFMADD213PS  all_be800257<>+0(SB), Y1, Y6
-	VFMADD213PS  all_3eaaab79<>+0(SB), Y1, Y6
-	VFMADD213PS  all_befffffd<>+0(SB), Y1, Y6
-	VMULPS       Y1, Y1, Y8
-	VFMADD213PS  Y1, Y8, Y6
-	VCVTDQ2PS    Y0, Y0
-	VFMADD231PS  all_35bfbe8e<>+0(SB), Y0, Y6
-	VFMADD231PS  all_3f317200<>+0(SB), Y0, Y6
+	VMOVAPS      Y6, Y4
+	VMOVAPS      Y6, Y6
+	VMOVAPS      all_be12871c<>+0(SB), Y8
+	VFMADD213PS  Y8, Y0, Y4
+	VFMADD213PS  Y8, Y1, Y6
+	VMOVAPS      all_3e18bfbd<>+0(SB), Y8
+	VFMADD213PS  Y8, Y0, Y4
+	VFMADD213PS  Y8, Y1, Y6
+	VMOVAPS      all_be29ad75<>+0(SB), Y8
+	VFMADD213PS  Y8, Y0, Y4
+	VFMADD213PS  Y8, Y1, Y6
+	VMOVAPS      all_3e4c6997<>+0(SB), Y8
+	VFMADD213PS  Y8, Y0, Y4
+	VFMADD213PS  Y8, Y1, Y6
+	VMOVAPS      all_be800257<>+0(SB), Y8
+	VFMADD213PS  Y8, Y0, Y4
+	VFMADD213PS  Y8, Y1, Y6
+	VMOVAPS      all_3eaaab79<>+0(SB), Y8
+	VFMADD213PS  Y8, Y0, Y4
+	VFMADD213PS  Y8, Y1, Y6
+	VMOVAPS      all_befffffd<>+0(SB), Y8
+	VFMADD213PS  Y8, Y0, Y4
+	VFMADD213PS  Y8, Y1, Y6
+	VMULPS       Y0, Y0, Y8
+	VFMADD213PS  Y0, Y8, Y4
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  all_35bfbe8e<>+0(SB), Y2, Y4
+	VFMADD231PS  all_3f317200<>+0(SB), Y2, Y4
+	VMULPS       all_c0000000<>+0(SB), Y4, Y4
+	VSQRTPS      Y4, Y4
+	VMULPS       Y1, Y1, Y0
+	VFMADD213PS  Y1, Y0, Y6
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  all_35bfbe8e<>+0(SB), Y3, Y6
+	VFMADD231PS  all_3f317200<>+0(SB), Y3, Y6
 	VMULPS       all_c0000000<>+0(SB), Y6, Y6
 	VSQRTPS      Y6, Y6
 	VPADDD       all_20000000<>+0(SB), Y7, Y7
@@ -837,111 +888,77 @@ eight_blocks:
 	VPSUBD       all_20000000<>+0(SB), Y0, Y0
 	VCVTDQ2PS    Y0, Y0
 	VMULPS       all_31000000<>+0(SB), Y0, Y0
-	VMULPS       Y0, Y0, Y1
-	VMOVAPS      all_b8198cc7<>+0(SB), Y8
-	VFMADD213PS  all_3b234052<>+0(SB), Y1, Y8
-	VFMADD213PS  all_bda55e12<>+0(SB), Y1, Y8
-	VFMADD213PS  all_3f490fdb<>+0(SB), Y1, Y8
-	VMOVAPS      all_366a7bf7<>+0(SB), Y9
-	VFMADD213PS  all_b9aad95b<>+0(SB), Y1, Y9
-	VFMADD213PS  all_3c81e0d8<>+0(SB), Y1, Y9
-	VFMADD213PS  all_be9de9e6<>+0(SB), Y1, Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y1, Y9
+	VMULPS       Y0, Y0, Y2
+	VPADDD       all_20000000<>+0(SB), Y5, Y5
+	VPAND        all_3fffffff<>+0(SB), Y5, Y1
+	VPSUBD       all_20000000<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       all_31000000<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y1, Y3
+	VMOVAPS      all_b8198cc7<>+0(SB), Y9
+	VMOVAPS      Y9, Y8
+	VMOVAPS      Y9, Y9
+	VMOVAPS      all_3b234052<>+0(SB), Y10
+	VFMADD213PS  Y10, Y2, Y8
+	VFMADD213PS  Y10, Y3, Y9
+	VMOVAPS      all_bda55e12<>+0(SB), Y10
+	VFMADD213PS  Y10, Y2, Y8
+	VFMADD213PS  Y10, Y3, Y9
+	VMOVAPS      all_3f490fdb<>+0(SB), Y10
+	VFMADD213PS  Y10, Y2, Y8
+	VFMADD213PS  Y10, Y3, Y9
+	VMOVAPS      all_366a7bf7<>+0(SB), Y11
+	VMOVAPS      Y11, Y10
+	VMOVAPS      Y11, Y11
+	VMOVAPS      all_b9aad95b<>+0(SB), Y12
+	VFMADD213PS  Y12, Y2, Y10
+	VFMADD213PS  Y12, Y3, Y11
+	VMOVAPS      all_3c81e0d8<>+0(SB), Y12
+	VFMADD213PS  Y12, Y2, Y10
+	VFMADD213PS  Y12, Y3, Y11
+	VMOVAPS      all_be9de9e6<>+0(SB), Y12
+	VFMADD213PS  Y12, Y2, Y10
+	VFMADD213PS  Y12, Y3, Y11
+	VMOVAPS      all_3f800000<>+0(SB), Y12
+	VFMADD213PS  Y12, Y2, Y10
+	VFMADD213PS  Y12, Y3, Y11
 	VMULPS       Y0, Y8, Y8
 	VPSLLD       $0x01, Y7, Y0
-	VBLENDVPS    Y0, Y9, Y8, Y10
-	VBLENDVPS    Y0, Y8, Y9, Y0
-	VPAND        all_80000000<>+0(SB), Y7, Y1
-	VXORPS       Y1, Y10, Y10
-	VPADDD       all_40000000<>+0(SB), Y7, Y1
-	VPAND        all_80000000<>+0(SB), Y1, Y1
-	VXORPS       Y1, Y0, Y0
-	VMULPS       Y6, Y0, Y0
-	VMULPS       Y6, Y10, Y10
-	VPSLLQ       $0x20, Y10, Y1
-	VPBLENDD     $0xaa, Y1, Y0, Y1
-	VPSRLQ       $0x20, Y0, Y0
-	VPBLENDD     $0xaa, Y10, Y0, Y0
-	VPSLLQ       $0x20, Y2, Y2
-	VPBLENDD     $0xaa, Y2, Y4, Y4
-	VPSLLQ       $0x20, Y3, Y3
-	VPBLENDD     $0xaa, Y3, Y5, Y5
-	VPSRLD       $0x10, Y4, Y2
-	VCVTDQ2PS    Y2, Y2
-	VPAND        all_0000ffff<>+0(SB), Y4, Y3
-	VCVTDQ2PS    Y3, Y3
-	VADDPS       all_3f000000<>+0(SB), Y3, Y3
-	VMULPS       all_2f800000<>+0(SB), Y3, Y3
-	VFMADD231PS  all_37800000<>+0(SB), Y2, Y3
-	VPSUBD       all_3f3504f3<>+0(SB), Y3, Y2
-	VPSRAD       $0x17, Y2, Y2
-	VPSLLD       $0x17, Y2, Y6
-	VPSUBD       Y6, Y3, Y3
-	VSUBPS       all_3f800000<>+0(SB), Y3, Y3
-	VPXOR        all_ffffffff<>+0(SB), Y4, Y4
-	VPSRLD       $0x10, Y4, Y6
-	VCVTDQ2PS    Y6, Y6
-	VPAND        all_0000ffff<>+0(SB), Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VADDPS       all_3f000000<>+0(SB), Y4, Y4
-	VMULPS       all_2f800000<>+0(SB), Y4, Y4
-	VFMADD231PS  all_37800000<>+0(SB), Y6, Y4
-	VXORPS       all_80000000<>+0(SB), Y4, Y4
-	VPXOR        Y6, Y6, Y6
-	VPCMPEQD     Y6, Y2, Y6
-	VBLENDVPS    Y6, Y4, Y3, Y3
-	VMOVAPS      all_3db2fadd<>+0(SB), Y4
-	VFMADD213PS  all_be12871c<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3e18bfbd<>+0(SB), Y3, Y4
-	VFMADD213PS  all_be29ad75<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3e4c6997<>+0(SB), Y3, Y4
-	VFMADD213PS  all_be800257<>+0(SB), Y3, Y4
-	VFMADD213PS  all_3eaaab79<>+0(SB), Y3, Y4
-	VFMADD213PS  all_befffffd<>+0(SB), Y3, Y4
-	VMULPS       Y3, Y3, Y6
-	VFMADD213PS  Y3, Y6, Y4
-	VCVTDQ2PS    Y2, Y2
-	VFMADD231PS  all_35bfbe8e<>+0(SB), Y2, Y4
-	VFMADD231PS  all_3f317200<>+0(SB), Y2, Y4
-	VMULPS       all_c0000000<>+0(SB), Y4, Y4
-	VSQRTPS      Y4, Y4
-	VPADDD       all_20000000<>+0(SB), Y5, Y5
-	VPAND        all_3fffffff<>+0(SB), Y5, Y2
-	VPSUBD       all_20000000<>+0(SB), Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       all_31000000<>+0(SB), Y2, Y2
-	VMULPS       Y2, Y2, Y3
-	VMOVAPS      all_b8198cc7<>+0(SB), Y6
-	VFMADD213PS  all_3b234052<>+0(SB), Y3, Y6
-	VFMADD213PS  all_bda55e12<>+0(SB), Y3, Y6
-	VFMADD213PS  all_3f490fdb<>+0(SB), Y3, Y6
-	VMOVAPS      all_366a7bf7<>+0(SB), Y7
-	VFMADD213PS  all_b9aad95b<>+0(SB), Y3, Y7
-	VFMADD213PS  all_3c81e0d8<>+0(SB), Y3, Y7
-	VFMADD213PS  all_be9de9e6<>+0(SB), Y3, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y7
-	VMULPS       Y2, Y6, Y6
-	VPSLLD       $0x01, Y5, Y2
-	VBLENDVPS    Y2, Y7, Y6, Y8
-	VBLENDVPS    Y2, Y6, Y7, Y2
+	VBLENDVPS    Y0, Y10, Y8, Y12
+	VBLENDVPS    Y0, Y8, Y10, Y0
+	VPAND        all_80000000<>+0(SB), Y7, Y2
+	VXORPS       Y2, Y12, Y12
+	VPADDD       all_40000000<>+0(SB), Y7, Y2
+	VPAND        all_80000000<>+0(SB), Y2, Y2
+	VXORPS       Y2, Y0, Y0
+	VMULPS       Y1, Y9, Y9
+	VPSLLD       $0x01, Y5, Y1
+	VBLENDVPS    Y1, Y11, Y9, Y2
+	VBLENDVPS    Y1, Y9, Y11, Y1
 	VPAND        all_80000000<>+0(SB), Y5, Y3
-	VXORPS       Y3, Y8, Y8
+	VXORPS       Y3, Y2, Y2
 	VPADDD       all_40000000<>+0(SB), Y5, Y3
 	VPAND        all_80000000<>+0(SB), Y3, Y3
-	VXORPS       Y3, Y2, Y2
-	VMULPS       Y4, Y2, Y2
-	VMULPS       Y4, Y8, Y8
-	VPSLLQ       $0x20, Y8, Y3
-	VPBLENDD     $0xaa, Y3, Y2, Y3
-	VPSRLQ       $0x20, Y2, Y2
-	VPBLENDD     $0xaa, Y8, Y2, Y2
-	VPUNPCKLQDQ  Y3, Y1, Y4
-	VPUNPCKHQDQ  Y3, Y1, Y1
-	VPUNPCKLQDQ  Y2, Y0, Y3
-	VPUNPCKHQDQ  Y2, Y0, Y0
-	VMOVUPS      Y4, (AX)
-	VMOVUPS      Y1, 32(AX)
-	VMOVUPS      Y3, 64(AX)
+	VXORPS       Y3, Y1, Y1
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y4, Y12, Y12
+	VMULPS       Y6, Y1, Y1
+	VMULPS       Y6, Y2, Y2
+	VPSLLQ       $0x20, Y12, Y3
+	VPBLENDD     $0xaa, Y3, Y0, Y3
+	VPSRLQ       $0x20, Y0, Y0
+	VPBLENDD     $0xaa, Y12, Y0, Y0
+	VPSLLQ       $0x20, Y2, Y4
+	VPBLENDD     $0xaa, Y4, Y1, Y4
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y2, Y1, Y1
+	VPUNPCKLQDQ  Y4, Y3, Y2
+	VPUNPCKHQDQ  Y4, Y3, Y3
+	VPUNPCKLQDQ  Y1, Y0, Y4
+	VPUNPCKHQDQ  Y1, Y0, Y0
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      Y3, 32(AX)
+	VMOVUPS      Y4, 64(AX)
 	VMOVUPS      Y0, 96(AX)
 	ADDQ         $0x80, AX
 	ADDQ         $0x08, DX
@@ -1036,65 +1053,15 @@ DATA all_80000000<>+24(SB)/4, $0x80000000
 DATA all_80000000<>+28(SB)/4, $0x80000000
 GLOBL all_80000000<>(SB), RODATA|NOPTR, $32
 
-DATA all_3db2fadd<>+0(SB)/4, $0x3db2fadd
-DATA all_3db2fadd<>+4(SB)/4, $0x3db2fadd
-DATA all_3db2fadd<>+8(SB)/4, $0x3db2fadd
-DATA all_3db2fadd<>+12(SB)/4, $0x3db2fadd
-DATA all_3db2fadd<>+16(SB)/4, $0x3db2fadd
-DATA all_3db2fadd<>+20(SB)/4, $0x3db2fadd
-DATA all_3db2fadd<>+24(SB)/4, $0x3db2fadd
-DATA all_3db2fadd<>+28(SB)/4, $0x3db2fadd
-GLOBL all_3db2fadd<>(SB), RODATA|NOPTR, $32
-
-DATA all_be12871c<>+0(SB)/4, $0xbe12871c
-DATA all_be12871c<>+4(SB)/4, $0xbe12871c
-DATA all_be12871c<>+8(SB)/4, $0xbe12871c
-DATA all_be12871c<>+12(SB)/4, $0xbe12871c
-DATA all_be12871c<>+16(SB)/4, $0xbe12871c
-DATA all_be12871c<>+20(SB)/4, $0xbe12871c
-DATA all_be12871c<>+24(SB)/4, $0xbe12871c
-DATA all_be12871c<>+28(SB)/4, $0xbe12871c
-GLOBL all_be12871c<>(SB), RODATA|NOPTR, $32
-
-DATA all_3e18bfbd<>+0(SB)/4, $0x3e18bfbd
-DATA all_3e18bfbd<>+4(SB)/4, $0x3e18bfbd
-DATA all_3e18bfbd<>+8(SB)/4, $0x3e18bfbd
-DATA all_3e18bfbd<>+12(SB)/4, $0x3e18bfbd
-DATA all_3e18bfbd<>+16(SB)/4, $0x3e18bfbd
-DATA all_3e18bfbd<>+20(SB)/4, $0x3e18bfbd
-DATA all_3e18bfbd<>+24(SB)/4, $0x3e18bfbd
-DATA all_3e18bfbd<>+28(SB)/4, $0x3e18bfbd
-GLOBL all_3e18bfbd<>(SB), RODATA|NOPTR, $32
-
-DATA all_be29ad75<>+0(SB)/4, $0xbe29ad75
-DATA all_be29ad75<>+4(SB)/4, $0xbe29ad75
-DATA all_be29ad75<>+8(SB)/4, $0xbe29ad75
-DATA all_be29ad75<>+12(SB)/4, $0xbe29ad75
-DATA all_be29ad75<>+16(SB)/4, $0xbe29ad75
-DATA all_be29ad75<>+20(SB)/4, $0xbe29ad75
-DATA all_be29ad75<>+24(SB)/4, $0xbe29ad75
-DATA all_be29ad75<>+28(SB)/4, $0xbe29ad75
-GLOBL all_be29ad75<>(SB), RODATA|NOPTR, $32
-
-DATA all_3e4c6997<>+0(SB)/4, $0x3e4c6997
-DATA all_3e4c6997<>+4(SB)/4, $0x3e4c6997
-DATA all_3e4c6997<>+8(SB)/4, $0x3e4c6997
-DATA all_3e4c6997<>+12(SB)/4, $0x3e4c6997
-DATA all_3e4c6997<>+16(SB)/4, $0x3e4c6997
-DATA all_3e4c6997<>+20(SB)/4, $0x3e4c6997
-DATA all_3e4c6997<>+24(SB)/4, $0x3e4c6997
-DATA all_3e4c6997<>+28(SB)/4, $0x3e4c6997
-GLOBL all_3e4c6997<>(SB), RODATA|NOPTR, $32
-
-DATA all_be800257<>+0(SB)/4, $0xbe800257
-DATA all_be800257<>+4(SB)/4, $0xbe800257
-DATA all_be800257<>+8(SB)/4, $0xbe800257
-DATA all_be800257<>+12(SB)/4, $0xbe800257
-DATA all_be800257<>+16(SB)/4, $0xbe800257
-DATA all_be800257<>+20(SB)/4, $0xbe800257
-DATA all_be800257<>+24(SB)/4, $0xbe800257
-DATA all_be800257<>+28(SB)/4, $0xbe800257
-GLOBL all_be800257<>(SB), RODATA|NOPTR, $32
+DATA all_befffffd<>+0(SB)/4, $0xbefffffd
+DATA all_befffffd<>+4(SB)/4, $0xbefffffd
+DATA all_befffffd<>+8(SB)/4, $0xbefffffd
+DATA all_befffffd<>+12(SB)/4, $0xbefffffd
+DATA all_befffffd<>+16(SB)/4, $0xbefffffd
+DATA all_befffffd<>+20(SB)/4, $0xbefffffd
+DATA all_befffffd<>+24(SB)/4, $0xbefffffd
+DATA all_befffffd<>+28(SB)/4, $0xbefffffd
+GLOBL all_befffffd<>(SB), RODATA|NOPTR, $32
 
 DATA all_3eaaab79<>+0(SB)/4, $0x3eaaab79
 DATA all_3eaaab79<>+4(SB)/4, $0x3eaaab79
@@ -1106,15 +1073,65 @@ DATA all_3eaaab79<>+24(SB)/4, $0x3eaaab79
 DATA all_3eaaab79<>+28(SB)/4, $0x3eaaab79
 GLOBL all_3eaaab79<>(SB), RODATA|NOPTR, $32
 
-DATA all_befffffd<>+0(SB)/4, $0xbefffffd
-DATA all_befffffd<>+4(SB)/4, $0xbefffffd
-DATA all_befffffd<>+8(SB)/4, $0xbefffffd
-DATA all_befffffd<>+12(SB)/4, $0xbefffffd
-DATA all_befffffd<>+16(SB)/4, $0xbefffffd
-DATA all_befffffd<>+20(SB)/4, $0xbefffffd
-DATA all_befffffd<>+24(SB)/4, $0xbefffffd
-DATA all_befffffd<>+28(SB)/4, $0xbefffffd
-GLOBL all_befffffd<>(SB), RODATA|NOPTR, $32
+DATA all_be800257<>+0(SB)/4, $0xbe800257
+DATA all_be800257<>+4(SB)/4, $0xbe800257
+DATA all_be800257<>+8(SB)/4, $0xbe800257
+DATA all_be800257<>+12(SB)/4, $0xbe800257
+DATA all_be800257<>+16(SB)/4, $0xbe800257
+DATA all_be800257<>+20(SB)/4, $0xbe800257
+DATA all_be800257<>+24(SB)/4, $0xbe800257
+DATA all_be800257<>+28(SB)/4, $0xbe800257
+GLOBL all_be800257<>(SB), RODATA|NOPTR, $32
+
+DATA all_3e4c6997<>+0(SB)/4, $0x3e4c6997
+DATA all_3e4c6997<>+4(SB)/4, $0x3e4c6997
+DATA all_3e4c6997<>+8(SB)/4, $0x3e4c6997
+DATA all_3e4c6997<>+12(SB)/4, $0x3e4c6997
+DATA all_3e4c6997<>+16(SB)/4, $0x3e4c6997
+DATA all_3e4c6997<>+20(SB)/4, $0x3e4c6997
+DATA all_3e4c6997<>+24(SB)/4, $0x3e4c6997
+DATA all_3e4c6997<>+28(SB)/4, $0x3e4c6997
+GLOBL all_3e4c6997<>(SB), RODATA|NOPTR, $32
+
+DATA all_be29ad75<>+0(SB)/4, $0xbe29ad75
+DATA all_be29ad75<>+4(SB)/4, $0xbe29ad75
+DATA all_be29ad75<>+8(SB)/4, $0xbe29ad75
+DATA all_be29ad75<>+12(SB)/4, $0xbe29ad75
+DATA all_be29ad75<>+16(SB)/4, $0xbe29ad75
+DATA all_be29ad75<>+20(SB)/4, $0xbe29ad75
+DATA all_be29ad75<>+24(SB)/4, $0xbe29ad75
+DATA all_be29ad75<>+28(SB)/4, $0xbe29ad75
+GLOBL all_be29ad75<>(SB), RODATA|NOPTR, $32
+
+DATA all_3e18bfbd<>+0(SB)/4, $0x3e18bfbd
+DATA all_3e18bfbd<>+4(SB)/4, $0x3e18bfbd
+DATA all_3e18bfbd<>+8(SB)/4, $0x3e18bfbd
+DATA all_3e18bfbd<>+12(SB)/4, $0x3e18bfbd
+DATA all_3e18bfbd<>+16(SB)/4, $0x3e18bfbd
+DATA all_3e18bfbd<>+20(SB)/4, $0x3e18bfbd
+DATA all_3e18bfbd<>+24(SB)/4, $0x3e18bfbd
+DATA all_3e18bfbd<>+28(SB)/4, $0x3e18bfbd
+GLOBL all_3e18bfbd<>(SB), RODATA|NOPTR, $32
+
+DATA all_be12871c<>+0(SB)/4, $0xbe12871c
+DATA all_be12871c<>+4(SB)/4, $0xbe12871c
+DATA all_be12871c<>+8(SB)/4, $0xbe12871c
+DATA all_be12871c<>+12(SB)/4, $0xbe12871c
+DATA all_be12871c<>+16(SB)/4, $0xbe12871c
+DATA all_be12871c<>+20(SB)/4, $0xbe12871c
+DATA all_be12871c<>+24(SB)/4, $0xbe12871c
+DATA all_be12871c<>+28(SB)/4, $0xbe12871c
+GLOBL all_be12871c<>(SB), RODATA|NOPTR, $32
+
+DATA all_3db2fadd<>+0(SB)/4, $0x3db2fadd
+DATA all_3db2fadd<>+4(SB)/4, $0x3db2fadd
+DATA all_3db2fadd<>+8(SB)/4, $0x3db2fadd
+DATA all_3db2fadd<>+12(SB)/4, $0x3db2fadd
+DATA all_3db2fadd<>+16(SB)/4, $0x3db2fadd
+DATA all_3db2fadd<>+20(SB)/4, $0x3db2fadd
+DATA all_3db2fadd<>+24(SB)/4, $0x3db2fadd
+DATA all_3db2fadd<>+28(SB)/4, $0x3db2fadd
+GLOBL all_3db2fadd<>(SB), RODATA|NOPTR, $32
 
 DATA all_35bfbe8e<>+0(SB)/4, $0x35bfbe8e
 DATA all_35bfbe8e<>+4(SB)/4, $0x35bfbe8e
@@ -1176,25 +1193,15 @@ DATA all_31000000<>+24(SB)/4, $0x31000000
 DATA all_31000000<>+28(SB)/4, $0x31000000
 GLOBL all_31000000<>(SB), RODATA|NOPTR, $32
 
-DATA all_b8198cc7<>+0(SB)/4, $0xb8198cc7
-DATA all_b8198cc7<>+4(SB)/4, $0xb8198cc7
-DATA all_b8198cc7<>+8(SB)/4, $0xb8198cc7
-DATA all_b8198cc7<>+12(SB)/4, $0xb8198cc7
-DATA all_b8198cc7<>+16(SB)/4, $0xb8198cc7
-DATA all_b8198cc7<>+20(SB)/4, $0xb8198cc7
-DATA all_b8198cc7<>+24(SB)/4, $0xb8198cc7
-DATA all_b8198cc7<>+28(SB)/4, $0xb8198cc7
-GLOBL all_b8198cc7<>(SB), RODATA|NOPTR, $32
-
-DATA all_3b234052<>+0(SB)/4, $0x3b234052
-DATA all_3b234052<>+4(SB)/4, $0x3b234052
-DATA all_3b234052<>+8(SB)/4, $0x3b234052
-DATA all_3b234052<>+12(SB)/4, $0x3b234052
-DATA all_3b234052<>+16(SB)/4, $0x3b234052
-DATA all_3b234052<>+20(SB)/4, $0x3b234052
-DATA all_3b234052<>+24(SB)/4, $0x3b234052
-DATA all_3b234052<>+28(SB)/4, $0x3b234052
-GLOBL all_3b234052<>(SB), RODATA|NOPTR, $32
+DATA all_3f490fdb<>+0(SB)/4, $0x3f490fdb
+DATA all_3f490fdb<>+4(SB)/4, $0x3f490fdb
+DATA all_3f490fdb<>+8(SB)/4, $0x3f490fdb
+DATA all_3f490fdb<>+12(SB)/4, $0x3f490fdb
+DATA all_3f490fdb<>+16(SB)/4, $0x3f490fdb
+DATA all_3f490fdb<>+20(SB)/4, $0x3f490fdb
+DATA all_3f490fdb<>+24(SB)/4, $0x3f490fdb
+DATA all_3f490fdb<>+28(SB)/4, $0x3f490fdb
+GLOBL all_3f490fdb<>(SB), RODATA|NOPTR, $32
 
 DATA all_bda55e12<>+0(SB)/4, $0xbda55e12
 DATA all_bda55e12<>+4(SB)/4, $0xbda55e12
@@ -1206,35 +1213,35 @@ DATA all_bda55e12<>+24(SB)/4, $0xbda55e12
 DATA all_bda55e12<>+28(SB)/4, $0xbda55e12
 GLOBL all_bda55e12<>(SB), RODATA|NOPTR, $32
 
-DATA all_3f490fdb<>+0(SB)/4, $0x3f490fdb
-DATA all_3f490fdb<>+4(SB)/4, $0x3f490fdb
-DATA all_3f490fdb<>+8(SB)/4, $0x3f490fdb
-DATA all_3f490fdb<>+12(SB)/4, $0x3f490fdb
-DATA all_3f490fdb<>+16(SB)/4, $0x3f490fdb
-DATA all_3f490fdb<>+20(SB)/4, $0x3f490fdb
-DATA all_3f490fdb<>+24(SB)/4, $0x3f490fdb
-DATA all_3f490fdb<>+28(SB)/4, $0x3f490fdb
-GLOBL all_3f490fdb<>(SB), RODATA|NOPTR, $32
+DATA all_3b234052<>+0(SB)/4, $0x3b234052
+DATA all_3b234052<>+4(SB)/4, $0x3b234052
+DATA all_3b234052<>+8(SB)/4, $0x3b234052
+DATA all_3b234052<>+12(SB)/4, $0x3b234052
+DATA all_3b234052<>+16(SB)/4, $0x3b234052
+DATA all_3b234052<>+20(SB)/4, $0x3b234052
+DATA all_3b234052<>+24(SB)/4, $0x3b234052
+DATA all_3b234052<>+28(SB)/4, $0x3b234052
+GLOBL all_3b234052<>(SB), RODATA|NOPTR, $32
 
-DATA all_366a7bf7<>+0(SB)/4, $0x366a7bf7
-DATA all_366a7bf7<>+4(SB)/4, $0x366a7bf7
-DATA all_366a7bf7<>+8(SB)/4, $0x366a7bf7
-DATA all_366a7bf7<>+12(SB)/4, $0x366a7bf7
-DATA all_366a7bf7<>+16(SB)/4, $0x366a7bf7
-DATA all_366a7bf7<>+20(SB)/4, $0x366a7bf7
-DATA all_366a7bf7<>+24(SB)/4, $0x366a7bf7
-DATA all_366a7bf7<>+28(SB)/4, $0x366a7bf7
-GLOBL all_366a7bf7<>(SB), RODATA|NOPTR, $32
+DATA all_b8198cc7<>+0(SB)/4, $0xb8198cc7
+DATA all_b8198cc7<>+4(SB)/4, $0xb8198cc7
+DATA all_b8198cc7<>+8(SB)/4, $0xb8198cc7
+DATA all_b8198cc7<>+12(SB)/4, $0xb8198cc7
+DATA all_b8198cc7<>+16(SB)/4, $0xb8198cc7
+DATA all_b8198cc7<>+20(SB)/4, $0xb8198cc7
+DATA all_b8198cc7<>+24(SB)/4, $0xb8198cc7
+DATA all_b8198cc7<>+28(SB)/4, $0xb8198cc7
+GLOBL all_b8198cc7<>(SB), RODATA|NOPTR, $32
 
-DATA all_b9aad95b<>+0(SB)/4, $0xb9aad95b
-DATA all_b9aad95b<>+4(SB)/4, $0xb9aad95b
-DATA all_b9aad95b<>+8(SB)/4, $0xb9aad95b
-DATA all_b9aad95b<>+12(SB)/4, $0xb9aad95b
-DATA all_b9aad95b<>+16(SB)/4, $0xb9aad95b
-DATA all_b9aad95b<>+20(SB)/4, $0xb9aad95b
-DATA all_b9aad95b<>+24(SB)/4, $0xb9aad95b
-DATA all_b9aad95b<>+28(SB)/4, $0xb9aad95b
-GLOBL all_b9aad95b<>(SB), RODATA|NOPTR, $32
+DATA all_be9de9e6<>+0(SB)/4, $0xbe9de9e6
+DATA all_be9de9e6<>+4(SB)/4, $0xbe9de9e6
+DATA all_be9de9e6<>+8(SB)/4, $0xbe9de9e6
+DATA all_be9de9e6<>+12(SB)/4, $0xbe9de9e6
+DATA all_be9de9e6<>+16(SB)/4, $0xbe9de9e6
+DATA all_be9de9e6<>+20(SB)/4, $0xbe9de9e6
+DATA all_be9de9e6<>+24(SB)/4, $0xbe9de9e6
+DATA all_be9de9e6<>+28(SB)/4, $0xbe9de9e6
+GLOBL all_be9de9e6<>(SB), RODATA|NOPTR, $32
 
 DATA all_3c81e0d8<>+0(SB)/4, $0x3c81e0d8
 DATA all_3c81e0d8<>+4(SB)/4, $0x3c81e0d8
@@ -1246,15 +1253,25 @@ DATA all_3c81e0d8<>+24(SB)/4, $0x3c81e0d8
 DATA all_3c81e0d8<>+28(SB)/4, $0x3c81e0d8
 GLOBL all_3c81e0d8<>(SB), RODATA|NOPTR, $32
 
-DATA all_be9de9e6<>+0(SB)/4, $0xbe9de9e6
-DATA all_be9de9e6<>+4(SB)/4, $0xbe9de9e6
-DATA all_be9de9e6<>+8(SB)/4, $0xbe9de9e6
-DATA all_be9de9e6<>+12(SB)/4, $0xbe9de9e6
-DATA all_be9de9e6<>+16(SB)/4, $0xbe9de9e6
-DATA all_be9de9e6<>+20(SB)/4, $0xbe9de9e6
-DATA all_be9de9e6<>+24(SB)/4, $0xbe9de9e6
-DATA all_be9de9e6<>+28(SB)/4, $0xbe9de9e6
-GLOBL all_be9de9e6<>(SB), RODATA|NOPTR, $32
+DATA all_b9aad95b<>+0(SB)/4, $0xb9aad95b
+DATA all_b9aad95b<>+4(SB)/4, $0xb9aad95b
+DATA all_b9aad95b<>+8(SB)/4, $0xb9aad95b
+DATA all_b9aad95b<>+12(SB)/4, $0xb9aad95b
+DATA all_b9aad95b<>+16(SB)/4, $0xb9aad95b
+DATA all_b9aad95b<>+20(SB)/4, $0xb9aad95b
+DATA all_b9aad95b<>+24(SB)/4, $0xb9aad95b
+DATA all_b9aad95b<>+28(SB)/4, $0xb9aad95b
+GLOBL all_b9aad95b<>(SB), RODATA|NOPTR, $32
+
+DATA all_366a7bf7<>+0(SB)/4, $0x366a7bf7
+DATA all_366a7bf7<>+4(SB)/4, $0x366a7bf7
+DATA all_366a7bf7<>+8(SB)/4, $0x366a7bf7
+DATA all_366a7bf7<>+12(SB)/4, $0x366a7bf7
+DATA all_366a7bf7<>+16(SB)/4, $0x366a7bf7
+DATA all_366a7bf7<>+20(SB)/4, $0x366a7bf7
+DATA all_366a7bf7<>+24(SB)/4, $0x366a7bf7
+DATA all_366a7bf7<>+28(SB)/4, $0x366a7bf7
+GLOBL all_366a7bf7<>(SB), RODATA|NOPTR, $32
 
 DATA all_40000000<>+0(SB)/4, $0x40000000
 DATA all_40000000<>+4(SB)/4, $0x40000000

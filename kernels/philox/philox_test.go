@@ -3,7 +3,10 @@ package philox
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
+
+	"github.com/eidolon-hep/eidolon/kernels/internal/guard"
 )
 
 // TestKnownAnswers has the vectors "philox4x32 10" of the file
@@ -40,6 +43,7 @@ func TestKnownAnswers(t *testing.T) {
 // low half and of the index itself, and wants the deviates of the whole.
 func TestAnyCut(t *testing.T) {
 	const n = 150
+	rnd := rand.New(rand.NewPCG(1, 2))
 	for _, first := range []uint64{0, 1, 2, 3, 1<<34 - 77, math.MaxUint64 - 66} {
 		u, z, d := make([]float32, n), make([]float32, n), make([]float64, n)
 		for i := range uint64(n) {
@@ -59,8 +63,8 @@ func TestAnyCut(t *testing.T) {
 				if from+size > n {
 					continue
 				}
-				guard := make([]float32, size+16)
-				part := guard[8 : 8+size]
+				buffer, buffer64 := guard.New[float32](rnd, size), guard.New[float64](rnd, size)
+				part, part64 := buffer.Inside, buffer64.Inside
 				Uniform(part, 5, 6, first+uint64(from))
 				for i, v := range part {
 					if v != u[from+i] {
@@ -73,18 +77,15 @@ func TestAnyCut(t *testing.T) {
 						t.Fatalf("Normal first %d from %d: [%d] is %v, want %v", first, from, i, v, z[from+i])
 					}
 				}
-				for i, v := range guard {
-					if (i < 8 || i >= 8+size) && v != 0 {
-						t.Fatalf("wrote %v at %d of %d", v, i-8, size)
-					}
-				}
-				part64 := make([]float64, size)
 				Uniform64(part64, 5, 6, first+uint64(from))
 				for i, v := range part64 {
 					if v != d[from+i] {
 						t.Fatalf("Uniform64 first %d from %d: [%d] is %v, want %v", first, from, i, v, d[from+i])
 					}
 				}
+				name := fmt.Sprintf("first %d from %d", first, from)
+				buffer.Intact(t, name)
+				buffer64.Intact(t, name)
 			}
 		}
 	}
@@ -139,28 +140,38 @@ func TestMoments(t *testing.T) {
 	}
 }
 
-// TestTwin compares the deviates with those of the pure twin: the same bits
-// from the uniform ones, at most 4 ULP between the normal ones.
 func TestTwin(t *testing.T) {
-	const n = 1 << 18
+	for stream, first := range []uint64{3, 1<<40 + 1, math.MaxUint64 - 1<<17} {
+		checkTwin(t, 7, uint64(stream), first, 1<<18)
+	}
+}
+
+func FuzzTwin(f *testing.F) {
+	f.Add(uint64(1), uint64(2), uint64(math.MaxUint64-20), uint16(77))
+	f.Fuzz(func(t *testing.T, seed, stream, first uint64, n uint16) {
+		checkTwin(t, seed, stream, first, int(n))
+	})
+}
+
+// checkTwin compares the deviates with those of the pure twin: the same bits
+// from the uniform ones, at most 4 ULP between the normal ones.
+func checkTwin(t *testing.T, seed, stream, first uint64, n int) {
 	u, uTwin, d, dTwin := make([]float32, n), make([]float32, n), make([]float64, n), make([]float64, n)
-	for stream, first := range []uint64{3, 1<<40 + 1, math.MaxUint64 - n/2} {
-		Uniform(u, 7, uint64(stream), first)
-		uniformPure(uTwin, 7, uint64(stream), first)
-		Uniform64(d, 7, uint64(stream), first)
-		uniform64Pure(dTwin, 7, uint64(stream), first)
-		for i := range u {
-			if u[i] != uTwin[i] || d[i] != dTwin[i] {
-				t.Fatalf("uniform deviate %d+%d: %v, %v, the twin's %v, %v", first, i, u[i], d[i], uTwin[i], dTwin[i])
-			}
+	Uniform(u, seed, stream, first)
+	uniformPure(uTwin, seed, stream, first)
+	Uniform64(d, seed, stream, first)
+	uniform64Pure(dTwin, seed, stream, first)
+	for i := range u {
+		if u[i] != uTwin[i] || d[i] != dTwin[i] {
+			t.Fatalf("uniform deviate %d+%d: %v, %v, the twin's %v, %v", first, i, u[i], d[i], uTwin[i], dTwin[i])
 		}
-		Normal(u, 7, uint64(stream), first)
-		normalPure(uTwin, 7, uint64(stream), first)
-		for i := range u {
-			a, b := math.Float32bits(u[i]), math.Float32bits(uTwin[i])
-			if max(a, b)-min(a, b) > 4 {
-				t.Fatalf("normal deviate %d+%d: %v, the twin's %v", first, i, u[i], uTwin[i])
-			}
+	}
+	Normal(u, seed, stream, first)
+	normalPure(uTwin, seed, stream, first)
+	for i := range u {
+		a, b := math.Float32bits(u[i]), math.Float32bits(uTwin[i])
+		if max(a, b)-min(a, b) > 4 {
+			t.Fatalf("normal deviate %d+%d: %v, the twin's %v", first, i, u[i], uTwin[i])
 		}
 	}
 }
