@@ -200,6 +200,43 @@ func (c Column) Slice(lo, hi int) Column {
 	return c
 }
 
+// Take returns a column of the values of c at the given places, in that order.
+func (c Column) Take(places []int) Column {
+	switch v := c.values.(type) {
+	case []bool:
+		c.values = take(v, places)
+	case []int8:
+		c.values = take(v, places)
+	case []int16:
+		c.values = take(v, places)
+	case []int32:
+		c.values = take(v, places)
+	case []int64:
+		c.values = take(v, places)
+	case []uint8:
+		c.values = take(v, places)
+	case []uint16:
+		c.values = take(v, places)
+	case []uint32:
+		c.values = take(v, places)
+	case []uint64:
+		c.values = take(v, places)
+	case []float32:
+		c.values = take(v, places)
+	case []float64:
+		c.values = take(v, places)
+	}
+	return c
+}
+
+func take[T any](values []T, places []int) []T {
+	taken := make([]T, len(places))
+	for i, k := range places {
+		taken[i] = values[k]
+	}
+	return taken
+}
+
 // Floats copies the values from lo on into dst, as float64 (bool as 0 and 1).
 // 64-bit integers beyond ±2⁵³ are rounded.
 func (c Column) Floats(dst []float64, lo int) {

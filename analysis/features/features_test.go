@@ -594,3 +594,50 @@ func TestNoFalseEdges(t *testing.T) {
 		}
 	}
 }
+
+func TestContext(t *testing.T) {
+	const n = 3000
+	r := rand.New(rand.NewPCG(1, 5))
+	pdg, many, x, run := make([]int32, n), make([]int16, n), make([]float32, n), make([]uint8, n)
+	for i := range n {
+		pdg[i] = []int32{-11, 13, 22}[r.IntN(3)]
+		many[i] = int16(r.IntN(40))
+		x[i] = float32(r.NormFloat64())
+	}
+	table := &rootio.Table{Columns: []rootio.Column{
+		rootio.ColumnOf("pdg", pdg), rootio.ColumnOf("many", many), rootio.ColumnOf("run", run), rootio.ColumnOf("x", x),
+	}}
+	c, err := FitContext(table, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Dim() != 3+1+0+1 {
+		t.Fatalf("%d features", c.Dim())
+	}
+	z := make([]float32, n*5)
+	if err := c.Encode(z, table, 0); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		for k, code := range []int32{-11, 13, 22} {
+			if (z[5*i+k] == 1) != (pdg[i] == code) || z[5*i+k] != 0 && z[5*i+k] != 1 {
+				t.Fatalf("pdg %d becomes %v", pdg[i], z[5*i:5*i+3])
+			}
+		}
+		if d := math.Abs(float64(z[5*i+4] - x[i])); d > 0.5 {
+			t.Fatalf("x = %g becomes %g", x[i], z[5*i+4])
+		}
+	}
+	again := make([]float32, n*5)
+	if err := c.Encode(again, table, 7); err != nil || !slices.Equal(again, z) {
+		t.Errorf("the context has noise (%v)", err)
+	}
+	x[5] = 1e30
+	pdg[17] = 111
+	if err := c.Encode(z[:50], table.Slice(0, 10), 0); err != nil || z[5*5+4] != farthest {
+		t.Errorf("a value far out becomes %g, error %v", z[5*5+4], err)
+	}
+	if err := c.Encode(z, table, 100); err == nil || !strings.Contains(err.Error(), `"pdg" is 111 in entry 117`) {
+		t.Errorf("an unknown code gives the error %v", err)
+	}
+}

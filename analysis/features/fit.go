@@ -2,6 +2,7 @@ package features
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -27,6 +28,9 @@ const (
 	spikeContrast = 10
 	fewestInSpike = 20
 )
+
+// ErrUnusable says that there are columns that cannot be learnt as they are.
+var ErrUnusable = errors.New("features: leave branches out or remove events")
 
 // Fit returns the specification of the columns of t, chosen by looking at the
 // data. w are the weights of the events, nil for 1 each; quantiles and
@@ -59,7 +63,7 @@ func Fit(t *rootio.Table, w []float64) (*Spec, error) {
 		if more := len(bad) - most; more > 0 {
 			bad = append(bad[:most], fmt.Sprintf("and %d more branches", more))
 		}
-		return nil, fmt.Errorf("features: leave branches out or remove events: %s", strings.Join(bad, "; "))
+		return nil, fmt.Errorf("%w: %s", ErrUnusable, strings.Join(bad, "; "))
 	}
 	if s.Dim() == 0 {
 		return nil, fmt.Errorf("features: all %d branches are constant, there is nothing to learn", len(s.Columns))
@@ -370,7 +374,7 @@ func placeEdge(outermost, spacing, side float64) float64 {
 		}
 		return at, math.Abs(at-outermost) <= reach*spacing
 	}
-	if at, ok := beside(math.Pi, 2, 5); ok && at != 0 {
+	if at, ok := beside(math.Pi, 2, 5); ok && at != 0 && math.Abs(at) <= 2*math.Pi {
 		return at
 	}
 	largest := math.Ceil(math.Log10(max(math.Abs(outermost), spacing)))

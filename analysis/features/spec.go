@@ -251,8 +251,8 @@ func (s *Spec) Decode(t *rootio.Table, z []float32) {
 	}
 }
 
-// Limits returns, for each feature, the range of the training events widened by
-// margin on both sides, in the units of model space. Features of codes and
+// Limits returns, for each feature, the range of the training events in model space,
+// widened by margin on each side where it does not end at zero. Features of codes and
 // integers have no limits: every value of theirs is a legal one.
 func (s *Spec) Limits(margin float64) (lo, hi []float32) {
 	for i := range s.Columns {
@@ -263,7 +263,13 @@ func (s *Spec) Limits(margin float64) (lo, hi []float32) {
 		case Continuous:
 			l, _ := c.encode(c.Min, 0) // beyond a spike at the end there is nothing but it
 			h, _ := c.encode(c.Max, 1)
-			lo, hi = append(lo, float32(l-margin)), append(hi, float32(h+margin))
+			if c.Min != 0 {
+				l -= margin
+			}
+			if c.Max != 0 {
+				h += margin
+			}
+			lo, hi = append(lo, float32(l)), append(hi, float32(h))
 		}
 	}
 	return lo, hi

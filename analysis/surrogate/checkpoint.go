@@ -91,7 +91,8 @@ func LoadCheckpoint(file string) (*Paused, error) {
 		}
 		*v = t.Value
 	}
-	p.Card, p.Columns = p.saved.Card, p.saved.Features.Names()
+	p.Card = p.saved.Card
+	p.Columns = append(p.saved.Features.Names(), p.saved.Context.Names()...)
 	return p, nil
 }
 
@@ -103,7 +104,7 @@ func (p *Paused) Resume(t *rootio.Table, w []float64) (*Training, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.Len() != p.Card.Events || !reflect.DeepEqual(tr.Features, p.saved.Features) {
+	if t.Len() != p.Card.Events || !reflect.DeepEqual(tr.Features, p.saved.Features) || !reflect.DeepEqual(tr.Context, p.saved.Context) {
 		return nil, errors.New("surrogate: these are not the events that the training began with")
 	}
 	tr.Card.Version, tr.Card.Command = p.Card.Version, p.Card.Command

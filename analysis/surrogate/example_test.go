@@ -29,7 +29,10 @@ func Example() {
 	}
 
 	generated := rootio.NewTable(model.Features.Fields(), 20000)
-	model.Generate(generated, 42, 0)
+	if _, err := model.Generate(generated, nil, 42, 0); err != nil {
+		fmt.Println(err)
+		return
+	}
 	mass, _ := generated.Column("mass")
 	onPeak := 0
 	for _, m := range mass.Values().([]float64) {

@@ -17,10 +17,11 @@ const format = 1
 
 // metadata is what a model file says beside its tensors.
 type metadata struct {
-	Format   int             `json:"format"`
-	Features features.Spec   `json:"features"`
-	Flow     json.RawMessage `json:"flow"`
-	Card     Card            `json:"card"`
+	Format   int              `json:"format"`
+	Features features.Spec    `json:"features"`
+	Context  features.Context `json:"context,omitzero"`
+	Flow     json.RawMessage  `json:"flow"`
+	Card     Card             `json:"card"`
 }
 
 // metadataKey is where the metadata of a safetensors file hold ours.
@@ -35,7 +36,7 @@ func (s *Surrogate) describe() (metadata, error) {
 	if err != nil {
 		return metadata{}, fmt.Errorf("surrogate: could not describe the flow: %w", err)
 	}
-	return metadata{format, s.Features, flow, s.Card}, nil
+	return metadata{format, s.Features, s.Context, flow, s.Card}, nil
 }
 
 // check reports whether metadata that were read are ours.
@@ -43,7 +44,10 @@ func (m metadata) check() error {
 	if m.Format != format {
 		return fmt.Errorf("the file has format %d, this program reads format %d", m.Format, format)
 	}
-	return m.Features.Check()
+	if err := m.Features.Check(); err != nil {
+		return err
+	}
+	return m.Context.Check()
 }
 
 // write writes tensors and a text under a key to a safetensors file.
@@ -131,8 +135,8 @@ func Load(file string) (*Surrogate, error) {
 	if err != nil {
 		return fail(err)
 	}
-	if flow.Dim() != m.Features.Dim() {
-		return fail(fmt.Errorf("the flow has %d features, the columns make %d", flow.Dim(), m.Features.Dim()))
+	if flow.Dim() != m.Features.Dim() || flow.Context() != m.Context.Dim() {
+		return fail(fmt.Errorf("the flow has %d features and %d context features, the columns make %d and %d", flow.Dim(), flow.Context(), m.Features.Dim(), m.Context.Dim()))
 	}
-	return &Surrogate{Features: m.Features, Flow: flow, Card: m.Card}, nil
+	return &Surrogate{Features: m.Features, Context: m.Context, Flow: flow, Card: m.Card}, nil
 }

@@ -6,6 +6,7 @@ package surrogate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -22,6 +23,7 @@ import (
 // Surrogate is a model of the events of a sample.
 type Surrogate struct {
 	Features features.Spec
+	Context  features.Context // what the density is conditional on, if anything
 	Flow     *flows.Flow
 	Card     Card
 }
@@ -45,6 +47,10 @@ type Options struct {
 	Hidden int    `json:"hidden"` // width of the conditioners' hidden layers; by default 128
 	Depth  int    `json:"depth"`  // number of these layers; by default 2
 	Seed   uint64 `json:"seed"`   // of everything random
+
+	// Condition names the columns that the density of the others is conditional
+	// on; by default none.
+	Condition []string `json:"condition,omitempty"`
 
 	Train flows.TrainOptions `json:"train"`
 }
@@ -88,7 +94,7 @@ func (o Options) withDefaults() (Options, error) {
 // default.
 func Models() []string { return []string{"realnvp", "spline"} }
 
-func newFlow(dim int, o Options) (*flows.Flow, error) {
+func newFlow(dim, context int, o Options) (*flows.Flow, error) {
 	hidden := slices.Repeat([]int{o.Hidden}, o.Depth)
 	var layers []flows.Layer
 	switch o.Model {
@@ -97,7 +103,7 @@ func newFlow(dim int, o Options) (*flows.Flow, error) {
 	case "spline":
 		layers = flows.Spline(dim, o.Seed, flows.SplineOptions{Layers: o.Layers, Hidden: hidden})
 	}
-	return flows.New(dim, 0, o.Seed, layers...)
+	return flows.New(dim, context, o.Seed, layers...)
 }
 
 // Training is a surrogate that is about to be trained: its features are known,
@@ -127,16 +133,26 @@ func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
 	if err := checkWeights(w); err != nil {
 		return nil, err
 	}
-	spec, err := features.Fit(t, w)
+	target, condition, err := split(t, opts.Condition)
 	if err != nil {
 		return nil, err
 	}
-	flow, err := newFlow(spec.Dim(), opts)
+	spec, err := features.Fit(target, w)
+	if err != nil {
+		return nil, err
+	}
+	context := &features.Context{}
+	if len(opts.Condition) > 0 {
+		if context, err = features.FitContext(condition, w); err != nil {
+			return nil, fmt.Errorf("condition: %w", err)
+		}
+	}
+	flow, err := newFlow(spec.Dim(), context.Dim(), opts)
 	if err != nil {
 		return nil, err
 	}
 	tr := &Training{
-		Surrogate: &Surrogate{Features: *spec, Flow: flow, Card: Card{Events: t.Len(), Options: opts}},
+		Surrogate: &Surrogate{Features: *spec, Context: *context, Flow: flow, Card: Card{Events: t.Len(), Options: opts}},
 		table:     t,
 		w:         w,
 	}
@@ -151,6 +167,27 @@ func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
 		tr.Train, tr.Valid = tr.Valid, 0
 	}
 	return tr, nil
+}
+
+// split parts the columns of t in those to learn and those of the condition.
+func split(t *rootio.Table, condition []string) (target, context *rootio.Table, err error) {
+	target, context = &rootio.Table{}, &rootio.Table{}
+	for _, c := range t.Columns {
+		if slices.Contains(condition, c.Name) {
+			context.Columns = append(context.Columns, c)
+		} else {
+			target.Columns = append(target.Columns, c)
+		}
+	}
+	for _, name := range condition {
+		if _, ok := context.Column(name); !ok {
+			return nil, nil, fmt.Errorf("surrogate: branch %q, of the condition, is missing", name)
+		}
+	}
+	if len(target.Columns) == 0 {
+		return nil, nil, errors.New("surrogate: all branches are in the condition, there is nothing to learn")
+	}
+	return target, context, nil
 }
 
 func checkWeights(w []float64) error {
@@ -176,6 +213,11 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 	if err := spec.Encode(z, nil, tr.table, noise); err != nil {
 		return nil, err
 	}
+	width := tr.Context.Dim()
+	c := make([]float32, n*width)
+	if err := tr.Context.Encode(c, tr.table, 0); err != nil {
+		return nil, err
+	}
 
 	// Validation events first: their noise stays, that of the others is refreshed.
 	order := make([]int, 0, n)
@@ -190,9 +232,10 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 		}
 	}
 	take := func(rows []int) flows.Data {
-		d := flows.Data{Dim: dim, X: make([]float32, len(rows)*dim)}
+		d := flows.Data{Dim: dim, X: make([]float32, len(rows)*dim), Context: width, C: make([]float32, len(rows)*width)}
 		for k, i := range rows {
 			copy(d.X[k*dim:(k+1)*dim], z[i*dim:])
+			copy(d.C[k*width:(k+1)*width], c[i*width:])
 		}
 		if tr.w != nil {
 			d.W = make([]float32, len(rows))
@@ -227,31 +270,42 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 // Tails counts what had to be done about generated events outside the range of
 // the training events.
 type Tails struct {
-	Redrawn int64 // draws that were thrown away
-	Clipped int64 // events that stayed outside and were moved to the limit
+	Redrawn int64 `json:"redrawn"` // draws that were thrown away
+	Clipped int64 `json:"clipped"` // events that stayed outside and were moved to the limit
 }
 
 // margin is how far outside the range of the training events, in units of model
 // space where their standard deviation is about 1, generated ones may lie.
-const margin = 0.5
+const margin = 0.1
 
 // redraws is how often an event outside the range is drawn again.
 const redraws = 20
 
 // Generate draws the events first, first+1, … of a seed into t, which has the
-// columns of [features.Spec.Fields]. Event i depends on (seed, i) alone.
+// columns of [features.Spec.Fields]. Event i depends on (seed, i) alone and, if the
+// surrogate is conditional, on its condition: the row of the same place in given,
+// which is nil otherwise. Errors are about what is given.
 //
-// An event with a feature further than half a standard deviation (of model space)
-// outside the range of the training events is drawn again, 20 times at most, and
-// then moved to that limit.
-func (s *Surrogate) Generate(t *rootio.Table, seed, first uint64) Tails {
-	n, dim := t.Len(), s.Flow.Dim()
+// An event with a feature further than a tenth of a standard deviation (of model
+// space) outside the range of the training events is drawn again, 20 times at most,
+// and then moved to that limit. Where the range ends at zero it ends there.
+func (s *Surrogate) Generate(t, given *rootio.Table, seed, first uint64) (Tails, error) {
+	n, dim, width := t.Len(), s.Flow.Dim(), s.Flow.Context()
+	c := make([]float32, n*width)
+	if width > 0 {
+		if given == nil || given.Len() != n {
+			return Tails{}, errors.New("surrogate: the model is conditional, and the conditions of the events are not given")
+		}
+		if err := s.Context.Encode(c, given, first); err != nil {
+			return Tails{}, err
+		}
+	}
 	lo, hi := s.Features.Limits(margin)
 	var redrawn, clipped atomic.Int64
 	var all sync.WaitGroup
 	const piece = 1 << 13
 	z := make([]float32, n*dim)
-	s.Flow.Sample(z, nil, seed, 0, first)
+	s.Flow.Sample(z, c, seed, 0, first)
 	for from := 0; from < n; from += piece {
 		to := min(from+piece, n)
 		all.Go(func() {
@@ -269,14 +323,14 @@ func (s *Surrogate) Generate(t *rootio.Table, seed, first uint64) Tails {
 						break
 					}
 					redrawn.Add(1)
-					s.Flow.Sample(row, nil, seed, attempt, first+uint64(i))
+					s.Flow.Sample(row, c[i*width:(i+1)*width], seed, attempt, first+uint64(i))
 				}
 			}
 			s.Features.Decode(t.Slice(from, to), z[from*dim:to*dim])
 		})
 	}
 	all.Wait()
-	return Tails{redrawn.Load(), clipped.Load()}
+	return Tails{redrawn.Load(), clipped.Load()}, nil
 }
 
 // within reports whether all features are within the limits; NaN is not.
@@ -289,8 +343,8 @@ func within(row, lo, hi []float32) bool {
 	return true
 }
 
-// LogDensity stores the log-density of the events of t in dst, per unit of each
-// column that is not constant: −Inf where a value is impossible. Columns of codes
+// LogDensity stores the log-density of the events of t in dst, given the columns of
+// the condition, per unit of each other column that is not constant: −Inf where a value is impossible. Columns of codes
 // and integers are dequantised first; the density is that of value + uniform
 // deviate, with the deviates of event first+i.
 func (s *Surrogate) LogDensity(dst []float64, t *rootio.Table, first uint64) error {
@@ -303,7 +357,11 @@ func (s *Surrogate) LogDensity(dst []float64, t *rootio.Table, first uint64) err
 	if err := s.Features.Encode(z, logDet, t, features.Noise{Seed: s.Card.Options.Seed, First: first}); err != nil {
 		return err
 	}
-	s.Flow.LogDensity(dst, z, nil)
+	c := make([]float32, n*s.Flow.Context())
+	if err := s.Context.Encode(c, t, first); err != nil {
+		return err
+	}
+	s.Flow.LogDensity(dst, z, c)
 	for i, ld := range logDet {
 		// A value that is so far out that it overflows cannot happen either.
 		if dst[i] += ld; math.IsNaN(dst[i]) || math.IsInf(dst[i], 1) {

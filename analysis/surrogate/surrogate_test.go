@@ -49,6 +49,15 @@ func train(t *testing.T, table *rootio.Table, w []float64, opts Options) *Surrog
 	return s
 }
 
+func generate(t *testing.T, s *Surrogate, out *rootio.Table, seed, first uint64) Tails {
+	t.Helper()
+	tails, err := s.Generate(out, nil, seed, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tails
+}
+
 func equalTables(a, b *rootio.Table) bool {
 	if !slices.Equal(a.Fields(), b.Fields()) || a.Len() != b.Len() {
 		return false
@@ -71,7 +80,7 @@ func TestGenerateIsReproducible(t *testing.T) {
 	s := train(t, table, nil, small)
 	const n = 20000
 	want := rootio.NewTable(s.Features.Fields(), n)
-	tails := s.Generate(want, 9, 50)
+	tails := generate(t, s, want, 9, 50)
 
 	old := runtime.GOMAXPROCS(1)
 	again := train(t, table, nil, small)
@@ -88,7 +97,7 @@ func TestGenerateIsReproducible(t *testing.T) {
 		got := rootio.NewTable(m.Features.Fields(), n)
 		var sum Tails
 		for lo, size := 0, 1; lo < n; lo, size = lo+size, size*3+1 {
-			part := m.Generate(got.Slice(lo, min(lo+size, n)), 9, uint64(50+lo))
+			part := generate(t, m, got.Slice(lo, min(lo+size, n)), 9, uint64(50+lo))
 			sum.Redrawn += part.Redrawn
 			sum.Clipped += part.Clipped
 		}
@@ -99,9 +108,9 @@ func TestGenerateIsReproducible(t *testing.T) {
 			t.Errorf("%s: tails %+v, want %+v", name, sum, tails)
 		}
 	}
-	s.Generate(want, 10, 50)
+	generate(t, s, want, 10, 50)
 	got := rootio.NewTable(s.Features.Fields(), n)
-	s.Generate(got, 9, 50)
+	generate(t, s, got, 9, 50)
 	if equalTables(got, want) {
 		t.Error("another seed gives the same events")
 	}
@@ -111,7 +120,7 @@ func TestGenerateKeepsTypesAndRanges(t *testing.T) {
 	table := mixed(5000)
 	s := train(t, table, nil, small)
 	out := rootio.NewTable(s.Features.Fields(), 30000)
-	s.Generate(out, 1, 0)
+	generate(t, s, out, 1, 0)
 	if !slices.Equal(out.Fields(), table.Fields()) {
 		t.Errorf("fields %v, want %v", out.Fields(), table.Fields())
 	}
@@ -150,7 +159,7 @@ func TestTails(t *testing.T) {
 	}
 	s.Flow.Update()
 	out := rootio.NewTable(s.Features.Fields(), 2000)
-	tails := s.Generate(out, 1, 0)
+	tails := generate(t, s, out, 1, 0)
 	if tails.Redrawn == 0 || tails.Clipped == 0 {
 		t.Errorf("tails %+v of a wild flow", tails)
 	}
@@ -218,7 +227,7 @@ func TestWeights(t *testing.T) {
 	}
 	s := train(t, &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x)}}, w, small)
 	out := rootio.NewTable(s.Features.Fields(), n)
-	s.Generate(out, 1, 0)
+	generate(t, s, out, 1, 0)
 	mean := 0.0
 	for _, v := range out.Columns[0].Values().([]float64) {
 		mean += v / n
@@ -238,7 +247,7 @@ func TestFewEvents(t *testing.T) {
 	for n := 2; n < 14; n++ {
 		s := train(t, zmumu.Default().Table(1, 0, n), nil, small)
 		out := rootio.NewTable(s.Features.Fields(), 100)
-		s.Generate(out, 1, 0)
+		generate(t, s, out, 1, 0)
 		for _, c := range out.Columns {
 			x := make([]float64, 100)
 			c.Floats(x, 0)
@@ -268,7 +277,7 @@ func TestInterrupt(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || s == nil {
 		t.Fatalf("interrupted training returned %v, error %v", s, err)
 	}
-	s.Generate(rootio.NewTable(s.Features.Fields(), 10), 1, 0)
+	generate(t, s, rootio.NewTable(s.Features.Fields(), 10), 1, 0)
 }
 
 func TestOptions(t *testing.T) {
@@ -396,5 +405,83 @@ func TestResume(t *testing.T) {
 	}
 	if _, err := Load(file); !errors.Is(err, ErrNotModel) {
 		t.Errorf("a checkpoint as model gives the error %v", err)
+	}
+}
+
+// TestConditional learns p(x|code, c) of a density that is known: x is normal about
+// c, shifted and widened by the code. One feature with context.
+func TestConditional(t *testing.T) {
+	const n = 20000
+	draw := func(seed uint64) *rootio.Table {
+		u, c, code, x := make([]float32, 2*n), make([]float32, n), make([]int32, n), make([]float64, n)
+		philox.Normal(u, seed, 0, 0)
+		for i := range n {
+			c[i] = u[2*i]
+			code[i] = []int32{-13, 13}[philox.Uint64(seed, 1, uint64(i))%2]
+			x[i] = float64(c[i]) + float64(u[2*i+1])*0.1
+			if code[i] == 13 {
+				x[i] += 2 + 0.3*float64(u[2*i+1])
+			}
+		}
+		return &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("c", c), rootio.ColumnOf("x", x), rootio.ColumnOf("code", code)}}
+	}
+	for _, model := range Models() {
+		opts := Options{Model: model, Layers: 4, Hidden: 32, Seed: 1, Condition: []string{"code", "c"}, Train: flows.TrainOptions{Epochs: 15}}
+		s := train(t, draw(1), nil, opts)
+		file := filepath.Join(t.TempDir(), "m")
+		if err := s.Save(file); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		test := draw(2)
+		p := make([]float64, n)
+		if err := s.LogDensity(p, test, 0); err != nil {
+			t.Fatal(err)
+		}
+		c, x, code := test.Columns[0].Values().([]float32), test.Columns[1].Values().([]float64), test.Columns[2].Values().([]int32)
+		kl := 0.0
+		for i := range n {
+			mean, sigma := float64(c[i]), 0.1
+			if code[i] == 13 {
+				mean, sigma = mean+2, 0.4
+			}
+			z := (x[i] - mean) / sigma
+			kl += (-0.5*z*z - math.Log(sigma*math.Sqrt(2*math.Pi)) - p[i]) / n
+		}
+		if !(kl < 0.05 && kl > -0.01) {
+			t.Errorf("%s: KL(truth ‖ model) = %g", model, kl)
+		}
+
+		out := rootio.NewTable(s.Features.Fields(), n)
+		if _, err := s.Generate(out, test, 1, 0); err != nil {
+			t.Fatal(err)
+		}
+		var shift, square [2]float64
+		for i, v := range out.Columns[0].Values().([]float64) {
+			k := 0
+			if code[i] == 13 {
+				k = 1
+			}
+			d := v - float64(c[i])
+			shift[k] += 2 * d / n
+			square[k] += 2 * d * d / n
+		}
+		for k, want := range [][2]float64{{0, 0.1}, {2, 0.4}} {
+			if sigma := math.Sqrt(square[k] - shift[k]*shift[k]); math.Abs(shift[k]-want[0]) > 0.05 || math.Abs(sigma-want[1]) > 0.06 {
+				t.Errorf("%s: x − c has mean %.3f and width %.3f, want %g and %g", model, shift[k], sigma, want[0], want[1])
+			}
+		}
+		if _, err := s.Generate(out, nil, 1, 0); err == nil {
+			t.Error("no error without the conditions")
+		}
+	}
+	for _, condition := range [][]string{{"y"}, {"x", "c", "code"}} {
+		if _, err := New(draw(1), nil, Options{Condition: condition}); err == nil {
+			t.Errorf("no error for the condition %v", condition)
+		}
 	}
 }

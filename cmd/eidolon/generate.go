@@ -1,7 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,33 +19,51 @@ import (
 const chunk = 1 << 16
 
 type generateFlags struct {
-	model  string
-	n      int64
-	seed   uint64
-	tree   string
-	output string
+	model      string
+	n          int64
+	inputs     []string
+	inTree     string
+	oversample int
+	seed       uint64
+	tree       string
+	output     string
 }
 
 func newGenerate() *cobra.Command {
 	var f generateFlags
 	cmd := &cobra.Command{
-		Use:   "generate -m MODEL -n N -o OUT.root",
+		Use:   "generate -m MODEL -n N | -i FILE[,FILE…] -o OUT.root",
 		Short: "Draw new events from a model",
 		Long: `Generate draws events from a model and writes them to a ROOT file, with the
 names, the order and the types of the branches that the model was trained on.
+
+With a conditional model it draws for every event of the input files instead, and
+carries their other scalar branches along; with --oversample R, R times for each,
+with a branch event_index that tells the event of the input.
 
 Event i depends on the seed and on i alone: the same seed gives the same events.
 Events that fall outside the range of the training events are drawn again; how
 many did is printed.`,
 		Example: `  eidolon generate -m zmumu.eidolon -n 1000000 -o new.root
-  eidolon generate -m zmumu.eidolon -n 1000000 --seed $SLURM_ARRAY_TASK_ID -o new.root`,
+  eidolon generate -m zmumu.eidolon -n 1000000 --seed $SLURM_ARRAY_TASK_ID -o new.root
+  eidolon generate -m response.eidolon -i generator.root --oversample 10 -o smeared.root`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := require(cmd, "model", "number", "output"); err != nil {
+			if err := require(cmd, "model", "output"); err != nil {
 				return err
 			}
-			if f.n < 0 {
+			switch {
+			case len(f.inputs) > 0 && cmd.Flags().Changed("number"):
+				return usagef("-n does not go with -i: there are as many events as in the input, times --oversample")
+			case len(f.inputs) == 0 && !cmd.Flags().Changed("number"):
+				return usagef("%s needs -n, or -i for a conditional model", cmd.CommandPath())
+			case f.n < 0:
 				return usagef("the number of events cannot be %d", f.n)
+			case f.oversample < 1:
+				return usagef("events cannot be drawn %d times", f.oversample)
+			}
+			if err := keepApart(f.output, append(slices.Clone(f.inputs), f.model)...); err != nil {
+				return err
 			}
 			return f.run(cmd)
 		},
@@ -49,7 +71,10 @@ many did is printed.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVarP(&f.model, "model", "m", "", "the model file")
-	flags.Int64VarP(&f.n, "number", "n", 0, "the number of events to generate")
+	flags.VarP((*count)(&f.n), "number", "n", "the number of events to generate, such as 1000000 or 1e6")
+	flags.StringSliceVarP(&f.inputs, "input", "i", nil, "ROOT files with the conditions, read as one chain")
+	flags.StringVar(&f.inTree, "input-tree", "", "the tree in them; may be left out when a file holds one")
+	flags.IntVar(&f.oversample, "oversample", 1, "draw so many times for each event of the input")
 	flags.StringVarP(&f.output, "output", "o", "", "the ROOT file to write")
 	flags.Uint64Var(&f.seed, "seed", 1, "the seed of the events")
 	flags.StringVarP(&f.tree, "tree", "t", "", "the name of the tree to write (default: that of the training events)")
@@ -62,7 +87,17 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	start := time.Now()
-	tails, err := f.generate(cmd, model)
+	var tails surrogate.Tails
+	switch {
+	case len(f.inputs) > 0 && model.Flow.Context() == 0:
+		return usagef("%s is not conditional: give -n, not -i", f.model)
+	case len(f.inputs) > 0:
+		tails, err = f.generateFor(cmd, model)
+	case model.Flow.Context() > 0:
+		return usagef("%s is conditional on %s: give -i, not -n", f.model, strings.Join(model.Context.Names(), ", "))
+	default:
+		tails, err = f.generate(cmd, model)
+	}
 	if err != nil {
 		return err
 	}
@@ -79,6 +114,26 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d events (%s events/s); outside the range of the training events: %d drawn again, %d clipped\n",
 		f.output, f.n, siFormat(float64(f.n)/seconds), tails.Redrawn, tails.Clipped)
+	return nil
+}
+
+// count is a number of events as a flag: 1000000, 1_000_000 or 1e6.
+type count int64
+
+func (c *count) String() string { return fmt.Sprint(int64(*c)) }
+
+func (c *count) Type() string { return "int" }
+
+func (c *count) Set(text string) error {
+	n, err := strconv.ParseInt(text, 0, 64)
+	if err != nil {
+		x, e := strconv.ParseFloat(text, 64)
+		if e != nil || x != math.Trunc(x) || math.Abs(x) > 1<<53 {
+			return errors.New("must be a whole number")
+		}
+		n = int64(x)
+	}
+	*c = count(n)
 	return nil
 }
 
@@ -103,17 +158,108 @@ func (f *generateFlags) generate(cmd *cobra.Command, model *surrogate.Surrogate)
 	}
 	defer w.Abort()
 	table := rootio.NewTable(model.Features.Fields(), int(min(chunk, f.n)))
+	bar := newCounter(cmd.ErrOrStderr(), f.n)
+	defer bar.finish()
 	for first := int64(0); first < f.n; first += chunk {
 		if err := cmd.Context().Err(); err != nil {
 			return tails, err
 		}
 		part := table.Slice(0, int(min(chunk, f.n-first)))
-		t := model.Generate(part, f.seed, uint64(first))
+		t, err := model.Generate(part, nil, f.seed, uint64(first))
+		if err != nil {
+			return tails, err
+		}
 		tails.Redrawn += t.Redrawn
 		tails.Clipped += t.Clipped
 		if err := w.Write(part); err != nil {
 			return tails, err
 		}
+		bar.add(part.Len())
+	}
+	return tails, w.Close()
+}
+
+// eventIndex is the branch that tells which event of the input another was drawn
+// for.
+const eventIndex = "event_index"
+
+// generateFor writes the events of the input with new values of the model's
+// features in each, as often as asked for.
+func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surrogate) (tails surrogate.Tails, err error) {
+	in, err := rootio.Open(f.inTree, f.inputs...)
+	if err != nil {
+		return tails, err
+	}
+	defer in.Close()
+	var carried []rootio.Field // along with what is generated
+	var names []string
+	for _, field := range in.Fields() {
+		if !slices.Contains(model.Features.Names(), field.Name) && field.Name != eventIndex {
+			carried, names = append(carried, field), append(names, field.Name)
+		}
+	}
+	for _, name := range model.Context.Names() {
+		if !slices.Contains(names, name) { // let rootio say what is wrong
+			names = append(names, name)
+		}
+	}
+	fields := append(slices.Clone(carried), model.Features.Fields()...)
+	if f.oversample > 1 {
+		fields = append(fields, rootio.Field{Name: eventIndex, Title: "event of the input", Kind: rootio.Int64})
+	}
+	tree := f.tree
+	if tree == "" {
+		tree = treeName(in.Name())
+	}
+	w, err := rootio.Create(f.output, tree, fields)
+	if err != nil {
+		return tails, err
+	}
+	defer w.Abort()
+
+	out := rootio.NewTable(fields, chunk)
+	rows := make([]int, chunk) // of the chunk of the input
+	f.n = 0
+	bar := newCounter(cmd.ErrOrStderr(), in.Len()*int64(f.oversample))
+	defer bar.finish()
+	first := int64(0) // event of the input
+	for given, err := range in.Chunks(names, chunk) {
+		if err != nil {
+			return tails, err
+		}
+		for lo, all := 0, given.Len()*f.oversample; lo < all; lo += chunk {
+			if err := cmd.Context().Err(); err != nil {
+				return tails, err
+			}
+			part := out.Slice(0, min(chunk, all-lo))
+			for i := range part.Len() {
+				rows[i] = (lo + i) / f.oversample
+			}
+			repeated := &rootio.Table{}
+			for j := range given.Columns {
+				repeated.Columns = append(repeated.Columns, given.Columns[j].Take(rows[:part.Len()]))
+			}
+			copy(part.Columns, repeated.Columns[:len(carried)])
+			if f.oversample > 1 {
+				index := part.Columns[len(fields)-1].Values().([]int64)
+				for i := range index {
+					index[i] = first + int64(rows[i])
+				}
+			}
+			generated := &rootio.Table{Columns: part.Columns[len(carried) : len(carried)+len(model.Features.Columns)]}
+			t, err := model.Generate(generated, repeated, f.seed, uint64(f.n))
+			if err != nil {
+				return tails, fmt.Errorf("%s: %w", source(f.inputs, in.Name()), err)
+			}
+			tails.Redrawn += t.Redrawn
+			tails.Clipped += t.Clipped
+			if err := w.Write(part); err != nil {
+				return tails, err
+			}
+			f.n += int64(part.Len())
+			bar.add(part.Len())
+		}
+		first += int64(given.Len())
 	}
 	return tails, w.Close()
 }

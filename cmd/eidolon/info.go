@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -30,6 +31,11 @@ func newInfo() *cobra.Command {
 }
 
 func info(cmd *cobra.Command, file string) error {
+	if info, err := os.Stat(file); err != nil {
+		return err
+	} else if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", file)
+	}
 	model, err := surrogate.Load(file)
 	switch {
 	case err == nil && wantJSON(cmd):
@@ -55,11 +61,12 @@ func info(cmd *cobra.Command, file string) error {
 // modelSummary is what JSON tells of a model file.
 func modelSummary(file string, m *surrogate.Surrogate) any {
 	return struct {
-		Model    string         `json:"model"`
-		Card     surrogate.Card `json:"card"`
-		Features features.Spec  `json:"features"`
-		Flow     any            `json:"flow"`
-	}{file, m.Card, m.Features, m.Flow}
+		Model     string           `json:"model"`
+		Card      surrogate.Card   `json:"card"`
+		Features  features.Spec    `json:"features"`
+		Condition features.Context `json:"condition,omitzero"`
+		Flow      any              `json:"flow"`
+	}{file, m.Card, m.Features, m.Context, m.Flow}
 }
 
 func printTrees(out io.Writer, file string, trees []rootio.TreeInfo) error {
@@ -92,15 +99,18 @@ func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
 	fmt.Fprintf(out, "trained on %d events of tree %q in %s\n", c.Events, c.Tree, strings.Join(c.Inputs, ", "))
 	fmt.Fprintf(out, "by %q (version %s)\n", c.Command, c.Version)
 	fmt.Fprintf(out, "best validation loss %.4f at step %d, batch %d (%s)\n", h.Best, h.BestStep, h.Batch, h.Stopped)
-	return printFeatures(out, &m.Features)
+	return printFeatures(out, m)
 }
 
 // printFeatures prints how each branch is treated.
-func printFeatures(out io.Writer, s *features.Spec) error {
+func printFeatures(out io.Writer, m *surrogate.Surrogate) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "branch\ttype\tfrom\tto\ttreated as")
-	for _, c := range s.Columns {
+	for _, c := range m.Features.Columns {
 		fmt.Fprintf(w, "%s\t%v\t%s\t%s\t%s\n", c.Name, c.Kind, number(c.Kind, c.Min), number(c.Kind, c.Max), c.Describe())
+	}
+	for _, c := range m.Context.Columns {
+		fmt.Fprintf(w, "%s\t%v\t%s\t%s\tcondition\n", c.Name, c.Kind, number(c.Kind, c.Min), number(c.Kind, c.Max))
 	}
 	return w.Flush()
 }

@@ -26,7 +26,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second signal kills
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -108,7 +108,7 @@ writes new events to a ROOT file: no Python, no ROOT, one static binary.`,
 		return usagef("%w; “%s --help” lists the flags", err, cmd.CommandPath())
 	})
 	root.PersistentFlags().Bool("json", false, "print one JSON object on standard output, and nothing else there")
-	root.AddCommand(newTrain(), newGenerate(), newScore(), newCompare(), newInfo(), newDemo())
+	root.AddCommand(newTrain(), newGenerate(), newScore(), newCompare(), newInfo(), newDemo(), newBench())
 	return root
 }
 
@@ -125,6 +125,20 @@ func require(cmd *cobra.Command, flags ...string) error {
 	for _, name := range flags {
 		if f := cmd.Flags().Lookup(name); f.Value.String() == f.DefValue {
 			return usagef("%s needs -%s: %s", cmd.CommandPath(), f.Shorthand, f.Usage)
+		}
+	}
+	return nil
+}
+
+// keepApart checks that the output is none of the inputs, by whatever name.
+func keepApart(output string, inputs ...string) error {
+	out, err := os.Stat(output)
+	if err != nil {
+		return nil // there is no such file yet
+	}
+	for _, name := range inputs {
+		if in, err := os.Stat(name); err == nil && os.SameFile(in, out) {
+			return usagef("the output %s is the input %s: it would be lost", output, name)
 		}
 	}
 	return nil

@@ -141,6 +141,55 @@ func TestMainJob(t *testing.T) {
 	}
 }
 
+// TestConditional learns a response, draws it for another file, and finds the other
+// branches carried along.
+func TestConditional(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "in.root"), "Events", sample(4000))
+	must(t, dir, "train", "-i", "in.root", "--features", "pt,hits", "--condition", "mass,pdg", "-o", "m.eidolon",
+		"--model", "spline", "--epochs", "2", "--hidden", "16", "--layers", "2")
+	gen := sample(1000)
+	gen.Columns = slices.Clone(gen.Columns[:6:6]) // there is no hits, pt is to be replaced
+	write(t, filepath.Join(dir, "gen.root"), "gen", gen)
+	must(t, dir, "generate", "-m", "m.eidolon", "-i", "gen.root", "--oversample", "3", "-o", "out.root")
+	out := open(t, filepath.Join(dir, "out.root"))
+	var got []string
+	for _, f := range out.Fields() {
+		got = append(got, f.Name)
+	}
+	if want := []string{"mass", "y", "phi", "mu1_pt", "pdg", "pt", "hits", "event_index"}; !slices.Equal(got, want) {
+		t.Errorf("branches %v, want %v", got, want)
+	}
+	if out.Len() != 3000 {
+		t.Fatalf("%d events, want 3000", out.Len())
+	}
+	mass, _ := out.Column("mass")
+	index, _ := out.Column("event_index")
+	for i, m := range mass.Values().([]float64) {
+		if index.Values().([]int64)[i] != int64(i/3) || m != gen.Columns[0].Values().([]float64)[i/3] {
+			t.Fatalf("event %d carries the mass %g of event %d", i, m, index.Values().([]int64)[i])
+		}
+	}
+	pt, _ := out.Column("pt")
+	if v := pt.Values().([]float64); v[0] == v[1] {
+		t.Error("an event that is drawn twice comes out the same")
+	}
+	must(t, dir, "score", "-m", "m.eidolon", "-i", "in.root", "-o", "scored.root")
+	must(t, dir, "info", "m.eidolon")
+	for _, args := range [][]string{
+		{"generate", "-m", "m.eidolon", "-n", "10", "-o", "x.root"},
+		{"generate", "-m", "m.eidolon", "-i", "gen.root", "-n", "10", "-o", "x.root"},
+		{"generate", "-m", "m.eidolon", "-i", "gen.root", "--oversample", "0", "-o", "x.root"},
+	} {
+		if _, stderr, code := eidolon(t, dir, args...); code != exitUsage {
+			t.Errorf("%v: exit code %d, %s", args, code, stderr)
+		}
+	}
+	if _, stderr, code := eidolon(t, dir, "generate", "-m", "m.eidolon", "-i", "scored.root", "-o", "x.root"); code != 0 {
+		t.Errorf("conditions from scored events: exit code %d, %s", code, stderr)
+	}
+}
+
 func open(t *testing.T, file string) *rootio.Table {
 	t.Helper()
 	table, err := readAll("", []string{file})
@@ -281,6 +330,9 @@ func TestErrors(t *testing.T) {
 		{[]string{"info"}, 2, "one file"},
 		{[]string{"generate", "-m", "m.eidolon", "-n", "-3", "-o", "x.root"}, 2, "-3"},
 		{[]string{"generate", "-m", "m.eidolon", "-n", "many", "-o", "x.root"}, 2, "many"},
+		{[]string{"generate", "-m", "m.eidolon", "-n", "3", "-o", "m.eidolon"}, 2, "would be lost"},
+		{[]string{"score", "-m", "m.eidolon", "-i", "in.root", "-o", "in.root"}, 2, "would be lost"},
+		{train("-i", "in.root", "-o", "./in.root"), 2, "would be lost"},
 		{train("-i", "missing.root"), 1, "missing.root"},
 		{train("-i", "text.root"), 1, "text.root"},
 		{train("-i", "nothing.root"), 1, "nothing.root"},

@@ -22,7 +22,7 @@ type progress struct {
 
 func newProgress(out io.Writer) *progress {
 	p := &progress{out: out}
-	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+	if isTerminal(out) {
 		p.bar = progressbar.NewOptions(1,
 			progressbar.OptionSetWriter(out),
 			progressbar.OptionSetWidth(20),
@@ -33,6 +33,41 @@ func newProgress(out io.Writer) *progress {
 		)
 	}
 	return p
+}
+
+func isTerminal(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// counter shows how many events have been written, on a terminal.
+type counter struct{ bar *progressbar.ProgressBar }
+
+func newCounter(out io.Writer, total int64) counter {
+	if !isTerminal(out) {
+		return counter{}
+	}
+	return counter{progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(out),
+		progressbar.OptionSetWidth(20),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString("events"),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)}
+}
+
+func (c counter) add(events int) {
+	if c.bar != nil {
+		_ = c.bar.Add(events) // only draws
+	}
+}
+
+func (c counter) finish() {
+	if c.bar != nil {
+		_ = c.bar.Clear()
+	}
 }
 
 func (p *progress) show(s flows.Status) {

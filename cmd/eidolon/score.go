@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +27,7 @@ func newScore() *cobra.Command {
 		Use:   "score -m MODEL -i FILE[,FILE…] -o OUT.root",
 		Short: "Add the log-density of each event",
 		Long: `Score writes the branches that the model knows, and log_prob: the natural
-logarithm of the model's density of the event, per unit of every branch that is
+logarithm of the model's density of the event (given its condition, if any), per unit of every branch that is
 not constant. Branches of integers and codes count as value + uniform deviate in
 [0, 1), so that their probability is a density, too. An event that the model says
 cannot happen (beyond a hard edge, an unknown code) has log_prob −Inf.`,
@@ -34,6 +35,9 @@ cannot happen (beyond a hard edge, an unknown code) has log_prob −Inf.`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := require(cmd, "model", "input", "output"); err != nil {
+				return err
+			}
+			if err := keepApart(f.output, append(slices.Clone(f.inputs), f.model)...); err != nil {
 				return err
 			}
 			return f.run(cmd)
@@ -59,7 +63,14 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	}
 	defer in.Close()
 	score := rootio.Field{Name: logProb, Title: "log-density of the event", Kind: rootio.Float64}
-	fields := append(model.Features.Fields(), score)
+	names := append(model.Features.Names(), model.Context.Names()...)
+	var fields []rootio.Field
+	for _, name := range names {
+		if i := slices.IndexFunc(in.Fields(), func(f rootio.Field) bool { return f.Name == name }); i >= 0 {
+			fields = append(fields, in.Fields()[i])
+		}
+	}
+	fields = append(fields, score)
 	tree := treeName(in.Name())
 	w, err := rootio.Create(f.output, tree, fields)
 	if err != nil {
@@ -70,7 +81,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	var sum float64
 	var events, impossible int64
 	density := make([]float64, chunk)
-	for table, err := range in.Chunks(model.Features.Names(), chunk) {
+	for table, err := range in.Chunks(names, chunk) {
 		if err == nil {
 			err = cmd.Context().Err()
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -45,6 +46,7 @@ interrupt (ctrl-C) ends the training and saves the best model so far; --resume g
 on from the checkpoint, to the same result as without the interrupt.`,
 		Example: `  eidolon train -i zmumu.root -o zmumu.eidolon
   eidolon train -i a.root,b.root -t Events --features pt,eta,phi --weight w --max-time 5m -o m.eidolon
+  eidolon train -i sim.root --features reco_e --condition true_e,pdg -o response.eidolon
   eidolon train --resume zmumu.eidolon.checkpoint -o zmumu.eidolon
   eidolon train -c card.yaml          # a card holds flags by their long names: “input: a.root”`,
 		Args: noArgs,
@@ -61,6 +63,9 @@ on from the checkpoint, to the same result as without the interrupt.`,
 			if err := f.options.Check(); err != nil {
 				return usageError{err}
 			}
+			if err := keepApart(f.output, append(slices.Clone(f.inputs), f.card)...); err != nil {
+				return err
+			}
 			return f.run(cmd)
 		},
 	}
@@ -69,6 +74,7 @@ on from the checkpoint, to the same result as without the interrupt.`,
 	flags.StringSliceVarP(&f.inputs, "input", "i", nil, "ROOT files with the events, read as one chain")
 	flags.StringVarP(&f.tree, "tree", "t", "", "the tree; may be left out when a file holds one")
 	flags.StringSliceVar(&f.features, "features", nil, "the branches to learn (default: all scalar ones)")
+	flags.StringSliceVar(&f.options.Condition, "condition", nil, "branches that the density of the others is conditional on: p(features | condition)")
 	flags.StringSliceVar(&f.exclude, "exclude", nil, "branches to leave out")
 	flags.StringVar(&f.weight, "weight", "", "the branch of event weights")
 	flags.StringVarP(&f.output, "output", "o", "", "the model file to write")
@@ -154,7 +160,11 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	}
 	training, err := f.prepare(table, w)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", source(f.inputs, tree), err)
+		hint := ""
+		if errors.Is(err, features.ErrUnusable) {
+			hint = " (--exclude leaves branches out)"
+		}
+		return nil, fmt.Errorf("%s: %w%s", source(f.inputs, tree), err, hint)
 	}
 	if err := cmd.Context().Err(); err != nil {
 		return nil, err
@@ -172,7 +182,7 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	training.CheckpointTo(checkpoint)
 
 	log := cmd.ErrOrStderr()
-	if err := printFeatures(log, &training.Features); err != nil {
+	if err := printFeatures(log, training.Surrogate); err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(log, "model: %s, %v\n", card.Options.Model, training.Flow)
@@ -226,6 +236,11 @@ func (f *trainFlags) read(cmd *cobra.Command) (table *rootio.Table, w []float64,
 		}
 		if len(left) > 0 {
 			fmt.Fprintf(cmd.ErrOrStderr(), "%d branches are no scalars and are left out: %s\n", len(left), abbreviate(left, 5))
+		}
+	}
+	for _, name := range f.options.Condition {
+		if !slices.Contains(names, name) {
+			names = append(slices.Clone(names), name)
 		}
 	}
 	for _, name := range f.exclude {

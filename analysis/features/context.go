@@ -1,0 +1,104 @@
+package features
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// Context is the specification of the columns that a density is conditional on.
+// It is like a [Spec], but goes one way only, and without noise: codes, up to 16
+// of them, become one feature each that is 0 or 1; other values become what they
+// are in a Spec, with 1/2 for the uniform deviate. Constant columns make no
+// feature.
+type Context struct {
+	Columns []Column `json:"columns"`
+}
+
+// maxOneHot is the number of codes up to which each has a feature of its own.
+const maxOneHot = 16
+
+// farthest is where features of the context end, in standard deviations: what is
+// further out is unlike anything that a network was trained on.
+const farthest = 8
+
+// FitContext returns the specification of the columns of t, which the density of
+// others is to be conditional on. w is as in [Fit].
+func FitContext(t *rootio.Table, w []float64) (*Context, error) {
+	s, err := Fit(t, w)
+	if err != nil {
+		return nil, err
+	}
+	return &Context{Columns: s.Columns}, nil
+}
+
+// width is the number of features of a column.
+func (c *Column) width() int {
+	switch {
+	case c.As == Constant:
+		return 0
+	case c.As == Codes && len(c.Codes) <= maxOneHot:
+		return len(c.Codes)
+	}
+	return 1
+}
+
+// Dim returns the number of features; that of no context is 0.
+func (x *Context) Dim() int {
+	n := 0
+	for i := range x.Columns {
+		n += x.Columns[i].width()
+	}
+	return n
+}
+
+// Names returns the names of the columns.
+func (x *Context) Names() []string { return (&Spec{Columns: x.Columns}).Names() }
+
+// Check reports whether a specification that was read from a file is sound.
+func (x *Context) Check() error { return (&Spec{Columns: x.Columns}).Check() }
+
+// Encode stores the features of the events of t in z (n×Dim). first is the number
+// of the first event, for errors. The columns are found by name and may have any
+// type. A missing one, a value that is not finite, and a code that the training
+// events never had are errors.
+func (x *Context) Encode(z []float32, t *rootio.Table, first uint64) error {
+	n, dim := t.Len(), x.Dim()
+	if len(z) != n*dim {
+		panic(fmt.Sprintf("features: Encode of the context of %d events with %d features into %d values", n, dim, len(z)))
+	}
+	clear(z)
+	values := make([]float64, n)
+	feature := 0
+	for i := range x.Columns {
+		c := &x.Columns[i]
+		col, ok := t.Column(c.Name)
+		if !ok {
+			return fmt.Errorf("features: branch %q, of the condition, is missing", c.Name)
+		}
+		col.Floats(values, 0)
+		if k := notFinite(values); k >= 0 {
+			return fmt.Errorf("features: branch %q is %v in entry %d", c.Name, values[k], first+uint64(k))
+		}
+		width := c.width()
+		for k, v := range values {
+			if c.As == Codes {
+				code, known := slices.BinarySearch(c.Codes, v)
+				if !known {
+					return fmt.Errorf("features: branch %q is %v in entry %d, which it never was in the training events", c.Name, v, first+uint64(k))
+				}
+				if width > 1 {
+					z[k*dim+feature+code] = 1
+					continue
+				}
+			}
+			if width == 1 {
+				f, _ := c.encode(v, 0.5)
+				z[k*dim+feature] = float32(min(max(f, -farthest), farthest))
+			}
+		}
+		feature += width
+	}
+	return nil
+}
