@@ -187,6 +187,9 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	}
 	fmt.Fprintf(log, "model: %s, %v\n", card.Options.Model, training.Flow)
 	fmt.Fprintf(log, "%d events to train on, %d to validate\n", training.Train, training.Valid)
+	if training.Valid < 100 {
+		fmt.Fprintln(log, "note: with so few events to validate, the validation loss says little")
+	}
 	progress := newProgress(log)
 	card.Options.Train.Progress = progress.show
 	model, err := training.Run(cmd.Context())
@@ -199,6 +202,13 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	}
 	if e := model.Save(f.output); e != nil {
 		return nil, e
+	}
+	if p := model.Card.History.Points; len(p) > 0 {
+		const nats = 0.5
+		if last := p[len(p)-1]; last.Valid-last.Train > nats && model.Card.History.BestStep < last.Step/2 {
+			fmt.Fprintf(log, "note: the model was overfitted in the end (loss %.4f, validation %.4f); the one of step %d is kept; a smaller --hidden may do better\n",
+				last.Train, last.Valid, model.Card.History.BestStep)
+		}
 	}
 	if err == nil {
 		if e := os.Remove(checkpoint); e != nil && !errors.Is(e, fs.ErrNotExist) {
