@@ -6,9 +6,13 @@ import (
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/internal/limits"
+	"github.com/eidolon-hep/eidolon/kernels/coupling"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
+	"github.com/eidolon-hep/eidolon/kernels/gauss"
 	"github.com/eidolon-hep/eidolon/kernels/optim"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/kernels/spline"
+	"github.com/eidolon-hep/eidolon/kernels/vmath"
 )
 
 // row is a line of the table: a kernel at one size, and its limit. A unit of
@@ -20,7 +24,7 @@ type row struct {
 
 // rows is the table. A new family of kernels adds a function to it.
 func rows() []row {
-	return slices.Concat(denseRows(), optimRows(), philoxRows())
+	return slices.Concat(denseRows(), vmathRows(), couplingRows(), splineRows(), gaussRows(), optimRows(), philoxRows())
 }
 
 // denseRows has the layers that networks are made of. Their unit of work is one
@@ -97,6 +101,104 @@ func (l layer) gradWeights() func() {
 // parameters is how many an optimiser's row has: their four slices, or the one,
 // lie in the second cache.
 const parameters = 1 << 14
+
+// vmathRows has the exponential function, of which all others are made.
+func vmathRows() []row {
+	const n = 1 << 11
+	return []row{{
+		kernel: "vmath.Exp", shape: fmt.Sprintf("n=%d", n), unit: "G/s",
+		work: func() limits.Work {
+			dst, src := make([]float32, n), random(n)
+			return limits.Work{Amount: n, Run: func() { vmath.Exp(dst, src) }}
+		},
+		limit: func() limits.Work { return limits.Exp(1) },
+	}}
+}
+
+// couplingRows and splineRows have the transforms of coupling layers on a tile of
+// 64 events. Their limits count the instructions of the formulas that go through
+// the multiply-add pipes; the benchmarks of the packages say which these are.
+func couplingRows() []row {
+	const m, bound = 64, 2
+	var rows []row
+	for _, n := range []int{4, 8} {
+		add := func(function string, slots float64, call func(x, y, s, g, st, logDet []float32)) {
+			rows = append(rows, row{
+				kernel: "coupling." + function, shape: fmt.Sprintf("m=%d n=%d", m, n), unit: "G/s",
+				work: func() limits.Work {
+					x, y, s, g, st, logDet := random(m*n), random(m*n), random(m*n), random(m*n), random(2*m*n), random(m)
+					return limits.Work{Amount: float64(m * n), Run: func() { call(x, y, s, g, st, logDet) }}
+				},
+				limit: func() limits.Work { return limits.FMA(2 * slots) },
+			})
+		}
+		add("Forward", 22, func(x, y, s, _, st, logDet []float32) { coupling.Forward(y, s, logDet, x, st, m, n, bound) })
+		add("Inverse", 22, func(x, y, _, _, st, logDet []float32) { coupling.Inverse(x, logDet, y, st, m, n, bound) })
+		add("Backward", 12, func(x, y, s, g, st, logDet []float32) { coupling.Backward(g, st, y, logDet, x, s, m, n, bound) })
+	}
+	return rows
+}
+
+func splineRows() []row {
+	const m, n, bins, bound = 64, 4, 8, 3
+	var rows []row
+	add := func(function string, slots float64, call func(x, y, g, p, gp, logDet []float32)) {
+		rows = append(rows, row{
+			kernel: "spline." + function, shape: fmt.Sprintf("m=%d n=%d bins=%d", m, n, bins), unit: "G/s",
+			work: func() limits.Work {
+				k := m * n * spline.Params(bins)
+				x, y, g, p, gp, logDet := random(m*n), random(m*n), random(m*n), random(k), random(k), random(m)
+				return limits.Work{Amount: m * n, Run: func() { call(x, y, g, p, gp, logDet) }}
+			},
+			limit: func() limits.Work { return limits.FMA(2 * slots) },
+		})
+	}
+	add("Forward", 27*bins+93, func(x, y, _, p, _, logDet []float32) { spline.Forward(y, logDet, x, p, m, n, bins, bound) })
+	add("Inverse", 27*bins+105, func(x, y, _, p, _, logDet []float32) { spline.Inverse(x, logDet, y, p, m, n, bins, bound) })
+	add("Backward", 33*bins+144, func(x, y, g, p, gp, logDet []float32) {
+		spline.Backward(g, gp, y, logDet, x, p, m, n, bins, bound)
+	})
+	return rows
+}
+
+// gaussRows has the posterior mean of 96 queries over many events. A unit of work
+// is a pair of a query and an event; its limit is 2D + 6 multiply-adds: D squares, D
+// products with the weight, one for the scale and 5 for the exponential.
+func gaussRows() []row {
+	const m, part = 96, 32 // queries, blocks of events in a call
+	var rows []row
+	for _, k := range []int{1 << 14, 1 << 20} {
+		for _, dim := range []int{1, 2, 4, 8, 16, 32, 64} {
+			if k > 1<<14 && dim > 8 {
+				continue // as for fewer events, and 256 MB of them
+			}
+			rows = append(rows, row{
+				kernel: "gauss.Sums", shape: fmt.Sprintf("D=%d K=%d", dim, k), unit: "Gpairs/s",
+				work: func() limits.Work {
+					events, err := gauss.NewEvents(random(k*dim), nil, k, dim)
+					if err != nil {
+						panic(err) // random numbers are finite
+					}
+					x := random(m * dim)
+					out := gauss.Result{LogSum: make([]float64, m), Mean: make([]float32, m*dim)}
+					s, at := gauss.NewSums(m, dim), 0
+					s.Start(out, x, m, 0.8, 0.6)
+					return limits.Work{Amount: m * part * gauss.BlockLen, Run: func() {
+						if at+part > events.Blocks() {
+							s.Finish()
+							s.Start(out, x, m, 0.8, 0.6)
+							at = 0
+						}
+						s.Add(events, at, at+part)
+						at += part
+					}}
+				},
+				limit: func() limits.Work { return limits.FMA(2 * float64(2*dim+6)) },
+			})
+		}
+	}
+	return rows
+}
 
 func optimRows() []row {
 	return []row{{
