@@ -1,17 +1,16 @@
 // Command coupling writes the assembly of kernels/coupling.
 //
-// A register holds either eight columns of one row or, where n ≤ 4, four
-// columns of each of two rows (see span). Every kernel is a formula over
-// registers put into the one loop over the batch (see batch), so that
-// neither knows of the other. Columns beyond n read as zero, have s = 0 and add
-// nothing to the sum of a row.
+// Rows are short, and a vector holds eight columns. So the formulas, which are in
+// this file, know no rows: they take m·n elements side by side. What does not lie so in
+// memory, the rows of st and gst and vectors with one number for each row, goes over
+// the stack (see rows.go).
 package main
 
 import (
-	"log"
-
+	"github.com/eidolon-hep/eidolon/asm/internal/abreast"
 	"github.com/eidolon-hep/eidolon/asm/internal/emit"
 	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
 )
 
@@ -25,89 +24,85 @@ func main() {
 }
 
 func forward(e *emit.Emitter) {
-	TEXT("forwardAVX2", NOSPLIT, "func(y, s, logDet, x, st []float32, m, n int, bound float32)")
+	TEXT("forwardAVX2", 0, "func(y, s, logDet, x, r, t *float32, m, n, stride int, bound float32)")
 	Pragma("noescape")
-	Doc("forwardAVX2 is forwardPure with registers of eight. s may be y, which is written after it.")
-	b := loadBatch(e)
-	y, s, x := b.matrix("y"), b.matrix("s"), b.matrix("x")
-	r, t := b.halves("st")
-	sum := b.sumInto("logDet")
-	bound, inverse := loadBound(e)
+	Doc("forwardAVX2 is forwardPure for a block, with the rows of r and t stride apart. s may be nil.")
+	b := newBlock(e)
+	bound, inverse := b.bounds()
+	r, t, scales := b.gather("r"), b.gather("t"), b.scratch()
+	x, y, s := b.matrix("x"), b.matrix("y"), b.matrix("s")
 
-	b.each(func(at span) {
-		scale, value := at.load(r), at.load(x)
-		VMULPS(inverse, scale, scale)
-		scale = e.Tanh8(scale)
-		VMULPS(bound, scale, scale)
-		at.store(scale, s)
-		VADDPS(scale, sum, sum)
-
-		factor := e.Exp8(scale)
-		VFMADD213PS(at.load(t), factor, value)
+	b.elements(func(at span) {
+		scale := softBound(at, r, inverse, bound)
+		at.store(scale, scales)
+		at.storeUnlessNil(scale, s)
+	})
+	b.elements(func(at span) {
+		factor, value, shift := e.ExpInRange(at.load(scales)), at.load(x), at.operands(t)
+		value.Each(func(i int, v VecVirtual) { VFMADD213PS(shift[i], factor[i], v) })
 		at.store(value, y)
 	})
+	b.addRows(scales, "logDet")
+	b.end()
 }
 
 func inverse(e *emit.Emitter) {
-	TEXT("inverseAVX2", NOSPLIT, "func(x, logDet, y, st []float32, m, n int, bound float32)")
+	TEXT("inverseAVX2", 0, "func(x, logDet, y, r, t *float32, m, n, stride int, bound float32)")
 	Pragma("noescape")
-	Doc("inverseAVX2 is inversePure with registers of eight.")
-	b := loadBatch(e)
+	Doc("inverseAVX2 is inversePure for a block, with the rows of r and t stride apart.")
+	b := newBlock(e)
+	minus, inverse := b.bounds()
+	b.negate(minus)
+	r, t, scales := b.gather("r"), b.gather("t"), b.scratch()
 	x, y := b.matrix("x"), b.matrix("y")
-	r, t := b.halves("st")
-	sum := b.sumInto("logDet")
-	bound, inverse := loadBound(e)
-	VXORPS(e.Bits(1<<31), inverse, inverse) // scale is −s below
 
-	b.each(func(at span) {
-		scale := at.load(r)
-		VMULPS(inverse, scale, scale)
-		scale = e.Tanh8(scale)
-		VMULPS(bound, scale, scale)
-		VADDPS(scale, sum, sum)
-
-		value := at.load(y)
-		VSUBPS(at.load(t), value, value)
-		VMULPS(e.Exp8(scale), value, value)
+	b.elements(func(at span) {
+		at.store(softBound(at, r, inverse, minus), scales) // −s
+	})
+	b.elements(func(at span) {
+		factor, value, shift := e.ExpInRange(at.load(scales)), at.load(y), at.operands(t)
+		value.Each(func(i int, v VecVirtual) {
+			VSUBPS(shift[i], v, v)
+			VMULPS(factor[i], v, v)
+		})
 		at.store(value, x)
 	})
+	b.addRows(scales, "logDet")
+	b.end()
 }
 
 func backward(e *emit.Emitter) {
-	TEXT("backwardAVX2", NOSPLIT, "func(gx, gst, gy, gl, x, s []float32, m, n int, bound float32)")
+	TEXT("backwardAVX2", 0, "func(gx, gr, gt, gy, gl, x, s *float32, m, n, stride int, bound float32)")
 	Pragma("noescape")
-	Doc("backwardAVX2 is backwardPure with registers of eight.")
-	b := loadBatch(e)
+	Doc("backwardAVX2 is backwardPure for a block, with the rows of gr and gt stride apart.")
+	b := newBlock(e)
+	_, inverse := b.bounds()
+	gl, gr, gt := b.spread("gl"), b.scratch(), b.scratch()
 	gx, gy, x, s := b.matrix("gx"), b.matrix("gy"), b.matrix("x"), b.matrix("s")
-	gr, gt := b.halves("gst")
-	gl := b.vector("gl")
-	_, inverse := loadBound(e)
 
-	b.each(func(at span) {
-		scale, grad := at.load(s), at.load(gy)
+	b.elements(func(at span) {
+		factor := e.ExpInRange(at.load(s))
+		grad := at.load(gy)
 		at.store(grad, gt)
-		VMULPS(e.Exp8(scale), grad, grad)
+		grad.Each(func(i int, v VecVirtual) { VMULPS(factor[i], v, v) })
 		at.store(grad, gx)
 
-		VFMADD132PS(at.load(x), at.broadcast(gl), grad)
-		slope := YMM()
-		VMULPS(inverse, scale, scale)
-		VMOVAPS(e.Float(1), slope)
-		VFNMADD231PS(scale, scale, slope)
-		VMULPS(slope, grad, grad)
+		value, add := at.load(x), at.operands(gl)
+		grad.Each(func(i int, v VecVirtual) { VFMADD213PS(add[i], value[i], v) })
+		slope := at.load(s).With(VMULPS, inverse)
+		slope.Each(func(i int, v VecVirtual) {
+			VFNMADD213PS(e.Float(1), v, v)
+			VMULPS(v, grad[i], grad[i])
+		})
 		at.store(grad, gr)
 	})
+	b.scatter(gr, "gr", gt, "gt")
+	b.end()
 }
 
-// loadBound returns eight times bound and eight times 1/bound.
-func loadBound(e *emit.Emitter) (bound, inverse VecVirtual) {
-	bound, inverse = YMM(), YMM()
-	param, err := Param("bound").Resolve()
-	if err != nil {
-		log.Fatal(err)
-	}
-	VBROADCASTSS(param.Addr, bound)
-	VMOVAPS(e.Float(1), inverse)
-	VDIVPS(bound, inverse, inverse)
-	return bound, inverse
+// softBound is bound·tanh(r/bound).
+func softBound(at span, r place, inverse, bound Mem) abreast.Vectors {
+	tanh := at.e.TanhAbs(at.load(r).With(VMULPS, inverse))
+	at.e.WithSign(tanh, at.operands(r))
+	return tanh.With(VMULPS, bound)
 }

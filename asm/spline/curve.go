@@ -5,6 +5,7 @@ import (
 	"log"
 	"math"
 
+	"github.com/eidolon-hep/eidolon/asm/internal/abreast"
 	"github.com/eidolon-hep/eidolon/asm/internal/emit"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -19,58 +20,51 @@ const (
 
 var slopeOffset = float32(math.Log(math.Expm1(1 - minSlope)))
 
-// curves are the splines of the eight elements at hand, of which count are left,
-// possibly fewer than eight.
-type curves struct {
-	e                   *emit.Emitter
-	params, bins, count GPVirtual
-	width               GPVirtual // parameters per element
-	bound, floor, free  Mem
-	active              Mem     // mask of the elements that exist
-	index               Mem     // where their parameters begin
-	widths, heights     section // one slot for each bin
-	slopes              section // and for each knot between bins
-	spare               Mem     // slots for save
-	saved, labels       int
-}
-
-// section is one of the three parts of the parameters, and their slots on the
-// stack: its slots and parameters begin at start·bins.
-type section struct {
-	start int
-	slots Mem
-}
-
 const (
-	slot       = 32
-	spareSlots = 12
+	float     = 4         // bytes
+	vector    = 8 * float // and those of a slot
+	maxGroup  = 8         // vectors, as in kernels/spline
+	variables = 24        // the largest number
 )
+
+// curves are the splines of a group of vectors of elements, the last of which may
+// have fewer than eight. What is known of them is on the stack, in slots: a slot has one
+// number for each element of a vector.
+//
+// A vector's slots of parameters follow each other as the parameters do: bins of
+// widths, bins of heights, and one less of the slopes between bins. So there is one
+// more for the slope at the right end.
+type curves struct {
+	e                     *emit.Emitter
+	bins, width           GPVirtual // width is the number of an element's parameters
+	bound, floor, free    Mem
+	start, vector         GPVirtual // bytes of a slice before the group, and in it before the vector at hand
+	left                  GPVirtual // elements of the group and behind it
+	rows                  Mem       // addresses of the elements' parameters
+	parameters, variables Mem       // slots
+	used, labels          int       // variables, and labels
+}
 
 func loadCurves(e *emit.Emitter, elements string) *curves {
 	c := &curves{
-		e:      e,
-		params: pointer("params"),
-		bins:   Load(Param("bins"), GP64()).(GPVirtual),
-		count:  Load(Param(elements).Len(), GP64()).(GPVirtual),
-		width:  GP64(),
-		bound:  address("bound"), floor: address("floor"), free: address("free"),
+		e:    e,
+		bins: Load(Param("bins"), GP64()).(GPVirtual), width: GP64(),
+		bound: address("bound"), floor: address("floor"), free: address("free"),
+		start: GP64(), vector: GP64(),
+		left: Load(Param(elements).Len(), GP64()).(GPVirtual),
+		rows: AllocLocal(8 * 8),
 	}
 	LEAQ(Mem{Base: c.bins, Index: c.bins, Scale: 2, Disp: -1}, c.width)
+	XORQ(c.start, c.start)
 
-	frame := AllocLocal(slot * (2 + spareSlots + 3*maxBins))
-	c.active, c.index, c.spare = frame, frame.Offset(slot), frame.Offset(2*slot)
-	slots := frame.Offset((2 + spareSlots) * slot)
-	c.widths, c.heights, c.slopes = section{0, slots}, section{1, slots}, section{2, slots}
-
-	stride := YMM()
-	VMOVD(c.width.As32(), stride.AsX())
-	VPBROADCASTD(stride.AsX(), stride)
-	VPMULLD(e.Lanes(), stride, stride)
-	VMOVUPS(stride, c.index)
+	aligned := GP64()
+	LEAQ(AllocLocal((3*maxBins+variables*maxGroup+1)*vector), aligned)
+	ADDQ(Imm(vector-1), aligned)
+	ANDQ(I8(-vector), aligned)
+	c.parameters = Mem{Base: aligned}
+	c.variables = Mem{Base: aligned, Disp: 3 * maxBins * vector}
 	return c
 }
-
-func pointer(name string) GPVirtual { return Load(Param(name).Base(), GP64()).(GPVirtual) }
 
 func address(name string) Mem {
 	param, err := Param(name).Resolve()
@@ -80,145 +74,192 @@ func address(name string) Mem {
 	return param.Addr
 }
 
-// each repeats f for eight elements after the other, to which the pointers move along.
-func (c *curves) each(pointers []Register, f func()) {
-	Label("elements")
-	CMPQ(c.count, Imm(0))
-	JLE(LabelRef("end"))
-	VMOVUPS(c.e.Mask8(c.count), c.active)
-	f()
-	for _, p := range pointers {
-		ADDQ(Imm(32), p)
+// each takes all vectors of a group through one stage after the other, then those of
+// the next group. What a stage has to wait for in one vector, it computes in others.
+func (c *curves) each(stages ...func()) {
+	stop := GP64()
+	Label("group")
+	Load(Param("group"), stop)
+	SHLQ(Imm(3), stop)
+	CMPQ(stop, c.left)
+	CMOVQGT(c.left, stop)
+	SHLQ(Imm(2), stop)
+	for _, stage := range stages {
+		again := c.label("stage")
+		XORQ(c.vector, c.vector)
+		Label(again)
+		stage()
+		ADDQ(Imm(vector), c.vector)
+		CMPQ(c.vector, stop)
+		JL(LabelRef(again))
 	}
-	step := GP64()
-	MOVQ(c.width, step)
-	SHLQ(Imm(5), step)
-	ADDQ(step, c.params)
-	SUBQ(Imm(8), c.count)
-	JMP(LabelRef("elements"))
-	Label("end")
-}
-
-func (c *curves) end() {
+	ADDQ(stop, c.start)
+	SHRQ(Imm(2), stop)
+	SUBQ(stop, c.left)
+	JNZ(LabelRef("group"))
 	VZEROUPPER()
 	RET()
 }
 
-func (c *curves) load(from Register) VecVirtual {
-	mask, v := YMM(), YMM()
-	VMOVUPS(c.active, mask)
-	VMASKMOVPS(Mem{Base: from}, mask, v)
+func (c *curves) label(name string) string {
+	c.labels++
+	return fmt.Sprintf("%s_%d", name, c.labels)
+}
+
+// elements are those at hand of a slice.
+func (c *curves) elements(name string) Mem {
+	base := Load(Param(name).Base(), GP64()).(GPVirtual)
+	ADDQ(c.start, base)
+	return Mem{Base: base, Index: c.vector, Scale: 1}
+}
+
+// existing is the number of elements from those at hand on.
+func (c *curves) existing() GPVirtual {
+	before, n := GP64(), GP64()
+	MOVQ(c.vector, before)
+	SHRQ(Imm(2), before)
+	MOVQ(c.left, n)
+	SUBQ(before, n)
+	return n
+}
+
+// load returns elements of a slice, and zero for those that do not exist.
+func (c *curves) load(name string) VecVirtual {
+	v := YMM()
+	VMASKMOVPS(c.elements(name), c.e.Mask8(c.existing()), v)
 	return v
 }
 
-func (c *curves) store(v VecVirtual, to Register) {
-	mask := YMM()
-	VMOVUPS(c.active, mask)
-	VMASKMOVPS(v, mask, Mem{Base: to})
-}
-
-// save puts v on the stack.
-func (c *curves) save(v VecVirtual) Mem {
-	if c.saved == spareSlots {
-		log.Fatal("spline: no spare slot left")
-	}
-	to := c.spare.Offset(slot * c.saved)
-	c.saved++
+// store takes the slow way, through a mask, only where elements are missing.
+func (c *curves) store(v VecVirtual, name string) {
+	some, done := c.label("some"), c.label("stored")
+	to, n := c.elements(name), c.existing()
+	CMPQ(n, Imm(8))
+	JL(LabelRef(some))
 	VMOVUPS(v, to)
-	return to
+	JMP(LabelRef(done))
+	Label(some)
+	VMASKMOVPS(v, c.e.Mask8(n), to)
+	Label(done)
 }
 
-// clip is v within the bounds, and bound where v is NaN.
-func (c *curves) clip(v VecVirtual) VecVirtual {
-	limit := all(c.bound)
-	VMINPS(limit, v, v)
+// save puts v into a new variable, which has a slot for every vector of the group.
+func (c *curves) save(v VecVirtual) Mem {
+	if c.used == variables {
+		log.Fatal("spline: too many variables")
+	}
+	m := c.variables.Offset(c.used * maxGroup * vector)
+	m.Index, m.Scale = c.vector, 1
+	c.used++
+	VMOVUPS(v, m)
+	return m
+}
+
+// clip returns elements of a slice moved to within the bounds, NaN too, and a mask of
+// those that exist and were within.
+func (c *curves) clip(name string) (v, inside Mem) {
+	given, clipped, limit, size := c.load(name), YMM(), all(c.bound), YMM()
+	VANDPS(c.e.Bits(1<<31-1), given, size)
+	VCMPPS(emit.Ge, size, limit, size)
+	VANDPS(c.e.Mask8(c.existing()), size, size)
+	VMINPS(limit, given, clipped)
 	VXORPS(c.e.Bits(1<<31), limit, limit)
-	VMAXPS(limit, v, v)
+	VMAXPS(limit, clipped, clipped)
+	return c.save(clipped), c.save(size)
+}
+
+// within is v inside the bounds, and elements of a slice outside.
+func (c *curves) within(inside Mem, v VecVirtual, outside string) VecVirtual {
+	mask, other := load(inside), c.load(outside)
+	VBLENDVPS(mask, v, other, v)
 	return v
 }
 
-// inside masks the elements within the bounds.
-func (c *curves) inside(v VecVirtual) VecVirtual {
-	size, limit := YMM(), all(c.bound)
-	VANDPS(c.e.Bits(1<<31-1), v, size)
-	VCMPPS(emit.Ge, size, limit, size)
-	return size
+// axis along which bins have sizes.
+type axis int
+
+const (
+	widths axis = iota
+	heights
+)
+
+// exponentials replaces the logits of widths and heights by exp(logit), less the
+// largest logit. It returns the factors that make them shares of what there is to share.
+func (c *curves) exponentials() (factor [2]Mem) {
+	largest, sum := abreast.New(2), abreast.New(2)
+	largest.Each(func(_ int, v VecVirtual) { VMOVAPS(c.e.Float(float32(math.Inf(-1))), v) })
+	c.eachBin(func(at [3]Mem) {
+		largest.Each(func(i int, v VecVirtual) { VMAXPS(at[i], v, v) })
+	})
+	sum.Each(func(_ int, v VecVirtual) { VXORPS(v, v, v) })
+	c.eachBin(func(at [3]Mem) {
+		below := abreast.New(2)
+		below.Each(func(i int, v VecVirtual) {
+			VMOVUPS(at[i], v)
+			VSUBPS(largest[i], v, v)
+		})
+		exp := c.e.ExpInRange(c.e.AtLeast(-emit.ExpRange, below))
+		exp.Each(func(i int, v VecVirtual) {
+			VMOVUPS(v, at[i])
+			VADDPS(v, sum[i], sum[i])
+		})
+	})
+	sum.Each(func(i int, v VecVirtual) {
+		share := all(c.free)
+		VDIVPS(v, share, share)
+		factor[i] = c.save(share)
+	})
+	return factor
 }
 
-// shares are the sizes of bins: floor + factor·slot.
-type shares struct {
-	section
-	factor Mem
+// bin is one of each element.
+type bin struct {
+	edge, size [2]Mem // along either axis
+	slope      [2]Mem // the logits of those at the left and the right end
+	number     Mem
 }
 
-// softmax fills the slots of a section with the exponentials of its logits, less
-// the largest.
-func (c *curves) softmax(s section) shares {
-	largest, value := YMM(), YMM()
-	VMOVAPS(c.e.Float(float32(math.Inf(-1))), largest)
-	from := c.parameters(s)
-	c.overSlots(s, c.bins, func(at Mem) {
-		logit := c.gather(Mem{Base: from}, c.index, c.active)
-		VMOVUPS(logit, at)
-		VMAXPS(logit, largest, largest)
-		ADDQ(Imm(4), from)
+// search finds the bins in whose range along an axis v lies.
+func (c *curves) search(by axis, v Mem, factor [2]Mem) (b bin) {
+	edge, size, next := abreast.New(2), abreast.New(2), abreast.New(2)
+	slope, knot, floor, number := abreast.New(2), YMM(), all(c.floor), YMM()
+	VXORPS(knot, knot, knot) // the logit 0 makes the slope 1, as at either end
+	end, at := GP64(), c.slots()
+	MOVQ(c.width, end)
+	SHLQ(Imm(5), end)
+	VMOVUPS(knot, Mem{Base: at, Index: end, Scale: 1})
+	next.Each(func(i int, v VecVirtual) {
+		VXORPS(edge[i], edge[i], edge[i])
+		VXORPS(size[i], size[i], size[i])
+		VXORPS(slope[i], slope[i], slope[i])
+		VBROADCASTSS(c.bound, v)
+		VXORPS(c.e.Bits(1<<31), v, v)
 	})
+	last := GP64()
+	LEAQ(Mem{Base: c.bins, Disp: -1}, last)
+	VMOVD(last.As32(), number.AsX())
+	VPBROADCASTD(number.AsX(), number)
 
-	sum := YMM()
-	VXORPS(sum, sum, sum)
-	c.overSlots(s, c.bins, func(at Mem) {
-		VMOVUPS(at, value)
-		VSUBPS(largest, value, value)
-		exp := c.e.Exp8(value)
-		VMOVUPS(exp, at)
-		VADDPS(exp, sum, sum)
+	c.eachBin(func(at [3]Mem) {
+		before, this := YMM(), YMM()
+		VCMPPS(emit.Gt, v, next[by], before)
+		VPADDD(before, number, number) // a mask is −1
+		for i := range next {
+			VBLENDVPS(before, edge[i], next[i], edge[i])
+			VMOVUPS(at[i], this)
+			VFMADD132PS(factor[i], floor, this)
+			VBLENDVPS(before, size[i], this, size[i])
+			VADDPS(this, next[i], next[i])
+		}
+		VBLENDVPS(before, slope[left], knot, slope[left])
+		VMOVUPS(at[2], knot)
+		VBLENDVPS(before, slope[right], knot, slope[right])
 	})
-	factor := all(c.free)
-	VDIVPS(sum, factor, factor)
-	return shares{s, c.save(factor)}
-}
-
-// search finds the bin in whose range v lies.
-func (c *curves) search(s shares, v VecVirtual) (edge, size, bin VecVirtual) {
-	bin = YMM()
-	VPXOR(bin, bin, bin)
-	edge, size = c.walk(s, func(number, left VecVirtual) VecVirtual {
-		before := YMM()
-		VCMPPS(emit.Lt, left, v, before)
-		VBLENDVPS(before, bin, number, bin)
-		return before
-	})
-	return edge, size, bin
-}
-
-// pick returns the bins numbered bin.
-func (c *curves) pick(s shares, bin VecVirtual) (edge, size VecVirtual) {
-	return c.walk(s, func(number, _ VecVirtual) VecVirtual {
-		before := YMM()
-		VPCMPGTD(bin, number, before)
-		return before
-	})
-}
-
-// walk goes through the bins from the left and returns the last that v is not
-// before. before gets the number and left edge of a bin.
-func (c *curves) walk(s shares, before func(number, left VecVirtual) VecVirtual) (edge, size VecVirtual) {
-	edge, size = YMM(), YMM()
-	left, number, floor, factor := all(c.bound), YMM(), all(c.floor), YMM()
-	VXORPS(c.e.Bits(1<<31), left, left)
-	VPXOR(number, number, number)
-	VMOVUPS(s.factor, factor)
-	c.overSlots(s.section, c.bins, func(at Mem) {
-		this := YMM()
-		VMOVUPS(at, this)
-		VFMADD213PS(floor, factor, this)
-		keep := before(number, left)
-		VBLENDVPS(keep, edge, left, edge)
-		VBLENDVPS(keep, size, this, size)
-		VADDPS(this, left, left)
-		VPADDD(c.e.Bits(1), number, number)
-	})
-	return edge, size
+	for i := range 2 {
+		b.edge[i], b.size[i], b.slope[i] = c.save(edge[i]), c.save(size[i]), c.save(slope[i])
+	}
+	b.number = c.save(number)
+	return b
 }
 
 // side of a bin.
@@ -229,169 +270,100 @@ const (
 	right
 )
 
-// slope is that at one side of the bin: 1 at the ends of the interval.
-func (c *curves) slope(bin VecVirtual, at side) VecVirtual {
-	logit, inner := c.slopeLogit(bin, at)
-	slope := c.e.Softplus8(logit)
-	VADDPS(c.e.Float(minSlope), slope, slope)
-	one := YMM()
-	VMOVAPS(c.e.Float(1), one)
-	VBLENDVPS(inner, slope, one, slope)
+// slopes are those at the ends of a bin.
+func (c *curves) slopes(b bin) (slope [2]Mem) {
+	c.e.Softplus(c.slopeLogits(b)).Each(func(i int, v VecVirtual) {
+		VADDPS(c.e.Float(minSlope), v, v)
+		slope[i] = c.save(v)
+	})
 	return slope
 }
 
-// slopeDerivative is the derivative of slope with respect to its logit.
-func (c *curves) slopeDerivative(bin VecVirtual, at side) VecVirtual {
-	logit, inner := c.slopeLogit(bin, at)
-	derivative := c.e.Sigmoid8(logit)
-	VANDPS(inner, derivative, derivative)
+// slopeDerivatives are those of the slopes with respect to their logits.
+func (c *curves) slopeDerivatives(b bin) (derivative [2]Mem) {
+	c.e.Sigmoid(c.slopeLogits(b)).Each(func(i int, v VecVirtual) { derivative[i] = c.save(v) })
 	return derivative
 }
 
-// slopeLogit is slopeOffset and the parameter of the knot at one side of the bin;
-// inner masks the elements whose bin does not end the interval there.
-func (c *curves) slopeLogit(bin VecVirtual, at side) (logit, inner VecVirtual) {
-	inner = YMM()
-	if at == left {
-		VPXOR(inner, inner, inner)
-		VPCMPGTD(inner, bin, inner)
-	} else {
-		last := YMM()
-		VMOVD(c.bins.As32(), last.AsX())
-		VPBROADCASTD(last.AsX(), last)
-		VPSUBD(c.e.Bits(1), last, last)
-		VPCMPGTD(bin, last, inner)
-	}
-	VPAND(c.active, inner, inner)
-
-	// The knot on the left of bin k has parameter k−1 of the section.
-	index := YMM()
-	VPADDD(c.index, bin, index)
-	logit = c.gather(Mem{Base: c.parameters(c.slopes), Disp: 4*int(at) - 4}, index, inner)
-	VADDPS(c.e.Float(slopeOffset), logit, logit)
-	return logit, inner
+func (c *curves) slopeLogits(b bin) abreast.Vectors {
+	return abreast.Vectors{load(b.slope[left]), load(b.slope[right])}.With(VADDPS, c.e.Float(slopeOffset))
 }
 
-// shareGradient turns the gradients of the edge and the size of the bin into
-// those of the logits, in the slots.
-func (c *curves) shareGradient(s shares, bin, edge, size Mem) {
-	which, number, value := YMM(), YMM(), YMM()
-	VMOVUPS(bin, which)
-	grad := func() VecVirtual {
-		before, same := YMM(), YMM()
-		VPCMPGTD(number, which, before)
-		VPCMPEQD(number, which, same)
-		VANDPS(edge, before, before)
-		VANDPS(size, same, same)
-		VORPS(same, before, before)
-		VPADDD(c.e.Bits(1), number, number)
-		return before
+// gradient puts the gradients of the logits into the slots, given those of edge,
+// size and slopes' logits of the bin.
+func (c *curves) gradient(b bin, factor, edge, size, slope [2]Mem) {
+	// Every logit draws from all shares: mean, of the gradients of all sizes.
+	// The shares before the bin add up to where the bin begins.
+	var below, at, above [2]VecVirtual
+	for i := range below {
+		mean, share, floor, number := YMM(), YMM(), all(c.floor), YMM()
+		VCVTDQ2PS(b.number, number)
+		VBROADCASTSS(c.bound, mean)
+		VADDPS(b.edge[i], mean, mean)
+		VFNMADD231PS(number, floor, mean)
+		VMULPS(edge[i], mean, mean)
+		VMOVUPS(b.size[i], share)
+		VSUBPS(floor, share, share)
+		VFMADD231PS(size[i], share, mean)
+		VDIVPS(all(c.free), mean, mean)
+
+		below[i], at[i], above[i] = YMM(), YMM(), YMM()
+		VMOVUPS(edge[i], below[i])
+		VMOVUPS(size[i], at[i])
+		VXORPS(above[i], above[i], above[i])
+		for _, g := range []VecVirtual{below[i], at[i], above[i]} {
+			VSUBPS(mean, g, g)
+			VMULPS(factor[i], g, g)
+		}
 	}
 
-	mean, factor := YMM(), YMM()
-	VXORPS(mean, mean, mean)
-	VPXOR(number, number, number)
-	c.overSlots(s.section, c.bins, func(at Mem) {
-		VMOVUPS(at, value)
-		VFMADD231PS(grad(), value, mean)
-	})
-	VMOVUPS(s.factor, factor)
-	VMULPS(factor, mean, mean)
-	VDIVPS(all(c.free), mean, mean)
-
-	VPXOR(number, number, number)
-	c.overSlots(s.section, c.bins, func(at Mem) {
-		g := grad()
-		VSUBPS(mean, g, g)
-		VMULPS(at, g, g)
-		VMULPS(factor, g, g)
-		VMOVUPS(g, at)
+	number, k := YMM(), YMM()
+	VMOVUPS(b.number, number)
+	VPXOR(k, k, k)
+	c.eachBin(func(slots [3]Mem) {
+		before, same, knot := YMM(), YMM(), YMM()
+		VPCMPGTD(k, number, before)
+		VPCMPEQD(k, number, same)
+		for i := range below {
+			g := YMM()
+			VBLENDVPS(before, below[i], above[i], g)
+			VBLENDVPS(same, at[i], g, g)
+			VMULPS(slots[i], g, g)
+			VMOVUPS(g, slots[i])
+		}
+		// The knot on the right of this bin is on the left of the next.
+		VANDPS(slope[right], same, same)
+		VPADDD(c.e.Bits(1), k, k)
+		VPCMPEQD(k, number, knot)
+		VANDPS(slope[left], knot, knot)
+		VORPS(same, knot, knot)
+		VMOVUPS(knot, slots[2])
 	})
 }
 
-// slopeGradient fills the slots of the slopes from the gradients of the two
-// logits beside the bin.
-func (c *curves) slopeGradient(bin, gLeft, gRight Mem) {
-	which, number, one := YMM(), YMM(), YMM()
-	VMOVUPS(bin, which)
-	VPXOR(number, number, number)
-	VMOVUPS(c.e.Bits(1), one)
-	inner := GP64()
-	LEAQ(Mem{Base: c.bins, Disp: -1}, inner)
-	c.overSlots(c.slopes, inner, func(at Mem) {
-		// Slot k is of the knot on the right of bin k.
-		g, other := YMM(), YMM()
-		VPCMPEQD(number, which, g)
-		VANDPS(gRight, g, g)
-		VPADDD(one, number, number)
-		VPCMPEQD(number, which, other)
-		VANDPS(gLeft, other, other)
-		VORPS(other, g, g)
-		VMOVUPS(g, at)
-	})
-}
-
-// scatter writes all slots to the elements they belong to, and moves the pointer on.
-func (c *curves) scatter(to Register) {
-	lane, lanes := GP64(), GP64()
-	LEAQ(c.widths.slots, lane)
-	MOVQ(U64(8), lanes)
-	CMPQ(c.count, lanes)
-	CMOVQLT(c.count, lanes)
-
-	Label("lane")
-	at, left, value := GP64(), GP64(), GP32()
-	MOVQ(lane, at)
-	MOVQ(c.width, left)
-	Label("parameter")
-	MOVL(Mem{Base: at}, value)
-	MOVL(value, Mem{Base: to})
-	ADDQ(Imm(slot), at)
-	ADDQ(Imm(4), to)
-	DECQ(left)
-	JNZ(LabelRef("parameter"))
-	ADDQ(Imm(4), lane)
-	DECQ(lanes)
-	JNZ(LabelRef("lane"))
-}
-
-// parameters points to the first element's parameters of a section.
-func (c *curves) parameters(s section) Register {
-	p := GP64()
-	MOVQ(c.params, p)
-	for range s.start {
-		LEAQ(Mem{Base: p, Index: c.bins, Scale: 4}, p)
-	}
-	return p
-}
-
-// overSlots repeats f for the first count slots of a section.
-func (c *curves) overSlots(s section, count Register, f func(at Mem)) {
-	c.labels++
-	again, done := fmt.Sprintf("slots_%d", c.labels), fmt.Sprintf("slots_%d_done", c.labels)
-	at, left := GP64(), GP64()
-	MOVQ(c.bins, at)
-	IMUL3Q(Imm(uint64(slot*s.start)), at, at)
-	LEAQ(Mem{Base: s.slots.Base, Disp: s.slots.Disp, Index: at, Scale: 1}, at)
-	MOVQ(count, left)
-	TESTQ(left, left)
-	JZ(LabelRef(done))
+// eachBin repeats f for the slots of every bin's width and height and of the slope
+// on its right.
+func (c *curves) eachBin(f func(at [3]Mem)) {
+	again := c.label("bin")
+	at, section, left := c.slots(), GP64(), GP64()
+	MOVQ(c.bins, left)
+	MOVQ(c.bins, section)
+	SHLQ(Imm(5), section)
 	Label(again)
-	f(Mem{Base: at})
-	ADDQ(Imm(slot), at)
-	DECQ(left)
+	f([3]Mem{{Base: at}, {Base: at, Index: section, Scale: 1}, {Base: at, Index: section, Scale: 2}})
+	ADDQ(Imm(vector), at)
+	SUBQ(Imm(1), left)
 	JNZ(LabelRef(again))
-	Label(done)
 }
 
-// gather returns the numbers at the indices, and zero where mask is off.
-func (c *curves) gather(base Mem, index, mask Op) VecVirtual {
-	i, m, v := YMM(), YMM(), YMM()
-	VMOVUPS(index, i)
-	VMOVUPS(mask, m) // which the gather clears
-	VXORPS(v, v, v)
-	VGATHERDPS(m, base.Idx(i, 4), v)
-	return v
+// slots returns the address of the slots of parameters.
+func (c *curves) slots() GPVirtual {
+	offset, at := GP64(), GP64()
+	LEAQ(Mem{Base: c.bins, Index: c.bins, Scale: 2}, offset)
+	IMULQ(c.vector, offset)
+	LEAQ(c.parameters, at)
+	ADDQ(offset, at)
+	return at
 }
 
 // all is eight times the number at an address.

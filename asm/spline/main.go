@@ -1,15 +1,15 @@
 // Command spline writes the assembly of kernels/spline.
 //
-// A register holds eight elements, each with its own spline. Their parameters
-// are gathered, one parameter of each element at a time, and kept on the stack.
-// Every loop over elements and bins is in curve.go, the formulas within a bin
-// are in piece.go.
+// A register holds eight elements, each with its own spline. Their parameters are
+// transposed to the stack. What goes through the bins is in curve.go, how parameters
+// get there and gradients back in transpose.go, the formulas within a bin in piece.go.
 package main
 
 import (
+	"github.com/eidolon-hep/eidolon/asm/internal/abreast"
 	"github.com/eidolon-hep/eidolon/asm/internal/emit"
 	. "github.com/mmcloughlin/avo/build"
-	. "github.com/mmcloughlin/avo/reg"
+	. "github.com/mmcloughlin/avo/operand"
 )
 
 func main() {
@@ -22,120 +22,117 @@ func main() {
 }
 
 func forward(e *emit.Emitter) {
-	TEXT("forwardAVX2", 0, "func(y, logSlope, x, params []float32, bins int, bound, floor, free float32)")
+	TEXT("forwardAVX2", 0, "func(y, logSlope, x, params []float32, bins int, bound, floor, free float32, group int)")
 	Pragma("noescape")
-	Doc("forwardAVX2 is forwardPure eight elements at a time.")
-	y, logSlope, x := pointer("y"), pointer("logSlope"), pointer("x")
+	Doc("forwardAVX2 is forwardPure for a group of vectors of eight elements at a time. It needs an element and two bins.")
 	c := loadCurves(e, "x")
-
-	c.each([]Register{y, logSlope, x}, func() {
-		widths, heights := c.softmax(c.widths), c.softmax(c.heights)
-		v := c.clip(c.load(x))
-		p := piece{e: e}
-		p.x, p.w, p.bin = c.search(widths, v)
-		xi := p.position(v)
-		p.y, p.h = c.pick(heights, p.bin)
-		p.left = c.slope(p.bin, left)
-		p.right = c.slope(p.bin, right)
-
-		t := p.terms(xi)
+	var (
+		v, inside, slope Mem
+		b                bin
+		p                piece
+	)
+	c.each(func() {
+		c.loadSlots()
+		factor := c.exponentials()
+		v, inside = c.clip("x")
+		b = c.search(widths, v, factor)
+	}, func() {
+		p = newPiece(e, b, c.slopes(b))
+	}, func() {
+		t := p.terms(p.position(v))
+		slope = c.save(t.slope())
 		VMULPS(p.h, t.top, t.top)
 		VDIVPS(t.bottom, t.top, t.top)
 		VADDPS(p.y, t.top, t.top)
-		log := t.logSlope(e)
-
-		outer := c.load(x)
-		inside := c.inside(outer)
-		VBLENDVPS(inside, t.top, outer, t.top)
-		c.store(t.top, y)
+		c.store(c.within(inside, t.top, "x"), "y")
+	}, func() {
+		log := e.Log(abreast.Vectors{load(slope)})[0]
 		VANDPS(inside, log, log)
-		c.store(log, logSlope)
+		c.store(log, "logSlope")
 	})
-	c.end()
 }
 
 func inverse(e *emit.Emitter) {
-	TEXT("inverseAVX2", 0, "func(x, logSlope, y, params []float32, bins int, bound, floor, free float32) (clamped int)")
+	TEXT("inverseAVX2", 0, "func(x, logSlope, y, params []float32, bins int, bound, floor, free float32, group int) (clamped int)")
 	Pragma("noescape")
-	Doc("inverseAVX2 is inversePure eight elements at a time.")
-	x, logSlope, y := pointer("x"), pointer("logSlope"), pointer("y")
+	Doc("inverseAVX2 is inversePure for a group of vectors of eight elements at a time. It needs an element and two bins.")
 	c := loadCurves(e, "y")
-	clamped := GP64()
-	XORQ(clamped, clamped)
-
-	c.each([]Register{x, logSlope, y}, func() {
-		widths, heights := c.softmax(c.widths), c.softmax(c.heights)
-		v := c.clip(c.load(y))
-		p := piece{e: e}
-		p.y, p.h, p.bin = c.search(heights, v)
-		VSUBPS(p.y, v, v)
-		p.x, p.w = c.pick(widths, p.bin)
-		p.left = c.slope(p.bin, left)
-		p.right = c.slope(p.bin, right)
-
-		xi, negative := p.solve(v)
-		VANDPS(c.inside(c.load(y)), negative, negative)
+	clamped, _ := ReturnIndex(0).Resolve()
+	none := GP64()
+	XORQ(none, none)
+	MOVQ(none, clamped.Addr)
+	var (
+		v, inside, xi, slope Mem
+		b                    bin
+		p                    piece
+	)
+	c.each(func() {
+		c.loadSlots()
+		factor := c.exponentials()
+		v, inside = c.clip("y")
+		b = c.search(heights, v, factor)
+	}, func() {
+		p = newPiece(e, b, c.slopes(b))
+	}, func() {
+		position, negative := p.solve(v)
+		xi = c.save(position)
+		VANDPS(inside, negative, negative)
 		bits, count := GP32(), GP64()
 		VMOVMSKPS(negative, bits)
 		POPCNTL(bits, count.As32())
-		ADDQ(count, clamped)
-
-		log := p.terms(xi).logSlope(e)
+		ADDQ(count, clamped.Addr)
+	}, func() {
+		position := load(xi)
+		slope = c.save(p.terms(position).slope())
+		VMULPS(p.w, position, position)
+		VADDPS(p.x, position, position)
+		c.store(c.within(inside, position, "y"), "x")
+	}, func() {
+		log := e.Log(abreast.Vectors{load(slope)})[0]
 		VXORPS(e.Bits(1<<31), log, log)
-		VFMADD213PS(p.x, p.w, xi)
-
-		outer := c.load(y)
-		inside := c.inside(outer)
-		VBLENDVPS(inside, xi, outer, xi)
-		c.store(xi, x)
 		VANDPS(inside, log, log)
-		c.store(log, logSlope)
+		c.store(log, "logSlope")
 	})
-	Store(clamped, ReturnIndex(0))
-	c.end()
 }
 
 func backward(e *emit.Emitter) {
-	TEXT("backwardAVX2", 0, "func(gx, gparams, gy, gl, x, params []float32, bins int, bound, floor, free float32)")
+	TEXT("backwardAVX2", 0, "func(gx, gparams, gy, gl, x, params []float32, bins int, bound, floor, free float32, group int)")
 	Pragma("noescape")
-	Doc("backwardAVX2 is backwardPure eight elements at a time.")
-	gx, gparams, gy, gl, x := pointer("gx"), pointer("gparams"), pointer("gy"), pointer("gl"), pointer("x")
+	Doc("backwardAVX2 is backwardPure for a group of vectors of eight elements at a time. It needs an element and two bins.")
 	c := loadCurves(e, "x")
-
-	c.each([]Register{gx, gy, gl, x}, func() {
-		widths, heights := c.softmax(c.widths), c.softmax(c.heights)
-		v := c.clip(c.load(x))
-		p := piece{e: e}
-		p.x, p.w, p.bin = c.search(widths, v)
-		xi := c.save(p.position(v))
-		_, p.h = c.pick(heights, p.bin)
-		gLeft := c.save(c.slopeDerivative(p.bin, left))
-		gRight := c.save(c.slopeDerivative(p.bin, right))
-		p.left, p.right = c.slope(p.bin, left), c.slope(p.bin, right)
-		bin, w := c.save(p.bin), c.save(p.w)
-
-		inside := c.inside(c.load(x))
-		y, log := c.load(gy), c.load(gl)
+	var (
+		v, inside, gy, gl         Mem
+		factor, slope, derivative [2]Mem
+		b                         bin
+		g                         piece
+	)
+	c.each(func() {
+		c.loadSlots()
+		factor = c.exponentials()
+		v, inside = c.clip("x")
+		b = c.search(widths, v, factor)
+	}, func() {
+		slope = c.slopes(b)
+	}, func() {
+		derivative = c.slopeDerivatives(b)
+	}, func() {
+		y, log := c.load("gy"), c.load("gl")
 		VANDPS(inside, y, y)
 		VANDPS(inside, log, log)
-		edgeY := c.save(y)
-		g := p.gradient(xi, w, y, log)
-		VMULPS(gLeft, g.left, g.left)
-		VMOVUPS(g.left, gLeft)
-		VMULPS(gRight, g.right, g.right)
-		VMOVUPS(g.right, gRight)
-		edge, size, sizeY := c.save(g.x), c.save(g.w), c.save(g.h)
-
-		outer := c.load(gy)
-		minus := YMM()
-		VXORPS(e.Bits(1<<31), g.x, minus)
-		VBLENDVPS(c.inside(c.load(x)), minus, outer, minus)
-		c.store(minus, gx)
-
-		c.shareGradient(widths, bin, edge, size)
-		c.shareGradient(heights, bin, edgeY, sizeY)
-		c.slopeGradient(bin, gLeft, gRight)
-		c.scatter(gparams)
+		gy, gl = c.save(y), c.save(log)
+		p := newPiece(e, b, slope)
+		g = p.gradient(c.save(p.position(v)), gy, gl, c.save)
+		minus := load(g.x)
+		VXORPS(e.Bits(1<<31), minus, minus)
+		c.store(c.within(inside, minus, "gy"), "gx")
+	}, func() {
+		logits := [2]Mem{g.left, g.right}
+		for i, to := range logits {
+			logit := load(derivative[i])
+			VMULPS(to, logit, logit)
+			VMOVUPS(logit, to)
+		}
+		c.gradient(b, factor, [2]Mem{g.x, g.y}, [2]Mem{g.w, g.h}, logits)
+		c.storeSlots("gparams")
 	})
-	c.end()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/eidolon-hep/eidolon/asm/internal/abreast"
 	"github.com/eidolon-hep/eidolon/asm/internal/emit"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -8,19 +9,26 @@ import (
 )
 
 // piece is the spline within one bin, as in the twin: from (x, y) over (w, h)
-// with the slopes at its ends. Not every kernel needs all of it.
+// with the slopes at its ends.
 type piece struct {
-	e           *emit.Emitter
-	bin         VecVirtual
-	x, w, y, h  VecVirtual
-	left, right VecVirtual
+	e                       *emit.Emitter
+	x, y, w, h, left, right Mem
 }
 
-// position is (v − x)/w, within 0 and 1. It uses up v.
-func (p piece) position(v VecVirtual) VecVirtual {
-	VSUBPS(p.x, v, v)
-	VDIVPS(p.w, v, v)
-	return p.e.AtLeast(0, p.e.AtMost(1, v))
+func newPiece(e *emit.Emitter, b bin, slope [2]Mem) piece {
+	return piece{e, b.edge[widths], b.edge[heights], b.size[widths], b.size[heights], slope[left], slope[right]}
+}
+
+// position is (v − x)/w, within 0 and 1.
+func (p piece) position(v Mem) VecVirtual {
+	xi := load(v)
+	VSUBPS(p.x, xi, xi)
+	VDIVPS(p.w, xi, xi)
+	return p.withinOne(xi)
+}
+
+func (p piece) withinOne(xi VecVirtual) VecVirtual {
+	return p.e.AtLeast(0, p.e.AtMost(1, abreast.Vectors{xi}))[0]
 }
 
 // terms of equations 4 and 5 of the paper at the position ξ.
@@ -32,8 +40,7 @@ type terms struct {
 }
 
 func (p piece) terms(xi VecVirtual) terms {
-	t := terms{xi: xi, s: YMM(), rest: YMM(), z: YMM()}
-	VDIVPS(p.w, p.h, t.s)
+	t := terms{xi: xi, s: p.steepness(), rest: YMM(), z: YMM()}
 	VMOVAPS(p.e.Float(1), t.rest)
 	VSUBPS(xi, t.rest, t.rest)
 	VMULPS(xi, t.rest, t.z)
@@ -58,36 +65,42 @@ func (p piece) terms(xi VecVirtual) terms {
 	return t
 }
 
+// steepness is h/w.
+func (p piece) steepness() VecVirtual {
+	s := load(p.h)
+	VDIVPS(p.w, s, s)
+	return s
+}
+
 // bend is left + right − 2s.
 func (p piece) bend(s VecVirtual) VecVirtual {
-	bend := YMM()
-	VADDPS(p.left, p.right, bend)
+	bend := load(p.left)
+	VADDPS(p.right, bend, bend)
 	VFNMADD231PS(p.e.Float(2), s, bend)
 	return bend
 }
 
-// logSlope is log(dy/dx). It uses up rise.
-func (t terms) logSlope(e *emit.Emitter) VecVirtual {
+// slope is dy/dx. It uses up rise.
+func (t terms) slope() VecVirtual {
 	ratio := YMM()
 	VDIVPS(t.bottom, t.s, ratio)
 	VMULPS(ratio, t.rise, t.rise)
 	VMULPS(ratio, t.rise, t.rise)
-	return e.Log8(t.rise)
+	return t.rise
 }
 
-// solve finds the position of y from dy = y − y_k: the root of equations 6 to 8
+// solve finds the position of y: with dy = y − y_k, the root of equations 6 to 8
 // that does not cancel, ξ = 2s·dy/(b + √(b² + 4a·s·dy)). negative masks the
 // elements whose discriminant was negative and taken as zero.
-func (p piece) solve(dy VecVirtual) (xi, negative VecVirtual) {
-	s := YMM()
-	VDIVPS(p.w, p.h, s)
+func (p piece) solve(y Mem) (xi, negative VecVirtual) {
+	dy, s := load(y), p.steepness()
+	VSUBPS(p.y, dy, dy)
 	bend := p.bend(s)
 	VMULPS(dy, bend, bend)
-	a, b := YMM(), YMM()
+	a, b := YMM(), load(p.left)
 	VSUBPS(p.left, s, a)
-	VFMADD213PS(bend, p.h, a)
-	VMOVAPS(p.left, b)
-	VFMSUB213PS(bend, p.h, b)
+	VFMADD132PS(p.h, bend, a)
+	VFMSUB132PS(p.h, bend, b)
 
 	twice := s
 	VMULPS(dy, s, s)
@@ -103,20 +116,19 @@ func (p piece) solve(dy VecVirtual) (xi, negative VecVirtual) {
 	VSQRTPS(discriminant, discriminant)
 	VADDPS(discriminant, b, b)
 	VDIVPS(b, twice, twice)
-	return p.e.AtLeast(0, p.e.AtMost(1, twice)), negative
+	return p.withinOne(twice), negative
 }
 
-// gradient of gy·y + gl·log(dy/dx) with respect to the numbers of the piece, as
-// in the twin. ξ and w come from the stack.
-func (p piece) gradient(atXi, atW Mem, gy, gl VecVirtual) piece {
-	xi := YMM()
-	VMOVUPS(atXi, xi)
+// gradient returns that of gy·y + gl·log(dy/dx) with respect to the numbers of the
+// piece, as in the twin. It calls save for each once it is known.
+func (p piece) gradient(atXi, atGy, atGl Mem, save func(VecVirtual) Mem) (g piece) {
+	g.y = atGy
+	xi, gl := load(atXi), load(atGl)
 	t := p.terms(xi)
-	g := piece{e: p.e, x: YMM(), w: YMM(), h: YMM(), left: YMM(), right: YMM()}
-
-	gTop, gBottom, gRise := YMM(), YMM(), YMM()
-	VDIVPS(t.bottom, gy, gTop)
-	VMULPS(t.top, gTop, g.h) // along y only, so far
+	gTop, gBottom, gRise, product := load(atGy), YMM(), YMM(), YMM()
+	VDIVPS(t.bottom, gTop, gTop)
+	VMULPS(t.top, gTop, product)
+	alongY := save(product)
 	VMULPS(p.h, gTop, gTop)
 	VADDPS(gl, gl, gBottom)
 	VFMADD231PS(gTop, t.top, gBottom)
@@ -124,14 +136,16 @@ func (p piece) gradient(atXi, atW Mem, gy, gl VecVirtual) piece {
 	VXORPS(p.e.Bits(1<<31), gBottom, gBottom)
 	VDIVPS(t.rise, gl, gRise)
 
-	square := t.top
+	square, sum := t.top, t.rise
 	VMULPS(t.rest, t.rest, square)
 	VMULPS(gRise, square, square)
-	VADDPS(gTop, gBottom, g.left)
-	VFMADD213PS(square, t.z, g.left)
+	VADDPS(gTop, gBottom, sum)
+	VFMADD213PS(square, t.z, sum)
+	g.left = save(sum)
 	VMULPS(xi, xi, square)
-	VMULPS(gRise, square, g.right)
-	VFMADD231PS(t.z, gBottom, g.right)
+	VMULPS(gRise, square, sum)
+	VFMADD231PS(t.z, gBottom, sum)
+	g.right = save(sum)
 
 	// gs = 2·gl/s + ξ²·gTop + (1−2z)·gBottom + 2z·gRise
 	gs := t.bottom
@@ -146,7 +160,7 @@ func (p piece) gradient(atXi, atW Mem, gy, gl VecVirtual) piece {
 
 	// gξ = gTop·(2s·ξ + left·u) + gBottom·bend·u + 2·gRise·(right·ξ + s·u − left·(1−ξ))
 	// with u = 1−2ξ
-	u, gXi, sum := t.rise, square, YMM()
+	u, gXi := square, twice
 	VSUBPS(xi, t.rest, u)
 	VMULPS(u, t.s, sum)
 	VFMADD231PS(p.right, xi, sum)
@@ -160,13 +174,23 @@ func (p piece) gradient(atXi, atW Mem, gy, gl VecVirtual) piece {
 	VFMADD231PS(sum, xi, u)
 	VFMADD231PS(gTop, u, gXi)
 
-	VMULPS(gXi, xi, g.w)
-	VFMADD231PS(gs, t.s, g.w)
-	minus := t.z
-	VMOVAPS(p.e.Float(-1), minus)
-	VDIVPS(atW, minus, minus)
-	VMULPS(minus, gXi, g.x)
-	VMULPS(minus, g.w, g.w)
-	VFNMADD231PS(minus, gs, g.h)
+	// g.x = −gξ/w, g.w = −(ξ·gξ + s·gs)/w, g.h = gy·top/bottom + gs/w
+	minus, gW := load(p.e.Float(-1)), t.rest
+	VDIVPS(p.w, minus, minus)
+	VMULPS(gXi, xi, gW)
+	VFMADD231PS(gs, t.s, gW)
+	VMULPS(minus, gW, gW)
+	g.w = save(gW)
+	VMULPS(minus, gXi, gXi)
+	g.x = save(gXi)
+	gH := load(alongY)
+	VFNMADD231PS(minus, gs, gH)
+	g.h = save(gH)
 	return g
+}
+
+func load(m Mem) VecVirtual {
+	v := YMM()
+	VMOVUPS(m, v)
+	return v
 }

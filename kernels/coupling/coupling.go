@@ -7,7 +7,8 @@
 // in which columns [0, n) are the raw scales r and columns [n, 2n) the shifts t.
 // The scale is softly bounded, s = bound·tanh(r/bound), so that exp(s) stays
 // within exp(±bound) whatever the conditioner says, and s ≈ r where r is small.
-// bound must be positive and finite.
+// bound must be positive and finite; above 87, where exp(bound) is close to the
+// largest float32, everything runs in pure Go.
 //
 // A row's results depend on that row only, not on m or on the row's place in
 // the batch. All slices have exactly the stated lengths; others panic. Nothing

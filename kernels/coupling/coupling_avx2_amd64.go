@@ -4,17 +4,17 @@
 
 package coupling
 
-// forwardAVX2 is forwardPure with registers of eight. s may be y, which is written after it.
+// forwardAVX2 is forwardPure for a block, with the rows of r and t stride apart. s may be nil.
 //
 //go:noescape
-func forwardAVX2(y []float32, s []float32, logDet []float32, x []float32, st []float32, m int, n int, bound float32)
+func forwardAVX2(y *float32, s *float32, logDet *float32, x *float32, r *float32, t *float32, m int, n int, stride int, bound float32)
 
-// inverseAVX2 is inversePure with registers of eight.
+// inverseAVX2 is inversePure for a block, with the rows of r and t stride apart.
 //
 //go:noescape
-func inverseAVX2(x []float32, logDet []float32, y []float32, st []float32, m int, n int, bound float32)
+func inverseAVX2(x *float32, logDet *float32, y *float32, r *float32, t *float32, m int, n int, stride int, bound float32)
 
-// backwardAVX2 is backwardPure with registers of eight.
+// backwardAVX2 is backwardPure for a block, with the rows of gr and gt stride apart.
 //
 //go:noescape
-func backwardAVX2(gx []float32, gst []float32, gy []float32, gl []float32, x []float32, s []float32, m int, n int, bound float32)
+func backwardAVX2(gx *float32, gr *float32, gt *float32, gy *float32, gl *float32, x *float32, s *float32, m int, n int, stride int, bound float32)

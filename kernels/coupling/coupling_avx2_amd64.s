@@ -4,271 +4,583 @@
 
 #include "textflag.h"
 
-// func forwardAVX2(y []float32, s []float32, logDet []float32, x []float32, st []float32, m int, n int, bound float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·forwardAVX2(SB), NOSPLIT, $0-140
-	MOVQ         m+120(FP), AX
-	MOVQ         n+128(FP), CX
-	MOVQ         y_base+0(FP), DX
-	MOVQ         s_base+24(FP), BX
-	MOVQ         x_base+72(FP), SI
-	MOVQ         st_base+96(FP), DI
-	LEAQ         (DI)(CX*4), R8
-	MOVQ         logDet_base+48(FP), R9
-	VBROADCASTSS bound+136(FP), Y1
-	VMOVAPS      all_3f800000<>+0(SB), Y2
-	VDIVPS       Y1, Y2, Y2
-	CMPQ         CX, $0x04
-	JG           rows
+// func forwardAVX2(y *float32, s *float32, logDet *float32, x *float32, r *float32, t *float32, m int, n int, stride int, bound float32)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·forwardAVX2(SB), $6336-76
+	MOVQ         m+48(FP), AX
+	MOVQ         n+56(FP), CX
+	MOVQ         stride+64(FP), DX
+	LEAQ         (SP), BX
+	ADDQ         $0x1f, BX
+	ANDQ         $-32, BX
+	VBROADCASTSS bound+72(FP), Y0
+	VMOVUPS      Y0, (BX)
+	VMOVAPS      all_3f800000<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 32(BX)
+	MOVQ         r+32(FP), SI
+	LEAQ         64(BX), DI
+	MOVQ         AX, R8
+	CMPQ         CX, $0x08
+	JGE          long_2
 	VMOVD        CX, X0
-	VPBROADCASTD X0, Y3
-	VPCMPGTD     lanes<>+0(SB), Y3, Y3
+	VPBROADCASTD X0, Y1
+	VPCMPGTD     lanes<>+0(SB), Y1, Y1
 
-two_rows:
-	SUBQ         $0x02, AX
-	JL           one_row
-	VXORPS       Y0, Y0, Y0
-	VMASKMOVPS   (DI), X3, X4
-	VMASKMOVPS   (DI)(CX*8), X3, X5
-	VINSERTF128  $0x01, X5, Y4, Y4
-	VMASKMOVPS   (SI), X3, X5
-	VMASKMOVPS   (SI)(CX*4), X3, X6
-	VINSERTF128  $0x01, X6, Y5, Y5
-	VMULPS       Y2, Y4, Y4
-	VANDPS       all_7fffffff<>+0(SB), Y4, Y6
-	VMOVAPS      all_41200000<>+0(SB), Y7
-	VMINPS       Y6, Y7, Y7
-	VADDPS       Y7, Y7, Y7
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y6
-	VFMADD213PS  all_4b400000<>+0(SB), Y7, Y6
-	VSUBPS       all_4b400000<>+0(SB), Y6, Y9
-	VFNMADD231PS all_3f317218<>+0(SB), Y9, Y7
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y10
-	VFMADD213PS  all_3c09129c<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3effffff<>+0(SB), Y7, Y10
-	VMULPS       Y7, Y7, Y9
-	VFMADD213PS  Y7, Y9, Y10
-	VPSLLD       $0x17, Y6, Y6
-	VPADDD       all_3f800000<>+0(SB), Y6, Y6
-	VSUBPS       all_3f800000<>+0(SB), Y6, Y9
-	VFMADD213PS  Y9, Y6, Y10
-	VADDPS       all_40000000<>+0(SB), Y10, Y6
-	VDIVPS       Y6, Y10, Y10
-	VANDPS       all_80000000<>+0(SB), Y4, Y6
-	VORPS        Y6, Y10, Y10
-	VMULPS       Y1, Y10, Y10
-	VEXTRACTF128 $0x01, Y10, X4
-	VMASKMOVPS   X10, X3, (BX)
-	VMASKMOVPS   X4, X3, (BX)(CX*4)
-	VADDPS       Y10, Y0, Y0
-	VMOVAPS      all_42b20000<>+0(SB), Y6
-	VMINPS       Y10, Y6, Y6
-	VMOVAPS      all_c2d00000<>+0(SB), Y7
-	VMAXPS       Y6, Y7, Y7
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y6
-	VFMADD213PS  all_4b400000<>+0(SB), Y7, Y6
-	VSUBPS       all_4b400000<>+0(SB), Y6, Y9
-	VFNMADD231PS all_3f317200<>+0(SB), Y9, Y7
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y9, Y7
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y10
-	VFMADD213PS  all_3c09129c<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3effffff<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y10
-	VPSRAD       $0x01, Y6, Y9
-	VPSUBD       Y9, Y6, Y6
-	VPSLLD       $0x17, Y9, Y9
-	VPADDD       all_3f800000<>+0(SB), Y9, Y9
-	VPSLLD       $0x17, Y6, Y6
-	VPADDD       all_3f800000<>+0(SB), Y6, Y6
-	VMULPS       Y9, Y10, Y10
-	VMULPS       Y6, Y10, Y10
-	VMASKMOVPS   (R8), X3, X8
-	VMASKMOVPS   (R8)(CX*8), X3, X4
-	VINSERTF128  $0x01, X4, Y8, Y8
-	VFMADD213PS  Y8, Y10, Y5
-	VEXTRACTF128 $0x01, Y5, X4
-	VMASKMOVPS   X5, X3, (DX)
-	VMASKMOVPS   X4, X3, (DX)(CX*4)
-	LEAQ         (DX)(CX*8), DX
-	LEAQ         (BX)(CX*8), BX
-	LEAQ         (SI)(CX*8), SI
-	LEAQ         (DI)(CX*8), DI
-	LEAQ         (DI)(CX*8), DI
-	LEAQ         (R8)(CX*8), R8
-	LEAQ         (R8)(CX*8), R8
-	VEXTRACTF128 $0x01, Y0, X4
-	VHADDPS      X0, X0, X0
-	VHADDPS      X0, X0, X0
-	VADDSS       (R9), X0, X0
-	VMOVSS       X0, (R9)
-	VHADDPS      X4, X4, X4
-	VHADDPS      X4, X4, X4
-	VADDSS       4(R9), X4, X4
-	VMOVSS       X4, 4(R9)
-	ADDQ         $0x08, R9
-	JMP          two_rows
+short_1:
+	VMASKMOVPS (SI), Y1, Y0
+	VMOVUPS    Y0, (DI)
+	LEAQ       (SI)(DX*4), SI
+	LEAQ       (DI)(CX*4), DI
+	SUBQ       $0x01, R8
+	JNZ        short_1
+	JMP        rows_done_3
 
-one_row:
-	ADDQ $0x02, AX
+long_2:
+	LEAQ -8(CX), R10
+	SHLQ $0x02, R10
 
-rows:
-	SUBQ   $0x01, AX
-	JL     end
-	VXORPS Y0, Y0, Y0
-	MOVQ   CX, R10
+row_6:
+	XORQ R9, R9
 
-columns:
-	SUBQ         $0x08, R10
-	JL           rest
-	VMOVUPS      (DI), Y3
-	VMOVUPS      (SI), Y4
-	VMULPS       Y2, Y3, Y3
-	VANDPS       all_7fffffff<>+0(SB), Y3, Y5
-	VMOVAPS      all_41200000<>+0(SB), Y6
-	VMINPS       Y5, Y6, Y6
-	VADDPS       Y6, Y6, Y6
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y5
-	VFMADD213PS  all_4b400000<>+0(SB), Y6, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y7
-	VFNMADD231PS all_3f317218<>+0(SB), Y7, Y6
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y8
-	VFMADD213PS  all_3c09129c<>+0(SB), Y6, Y8
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y6, Y8
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y6, Y8
-	VFMADD213PS  all_3effffff<>+0(SB), Y6, Y8
-	VMULPS       Y6, Y6, Y7
-	VFMADD213PS  Y6, Y7, Y8
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VSUBPS       all_3f800000<>+0(SB), Y5, Y7
-	VFMADD213PS  Y7, Y5, Y8
-	VADDPS       all_40000000<>+0(SB), Y8, Y5
-	VDIVPS       Y5, Y8, Y8
-	VANDPS       all_80000000<>+0(SB), Y3, Y5
-	VORPS        Y5, Y8, Y8
-	VMULPS       Y1, Y8, Y8
-	VMOVUPS      Y8, (BX)
-	VADDPS       Y8, Y0, Y0
-	VMOVAPS      all_42b20000<>+0(SB), Y3
-	VMINPS       Y8, Y3, Y3
-	VMOVAPS      all_c2d00000<>+0(SB), Y5
-	VMAXPS       Y3, Y5, Y5
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y3
-	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y7
-	VFMADD213PS  all_3c09129c<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3effffff<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y7
-	VPSRAD       $0x01, Y3, Y6
-	VPSUBD       Y6, Y3, Y3
-	VPSLLD       $0x17, Y6, Y6
-	VPADDD       all_3f800000<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y6, Y7, Y7
-	VMULPS       Y3, Y7, Y7
-	VMOVUPS      (R8), Y3
-	VFMADD213PS  Y3, Y7, Y4
-	VMOVUPS      Y4, (DX)
-	ADDQ         $0x20, DX
-	ADDQ         $0x20, BX
-	ADDQ         $0x20, SI
-	ADDQ         $0x20, DI
-	ADDQ         $0x20, R8
-	JMP          columns
+along_4:
+	CMPQ    R9, R10
+	JGE     last_5
+	VMOVUPS (SI)(R9*1), Y0
+	VMOVUPS Y0, (DI)(R9*1)
+	ADDQ    $0x20, R9
+	JMP     along_4
 
-rest:
-	ADDQ         $0x08, R10
-	JZ           row_done
-	VMOVD        R10, X3
-	VPBROADCASTD X3, Y3
-	VPCMPGTD     lanes<>+0(SB), Y3, Y3
-	VMASKMOVPS   (DI), Y3, Y4
-	VMASKMOVPS   (SI), Y3, Y5
-	VMULPS       Y2, Y4, Y4
-	VANDPS       all_7fffffff<>+0(SB), Y4, Y6
-	VMOVAPS      all_41200000<>+0(SB), Y7
-	VMINPS       Y6, Y7, Y7
-	VADDPS       Y7, Y7, Y7
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y6
-	VFMADD213PS  all_4b400000<>+0(SB), Y7, Y6
-	VSUBPS       all_4b400000<>+0(SB), Y6, Y8
-	VFNMADD231PS all_3f317218<>+0(SB), Y8, Y7
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y9
-	VFMADD213PS  all_3c09129c<>+0(SB), Y7, Y9
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y7, Y9
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y7, Y9
-	VFMADD213PS  all_3effffff<>+0(SB), Y7, Y9
-	VMULPS       Y7, Y7, Y8
-	VFMADD213PS  Y7, Y8, Y9
-	VPSLLD       $0x17, Y6, Y6
-	VPADDD       all_3f800000<>+0(SB), Y6, Y6
-	VSUBPS       all_3f800000<>+0(SB), Y6, Y8
-	VFMADD213PS  Y8, Y6, Y9
-	VADDPS       all_40000000<>+0(SB), Y9, Y6
-	VDIVPS       Y6, Y9, Y9
-	VANDPS       all_80000000<>+0(SB), Y4, Y6
-	VORPS        Y6, Y9, Y9
+last_5:
+	VMOVUPS (SI)(R10*1), Y0
+	VMOVUPS Y0, (DI)(R10*1)
+	LEAQ    (SI)(DX*4), SI
+	LEAQ    (DI)(CX*4), DI
+	SUBQ    $0x01, R8
+	JNZ     row_6
+
+rows_done_3:
+	MOVQ         t+40(FP), SI
+	LEAQ         2144(BX), DI
+	MOVQ         AX, R8
+	CMPQ         CX, $0x08
+	JGE          long_8
+	VMOVD        CX, X0
+	VPBROADCASTD X0, Y1
+	VPCMPGTD     lanes<>+0(SB), Y1, Y1
+
+short_7:
+	VMASKMOVPS (SI), Y1, Y0
+	VMOVUPS    Y0, (DI)
+	LEAQ       (SI)(DX*4), SI
+	LEAQ       (DI)(CX*4), DI
+	SUBQ       $0x01, R8
+	JNZ        short_7
+	JMP        rows_done_9
+
+long_8:
+	LEAQ -8(CX), R10
+	SHLQ $0x02, R10
+
+row_12:
+	XORQ R9, R9
+
+along_10:
+	CMPQ    R9, R10
+	JGE     last_11
+	VMOVUPS (SI)(R9*1), Y0
+	VMOVUPS Y0, (DI)(R9*1)
+	ADDQ    $0x20, R9
+	JMP     along_10
+
+last_11:
+	VMOVUPS (SI)(R10*1), Y0
+	VMOVUPS Y0, (DI)(R10*1)
+	LEAQ    (SI)(DX*4), SI
+	LEAQ    (DI)(CX*4), DI
+	SUBQ    $0x01, R8
+	JNZ     row_12
+
+rows_done_9:
+	MOVQ  x+24(FP), DX
+	MOVQ  y+0(FP), SI
+	MOVQ  s+8(FP), DI
+	XORQ  R8, R8
+	MOVQ  AX, R9
+	IMULQ CX, R9
+	SUBQ  $0x20, R9
+	JL    few_14
+
+four_13:
+	VMOVUPS      64(BX)(R8*1), Y0
+	VMOVUPS      96(BX)(R8*1), Y1
+	VMOVUPS      128(BX)(R8*1), Y2
+	VMOVUPS      160(BX)(R8*1), Y3
+	VMOVAPS      32(BX), Y4
+	VMULPS       Y0, Y4, Y0
+	VMULPS       Y1, Y4, Y1
+	VMULPS       Y2, Y4, Y2
+	VMULPS       Y3, Y4, Y3
+	VMOVAPS      all_7fffffff<>+0(SB), Y4
+	VANDPS       Y0, Y4, Y0
+	VANDPS       Y1, Y4, Y1
+	VANDPS       Y2, Y4, Y2
+	VANDPS       Y3, Y4, Y3
+	VMOVAPS      all_41200000<>+0(SB), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+	VMINPS       Y2, Y4, Y2
+	VMINPS       Y3, Y4, Y3
+	VMOVAPS      all_4038aa3b<>+0(SB), Y4
+	VMOVAPS      all_4b400000<>+0(SB), Y8
+	VMOVAPS      Y4, Y5
+	VFMADD213PS  Y8, Y0, Y5
+	VMOVAPS      Y4, Y6
+	VFMADD213PS  Y8, Y1, Y6
+	VMOVAPS      Y4, Y7
+	VFMADD213PS  Y8, Y2, Y7
+	VMOVAPS      Y4, Y4
+	VFMADD213PS  Y8, Y3, Y4
+	VSUBPS       Y8, Y5, Y9
+	VSUBPS       Y8, Y6, Y10
+	VSUBPS       Y8, Y7, Y11
+	VSUBPS       Y8, Y4, Y8
+	VADDPS       Y0, Y0, Y0
+	VADDPS       Y1, Y1, Y1
+	VADDPS       Y2, Y2, Y2
+	VADDPS       Y3, Y3, Y3
+	VMOVAPS      all_3f317218<>+0(SB), Y12
+	VFNMADD231PS Y12, Y9, Y0
+	VFNMADD231PS Y12, Y10, Y1
+	VFNMADD231PS Y12, Y11, Y2
+	VFNMADD231PS Y12, Y8, Y3
+	VMOVAPS      all_3ab5cbd1<>+0(SB), Y11
+	VMOVAPS      Y11, Y8
+	VMOVAPS      Y11, Y9
+	VMOVAPS      Y11, Y10
+	VMOVAPS      Y11, Y11
+	VMOVAPS      all_3c09129c<>+0(SB), Y12
+	VFMADD213PS  Y12, Y0, Y8
+	VFMADD213PS  Y12, Y1, Y9
+	VFMADD213PS  Y12, Y2, Y10
+	VFMADD213PS  Y12, Y3, Y11
+	VMOVAPS      all_3d2aab7b<>+0(SB), Y12
+	VFMADD213PS  Y12, Y0, Y8
+	VFMADD213PS  Y12, Y1, Y9
+	VFMADD213PS  Y12, Y2, Y10
+	VFMADD213PS  Y12, Y3, Y11
+	VMOVAPS      all_3e2aaa5a<>+0(SB), Y12
+	VFMADD213PS  Y12, Y0, Y8
+	VFMADD213PS  Y12, Y1, Y9
+	VFMADD213PS  Y12, Y2, Y10
+	VFMADD213PS  Y12, Y3, Y11
+	VMOVAPS      all_3effffff<>+0(SB), Y12
+	VFMADD213PS  Y12, Y0, Y8
+	VFMADD213PS  Y12, Y1, Y9
+	VFMADD213PS  Y12, Y2, Y10
+	VFMADD213PS  Y12, Y3, Y11
+	VMULPS       Y0, Y8, Y8
 	VMULPS       Y1, Y9, Y9
-	VMASKMOVPS   Y9, Y3, (BX)
-	VADDPS       Y9, Y0, Y0
-	VMOVAPS      all_42b20000<>+0(SB), Y4
-	VMINPS       Y9, Y4, Y4
-	VMOVAPS      all_c2d00000<>+0(SB), Y6
-	VMAXPS       Y4, Y6, Y6
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y4
-	VFMADD213PS  all_4b400000<>+0(SB), Y6, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y7
-	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y6
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y6
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y8
-	VFMADD213PS  all_3c09129c<>+0(SB), Y6, Y8
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y6, Y8
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y6, Y8
-	VFMADD213PS  all_3effffff<>+0(SB), Y6, Y8
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y8
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y8
-	VPSRAD       $0x01, Y4, Y7
-	VPSUBD       Y7, Y4, Y4
+	VMULPS       Y2, Y10, Y10
+	VMULPS       Y3, Y11, Y11
+	VFMADD213PS  Y0, Y0, Y8
+	VFMADD213PS  Y1, Y1, Y9
+	VFMADD213PS  Y2, Y2, Y10
+	VFMADD213PS  Y3, Y3, Y11
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
 	VPSLLD       $0x17, Y7, Y7
-	VPADDD       all_3f800000<>+0(SB), Y7, Y7
 	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y7, Y8, Y8
-	VMULPS       Y4, Y8, Y8
-	VMASKMOVPS   (R8), Y3, Y4
-	VFMADD213PS  Y4, Y8, Y5
-	VMASKMOVPS   Y5, Y3, (DX)
-	LEAQ         (DX)(R10*4), DX
-	LEAQ         (BX)(R10*4), BX
-	LEAQ         (SI)(R10*4), SI
-	LEAQ         (DI)(R10*4), DI
-	LEAQ         (R8)(R10*4), R8
+	VMOVAPS      all_3f800000<>+0(SB), Y0
+	VPADDD       Y5, Y0, Y5
+	VPADDD       Y6, Y0, Y6
+	VPADDD       Y7, Y0, Y7
+	VPADDD       Y4, Y0, Y4
+	VMOVAPS      all_3f800000<>+0(SB), Y3
+	VSUBPS       Y3, Y5, Y0
+	VSUBPS       Y3, Y6, Y1
+	VSUBPS       Y3, Y7, Y2
+	VSUBPS       Y3, Y4, Y3
+	VFMADD213PS  Y0, Y5, Y8
+	VFMADD213PS  Y1, Y6, Y9
+	VFMADD213PS  Y2, Y7, Y10
+	VFMADD213PS  Y3, Y4, Y11
+	VMOVAPS      all_40000000<>+0(SB), Y3
+	VADDPS       Y3, Y8, Y0
+	VADDPS       Y3, Y9, Y1
+	VADDPS       Y3, Y10, Y2
+	VADDPS       Y3, Y11, Y3
+	VDIVPS       Y0, Y8, Y8
+	VDIVPS       Y1, Y9, Y9
+	VDIVPS       Y2, Y10, Y10
+	VDIVPS       Y3, Y11, Y11
+	VMOVAPS      all_80000000<>+0(SB), Y0
+	VANDPS       64(BX)(R8*1), Y0, Y1
+	VORPS        Y1, Y8, Y8
+	VANDPS       96(BX)(R8*1), Y0, Y1
+	VORPS        Y1, Y9, Y9
+	VANDPS       128(BX)(R8*1), Y0, Y1
+	VORPS        Y1, Y10, Y10
+	VANDPS       160(BX)(R8*1), Y0, Y0
+	VORPS        Y0, Y11, Y11
+	VMOVAPS      (BX), Y0
+	VMULPS       Y8, Y0, Y8
+	VMULPS       Y9, Y0, Y9
+	VMULPS       Y10, Y0, Y10
+	VMULPS       Y11, Y0, Y11
+	VMOVUPS      Y8, 4224(BX)(R8*1)
+	VMOVUPS      Y9, 4256(BX)(R8*1)
+	VMOVUPS      Y10, 4288(BX)(R8*1)
+	VMOVUPS      Y11, 4320(BX)(R8*1)
+	TESTQ        DI, DI
+	JZ           nil_18
+	VMOVUPS      Y8, (DI)(R8*1)
+	VMOVUPS      Y9, 32(DI)(R8*1)
+	VMOVUPS      Y10, 64(DI)(R8*1)
+	VMOVUPS      Y11, 96(DI)(R8*1)
 
-row_done:
-	LEAQ         (DI)(CX*4), DI
-	LEAQ         (R8)(CX*4), R8
-	VEXTRACTF128 $0x01, Y0, X3
-	VADDPS       X3, X0, X0
-	VHADDPS      X0, X0, X0
-	VHADDPS      X0, X0, X0
-	VADDSS       (R9), X0, X0
-	VMOVSS       X0, (R9)
-	ADDQ         $0x04, R9
-	JMP          rows
+nil_18:
+	ADDQ $0x00000080, R8
+	SUBQ $0x20, R9
+	JGE  four_13
 
-end:
+few_14:
+	ADDQ $0x18, R9
+	JL   part_16
+
+one_15:
+	VMOVUPS      64(BX)(R8*1), Y0
+	VMOVAPS      32(BX), Y1
+	VMULPS       Y0, Y1, Y0
+	VMOVAPS      all_7fffffff<>+0(SB), Y1
+	VANDPS       Y0, Y1, Y0
+	VMOVAPS      all_41200000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVAPS      all_4038aa3b<>+0(SB), Y1
+	VMOVAPS      all_4b400000<>+0(SB), Y2
+	VMOVAPS      Y1, Y1
+	VFMADD213PS  Y2, Y0, Y1
+	VSUBPS       Y2, Y1, Y2
+	VADDPS       Y0, Y0, Y0
+	VMOVAPS      all_3f317218<>+0(SB), Y3
+	VFNMADD231PS Y3, Y2, Y0
+	VMOVAPS      all_3ab5cbd1<>+0(SB), Y2
+	VMOVAPS      Y2, Y2
+	VMOVAPS      all_3c09129c<>+0(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VMOVAPS      all_3d2aab7b<>+0(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VMOVAPS      all_3e2aaa5a<>+0(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VMOVAPS      all_3effffff<>+0(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VMULPS       Y0, Y2, Y2
+	VFMADD213PS  Y0, Y0, Y2
+	VPSLLD       $0x17, Y1, Y1
+	VMOVAPS      all_3f800000<>+0(SB), Y0
+	VPADDD       Y1, Y0, Y1
+	VMOVAPS      all_3f800000<>+0(SB), Y0
+	VSUBPS       Y0, Y1, Y0
+	VFMADD213PS  Y0, Y1, Y2
+	VMOVAPS      all_40000000<>+0(SB), Y0
+	VADDPS       Y0, Y2, Y0
+	VDIVPS       Y0, Y2, Y2
+	VMOVAPS      all_80000000<>+0(SB), Y0
+	VANDPS       64(BX)(R8*1), Y0, Y0
+	VORPS        Y0, Y2, Y2
+	VMOVAPS      (BX), Y0
+	VMULPS       Y2, Y0, Y2
+	VMOVUPS      Y2, 4224(BX)(R8*1)
+	TESTQ        DI, DI
+	JZ           nil_19
+	VMOVUPS      Y2, (DI)(R8*1)
+
+nil_19:
+	ADDQ $0x20, R8
+	SUBQ $0x08, R9
+	JGE  one_15
+
+part_16:
+	ADDQ         $0x08, R9
+	JZ           elements_done_17
+	VMOVD        R9, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMOVUPS      64(BX)(R8*1), Y1
+	VMOVAPS      32(BX), Y2
+	VMULPS       Y1, Y2, Y1
+	VMOVAPS      all_7fffffff<>+0(SB), Y2
+	VANDPS       Y1, Y2, Y1
+	VMOVAPS      all_41200000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVAPS      all_4038aa3b<>+0(SB), Y2
+	VMOVAPS      all_4b400000<>+0(SB), Y3
+	VMOVAPS      Y2, Y2
+	VFMADD213PS  Y3, Y1, Y2
+	VSUBPS       Y3, Y2, Y3
+	VADDPS       Y1, Y1, Y1
+	VMOVAPS      all_3f317218<>+0(SB), Y4
+	VFNMADD231PS Y4, Y3, Y1
+	VMOVAPS      all_3ab5cbd1<>+0(SB), Y3
+	VMOVAPS      Y3, Y3
+	VMOVAPS      all_3c09129c<>+0(SB), Y4
+	VFMADD213PS  Y4, Y1, Y3
+	VMOVAPS      all_3d2aab7b<>+0(SB), Y4
+	VFMADD213PS  Y4, Y1, Y3
+	VMOVAPS      all_3e2aaa5a<>+0(SB), Y4
+	VFMADD213PS  Y4, Y1, Y3
+	VMOVAPS      all_3effffff<>+0(SB), Y4
+	VFMADD213PS  Y4, Y1, Y3
+	VMULPS       Y1, Y3, Y3
+	VFMADD213PS  Y1, Y1, Y3
+	VPSLLD       $0x17, Y2, Y2
+	VMOVAPS      all_3f800000<>+0(SB), Y1
+	VPADDD       Y2, Y1, Y2
+	VMOVAPS      all_3f800000<>+0(SB), Y1
+	VSUBPS       Y1, Y2, Y1
+	VFMADD213PS  Y1, Y2, Y3
+	VMOVAPS      all_40000000<>+0(SB), Y1
+	VADDPS       Y1, Y3, Y1
+	VDIVPS       Y1, Y3, Y3
+	VMOVAPS      all_80000000<>+0(SB), Y1
+	VANDPS       64(BX)(R8*1), Y1, Y1
+	VORPS        Y1, Y3, Y3
+	VMOVAPS      (BX), Y1
+	VMULPS       Y3, Y1, Y3
+	VMOVUPS      Y3, 4224(BX)(R8*1)
+	TESTQ        DI, DI
+	JZ           nil_20
+	VMASKMOVPS   Y3, Y0, (DI)(R8*1)
+
+nil_20:
+elements_done_17:
+	XORQ  DI, DI
+	MOVQ  AX, R8
+	IMULQ CX, R8
+	SUBQ  $0x20, R8
+	JL    few_22
+
+four_21:
+	VMOVUPS     4224(BX)(DI*1), Y0
+	VMOVUPS     4256(BX)(DI*1), Y1
+	VMOVUPS     4288(BX)(DI*1), Y2
+	VMOVUPS     4320(BX)(DI*1), Y3
+	VMOVAPS     all_4138aa3b<>+0(SB), Y4
+	VMOVAPS     all_4b400000<>+0(SB), Y12
+	VMOVAPS     Y4, Y5
+	VFMADD213PS Y12, Y0, Y5
+	VMOVAPS     Y4, Y6
+	VFMADD213PS Y12, Y1, Y6
+	VMOVAPS     Y4, Y7
+	VFMADD213PS Y12, Y2, Y7
+	VMOVAPS     Y4, Y8
+	VFMADD213PS Y12, Y3, Y8
+	VSUBPS      Y12, Y5, Y9
+	VSUBPS      Y12, Y6, Y10
+	VSUBPS      Y12, Y7, Y11
+	VSUBPS      Y12, Y8, Y12
+	VFMSUB231PS Y4, Y0, Y9
+	VFMSUB231PS Y4, Y1, Y10
+	VFMSUB231PS Y4, Y2, Y11
+	VFMSUB231PS Y4, Y3, Y12
+	VMOVAPS     all_34257060<>+0(SB), Y4
+	VFMADD231PS Y4, Y0, Y9
+	VFMADD231PS Y4, Y1, Y10
+	VFMADD231PS Y4, Y2, Y11
+	VFMADD231PS Y4, Y3, Y12
+	VMOVAPS     all_38e34868<>+0(SB), Y3
+	VMOVAPS     Y3, Y0
+	VMOVAPS     Y3, Y1
+	VMOVAPS     Y3, Y2
+	VMOVAPS     Y3, Y3
+	VMOVAPS     all_3b760611<>+0(SB), Y4
+	VFMADD213PS Y4, Y9, Y0
+	VFMADD213PS Y4, Y10, Y1
+	VFMADD213PS Y4, Y11, Y2
+	VFMADD213PS Y4, Y12, Y3
+	VMOVAPS     all_3db17219<>+0(SB), Y4
+	VFMADD213PS Y4, Y9, Y0
+	VFMADD213PS Y4, Y10, Y1
+	VFMADD213PS Y4, Y11, Y2
+	VFMADD213PS Y4, Y12, Y3
+	VMULPS      Y9, Y0, Y0
+	VMULPS      Y10, Y1, Y1
+	VMULPS      Y11, Y2, Y2
+	VMULPS      Y12, Y3, Y3
+	VPERMPS     eighths<>+0(SB), Y5, Y4
+	VPERMPS     eighths<>+0(SB), Y6, Y9
+	VPERMPS     eighths<>+0(SB), Y7, Y10
+	VPERMPS     eighths<>+0(SB), Y8, Y11
+	VPSLLD      $0x14, Y5, Y5
+	VPSLLD      $0x14, Y6, Y6
+	VPSLLD      $0x14, Y7, Y7
+	VPSLLD      $0x14, Y8, Y8
+	VPADDD      Y5, Y4, Y4
+	VPADDD      Y6, Y9, Y9
+	VPADDD      Y7, Y10, Y10
+	VPADDD      Y8, Y11, Y11
+	VFMADD213PS Y4, Y4, Y0
+	VFMADD213PS Y9, Y9, Y1
+	VFMADD213PS Y10, Y10, Y2
+	VFMADD213PS Y11, Y11, Y3
+	VMOVUPS     (DX)(DI*1), Y4
+	VMOVUPS     32(DX)(DI*1), Y5
+	VMOVUPS     64(DX)(DI*1), Y6
+	VMOVUPS     96(DX)(DI*1), Y7
+	VFMADD213PS 2144(BX)(DI*1), Y0, Y4
+	VFMADD213PS 2176(BX)(DI*1), Y1, Y5
+	VFMADD213PS 2208(BX)(DI*1), Y2, Y6
+	VFMADD213PS 2240(BX)(DI*1), Y3, Y7
+	VMOVUPS     Y4, (SI)(DI*1)
+	VMOVUPS     Y5, 32(SI)(DI*1)
+	VMOVUPS     Y6, 64(SI)(DI*1)
+	VMOVUPS     Y7, 96(SI)(DI*1)
+	ADDQ        $0x00000080, DI
+	SUBQ        $0x20, R8
+	JGE         four_21
+
+few_22:
+	ADDQ $0x18, R8
+	JL   part_24
+
+one_23:
+	VMOVUPS     4224(BX)(DI*1), Y0
+	VMOVAPS     all_4138aa3b<>+0(SB), Y1
+	VMOVAPS     all_4b400000<>+0(SB), Y3
+	VMOVAPS     Y1, Y2
+	VFMADD213PS Y3, Y0, Y2
+	VSUBPS      Y3, Y2, Y3
+	VFMSUB231PS Y1, Y0, Y3
+	VMOVAPS     all_34257060<>+0(SB), Y1
+	VFMADD231PS Y1, Y0, Y3
+	VMOVAPS     all_38e34868<>+0(SB), Y0
+	VMOVAPS     Y0, Y0
+	VMOVAPS     all_3b760611<>+0(SB), Y1
+	VFMADD213PS Y1, Y3, Y0
+	VMOVAPS     all_3db17219<>+0(SB), Y1
+	VFMADD213PS Y1, Y3, Y0
+	VMULPS      Y3, Y0, Y0
+	VPERMPS     eighths<>+0(SB), Y2, Y1
+	VPSLLD      $0x14, Y2, Y2
+	VPADDD      Y2, Y1, Y1
+	VFMADD213PS Y1, Y1, Y0
+	VMOVUPS     (DX)(DI*1), Y1
+	VFMADD213PS 2144(BX)(DI*1), Y0, Y1
+	VMOVUPS     Y1, (SI)(DI*1)
+	ADDQ        $0x20, DI
+	SUBQ        $0x08, R8
+	JGE         one_23
+
+part_24:
+	ADDQ         $0x08, R8
+	JZ           elements_done_25
+	VMOVD        R8, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMOVUPS      4224(BX)(DI*1), Y1
+	VMOVAPS      all_4138aa3b<>+0(SB), Y2
+	VMOVAPS      all_4b400000<>+0(SB), Y4
+	VMOVAPS      Y2, Y3
+	VFMADD213PS  Y4, Y1, Y3
+	VSUBPS       Y4, Y3, Y4
+	VFMSUB231PS  Y2, Y1, Y4
+	VMOVAPS      all_34257060<>+0(SB), Y2
+	VFMADD231PS  Y2, Y1, Y4
+	VMOVAPS      all_38e34868<>+0(SB), Y1
+	VMOVAPS      Y1, Y1
+	VMOVAPS      all_3b760611<>+0(SB), Y2
+	VFMADD213PS  Y2, Y4, Y1
+	VMOVAPS      all_3db17219<>+0(SB), Y2
+	VFMADD213PS  Y2, Y4, Y1
+	VMULPS       Y4, Y1, Y1
+	VPERMPS      eighths<>+0(SB), Y3, Y2
+	VPSLLD       $0x14, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VFMADD213PS  Y2, Y2, Y1
+	VMASKMOVPS   (DX)(DI*1), Y0, Y2
+	VFMADD213PS  2144(BX)(DI*1), Y1, Y2
+	VMASKMOVPS   Y2, Y0, (SI)(DI*1)
+
+elements_done_25:
+	MOVQ         logDet+16(FP), DX
+	LEAQ         4224(BX), BX
+	LEAQ         -1(AX), SI
+	IMULQ        CX, SI
+	LEAQ         (BX)(SI*4), SI
+	MOVQ         CX, DI
+	ANDQ         $0x07, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y4
+	VPCMPGTD     lanes<>+0(SB), Y4, Y4
+
+four:
+	LEAQ    (BX)(CX*4), DI
+	CMPQ    DI, SI
+	CMOVQGT SI, DI
+	LEAQ    (DI)(CX*4), R8
+	CMPQ    R8, SI
+	CMOVQGT SI, R8
+	LEAQ    (R8)(CX*4), R9
+	CMPQ    R9, SI
+	CMOVQGT SI, R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	XORQ    R10, R10
+	MOVQ    CX, R11
+	SUBQ    $0x08, R11
+	JL      add_rest
+
+add_whole:
+	VADDPS (BX)(R10*1), Y0, Y0
+	VADDPS (DI)(R10*1), Y1, Y1
+	VADDPS (R8)(R10*1), Y2, Y2
+	VADDPS (R9)(R10*1), Y3, Y3
+	ADDQ   $0x20, R10
+	SUBQ   $0x08, R11
+	JGE    add_whole
+
+add_rest:
+	VANDPS       (BX)(R10*1), Y4, Y5
+	VADDPS       Y5, Y0, Y0
+	VANDPS       (DI)(R10*1), Y4, Y5
+	VADDPS       Y5, Y1, Y1
+	VANDPS       (R8)(R10*1), Y4, Y5
+	VADDPS       Y5, Y2, Y2
+	VANDPS       (R9)(R10*1), Y4, Y5
+	VADDPS       Y5, Y3, Y3
+	VEXTRACTF128 $0x01, Y0, X5
+	VADDPS       X5, X0, X0
+	VEXTRACTF128 $0x01, Y1, X5
+	VADDPS       X5, X1, X1
+	VEXTRACTF128 $0x01, Y2, X5
+	VADDPS       X5, X2, X2
+	VEXTRACTF128 $0x01, Y3, X5
+	VADDPS       X5, X3, X3
+	VHADDPS      X1, X0, X0
+	VHADDPS      X3, X2, X2
+	VHADDPS      X2, X0, X0
+	SUBQ         $0x04, AX
+	JL           total_rest
+	VADDPS       (DX), X0, X0
+	VMOVUPS      X0, (DX)
+	ADDQ         $0x10, DX
+	LEAQ         (R9)(CX*4), BX
+	TESTQ        AX, AX
+	JNZ          four
+	JMP          added
+
+total_rest:
+	ADDQ         $0x04, AX
+	VMOVD        AX, X1
+	VPBROADCASTD X1, Y1
+	VPCMPGTD     lanes<>+0(SB), Y1, Y1
+	VMASKMOVPS   (DX), X1, X2
+	VADDPS       X2, X0, X0
+	VMASKMOVPS   X0, X1, (DX)
+
+added:
 	VZEROUPPER
 	RET
 
@@ -312,15 +624,15 @@ DATA all_41200000<>+24(SB)/4, $0x41200000
 DATA all_41200000<>+28(SB)/4, $0x41200000
 GLOBL all_41200000<>(SB), RODATA|NOPTR, $32
 
-DATA all_3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
-GLOBL all_3fb8aa3b<>(SB), RODATA|NOPTR, $32
+DATA all_4038aa3b<>+0(SB)/4, $0x4038aa3b
+DATA all_4038aa3b<>+4(SB)/4, $0x4038aa3b
+DATA all_4038aa3b<>+8(SB)/4, $0x4038aa3b
+DATA all_4038aa3b<>+12(SB)/4, $0x4038aa3b
+DATA all_4038aa3b<>+16(SB)/4, $0x4038aa3b
+DATA all_4038aa3b<>+20(SB)/4, $0x4038aa3b
+DATA all_4038aa3b<>+24(SB)/4, $0x4038aa3b
+DATA all_4038aa3b<>+28(SB)/4, $0x4038aa3b
+GLOBL all_4038aa3b<>(SB), RODATA|NOPTR, $32
 
 DATA all_4b400000<>+0(SB)/4, $0x4b400000
 DATA all_4b400000<>+4(SB)/4, $0x4b400000
@@ -342,35 +654,15 @@ DATA all_3f317218<>+24(SB)/4, $0x3f317218
 DATA all_3f317218<>+28(SB)/4, $0x3f317218
 GLOBL all_3f317218<>(SB), RODATA|NOPTR, $32
 
-DATA all_3ab5cbd1<>+0(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+4(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+8(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+12(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+16(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+20(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+24(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+28(SB)/4, $0x3ab5cbd1
-GLOBL all_3ab5cbd1<>(SB), RODATA|NOPTR, $32
-
-DATA all_3c09129c<>+0(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+4(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+8(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+12(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+16(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+20(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+24(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+28(SB)/4, $0x3c09129c
-GLOBL all_3c09129c<>(SB), RODATA|NOPTR, $32
-
-DATA all_3d2aab7b<>+0(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+4(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+8(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+12(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+16(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+20(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+24(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+28(SB)/4, $0x3d2aab7b
-GLOBL all_3d2aab7b<>(SB), RODATA|NOPTR, $32
+DATA all_3effffff<>+0(SB)/4, $0x3effffff
+DATA all_3effffff<>+4(SB)/4, $0x3effffff
+DATA all_3effffff<>+8(SB)/4, $0x3effffff
+DATA all_3effffff<>+12(SB)/4, $0x3effffff
+DATA all_3effffff<>+16(SB)/4, $0x3effffff
+DATA all_3effffff<>+20(SB)/4, $0x3effffff
+DATA all_3effffff<>+24(SB)/4, $0x3effffff
+DATA all_3effffff<>+28(SB)/4, $0x3effffff
+GLOBL all_3effffff<>(SB), RODATA|NOPTR, $32
 
 DATA all_3e2aaa5a<>+0(SB)/4, $0x3e2aaa5a
 DATA all_3e2aaa5a<>+4(SB)/4, $0x3e2aaa5a
@@ -382,15 +674,35 @@ DATA all_3e2aaa5a<>+24(SB)/4, $0x3e2aaa5a
 DATA all_3e2aaa5a<>+28(SB)/4, $0x3e2aaa5a
 GLOBL all_3e2aaa5a<>(SB), RODATA|NOPTR, $32
 
-DATA all_3effffff<>+0(SB)/4, $0x3effffff
-DATA all_3effffff<>+4(SB)/4, $0x3effffff
-DATA all_3effffff<>+8(SB)/4, $0x3effffff
-DATA all_3effffff<>+12(SB)/4, $0x3effffff
-DATA all_3effffff<>+16(SB)/4, $0x3effffff
-DATA all_3effffff<>+20(SB)/4, $0x3effffff
-DATA all_3effffff<>+24(SB)/4, $0x3effffff
-DATA all_3effffff<>+28(SB)/4, $0x3effffff
-GLOBL all_3effffff<>(SB), RODATA|NOPTR, $32
+DATA all_3d2aab7b<>+0(SB)/4, $0x3d2aab7b
+DATA all_3d2aab7b<>+4(SB)/4, $0x3d2aab7b
+DATA all_3d2aab7b<>+8(SB)/4, $0x3d2aab7b
+DATA all_3d2aab7b<>+12(SB)/4, $0x3d2aab7b
+DATA all_3d2aab7b<>+16(SB)/4, $0x3d2aab7b
+DATA all_3d2aab7b<>+20(SB)/4, $0x3d2aab7b
+DATA all_3d2aab7b<>+24(SB)/4, $0x3d2aab7b
+DATA all_3d2aab7b<>+28(SB)/4, $0x3d2aab7b
+GLOBL all_3d2aab7b<>(SB), RODATA|NOPTR, $32
+
+DATA all_3c09129c<>+0(SB)/4, $0x3c09129c
+DATA all_3c09129c<>+4(SB)/4, $0x3c09129c
+DATA all_3c09129c<>+8(SB)/4, $0x3c09129c
+DATA all_3c09129c<>+12(SB)/4, $0x3c09129c
+DATA all_3c09129c<>+16(SB)/4, $0x3c09129c
+DATA all_3c09129c<>+20(SB)/4, $0x3c09129c
+DATA all_3c09129c<>+24(SB)/4, $0x3c09129c
+DATA all_3c09129c<>+28(SB)/4, $0x3c09129c
+GLOBL all_3c09129c<>(SB), RODATA|NOPTR, $32
+
+DATA all_3ab5cbd1<>+0(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+4(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+8(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+12(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+16(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+20(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+24(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+28(SB)/4, $0x3ab5cbd1
+GLOBL all_3ab5cbd1<>(SB), RODATA|NOPTR, $32
 
 DATA all_40000000<>+0(SB)/4, $0x40000000
 DATA all_40000000<>+4(SB)/4, $0x40000000
@@ -412,507 +724,964 @@ DATA all_80000000<>+24(SB)/4, $0x80000000
 DATA all_80000000<>+28(SB)/4, $0x80000000
 GLOBL all_80000000<>(SB), RODATA|NOPTR, $32
 
-DATA all_42b20000<>+0(SB)/4, $0x42b20000
-DATA all_42b20000<>+4(SB)/4, $0x42b20000
-DATA all_42b20000<>+8(SB)/4, $0x42b20000
-DATA all_42b20000<>+12(SB)/4, $0x42b20000
-DATA all_42b20000<>+16(SB)/4, $0x42b20000
-DATA all_42b20000<>+20(SB)/4, $0x42b20000
-DATA all_42b20000<>+24(SB)/4, $0x42b20000
-DATA all_42b20000<>+28(SB)/4, $0x42b20000
-GLOBL all_42b20000<>(SB), RODATA|NOPTR, $32
+DATA all_4138aa3b<>+0(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+4(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+8(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+12(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+16(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+20(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+24(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+28(SB)/4, $0x4138aa3b
+GLOBL all_4138aa3b<>(SB), RODATA|NOPTR, $32
 
-DATA all_c2d00000<>+0(SB)/4, $0xc2d00000
-DATA all_c2d00000<>+4(SB)/4, $0xc2d00000
-DATA all_c2d00000<>+8(SB)/4, $0xc2d00000
-DATA all_c2d00000<>+12(SB)/4, $0xc2d00000
-DATA all_c2d00000<>+16(SB)/4, $0xc2d00000
-DATA all_c2d00000<>+20(SB)/4, $0xc2d00000
-DATA all_c2d00000<>+24(SB)/4, $0xc2d00000
-DATA all_c2d00000<>+28(SB)/4, $0xc2d00000
-GLOBL all_c2d00000<>(SB), RODATA|NOPTR, $32
+DATA all_34257060<>+0(SB)/4, $0x34257060
+DATA all_34257060<>+4(SB)/4, $0x34257060
+DATA all_34257060<>+8(SB)/4, $0x34257060
+DATA all_34257060<>+12(SB)/4, $0x34257060
+DATA all_34257060<>+16(SB)/4, $0x34257060
+DATA all_34257060<>+20(SB)/4, $0x34257060
+DATA all_34257060<>+24(SB)/4, $0x34257060
+DATA all_34257060<>+28(SB)/4, $0x34257060
+GLOBL all_34257060<>(SB), RODATA|NOPTR, $32
 
-DATA all_3f317200<>+0(SB)/4, $0x3f317200
-DATA all_3f317200<>+4(SB)/4, $0x3f317200
-DATA all_3f317200<>+8(SB)/4, $0x3f317200
-DATA all_3f317200<>+12(SB)/4, $0x3f317200
-DATA all_3f317200<>+16(SB)/4, $0x3f317200
-DATA all_3f317200<>+20(SB)/4, $0x3f317200
-DATA all_3f317200<>+24(SB)/4, $0x3f317200
-DATA all_3f317200<>+28(SB)/4, $0x3f317200
-GLOBL all_3f317200<>(SB), RODATA|NOPTR, $32
+DATA all_3db17219<>+0(SB)/4, $0x3db17219
+DATA all_3db17219<>+4(SB)/4, $0x3db17219
+DATA all_3db17219<>+8(SB)/4, $0x3db17219
+DATA all_3db17219<>+12(SB)/4, $0x3db17219
+DATA all_3db17219<>+16(SB)/4, $0x3db17219
+DATA all_3db17219<>+20(SB)/4, $0x3db17219
+DATA all_3db17219<>+24(SB)/4, $0x3db17219
+DATA all_3db17219<>+28(SB)/4, $0x3db17219
+GLOBL all_3db17219<>(SB), RODATA|NOPTR, $32
 
-DATA all_35bfbe8e<>+0(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+4(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+8(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+12(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+16(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+20(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+24(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+28(SB)/4, $0x35bfbe8e
-GLOBL all_35bfbe8e<>(SB), RODATA|NOPTR, $32
+DATA all_3b760611<>+0(SB)/4, $0x3b760611
+DATA all_3b760611<>+4(SB)/4, $0x3b760611
+DATA all_3b760611<>+8(SB)/4, $0x3b760611
+DATA all_3b760611<>+12(SB)/4, $0x3b760611
+DATA all_3b760611<>+16(SB)/4, $0x3b760611
+DATA all_3b760611<>+20(SB)/4, $0x3b760611
+DATA all_3b760611<>+24(SB)/4, $0x3b760611
+DATA all_3b760611<>+28(SB)/4, $0x3b760611
+GLOBL all_3b760611<>(SB), RODATA|NOPTR, $32
 
-// func inverseAVX2(x []float32, logDet []float32, y []float32, st []float32, m int, n int, bound float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·inverseAVX2(SB), NOSPLIT, $0-116
-	MOVQ         m+96(FP), AX
-	MOVQ         n+104(FP), CX
-	MOVQ         x_base+0(FP), DX
-	MOVQ         y_base+48(FP), BX
-	MOVQ         st_base+72(FP), SI
-	LEAQ         (SI)(CX*4), DI
-	MOVQ         logDet_base+24(FP), R8
-	VBROADCASTSS bound+112(FP), Y1
-	VMOVAPS      all_3f800000<>+0(SB), Y2
-	VDIVPS       Y1, Y2, Y2
-	VXORPS       all_80000000<>+0(SB), Y2, Y2
-	CMPQ         CX, $0x04
-	JG           rows
+DATA all_38e34868<>+0(SB)/4, $0x38e34868
+DATA all_38e34868<>+4(SB)/4, $0x38e34868
+DATA all_38e34868<>+8(SB)/4, $0x38e34868
+DATA all_38e34868<>+12(SB)/4, $0x38e34868
+DATA all_38e34868<>+16(SB)/4, $0x38e34868
+DATA all_38e34868<>+20(SB)/4, $0x38e34868
+DATA all_38e34868<>+24(SB)/4, $0x38e34868
+DATA all_38e34868<>+28(SB)/4, $0x38e34868
+GLOBL all_38e34868<>(SB), RODATA|NOPTR, $32
+
+DATA eighths<>+0(SB)/4, $0x3f800000
+DATA eighths<>+4(SB)/4, $0x3f7b95c2
+DATA eighths<>+8(SB)/4, $0x3f7837f0
+DATA eighths<>+12(SB)/4, $0x3f75fed7
+DATA eighths<>+16(SB)/4, $0x3f7504f3
+DATA eighths<>+20(SB)/4, $0x3f75672a
+DATA eighths<>+24(SB)/4, $0x3f7744fd
+DATA eighths<>+28(SB)/4, $0x3f7ac0c7
+GLOBL eighths<>(SB), RODATA|NOPTR, $32
+
+// func inverseAVX2(x *float32, logDet *float32, y *float32, r *float32, t *float32, m int, n int, stride int, bound float32)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·inverseAVX2(SB), $6336-68
+	MOVQ         m+40(FP), AX
+	MOVQ         n+48(FP), CX
+	MOVQ         stride+56(FP), DX
+	LEAQ         (SP), BX
+	ADDQ         $0x1f, BX
+	ANDQ         $-32, BX
+	VBROADCASTSS bound+64(FP), Y0
+	VMOVUPS      Y0, (BX)
+	VMOVAPS      all_3f800000<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      (BX), Y0
+	VXORPS       all_80000000<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, (BX)
+	MOVQ         r+24(FP), SI
+	LEAQ         64(BX), DI
+	MOVQ         AX, R8
+	CMPQ         CX, $0x08
+	JGE          long_2
 	VMOVD        CX, X0
-	VPBROADCASTD X0, Y3
-	VPCMPGTD     lanes<>+0(SB), Y3, Y3
+	VPBROADCASTD X0, Y1
+	VPCMPGTD     lanes<>+0(SB), Y1, Y1
 
-two_rows:
-	SUBQ         $0x02, AX
-	JL           one_row
-	VXORPS       Y0, Y0, Y0
-	VMASKMOVPS   (SI), X3, X4
-	VMASKMOVPS   (SI)(CX*8), X3, X5
-	VINSERTF128  $0x01, X5, Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VANDPS       all_7fffffff<>+0(SB), Y4, Y5
-	VMOVAPS      all_41200000<>+0(SB), Y6
-	VMINPS       Y5, Y6, Y6
-	VADDPS       Y6, Y6, Y6
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y5
-	VFMADD213PS  all_4b400000<>+0(SB), Y6, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y9
-	VFNMADD231PS all_3f317218<>+0(SB), Y9, Y6
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y10
-	VFMADD213PS  all_3c09129c<>+0(SB), Y6, Y10
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y6, Y10
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y6, Y10
-	VFMADD213PS  all_3effffff<>+0(SB), Y6, Y10
-	VMULPS       Y6, Y6, Y9
-	VFMADD213PS  Y6, Y9, Y10
+short_1:
+	VMASKMOVPS (SI), Y1, Y0
+	VMOVUPS    Y0, (DI)
+	LEAQ       (SI)(DX*4), SI
+	LEAQ       (DI)(CX*4), DI
+	SUBQ       $0x01, R8
+	JNZ        short_1
+	JMP        rows_done_3
+
+long_2:
+	LEAQ -8(CX), R10
+	SHLQ $0x02, R10
+
+row_6:
+	XORQ R9, R9
+
+along_4:
+	CMPQ    R9, R10
+	JGE     last_5
+	VMOVUPS (SI)(R9*1), Y0
+	VMOVUPS Y0, (DI)(R9*1)
+	ADDQ    $0x20, R9
+	JMP     along_4
+
+last_5:
+	VMOVUPS (SI)(R10*1), Y0
+	VMOVUPS Y0, (DI)(R10*1)
+	LEAQ    (SI)(DX*4), SI
+	LEAQ    (DI)(CX*4), DI
+	SUBQ    $0x01, R8
+	JNZ     row_6
+
+rows_done_3:
+	MOVQ         t+32(FP), SI
+	LEAQ         2144(BX), DI
+	MOVQ         AX, R8
+	CMPQ         CX, $0x08
+	JGE          long_8
+	VMOVD        CX, X0
+	VPBROADCASTD X0, Y1
+	VPCMPGTD     lanes<>+0(SB), Y1, Y1
+
+short_7:
+	VMASKMOVPS (SI), Y1, Y0
+	VMOVUPS    Y0, (DI)
+	LEAQ       (SI)(DX*4), SI
+	LEAQ       (DI)(CX*4), DI
+	SUBQ       $0x01, R8
+	JNZ        short_7
+	JMP        rows_done_9
+
+long_8:
+	LEAQ -8(CX), R10
+	SHLQ $0x02, R10
+
+row_12:
+	XORQ R9, R9
+
+along_10:
+	CMPQ    R9, R10
+	JGE     last_11
+	VMOVUPS (SI)(R9*1), Y0
+	VMOVUPS Y0, (DI)(R9*1)
+	ADDQ    $0x20, R9
+	JMP     along_10
+
+last_11:
+	VMOVUPS (SI)(R10*1), Y0
+	VMOVUPS Y0, (DI)(R10*1)
+	LEAQ    (SI)(DX*4), SI
+	LEAQ    (DI)(CX*4), DI
+	SUBQ    $0x01, R8
+	JNZ     row_12
+
+rows_done_9:
+	MOVQ  x+0(FP), DX
+	MOVQ  y+16(FP), SI
+	XORQ  DI, DI
+	MOVQ  AX, R8
+	IMULQ CX, R8
+	SUBQ  $0x20, R8
+	JL    few_14
+
+four_13:
+	VMOVUPS      64(BX)(DI*1), Y0
+	VMOVUPS      96(BX)(DI*1), Y1
+	VMOVUPS      128(BX)(DI*1), Y2
+	VMOVUPS      160(BX)(DI*1), Y3
+	VMOVAPS      32(BX), Y4
+	VMULPS       Y0, Y4, Y0
+	VMULPS       Y1, Y4, Y1
+	VMULPS       Y2, Y4, Y2
+	VMULPS       Y3, Y4, Y3
+	VMOVAPS      all_7fffffff<>+0(SB), Y4
+	VANDPS       Y0, Y4, Y0
+	VANDPS       Y1, Y4, Y1
+	VANDPS       Y2, Y4, Y2
+	VANDPS       Y3, Y4, Y3
+	VMOVAPS      all_41200000<>+0(SB), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+	VMINPS       Y2, Y4, Y2
+	VMINPS       Y3, Y4, Y3
+	VMOVAPS      all_4038aa3b<>+0(SB), Y4
+	VMOVAPS      all_4b400000<>+0(SB), Y8
+	VMOVAPS      Y4, Y5
+	VFMADD213PS  Y8, Y0, Y5
+	VMOVAPS      Y4, Y6
+	VFMADD213PS  Y8, Y1, Y6
+	VMOVAPS      Y4, Y7
+	VFMADD213PS  Y8, Y2, Y7
+	VMOVAPS      Y4, Y4
+	VFMADD213PS  Y8, Y3, Y4
+	VSUBPS       Y8, Y5, Y9
+	VSUBPS       Y8, Y6, Y10
+	VSUBPS       Y8, Y7, Y11
+	VSUBPS       Y8, Y4, Y8
+	VADDPS       Y0, Y0, Y0
+	VADDPS       Y1, Y1, Y1
+	VADDPS       Y2, Y2, Y2
+	VADDPS       Y3, Y3, Y3
+	VMOVAPS      all_3f317218<>+0(SB), Y12
+	VFNMADD231PS Y12, Y9, Y0
+	VFNMADD231PS Y12, Y10, Y1
+	VFNMADD231PS Y12, Y11, Y2
+	VFNMADD231PS Y12, Y8, Y3
+	VMOVAPS      all_3ab5cbd1<>+0(SB), Y11
+	VMOVAPS      Y11, Y8
+	VMOVAPS      Y11, Y9
+	VMOVAPS      Y11, Y10
+	VMOVAPS      Y11, Y11
+	VMOVAPS      all_3c09129c<>+0(SB), Y12
+	VFMADD213PS  Y12, Y0, Y8
+	VFMADD213PS  Y12, Y1, Y9
+	VFMADD213PS  Y12, Y2, Y10
+	VFMADD213PS  Y12, Y3, Y11
+	VMOVAPS      all_3d2aab7b<>+0(SB), Y12
+	VFMADD213PS  Y12, Y0, Y8
+	VFMADD213PS  Y12, Y1, Y9
+	VFMADD213PS  Y12, Y2, Y10
+	VFMADD213PS  Y12, Y3, Y11
+	VMOVAPS      all_3e2aaa5a<>+0(SB), Y12
+	VFMADD213PS  Y12, Y0, Y8
+	VFMADD213PS  Y12, Y1, Y9
+	VFMADD213PS  Y12, Y2, Y10
+	VFMADD213PS  Y12, Y3, Y11
+	VMOVAPS      all_3effffff<>+0(SB), Y12
+	VFMADD213PS  Y12, Y0, Y8
+	VFMADD213PS  Y12, Y1, Y9
+	VFMADD213PS  Y12, Y2, Y10
+	VFMADD213PS  Y12, Y3, Y11
+	VMULPS       Y0, Y8, Y8
+	VMULPS       Y1, Y9, Y9
+	VMULPS       Y2, Y10, Y10
+	VMULPS       Y3, Y11, Y11
+	VFMADD213PS  Y0, Y0, Y8
+	VFMADD213PS  Y1, Y1, Y9
+	VFMADD213PS  Y2, Y2, Y10
+	VFMADD213PS  Y3, Y3, Y11
 	VPSLLD       $0x17, Y5, Y5
-	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VSUBPS       all_3f800000<>+0(SB), Y5, Y9
-	VFMADD213PS  Y9, Y5, Y10
-	VADDPS       all_40000000<>+0(SB), Y10, Y5
-	VDIVPS       Y5, Y10, Y10
-	VANDPS       all_80000000<>+0(SB), Y4, Y5
-	VORPS        Y5, Y10, Y10
-	VMULPS       Y1, Y10, Y10
-	VADDPS       Y10, Y0, Y0
-	VMASKMOVPS   (BX), X3, X7
-	VMASKMOVPS   (BX)(CX*4), X3, X4
-	VINSERTF128  $0x01, X4, Y7, Y7
-	VMASKMOVPS   (DI), X3, X8
-	VMASKMOVPS   (DI)(CX*8), X3, X4
-	VINSERTF128  $0x01, X4, Y8, Y8
-	VSUBPS       Y8, Y7, Y7
-	VMOVAPS      all_42b20000<>+0(SB), Y5
-	VMINPS       Y10, Y5, Y5
-	VMOVAPS      all_c2d00000<>+0(SB), Y6
-	VMAXPS       Y5, Y6, Y6
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y5
-	VFMADD213PS  all_4b400000<>+0(SB), Y6, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y9
-	VFNMADD231PS all_3f317200<>+0(SB), Y9, Y6
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y9, Y6
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y10
-	VFMADD213PS  all_3c09129c<>+0(SB), Y6, Y10
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y6, Y10
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y6, Y10
-	VFMADD213PS  all_3effffff<>+0(SB), Y6, Y10
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y10
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y10
-	VPSRAD       $0x01, Y5, Y9
-	VPSUBD       Y9, Y5, Y5
-	VPSLLD       $0x17, Y9, Y9
-	VPADDD       all_3f800000<>+0(SB), Y9, Y9
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VMULPS       Y9, Y10, Y10
-	VMULPS       Y5, Y10, Y10
-	VMULPS       Y10, Y7, Y7
-	VEXTRACTF128 $0x01, Y7, X4
-	VMASKMOVPS   X7, X3, (DX)
-	VMASKMOVPS   X4, X3, (DX)(CX*4)
-	LEAQ         (DX)(CX*8), DX
-	LEAQ         (BX)(CX*8), BX
-	LEAQ         (SI)(CX*8), SI
-	LEAQ         (SI)(CX*8), SI
-	LEAQ         (DI)(CX*8), DI
-	LEAQ         (DI)(CX*8), DI
-	VEXTRACTF128 $0x01, Y0, X4
-	VHADDPS      X0, X0, X0
-	VHADDPS      X0, X0, X0
-	VADDSS       (R8), X0, X0
-	VMOVSS       X0, (R8)
-	VHADDPS      X4, X4, X4
-	VHADDPS      X4, X4, X4
-	VADDSS       4(R8), X4, X4
-	VMOVSS       X4, 4(R8)
-	ADDQ         $0x08, R8
-	JMP          two_rows
-
-one_row:
-	ADDQ $0x02, AX
-
-rows:
-	SUBQ   $0x01, AX
-	JL     end
-	VXORPS Y0, Y0, Y0
-	MOVQ   CX, R9
-
-columns:
-	SUBQ         $0x08, R9
-	JL           rest
-	VMOVUPS      (SI), Y3
-	VMULPS       Y2, Y3, Y3
-	VANDPS       all_7fffffff<>+0(SB), Y3, Y4
-	VMOVAPS      all_41200000<>+0(SB), Y5
-	VMINPS       Y4, Y5, Y5
-	VADDPS       Y5, Y5, Y5
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y4
-	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y6
-	VFNMADD231PS all_3f317218<>+0(SB), Y6, Y5
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y7
-	VFMADD213PS  all_3c09129c<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3effffff<>+0(SB), Y5, Y7
-	VMULPS       Y5, Y5, Y6
-	VFMADD213PS  Y5, Y6, Y7
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VSUBPS       all_3f800000<>+0(SB), Y4, Y6
-	VFMADD213PS  Y6, Y4, Y7
-	VADDPS       all_40000000<>+0(SB), Y7, Y4
-	VDIVPS       Y4, Y7, Y7
-	VANDPS       all_80000000<>+0(SB), Y3, Y4
-	VORPS        Y4, Y7, Y7
-	VMULPS       Y1, Y7, Y7
-	VADDPS       Y7, Y0, Y0
-	VMOVUPS      (BX), Y3
-	VMOVUPS      (DI), Y4
-	VSUBPS       Y4, Y3, Y3
-	VMOVAPS      all_42b20000<>+0(SB), Y4
-	VMINPS       Y7, Y4, Y4
-	VMOVAPS      all_c2d00000<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y5
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y4
-	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y7
-	VFMADD213PS  all_3c09129c<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3effffff<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y7
-	VPSRAD       $0x01, Y4, Y6
-	VPSUBD       Y6, Y4, Y4
 	VPSLLD       $0x17, Y6, Y6
-	VPADDD       all_3f800000<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y6, Y7, Y7
-	VMULPS       Y4, Y7, Y7
-	VMULPS       Y7, Y3, Y3
-	VMOVUPS      Y3, (DX)
-	ADDQ         $0x20, DX
-	ADDQ         $0x20, BX
-	ADDQ         $0x20, SI
-	ADDQ         $0x20, DI
-	JMP          columns
-
-rest:
-	ADDQ         $0x08, R9
-	JZ           row_done
-	VMOVD        R9, X3
-	VPBROADCASTD X3, Y3
-	VPCMPGTD     lanes<>+0(SB), Y3, Y3
-	VMASKMOVPS   (SI), Y3, Y4
-	VMULPS       Y2, Y4, Y4
-	VANDPS       all_7fffffff<>+0(SB), Y4, Y5
-	VMOVAPS      all_41200000<>+0(SB), Y6
-	VMINPS       Y5, Y6, Y6
-	VADDPS       Y6, Y6, Y6
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y5
-	VFMADD213PS  all_4b400000<>+0(SB), Y6, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y7
-	VFNMADD231PS all_3f317218<>+0(SB), Y7, Y6
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y8
-	VFMADD213PS  all_3c09129c<>+0(SB), Y6, Y8
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y6, Y8
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y6, Y8
-	VFMADD213PS  all_3effffff<>+0(SB), Y6, Y8
-	VMULPS       Y6, Y6, Y7
-	VFMADD213PS  Y6, Y7, Y8
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VSUBPS       all_3f800000<>+0(SB), Y5, Y7
-	VFMADD213PS  Y7, Y5, Y8
-	VADDPS       all_40000000<>+0(SB), Y8, Y5
-	VDIVPS       Y5, Y8, Y8
-	VANDPS       all_80000000<>+0(SB), Y4, Y5
-	VORPS        Y5, Y8, Y8
-	VMULPS       Y1, Y8, Y8
-	VADDPS       Y8, Y0, Y0
-	VMASKMOVPS   (BX), Y3, Y4
-	VMASKMOVPS   (DI), Y3, Y5
-	VSUBPS       Y5, Y4, Y4
-	VMOVAPS      all_42b20000<>+0(SB), Y5
-	VMINPS       Y8, Y5, Y5
-	VMOVAPS      all_c2d00000<>+0(SB), Y6
-	VMAXPS       Y5, Y6, Y6
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y5
-	VFMADD213PS  all_4b400000<>+0(SB), Y6, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y7
-	VFNMADD231PS all_3f317200<>+0(SB), Y7, Y6
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y7, Y6
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y8
-	VFMADD213PS  all_3c09129c<>+0(SB), Y6, Y8
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y6, Y8
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y6, Y8
-	VFMADD213PS  all_3effffff<>+0(SB), Y6, Y8
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y8
-	VFMADD213PS  all_3f800000<>+0(SB), Y6, Y8
-	VPSRAD       $0x01, Y5, Y7
-	VPSUBD       Y7, Y5, Y5
 	VPSLLD       $0x17, Y7, Y7
-	VPADDD       all_3f800000<>+0(SB), Y7, Y7
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VMULPS       Y7, Y8, Y8
-	VMULPS       Y5, Y8, Y8
-	VMULPS       Y8, Y4, Y4
-	VMASKMOVPS   Y4, Y3, (DX)
-	LEAQ         (DX)(R9*4), DX
-	LEAQ         (BX)(R9*4), BX
-	LEAQ         (SI)(R9*4), SI
-	LEAQ         (DI)(R9*4), DI
+	VPSLLD       $0x17, Y4, Y4
+	VMOVAPS      all_3f800000<>+0(SB), Y0
+	VPADDD       Y5, Y0, Y5
+	VPADDD       Y6, Y0, Y6
+	VPADDD       Y7, Y0, Y7
+	VPADDD       Y4, Y0, Y4
+	VMOVAPS      all_3f800000<>+0(SB), Y3
+	VSUBPS       Y3, Y5, Y0
+	VSUBPS       Y3, Y6, Y1
+	VSUBPS       Y3, Y7, Y2
+	VSUBPS       Y3, Y4, Y3
+	VFMADD213PS  Y0, Y5, Y8
+	VFMADD213PS  Y1, Y6, Y9
+	VFMADD213PS  Y2, Y7, Y10
+	VFMADD213PS  Y3, Y4, Y11
+	VMOVAPS      all_40000000<>+0(SB), Y3
+	VADDPS       Y3, Y8, Y0
+	VADDPS       Y3, Y9, Y1
+	VADDPS       Y3, Y10, Y2
+	VADDPS       Y3, Y11, Y3
+	VDIVPS       Y0, Y8, Y8
+	VDIVPS       Y1, Y9, Y9
+	VDIVPS       Y2, Y10, Y10
+	VDIVPS       Y3, Y11, Y11
+	VMOVAPS      all_80000000<>+0(SB), Y0
+	VANDPS       64(BX)(DI*1), Y0, Y1
+	VORPS        Y1, Y8, Y8
+	VANDPS       96(BX)(DI*1), Y0, Y1
+	VORPS        Y1, Y9, Y9
+	VANDPS       128(BX)(DI*1), Y0, Y1
+	VORPS        Y1, Y10, Y10
+	VANDPS       160(BX)(DI*1), Y0, Y0
+	VORPS        Y0, Y11, Y11
+	VMOVAPS      (BX), Y0
+	VMULPS       Y8, Y0, Y8
+	VMULPS       Y9, Y0, Y9
+	VMULPS       Y10, Y0, Y10
+	VMULPS       Y11, Y0, Y11
+	VMOVUPS      Y8, 4224(BX)(DI*1)
+	VMOVUPS      Y9, 4256(BX)(DI*1)
+	VMOVUPS      Y10, 4288(BX)(DI*1)
+	VMOVUPS      Y11, 4320(BX)(DI*1)
+	ADDQ         $0x00000080, DI
+	SUBQ         $0x20, R8
+	JGE          four_13
 
-row_done:
-	LEAQ         (SI)(CX*4), SI
-	LEAQ         (DI)(CX*4), DI
-	VEXTRACTF128 $0x01, Y0, X3
-	VADDPS       X3, X0, X0
-	VHADDPS      X0, X0, X0
-	VHADDPS      X0, X0, X0
-	VADDSS       (R8), X0, X0
-	VMOVSS       X0, (R8)
-	ADDQ         $0x04, R8
-	JMP          rows
+few_14:
+	ADDQ $0x18, R8
+	JL   part_16
 
-end:
+one_15:
+	VMOVUPS      64(BX)(DI*1), Y0
+	VMOVAPS      32(BX), Y1
+	VMULPS       Y0, Y1, Y0
+	VMOVAPS      all_7fffffff<>+0(SB), Y1
+	VANDPS       Y0, Y1, Y0
+	VMOVAPS      all_41200000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVAPS      all_4038aa3b<>+0(SB), Y1
+	VMOVAPS      all_4b400000<>+0(SB), Y2
+	VMOVAPS      Y1, Y1
+	VFMADD213PS  Y2, Y0, Y1
+	VSUBPS       Y2, Y1, Y2
+	VADDPS       Y0, Y0, Y0
+	VMOVAPS      all_3f317218<>+0(SB), Y3
+	VFNMADD231PS Y3, Y2, Y0
+	VMOVAPS      all_3ab5cbd1<>+0(SB), Y2
+	VMOVAPS      Y2, Y2
+	VMOVAPS      all_3c09129c<>+0(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VMOVAPS      all_3d2aab7b<>+0(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VMOVAPS      all_3e2aaa5a<>+0(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VMOVAPS      all_3effffff<>+0(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VMULPS       Y0, Y2, Y2
+	VFMADD213PS  Y0, Y0, Y2
+	VPSLLD       $0x17, Y1, Y1
+	VMOVAPS      all_3f800000<>+0(SB), Y0
+	VPADDD       Y1, Y0, Y1
+	VMOVAPS      all_3f800000<>+0(SB), Y0
+	VSUBPS       Y0, Y1, Y0
+	VFMADD213PS  Y0, Y1, Y2
+	VMOVAPS      all_40000000<>+0(SB), Y0
+	VADDPS       Y0, Y2, Y0
+	VDIVPS       Y0, Y2, Y2
+	VMOVAPS      all_80000000<>+0(SB), Y0
+	VANDPS       64(BX)(DI*1), Y0, Y0
+	VORPS        Y0, Y2, Y2
+	VMOVAPS      (BX), Y0
+	VMULPS       Y2, Y0, Y2
+	VMOVUPS      Y2, 4224(BX)(DI*1)
+	ADDQ         $0x20, DI
+	SUBQ         $0x08, R8
+	JGE          one_15
+
+part_16:
+	ADDQ         $0x08, R8
+	JZ           elements_done_17
+	VMOVD        R8, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMOVUPS      64(BX)(DI*1), Y0
+	VMOVAPS      32(BX), Y1
+	VMULPS       Y0, Y1, Y0
+	VMOVAPS      all_7fffffff<>+0(SB), Y1
+	VANDPS       Y0, Y1, Y0
+	VMOVAPS      all_41200000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVAPS      all_4038aa3b<>+0(SB), Y1
+	VMOVAPS      all_4b400000<>+0(SB), Y2
+	VMOVAPS      Y1, Y1
+	VFMADD213PS  Y2, Y0, Y1
+	VSUBPS       Y2, Y1, Y2
+	VADDPS       Y0, Y0, Y0
+	VMOVAPS      all_3f317218<>+0(SB), Y3
+	VFNMADD231PS Y3, Y2, Y0
+	VMOVAPS      all_3ab5cbd1<>+0(SB), Y2
+	VMOVAPS      Y2, Y2
+	VMOVAPS      all_3c09129c<>+0(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VMOVAPS      all_3d2aab7b<>+0(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VMOVAPS      all_3e2aaa5a<>+0(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VMOVAPS      all_3effffff<>+0(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VMULPS       Y0, Y2, Y2
+	VFMADD213PS  Y0, Y0, Y2
+	VPSLLD       $0x17, Y1, Y1
+	VMOVAPS      all_3f800000<>+0(SB), Y0
+	VPADDD       Y1, Y0, Y1
+	VMOVAPS      all_3f800000<>+0(SB), Y0
+	VSUBPS       Y0, Y1, Y0
+	VFMADD213PS  Y0, Y1, Y2
+	VMOVAPS      all_40000000<>+0(SB), Y0
+	VADDPS       Y0, Y2, Y0
+	VDIVPS       Y0, Y2, Y2
+	VMOVAPS      all_80000000<>+0(SB), Y0
+	VANDPS       64(BX)(DI*1), Y0, Y0
+	VORPS        Y0, Y2, Y2
+	VMOVAPS      (BX), Y0
+	VMULPS       Y2, Y0, Y2
+	VMOVUPS      Y2, 4224(BX)(DI*1)
+
+elements_done_17:
+	XORQ  DI, DI
+	MOVQ  AX, R8
+	IMULQ CX, R8
+	SUBQ  $0x20, R8
+	JL    few_19
+
+four_18:
+	VMOVUPS     4224(BX)(DI*1), Y0
+	VMOVUPS     4256(BX)(DI*1), Y1
+	VMOVUPS     4288(BX)(DI*1), Y2
+	VMOVUPS     4320(BX)(DI*1), Y3
+	VMOVAPS     all_4138aa3b<>+0(SB), Y4
+	VMOVAPS     all_4b400000<>+0(SB), Y12
+	VMOVAPS     Y4, Y5
+	VFMADD213PS Y12, Y0, Y5
+	VMOVAPS     Y4, Y6
+	VFMADD213PS Y12, Y1, Y6
+	VMOVAPS     Y4, Y7
+	VFMADD213PS Y12, Y2, Y7
+	VMOVAPS     Y4, Y8
+	VFMADD213PS Y12, Y3, Y8
+	VSUBPS      Y12, Y5, Y9
+	VSUBPS      Y12, Y6, Y10
+	VSUBPS      Y12, Y7, Y11
+	VSUBPS      Y12, Y8, Y12
+	VFMSUB231PS Y4, Y0, Y9
+	VFMSUB231PS Y4, Y1, Y10
+	VFMSUB231PS Y4, Y2, Y11
+	VFMSUB231PS Y4, Y3, Y12
+	VMOVAPS     all_34257060<>+0(SB), Y4
+	VFMADD231PS Y4, Y0, Y9
+	VFMADD231PS Y4, Y1, Y10
+	VFMADD231PS Y4, Y2, Y11
+	VFMADD231PS Y4, Y3, Y12
+	VMOVAPS     all_38e34868<>+0(SB), Y3
+	VMOVAPS     Y3, Y0
+	VMOVAPS     Y3, Y1
+	VMOVAPS     Y3, Y2
+	VMOVAPS     Y3, Y3
+	VMOVAPS     all_3b760611<>+0(SB), Y4
+	VFMADD213PS Y4, Y9, Y0
+	VFMADD213PS Y4, Y10, Y1
+	VFMADD213PS Y4, Y11, Y2
+	VFMADD213PS Y4, Y12, Y3
+	VMOVAPS     all_3db17219<>+0(SB), Y4
+	VFMADD213PS Y4, Y9, Y0
+	VFMADD213PS Y4, Y10, Y1
+	VFMADD213PS Y4, Y11, Y2
+	VFMADD213PS Y4, Y12, Y3
+	VMULPS      Y9, Y0, Y0
+	VMULPS      Y10, Y1, Y1
+	VMULPS      Y11, Y2, Y2
+	VMULPS      Y12, Y3, Y3
+	VPERMPS     eighths<>+0(SB), Y5, Y4
+	VPERMPS     eighths<>+0(SB), Y6, Y9
+	VPERMPS     eighths<>+0(SB), Y7, Y10
+	VPERMPS     eighths<>+0(SB), Y8, Y11
+	VPSLLD      $0x14, Y5, Y5
+	VPSLLD      $0x14, Y6, Y6
+	VPSLLD      $0x14, Y7, Y7
+	VPSLLD      $0x14, Y8, Y8
+	VPADDD      Y5, Y4, Y4
+	VPADDD      Y6, Y9, Y9
+	VPADDD      Y7, Y10, Y10
+	VPADDD      Y8, Y11, Y11
+	VFMADD213PS Y4, Y4, Y0
+	VFMADD213PS Y9, Y9, Y1
+	VFMADD213PS Y10, Y10, Y2
+	VFMADD213PS Y11, Y11, Y3
+	VMOVUPS     (SI)(DI*1), Y4
+	VMOVUPS     32(SI)(DI*1), Y5
+	VMOVUPS     64(SI)(DI*1), Y6
+	VMOVUPS     96(SI)(DI*1), Y7
+	VSUBPS      2144(BX)(DI*1), Y4, Y4
+	VMULPS      Y0, Y4, Y4
+	VSUBPS      2176(BX)(DI*1), Y5, Y5
+	VMULPS      Y1, Y5, Y5
+	VSUBPS      2208(BX)(DI*1), Y6, Y6
+	VMULPS      Y2, Y6, Y6
+	VSUBPS      2240(BX)(DI*1), Y7, Y7
+	VMULPS      Y3, Y7, Y7
+	VMOVUPS     Y4, (DX)(DI*1)
+	VMOVUPS     Y5, 32(DX)(DI*1)
+	VMOVUPS     Y6, 64(DX)(DI*1)
+	VMOVUPS     Y7, 96(DX)(DI*1)
+	ADDQ        $0x00000080, DI
+	SUBQ        $0x20, R8
+	JGE         four_18
+
+few_19:
+	ADDQ $0x18, R8
+	JL   part_21
+
+one_20:
+	VMOVUPS     4224(BX)(DI*1), Y0
+	VMOVAPS     all_4138aa3b<>+0(SB), Y1
+	VMOVAPS     all_4b400000<>+0(SB), Y3
+	VMOVAPS     Y1, Y2
+	VFMADD213PS Y3, Y0, Y2
+	VSUBPS      Y3, Y2, Y3
+	VFMSUB231PS Y1, Y0, Y3
+	VMOVAPS     all_34257060<>+0(SB), Y1
+	VFMADD231PS Y1, Y0, Y3
+	VMOVAPS     all_38e34868<>+0(SB), Y0
+	VMOVAPS     Y0, Y0
+	VMOVAPS     all_3b760611<>+0(SB), Y1
+	VFMADD213PS Y1, Y3, Y0
+	VMOVAPS     all_3db17219<>+0(SB), Y1
+	VFMADD213PS Y1, Y3, Y0
+	VMULPS      Y3, Y0, Y0
+	VPERMPS     eighths<>+0(SB), Y2, Y1
+	VPSLLD      $0x14, Y2, Y2
+	VPADDD      Y2, Y1, Y1
+	VFMADD213PS Y1, Y1, Y0
+	VMOVUPS     (SI)(DI*1), Y1
+	VSUBPS      2144(BX)(DI*1), Y1, Y1
+	VMULPS      Y0, Y1, Y1
+	VMOVUPS     Y1, (DX)(DI*1)
+	ADDQ        $0x20, DI
+	SUBQ        $0x08, R8
+	JGE         one_20
+
+part_21:
+	ADDQ         $0x08, R8
+	JZ           elements_done_22
+	VMOVD        R8, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMOVUPS      4224(BX)(DI*1), Y1
+	VMOVAPS      all_4138aa3b<>+0(SB), Y2
+	VMOVAPS      all_4b400000<>+0(SB), Y4
+	VMOVAPS      Y2, Y3
+	VFMADD213PS  Y4, Y1, Y3
+	VSUBPS       Y4, Y3, Y4
+	VFMSUB231PS  Y2, Y1, Y4
+	VMOVAPS      all_34257060<>+0(SB), Y2
+	VFMADD231PS  Y2, Y1, Y4
+	VMOVAPS      all_38e34868<>+0(SB), Y1
+	VMOVAPS      Y1, Y1
+	VMOVAPS      all_3b760611<>+0(SB), Y2
+	VFMADD213PS  Y2, Y4, Y1
+	VMOVAPS      all_3db17219<>+0(SB), Y2
+	VFMADD213PS  Y2, Y4, Y1
+	VMULPS       Y4, Y1, Y1
+	VPERMPS      eighths<>+0(SB), Y3, Y2
+	VPSLLD       $0x14, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VFMADD213PS  Y2, Y2, Y1
+	VMASKMOVPS   (SI)(DI*1), Y0, Y2
+	VSUBPS       2144(BX)(DI*1), Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (DX)(DI*1)
+
+elements_done_22:
+	MOVQ         logDet+8(FP), DX
+	LEAQ         4224(BX), BX
+	LEAQ         -1(AX), SI
+	IMULQ        CX, SI
+	LEAQ         (BX)(SI*4), SI
+	MOVQ         CX, DI
+	ANDQ         $0x07, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y4
+	VPCMPGTD     lanes<>+0(SB), Y4, Y4
+
+four:
+	LEAQ    (BX)(CX*4), DI
+	CMPQ    DI, SI
+	CMOVQGT SI, DI
+	LEAQ    (DI)(CX*4), R8
+	CMPQ    R8, SI
+	CMOVQGT SI, R8
+	LEAQ    (R8)(CX*4), R9
+	CMPQ    R9, SI
+	CMOVQGT SI, R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	XORQ    R10, R10
+	MOVQ    CX, R11
+	SUBQ    $0x08, R11
+	JL      add_rest
+
+add_whole:
+	VADDPS (BX)(R10*1), Y0, Y0
+	VADDPS (DI)(R10*1), Y1, Y1
+	VADDPS (R8)(R10*1), Y2, Y2
+	VADDPS (R9)(R10*1), Y3, Y3
+	ADDQ   $0x20, R10
+	SUBQ   $0x08, R11
+	JGE    add_whole
+
+add_rest:
+	VANDPS       (BX)(R10*1), Y4, Y5
+	VADDPS       Y5, Y0, Y0
+	VANDPS       (DI)(R10*1), Y4, Y5
+	VADDPS       Y5, Y1, Y1
+	VANDPS       (R8)(R10*1), Y4, Y5
+	VADDPS       Y5, Y2, Y2
+	VANDPS       (R9)(R10*1), Y4, Y5
+	VADDPS       Y5, Y3, Y3
+	VEXTRACTF128 $0x01, Y0, X5
+	VADDPS       X5, X0, X0
+	VEXTRACTF128 $0x01, Y1, X5
+	VADDPS       X5, X1, X1
+	VEXTRACTF128 $0x01, Y2, X5
+	VADDPS       X5, X2, X2
+	VEXTRACTF128 $0x01, Y3, X5
+	VADDPS       X5, X3, X3
+	VHADDPS      X1, X0, X0
+	VHADDPS      X3, X2, X2
+	VHADDPS      X2, X0, X0
+	SUBQ         $0x04, AX
+	JL           total_rest
+	VADDPS       (DX), X0, X0
+	VMOVUPS      X0, (DX)
+	ADDQ         $0x10, DX
+	LEAQ         (R9)(CX*4), BX
+	TESTQ        AX, AX
+	JNZ          four
+	JMP          added
+
+total_rest:
+	ADDQ         $0x04, AX
+	VMOVD        AX, X1
+	VPBROADCASTD X1, Y1
+	VPCMPGTD     lanes<>+0(SB), Y1, Y1
+	VMASKMOVPS   (DX), X1, X2
+	VADDPS       X2, X0, X0
+	VMASKMOVPS   X0, X1, (DX)
+
+added:
 	VZEROUPPER
 	RET
 
-// func backwardAVX2(gx []float32, gst []float32, gy []float32, gl []float32, x []float32, s []float32, m int, n int, bound float32)
+// func backwardAVX2(gx *float32, gr *float32, gt *float32, gy *float32, gl *float32, x *float32, s *float32, m int, n int, stride int, bound float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·backwardAVX2(SB), NOSPLIT, $0-164
-	MOVQ         m+144(FP), AX
-	MOVQ         n+152(FP), CX
-	MOVQ         gx_base+0(FP), DX
-	MOVQ         gy_base+48(FP), BX
-	MOVQ         x_base+96(FP), SI
-	MOVQ         s_base+120(FP), DI
-	MOVQ         gst_base+24(FP), R8
-	LEAQ         (R8)(CX*4), R9
-	MOVQ         gl_base+72(FP), R10
-	VBROADCASTSS bound+160(FP), Y0
+TEXT ·backwardAVX2(SB), $6336-84
+	MOVQ         m+56(FP), AX
+	MOVQ         n+64(FP), CX
+	MOVQ         stride+72(FP), DX
+	LEAQ         (SP), BX
+	ADDQ         $0x1f, BX
+	ANDQ         $-32, BX
+	VBROADCASTSS bound+80(FP), Y0
+	VMOVUPS      Y0, (BX)
 	VMOVAPS      all_3f800000<>+0(SB), Y1
 	VDIVPS       Y0, Y1, Y1
-	CMPQ         CX, $0x04
-	JG           rows
+	VMOVUPS      Y1, 32(BX)
+	MOVQ         gl+32(FP), SI
+	LEAQ         64(BX), DI
+	MOVQ         AX, R8
+	CMPQ         CX, $0x08
+	JGE          long_2
 	VMOVD        CX, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     lanes<>+0(SB), Y0, Y0
 
-two_rows:
-	SUBQ         $0x02, AX
-	JL           one_row
-	VMASKMOVPS   (DI), X0, X2
-	VMASKMOVPS   (DI)(CX*4), X0, X3
-	VINSERTF128  $0x01, X3, Y2, Y2
-	VMASKMOVPS   (BX), X0, X3
-	VMASKMOVPS   (BX)(CX*4), X0, X4
-	VINSERTF128  $0x01, X4, Y3, Y3
-	VEXTRACTF128 $0x01, Y3, X4
-	VMASKMOVPS   X3, X0, (R9)
-	VMASKMOVPS   X4, X0, (R9)(CX*8)
-	VMOVAPS      all_42b20000<>+0(SB), Y6
-	VMINPS       Y2, Y6, Y6
-	VMOVAPS      all_c2d00000<>+0(SB), Y7
-	VMAXPS       Y6, Y7, Y7
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y6
-	VFMADD213PS  all_4b400000<>+0(SB), Y7, Y6
-	VSUBPS       all_4b400000<>+0(SB), Y6, Y8
-	VFNMADD231PS all_3f317200<>+0(SB), Y8, Y7
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y8, Y7
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y9
-	VFMADD213PS  all_3c09129c<>+0(SB), Y7, Y9
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y7, Y9
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y7, Y9
-	VFMADD213PS  all_3effffff<>+0(SB), Y7, Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y9
-	VPSRAD       $0x01, Y6, Y8
-	VPSUBD       Y8, Y6, Y6
-	VPSLLD       $0x17, Y8, Y8
-	VPADDD       all_3f800000<>+0(SB), Y8, Y8
-	VPSLLD       $0x17, Y6, Y6
-	VPADDD       all_3f800000<>+0(SB), Y6, Y6
-	VMULPS       Y8, Y9, Y9
-	VMULPS       Y6, Y9, Y9
-	VMULPS       Y9, Y3, Y3
-	VEXTRACTF128 $0x01, Y3, X4
-	VMASKMOVPS   X3, X0, (DX)
-	VMASKMOVPS   X4, X0, (DX)(CX*4)
-	VMASKMOVPS   (SI), X0, X4
-	VMASKMOVPS   (SI)(CX*4), X0, X5
-	VINSERTF128  $0x01, X5, Y4, Y4
-	VBROADCASTSS (R10), X5
-	VBROADCASTSS 4(R10), X6
-	VINSERTF128  $0x01, X6, Y5, Y5
-	VFMADD132PS  Y4, Y5, Y3
-	VMULPS       Y1, Y2, Y2
-	VMOVAPS      all_3f800000<>+0(SB), Y6
-	VFNMADD231PS Y2, Y2, Y6
-	VMULPS       Y6, Y3, Y3
-	VEXTRACTF128 $0x01, Y3, X2
-	VMASKMOVPS   X3, X0, (R8)
-	VMASKMOVPS   X2, X0, (R8)(CX*8)
-	LEAQ         (DX)(CX*8), DX
-	LEAQ         (BX)(CX*8), BX
-	LEAQ         (SI)(CX*8), SI
-	LEAQ         (DI)(CX*8), DI
-	LEAQ         (R8)(CX*8), R8
-	LEAQ         (R8)(CX*8), R8
-	LEAQ         (R9)(CX*8), R9
-	LEAQ         (R9)(CX*8), R9
-	ADDQ         $0x08, R10
-	JMP          two_rows
+short_1:
+	VBROADCASTSS (SI), Y0
+	VMOVUPS      Y0, (DI)
+	ADDQ         $0x04, SI
+	LEAQ         (DI)(CX*4), DI
+	SUBQ         $0x01, R8
+	JNZ          short_1
+	JMP          rows_done_3
 
-one_row:
-	ADDQ $0x02, AX
+long_2:
+	LEAQ -8(CX), R10
+	SHLQ $0x02, R10
 
-rows:
-	SUBQ $0x01, AX
-	JL   end
-	MOVQ CX, R11
+row_6:
+	XORQ R9, R9
 
-columns:
-	SUBQ         $0x08, R11
-	JL           rest
-	VMOVUPS      (DI), Y0
-	VMOVUPS      (BX), Y2
-	VMOVUPS      Y2, (R9)
-	VMOVAPS      all_42b20000<>+0(SB), Y3
-	VMINPS       Y0, Y3, Y3
-	VMOVAPS      all_c2d00000<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y4
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y3
-	VFMADD213PS  all_4b400000<>+0(SB), Y4, Y3
-	VSUBPS       all_4b400000<>+0(SB), Y3, Y5
-	VFNMADD231PS all_3f317200<>+0(SB), Y5, Y4
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y5, Y4
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y6
-	VFMADD213PS  all_3c09129c<>+0(SB), Y4, Y6
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y4, Y6
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y4, Y6
-	VFMADD213PS  all_3effffff<>+0(SB), Y4, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
-	VFMADD213PS  all_3f800000<>+0(SB), Y4, Y6
-	VPSRAD       $0x01, Y3, Y5
-	VPSUBD       Y5, Y3, Y3
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
-	VMULPS       Y5, Y6, Y6
-	VMULPS       Y3, Y6, Y6
-	VMULPS       Y6, Y2, Y2
-	VMOVUPS      Y2, (DX)
-	VMOVUPS      (SI), Y3
-	VBROADCASTSS (R10), Y4
-	VFMADD132PS  Y3, Y4, Y2
-	VMULPS       Y1, Y0, Y0
-	VMOVAPS      all_3f800000<>+0(SB), Y3
-	VFNMADD231PS Y0, Y0, Y3
-	VMULPS       Y3, Y2, Y2
-	VMOVUPS      Y2, (R8)
-	ADDQ         $0x20, DX
-	ADDQ         $0x20, BX
-	ADDQ         $0x20, SI
-	ADDQ         $0x20, DI
-	ADDQ         $0x20, R8
+along_4:
+	CMPQ         R9, R10
+	JGE          last_5
+	VBROADCASTSS (SI), Y0
+	VMOVUPS      Y0, (DI)(R9*1)
 	ADDQ         $0x20, R9
-	JMP          columns
+	JMP          along_4
 
-rest:
+last_5:
+	VBROADCASTSS (SI), Y0
+	VMOVUPS      Y0, (DI)(R10*1)
+	ADDQ         $0x04, SI
+	LEAQ         (DI)(CX*4), DI
+	SUBQ         $0x01, R8
+	JNZ          row_6
+
+rows_done_3:
+	MOVQ  gx+0(FP), SI
+	MOVQ  gy+24(FP), DI
+	MOVQ  x+40(FP), R8
+	MOVQ  s+48(FP), R9
+	XORQ  R10, R10
+	MOVQ  AX, R11
+	IMULQ CX, R11
+	SUBQ  $0x20, R11
+	JL    few_8
+
+four_7:
+	VMOVUPS      (R9)(R10*1), Y0
+	VMOVUPS      32(R9)(R10*1), Y1
+	VMOVUPS      64(R9)(R10*1), Y2
+	VMOVUPS      96(R9)(R10*1), Y3
+	VMOVAPS      all_4138aa3b<>+0(SB), Y4
+	VMOVAPS      all_4b400000<>+0(SB), Y12
+	VMOVAPS      Y4, Y5
+	VFMADD213PS  Y12, Y0, Y5
+	VMOVAPS      Y4, Y6
+	VFMADD213PS  Y12, Y1, Y6
+	VMOVAPS      Y4, Y7
+	VFMADD213PS  Y12, Y2, Y7
+	VMOVAPS      Y4, Y8
+	VFMADD213PS  Y12, Y3, Y8
+	VSUBPS       Y12, Y5, Y9
+	VSUBPS       Y12, Y6, Y10
+	VSUBPS       Y12, Y7, Y11
+	VSUBPS       Y12, Y8, Y12
+	VFMSUB231PS  Y4, Y0, Y9
+	VFMSUB231PS  Y4, Y1, Y10
+	VFMSUB231PS  Y4, Y2, Y11
+	VFMSUB231PS  Y4, Y3, Y12
+	VMOVAPS      all_34257060<>+0(SB), Y4
+	VFMADD231PS  Y4, Y0, Y9
+	VFMADD231PS  Y4, Y1, Y10
+	VFMADD231PS  Y4, Y2, Y11
+	VFMADD231PS  Y4, Y3, Y12
+	VMOVAPS      all_38e34868<>+0(SB), Y3
+	VMOVAPS      Y3, Y0
+	VMOVAPS      Y3, Y1
+	VMOVAPS      Y3, Y2
+	VMOVAPS      Y3, Y3
+	VMOVAPS      all_3b760611<>+0(SB), Y4
+	VFMADD213PS  Y4, Y9, Y0
+	VFMADD213PS  Y4, Y10, Y1
+	VFMADD213PS  Y4, Y11, Y2
+	VFMADD213PS  Y4, Y12, Y3
+	VMOVAPS      all_3db17219<>+0(SB), Y4
+	VFMADD213PS  Y4, Y9, Y0
+	VFMADD213PS  Y4, Y10, Y1
+	VFMADD213PS  Y4, Y11, Y2
+	VFMADD213PS  Y4, Y12, Y3
+	VMULPS       Y9, Y0, Y0
+	VMULPS       Y10, Y1, Y1
+	VMULPS       Y11, Y2, Y2
+	VMULPS       Y12, Y3, Y3
+	VPERMPS      eighths<>+0(SB), Y5, Y4
+	VPERMPS      eighths<>+0(SB), Y6, Y9
+	VPERMPS      eighths<>+0(SB), Y7, Y10
+	VPERMPS      eighths<>+0(SB), Y8, Y11
+	VPSLLD       $0x14, Y5, Y5
+	VPSLLD       $0x14, Y6, Y6
+	VPSLLD       $0x14, Y7, Y7
+	VPSLLD       $0x14, Y8, Y8
+	VPADDD       Y5, Y4, Y4
+	VPADDD       Y6, Y9, Y9
+	VPADDD       Y7, Y10, Y10
+	VPADDD       Y8, Y11, Y11
+	VFMADD213PS  Y4, Y4, Y0
+	VFMADD213PS  Y9, Y9, Y1
+	VFMADD213PS  Y10, Y10, Y2
+	VFMADD213PS  Y11, Y11, Y3
+	VMOVUPS      (DI)(R10*1), Y4
+	VMOVUPS      32(DI)(R10*1), Y5
+	VMOVUPS      64(DI)(R10*1), Y6
+	VMOVUPS      96(DI)(R10*1), Y7
+	VMOVUPS      Y4, 4224(BX)(R10*1)
+	VMOVUPS      Y5, 4256(BX)(R10*1)
+	VMOVUPS      Y6, 4288(BX)(R10*1)
+	VMOVUPS      Y7, 4320(BX)(R10*1)
+	VMULPS       Y0, Y4, Y4
+	VMULPS       Y1, Y5, Y5
+	VMULPS       Y2, Y6, Y6
+	VMULPS       Y3, Y7, Y7
+	VMOVUPS      Y4, (SI)(R10*1)
+	VMOVUPS      Y5, 32(SI)(R10*1)
+	VMOVUPS      Y6, 64(SI)(R10*1)
+	VMOVUPS      Y7, 96(SI)(R10*1)
+	VMOVUPS      (R8)(R10*1), Y0
+	VMOVUPS      32(R8)(R10*1), Y1
+	VMOVUPS      64(R8)(R10*1), Y2
+	VMOVUPS      96(R8)(R10*1), Y3
+	VFMADD213PS  64(BX)(R10*1), Y0, Y4
+	VFMADD213PS  96(BX)(R10*1), Y1, Y5
+	VFMADD213PS  128(BX)(R10*1), Y2, Y6
+	VFMADD213PS  160(BX)(R10*1), Y3, Y7
+	VMOVUPS      (R9)(R10*1), Y0
+	VMOVUPS      32(R9)(R10*1), Y1
+	VMOVUPS      64(R9)(R10*1), Y2
+	VMOVUPS      96(R9)(R10*1), Y3
+	VMOVAPS      32(BX), Y8
+	VMULPS       Y0, Y8, Y0
+	VMULPS       Y1, Y8, Y1
+	VMULPS       Y2, Y8, Y2
+	VMULPS       Y3, Y8, Y3
+	VFNMADD213PS all_3f800000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y4, Y4
+	VFNMADD213PS all_3f800000<>+0(SB), Y1, Y1
+	VMULPS       Y1, Y5, Y5
+	VFNMADD213PS all_3f800000<>+0(SB), Y2, Y2
+	VMULPS       Y2, Y6, Y6
+	VFNMADD213PS all_3f800000<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y7, Y7
+	VMOVUPS      Y4, 2144(BX)(R10*1)
+	VMOVUPS      Y5, 2176(BX)(R10*1)
+	VMOVUPS      Y6, 2208(BX)(R10*1)
+	VMOVUPS      Y7, 2240(BX)(R10*1)
+	ADDQ         $0x00000080, R10
+	SUBQ         $0x20, R11
+	JGE          four_7
+
+few_8:
+	ADDQ $0x18, R11
+	JL   part_10
+
+one_9:
+	VMOVUPS      (R9)(R10*1), Y0
+	VMOVAPS      all_4138aa3b<>+0(SB), Y1
+	VMOVAPS      all_4b400000<>+0(SB), Y3
+	VMOVAPS      Y1, Y2
+	VFMADD213PS  Y3, Y0, Y2
+	VSUBPS       Y3, Y2, Y3
+	VFMSUB231PS  Y1, Y0, Y3
+	VMOVAPS      all_34257060<>+0(SB), Y1
+	VFMADD231PS  Y1, Y0, Y3
+	VMOVAPS      all_38e34868<>+0(SB), Y0
+	VMOVAPS      Y0, Y0
+	VMOVAPS      all_3b760611<>+0(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VMOVAPS      all_3db17219<>+0(SB), Y1
+	VFMADD213PS  Y1, Y3, Y0
+	VMULPS       Y3, Y0, Y0
+	VPERMPS      eighths<>+0(SB), Y2, Y1
+	VPSLLD       $0x14, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VFMADD213PS  Y1, Y1, Y0
+	VMOVUPS      (DI)(R10*1), Y1
+	VMOVUPS      Y1, 4224(BX)(R10*1)
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (SI)(R10*1)
+	VMOVUPS      (R8)(R10*1), Y0
+	VFMADD213PS  64(BX)(R10*1), Y0, Y1
+	VMOVUPS      (R9)(R10*1), Y0
+	VMOVAPS      32(BX), Y2
+	VMULPS       Y0, Y2, Y0
+	VFNMADD213PS all_3f800000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 2144(BX)(R10*1)
+	ADDQ         $0x20, R10
+	SUBQ         $0x08, R11
+	JGE          one_9
+
+part_10:
 	ADDQ         $0x08, R11
-	JZ           row_done
+	JZ           elements_done_11
 	VMOVD        R11, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     lanes<>+0(SB), Y0, Y0
-	VMASKMOVPS   (DI), Y0, Y2
-	VMASKMOVPS   (BX), Y0, Y3
-	VMASKMOVPS   Y3, Y0, (R9)
-	VMOVAPS      all_42b20000<>+0(SB), Y4
-	VMINPS       Y2, Y4, Y4
-	VMOVAPS      all_c2d00000<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y5
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y4
-	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y4
-	VSUBPS       all_4b400000<>+0(SB), Y4, Y6
-	VFNMADD231PS all_3f317200<>+0(SB), Y6, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y6, Y5
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y7
-	VFMADD213PS  all_3c09129c<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3effffff<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y7
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y7
-	VPSRAD       $0x01, Y4, Y6
-	VPSUBD       Y6, Y4, Y4
-	VPSLLD       $0x17, Y6, Y6
-	VPADDD       all_3f800000<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VMULPS       Y6, Y7, Y7
-	VMULPS       Y4, Y7, Y7
-	VMULPS       Y7, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (DX)
-	VMASKMOVPS   (SI), Y0, Y4
-	VBROADCASTSS (R10), Y5
-	VFMADD132PS  Y4, Y5, Y3
+	VMASKMOVPS   (R9)(R10*1), Y0, Y1
+	VMOVAPS      all_4138aa3b<>+0(SB), Y2
+	VMOVAPS      all_4b400000<>+0(SB), Y4
+	VMOVAPS      Y2, Y3
+	VFMADD213PS  Y4, Y1, Y3
+	VSUBPS       Y4, Y3, Y4
+	VFMSUB231PS  Y2, Y1, Y4
+	VMOVAPS      all_34257060<>+0(SB), Y2
+	VFMADD231PS  Y2, Y1, Y4
+	VMOVAPS      all_38e34868<>+0(SB), Y1
+	VMOVAPS      Y1, Y1
+	VMOVAPS      all_3b760611<>+0(SB), Y2
+	VFMADD213PS  Y2, Y4, Y1
+	VMOVAPS      all_3db17219<>+0(SB), Y2
+	VFMADD213PS  Y2, Y4, Y1
+	VMULPS       Y4, Y1, Y1
+	VPERMPS      eighths<>+0(SB), Y3, Y2
+	VPSLLD       $0x14, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VFMADD213PS  Y2, Y2, Y1
+	VMASKMOVPS   (DI)(R10*1), Y0, Y2
+	VMOVUPS      Y2, 4224(BX)(R10*1)
 	VMULPS       Y1, Y2, Y2
-	VMOVAPS      all_3f800000<>+0(SB), Y4
-	VFNMADD231PS Y2, Y2, Y4
-	VMULPS       Y4, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (R8)
-	LEAQ         (DX)(R11*4), DX
-	LEAQ         (BX)(R11*4), BX
-	LEAQ         (SI)(R11*4), SI
-	LEAQ         (DI)(R11*4), DI
-	LEAQ         (R8)(R11*4), R8
-	LEAQ         (R9)(R11*4), R9
+	VMASKMOVPS   Y2, Y0, (SI)(R10*1)
+	VMASKMOVPS   (R8)(R10*1), Y0, Y1
+	VFMADD213PS  64(BX)(R10*1), Y1, Y2
+	VMASKMOVPS   (R9)(R10*1), Y0, Y0
+	VMOVAPS      32(BX), Y1
+	VMULPS       Y0, Y1, Y0
+	VFNMADD213PS all_3f800000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y2, 2144(BX)(R10*1)
 
-row_done:
-	LEAQ (R8)(CX*4), R8
-	LEAQ (R9)(CX*4), R9
-	ADDQ $0x04, R10
-	JMP  rows
+elements_done_11:
+	MOVQ         gr+8(FP), DI
+	MOVQ         gt+16(FP), R8
+	LEAQ         2144(BX), SI
+	LEAQ         4224(BX), BX
+	LEAQ         -1(AX), R9
+	IMULQ        DX, R9
+	ADDQ         CX, R9
+	CMPQ         CX, $0x08
+	JGE          long_13
+	VMOVD        CX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
 
-end:
+short_12:
+	CMPQ    R9, $0x08
+	JL      last_rows
+	VMOVUPS (SI), Y1
+	VMOVUPS Y1, (DI)
+	VMOVUPS (BX), Y1
+	VMOVUPS Y1, (R8)
+	JMP     row_copied
+
+last_rows:
+	VMOVUPS    (SI), Y1
+	VMASKMOVPS Y1, Y0, (DI)
+	VMOVUPS    (BX), Y1
+	VMASKMOVPS Y1, Y0, (R8)
+
+row_copied:
+	LEAQ (SI)(CX*4), SI
+	LEAQ (DI)(DX*4), DI
+	LEAQ (BX)(CX*4), BX
+	LEAQ (R8)(DX*4), R8
+	SUBQ DX, R9
+	SUBQ $0x01, AX
+	JNZ  short_12
+	JMP  rows_done_14
+
+long_13:
+	LEAQ -8(CX), R11
+	SHLQ $0x02, R11
+
+row_17:
+	XORQ R10, R10
+
+along_15:
+	CMPQ    R10, R11
+	JGE     last_16
+	VMOVUPS (SI)(R10*1), Y0
+	VMOVUPS Y0, (DI)(R10*1)
+	VMOVUPS (BX)(R10*1), Y0
+	VMOVUPS Y0, (R8)(R10*1)
+	ADDQ    $0x20, R10
+	JMP     along_15
+
+last_16:
+	VMOVUPS (SI)(R11*1), Y0
+	VMOVUPS Y0, (DI)(R11*1)
+	VMOVUPS (BX)(R11*1), Y0
+	VMOVUPS Y0, (R8)(R11*1)
+	LEAQ    (SI)(CX*4), SI
+	LEAQ    (DI)(DX*4), DI
+	LEAQ    (BX)(CX*4), BX
+	LEAQ    (R8)(DX*4), R8
+	SUBQ    DX, R9
+	SUBQ    $0x01, AX
+	JNZ     row_17
+
+rows_done_14:
 	VZEROUPPER
 	RET

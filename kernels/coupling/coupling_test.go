@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/eidolon-hep/eidolon/kernels/internal/guard"
 )
 
 const bound = 2.5
@@ -24,6 +26,10 @@ func shapes(f func(m, n int)) {
 		f(m, 3)
 		f(m, 4)
 	}
+	// About the blocks of the assembly.
+	for _, c := range [][2]int{{511, 1}, {512, 1}, {513, 1}, {171, 3}, {193, 5}, {65, 8}, {25, 21}, {3, 256}, {3, 257}, {2, 511}, {2, 512}, {2, 513}, {2, 1025}} {
+		f(c[0], c[1])
+	}
 }
 
 // batch is a random problem, every slice of which lies between guard values at an unaligned start.
@@ -35,20 +41,20 @@ type batch struct {
 }
 
 const (
-	guard      = -98765.5
-	guardWidth = 9
+	mark  = -98765.5 // between which a slice lies
+	marks = 9
 )
 
 func newBatch(m, n int) *batch {
 	rng := rand.New(rand.NewPCG(uint64(m), uint64(n)))
 	b := &batch{m: m, n: n}
 	slice := func(length int, scale float64) []float32 {
-		buf := make([]float32, length+2*guardWidth)
+		buf := make([]float32, length+2*marks)
 		for i := range buf {
-			buf[i] = guard
+			buf[i] = mark
 		}
 		b.guarded = append(b.guarded, buf)
-		s := buf[guardWidth:][:length:length]
+		s := buf[marks:][:length:length]
 		for i := range s {
 			s[i] = float32(scale * rng.NormFloat64())
 		}
@@ -64,8 +70,8 @@ func newBatch(m, n int) *batch {
 func (b *batch) checkGuards(t *testing.T) {
 	t.Helper()
 	for k, buf := range b.guarded {
-		for i := range guardWidth {
-			if buf[i] != guard || buf[len(buf)-1-i] != guard {
+		for i := range marks {
+			if buf[i] != mark || buf[len(buf)-1-i] != mark {
 				t.Fatalf("%d×%d: slice %d was written outside its bounds", b.m, b.n, k)
 			}
 		}
@@ -176,7 +182,7 @@ func TestTwin(t *testing.T) {
 		for k, want := range b.guarded {
 			for i, got := range a.guarded[k] {
 				if !near(got, float64(want[i]), 1e-4*(1+math.Abs(float64(want[i])))) {
-					t.Fatalf("%d×%d: slice %d, element %d: %g, twin %g", m, n, k, i-guardWidth, got, want[i])
+					t.Fatalf("%d×%d: slice %d, element %d: %g, twin %g", m, n, k, i-marks, got, want[i])
 				}
 			}
 		}
@@ -220,6 +226,46 @@ func TestRowsAreIndependent(t *testing.T) {
 	})
 }
 
+// TestPageEnd reads and writes up to the end of readable memory.
+func TestPageEnd(t *testing.T) {
+	const most = 20 * 21
+	var end [8]func(n int) []float32
+	for i := range end {
+		end[i] = guard.AtPageEnd[float32](t, 2*most)
+	}
+	for n := 1; n <= 21; n++ {
+		for m := 1; m <= 20; m++ {
+			x, y, s, logDet, st := end[0](m*n), end[1](m*n), end[2](m*n), end[3](m), end[4](2*m*n)
+			Forward(y, s, logDet, x, st, m, n, bound)
+			Inverse(x, logDet, y, st, m, n, bound)
+			Backward(end[5](m*n), end[6](2*m*n), y, logDet, x, s, m, n, bound)
+		}
+	}
+}
+
+// TestLargeBound takes bounds about the largest that the assembly takes, with scales
+// that reach them.
+func TestLargeBound(t *testing.T) {
+	const m, n = 9, 5
+	for _, bound := range []float32{20, 86.9, 87, 87.1, 1000} {
+		b := newBatch(m, n)
+		for k := range b.st {
+			b.st[k] *= bound
+		}
+		Forward(b.y, b.s, b.logDet, b.x, b.st, m, n, bound)
+		for k, x := range b.x {
+			i, j := k/n, k%n
+			s := float64(bound) * math.Tanh(float64(b.st[2*i*n+j])/float64(bound))
+			shift := float64(b.st[(2*i+1)*n+j])
+			// An error of s becomes one of its exponential.
+			size := math.Abs(float64(x)) * math.Exp(s) * (8 + math.Abs(s))
+			if y := float64(x)*math.Exp(s) + shift; math.Abs(y) < math.MaxFloat32 && !near(b.y[k], y, 8*eps*(size+math.Abs(shift))) {
+				t.Errorf("bound %g: y[%d] = %g, want %g", bound, k, b.y[k], y)
+			}
+		}
+	}
+}
+
 // TestBadRow puts NaN and ±Inf into one row; the others must not notice, and it must.
 func TestBadRow(t *testing.T) {
 	const m = 9
@@ -253,31 +299,51 @@ func TestBadRow(t *testing.T) {
 	}
 }
 
-// FuzzElement puts one element among others and compares with the twin.
+// FuzzElement puts one element among others and compares with the twins.
 func FuzzElement(f *testing.F) {
 	f.Add(float32(1), float32(0.5), float32(-2), uint8(4))
 	f.Add(float32(math.MaxFloat32), float32(100), float32(1), uint8(13))
 	f.Add(float32(1e-40), float32(-1e-40), float32(math.Inf(-1)), uint8(1))
+	f.Add(float32(3), float32(math.NaN()), float32(0), uint8(19))
 	f.Fuzz(func(t *testing.T, x, r, shift float32, size uint8) {
-		m, n := 3, int(size%20)+1
-		k, l := 2*n-1, 3*n-1 // the last element of row 1, and its raw scale
+		m, n := 9, int(size%20)+1
+		k, l := 8*n-1, 15*n-1 // the last element of row 7, and its raw scale
 		a, b := newBatch(m, n), newBatch(m, n)
 		for _, c := range []*batch{a, b} {
 			c.x[k], c.st[l], c.st[l+n] = x, r, shift
 		}
 		Forward(a.y, a.s, a.logDet, a.x, a.st, m, n, bound)
 		forwardPure(b.y, b.s, b.logDet, b.x, b.st, m, n, bound)
+		Inverse(a.back, a.logDet, a.x, a.st, m, n, bound)
+		inversePure(b.back, b.logDet, b.x, b.st, m, n, bound)
+		Backward(a.gx, a.gst, a.gy, a.gl, a.x, a.s, m, n, bound)
+		backwardPure(b.gx, b.gst, b.gy, b.gl, b.x, b.s, m, n, bound)
 		a.checkGuards(t)
-		// Overflow may come a rounding error sooner or later.
-		size64 := math.Abs(float64(x))*math.Exp(bound) + math.Abs(float64(shift))
-		if got, want := a.y[k], b.y[k]; got != want && size64 < math.MaxFloat32 && !near(got, float64(want), 32*eps*size64+1e-44) {
-			t.Errorf("y = %g, twin %g", got, want)
+
+		largest := (math.Abs(float64(x)) + math.Abs(float64(shift))) * math.Exp(bound)
+		for _, c := range []struct {
+			what      string
+			got, want float32
+			size      float64
+		}{
+			{"s", a.s[k], b.s[k], math.Abs(float64(b.s[k]))},
+			{"y", a.y[k], b.y[k], largest},
+			{"x", a.back[k], b.back[k], largest},
+			{"gx", a.gx[k], b.gx[k], 1 + math.Abs(float64(b.gx[k]))},
+			{"gr", a.gst[l], b.gst[l], 1 + largest*math.Abs(float64(a.gy[k]))},
+		} {
+			// Overflow may come a rounding error sooner or later, and what it leads to.
+			if c.size >= math.MaxFloat32/16 {
+				continue
+			}
+			if isNaN := c.got != c.got; isNaN != (c.want != c.want) || !isNaN && c.got != c.want && !near(c.got, float64(c.want), 48*eps*c.size+1e-44) {
+				t.Errorf("%s = %g, twin %g", c.what, c.got, c.want)
+			}
 		}
-		if got, want := a.s[k], b.s[k]; got != want && !near(got, float64(want), 16*eps*math.Abs(float64(want))) && want == want {
-			t.Errorf("s = %g, twin %g", got, want)
-		}
-		if y, twin := a.y[k], b.y[k]; (y != y) != (twin != twin) && size64 < math.MaxFloat32 {
-			t.Errorf("y = %g, twin %g", y, twin)
+		for k := range a.x {
+			if k/n != 7 && a.y[k] != a.y[k] {
+				t.Errorf("y[%d] is NaN, in another row", k)
+			}
 		}
 	})
 }
@@ -328,25 +394,6 @@ func same(t *testing.T, what string, got, want []float32) {
 		if got[i] != want[i] && (got[i] == got[i] || want[i] == want[i]) {
 			t.Fatalf("%s[%d] = %g, want %g", what, i, got[i], want[i])
 		}
-	}
-}
-
-func BenchmarkCoupling(b *testing.B) {
-	const m = 64
-	for _, n := range []int{2, 3, 4, 8, 21} {
-		c := newBatch(m, n)
-		b.Run(fmt.Sprintf("forward/n=%d", n), func(b *testing.B) {
-			for b.Loop() {
-				Forward(c.y, c.s, c.logDet, c.x, c.st, m, n, bound)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(m*n), "ns/element")
-		})
-		b.Run(fmt.Sprintf("backward/n=%d", n), func(b *testing.B) {
-			for b.Loop() {
-				Backward(c.gx, c.gst, c.gy, c.gl, c.x, c.s, m, n, bound)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(m*n), "ns/element")
-		})
 	}
 }
 

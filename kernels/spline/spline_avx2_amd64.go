@@ -4,17 +4,17 @@
 
 package spline
 
-// forwardAVX2 is forwardPure eight elements at a time.
+// forwardAVX2 is forwardPure for a group of vectors of eight elements at a time. It needs an element and two bins.
 //
 //go:noescape
-func forwardAVX2(y []float32, logSlope []float32, x []float32, params []float32, bins int, bound float32, floor float32, free float32)
+func forwardAVX2(y []float32, logSlope []float32, x []float32, params []float32, bins int, bound float32, floor float32, free float32, group int)
 
-// inverseAVX2 is inversePure eight elements at a time.
+// inverseAVX2 is inversePure for a group of vectors of eight elements at a time. It needs an element and two bins.
 //
 //go:noescape
-func inverseAVX2(x []float32, logSlope []float32, y []float32, params []float32, bins int, bound float32, floor float32, free float32) (clamped int)
+func inverseAVX2(x []float32, logSlope []float32, y []float32, params []float32, bins int, bound float32, floor float32, free float32, group int) (clamped int)
 
-// backwardAVX2 is backwardPure eight elements at a time.
+// backwardAVX2 is backwardPure for a group of vectors of eight elements at a time. It needs an element and two bins.
 //
 //go:noescape
-func backwardAVX2(gx []float32, gparams []float32, gy []float32, gl []float32, x []float32, params []float32, bins int, bound float32, floor float32, free float32)
+func backwardAVX2(gx []float32, gparams []float32, gy []float32, gl []float32, x []float32, params []float32, bins int, bound float32, floor float32, free float32, group int)

@@ -4,424 +4,520 @@
 
 #include "textflag.h"
 
-// func forwardAVX2(y []float32, logSlope []float32, x []float32, params []float32, bins int, bound float32, floor float32, free float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·forwardAVX2(SB), $12736-116
-	MOVQ         y_base+0(FP), AX
-	MOVQ         logSlope_base+24(FP), CX
-	MOVQ         x_base+48(FP), DX
-	MOVQ         params_base+72(FP), BX
-	MOVQ         bins+96(FP), SI
-	MOVQ         x_len+56(FP), DI
-	LEAQ         -1(SI)(SI*2), R8
-	VMOVD        R8, X0
-	VPBROADCASTD X0, Y0
-	VPMULLD      lanes<>+0(SB), Y0, Y0
-	VMOVUPS      Y0, 32(SP)
+// func forwardAVX2(y []float32, logSlope []float32, x []float32, params []float32, bins int, bound float32, floor float32, free float32, group int)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·forwardAVX2(SB), $18528-128
+	MOVQ bins+96(FP), AX
+	MOVQ x_len+56(FP), SI
+	LEAQ -1(AX)(AX*2), CX
+	XORQ DX, DX
+	LEAQ 64(SP), DI
+	ADDQ $0x1f, DI
+	ANDQ $-32, DI
 
-elements:
-	CMPQ         DI, $0x00
-	JLE          end
-	VMOVD        DI, X0
+group:
+	MOVQ    group+120(FP), R8
+	SHLQ    $0x03, R8
+	CMPQ    R8, SI
+	CMOVQGT SI, R8
+	SHLQ    $0x02, R8
+	XORQ    BX, BX
+
+stage_1:
+	MOVQ    BX, R9
+	SHRQ    $0x02, R9
+	MOVQ    SI, R11
+	SUBQ    R9, R11
+	LEAQ    (DX)(BX*1), R9
+	IMULQ   CX, R9
+	MOVQ    params_base+72(FP), R10
+	ADDQ    R10, R9
+	MOVQ    R9, (SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x01
+	CMOVQGT R10, R9
+	MOVQ    R9, 8(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x02
+	CMOVQGT R10, R9
+	MOVQ    R9, 16(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x03
+	CMOVQGT R10, R9
+	MOVQ    R9, 24(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x04
+	CMOVQGT R10, R9
+	MOVQ    R9, 32(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x05
+	CMOVQGT R10, R9
+	MOVQ    R9, 40(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x06
+	CMOVQGT R10, R9
+	MOVQ    R9, 48(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x07
+	CMOVQGT R10, R9
+	MOVQ    R9, 56(SP)
+	LEAQ    (AX)(AX*2), R9
+	IMULQ   BX, R9
+	LEAQ    (DI), R10
+	ADDQ    R9, R10
+	XORQ    R9, R9
+	MOVQ    CX, R11
+	SHLQ    $0x02, R11
+	SUBQ    $0x10, R11
+
+columns_2:
+	MOVQ           (SP), R12
+	VBROADCASTF128 (R12)(R9*1), Y0
+	MOVQ           32(SP), R12
+	VINSERTF128    $0x01, (R12)(R9*1), Y0, Y0
+	MOVQ           8(SP), R12
+	VBROADCASTF128 (R12)(R9*1), Y1
+	MOVQ           40(SP), R12
+	VINSERTF128    $0x01, (R12)(R9*1), Y1, Y1
+	MOVQ           16(SP), R12
+	VBROADCASTF128 (R12)(R9*1), Y2
+	MOVQ           48(SP), R12
+	VINSERTF128    $0x01, (R12)(R9*1), Y2, Y2
+	MOVQ           24(SP), R12
+	VBROADCASTF128 (R12)(R9*1), Y3
+	MOVQ           56(SP), R12
+	VINSERTF128    $0x01, (R12)(R9*1), Y3, Y3
+	VUNPCKLPS      Y1, Y0, Y4
+	VUNPCKHPS      Y1, Y0, Y0
+	VUNPCKLPS      Y3, Y2, Y1
+	VUNPCKHPS      Y3, Y2, Y3
+	VUNPCKLPD      Y1, Y4, Y2
+	VUNPCKHPD      Y1, Y4, Y1
+	VUNPCKLPD      Y3, Y0, Y4
+	VUNPCKHPD      Y3, Y0, Y0
+	VMOVUPS        Y2, (R10)(R9*8)
+	VMOVUPS        Y1, 32(R10)(R9*8)
+	VMOVUPS        Y4, 64(R10)(R9*8)
+	VMOVUPS        Y0, 96(R10)(R9*8)
+	CMPQ           R9, R11
+	JE             columns_done_3
+	ADDQ           $0x10, R9
+	CMPQ           R9, R11
+	CMOVQGT        R11, R9
+	JMP            columns_2
+
+columns_done_3:
+	VMOVAPS all_ff800000<>+0(SB), Y0
+	VMOVAPS all_ff800000<>+0(SB), Y1
+	LEAQ    (AX)(AX*2), R9
+	IMULQ   BX, R9
+	LEAQ    (DI), R10
+	ADDQ    R9, R10
+	MOVQ    AX, R11
+	MOVQ    AX, R9
+	SHLQ    $0x05, R9
+
+bin_4:
+	VMAXPS (R10), Y0, Y0
+	VMAXPS (R10)(R9*1), Y1, Y1
+	ADDQ   $0x20, R10
+	SUBQ   $0x01, R11
+	JNZ    bin_4
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	LEAQ   (AX)(AX*2), R9
+	IMULQ  BX, R9
+	LEAQ   (DI), R10
+	ADDQ   R9, R10
+	MOVQ   AX, R11
+	MOVQ   AX, R9
+	SHLQ   $0x05, R9
+
+bin_5:
+	VMOVUPS      (R10), Y4
+	VSUBPS       Y0, Y4, Y4
+	VMOVUPS      (R10)(R9*1), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMOVAPS      all_c2ae0000<>+0(SB), Y6
+	VMAXPS       Y4, Y6, Y4
+	VMAXPS       Y5, Y6, Y5
+	VMOVAPS      all_4138aa3b<>+0(SB), Y6
+	VMOVAPS      all_4b400000<>+0(SB), Y10
+	VMOVAPS      Y6, Y7
+	VFMADD213PS  Y10, Y4, Y7
+	VMOVAPS      Y6, Y8
+	VFMADD213PS  Y10, Y5, Y8
+	VSUBPS       Y10, Y7, Y9
+	VSUBPS       Y10, Y8, Y10
+	VFMSUB231PS  Y6, Y4, Y9
+	VFMSUB231PS  Y6, Y5, Y10
+	VMOVAPS      all_34257060<>+0(SB), Y6
+	VFMADD231PS  Y6, Y4, Y9
+	VFMADD231PS  Y6, Y5, Y10
+	VMOVAPS      all_38e34868<>+0(SB), Y5
+	VMOVAPS      Y5, Y4
+	VMOVAPS      Y5, Y5
+	VMOVAPS      all_3b760611<>+0(SB), Y6
+	VFMADD213PS  Y6, Y9, Y4
+	VFMADD213PS  Y6, Y10, Y5
+	VMOVAPS      all_3db17219<>+0(SB), Y6
+	VFMADD213PS  Y6, Y9, Y4
+	VFMADD213PS  Y6, Y10, Y5
+	VMULPS       Y9, Y4, Y4
+	VMULPS       Y10, Y5, Y5
+	VPERMPS      eighths<>+0(SB), Y7, Y6
+	VPERMPS      eighths<>+0(SB), Y8, Y9
+	VPSLLD       $0x14, Y7, Y7
+	VPSLLD       $0x14, Y8, Y8
+	VPADDD       Y7, Y6, Y6
+	VPADDD       Y8, Y9, Y9
+	VFMADD213PS  Y6, Y6, Y4
+	VFMADD213PS  Y9, Y9, Y5
+	VMOVUPS      Y4, (R10)
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      Y5, (R10)(R9*1)
+	VADDPS       Y5, Y3, Y3
+	ADDQ         $0x20, R10
+	SUBQ         $0x01, R11
+	JNZ          bin_5
+	VBROADCASTSS free+112(FP), Y0
+	VDIVPS       Y2, Y0, Y0
+	VMOVUPS      Y0, 12288(DI)(BX*1)
+	VBROADCASTSS free+112(FP), Y0
+	VDIVPS       Y3, Y0, Y0
+	VMOVUPS      Y0, 12544(DI)(BX*1)
+	MOVQ         x_base+48(FP), R9
+	ADDQ         DX, R9
+	MOVQ         BX, R10
+	SHRQ         $0x02, R10
+	MOVQ         SI, R11
+	SUBQ         R10, R11
+	VMOVD        R11, X0
 	VPBROADCASTD X0, Y0
 	VPCMPGTD     lanes<>+0(SB), Y0, Y0
-	VMOVUPS      Y0, (SP)
-	VMOVAPS      all_ff800000<>+0(SB), Y0
+	VMASKMOVPS   (R9)(BX*1), Y0, Y0
+	VBROADCASTSS bound+104(FP), Y1
+	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
+	VCMPPS       $0x1d, Y2, Y1, Y2
 	MOVQ         BX, R9
+	SHRQ         $0x02, R9
 	MOVQ         SI, R10
-	IMUL3Q       $0x00, R10, R10
-	LEAQ         448(SP)(R10*1), R10
-	MOVQ         SI, R11
-	TESTQ        R11, R11
-	JZ           slots_1_done
-
-slots_1:
-	VMOVUPS    32(SP), Y5
-	VMOVUPS    (SP), Y6
-	VXORPS     Y7, Y7, Y7
-	VGATHERDPS Y6, (R9)(Y5*4), Y7
-	VMOVUPS    Y7, (R10)
-	VMAXPS     Y7, Y0, Y0
-	ADDQ       $0x04, R9
-	ADDQ       $0x20, R10
-	DECQ       R11
-	JNZ        slots_1
-
-slots_1_done:
-	VXORPS Y6, Y6, Y6
-	MOVQ   SI, R9
-	IMUL3Q $0x00, R9, R9
-	LEAQ   448(SP)(R9*1), R9
-	MOVQ   SI, R10
-	TESTQ  R10, R10
-	JZ     slots_2_done
-
-slots_2:
-	VMOVUPS      (R9), Y5
-	VSUBPS       Y0, Y5, Y5
-	VMOVAPS      all_42b20000<>+0(SB), Y7
-	VMINPS       Y5, Y7, Y7
-	VMOVAPS      all_c2d00000<>+0(SB), Y5
-	VMAXPS       Y7, Y5, Y5
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y7
-	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y7
-	VSUBPS       all_4b400000<>+0(SB), Y7, Y8
-	VFNMADD231PS all_3f317200<>+0(SB), Y8, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y8, Y5
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y9
-	VFMADD213PS  all_3c09129c<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3effffff<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y9
-	VPSRAD       $0x01, Y7, Y8
-	VPSUBD       Y8, Y7, Y7
-	VPSLLD       $0x17, Y8, Y8
-	VPADDD       all_3f800000<>+0(SB), Y8, Y8
-	VPSLLD       $0x17, Y7, Y7
-	VPADDD       all_3f800000<>+0(SB), Y7, Y7
-	VMULPS       Y8, Y9, Y9
-	VMULPS       Y7, Y9, Y9
-	VMOVUPS      Y9, (R9)
-	VADDPS       Y9, Y6, Y6
-	ADDQ         $0x20, R9
-	DECQ         R10
-	JNZ          slots_2
-
-slots_2_done:
-	VBROADCASTSS free+112(FP), Y0
-	VDIVPS       Y6, Y0, Y0
-	VMOVUPS      Y0, 64(SP)
-	VMOVAPS      all_ff800000<>+0(SB), Y0
-	MOVQ         BX, R9
-	LEAQ         (R9)(SI*4), R9
-	MOVQ         SI, R10
-	IMUL3Q       $0x20, R10, R10
-	LEAQ         448(SP)(R10*1), R10
-	MOVQ         SI, R11
-	TESTQ        R11, R11
-	JZ           slots_3_done
-
-slots_3:
-	VMOVUPS    32(SP), Y5
-	VMOVUPS    (SP), Y6
-	VXORPS     Y7, Y7, Y7
-	VGATHERDPS Y6, (R9)(Y5*4), Y7
-	VMOVUPS    Y7, (R10)
-	VMAXPS     Y7, Y0, Y0
-	ADDQ       $0x04, R9
-	ADDQ       $0x20, R10
-	DECQ       R11
-	JNZ        slots_3
-
-slots_3_done:
-	VXORPS Y6, Y6, Y6
-	MOVQ   SI, R9
-	IMUL3Q $0x20, R9, R9
-	LEAQ   448(SP)(R9*1), R9
-	MOVQ   SI, R10
-	TESTQ  R10, R10
-	JZ     slots_4_done
-
-slots_4:
-	VMOVUPS      (R9), Y5
-	VSUBPS       Y0, Y5, Y5
-	VMOVAPS      all_42b20000<>+0(SB), Y7
-	VMINPS       Y5, Y7, Y7
-	VMOVAPS      all_c2d00000<>+0(SB), Y5
-	VMAXPS       Y7, Y5, Y5
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y7
-	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y7
-	VSUBPS       all_4b400000<>+0(SB), Y7, Y8
-	VFNMADD231PS all_3f317200<>+0(SB), Y8, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y8, Y5
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y9
-	VFMADD213PS  all_3c09129c<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3effffff<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y9
-	VPSRAD       $0x01, Y7, Y8
-	VPSUBD       Y8, Y7, Y7
-	VPSLLD       $0x17, Y8, Y8
-	VPADDD       all_3f800000<>+0(SB), Y8, Y8
-	VPSLLD       $0x17, Y7, Y7
-	VPADDD       all_3f800000<>+0(SB), Y7, Y7
-	VMULPS       Y8, Y9, Y9
-	VMULPS       Y7, Y9, Y9
-	VMOVUPS      Y9, (R9)
-	VADDPS       Y9, Y6, Y6
-	ADDQ         $0x20, R9
-	DECQ         R10
-	JNZ          slots_4
-
-slots_4_done:
-	VBROADCASTSS free+112(FP), Y0
-	VDIVPS       Y6, Y0, Y0
-	VMOVUPS      Y0, 96(SP)
-	VMOVUPS      (SP), Y0
-	VMASKMOVPS   (DX), Y0, Y0
-	VBROADCASTSS bound+104(FP), Y5
-	VMINPS       Y5, Y0, Y0
-	VXORPS       all_80000000<>+0(SB), Y5, Y5
-	VMAXPS       Y5, Y0, Y0
-	VPXOR        Y5, Y5, Y5
-	VBROADCASTSS bound+104(FP), Y6
-	VBROADCASTSS floor+108(FP), Y8
-	VXORPS       all_80000000<>+0(SB), Y6, Y6
-	VPXOR        Y7, Y7, Y7
-	VMOVUPS      64(SP), Y9
-	MOVQ         SI, R9
-	IMUL3Q       $0x00, R9, R9
-	LEAQ         448(SP)(R9*1), R9
-	MOVQ         SI, R10
-	TESTQ        R10, R10
-	JZ           slots_5_done
-
-slots_5:
-	VMOVUPS     (R9), Y10
-	VFMADD213PS Y8, Y9, Y10
-	VCMPPS      $0x11, Y6, Y0, Y11
-	VBLENDVPS   Y11, Y5, Y7, Y5
-	VBLENDVPS   Y11, Y1, Y6, Y1
-	VBLENDVPS   Y11, Y2, Y10, Y2
-	VADDPS      Y10, Y6, Y6
-	VPADDD      all_00000001<>+0(SB), Y7, Y7
-	ADDQ        $0x20, R9
-	DECQ        R10
-	JNZ         slots_5
-
-slots_5_done:
-	VSUBPS       Y1, Y0, Y0
-	VDIVPS       Y2, Y0, Y0
-	VMOVAPS      all_3f800000<>+0(SB), Y6
-	VMINPS       Y0, Y6, Y6
-	VMOVAPS      all_00000000<>+0(SB), Y0
-	VMAXPS       Y6, Y0, Y0
-	VBROADCASTSS bound+104(FP), Y6
-	VBROADCASTSS floor+108(FP), Y8
-	VXORPS       all_80000000<>+0(SB), Y6, Y6
-	VPXOR        Y7, Y7, Y7
-	VMOVUPS      96(SP), Y9
-	MOVQ         SI, R9
-	IMUL3Q       $0x20, R9, R9
-	LEAQ         448(SP)(R9*1), R9
-	MOVQ         SI, R10
-	TESTQ        R10, R10
-	JZ           slots_6_done
-
-slots_6:
-	VMOVUPS     (R9), Y10
-	VFMADD213PS Y8, Y9, Y10
-	VPCMPGTD    Y5, Y7, Y11
-	VBLENDVPS   Y11, Y3, Y6, Y3
-	VBLENDVPS   Y11, Y4, Y10, Y4
-	VADDPS      Y10, Y6, Y6
-	VPADDD      all_00000001<>+0(SB), Y7, Y7
-	ADDQ        $0x20, R9
-	DECQ        R10
-	JNZ         slots_6
-
-slots_6_done:
-	VPXOR        Y6, Y6, Y6
-	VPCMPGTD     Y6, Y5, Y6
-	VPAND        (SP), Y6, Y6
-	VPADDD       32(SP), Y5, Y7
-	MOVQ         BX, R9
-	LEAQ         (R9)(SI*4), R9
-	LEAQ         (R9)(SI*4), R9
-	VMOVUPS      Y7, Y7
-	VMOVUPS      Y6, Y8
-	VXORPS       Y9, Y9, Y9
-	VGATHERDPS   Y8, -4(R9)(Y7*4), Y9
-	VADDPS       all_3f0a2c8f<>+0(SB), Y9, Y9
-	VORPS        all_80000000<>+0(SB), Y9, Y7
-	VMOVAPS      all_c2d00000<>+0(SB), Y8
-	VMAXPS       Y7, Y8, Y8
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y7
-	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y7
-	VSUBPS       all_4b400000<>+0(SB), Y7, Y10
-	VFNMADD231PS all_3f317200<>+0(SB), Y10, Y8
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y10, Y8
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y11
-	VFMADD213PS  all_3c09129c<>+0(SB), Y8, Y11
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y8, Y11
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y8, Y11
-	VFMADD213PS  all_3effffff<>+0(SB), Y8, Y11
-	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y11
-	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y11
-	VPSRAD       $0x01, Y7, Y10
-	VPSUBD       Y10, Y7, Y7
-	VPSLLD       $0x17, Y10, Y10
-	VPADDD       all_3f800000<>+0(SB), Y10, Y10
-	VPSLLD       $0x17, Y7, Y7
-	VPADDD       all_3f800000<>+0(SB), Y7, Y7
-	VMULPS       Y10, Y11, Y11
-	VMULPS       Y7, Y11, Y11
-	VCMPPS       $0x1e, all_3ed413cd<>+0(SB), Y11, Y7
-	VMOVAPS      all_3f000000<>+0(SB), Y8
-	VFMSUB213PS  Y8, Y11, Y8
-	VBLENDVPS    Y7, Y8, Y11, Y11
-	VMOVAPS      all_3db2f83a<>+0(SB), Y8
-	VFMADD213PS  all_be1282cb<>+0(SB), Y11, Y8
-	VFMADD213PS  all_3e18be57<>+0(SB), Y11, Y8
-	VFMADD213PS  all_be29ae16<>+0(SB), Y11, Y8
-	VFMADD213PS  all_3e4c69d0<>+0(SB), Y11, Y8
-	VFMADD213PS  all_be800254<>+0(SB), Y11, Y8
-	VFMADD213PS  all_3eaaab78<>+0(SB), Y11, Y8
-	VFMADD213PS  all_befffffd<>+0(SB), Y11, Y8
-	VMULPS       Y11, Y11, Y10
-	VFMADD213PS  Y11, Y10, Y8
-	VANDPS       all_3f317218<>+0(SB), Y7, Y7
-	VADDPS       Y7, Y8, Y8
-	VMAXPS       all_00000000<>+0(SB), Y9, Y7
-	VADDPS       Y7, Y8, Y8
-	VADDPS       all_3a83126f<>+0(SB), Y8, Y8
-	VMOVAPS      all_3f800000<>+0(SB), Y7
-	VBLENDVPS    Y6, Y8, Y7, Y8
-	VMOVD        SI, X6
-	VPBROADCASTD X6, Y6
-	VPSUBD       all_00000001<>+0(SB), Y6, Y6
-	VPCMPGTD     Y5, Y6, Y6
-	VPAND        (SP), Y6, Y6
-	VPADDD       32(SP), Y5, Y5
-	MOVQ         BX, R9
-	LEAQ         (R9)(SI*4), R9
-	LEAQ         (R9)(SI*4), R9
-	VMOVUPS      Y5, Y5
-	VMOVUPS      Y6, Y7
-	VXORPS       Y9, Y9, Y9
-	VGATHERDPS   Y7, (R9)(Y5*4), Y9
-	VADDPS       all_3f0a2c8f<>+0(SB), Y9, Y9
-	VORPS        all_80000000<>+0(SB), Y9, Y5
-	VMOVAPS      all_c2d00000<>+0(SB), Y7
-	VMAXPS       Y5, Y7, Y7
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y5
-	VFMADD213PS  all_4b400000<>+0(SB), Y7, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y10
-	VFNMADD231PS all_3f317200<>+0(SB), Y10, Y7
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y10, Y7
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y11
-	VFMADD213PS  all_3c09129c<>+0(SB), Y7, Y11
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y7, Y11
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y7, Y11
-	VFMADD213PS  all_3effffff<>+0(SB), Y7, Y11
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y11
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y11
-	VPSRAD       $0x01, Y5, Y10
-	VPSUBD       Y10, Y5, Y5
-	VPSLLD       $0x17, Y10, Y10
-	VPADDD       all_3f800000<>+0(SB), Y10, Y10
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VMULPS       Y10, Y11, Y11
-	VMULPS       Y5, Y11, Y11
-	VCMPPS       $0x1e, all_3ed413cd<>+0(SB), Y11, Y5
-	VMOVAPS      all_3f000000<>+0(SB), Y7
-	VFMSUB213PS  Y7, Y11, Y7
-	VBLENDVPS    Y5, Y7, Y11, Y11
-	VMOVAPS      all_3db2f83a<>+0(SB), Y7
-	VFMADD213PS  all_be1282cb<>+0(SB), Y11, Y7
-	VFMADD213PS  all_3e18be57<>+0(SB), Y11, Y7
-	VFMADD213PS  all_be29ae16<>+0(SB), Y11, Y7
-	VFMADD213PS  all_3e4c69d0<>+0(SB), Y11, Y7
-	VFMADD213PS  all_be800254<>+0(SB), Y11, Y7
-	VFMADD213PS  all_3eaaab78<>+0(SB), Y11, Y7
-	VFMADD213PS  all_befffffd<>+0(SB), Y11, Y7
-	VMULPS       Y11, Y11, Y10
-	VFMADD213PS  Y11, Y10, Y7
-	VANDPS       all_3f317218<>+0(SB), Y5, Y5
-	VADDPS       Y5, Y7, Y7
-	VMAXPS       all_00000000<>+0(SB), Y9, Y5
-	VADDPS       Y5, Y7, Y7
-	VADDPS       all_3a83126f<>+0(SB), Y7, Y7
-	VMOVAPS      all_3f800000<>+0(SB), Y5
-	VBLENDVPS    Y6, Y7, Y5, Y7
-	VDIVPS       Y2, Y4, Y5
-	VMOVAPS      all_3f800000<>+0(SB), Y6
-	VSUBPS       Y0, Y6, Y6
-	VMULPS       Y0, Y6, Y9
-	VADDPS       Y8, Y7, Y10
-	VFNMADD231PS all_40000000<>+0(SB), Y5, Y10
-	VMOVAPS      Y5, Y11
-	VFMADD231PS  Y10, Y9, Y11
-	VMULPS       Y0, Y0, Y0
-	VMULPS       Y5, Y0, Y10
-	VFMADD231PS  Y8, Y9, Y10
-	VMULPS       Y7, Y0, Y7
-	VMULPS       Y6, Y6, Y0
-	VFMADD231PS  Y8, Y0, Y7
-	VADDPS       Y5, Y5, Y0
-	VFMADD231PS  Y0, Y9, Y7
-	VMULPS       Y4, Y10, Y10
-	VDIVPS       Y11, Y10, Y10
-	VADDPS       Y3, Y10, Y10
-	VDIVPS       Y11, Y5, Y0
-	VMULPS       Y0, Y7, Y7
-	VMULPS       Y0, Y7, Y7
-	VCMPPS       $0x11, all_00800000<>+0(SB), Y7, Y0
-	VMULPS       all_4b000000<>+0(SB), Y7, Y5
-	VBLENDVPS    Y0, Y5, Y7, Y5
-	VANDPS       all_41b80000<>+0(SB), Y0, Y0
-	VPSUBD       all_3f3504f3<>+0(SB), Y5, Y6
-	VPSRAD       $0x17, Y6, Y6
-	VPSLLD       $0x17, Y6, Y8
-	VPSUBD       Y8, Y5, Y5
-	VCVTDQ2PS    Y6, Y6
-	VSUBPS       Y0, Y6, Y6
-	VSUBPS       all_3f800000<>+0(SB), Y5, Y5
-	VMOVAPS      all_3db2f83a<>+0(SB), Y0
-	VFMADD213PS  all_be1282cb<>+0(SB), Y5, Y0
-	VFMADD213PS  all_3e18be57<>+0(SB), Y5, Y0
-	VFMADD213PS  all_be29ae16<>+0(SB), Y5, Y0
-	VFMADD213PS  all_3e4c69d0<>+0(SB), Y5, Y0
-	VFMADD213PS  all_be800254<>+0(SB), Y5, Y0
-	VFMADD213PS  all_3eaaab78<>+0(SB), Y5, Y0
-	VFMADD213PS  all_befffffd<>+0(SB), Y5, Y0
-	VMULPS       Y5, Y5, Y8
-	VFMADD213PS  Y5, Y8, Y0
-	VFMADD231PS  all_3f317218<>+0(SB), Y6, Y0
-	VCMPPS       $0x11, all_00000000<>+0(SB), Y7, Y5
-	VORPS        Y5, Y0, Y0
-	VCMPPS       $0x00, all_00000000<>+0(SB), Y7, Y5
-	VBLENDVPS    Y5, all_ff800000<>+0(SB), Y0, Y0
-	VCMPPS       $0x15, all_7f800000<>+0(SB), Y7, Y5
-	VBLENDVPS    Y5, Y7, Y0, Y0
-	VMOVUPS      (SP), Y5
-	VMASKMOVPS   (DX), Y5, Y5
-	VBROADCASTSS bound+104(FP), Y7
-	VANDPS       all_7fffffff<>+0(SB), Y5, Y6
-	VCMPPS       $0x1d, Y6, Y7, Y6
-	VBLENDVPS    Y6, Y10, Y5, Y10
-	VMOVUPS      (SP), Y5
-	VMASKMOVPS   Y10, Y5, (AX)
-	VANDPS       Y6, Y0, Y0
-	VMOVUPS      (SP), Y5
-	VMASKMOVPS   Y0, Y5, (CX)
-	ADDQ         $0x20, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	MOVQ         R8, R9
+	SUBQ         R9, R10
+	VMOVD        R10, X3
+	VPBROADCASTD X3, Y3
+	VPCMPGTD     lanes<>+0(SB), Y3, Y3
+	VANDPS       Y3, Y2, Y2
+	VMINPS       Y1, Y0, Y0
+	VXORPS       all_80000000<>+0(SB), Y1, Y1
+	VMAXPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 12800(DI)(BX*1)
+	VMOVUPS      Y2, 13056(DI)(BX*1)
+	VBROADCASTSS floor+108(FP), Y9
+	VXORPS       Y8, Y8, Y8
+	LEAQ         (AX)(AX*2), R9
+	IMULQ        BX, R9
+	LEAQ         (DI), R10
+	ADDQ         R9, R10
+	MOVQ         CX, R9
 	SHLQ         $0x05, R9
-	ADDQ         R9, BX
-	SUBQ         $0x08, DI
-	JMP          elements
+	VMOVUPS      Y8, (R10)(R9*1)
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y6, Y6, Y6
+	VBROADCASTSS bound+104(FP), Y4
+	VXORPS       all_80000000<>+0(SB), Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y7, Y7, Y7
+	VBROADCASTSS bound+104(FP), Y5
+	VXORPS       all_80000000<>+0(SB), Y5, Y5
+	LEAQ         -1(AX), R9
+	VMOVD        R9, X10
+	VPBROADCASTD X10, Y10
+	LEAQ         (AX)(AX*2), R9
+	IMULQ        BX, R9
+	LEAQ         (DI), R10
+	ADDQ         R9, R10
+	MOVQ         AX, R11
+	MOVQ         AX, R9
+	SHLQ         $0x05, R9
 
-end:
+bin_6:
+	VCMPPS      $0x1e, 12800(DI)(BX*1), Y4, Y11
+	VPADDD      Y11, Y10, Y10
+	VBLENDVPS   Y11, Y0, Y4, Y0
+	VMOVUPS     (R10), Y12
+	VFMADD132PS 12288(DI)(BX*1), Y9, Y12
+	VBLENDVPS   Y11, Y2, Y12, Y2
+	VADDPS      Y12, Y4, Y4
+	VBLENDVPS   Y11, Y1, Y5, Y1
+	VMOVUPS     (R10)(R9*1), Y12
+	VFMADD132PS 12544(DI)(BX*1), Y9, Y12
+	VBLENDVPS   Y11, Y3, Y12, Y3
+	VADDPS      Y12, Y5, Y5
+	VBLENDVPS   Y11, Y6, Y8, Y6
+	VMOVUPS     (R10)(R9*2), Y8
+	VBLENDVPS   Y11, Y7, Y8, Y7
+	ADDQ        $0x20, R10
+	SUBQ        $0x01, R11
+	JNZ         bin_6
+	VMOVUPS     Y0, 13312(DI)(BX*1)
+	VMOVUPS     Y2, 13568(DI)(BX*1)
+	VMOVUPS     Y6, 13824(DI)(BX*1)
+	VMOVUPS     Y1, 14080(DI)(BX*1)
+	VMOVUPS     Y3, 14336(DI)(BX*1)
+	VMOVUPS     Y7, 14592(DI)(BX*1)
+	VMOVUPS     Y10, 14848(DI)(BX*1)
+	ADDQ        $0x20, BX
+	CMPQ        BX, R8
+	JL          stage_1
+	XORQ        BX, BX
+
+stage_7:
+	VMOVUPS     13824(DI)(BX*1), Y0
+	VMOVUPS     14592(DI)(BX*1), Y1
+	VMOVAPS     all_3f0a2c8f<>+0(SB), Y2
+	VADDPS      Y0, Y2, Y0
+	VADDPS      Y1, Y2, Y1
+	VORPS       all_80000000<>+0(SB), Y0, Y2
+	VORPS       all_80000000<>+0(SB), Y1, Y3
+	VMOVAPS     all_c2d00000<>+0(SB), Y4
+	VMAXPS      Y2, Y4, Y2
+	VMAXPS      Y3, Y4, Y3
+	VMOVAPS     all_4138aa3b<>+0(SB), Y4
+	VMOVAPS     all_4b400000<>+0(SB), Y8
+	VMOVAPS     Y4, Y5
+	VFMADD213PS Y8, Y2, Y5
+	VMOVAPS     Y4, Y6
+	VFMADD213PS Y8, Y3, Y6
+	VSUBPS      Y8, Y5, Y7
+	VSUBPS      Y8, Y6, Y8
+	VFMSUB231PS Y4, Y2, Y7
+	VFMSUB231PS Y4, Y3, Y8
+	VMOVAPS     all_34257060<>+0(SB), Y4
+	VFMADD231PS Y4, Y2, Y7
+	VFMADD231PS Y4, Y3, Y8
+	VMOVAPS     all_38e34868<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVAPS     Y3, Y3
+	VMOVAPS     all_3b760611<>+0(SB), Y4
+	VFMADD213PS Y4, Y7, Y2
+	VFMADD213PS Y4, Y8, Y3
+	VMOVAPS     all_3db17219<>+0(SB), Y4
+	VFMADD213PS Y4, Y7, Y2
+	VFMADD213PS Y4, Y8, Y3
+	VMULPS      Y7, Y2, Y2
+	VMULPS      Y8, Y3, Y3
+	VPSRAD      $0x04, Y5, Y4
+	VPSLLD      $0x03, Y4, Y7
+	VPSUBD      Y7, Y5, Y5
+	VPSRAD      $0x04, Y6, Y7
+	VPSLLD      $0x03, Y7, Y8
+	VPSUBD      Y8, Y6, Y6
+	VPERMPS     eighths<>+0(SB), Y5, Y8
+	VPERMPS     eighths<>+0(SB), Y6, Y9
+	VPSLLD      $0x14, Y5, Y5
+	VPSLLD      $0x14, Y6, Y6
+	VPADDD      Y5, Y8, Y8
+	VPADDD      Y6, Y9, Y9
+	VFMADD213PS Y8, Y8, Y2
+	VFMADD213PS Y9, Y9, Y3
+	VPSLLD      $0x17, Y4, Y4
+	VPSLLD      $0x17, Y7, Y7
+	VMOVAPS     all_3f800000<>+0(SB), Y5
+	VPADDD      Y4, Y5, Y4
+	VPADDD      Y7, Y5, Y7
+	VMULPS      Y4, Y2, Y2
+	VMULPS      Y7, Y3, Y3
+	VCMPPS      $0x1e, all_3ed413cd<>+0(SB), Y2, Y4
+	VMOVAPS     all_3f000000<>+0(SB), Y5
+	VFMSUB213PS Y5, Y2, Y5
+	VBLENDVPS   Y4, Y5, Y2, Y2
+	VCMPPS      $0x1e, all_3ed413cd<>+0(SB), Y3, Y5
+	VMOVAPS     all_3f000000<>+0(SB), Y6
+	VFMSUB213PS Y6, Y3, Y6
+	VBLENDVPS   Y5, Y6, Y3, Y3
+	VMOVAPS     all_3db2f83a<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VMOVAPS     Y7, Y7
+	VMOVAPS     all_be1282cb<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_3e18be57<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_be29ae16<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_3e4c69d0<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_be800254<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_3eaaab78<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_befffffd<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMULPS      Y2, Y6, Y6
+	VMULPS      Y3, Y7, Y7
+	VFMADD213PS Y2, Y2, Y6
+	VFMADD213PS Y3, Y3, Y7
+	VANDPS      all_3f317218<>+0(SB), Y4, Y4
+	VADDPS      Y4, Y6, Y6
+	VMAXPS      all_00000000<>+0(SB), Y0, Y0
+	VADDPS      Y0, Y6, Y6
+	VANDPS      all_3f317218<>+0(SB), Y5, Y5
+	VADDPS      Y5, Y7, Y7
+	VMAXPS      all_00000000<>+0(SB), Y1, Y0
+	VADDPS      Y0, Y7, Y7
+	VADDPS      all_3a83126f<>+0(SB), Y6, Y6
+	VMOVUPS     Y6, 15104(DI)(BX*1)
+	VADDPS      all_3a83126f<>+0(SB), Y7, Y7
+	VMOVUPS     Y7, 15360(DI)(BX*1)
+	ADDQ        $0x20, BX
+	CMPQ        BX, R8
+	JL          stage_7
+	XORQ        BX, BX
+
+stage_8:
+	VMOVUPS      12800(DI)(BX*1), Y0
+	VSUBPS       13312(DI)(BX*1), Y0, Y0
+	VDIVPS       13568(DI)(BX*1), Y0, Y0
+	VMOVAPS      all_3f800000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVAPS      all_00000000<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      14336(DI)(BX*1), Y1
+	VDIVPS       13568(DI)(BX*1), Y1, Y1
+	VMOVAPS      all_3f800000<>+0(SB), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMULPS       Y0, Y2, Y3
+	VMOVUPS      15104(DI)(BX*1), Y4
+	VADDPS       15360(DI)(BX*1), Y4, Y4
+	VFNMADD231PS all_40000000<>+0(SB), Y1, Y4
+	VMOVAPS      Y1, Y5
+	VFMADD231PS  Y4, Y3, Y5
+	VMULPS       Y0, Y0, Y0
+	VMULPS       Y1, Y0, Y4
+	VFMADD231PS  15104(DI)(BX*1), Y3, Y4
+	VMULPS       15360(DI)(BX*1), Y0, Y6
+	VMULPS       Y2, Y2, Y0
+	VFMADD231PS  15104(DI)(BX*1), Y0, Y6
+	VADDPS       Y1, Y1, Y0
+	VFMADD231PS  Y0, Y3, Y6
+	VDIVPS       Y5, Y1, Y0
+	VMULPS       Y0, Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMOVUPS      Y6, 15616(DI)(BX*1)
+	VMULPS       14336(DI)(BX*1), Y4, Y4
+	VDIVPS       Y5, Y4, Y4
+	VADDPS       14080(DI)(BX*1), Y4, Y4
+	VMOVUPS      13056(DI)(BX*1), Y0
+	MOVQ         x_base+48(FP), R9
+	ADDQ         DX, R9
+	MOVQ         BX, R10
+	SHRQ         $0x02, R10
+	MOVQ         SI, R11
+	SUBQ         R10, R11
+	VMOVD        R11, X1
+	VPBROADCASTD X1, Y1
+	VPCMPGTD     lanes<>+0(SB), Y1, Y1
+	VMASKMOVPS   (R9)(BX*1), Y1, Y1
+	VBLENDVPS    Y0, Y4, Y1, Y4
+	MOVQ         y_base+0(FP), R9
+	ADDQ         DX, R9
+	MOVQ         BX, R10
+	SHRQ         $0x02, R10
+	MOVQ         SI, R11
+	SUBQ         R10, R11
+	CMPQ         R11, $0x08
+	JL           some_9
+	VMOVUPS      Y4, (R9)(BX*1)
+	JMP          stored_10
+
+some_9:
+	VMOVD        R11, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMASKMOVPS   Y4, Y0, (R9)(BX*1)
+
+stored_10:
+	ADDQ $0x20, BX
+	CMPQ BX, R8
+	JL   stage_8
+	XORQ BX, BX
+
+stage_11:
+	VMOVUPS     15616(DI)(BX*1), Y0
+	VCMPPS      $0x11, all_00800000<>+0(SB), Y0, Y1
+	VMULPS      all_4b000000<>+0(SB), Y0, Y2
+	VBLENDVPS   Y1, Y2, Y0, Y2
+	VPSUBD      all_3f3504f3<>+0(SB), Y2, Y3
+	VPSRAD      $0x17, Y3, Y3
+	VPSLLD      $0x17, Y3, Y4
+	VPSUBD      Y4, Y2, Y2
+	VCVTDQ2PS   Y3, Y3
+	VMOVAPS     all_3f800000<>+0(SB), Y4
+	VSUBPS      Y4, Y2, Y2
+	VANDPS      all_41b80000<>+0(SB), Y1, Y1
+	VSUBPS      Y1, Y3, Y3
+	VMOVAPS     all_3db2f83a<>+0(SB), Y1
+	VMOVAPS     Y1, Y1
+	VMOVAPS     all_be1282cb<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_3e18be57<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_be29ae16<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_3e4c69d0<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_be800254<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_3eaaab78<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_befffffd<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMULPS      Y2, Y1, Y1
+	VFMADD213PS Y2, Y2, Y1
+	VMOVAPS     all_3f317218<>+0(SB), Y2
+	VFMADD231PS Y2, Y3, Y1
+	VCMPPS      $0x11, all_00000000<>+0(SB), Y0, Y2
+	VORPS       Y2, Y1, Y1
+	VCMPPS      $0x00, all_00000000<>+0(SB), Y0, Y2
+	VBLENDVPS   Y2, all_ff800000<>+0(SB), Y1, Y1
+	VCMPPS      $0x15, all_7f800000<>+0(SB), Y0, Y2
+	VBLENDVPS   Y2, Y0, Y1, Y1
+	VANDPS      13056(DI)(BX*1), Y1, Y1
+	MOVQ        logSlope_base+24(FP), R9
+	ADDQ        DX, R9
+	MOVQ        BX, R10
+	SHRQ        $0x02, R10
+	MOVQ        SI, R11
+	SUBQ        R10, R11
+	CMPQ        R11, $0x08
+	JL          some_12
+	VMOVUPS     Y1, (R9)(BX*1)
+	JMP         stored_13
+
+some_12:
+	VMOVD        R11, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMASKMOVPS   Y1, Y0, (R9)(BX*1)
+
+stored_13:
+	ADDQ $0x20, BX
+	CMPQ BX, R8
+	JL   stage_11
+	ADDQ R8, DX
+	SHRQ $0x02, R8
+	SUBQ R8, SI
+	JNZ  group
 	VZEROUPPER
 	RET
-
-DATA lanes<>+0(SB)/4, $0x00000000
-DATA lanes<>+4(SB)/4, $0x00000001
-DATA lanes<>+8(SB)/4, $0x00000002
-DATA lanes<>+12(SB)/4, $0x00000003
-DATA lanes<>+16(SB)/4, $0x00000004
-DATA lanes<>+20(SB)/4, $0x00000005
-DATA lanes<>+24(SB)/4, $0x00000006
-DATA lanes<>+28(SB)/4, $0x00000007
-GLOBL lanes<>(SB), RODATA|NOPTR, $32
 
 DATA all_ff800000<>+0(SB)/4, $0xff800000
 DATA all_ff800000<>+4(SB)/4, $0xff800000
@@ -433,35 +529,25 @@ DATA all_ff800000<>+24(SB)/4, $0xff800000
 DATA all_ff800000<>+28(SB)/4, $0xff800000
 GLOBL all_ff800000<>(SB), RODATA|NOPTR, $32
 
-DATA all_42b20000<>+0(SB)/4, $0x42b20000
-DATA all_42b20000<>+4(SB)/4, $0x42b20000
-DATA all_42b20000<>+8(SB)/4, $0x42b20000
-DATA all_42b20000<>+12(SB)/4, $0x42b20000
-DATA all_42b20000<>+16(SB)/4, $0x42b20000
-DATA all_42b20000<>+20(SB)/4, $0x42b20000
-DATA all_42b20000<>+24(SB)/4, $0x42b20000
-DATA all_42b20000<>+28(SB)/4, $0x42b20000
-GLOBL all_42b20000<>(SB), RODATA|NOPTR, $32
+DATA all_c2ae0000<>+0(SB)/4, $0xc2ae0000
+DATA all_c2ae0000<>+4(SB)/4, $0xc2ae0000
+DATA all_c2ae0000<>+8(SB)/4, $0xc2ae0000
+DATA all_c2ae0000<>+12(SB)/4, $0xc2ae0000
+DATA all_c2ae0000<>+16(SB)/4, $0xc2ae0000
+DATA all_c2ae0000<>+20(SB)/4, $0xc2ae0000
+DATA all_c2ae0000<>+24(SB)/4, $0xc2ae0000
+DATA all_c2ae0000<>+28(SB)/4, $0xc2ae0000
+GLOBL all_c2ae0000<>(SB), RODATA|NOPTR, $32
 
-DATA all_c2d00000<>+0(SB)/4, $0xc2d00000
-DATA all_c2d00000<>+4(SB)/4, $0xc2d00000
-DATA all_c2d00000<>+8(SB)/4, $0xc2d00000
-DATA all_c2d00000<>+12(SB)/4, $0xc2d00000
-DATA all_c2d00000<>+16(SB)/4, $0xc2d00000
-DATA all_c2d00000<>+20(SB)/4, $0xc2d00000
-DATA all_c2d00000<>+24(SB)/4, $0xc2d00000
-DATA all_c2d00000<>+28(SB)/4, $0xc2d00000
-GLOBL all_c2d00000<>(SB), RODATA|NOPTR, $32
-
-DATA all_3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
-GLOBL all_3fb8aa3b<>(SB), RODATA|NOPTR, $32
+DATA all_4138aa3b<>+0(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+4(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+8(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+12(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+16(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+20(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+24(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+28(SB)/4, $0x4138aa3b
+GLOBL all_4138aa3b<>(SB), RODATA|NOPTR, $32
 
 DATA all_4b400000<>+0(SB)/4, $0x4b400000
 DATA all_4b400000<>+4(SB)/4, $0x4b400000
@@ -473,85 +559,75 @@ DATA all_4b400000<>+24(SB)/4, $0x4b400000
 DATA all_4b400000<>+28(SB)/4, $0x4b400000
 GLOBL all_4b400000<>(SB), RODATA|NOPTR, $32
 
-DATA all_3f317200<>+0(SB)/4, $0x3f317200
-DATA all_3f317200<>+4(SB)/4, $0x3f317200
-DATA all_3f317200<>+8(SB)/4, $0x3f317200
-DATA all_3f317200<>+12(SB)/4, $0x3f317200
-DATA all_3f317200<>+16(SB)/4, $0x3f317200
-DATA all_3f317200<>+20(SB)/4, $0x3f317200
-DATA all_3f317200<>+24(SB)/4, $0x3f317200
-DATA all_3f317200<>+28(SB)/4, $0x3f317200
-GLOBL all_3f317200<>(SB), RODATA|NOPTR, $32
+DATA all_34257060<>+0(SB)/4, $0x34257060
+DATA all_34257060<>+4(SB)/4, $0x34257060
+DATA all_34257060<>+8(SB)/4, $0x34257060
+DATA all_34257060<>+12(SB)/4, $0x34257060
+DATA all_34257060<>+16(SB)/4, $0x34257060
+DATA all_34257060<>+20(SB)/4, $0x34257060
+DATA all_34257060<>+24(SB)/4, $0x34257060
+DATA all_34257060<>+28(SB)/4, $0x34257060
+GLOBL all_34257060<>(SB), RODATA|NOPTR, $32
 
-DATA all_35bfbe8e<>+0(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+4(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+8(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+12(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+16(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+20(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+24(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+28(SB)/4, $0x35bfbe8e
-GLOBL all_35bfbe8e<>(SB), RODATA|NOPTR, $32
+DATA all_3db17219<>+0(SB)/4, $0x3db17219
+DATA all_3db17219<>+4(SB)/4, $0x3db17219
+DATA all_3db17219<>+8(SB)/4, $0x3db17219
+DATA all_3db17219<>+12(SB)/4, $0x3db17219
+DATA all_3db17219<>+16(SB)/4, $0x3db17219
+DATA all_3db17219<>+20(SB)/4, $0x3db17219
+DATA all_3db17219<>+24(SB)/4, $0x3db17219
+DATA all_3db17219<>+28(SB)/4, $0x3db17219
+GLOBL all_3db17219<>(SB), RODATA|NOPTR, $32
 
-DATA all_3ab5cbd1<>+0(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+4(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+8(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+12(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+16(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+20(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+24(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+28(SB)/4, $0x3ab5cbd1
-GLOBL all_3ab5cbd1<>(SB), RODATA|NOPTR, $32
+DATA all_3b760611<>+0(SB)/4, $0x3b760611
+DATA all_3b760611<>+4(SB)/4, $0x3b760611
+DATA all_3b760611<>+8(SB)/4, $0x3b760611
+DATA all_3b760611<>+12(SB)/4, $0x3b760611
+DATA all_3b760611<>+16(SB)/4, $0x3b760611
+DATA all_3b760611<>+20(SB)/4, $0x3b760611
+DATA all_3b760611<>+24(SB)/4, $0x3b760611
+DATA all_3b760611<>+28(SB)/4, $0x3b760611
+GLOBL all_3b760611<>(SB), RODATA|NOPTR, $32
 
-DATA all_3c09129c<>+0(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+4(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+8(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+12(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+16(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+20(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+24(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+28(SB)/4, $0x3c09129c
-GLOBL all_3c09129c<>(SB), RODATA|NOPTR, $32
+DATA all_38e34868<>+0(SB)/4, $0x38e34868
+DATA all_38e34868<>+4(SB)/4, $0x38e34868
+DATA all_38e34868<>+8(SB)/4, $0x38e34868
+DATA all_38e34868<>+12(SB)/4, $0x38e34868
+DATA all_38e34868<>+16(SB)/4, $0x38e34868
+DATA all_38e34868<>+20(SB)/4, $0x38e34868
+DATA all_38e34868<>+24(SB)/4, $0x38e34868
+DATA all_38e34868<>+28(SB)/4, $0x38e34868
+GLOBL all_38e34868<>(SB), RODATA|NOPTR, $32
 
-DATA all_3d2aab7b<>+0(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+4(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+8(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+12(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+16(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+20(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+24(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+28(SB)/4, $0x3d2aab7b
-GLOBL all_3d2aab7b<>(SB), RODATA|NOPTR, $32
+DATA eighths<>+0(SB)/4, $0x3f800000
+DATA eighths<>+4(SB)/4, $0x3f7b95c2
+DATA eighths<>+8(SB)/4, $0x3f7837f0
+DATA eighths<>+12(SB)/4, $0x3f75fed7
+DATA eighths<>+16(SB)/4, $0x3f7504f3
+DATA eighths<>+20(SB)/4, $0x3f75672a
+DATA eighths<>+24(SB)/4, $0x3f7744fd
+DATA eighths<>+28(SB)/4, $0x3f7ac0c7
+GLOBL eighths<>(SB), RODATA|NOPTR, $32
 
-DATA all_3e2aaa5a<>+0(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+4(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+8(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+12(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+16(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+20(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+24(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+28(SB)/4, $0x3e2aaa5a
-GLOBL all_3e2aaa5a<>(SB), RODATA|NOPTR, $32
+DATA lanes<>+0(SB)/4, $0x00000000
+DATA lanes<>+4(SB)/4, $0x00000001
+DATA lanes<>+8(SB)/4, $0x00000002
+DATA lanes<>+12(SB)/4, $0x00000003
+DATA lanes<>+16(SB)/4, $0x00000004
+DATA lanes<>+20(SB)/4, $0x00000005
+DATA lanes<>+24(SB)/4, $0x00000006
+DATA lanes<>+28(SB)/4, $0x00000007
+GLOBL lanes<>(SB), RODATA|NOPTR, $32
 
-DATA all_3effffff<>+0(SB)/4, $0x3effffff
-DATA all_3effffff<>+4(SB)/4, $0x3effffff
-DATA all_3effffff<>+8(SB)/4, $0x3effffff
-DATA all_3effffff<>+12(SB)/4, $0x3effffff
-DATA all_3effffff<>+16(SB)/4, $0x3effffff
-DATA all_3effffff<>+20(SB)/4, $0x3effffff
-DATA all_3effffff<>+24(SB)/4, $0x3effffff
-DATA all_3effffff<>+28(SB)/4, $0x3effffff
-GLOBL all_3effffff<>(SB), RODATA|NOPTR, $32
-
-DATA all_3f800000<>+0(SB)/4, $0x3f800000
-DATA all_3f800000<>+4(SB)/4, $0x3f800000
-DATA all_3f800000<>+8(SB)/4, $0x3f800000
-DATA all_3f800000<>+12(SB)/4, $0x3f800000
-DATA all_3f800000<>+16(SB)/4, $0x3f800000
-DATA all_3f800000<>+20(SB)/4, $0x3f800000
-DATA all_3f800000<>+24(SB)/4, $0x3f800000
-DATA all_3f800000<>+28(SB)/4, $0x3f800000
-GLOBL all_3f800000<>(SB), RODATA|NOPTR, $32
+DATA all_7fffffff<>+0(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+4(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+8(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+12(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+16(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+20(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+24(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+28(SB)/4, $0x7fffffff
+GLOBL all_7fffffff<>(SB), RODATA|NOPTR, $32
 
 DATA all_80000000<>+0(SB)/4, $0x80000000
 DATA all_80000000<>+4(SB)/4, $0x80000000
@@ -563,26 +639,6 @@ DATA all_80000000<>+24(SB)/4, $0x80000000
 DATA all_80000000<>+28(SB)/4, $0x80000000
 GLOBL all_80000000<>(SB), RODATA|NOPTR, $32
 
-DATA all_00000001<>+0(SB)/4, $0x00000001
-DATA all_00000001<>+4(SB)/4, $0x00000001
-DATA all_00000001<>+8(SB)/4, $0x00000001
-DATA all_00000001<>+12(SB)/4, $0x00000001
-DATA all_00000001<>+16(SB)/4, $0x00000001
-DATA all_00000001<>+20(SB)/4, $0x00000001
-DATA all_00000001<>+24(SB)/4, $0x00000001
-DATA all_00000001<>+28(SB)/4, $0x00000001
-GLOBL all_00000001<>(SB), RODATA|NOPTR, $32
-
-DATA all_00000000<>+0(SB)/4, $0x00000000
-DATA all_00000000<>+4(SB)/4, $0x00000000
-DATA all_00000000<>+8(SB)/4, $0x00000000
-DATA all_00000000<>+12(SB)/4, $0x00000000
-DATA all_00000000<>+16(SB)/4, $0x00000000
-DATA all_00000000<>+20(SB)/4, $0x00000000
-DATA all_00000000<>+24(SB)/4, $0x00000000
-DATA all_00000000<>+28(SB)/4, $0x00000000
-GLOBL all_00000000<>(SB), RODATA|NOPTR, $32
-
 DATA all_3f0a2c8f<>+0(SB)/4, $0x3f0a2c8f
 DATA all_3f0a2c8f<>+4(SB)/4, $0x3f0a2c8f
 DATA all_3f0a2c8f<>+8(SB)/4, $0x3f0a2c8f
@@ -592,6 +648,26 @@ DATA all_3f0a2c8f<>+20(SB)/4, $0x3f0a2c8f
 DATA all_3f0a2c8f<>+24(SB)/4, $0x3f0a2c8f
 DATA all_3f0a2c8f<>+28(SB)/4, $0x3f0a2c8f
 GLOBL all_3f0a2c8f<>(SB), RODATA|NOPTR, $32
+
+DATA all_c2d00000<>+0(SB)/4, $0xc2d00000
+DATA all_c2d00000<>+4(SB)/4, $0xc2d00000
+DATA all_c2d00000<>+8(SB)/4, $0xc2d00000
+DATA all_c2d00000<>+12(SB)/4, $0xc2d00000
+DATA all_c2d00000<>+16(SB)/4, $0xc2d00000
+DATA all_c2d00000<>+20(SB)/4, $0xc2d00000
+DATA all_c2d00000<>+24(SB)/4, $0xc2d00000
+DATA all_c2d00000<>+28(SB)/4, $0xc2d00000
+GLOBL all_c2d00000<>(SB), RODATA|NOPTR, $32
+
+DATA all_3f800000<>+0(SB)/4, $0x3f800000
+DATA all_3f800000<>+4(SB)/4, $0x3f800000
+DATA all_3f800000<>+8(SB)/4, $0x3f800000
+DATA all_3f800000<>+12(SB)/4, $0x3f800000
+DATA all_3f800000<>+16(SB)/4, $0x3f800000
+DATA all_3f800000<>+20(SB)/4, $0x3f800000
+DATA all_3f800000<>+24(SB)/4, $0x3f800000
+DATA all_3f800000<>+28(SB)/4, $0x3f800000
+GLOBL all_3f800000<>(SB), RODATA|NOPTR, $32
 
 DATA all_3ed413cd<>+0(SB)/4, $0x3ed413cd
 DATA all_3ed413cd<>+4(SB)/4, $0x3ed413cd
@@ -613,65 +689,15 @@ DATA all_3f000000<>+24(SB)/4, $0x3f000000
 DATA all_3f000000<>+28(SB)/4, $0x3f000000
 GLOBL all_3f000000<>(SB), RODATA|NOPTR, $32
 
-DATA all_3db2f83a<>+0(SB)/4, $0x3db2f83a
-DATA all_3db2f83a<>+4(SB)/4, $0x3db2f83a
-DATA all_3db2f83a<>+8(SB)/4, $0x3db2f83a
-DATA all_3db2f83a<>+12(SB)/4, $0x3db2f83a
-DATA all_3db2f83a<>+16(SB)/4, $0x3db2f83a
-DATA all_3db2f83a<>+20(SB)/4, $0x3db2f83a
-DATA all_3db2f83a<>+24(SB)/4, $0x3db2f83a
-DATA all_3db2f83a<>+28(SB)/4, $0x3db2f83a
-GLOBL all_3db2f83a<>(SB), RODATA|NOPTR, $32
-
-DATA all_be1282cb<>+0(SB)/4, $0xbe1282cb
-DATA all_be1282cb<>+4(SB)/4, $0xbe1282cb
-DATA all_be1282cb<>+8(SB)/4, $0xbe1282cb
-DATA all_be1282cb<>+12(SB)/4, $0xbe1282cb
-DATA all_be1282cb<>+16(SB)/4, $0xbe1282cb
-DATA all_be1282cb<>+20(SB)/4, $0xbe1282cb
-DATA all_be1282cb<>+24(SB)/4, $0xbe1282cb
-DATA all_be1282cb<>+28(SB)/4, $0xbe1282cb
-GLOBL all_be1282cb<>(SB), RODATA|NOPTR, $32
-
-DATA all_3e18be57<>+0(SB)/4, $0x3e18be57
-DATA all_3e18be57<>+4(SB)/4, $0x3e18be57
-DATA all_3e18be57<>+8(SB)/4, $0x3e18be57
-DATA all_3e18be57<>+12(SB)/4, $0x3e18be57
-DATA all_3e18be57<>+16(SB)/4, $0x3e18be57
-DATA all_3e18be57<>+20(SB)/4, $0x3e18be57
-DATA all_3e18be57<>+24(SB)/4, $0x3e18be57
-DATA all_3e18be57<>+28(SB)/4, $0x3e18be57
-GLOBL all_3e18be57<>(SB), RODATA|NOPTR, $32
-
-DATA all_be29ae16<>+0(SB)/4, $0xbe29ae16
-DATA all_be29ae16<>+4(SB)/4, $0xbe29ae16
-DATA all_be29ae16<>+8(SB)/4, $0xbe29ae16
-DATA all_be29ae16<>+12(SB)/4, $0xbe29ae16
-DATA all_be29ae16<>+16(SB)/4, $0xbe29ae16
-DATA all_be29ae16<>+20(SB)/4, $0xbe29ae16
-DATA all_be29ae16<>+24(SB)/4, $0xbe29ae16
-DATA all_be29ae16<>+28(SB)/4, $0xbe29ae16
-GLOBL all_be29ae16<>(SB), RODATA|NOPTR, $32
-
-DATA all_3e4c69d0<>+0(SB)/4, $0x3e4c69d0
-DATA all_3e4c69d0<>+4(SB)/4, $0x3e4c69d0
-DATA all_3e4c69d0<>+8(SB)/4, $0x3e4c69d0
-DATA all_3e4c69d0<>+12(SB)/4, $0x3e4c69d0
-DATA all_3e4c69d0<>+16(SB)/4, $0x3e4c69d0
-DATA all_3e4c69d0<>+20(SB)/4, $0x3e4c69d0
-DATA all_3e4c69d0<>+24(SB)/4, $0x3e4c69d0
-DATA all_3e4c69d0<>+28(SB)/4, $0x3e4c69d0
-GLOBL all_3e4c69d0<>(SB), RODATA|NOPTR, $32
-
-DATA all_be800254<>+0(SB)/4, $0xbe800254
-DATA all_be800254<>+4(SB)/4, $0xbe800254
-DATA all_be800254<>+8(SB)/4, $0xbe800254
-DATA all_be800254<>+12(SB)/4, $0xbe800254
-DATA all_be800254<>+16(SB)/4, $0xbe800254
-DATA all_be800254<>+20(SB)/4, $0xbe800254
-DATA all_be800254<>+24(SB)/4, $0xbe800254
-DATA all_be800254<>+28(SB)/4, $0xbe800254
-GLOBL all_be800254<>(SB), RODATA|NOPTR, $32
+DATA all_befffffd<>+0(SB)/4, $0xbefffffd
+DATA all_befffffd<>+4(SB)/4, $0xbefffffd
+DATA all_befffffd<>+8(SB)/4, $0xbefffffd
+DATA all_befffffd<>+12(SB)/4, $0xbefffffd
+DATA all_befffffd<>+16(SB)/4, $0xbefffffd
+DATA all_befffffd<>+20(SB)/4, $0xbefffffd
+DATA all_befffffd<>+24(SB)/4, $0xbefffffd
+DATA all_befffffd<>+28(SB)/4, $0xbefffffd
+GLOBL all_befffffd<>(SB), RODATA|NOPTR, $32
 
 DATA all_3eaaab78<>+0(SB)/4, $0x3eaaab78
 DATA all_3eaaab78<>+4(SB)/4, $0x3eaaab78
@@ -683,15 +709,65 @@ DATA all_3eaaab78<>+24(SB)/4, $0x3eaaab78
 DATA all_3eaaab78<>+28(SB)/4, $0x3eaaab78
 GLOBL all_3eaaab78<>(SB), RODATA|NOPTR, $32
 
-DATA all_befffffd<>+0(SB)/4, $0xbefffffd
-DATA all_befffffd<>+4(SB)/4, $0xbefffffd
-DATA all_befffffd<>+8(SB)/4, $0xbefffffd
-DATA all_befffffd<>+12(SB)/4, $0xbefffffd
-DATA all_befffffd<>+16(SB)/4, $0xbefffffd
-DATA all_befffffd<>+20(SB)/4, $0xbefffffd
-DATA all_befffffd<>+24(SB)/4, $0xbefffffd
-DATA all_befffffd<>+28(SB)/4, $0xbefffffd
-GLOBL all_befffffd<>(SB), RODATA|NOPTR, $32
+DATA all_be800254<>+0(SB)/4, $0xbe800254
+DATA all_be800254<>+4(SB)/4, $0xbe800254
+DATA all_be800254<>+8(SB)/4, $0xbe800254
+DATA all_be800254<>+12(SB)/4, $0xbe800254
+DATA all_be800254<>+16(SB)/4, $0xbe800254
+DATA all_be800254<>+20(SB)/4, $0xbe800254
+DATA all_be800254<>+24(SB)/4, $0xbe800254
+DATA all_be800254<>+28(SB)/4, $0xbe800254
+GLOBL all_be800254<>(SB), RODATA|NOPTR, $32
+
+DATA all_3e4c69d0<>+0(SB)/4, $0x3e4c69d0
+DATA all_3e4c69d0<>+4(SB)/4, $0x3e4c69d0
+DATA all_3e4c69d0<>+8(SB)/4, $0x3e4c69d0
+DATA all_3e4c69d0<>+12(SB)/4, $0x3e4c69d0
+DATA all_3e4c69d0<>+16(SB)/4, $0x3e4c69d0
+DATA all_3e4c69d0<>+20(SB)/4, $0x3e4c69d0
+DATA all_3e4c69d0<>+24(SB)/4, $0x3e4c69d0
+DATA all_3e4c69d0<>+28(SB)/4, $0x3e4c69d0
+GLOBL all_3e4c69d0<>(SB), RODATA|NOPTR, $32
+
+DATA all_be29ae16<>+0(SB)/4, $0xbe29ae16
+DATA all_be29ae16<>+4(SB)/4, $0xbe29ae16
+DATA all_be29ae16<>+8(SB)/4, $0xbe29ae16
+DATA all_be29ae16<>+12(SB)/4, $0xbe29ae16
+DATA all_be29ae16<>+16(SB)/4, $0xbe29ae16
+DATA all_be29ae16<>+20(SB)/4, $0xbe29ae16
+DATA all_be29ae16<>+24(SB)/4, $0xbe29ae16
+DATA all_be29ae16<>+28(SB)/4, $0xbe29ae16
+GLOBL all_be29ae16<>(SB), RODATA|NOPTR, $32
+
+DATA all_3e18be57<>+0(SB)/4, $0x3e18be57
+DATA all_3e18be57<>+4(SB)/4, $0x3e18be57
+DATA all_3e18be57<>+8(SB)/4, $0x3e18be57
+DATA all_3e18be57<>+12(SB)/4, $0x3e18be57
+DATA all_3e18be57<>+16(SB)/4, $0x3e18be57
+DATA all_3e18be57<>+20(SB)/4, $0x3e18be57
+DATA all_3e18be57<>+24(SB)/4, $0x3e18be57
+DATA all_3e18be57<>+28(SB)/4, $0x3e18be57
+GLOBL all_3e18be57<>(SB), RODATA|NOPTR, $32
+
+DATA all_be1282cb<>+0(SB)/4, $0xbe1282cb
+DATA all_be1282cb<>+4(SB)/4, $0xbe1282cb
+DATA all_be1282cb<>+8(SB)/4, $0xbe1282cb
+DATA all_be1282cb<>+12(SB)/4, $0xbe1282cb
+DATA all_be1282cb<>+16(SB)/4, $0xbe1282cb
+DATA all_be1282cb<>+20(SB)/4, $0xbe1282cb
+DATA all_be1282cb<>+24(SB)/4, $0xbe1282cb
+DATA all_be1282cb<>+28(SB)/4, $0xbe1282cb
+GLOBL all_be1282cb<>(SB), RODATA|NOPTR, $32
+
+DATA all_3db2f83a<>+0(SB)/4, $0x3db2f83a
+DATA all_3db2f83a<>+4(SB)/4, $0x3db2f83a
+DATA all_3db2f83a<>+8(SB)/4, $0x3db2f83a
+DATA all_3db2f83a<>+12(SB)/4, $0x3db2f83a
+DATA all_3db2f83a<>+16(SB)/4, $0x3db2f83a
+DATA all_3db2f83a<>+20(SB)/4, $0x3db2f83a
+DATA all_3db2f83a<>+24(SB)/4, $0x3db2f83a
+DATA all_3db2f83a<>+28(SB)/4, $0x3db2f83a
+GLOBL all_3db2f83a<>(SB), RODATA|NOPTR, $32
 
 DATA all_3f317218<>+0(SB)/4, $0x3f317218
 DATA all_3f317218<>+4(SB)/4, $0x3f317218
@@ -702,6 +778,16 @@ DATA all_3f317218<>+20(SB)/4, $0x3f317218
 DATA all_3f317218<>+24(SB)/4, $0x3f317218
 DATA all_3f317218<>+28(SB)/4, $0x3f317218
 GLOBL all_3f317218<>(SB), RODATA|NOPTR, $32
+
+DATA all_00000000<>+0(SB)/4, $0x00000000
+DATA all_00000000<>+4(SB)/4, $0x00000000
+DATA all_00000000<>+8(SB)/4, $0x00000000
+DATA all_00000000<>+12(SB)/4, $0x00000000
+DATA all_00000000<>+16(SB)/4, $0x00000000
+DATA all_00000000<>+20(SB)/4, $0x00000000
+DATA all_00000000<>+24(SB)/4, $0x00000000
+DATA all_00000000<>+28(SB)/4, $0x00000000
+GLOBL all_00000000<>(SB), RODATA|NOPTR, $32
 
 DATA all_3a83126f<>+0(SB)/4, $0x3a83126f
 DATA all_3a83126f<>+4(SB)/4, $0x3a83126f
@@ -743,16 +829,6 @@ DATA all_4b000000<>+24(SB)/4, $0x4b000000
 DATA all_4b000000<>+28(SB)/4, $0x4b000000
 GLOBL all_4b000000<>(SB), RODATA|NOPTR, $32
 
-DATA all_41b80000<>+0(SB)/4, $0x41b80000
-DATA all_41b80000<>+4(SB)/4, $0x41b80000
-DATA all_41b80000<>+8(SB)/4, $0x41b80000
-DATA all_41b80000<>+12(SB)/4, $0x41b80000
-DATA all_41b80000<>+16(SB)/4, $0x41b80000
-DATA all_41b80000<>+20(SB)/4, $0x41b80000
-DATA all_41b80000<>+24(SB)/4, $0x41b80000
-DATA all_41b80000<>+28(SB)/4, $0x41b80000
-GLOBL all_41b80000<>(SB), RODATA|NOPTR, $32
-
 DATA all_3f3504f3<>+0(SB)/4, $0x3f3504f3
 DATA all_3f3504f3<>+4(SB)/4, $0x3f3504f3
 DATA all_3f3504f3<>+8(SB)/4, $0x3f3504f3
@@ -762,6 +838,16 @@ DATA all_3f3504f3<>+20(SB)/4, $0x3f3504f3
 DATA all_3f3504f3<>+24(SB)/4, $0x3f3504f3
 DATA all_3f3504f3<>+28(SB)/4, $0x3f3504f3
 GLOBL all_3f3504f3<>(SB), RODATA|NOPTR, $32
+
+DATA all_41b80000<>+0(SB)/4, $0x41b80000
+DATA all_41b80000<>+4(SB)/4, $0x41b80000
+DATA all_41b80000<>+8(SB)/4, $0x41b80000
+DATA all_41b80000<>+12(SB)/4, $0x41b80000
+DATA all_41b80000<>+16(SB)/4, $0x41b80000
+DATA all_41b80000<>+20(SB)/4, $0x41b80000
+DATA all_41b80000<>+24(SB)/4, $0x41b80000
+DATA all_41b80000<>+28(SB)/4, $0x41b80000
+GLOBL all_41b80000<>(SB), RODATA|NOPTR, $32
 
 DATA all_7f800000<>+0(SB)/4, $0x7f800000
 DATA all_7f800000<>+4(SB)/4, $0x7f800000
@@ -773,1123 +859,1326 @@ DATA all_7f800000<>+24(SB)/4, $0x7f800000
 DATA all_7f800000<>+28(SB)/4, $0x7f800000
 GLOBL all_7f800000<>(SB), RODATA|NOPTR, $32
 
-DATA all_7fffffff<>+0(SB)/4, $0x7fffffff
-DATA all_7fffffff<>+4(SB)/4, $0x7fffffff
-DATA all_7fffffff<>+8(SB)/4, $0x7fffffff
-DATA all_7fffffff<>+12(SB)/4, $0x7fffffff
-DATA all_7fffffff<>+16(SB)/4, $0x7fffffff
-DATA all_7fffffff<>+20(SB)/4, $0x7fffffff
-DATA all_7fffffff<>+24(SB)/4, $0x7fffffff
-DATA all_7fffffff<>+28(SB)/4, $0x7fffffff
-GLOBL all_7fffffff<>(SB), RODATA|NOPTR, $32
+// func inverseAVX2(x []float32, logSlope []float32, y []float32, params []float32, bins int, bound float32, floor float32, free float32, group int) (clamped int)
+// Requires: AVX, AVX2, CMOV, FMA3, POPCNT
+TEXT ·inverseAVX2(SB), $18528-136
+	MOVQ bins+96(FP), AX
+	MOVQ y_len+56(FP), SI
+	LEAQ -1(AX)(AX*2), CX
+	XORQ DX, DX
+	LEAQ 64(SP), DI
+	ADDQ $0x1f, DI
+	ANDQ $-32, DI
+	XORQ BX, BX
+	MOVQ BX, clamped+128(FP)
 
-// func inverseAVX2(x []float32, logSlope []float32, y []float32, params []float32, bins int, bound float32, floor float32, free float32) (clamped int)
-// Requires: AVX, AVX2, FMA3, POPCNT
-TEXT ·inverseAVX2(SB), $12736-128
-	MOVQ         x_base+0(FP), AX
-	MOVQ         logSlope_base+24(FP), CX
-	MOVQ         y_base+48(FP), DX
-	MOVQ         params_base+72(FP), BX
-	MOVQ         bins+96(FP), SI
-	MOVQ         y_len+56(FP), DI
-	LEAQ         -1(SI)(SI*2), R8
-	VMOVD        R8, X0
-	VPBROADCASTD X0, Y0
-	VPMULLD      lanes<>+0(SB), Y0, Y0
-	VMOVUPS      Y0, 32(SP)
-	XORQ         R9, R9
+group:
+	MOVQ    group+120(FP), R8
+	SHLQ    $0x03, R8
+	CMPQ    R8, SI
+	CMOVQGT SI, R8
+	SHLQ    $0x02, R8
+	XORQ    BX, BX
 
-elements:
-	CMPQ         DI, $0x00
-	JLE          end
-	VMOVD        DI, X0
-	VPBROADCASTD X0, Y0
-	VPCMPGTD     lanes<>+0(SB), Y0, Y0
-	VMOVUPS      Y0, (SP)
-	VMOVAPS      all_ff800000<>+0(SB), Y0
-	MOVQ         BX, R10
-	MOVQ         SI, R11
-	IMUL3Q       $0x00, R11, R11
-	LEAQ         448(SP)(R11*1), R11
-	MOVQ         SI, R12
-	TESTQ        R12, R12
-	JZ           slots_1_done
+stage_1:
+	MOVQ    BX, R9
+	SHRQ    $0x02, R9
+	MOVQ    SI, R11
+	SUBQ    R9, R11
+	LEAQ    (DX)(BX*1), R9
+	IMULQ   CX, R9
+	MOVQ    params_base+72(FP), R10
+	ADDQ    R10, R9
+	MOVQ    R9, (SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x01
+	CMOVQGT R10, R9
+	MOVQ    R9, 8(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x02
+	CMOVQGT R10, R9
+	MOVQ    R9, 16(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x03
+	CMOVQGT R10, R9
+	MOVQ    R9, 24(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x04
+	CMOVQGT R10, R9
+	MOVQ    R9, 32(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x05
+	CMOVQGT R10, R9
+	MOVQ    R9, 40(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x06
+	CMOVQGT R10, R9
+	MOVQ    R9, 48(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x07
+	CMOVQGT R10, R9
+	MOVQ    R9, 56(SP)
+	LEAQ    (AX)(AX*2), R9
+	IMULQ   BX, R9
+	LEAQ    (DI), R10
+	ADDQ    R9, R10
+	XORQ    R9, R9
+	MOVQ    CX, R11
+	SHLQ    $0x02, R11
+	SUBQ    $0x10, R11
 
-slots_1:
-	VMOVUPS    32(SP), Y5
-	VMOVUPS    (SP), Y6
-	VXORPS     Y7, Y7, Y7
-	VGATHERDPS Y6, (R10)(Y5*4), Y7
-	VMOVUPS    Y7, (R11)
-	VMAXPS     Y7, Y0, Y0
-	ADDQ       $0x04, R10
-	ADDQ       $0x20, R11
-	DECQ       R12
-	JNZ        slots_1
+columns_2:
+	MOVQ           (SP), R12
+	VBROADCASTF128 (R12)(R9*1), Y0
+	MOVQ           32(SP), R12
+	VINSERTF128    $0x01, (R12)(R9*1), Y0, Y0
+	MOVQ           8(SP), R12
+	VBROADCASTF128 (R12)(R9*1), Y1
+	MOVQ           40(SP), R12
+	VINSERTF128    $0x01, (R12)(R9*1), Y1, Y1
+	MOVQ           16(SP), R12
+	VBROADCASTF128 (R12)(R9*1), Y2
+	MOVQ           48(SP), R12
+	VINSERTF128    $0x01, (R12)(R9*1), Y2, Y2
+	MOVQ           24(SP), R12
+	VBROADCASTF128 (R12)(R9*1), Y3
+	MOVQ           56(SP), R12
+	VINSERTF128    $0x01, (R12)(R9*1), Y3, Y3
+	VUNPCKLPS      Y1, Y0, Y4
+	VUNPCKHPS      Y1, Y0, Y0
+	VUNPCKLPS      Y3, Y2, Y1
+	VUNPCKHPS      Y3, Y2, Y3
+	VUNPCKLPD      Y1, Y4, Y2
+	VUNPCKHPD      Y1, Y4, Y1
+	VUNPCKLPD      Y3, Y0, Y4
+	VUNPCKHPD      Y3, Y0, Y0
+	VMOVUPS        Y2, (R10)(R9*8)
+	VMOVUPS        Y1, 32(R10)(R9*8)
+	VMOVUPS        Y4, 64(R10)(R9*8)
+	VMOVUPS        Y0, 96(R10)(R9*8)
+	CMPQ           R9, R11
+	JE             columns_done_3
+	ADDQ           $0x10, R9
+	CMPQ           R9, R11
+	CMOVQGT        R11, R9
+	JMP            columns_2
 
-slots_1_done:
-	VXORPS Y6, Y6, Y6
-	MOVQ   SI, R10
-	IMUL3Q $0x00, R10, R10
-	LEAQ   448(SP)(R10*1), R10
-	MOVQ   SI, R11
-	TESTQ  R11, R11
-	JZ     slots_2_done
+columns_done_3:
+	VMOVAPS all_ff800000<>+0(SB), Y0
+	VMOVAPS all_ff800000<>+0(SB), Y1
+	LEAQ    (AX)(AX*2), R9
+	IMULQ   BX, R9
+	LEAQ    (DI), R10
+	ADDQ    R9, R10
+	MOVQ    AX, R11
+	MOVQ    AX, R9
+	SHLQ    $0x05, R9
 
-slots_2:
-	VMOVUPS      (R10), Y5
-	VSUBPS       Y0, Y5, Y5
-	VMOVAPS      all_42b20000<>+0(SB), Y7
-	VMINPS       Y5, Y7, Y7
-	VMOVAPS      all_c2d00000<>+0(SB), Y5
-	VMAXPS       Y7, Y5, Y5
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y7
-	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y7
-	VSUBPS       all_4b400000<>+0(SB), Y7, Y8
-	VFNMADD231PS all_3f317200<>+0(SB), Y8, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y8, Y5
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y9
-	VFMADD213PS  all_3c09129c<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3effffff<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y9
-	VPSRAD       $0x01, Y7, Y8
-	VPSUBD       Y8, Y7, Y7
-	VPSLLD       $0x17, Y8, Y8
-	VPADDD       all_3f800000<>+0(SB), Y8, Y8
-	VPSLLD       $0x17, Y7, Y7
-	VPADDD       all_3f800000<>+0(SB), Y7, Y7
-	VMULPS       Y8, Y9, Y9
-	VMULPS       Y7, Y9, Y9
-	VMOVUPS      Y9, (R10)
-	VADDPS       Y9, Y6, Y6
+bin_4:
+	VMAXPS (R10), Y0, Y0
+	VMAXPS (R10)(R9*1), Y1, Y1
+	ADDQ   $0x20, R10
+	SUBQ   $0x01, R11
+	JNZ    bin_4
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	LEAQ   (AX)(AX*2), R9
+	IMULQ  BX, R9
+	LEAQ   (DI), R10
+	ADDQ   R9, R10
+	MOVQ   AX, R11
+	MOVQ   AX, R9
+	SHLQ   $0x05, R9
+
+bin_5:
+	VMOVUPS      (R10), Y4
+	VSUBPS       Y0, Y4, Y4
+	VMOVUPS      (R10)(R9*1), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMOVAPS      all_c2ae0000<>+0(SB), Y6
+	VMAXPS       Y4, Y6, Y4
+	VMAXPS       Y5, Y6, Y5
+	VMOVAPS      all_4138aa3b<>+0(SB), Y6
+	VMOVAPS      all_4b400000<>+0(SB), Y10
+	VMOVAPS      Y6, Y7
+	VFMADD213PS  Y10, Y4, Y7
+	VMOVAPS      Y6, Y8
+	VFMADD213PS  Y10, Y5, Y8
+	VSUBPS       Y10, Y7, Y9
+	VSUBPS       Y10, Y8, Y10
+	VFMSUB231PS  Y6, Y4, Y9
+	VFMSUB231PS  Y6, Y5, Y10
+	VMOVAPS      all_34257060<>+0(SB), Y6
+	VFMADD231PS  Y6, Y4, Y9
+	VFMADD231PS  Y6, Y5, Y10
+	VMOVAPS      all_38e34868<>+0(SB), Y5
+	VMOVAPS      Y5, Y4
+	VMOVAPS      Y5, Y5
+	VMOVAPS      all_3b760611<>+0(SB), Y6
+	VFMADD213PS  Y6, Y9, Y4
+	VFMADD213PS  Y6, Y10, Y5
+	VMOVAPS      all_3db17219<>+0(SB), Y6
+	VFMADD213PS  Y6, Y9, Y4
+	VFMADD213PS  Y6, Y10, Y5
+	VMULPS       Y9, Y4, Y4
+	VMULPS       Y10, Y5, Y5
+	VPERMPS      eighths<>+0(SB), Y7, Y6
+	VPERMPS      eighths<>+0(SB), Y8, Y9
+	VPSLLD       $0x14, Y7, Y7
+	VPSLLD       $0x14, Y8, Y8
+	VPADDD       Y7, Y6, Y6
+	VPADDD       Y8, Y9, Y9
+	VFMADD213PS  Y6, Y6, Y4
+	VFMADD213PS  Y9, Y9, Y5
+	VMOVUPS      Y4, (R10)
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      Y5, (R10)(R9*1)
+	VADDPS       Y5, Y3, Y3
 	ADDQ         $0x20, R10
-	DECQ         R11
-	JNZ          slots_2
-
-slots_2_done:
+	SUBQ         $0x01, R11
+	JNZ          bin_5
 	VBROADCASTSS free+112(FP), Y0
-	VDIVPS       Y6, Y0, Y0
-	VMOVUPS      Y0, 64(SP)
-	VMOVAPS      all_ff800000<>+0(SB), Y0
-	MOVQ         BX, R10
-	LEAQ         (R10)(SI*4), R10
-	MOVQ         SI, R11
-	IMUL3Q       $0x20, R11, R11
-	LEAQ         448(SP)(R11*1), R11
-	MOVQ         SI, R12
-	TESTQ        R12, R12
-	JZ           slots_3_done
-
-slots_3:
-	VMOVUPS    32(SP), Y5
-	VMOVUPS    (SP), Y6
-	VXORPS     Y7, Y7, Y7
-	VGATHERDPS Y6, (R10)(Y5*4), Y7
-	VMOVUPS    Y7, (R11)
-	VMAXPS     Y7, Y0, Y0
-	ADDQ       $0x04, R10
-	ADDQ       $0x20, R11
-	DECQ       R12
-	JNZ        slots_3
-
-slots_3_done:
-	VXORPS Y6, Y6, Y6
-	MOVQ   SI, R10
-	IMUL3Q $0x20, R10, R10
-	LEAQ   448(SP)(R10*1), R10
-	MOVQ   SI, R11
-	TESTQ  R11, R11
-	JZ     slots_4_done
-
-slots_4:
-	VMOVUPS      (R10), Y5
-	VSUBPS       Y0, Y5, Y5
-	VMOVAPS      all_42b20000<>+0(SB), Y7
-	VMINPS       Y5, Y7, Y7
-	VMOVAPS      all_c2d00000<>+0(SB), Y5
-	VMAXPS       Y7, Y5, Y5
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y7
-	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y7
-	VSUBPS       all_4b400000<>+0(SB), Y7, Y8
-	VFNMADD231PS all_3f317200<>+0(SB), Y8, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y8, Y5
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y9
-	VFMADD213PS  all_3c09129c<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3effffff<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y9
-	VPSRAD       $0x01, Y7, Y8
-	VPSUBD       Y8, Y7, Y7
-	VPSLLD       $0x17, Y8, Y8
-	VPADDD       all_3f800000<>+0(SB), Y8, Y8
-	VPSLLD       $0x17, Y7, Y7
-	VPADDD       all_3f800000<>+0(SB), Y7, Y7
-	VMULPS       Y8, Y9, Y9
-	VMULPS       Y7, Y9, Y9
-	VMOVUPS      Y9, (R10)
-	VADDPS       Y9, Y6, Y6
-	ADDQ         $0x20, R10
-	DECQ         R11
-	JNZ          slots_4
-
-slots_4_done:
-	VBROADCASTSS free+112(FP), Y0
-	VDIVPS       Y6, Y0, Y0
-	VMOVUPS      Y0, 96(SP)
-	VMOVUPS      (SP), Y0
-	VMASKMOVPS   (DX), Y0, Y0
-	VBROADCASTSS bound+104(FP), Y5
-	VMINPS       Y5, Y0, Y0
-	VXORPS       all_80000000<>+0(SB), Y5, Y5
-	VMAXPS       Y5, Y0, Y0
-	VPXOR        Y5, Y5, Y5
-	VBROADCASTSS bound+104(FP), Y6
-	VBROADCASTSS floor+108(FP), Y8
-	VXORPS       all_80000000<>+0(SB), Y6, Y6
-	VPXOR        Y7, Y7, Y7
-	VMOVUPS      96(SP), Y9
-	MOVQ         SI, R10
-	IMUL3Q       $0x20, R10, R10
-	LEAQ         448(SP)(R10*1), R10
-	MOVQ         SI, R11
-	TESTQ        R11, R11
-	JZ           slots_5_done
-
-slots_5:
-	VMOVUPS     (R10), Y10
-	VFMADD213PS Y8, Y9, Y10
-	VCMPPS      $0x11, Y6, Y0, Y11
-	VBLENDVPS   Y11, Y5, Y7, Y5
-	VBLENDVPS   Y11, Y1, Y6, Y1
-	VBLENDVPS   Y11, Y2, Y10, Y2
-	VADDPS      Y10, Y6, Y6
-	VPADDD      all_00000001<>+0(SB), Y7, Y7
-	ADDQ        $0x20, R10
-	DECQ        R11
-	JNZ         slots_5
-
-slots_5_done:
-	VSUBPS       Y1, Y0, Y0
-	VBROADCASTSS bound+104(FP), Y6
-	VBROADCASTSS floor+108(FP), Y8
-	VXORPS       all_80000000<>+0(SB), Y6, Y6
-	VPXOR        Y7, Y7, Y7
-	VMOVUPS      64(SP), Y9
-	MOVQ         SI, R10
-	IMUL3Q       $0x00, R10, R10
-	LEAQ         448(SP)(R10*1), R10
-	MOVQ         SI, R11
-	TESTQ        R11, R11
-	JZ           slots_6_done
-
-slots_6:
-	VMOVUPS     (R10), Y10
-	VFMADD213PS Y8, Y9, Y10
-	VPCMPGTD    Y5, Y7, Y11
-	VBLENDVPS   Y11, Y3, Y6, Y3
-	VBLENDVPS   Y11, Y4, Y10, Y4
-	VADDPS      Y10, Y6, Y6
-	VPADDD      all_00000001<>+0(SB), Y7, Y7
-	ADDQ        $0x20, R10
-	DECQ        R11
-	JNZ         slots_6
-
-slots_6_done:
-	VPXOR        Y6, Y6, Y6
-	VPCMPGTD     Y6, Y5, Y6
-	VPAND        (SP), Y6, Y6
-	VPADDD       32(SP), Y5, Y7
-	MOVQ         BX, R10
-	LEAQ         (R10)(SI*4), R10
-	LEAQ         (R10)(SI*4), R10
-	VMOVUPS      Y7, Y7
-	VMOVUPS      Y6, Y8
-	VXORPS       Y9, Y9, Y9
-	VGATHERDPS   Y8, -4(R10)(Y7*4), Y9
-	VADDPS       all_3f0a2c8f<>+0(SB), Y9, Y9
-	VORPS        all_80000000<>+0(SB), Y9, Y7
-	VMOVAPS      all_c2d00000<>+0(SB), Y8
-	VMAXPS       Y7, Y8, Y8
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y7
-	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y7
-	VSUBPS       all_4b400000<>+0(SB), Y7, Y10
-	VFNMADD231PS all_3f317200<>+0(SB), Y10, Y8
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y10, Y8
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y11
-	VFMADD213PS  all_3c09129c<>+0(SB), Y8, Y11
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y8, Y11
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y8, Y11
-	VFMADD213PS  all_3effffff<>+0(SB), Y8, Y11
-	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y11
-	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y11
-	VPSRAD       $0x01, Y7, Y10
-	VPSUBD       Y10, Y7, Y7
-	VPSLLD       $0x17, Y10, Y10
-	VPADDD       all_3f800000<>+0(SB), Y10, Y10
-	VPSLLD       $0x17, Y7, Y7
-	VPADDD       all_3f800000<>+0(SB), Y7, Y7
-	VMULPS       Y10, Y11, Y11
-	VMULPS       Y7, Y11, Y11
-	VCMPPS       $0x1e, all_3ed413cd<>+0(SB), Y11, Y7
-	VMOVAPS      all_3f000000<>+0(SB), Y8
-	VFMSUB213PS  Y8, Y11, Y8
-	VBLENDVPS    Y7, Y8, Y11, Y11
-	VMOVAPS      all_3db2f83a<>+0(SB), Y8
-	VFMADD213PS  all_be1282cb<>+0(SB), Y11, Y8
-	VFMADD213PS  all_3e18be57<>+0(SB), Y11, Y8
-	VFMADD213PS  all_be29ae16<>+0(SB), Y11, Y8
-	VFMADD213PS  all_3e4c69d0<>+0(SB), Y11, Y8
-	VFMADD213PS  all_be800254<>+0(SB), Y11, Y8
-	VFMADD213PS  all_3eaaab78<>+0(SB), Y11, Y8
-	VFMADD213PS  all_befffffd<>+0(SB), Y11, Y8
-	VMULPS       Y11, Y11, Y10
-	VFMADD213PS  Y11, Y10, Y8
-	VANDPS       all_3f317218<>+0(SB), Y7, Y7
-	VADDPS       Y7, Y8, Y8
-	VMAXPS       all_00000000<>+0(SB), Y9, Y7
-	VADDPS       Y7, Y8, Y8
-	VADDPS       all_3a83126f<>+0(SB), Y8, Y8
-	VMOVAPS      all_3f800000<>+0(SB), Y7
-	VBLENDVPS    Y6, Y8, Y7, Y8
-	VMOVD        SI, X6
-	VPBROADCASTD X6, Y6
-	VPSUBD       all_00000001<>+0(SB), Y6, Y6
-	VPCMPGTD     Y5, Y6, Y6
-	VPAND        (SP), Y6, Y6
-	VPADDD       32(SP), Y5, Y5
-	MOVQ         BX, R10
-	LEAQ         (R10)(SI*4), R10
-	LEAQ         (R10)(SI*4), R10
-	VMOVUPS      Y5, Y5
-	VMOVUPS      Y6, Y7
-	VXORPS       Y9, Y9, Y9
-	VGATHERDPS   Y7, (R10)(Y5*4), Y9
-	VADDPS       all_3f0a2c8f<>+0(SB), Y9, Y9
-	VORPS        all_80000000<>+0(SB), Y9, Y5
-	VMOVAPS      all_c2d00000<>+0(SB), Y7
-	VMAXPS       Y5, Y7, Y7
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y5
-	VFMADD213PS  all_4b400000<>+0(SB), Y7, Y5
-	VSUBPS       all_4b400000<>+0(SB), Y5, Y10
-	VFNMADD231PS all_3f317200<>+0(SB), Y10, Y7
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y10, Y7
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y11
-	VFMADD213PS  all_3c09129c<>+0(SB), Y7, Y11
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y7, Y11
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y7, Y11
-	VFMADD213PS  all_3effffff<>+0(SB), Y7, Y11
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y11
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y11
-	VPSRAD       $0x01, Y5, Y10
-	VPSUBD       Y10, Y5, Y5
-	VPSLLD       $0x17, Y10, Y10
-	VPADDD       all_3f800000<>+0(SB), Y10, Y10
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       all_3f800000<>+0(SB), Y5, Y5
-	VMULPS       Y10, Y11, Y11
-	VMULPS       Y5, Y11, Y11
-	VCMPPS       $0x1e, all_3ed413cd<>+0(SB), Y11, Y5
-	VMOVAPS      all_3f000000<>+0(SB), Y7
-	VFMSUB213PS  Y7, Y11, Y7
-	VBLENDVPS    Y5, Y7, Y11, Y11
-	VMOVAPS      all_3db2f83a<>+0(SB), Y7
-	VFMADD213PS  all_be1282cb<>+0(SB), Y11, Y7
-	VFMADD213PS  all_3e18be57<>+0(SB), Y11, Y7
-	VFMADD213PS  all_be29ae16<>+0(SB), Y11, Y7
-	VFMADD213PS  all_3e4c69d0<>+0(SB), Y11, Y7
-	VFMADD213PS  all_be800254<>+0(SB), Y11, Y7
-	VFMADD213PS  all_3eaaab78<>+0(SB), Y11, Y7
-	VFMADD213PS  all_befffffd<>+0(SB), Y11, Y7
-	VMULPS       Y11, Y11, Y10
-	VFMADD213PS  Y11, Y10, Y7
-	VANDPS       all_3f317218<>+0(SB), Y5, Y5
-	VADDPS       Y5, Y7, Y7
-	VMAXPS       all_00000000<>+0(SB), Y9, Y5
-	VADDPS       Y5, Y7, Y7
-	VADDPS       all_3a83126f<>+0(SB), Y7, Y7
-	VMOVAPS      all_3f800000<>+0(SB), Y5
-	VBLENDVPS    Y6, Y7, Y5, Y7
-	VDIVPS       Y4, Y2, Y5
-	VADDPS       Y8, Y7, Y6
-	VFNMADD231PS all_40000000<>+0(SB), Y5, Y6
-	VMULPS       Y0, Y6, Y6
-	VSUBPS       Y8, Y5, Y9
-	VFMADD213PS  Y6, Y2, Y9
-	VMOVAPS      Y8, Y10
-	VFMSUB213PS  Y6, Y2, Y10
-	VMULPS       Y0, Y5, Y5
-	VADDPS       Y5, Y5, Y5
-	VMULPS       Y5, Y9, Y9
-	VADDPS       Y9, Y9, Y9
-	VFMADD231PS  Y10, Y10, Y9
-	VCMPPS       $0x11, all_00000000<>+0(SB), Y9, Y0
-	VANDNPS      Y9, Y0, Y9
-	VSQRTPS      Y9, Y9
-	VADDPS       Y9, Y10, Y10
-	VDIVPS       Y10, Y5, Y5
-	VMOVAPS      all_3f800000<>+0(SB), Y6
-	VMINPS       Y5, Y6, Y6
-	VMOVAPS      all_00000000<>+0(SB), Y5
-	VMAXPS       Y6, Y5, Y5
-	VMOVUPS      (SP), Y6
-	VMASKMOVPS   (DX), Y6, Y6
-	VBROADCASTSS bound+104(FP), Y9
-	VANDPS       all_7fffffff<>+0(SB), Y6, Y6
-	VCMPPS       $0x1d, Y6, Y9, Y6
-	VANDPS       Y6, Y0, Y0
-	VMOVMSKPS    Y0, R10
-	POPCNTL      R10, R10
-	ADDQ         R10, R9
-	VDIVPS       Y4, Y2, Y0
-	VMOVAPS      all_3f800000<>+0(SB), Y6
-	VSUBPS       Y5, Y6, Y6
-	VMULPS       Y5, Y6, Y9
-	VADDPS       Y8, Y7, Y10
-	VFNMADD231PS all_40000000<>+0(SB), Y0, Y10
-	VMOVAPS      Y0, Y11
-	VFMADD231PS  Y10, Y9, Y11
-	VMULPS       Y5, Y5, Y10
-	VMULPS       Y0, Y10, Y12
-	VFMADD231PS  Y8, Y9, Y12
-	VMULPS       Y7, Y10, Y7
-	VMULPS       Y6, Y6, Y10
-	VFMADD231PS  Y8, Y10, Y7
-	VADDPS       Y0, Y0, Y10
-	VFMADD231PS  Y10, Y9, Y7
-	VDIVPS       Y11, Y0, Y0
-	VMULPS       Y0, Y7, Y7
-	VMULPS       Y0, Y7, Y7
-	VCMPPS       $0x11, all_00800000<>+0(SB), Y7, Y0
-	VMULPS       all_4b000000<>+0(SB), Y7, Y6
-	VBLENDVPS    Y0, Y6, Y7, Y6
-	VANDPS       all_41b80000<>+0(SB), Y0, Y0
-	VPSUBD       all_3f3504f3<>+0(SB), Y6, Y8
-	VPSRAD       $0x17, Y8, Y8
-	VPSLLD       $0x17, Y8, Y9
-	VPSUBD       Y9, Y6, Y6
-	VCVTDQ2PS    Y8, Y8
-	VSUBPS       Y0, Y8, Y8
-	VSUBPS       all_3f800000<>+0(SB), Y6, Y6
-	VMOVAPS      all_3db2f83a<>+0(SB), Y0
-	VFMADD213PS  all_be1282cb<>+0(SB), Y6, Y0
-	VFMADD213PS  all_3e18be57<>+0(SB), Y6, Y0
-	VFMADD213PS  all_be29ae16<>+0(SB), Y6, Y0
-	VFMADD213PS  all_3e4c69d0<>+0(SB), Y6, Y0
-	VFMADD213PS  all_be800254<>+0(SB), Y6, Y0
-	VFMADD213PS  all_3eaaab78<>+0(SB), Y6, Y0
-	VFMADD213PS  all_befffffd<>+0(SB), Y6, Y0
-	VMULPS       Y6, Y6, Y9
-	VFMADD213PS  Y6, Y9, Y0
-	VFMADD231PS  all_3f317218<>+0(SB), Y8, Y0
-	VCMPPS       $0x11, all_00000000<>+0(SB), Y7, Y6
-	VORPS        Y6, Y0, Y0
-	VCMPPS       $0x00, all_00000000<>+0(SB), Y7, Y6
-	VBLENDVPS    Y6, all_ff800000<>+0(SB), Y0, Y0
-	VCMPPS       $0x15, all_7f800000<>+0(SB), Y7, Y6
-	VBLENDVPS    Y6, Y7, Y0, Y0
-	VXORPS       all_80000000<>+0(SB), Y0, Y0
-	VFMADD213PS  Y3, Y4, Y5
-	VMOVUPS      (SP), Y6
-	VMASKMOVPS   (DX), Y6, Y6
-	VBROADCASTSS bound+104(FP), Y8
-	VANDPS       all_7fffffff<>+0(SB), Y6, Y7
-	VCMPPS       $0x1d, Y7, Y8, Y7
-	VBLENDVPS    Y7, Y5, Y6, Y5
-	VMOVUPS      (SP), Y6
-	VMASKMOVPS   Y5, Y6, (AX)
-	VANDPS       Y7, Y0, Y0
-	VMOVUPS      (SP), Y5
-	VMASKMOVPS   Y0, Y5, (CX)
-	ADDQ         $0x20, AX
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	MOVQ         R8, R10
-	SHLQ         $0x05, R10
-	ADDQ         R10, BX
-	SUBQ         $0x08, DI
-	JMP          elements
-
-end:
-	MOVQ R9, clamped+120(FP)
-	VZEROUPPER
-	RET
-
-// func backwardAVX2(gx []float32, gparams []float32, gy []float32, gl []float32, x []float32, params []float32, bins int, bound float32, floor float32, free float32)
-// Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·backwardAVX2(SB), $12736-164
-	MOVQ         gx_base+0(FP), AX
-	MOVQ         gparams_base+24(FP), CX
-	MOVQ         gy_base+48(FP), DX
-	MOVQ         gl_base+72(FP), BX
-	MOVQ         x_base+96(FP), SI
-	MOVQ         params_base+120(FP), DI
-	MOVQ         bins+144(FP), R8
-	MOVQ         x_len+104(FP), R9
-	LEAQ         -1(R8)(R8*2), R10
-	VMOVD        R10, X0
-	VPBROADCASTD X0, Y0
-	VPMULLD      lanes<>+0(SB), Y0, Y0
-	VMOVUPS      Y0, 32(SP)
-
-elements:
-	CMPQ         R9, $0x00
-	JLE          end
-	VMOVD        R9, X0
-	VPBROADCASTD X0, Y0
-	VPCMPGTD     lanes<>+0(SB), Y0, Y0
-	VMOVUPS      Y0, (SP)
-	VMOVAPS      all_ff800000<>+0(SB), Y0
-	MOVQ         DI, R11
-	MOVQ         R8, R12
-	IMUL3Q       $0x00, R12, R12
-	LEAQ         448(SP)(R12*1), R12
-	MOVQ         R8, R13
-	TESTQ        R13, R13
-	JZ           slots_1_done
-
-slots_1:
-	VMOVUPS    32(SP), Y5
-	VMOVUPS    (SP), Y6
-	VXORPS     Y7, Y7, Y7
-	VGATHERDPS Y6, (R11)(Y5*4), Y7
-	VMOVUPS    Y7, (R12)
-	VMAXPS     Y7, Y0, Y0
-	ADDQ       $0x04, R11
-	ADDQ       $0x20, R12
-	DECQ       R13
-	JNZ        slots_1
-
-slots_1_done:
-	VXORPS Y6, Y6, Y6
-	MOVQ   R8, R11
-	IMUL3Q $0x00, R11, R11
-	LEAQ   448(SP)(R11*1), R11
-	MOVQ   R8, R12
-	TESTQ  R12, R12
-	JZ     slots_2_done
-
-slots_2:
-	VMOVUPS      (R11), Y5
-	VSUBPS       Y0, Y5, Y5
-	VMOVAPS      all_42b20000<>+0(SB), Y7
-	VMINPS       Y5, Y7, Y7
-	VMOVAPS      all_c2d00000<>+0(SB), Y5
-	VMAXPS       Y7, Y5, Y5
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y7
-	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y7
-	VSUBPS       all_4b400000<>+0(SB), Y7, Y8
-	VFNMADD231PS all_3f317200<>+0(SB), Y8, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y8, Y5
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y9
-	VFMADD213PS  all_3c09129c<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3effffff<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y9
-	VPSRAD       $0x01, Y7, Y8
-	VPSUBD       Y8, Y7, Y7
-	VPSLLD       $0x17, Y8, Y8
-	VPADDD       all_3f800000<>+0(SB), Y8, Y8
-	VPSLLD       $0x17, Y7, Y7
-	VPADDD       all_3f800000<>+0(SB), Y7, Y7
-	VMULPS       Y8, Y9, Y9
-	VMULPS       Y7, Y9, Y9
-	VMOVUPS      Y9, (R11)
-	VADDPS       Y9, Y6, Y6
-	ADDQ         $0x20, R11
-	DECQ         R12
-	JNZ          slots_2
-
-slots_2_done:
-	VBROADCASTSS free+160(FP), Y0
-	VDIVPS       Y6, Y0, Y0
-	VMOVUPS      Y0, 64(SP)
-	VMOVAPS      all_ff800000<>+0(SB), Y0
-	MOVQ         DI, R11
-	LEAQ         (R11)(R8*4), R11
-	MOVQ         R8, R12
-	IMUL3Q       $0x20, R12, R12
-	LEAQ         448(SP)(R12*1), R12
-	MOVQ         R8, R13
-	TESTQ        R13, R13
-	JZ           slots_3_done
-
-slots_3:
-	VMOVUPS    32(SP), Y5
-	VMOVUPS    (SP), Y6
-	VXORPS     Y7, Y7, Y7
-	VGATHERDPS Y6, (R11)(Y5*4), Y7
-	VMOVUPS    Y7, (R12)
-	VMAXPS     Y7, Y0, Y0
-	ADDQ       $0x04, R11
-	ADDQ       $0x20, R12
-	DECQ       R13
-	JNZ        slots_3
-
-slots_3_done:
-	VXORPS Y6, Y6, Y6
-	MOVQ   R8, R11
-	IMUL3Q $0x20, R11, R11
-	LEAQ   448(SP)(R11*1), R11
-	MOVQ   R8, R12
-	TESTQ  R12, R12
-	JZ     slots_4_done
-
-slots_4:
-	VMOVUPS      (R11), Y5
-	VSUBPS       Y0, Y5, Y5
-	VMOVAPS      all_42b20000<>+0(SB), Y7
-	VMINPS       Y5, Y7, Y7
-	VMOVAPS      all_c2d00000<>+0(SB), Y5
-	VMAXPS       Y7, Y5, Y5
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y7
-	VFMADD213PS  all_4b400000<>+0(SB), Y5, Y7
-	VSUBPS       all_4b400000<>+0(SB), Y7, Y8
-	VFNMADD231PS all_3f317200<>+0(SB), Y8, Y5
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y8, Y5
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y9
-	VFMADD213PS  all_3c09129c<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3effffff<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y9
-	VFMADD213PS  all_3f800000<>+0(SB), Y5, Y9
-	VPSRAD       $0x01, Y7, Y8
-	VPSUBD       Y8, Y7, Y7
-	VPSLLD       $0x17, Y8, Y8
-	VPADDD       all_3f800000<>+0(SB), Y8, Y8
-	VPSLLD       $0x17, Y7, Y7
-	VPADDD       all_3f800000<>+0(SB), Y7, Y7
-	VMULPS       Y8, Y9, Y9
-	VMULPS       Y7, Y9, Y9
-	VMOVUPS      Y9, (R11)
-	VADDPS       Y9, Y6, Y6
-	ADDQ         $0x20, R11
-	DECQ         R12
-	JNZ          slots_4
-
-slots_4_done:
-	VBROADCASTSS free+160(FP), Y0
-	VDIVPS       Y6, Y0, Y0
-	VMOVUPS      Y0, 96(SP)
-	VMOVUPS      (SP), Y0
-	VMASKMOVPS   (SI), Y0, Y0
-	VBROADCASTSS bound+152(FP), Y5
-	VMINPS       Y5, Y0, Y0
-	VXORPS       all_80000000<>+0(SB), Y5, Y5
-	VMAXPS       Y5, Y0, Y0
-	VPXOR        Y5, Y5, Y5
-	VBROADCASTSS bound+152(FP), Y6
-	VBROADCASTSS floor+156(FP), Y8
-	VXORPS       all_80000000<>+0(SB), Y6, Y6
-	VPXOR        Y7, Y7, Y7
-	VMOVUPS      64(SP), Y9
-	MOVQ         R8, R11
-	IMUL3Q       $0x00, R11, R11
-	LEAQ         448(SP)(R11*1), R11
-	MOVQ         R8, R12
-	TESTQ        R12, R12
-	JZ           slots_5_done
-
-slots_5:
-	VMOVUPS     (R11), Y10
-	VFMADD213PS Y8, Y9, Y10
-	VCMPPS      $0x11, Y6, Y0, Y11
-	VBLENDVPS   Y11, Y5, Y7, Y5
-	VBLENDVPS   Y11, Y1, Y6, Y1
-	VBLENDVPS   Y11, Y2, Y10, Y2
-	VADDPS      Y10, Y6, Y6
-	VPADDD      all_00000001<>+0(SB), Y7, Y7
-	ADDQ        $0x20, R11
-	DECQ        R12
-	JNZ         slots_5
-
-slots_5_done:
-	VSUBPS       Y1, Y0, Y0
 	VDIVPS       Y2, Y0, Y0
-	VMOVAPS      all_3f800000<>+0(SB), Y6
-	VMINPS       Y0, Y6, Y6
-	VMOVAPS      all_00000000<>+0(SB), Y0
-	VMAXPS       Y6, Y0, Y0
-	VMOVUPS      Y0, 128(SP)
-	VBROADCASTSS bound+152(FP), Y0
-	VBROADCASTSS floor+156(FP), Y7
-	VXORPS       all_80000000<>+0(SB), Y0, Y0
-	VPXOR        Y6, Y6, Y6
-	VMOVUPS      96(SP), Y8
-	MOVQ         R8, R11
-	IMUL3Q       $0x20, R11, R11
-	LEAQ         448(SP)(R11*1), R11
-	MOVQ         R8, R12
-	TESTQ        R12, R12
-	JZ           slots_6_done
-
-slots_6:
-	VMOVUPS     (R11), Y9
-	VFMADD213PS Y7, Y8, Y9
-	VPCMPGTD    Y5, Y6, Y10
-	VBLENDVPS   Y10, Y3, Y0, Y3
-	VBLENDVPS   Y10, Y4, Y9, Y4
-	VADDPS      Y9, Y0, Y0
-	VPADDD      all_00000001<>+0(SB), Y6, Y6
-	ADDQ        $0x20, R11
-	DECQ        R12
-	JNZ         slots_6
-
-slots_6_done:
-	VPXOR        Y0, Y0, Y0
-	VPCMPGTD     Y0, Y5, Y0
-	VPAND        (SP), Y0, Y0
-	VPADDD       32(SP), Y5, Y6
-	MOVQ         DI, R11
-	LEAQ         (R11)(R8*4), R11
-	LEAQ         (R11)(R8*4), R11
-	VMOVUPS      Y6, Y6
-	VMOVUPS      Y0, Y7
-	VXORPS       Y8, Y8, Y8
-	VGATHERDPS   Y7, -4(R11)(Y6*4), Y8
-	VADDPS       all_3f0a2c8f<>+0(SB), Y8, Y8
-	VORPS        all_80000000<>+0(SB), Y8, Y6
-	VMOVAPS      all_c2d00000<>+0(SB), Y7
-	VMAXPS       Y6, Y7, Y7
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y6
-	VFMADD213PS  all_4b400000<>+0(SB), Y7, Y6
-	VSUBPS       all_4b400000<>+0(SB), Y6, Y9
-	VFNMADD231PS all_3f317200<>+0(SB), Y9, Y7
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y9, Y7
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y10
-	VFMADD213PS  all_3c09129c<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3effffff<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y10
-	VPSRAD       $0x01, Y6, Y9
-	VPSUBD       Y9, Y6, Y6
-	VPSLLD       $0x17, Y9, Y9
-	VPADDD       all_3f800000<>+0(SB), Y9, Y9
-	VPSLLD       $0x17, Y6, Y6
-	VPADDD       all_3f800000<>+0(SB), Y6, Y6
-	VMULPS       Y9, Y10, Y10
-	VMULPS       Y6, Y10, Y10
-	VMOVAPS      all_3f800000<>+0(SB), Y6
-	VADDPS       Y6, Y10, Y7
-	VBLENDVPS    Y8, Y10, Y6, Y6
-	VDIVPS       Y7, Y6, Y6
-	VANDPS       Y0, Y6, Y6
-	VMOVUPS      Y6, 160(SP)
-	VMOVD        R8, X0
+	VMOVUPS      Y0, 12288(DI)(BX*1)
+	VBROADCASTSS free+112(FP), Y0
+	VDIVPS       Y3, Y0, Y0
+	VMOVUPS      Y0, 12544(DI)(BX*1)
+	MOVQ         y_base+48(FP), R9
+	ADDQ         DX, R9
+	MOVQ         BX, R10
+	SHRQ         $0x02, R10
+	MOVQ         SI, R11
+	SUBQ         R10, R11
+	VMOVD        R11, X0
 	VPBROADCASTD X0, Y0
-	VPSUBD       all_00000001<>+0(SB), Y0, Y0
-	VPCMPGTD     Y5, Y0, Y0
-	VPAND        (SP), Y0, Y0
-	VPADDD       32(SP), Y5, Y6
-	MOVQ         DI, R11
-	LEAQ         (R11)(R8*4), R11
-	LEAQ         (R11)(R8*4), R11
-	VMOVUPS      Y6, Y6
-	VMOVUPS      Y0, Y7
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMASKMOVPS   (R9)(BX*1), Y0, Y0
+	VBROADCASTSS bound+104(FP), Y1
+	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
+	VCMPPS       $0x1d, Y2, Y1, Y2
+	MOVQ         BX, R9
+	SHRQ         $0x02, R9
+	MOVQ         SI, R10
+	SUBQ         R9, R10
+	VMOVD        R10, X3
+	VPBROADCASTD X3, Y3
+	VPCMPGTD     lanes<>+0(SB), Y3, Y3
+	VANDPS       Y3, Y2, Y2
+	VMINPS       Y1, Y0, Y0
+	VXORPS       all_80000000<>+0(SB), Y1, Y1
+	VMAXPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 12800(DI)(BX*1)
+	VMOVUPS      Y2, 13056(DI)(BX*1)
+	VBROADCASTSS floor+108(FP), Y9
 	VXORPS       Y8, Y8, Y8
-	VGATHERDPS   Y7, (R11)(Y6*4), Y8
-	VADDPS       all_3f0a2c8f<>+0(SB), Y8, Y8
-	VORPS        all_80000000<>+0(SB), Y8, Y6
-	VMOVAPS      all_c2d00000<>+0(SB), Y7
-	VMAXPS       Y6, Y7, Y7
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y6
-	VFMADD213PS  all_4b400000<>+0(SB), Y7, Y6
-	VSUBPS       all_4b400000<>+0(SB), Y6, Y9
-	VFNMADD231PS all_3f317200<>+0(SB), Y9, Y7
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y9, Y7
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y10
-	VFMADD213PS  all_3c09129c<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3effffff<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y10
-	VPSRAD       $0x01, Y6, Y9
-	VPSUBD       Y9, Y6, Y6
-	VPSLLD       $0x17, Y9, Y9
-	VPADDD       all_3f800000<>+0(SB), Y9, Y9
-	VPSLLD       $0x17, Y6, Y6
-	VPADDD       all_3f800000<>+0(SB), Y6, Y6
-	VMULPS       Y9, Y10, Y10
-	VMULPS       Y6, Y10, Y10
-	VMOVAPS      all_3f800000<>+0(SB), Y6
-	VADDPS       Y6, Y10, Y7
-	VBLENDVPS    Y8, Y10, Y6, Y6
-	VDIVPS       Y7, Y6, Y6
-	VANDPS       Y0, Y6, Y6
-	VMOVUPS      Y6, 192(SP)
-	VPXOR        Y0, Y0, Y0
-	VPCMPGTD     Y0, Y5, Y0
-	VPAND        (SP), Y0, Y0
-	VPADDD       32(SP), Y5, Y6
-	MOVQ         DI, R11
-	LEAQ         (R11)(R8*4), R11
-	LEAQ         (R11)(R8*4), R11
-	VMOVUPS      Y6, Y6
-	VMOVUPS      Y0, Y7
-	VXORPS       Y8, Y8, Y8
-	VGATHERDPS   Y7, -4(R11)(Y6*4), Y8
-	VADDPS       all_3f0a2c8f<>+0(SB), Y8, Y8
-	VORPS        all_80000000<>+0(SB), Y8, Y6
-	VMOVAPS      all_c2d00000<>+0(SB), Y7
-	VMAXPS       Y6, Y7, Y7
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y6
-	VFMADD213PS  all_4b400000<>+0(SB), Y7, Y6
-	VSUBPS       all_4b400000<>+0(SB), Y6, Y9
-	VFNMADD231PS all_3f317200<>+0(SB), Y9, Y7
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y9, Y7
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y10
-	VFMADD213PS  all_3c09129c<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3effffff<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y10
-	VFMADD213PS  all_3f800000<>+0(SB), Y7, Y10
-	VPSRAD       $0x01, Y6, Y9
-	VPSUBD       Y9, Y6, Y6
-	VPSLLD       $0x17, Y9, Y9
-	VPADDD       all_3f800000<>+0(SB), Y9, Y9
-	VPSLLD       $0x17, Y6, Y6
-	VPADDD       all_3f800000<>+0(SB), Y6, Y6
-	VMULPS       Y9, Y10, Y10
-	VMULPS       Y6, Y10, Y10
-	VCMPPS       $0x1e, all_3ed413cd<>+0(SB), Y10, Y6
-	VMOVAPS      all_3f000000<>+0(SB), Y7
-	VFMSUB213PS  Y7, Y10, Y7
-	VBLENDVPS    Y6, Y7, Y10, Y10
-	VMOVAPS      all_3db2f83a<>+0(SB), Y7
-	VFMADD213PS  all_be1282cb<>+0(SB), Y10, Y7
-	VFMADD213PS  all_3e18be57<>+0(SB), Y10, Y7
-	VFMADD213PS  all_be29ae16<>+0(SB), Y10, Y7
-	VFMADD213PS  all_3e4c69d0<>+0(SB), Y10, Y7
-	VFMADD213PS  all_be800254<>+0(SB), Y10, Y7
-	VFMADD213PS  all_3eaaab78<>+0(SB), Y10, Y7
-	VFMADD213PS  all_befffffd<>+0(SB), Y10, Y7
-	VMULPS       Y10, Y10, Y9
-	VFMADD213PS  Y10, Y9, Y7
-	VANDPS       all_3f317218<>+0(SB), Y6, Y6
-	VADDPS       Y6, Y7, Y7
-	VMAXPS       all_00000000<>+0(SB), Y8, Y6
-	VADDPS       Y6, Y7, Y7
-	VADDPS       all_3a83126f<>+0(SB), Y7, Y7
-	VMOVAPS      all_3f800000<>+0(SB), Y6
-	VBLENDVPS    Y0, Y7, Y6, Y7
-	VMOVD        R8, X0
-	VPBROADCASTD X0, Y0
-	VPSUBD       all_00000001<>+0(SB), Y0, Y0
-	VPCMPGTD     Y5, Y0, Y0
-	VPAND        (SP), Y0, Y0
-	VPADDD       32(SP), Y5, Y6
-	MOVQ         DI, R11
-	LEAQ         (R11)(R8*4), R11
-	LEAQ         (R11)(R8*4), R11
-	VMOVUPS      Y6, Y6
-	VMOVUPS      Y0, Y8
-	VXORPS       Y9, Y9, Y9
-	VGATHERDPS   Y8, (R11)(Y6*4), Y9
-	VADDPS       all_3f0a2c8f<>+0(SB), Y9, Y9
-	VORPS        all_80000000<>+0(SB), Y9, Y6
-	VMOVAPS      all_c2d00000<>+0(SB), Y8
-	VMAXPS       Y6, Y8, Y8
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y6
-	VFMADD213PS  all_4b400000<>+0(SB), Y8, Y6
-	VSUBPS       all_4b400000<>+0(SB), Y6, Y10
-	VFNMADD231PS all_3f317200<>+0(SB), Y10, Y8
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y10, Y8
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y11
-	VFMADD213PS  all_3c09129c<>+0(SB), Y8, Y11
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y8, Y11
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y8, Y11
-	VFMADD213PS  all_3effffff<>+0(SB), Y8, Y11
-	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y11
-	VFMADD213PS  all_3f800000<>+0(SB), Y8, Y11
-	VPSRAD       $0x01, Y6, Y10
-	VPSUBD       Y10, Y6, Y6
-	VPSLLD       $0x17, Y10, Y10
-	VPADDD       all_3f800000<>+0(SB), Y10, Y10
-	VPSLLD       $0x17, Y6, Y6
-	VPADDD       all_3f800000<>+0(SB), Y6, Y6
-	VMULPS       Y10, Y11, Y11
-	VMULPS       Y6, Y11, Y11
-	VCMPPS       $0x1e, all_3ed413cd<>+0(SB), Y11, Y6
-	VMOVAPS      all_3f000000<>+0(SB), Y8
-	VFMSUB213PS  Y8, Y11, Y8
-	VBLENDVPS    Y6, Y8, Y11, Y11
-	VMOVAPS      all_3db2f83a<>+0(SB), Y8
-	VFMADD213PS  all_be1282cb<>+0(SB), Y11, Y8
-	VFMADD213PS  all_3e18be57<>+0(SB), Y11, Y8
-	VFMADD213PS  all_be29ae16<>+0(SB), Y11, Y8
-	VFMADD213PS  all_3e4c69d0<>+0(SB), Y11, Y8
-	VFMADD213PS  all_be800254<>+0(SB), Y11, Y8
-	VFMADD213PS  all_3eaaab78<>+0(SB), Y11, Y8
-	VFMADD213PS  all_befffffd<>+0(SB), Y11, Y8
-	VMULPS       Y11, Y11, Y10
-	VFMADD213PS  Y11, Y10, Y8
-	VANDPS       all_3f317218<>+0(SB), Y6, Y6
-	VADDPS       Y6, Y8, Y8
-	VMAXPS       all_00000000<>+0(SB), Y9, Y6
-	VADDPS       Y6, Y8, Y8
-	VADDPS       all_3a83126f<>+0(SB), Y8, Y8
-	VMOVAPS      all_3f800000<>+0(SB), Y6
-	VBLENDVPS    Y0, Y8, Y6, Y8
-	VMOVUPS      Y5, 224(SP)
-	VMOVUPS      Y2, 256(SP)
-	VMOVUPS      (SP), Y0
-	VMASKMOVPS   (SI), Y0, Y0
-	VBROADCASTSS bound+152(FP), Y5
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y0
-	VCMPPS       $0x1d, Y0, Y5, Y0
-	VMOVUPS      (SP), Y5
-	VMASKMOVPS   (DX), Y5, Y5
-	VMOVUPS      (SP), Y6
-	VMASKMOVPS   (BX), Y6, Y6
-	VANDPS       Y0, Y5, Y5
-	VANDPS       Y0, Y6, Y6
-	VMOVUPS      Y5, 288(SP)
-	VMOVUPS      128(SP), Y0
-	VDIVPS       Y2, Y4, Y9
-	VMOVAPS      all_3f800000<>+0(SB), Y10
-	VSUBPS       Y0, Y10, Y10
-	VMULPS       Y0, Y10, Y11
-	VADDPS       Y7, Y8, Y12
-	VFNMADD231PS all_40000000<>+0(SB), Y9, Y12
-	VMOVAPS      Y9, Y13
-	VFMADD231PS  Y12, Y11, Y13
-	VMULPS       Y0, Y0, Y14
-	VMULPS       Y9, Y14, Y15
-	VFMADD231PS  Y7, Y11, Y15
-	VMULPS       Y8, Y14, Y16
-	VMULPS       Y10, Y10, Y14
-	VFMADD231PS  Y7, Y14, Y16
-	VADDPS       Y9, Y9, Y14
-	VFMADD231PS  Y14, Y11, Y16
-	VDIVPS       Y13, Y5, Y18
-	VMULPS       Y15, Y18, Y5
-	VMULPS       Y4, Y18, Y18
-	VADDPS       Y6, Y6, Y19
-	VFMADD231PS  Y18, Y15, Y19
-	VDIVPS       Y13, Y19, Y19
-	VXORPS       all_80000000<>+0(SB), Y19, Y19
-	VDIVPS       Y16, Y6, Y20
-	VMULPS       Y10, Y10, Y15
-	VMULPS       Y20, Y15, Y15
-	VADDPS       Y18, Y19, Y14
-	VFMADD213PS  Y15, Y11, Y14
-	VMULPS       Y0, Y0, Y15
-	VMULPS       Y20, Y15, Y17
-	VFMADD231PS  Y11, Y19, Y17
-	VADDPS       Y6, Y6, Y13
-	VDIVPS       Y9, Y13, Y13
-	VFMADD231PS  Y18, Y15, Y13
-	VADDPS       Y19, Y13, Y13
-	VADDPS       Y11, Y11, Y11
-	VFNMADD231PS Y19, Y11, Y13
-	VFMADD231PS  Y20, Y11, Y13
-	VSUBPS       Y0, Y10, Y16
-	VMULPS       Y16, Y9, Y6
-	VFMADD231PS  Y8, Y0, Y6
-	VFNMADD231PS Y7, Y10, Y6
-	VADDPS       Y6, Y6, Y6
-	VMULPS       Y20, Y6, Y15
-	VMULPS       Y16, Y12, Y12
-	VFMADD231PS  Y19, Y12, Y15
-	VMULPS       Y7, Y16, Y16
-	VADDPS       Y9, Y9, Y6
-	VFMADD231PS  Y6, Y0, Y16
-	VFMADD231PS  Y18, Y16, Y15
-	VMULPS       Y15, Y0, Y0
-	VFMADD231PS  Y13, Y9, Y0
-	VMOVAPS      all_bf800000<>+0(SB), Y11
-	VDIVPS       256(SP), Y11, Y11
-	VMULPS       Y11, Y15, Y6
-	VMULPS       Y11, Y0, Y0
-	VFNMADD231PS Y11, Y13, Y5
-	VMULPS       160(SP), Y14, Y14
-	VMOVUPS      Y14, 160(SP)
-	VMULPS       192(SP), Y17, Y17
-	VMOVUPS      Y17, 192(SP)
-	VMOVUPS      Y6, 320(SP)
-	VMOVUPS      Y0, 352(SP)
-	VMOVUPS      Y5, 384(SP)
-	VMOVUPS      (SP), Y0
-	VMASKMOVPS   (DX), Y0, Y0
-	VXORPS       all_80000000<>+0(SB), Y6, Y5
-	VMOVUPS      (SP), Y6
-	VMASKMOVPS   (SI), Y6, Y6
-	VBROADCASTSS bound+152(FP), Y7
-	VANDPS       all_7fffffff<>+0(SB), Y6, Y6
-	VCMPPS       $0x1d, Y6, Y7, Y6
-	VBLENDVPS    Y6, Y5, Y0, Y5
-	VMOVUPS      (SP), Y0
-	VMASKMOVPS   Y5, Y0, (AX)
-	VMOVUPS      224(SP), Y0
+	LEAQ         (AX)(AX*2), R9
+	IMULQ        BX, R9
+	LEAQ         (DI), R10
+	ADDQ         R9, R10
+	MOVQ         CX, R9
+	SHLQ         $0x05, R9
+	VMOVUPS      Y8, (R10)(R9*1)
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y6, Y6, Y6
+	VBROADCASTSS bound+104(FP), Y4
+	VXORPS       all_80000000<>+0(SB), Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y3, Y3, Y3
 	VXORPS       Y7, Y7, Y7
-	VPXOR        Y5, Y5, Y5
-	MOVQ         R8, R11
-	IMUL3Q       $0x00, R11, R11
-	LEAQ         448(SP)(R11*1), R11
-	MOVQ         R8, R12
-	TESTQ        R12, R12
-	JZ           slots_7_done
+	VBROADCASTSS bound+104(FP), Y5
+	VXORPS       all_80000000<>+0(SB), Y5, Y5
+	LEAQ         -1(AX), R9
+	VMOVD        R9, X10
+	VPBROADCASTD X10, Y10
+	LEAQ         (AX)(AX*2), R9
+	IMULQ        BX, R9
+	LEAQ         (DI), R10
+	ADDQ         R9, R10
+	MOVQ         AX, R11
+	MOVQ         AX, R9
+	SHLQ         $0x05, R9
 
-slots_7:
-	VMOVUPS     (R11), Y6
-	VPCMPGTD    Y5, Y0, Y8
-	VPCMPEQD    Y5, Y0, Y9
-	VANDPS      320(SP), Y8, Y8
-	VANDPS      352(SP), Y9, Y9
-	VORPS       Y9, Y8, Y8
-	VPADDD      all_00000001<>+0(SB), Y5, Y5
-	VFMADD231PS Y8, Y6, Y7
-	ADDQ        $0x20, R11
-	DECQ        R12
-	JNZ         slots_7
+bin_6:
+	VCMPPS      $0x1e, 12800(DI)(BX*1), Y5, Y11
+	VPADDD      Y11, Y10, Y10
+	VBLENDVPS   Y11, Y0, Y4, Y0
+	VMOVUPS     (R10), Y12
+	VFMADD132PS 12288(DI)(BX*1), Y9, Y12
+	VBLENDVPS   Y11, Y2, Y12, Y2
+	VADDPS      Y12, Y4, Y4
+	VBLENDVPS   Y11, Y1, Y5, Y1
+	VMOVUPS     (R10)(R9*1), Y12
+	VFMADD132PS 12544(DI)(BX*1), Y9, Y12
+	VBLENDVPS   Y11, Y3, Y12, Y3
+	VADDPS      Y12, Y5, Y5
+	VBLENDVPS   Y11, Y6, Y8, Y6
+	VMOVUPS     (R10)(R9*2), Y8
+	VBLENDVPS   Y11, Y7, Y8, Y7
+	ADDQ        $0x20, R10
+	SUBQ        $0x01, R11
+	JNZ         bin_6
+	VMOVUPS     Y0, 13312(DI)(BX*1)
+	VMOVUPS     Y2, 13568(DI)(BX*1)
+	VMOVUPS     Y6, 13824(DI)(BX*1)
+	VMOVUPS     Y1, 14080(DI)(BX*1)
+	VMOVUPS     Y3, 14336(DI)(BX*1)
+	VMOVUPS     Y7, 14592(DI)(BX*1)
+	VMOVUPS     Y10, 14848(DI)(BX*1)
+	ADDQ        $0x20, BX
+	CMPQ        BX, R8
+	JL          stage_1
+	XORQ        BX, BX
 
-slots_7_done:
-	VMOVUPS      64(SP), Y6
-	VMULPS       Y6, Y7, Y7
-	VBROADCASTSS free+160(FP), Y5
-	VDIVPS       Y5, Y7, Y7
-	VPXOR        Y5, Y5, Y5
-	MOVQ         R8, R11
-	IMUL3Q       $0x00, R11, R11
-	LEAQ         448(SP)(R11*1), R11
-	MOVQ         R8, R12
-	TESTQ        R12, R12
-	JZ           slots_8_done
+stage_7:
+	VMOVUPS     13824(DI)(BX*1), Y0
+	VMOVUPS     14592(DI)(BX*1), Y1
+	VMOVAPS     all_3f0a2c8f<>+0(SB), Y2
+	VADDPS      Y0, Y2, Y0
+	VADDPS      Y1, Y2, Y1
+	VORPS       all_80000000<>+0(SB), Y0, Y2
+	VORPS       all_80000000<>+0(SB), Y1, Y3
+	VMOVAPS     all_c2d00000<>+0(SB), Y4
+	VMAXPS      Y2, Y4, Y2
+	VMAXPS      Y3, Y4, Y3
+	VMOVAPS     all_4138aa3b<>+0(SB), Y4
+	VMOVAPS     all_4b400000<>+0(SB), Y8
+	VMOVAPS     Y4, Y5
+	VFMADD213PS Y8, Y2, Y5
+	VMOVAPS     Y4, Y6
+	VFMADD213PS Y8, Y3, Y6
+	VSUBPS      Y8, Y5, Y7
+	VSUBPS      Y8, Y6, Y8
+	VFMSUB231PS Y4, Y2, Y7
+	VFMSUB231PS Y4, Y3, Y8
+	VMOVAPS     all_34257060<>+0(SB), Y4
+	VFMADD231PS Y4, Y2, Y7
+	VFMADD231PS Y4, Y3, Y8
+	VMOVAPS     all_38e34868<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVAPS     Y3, Y3
+	VMOVAPS     all_3b760611<>+0(SB), Y4
+	VFMADD213PS Y4, Y7, Y2
+	VFMADD213PS Y4, Y8, Y3
+	VMOVAPS     all_3db17219<>+0(SB), Y4
+	VFMADD213PS Y4, Y7, Y2
+	VFMADD213PS Y4, Y8, Y3
+	VMULPS      Y7, Y2, Y2
+	VMULPS      Y8, Y3, Y3
+	VPSRAD      $0x04, Y5, Y4
+	VPSLLD      $0x03, Y4, Y7
+	VPSUBD      Y7, Y5, Y5
+	VPSRAD      $0x04, Y6, Y7
+	VPSLLD      $0x03, Y7, Y8
+	VPSUBD      Y8, Y6, Y6
+	VPERMPS     eighths<>+0(SB), Y5, Y8
+	VPERMPS     eighths<>+0(SB), Y6, Y9
+	VPSLLD      $0x14, Y5, Y5
+	VPSLLD      $0x14, Y6, Y6
+	VPADDD      Y5, Y8, Y8
+	VPADDD      Y6, Y9, Y9
+	VFMADD213PS Y8, Y8, Y2
+	VFMADD213PS Y9, Y9, Y3
+	VPSLLD      $0x17, Y4, Y4
+	VPSLLD      $0x17, Y7, Y7
+	VMOVAPS     all_3f800000<>+0(SB), Y5
+	VPADDD      Y4, Y5, Y4
+	VPADDD      Y7, Y5, Y7
+	VMULPS      Y4, Y2, Y2
+	VMULPS      Y7, Y3, Y3
+	VCMPPS      $0x1e, all_3ed413cd<>+0(SB), Y2, Y4
+	VMOVAPS     all_3f000000<>+0(SB), Y5
+	VFMSUB213PS Y5, Y2, Y5
+	VBLENDVPS   Y4, Y5, Y2, Y2
+	VCMPPS      $0x1e, all_3ed413cd<>+0(SB), Y3, Y5
+	VMOVAPS     all_3f000000<>+0(SB), Y6
+	VFMSUB213PS Y6, Y3, Y6
+	VBLENDVPS   Y5, Y6, Y3, Y3
+	VMOVAPS     all_3db2f83a<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VMOVAPS     Y7, Y7
+	VMOVAPS     all_be1282cb<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_3e18be57<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_be29ae16<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_3e4c69d0<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_be800254<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_3eaaab78<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_befffffd<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMULPS      Y2, Y6, Y6
+	VMULPS      Y3, Y7, Y7
+	VFMADD213PS Y2, Y2, Y6
+	VFMADD213PS Y3, Y3, Y7
+	VANDPS      all_3f317218<>+0(SB), Y4, Y4
+	VADDPS      Y4, Y6, Y6
+	VMAXPS      all_00000000<>+0(SB), Y0, Y0
+	VADDPS      Y0, Y6, Y6
+	VANDPS      all_3f317218<>+0(SB), Y5, Y5
+	VADDPS      Y5, Y7, Y7
+	VMAXPS      all_00000000<>+0(SB), Y1, Y0
+	VADDPS      Y0, Y7, Y7
+	VADDPS      all_3a83126f<>+0(SB), Y6, Y6
+	VMOVUPS     Y6, 15104(DI)(BX*1)
+	VADDPS      all_3a83126f<>+0(SB), Y7, Y7
+	VMOVUPS     Y7, 15360(DI)(BX*1)
+	ADDQ        $0x20, BX
+	CMPQ        BX, R8
+	JL          stage_7
+	XORQ        BX, BX
 
-slots_8:
-	VPCMPGTD Y5, Y0, Y8
-	VPCMPEQD Y5, Y0, Y9
-	VANDPS   320(SP), Y8, Y8
-	VANDPS   352(SP), Y9, Y9
-	VORPS    Y9, Y8, Y8
-	VPADDD   all_00000001<>+0(SB), Y5, Y5
-	VSUBPS   Y7, Y8, Y8
-	VMULPS   (R11), Y8, Y8
-	VMULPS   Y6, Y8, Y8
-	VMOVUPS  Y8, (R11)
-	ADDQ     $0x20, R11
-	DECQ     R12
-	JNZ      slots_8
+stage_8:
+	VMOVUPS      12800(DI)(BX*1), Y0
+	VMOVUPS      14336(DI)(BX*1), Y1
+	VDIVPS       13568(DI)(BX*1), Y1, Y1
+	VSUBPS       14080(DI)(BX*1), Y0, Y0
+	VMOVUPS      15104(DI)(BX*1), Y2
+	VADDPS       15360(DI)(BX*1), Y2, Y2
+	VFNMADD231PS all_40000000<>+0(SB), Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      15104(DI)(BX*1), Y4
+	VSUBPS       15104(DI)(BX*1), Y1, Y3
+	VFMADD132PS  14336(DI)(BX*1), Y2, Y3
+	VFMSUB132PS  14336(DI)(BX*1), Y2, Y4
+	VMULPS       Y0, Y1, Y1
+	VADDPS       Y1, Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VADDPS       Y3, Y3, Y3
+	VFMADD231PS  Y4, Y4, Y3
+	VCMPPS       $0x11, all_00000000<>+0(SB), Y3, Y0
+	VANDNPS      Y3, Y0, Y3
+	VSQRTPS      Y3, Y3
+	VADDPS       Y3, Y4, Y4
+	VDIVPS       Y4, Y1, Y1
+	VMOVAPS      all_3f800000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVAPS      all_00000000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      Y1, 15616(DI)(BX*1)
+	VANDPS       13056(DI)(BX*1), Y0, Y0
+	VMOVMSKPS    Y0, R9
+	POPCNTL      R9, R9
+	ADDQ         R9, clamped+128(FP)
+	ADDQ         $0x20, BX
+	CMPQ         BX, R8
+	JL           stage_8
+	XORQ         BX, BX
 
-slots_8_done:
-	VMOVUPS 224(SP), Y0
-	VXORPS  Y7, Y7, Y7
-	VPXOR   Y5, Y5, Y5
-	MOVQ    R8, R11
-	IMUL3Q  $0x20, R11, R11
-	LEAQ    448(SP)(R11*1), R11
-	MOVQ    R8, R12
-	TESTQ   R12, R12
-	JZ      slots_9_done
+stage_9:
+	VMOVUPS      15616(DI)(BX*1), Y0
+	VMOVUPS      14336(DI)(BX*1), Y1
+	VDIVPS       13568(DI)(BX*1), Y1, Y1
+	VMOVAPS      all_3f800000<>+0(SB), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMULPS       Y0, Y2, Y3
+	VMOVUPS      15104(DI)(BX*1), Y4
+	VADDPS       15360(DI)(BX*1), Y4, Y4
+	VFNMADD231PS all_40000000<>+0(SB), Y1, Y4
+	VMOVAPS      Y1, Y5
+	VFMADD231PS  Y4, Y3, Y5
+	VMULPS       Y0, Y0, Y4
+	VMULPS       Y1, Y4, Y6
+	VFMADD231PS  15104(DI)(BX*1), Y3, Y6
+	VMULPS       15360(DI)(BX*1), Y4, Y6
+	VMULPS       Y2, Y2, Y4
+	VFMADD231PS  15104(DI)(BX*1), Y4, Y6
+	VADDPS       Y1, Y1, Y4
+	VFMADD231PS  Y4, Y3, Y6
+	VDIVPS       Y5, Y1, Y1
+	VMULPS       Y1, Y6, Y6
+	VMULPS       Y1, Y6, Y6
+	VMOVUPS      Y6, 15872(DI)(BX*1)
+	VMULPS       13568(DI)(BX*1), Y0, Y0
+	VADDPS       13312(DI)(BX*1), Y0, Y0
+	VMOVUPS      13056(DI)(BX*1), Y1
+	MOVQ         y_base+48(FP), R9
+	ADDQ         DX, R9
+	MOVQ         BX, R10
+	SHRQ         $0x02, R10
+	MOVQ         SI, R11
+	SUBQ         R10, R11
+	VMOVD        R11, X2
+	VPBROADCASTD X2, Y2
+	VPCMPGTD     lanes<>+0(SB), Y2, Y2
+	VMASKMOVPS   (R9)(BX*1), Y2, Y2
+	VBLENDVPS    Y1, Y0, Y2, Y0
+	MOVQ         x_base+0(FP), R9
+	ADDQ         DX, R9
+	MOVQ         BX, R10
+	SHRQ         $0x02, R10
+	MOVQ         SI, R11
+	SUBQ         R10, R11
+	CMPQ         R11, $0x08
+	JL           some_10
+	VMOVUPS      Y0, (R9)(BX*1)
+	JMP          stored_11
 
-slots_9:
-	VMOVUPS     (R11), Y6
-	VPCMPGTD    Y5, Y0, Y8
-	VPCMPEQD    Y5, Y0, Y9
-	VANDPS      288(SP), Y8, Y8
-	VANDPS      384(SP), Y9, Y9
-	VORPS       Y9, Y8, Y8
-	VPADDD      all_00000001<>+0(SB), Y5, Y5
-	VFMADD231PS Y8, Y6, Y7
-	ADDQ        $0x20, R11
-	DECQ        R12
-	JNZ         slots_9
+some_10:
+	VMOVD        R11, X1
+	VPBROADCASTD X1, Y1
+	VPCMPGTD     lanes<>+0(SB), Y1, Y1
+	VMASKMOVPS   Y0, Y1, (R9)(BX*1)
 
-slots_9_done:
-	VMOVUPS      96(SP), Y6
-	VMULPS       Y6, Y7, Y7
-	VBROADCASTSS free+160(FP), Y5
-	VDIVPS       Y5, Y7, Y7
-	VPXOR        Y5, Y5, Y5
-	MOVQ         R8, R11
-	IMUL3Q       $0x20, R11, R11
-	LEAQ         448(SP)(R11*1), R11
-	MOVQ         R8, R12
-	TESTQ        R12, R12
-	JZ           slots_10_done
-
-slots_10:
-	VPCMPGTD Y5, Y0, Y8
-	VPCMPEQD Y5, Y0, Y9
-	VANDPS   288(SP), Y8, Y8
-	VANDPS   384(SP), Y9, Y9
-	VORPS    Y9, Y8, Y8
-	VPADDD   all_00000001<>+0(SB), Y5, Y5
-	VSUBPS   Y7, Y8, Y8
-	VMULPS   (R11), Y8, Y8
-	VMULPS   Y6, Y8, Y8
-	VMOVUPS  Y8, (R11)
-	ADDQ     $0x20, R11
-	DECQ     R12
-	JNZ      slots_10
-
-slots_10_done:
-	VMOVUPS 224(SP), Y0
-	VPXOR   Y5, Y5, Y5
-	VMOVUPS all_00000001<>+0(SB), Y6
-	LEAQ    -1(R8), R11
-	MOVQ    R8, R12
-	IMUL3Q  $0x40, R12, R12
-	LEAQ    448(SP)(R12*1), R12
-	TESTQ   R11, R11
-	JZ      slots_11_done
-
-slots_11:
-	VPCMPEQD Y5, Y0, Y7
-	VANDPS   192(SP), Y7, Y7
-	VPADDD   Y6, Y5, Y5
-	VPCMPEQD Y5, Y0, Y8
-	VANDPS   160(SP), Y8, Y8
-	VORPS    Y8, Y7, Y7
-	VMOVUPS  Y7, (R12)
-	ADDQ     $0x20, R12
-	DECQ     R11
-	JNZ      slots_11
-
-slots_11_done:
-	LEAQ    448(SP), R11
-	MOVQ    $0x0000000000000008, R12
-	CMPQ    R9, R12
-	CMOVQLT R9, R12
-
-lane:
-	MOVQ R11, R13
-	MOVQ R10, R14
-
-parameter:
-	MOVL (R13), R15
-	MOVL R15, (CX)
-	ADDQ $0x20, R13
-	ADDQ $0x04, CX
-	DECQ R14
-	JNZ  parameter
-	ADDQ $0x04, R11
-	DECQ R12
-	JNZ  lane
-	ADDQ $0x20, AX
-	ADDQ $0x20, DX
+stored_11:
 	ADDQ $0x20, BX
-	ADDQ $0x20, SI
-	MOVQ R10, R11
-	SHLQ $0x05, R11
-	ADDQ R11, DI
-	SUBQ $0x08, R9
-	JMP  elements
+	CMPQ BX, R8
+	JL   stage_9
+	XORQ BX, BX
 
-end:
+stage_12:
+	VMOVUPS     15872(DI)(BX*1), Y0
+	VCMPPS      $0x11, all_00800000<>+0(SB), Y0, Y1
+	VMULPS      all_4b000000<>+0(SB), Y0, Y2
+	VBLENDVPS   Y1, Y2, Y0, Y2
+	VPSUBD      all_3f3504f3<>+0(SB), Y2, Y3
+	VPSRAD      $0x17, Y3, Y3
+	VPSLLD      $0x17, Y3, Y4
+	VPSUBD      Y4, Y2, Y2
+	VCVTDQ2PS   Y3, Y3
+	VMOVAPS     all_3f800000<>+0(SB), Y4
+	VSUBPS      Y4, Y2, Y2
+	VANDPS      all_41b80000<>+0(SB), Y1, Y1
+	VSUBPS      Y1, Y3, Y3
+	VMOVAPS     all_3db2f83a<>+0(SB), Y1
+	VMOVAPS     Y1, Y1
+	VMOVAPS     all_be1282cb<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_3e18be57<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_be29ae16<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_3e4c69d0<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_be800254<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_3eaaab78<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_befffffd<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMULPS      Y2, Y1, Y1
+	VFMADD213PS Y2, Y2, Y1
+	VMOVAPS     all_3f317218<>+0(SB), Y2
+	VFMADD231PS Y2, Y3, Y1
+	VCMPPS      $0x11, all_00000000<>+0(SB), Y0, Y2
+	VORPS       Y2, Y1, Y1
+	VCMPPS      $0x00, all_00000000<>+0(SB), Y0, Y2
+	VBLENDVPS   Y2, all_ff800000<>+0(SB), Y1, Y1
+	VCMPPS      $0x15, all_7f800000<>+0(SB), Y0, Y2
+	VBLENDVPS   Y2, Y0, Y1, Y1
+	VXORPS      all_80000000<>+0(SB), Y1, Y1
+	VANDPS      13056(DI)(BX*1), Y1, Y1
+	MOVQ        logSlope_base+24(FP), R9
+	ADDQ        DX, R9
+	MOVQ        BX, R10
+	SHRQ        $0x02, R10
+	MOVQ        SI, R11
+	SUBQ        R10, R11
+	CMPQ        R11, $0x08
+	JL          some_13
+	VMOVUPS     Y1, (R9)(BX*1)
+	JMP         stored_14
+
+some_13:
+	VMOVD        R11, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMASKMOVPS   Y1, Y0, (R9)(BX*1)
+
+stored_14:
+	ADDQ $0x20, BX
+	CMPQ BX, R8
+	JL   stage_12
+	ADDQ R8, DX
+	SHRQ $0x02, R8
+	SUBQ R8, SI
+	JNZ  group
 	VZEROUPPER
 	RET
+
+// func backwardAVX2(gx []float32, gparams []float32, gy []float32, gl []float32, x []float32, params []float32, bins int, bound float32, floor float32, free float32, group int)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·backwardAVX2(SB), $18528-176
+	MOVQ bins+144(FP), AX
+	MOVQ x_len+104(FP), SI
+	LEAQ -1(AX)(AX*2), CX
+	XORQ DX, DX
+	LEAQ 64(SP), DI
+	ADDQ $0x1f, DI
+	ANDQ $-32, DI
+
+group:
+	MOVQ    group+168(FP), R8
+	SHLQ    $0x03, R8
+	CMPQ    R8, SI
+	CMOVQGT SI, R8
+	SHLQ    $0x02, R8
+	XORQ    BX, BX
+
+stage_1:
+	MOVQ    BX, R9
+	SHRQ    $0x02, R9
+	MOVQ    SI, R11
+	SUBQ    R9, R11
+	LEAQ    (DX)(BX*1), R9
+	IMULQ   CX, R9
+	MOVQ    params_base+120(FP), R10
+	ADDQ    R10, R9
+	MOVQ    R9, (SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x01
+	CMOVQGT R10, R9
+	MOVQ    R9, 8(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x02
+	CMOVQGT R10, R9
+	MOVQ    R9, 16(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x03
+	CMOVQGT R10, R9
+	MOVQ    R9, 24(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x04
+	CMOVQGT R10, R9
+	MOVQ    R9, 32(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x05
+	CMOVQGT R10, R9
+	MOVQ    R9, 40(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x06
+	CMOVQGT R10, R9
+	MOVQ    R9, 48(SP)
+	LEAQ    (R9)(CX*4), R10
+	CMPQ    R11, $0x07
+	CMOVQGT R10, R9
+	MOVQ    R9, 56(SP)
+	LEAQ    (AX)(AX*2), R9
+	IMULQ   BX, R9
+	LEAQ    (DI), R10
+	ADDQ    R9, R10
+	XORQ    R9, R9
+	MOVQ    CX, R11
+	SHLQ    $0x02, R11
+	SUBQ    $0x10, R11
+
+columns_2:
+	MOVQ           (SP), R12
+	VBROADCASTF128 (R12)(R9*1), Y0
+	MOVQ           32(SP), R12
+	VINSERTF128    $0x01, (R12)(R9*1), Y0, Y0
+	MOVQ           8(SP), R12
+	VBROADCASTF128 (R12)(R9*1), Y1
+	MOVQ           40(SP), R12
+	VINSERTF128    $0x01, (R12)(R9*1), Y1, Y1
+	MOVQ           16(SP), R12
+	VBROADCASTF128 (R12)(R9*1), Y2
+	MOVQ           48(SP), R12
+	VINSERTF128    $0x01, (R12)(R9*1), Y2, Y2
+	MOVQ           24(SP), R12
+	VBROADCASTF128 (R12)(R9*1), Y3
+	MOVQ           56(SP), R12
+	VINSERTF128    $0x01, (R12)(R9*1), Y3, Y3
+	VUNPCKLPS      Y1, Y0, Y4
+	VUNPCKHPS      Y1, Y0, Y0
+	VUNPCKLPS      Y3, Y2, Y1
+	VUNPCKHPS      Y3, Y2, Y3
+	VUNPCKLPD      Y1, Y4, Y2
+	VUNPCKHPD      Y1, Y4, Y1
+	VUNPCKLPD      Y3, Y0, Y4
+	VUNPCKHPD      Y3, Y0, Y0
+	VMOVUPS        Y2, (R10)(R9*8)
+	VMOVUPS        Y1, 32(R10)(R9*8)
+	VMOVUPS        Y4, 64(R10)(R9*8)
+	VMOVUPS        Y0, 96(R10)(R9*8)
+	CMPQ           R9, R11
+	JE             columns_done_3
+	ADDQ           $0x10, R9
+	CMPQ           R9, R11
+	CMOVQGT        R11, R9
+	JMP            columns_2
+
+columns_done_3:
+	VMOVAPS all_ff800000<>+0(SB), Y0
+	VMOVAPS all_ff800000<>+0(SB), Y1
+	LEAQ    (AX)(AX*2), R9
+	IMULQ   BX, R9
+	LEAQ    (DI), R10
+	ADDQ    R9, R10
+	MOVQ    AX, R11
+	MOVQ    AX, R9
+	SHLQ    $0x05, R9
+
+bin_4:
+	VMAXPS (R10), Y0, Y0
+	VMAXPS (R10)(R9*1), Y1, Y1
+	ADDQ   $0x20, R10
+	SUBQ   $0x01, R11
+	JNZ    bin_4
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	LEAQ   (AX)(AX*2), R9
+	IMULQ  BX, R9
+	LEAQ   (DI), R10
+	ADDQ   R9, R10
+	MOVQ   AX, R11
+	MOVQ   AX, R9
+	SHLQ   $0x05, R9
+
+bin_5:
+	VMOVUPS      (R10), Y4
+	VSUBPS       Y0, Y4, Y4
+	VMOVUPS      (R10)(R9*1), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMOVAPS      all_c2ae0000<>+0(SB), Y6
+	VMAXPS       Y4, Y6, Y4
+	VMAXPS       Y5, Y6, Y5
+	VMOVAPS      all_4138aa3b<>+0(SB), Y6
+	VMOVAPS      all_4b400000<>+0(SB), Y10
+	VMOVAPS      Y6, Y7
+	VFMADD213PS  Y10, Y4, Y7
+	VMOVAPS      Y6, Y8
+	VFMADD213PS  Y10, Y5, Y8
+	VSUBPS       Y10, Y7, Y9
+	VSUBPS       Y10, Y8, Y10
+	VFMSUB231PS  Y6, Y4, Y9
+	VFMSUB231PS  Y6, Y5, Y10
+	VMOVAPS      all_34257060<>+0(SB), Y6
+	VFMADD231PS  Y6, Y4, Y9
+	VFMADD231PS  Y6, Y5, Y10
+	VMOVAPS      all_38e34868<>+0(SB), Y5
+	VMOVAPS      Y5, Y4
+	VMOVAPS      Y5, Y5
+	VMOVAPS      all_3b760611<>+0(SB), Y6
+	VFMADD213PS  Y6, Y9, Y4
+	VFMADD213PS  Y6, Y10, Y5
+	VMOVAPS      all_3db17219<>+0(SB), Y6
+	VFMADD213PS  Y6, Y9, Y4
+	VFMADD213PS  Y6, Y10, Y5
+	VMULPS       Y9, Y4, Y4
+	VMULPS       Y10, Y5, Y5
+	VPERMPS      eighths<>+0(SB), Y7, Y6
+	VPERMPS      eighths<>+0(SB), Y8, Y9
+	VPSLLD       $0x14, Y7, Y7
+	VPSLLD       $0x14, Y8, Y8
+	VPADDD       Y7, Y6, Y6
+	VPADDD       Y8, Y9, Y9
+	VFMADD213PS  Y6, Y6, Y4
+	VFMADD213PS  Y9, Y9, Y5
+	VMOVUPS      Y4, (R10)
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      Y5, (R10)(R9*1)
+	VADDPS       Y5, Y3, Y3
+	ADDQ         $0x20, R10
+	SUBQ         $0x01, R11
+	JNZ          bin_5
+	VBROADCASTSS free+160(FP), Y0
+	VDIVPS       Y2, Y0, Y0
+	VMOVUPS      Y0, 12288(DI)(BX*1)
+	VBROADCASTSS free+160(FP), Y0
+	VDIVPS       Y3, Y0, Y0
+	VMOVUPS      Y0, 12544(DI)(BX*1)
+	MOVQ         x_base+96(FP), R9
+	ADDQ         DX, R9
+	MOVQ         BX, R10
+	SHRQ         $0x02, R10
+	MOVQ         SI, R11
+	SUBQ         R10, R11
+	VMOVD        R11, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMASKMOVPS   (R9)(BX*1), Y0, Y0
+	VBROADCASTSS bound+152(FP), Y1
+	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
+	VCMPPS       $0x1d, Y2, Y1, Y2
+	MOVQ         BX, R9
+	SHRQ         $0x02, R9
+	MOVQ         SI, R10
+	SUBQ         R9, R10
+	VMOVD        R10, X3
+	VPBROADCASTD X3, Y3
+	VPCMPGTD     lanes<>+0(SB), Y3, Y3
+	VANDPS       Y3, Y2, Y2
+	VMINPS       Y1, Y0, Y0
+	VXORPS       all_80000000<>+0(SB), Y1, Y1
+	VMAXPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 12800(DI)(BX*1)
+	VMOVUPS      Y2, 13056(DI)(BX*1)
+	VBROADCASTSS floor+156(FP), Y9
+	VXORPS       Y8, Y8, Y8
+	LEAQ         (AX)(AX*2), R9
+	IMULQ        BX, R9
+	LEAQ         (DI), R10
+	ADDQ         R9, R10
+	MOVQ         CX, R9
+	SHLQ         $0x05, R9
+	VMOVUPS      Y8, (R10)(R9*1)
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y6, Y6, Y6
+	VBROADCASTSS bound+152(FP), Y4
+	VXORPS       all_80000000<>+0(SB), Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y7, Y7, Y7
+	VBROADCASTSS bound+152(FP), Y5
+	VXORPS       all_80000000<>+0(SB), Y5, Y5
+	LEAQ         -1(AX), R9
+	VMOVD        R9, X10
+	VPBROADCASTD X10, Y10
+	LEAQ         (AX)(AX*2), R9
+	IMULQ        BX, R9
+	LEAQ         (DI), R10
+	ADDQ         R9, R10
+	MOVQ         AX, R11
+	MOVQ         AX, R9
+	SHLQ         $0x05, R9
+
+bin_6:
+	VCMPPS      $0x1e, 12800(DI)(BX*1), Y4, Y11
+	VPADDD      Y11, Y10, Y10
+	VBLENDVPS   Y11, Y0, Y4, Y0
+	VMOVUPS     (R10), Y12
+	VFMADD132PS 12288(DI)(BX*1), Y9, Y12
+	VBLENDVPS   Y11, Y2, Y12, Y2
+	VADDPS      Y12, Y4, Y4
+	VBLENDVPS   Y11, Y1, Y5, Y1
+	VMOVUPS     (R10)(R9*1), Y12
+	VFMADD132PS 12544(DI)(BX*1), Y9, Y12
+	VBLENDVPS   Y11, Y3, Y12, Y3
+	VADDPS      Y12, Y5, Y5
+	VBLENDVPS   Y11, Y6, Y8, Y6
+	VMOVUPS     (R10)(R9*2), Y8
+	VBLENDVPS   Y11, Y7, Y8, Y7
+	ADDQ        $0x20, R10
+	SUBQ        $0x01, R11
+	JNZ         bin_6
+	VMOVUPS     Y0, 13312(DI)(BX*1)
+	VMOVUPS     Y2, 13568(DI)(BX*1)
+	VMOVUPS     Y6, 13824(DI)(BX*1)
+	VMOVUPS     Y1, 14080(DI)(BX*1)
+	VMOVUPS     Y3, 14336(DI)(BX*1)
+	VMOVUPS     Y7, 14592(DI)(BX*1)
+	VMOVUPS     Y10, 14848(DI)(BX*1)
+	ADDQ        $0x20, BX
+	CMPQ        BX, R8
+	JL          stage_1
+	XORQ        BX, BX
+
+stage_7:
+	VMOVUPS     13824(DI)(BX*1), Y0
+	VMOVUPS     14592(DI)(BX*1), Y1
+	VMOVAPS     all_3f0a2c8f<>+0(SB), Y2
+	VADDPS      Y0, Y2, Y0
+	VADDPS      Y1, Y2, Y1
+	VORPS       all_80000000<>+0(SB), Y0, Y2
+	VORPS       all_80000000<>+0(SB), Y1, Y3
+	VMOVAPS     all_c2d00000<>+0(SB), Y4
+	VMAXPS      Y2, Y4, Y2
+	VMAXPS      Y3, Y4, Y3
+	VMOVAPS     all_4138aa3b<>+0(SB), Y4
+	VMOVAPS     all_4b400000<>+0(SB), Y8
+	VMOVAPS     Y4, Y5
+	VFMADD213PS Y8, Y2, Y5
+	VMOVAPS     Y4, Y6
+	VFMADD213PS Y8, Y3, Y6
+	VSUBPS      Y8, Y5, Y7
+	VSUBPS      Y8, Y6, Y8
+	VFMSUB231PS Y4, Y2, Y7
+	VFMSUB231PS Y4, Y3, Y8
+	VMOVAPS     all_34257060<>+0(SB), Y4
+	VFMADD231PS Y4, Y2, Y7
+	VFMADD231PS Y4, Y3, Y8
+	VMOVAPS     all_38e34868<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVAPS     Y3, Y3
+	VMOVAPS     all_3b760611<>+0(SB), Y4
+	VFMADD213PS Y4, Y7, Y2
+	VFMADD213PS Y4, Y8, Y3
+	VMOVAPS     all_3db17219<>+0(SB), Y4
+	VFMADD213PS Y4, Y7, Y2
+	VFMADD213PS Y4, Y8, Y3
+	VMULPS      Y7, Y2, Y2
+	VMULPS      Y8, Y3, Y3
+	VPSRAD      $0x04, Y5, Y4
+	VPSLLD      $0x03, Y4, Y7
+	VPSUBD      Y7, Y5, Y5
+	VPSRAD      $0x04, Y6, Y7
+	VPSLLD      $0x03, Y7, Y8
+	VPSUBD      Y8, Y6, Y6
+	VPERMPS     eighths<>+0(SB), Y5, Y8
+	VPERMPS     eighths<>+0(SB), Y6, Y9
+	VPSLLD      $0x14, Y5, Y5
+	VPSLLD      $0x14, Y6, Y6
+	VPADDD      Y5, Y8, Y8
+	VPADDD      Y6, Y9, Y9
+	VFMADD213PS Y8, Y8, Y2
+	VFMADD213PS Y9, Y9, Y3
+	VPSLLD      $0x17, Y4, Y4
+	VPSLLD      $0x17, Y7, Y7
+	VMOVAPS     all_3f800000<>+0(SB), Y5
+	VPADDD      Y4, Y5, Y4
+	VPADDD      Y7, Y5, Y7
+	VMULPS      Y4, Y2, Y2
+	VMULPS      Y7, Y3, Y3
+	VCMPPS      $0x1e, all_3ed413cd<>+0(SB), Y2, Y4
+	VMOVAPS     all_3f000000<>+0(SB), Y5
+	VFMSUB213PS Y5, Y2, Y5
+	VBLENDVPS   Y4, Y5, Y2, Y2
+	VCMPPS      $0x1e, all_3ed413cd<>+0(SB), Y3, Y5
+	VMOVAPS     all_3f000000<>+0(SB), Y6
+	VFMSUB213PS Y6, Y3, Y6
+	VBLENDVPS   Y5, Y6, Y3, Y3
+	VMOVAPS     all_3db2f83a<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VMOVAPS     Y7, Y7
+	VMOVAPS     all_be1282cb<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_3e18be57<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_be29ae16<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_3e4c69d0<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_be800254<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_3eaaab78<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_befffffd<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMULPS      Y2, Y6, Y6
+	VMULPS      Y3, Y7, Y7
+	VFMADD213PS Y2, Y2, Y6
+	VFMADD213PS Y3, Y3, Y7
+	VANDPS      all_3f317218<>+0(SB), Y4, Y4
+	VADDPS      Y4, Y6, Y6
+	VMAXPS      all_00000000<>+0(SB), Y0, Y0
+	VADDPS      Y0, Y6, Y6
+	VANDPS      all_3f317218<>+0(SB), Y5, Y5
+	VADDPS      Y5, Y7, Y7
+	VMAXPS      all_00000000<>+0(SB), Y1, Y0
+	VADDPS      Y0, Y7, Y7
+	VADDPS      all_3a83126f<>+0(SB), Y6, Y6
+	VMOVUPS     Y6, 15104(DI)(BX*1)
+	VADDPS      all_3a83126f<>+0(SB), Y7, Y7
+	VMOVUPS     Y7, 15360(DI)(BX*1)
+	ADDQ        $0x20, BX
+	CMPQ        BX, R8
+	JL          stage_7
+	XORQ        BX, BX
+
+stage_8:
+	VMOVUPS     13824(DI)(BX*1), Y0
+	VMOVUPS     14592(DI)(BX*1), Y1
+	VMOVAPS     all_3f0a2c8f<>+0(SB), Y2
+	VADDPS      Y0, Y2, Y0
+	VADDPS      Y1, Y2, Y1
+	VMOVAPS     all_41900000<>+0(SB), Y2
+	VMINPS      Y0, Y2, Y0
+	VMINPS      Y1, Y2, Y1
+	VMOVAPS     all_c2d00000<>+0(SB), Y2
+	VMAXPS      Y0, Y2, Y0
+	VMAXPS      Y1, Y2, Y1
+	VMOVAPS     all_4138aa3b<>+0(SB), Y2
+	VMOVAPS     all_4b4000f8<>+0(SB), Y6
+	VMOVAPS     Y2, Y3
+	VFMADD213PS Y6, Y0, Y3
+	VMOVAPS     Y2, Y4
+	VFMADD213PS Y6, Y1, Y4
+	VSUBPS      Y6, Y3, Y5
+	VSUBPS      Y6, Y4, Y6
+	VFMSUB231PS Y2, Y0, Y5
+	VFMSUB231PS Y2, Y1, Y6
+	VMOVAPS     all_34257060<>+0(SB), Y2
+	VFMADD231PS Y2, Y0, Y5
+	VFMADD231PS Y2, Y1, Y6
+	VMOVAPS     all_38e34868<>+0(SB), Y1
+	VMOVAPS     Y1, Y0
+	VMOVAPS     Y1, Y1
+	VMOVAPS     all_3b760611<>+0(SB), Y2
+	VFMADD213PS Y2, Y5, Y0
+	VFMADD213PS Y2, Y6, Y1
+	VMOVAPS     all_3db17219<>+0(SB), Y2
+	VFMADD213PS Y2, Y5, Y0
+	VFMADD213PS Y2, Y6, Y1
+	VMULPS      Y5, Y0, Y0
+	VMULPS      Y6, Y1, Y1
+	VPERMPS     eighths<>+0(SB), Y3, Y2
+	VPERMPS     eighths<>+0(SB), Y4, Y5
+	VPSLLD      $0x14, Y3, Y3
+	VPSLLD      $0x14, Y4, Y4
+	VPADDD      Y3, Y2, Y2
+	VPADDD      Y4, Y5, Y5
+	VFMADD213PS Y2, Y2, Y0
+	VFMADD213PS Y5, Y5, Y1
+	VMOVAPS     all_4f000000<>+0(SB), Y2
+	VADDPS      Y2, Y0, Y3
+	VDIVPS      Y3, Y0, Y0
+	VADDPS      Y2, Y1, Y2
+	VDIVPS      Y2, Y1, Y1
+	VMOVUPS     Y0, 15616(DI)(BX*1)
+	VMOVUPS     Y1, 15872(DI)(BX*1)
+	ADDQ        $0x20, BX
+	CMPQ        BX, R8
+	JL          stage_8
+	XORQ        BX, BX
+
+stage_9:
+	MOVQ         gy_base+48(FP), R9
+	ADDQ         DX, R9
+	MOVQ         BX, R10
+	SHRQ         $0x02, R10
+	MOVQ         SI, R11
+	SUBQ         R10, R11
+	VMOVD        R11, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMASKMOVPS   (R9)(BX*1), Y0, Y0
+	MOVQ         gl_base+72(FP), R9
+	ADDQ         DX, R9
+	MOVQ         BX, R10
+	SHRQ         $0x02, R10
+	MOVQ         SI, R11
+	SUBQ         R10, R11
+	VMOVD        R11, X1
+	VPBROADCASTD X1, Y1
+	VPCMPGTD     lanes<>+0(SB), Y1, Y1
+	VMASKMOVPS   (R9)(BX*1), Y1, Y1
+	VANDPS       13056(DI)(BX*1), Y0, Y0
+	VANDPS       13056(DI)(BX*1), Y1, Y1
+	VMOVUPS      Y0, 16128(DI)(BX*1)
+	VMOVUPS      Y1, 16384(DI)(BX*1)
+	VMOVUPS      12800(DI)(BX*1), Y0
+	VSUBPS       13312(DI)(BX*1), Y0, Y0
+	VDIVPS       13568(DI)(BX*1), Y0, Y0
+	VMOVAPS      all_3f800000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVAPS      all_00000000<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      Y0, 16640(DI)(BX*1)
+	VMOVUPS      16640(DI)(BX*1), Y0
+	VMOVUPS      16384(DI)(BX*1), Y1
+	VMOVUPS      14336(DI)(BX*1), Y2
+	VDIVPS       13568(DI)(BX*1), Y2, Y2
+	VMOVAPS      all_3f800000<>+0(SB), Y3
+	VSUBPS       Y0, Y3, Y3
+	VMULPS       Y0, Y3, Y4
+	VMOVUPS      15104(DI)(BX*1), Y5
+	VADDPS       15360(DI)(BX*1), Y5, Y5
+	VFNMADD231PS all_40000000<>+0(SB), Y2, Y5
+	VMOVAPS      Y2, Y6
+	VFMADD231PS  Y5, Y4, Y6
+	VMULPS       Y0, Y0, Y7
+	VMULPS       Y2, Y7, Y8
+	VFMADD231PS  15104(DI)(BX*1), Y4, Y8
+	VMULPS       15360(DI)(BX*1), Y7, Y9
+	VMULPS       Y3, Y3, Y7
+	VFMADD231PS  15104(DI)(BX*1), Y7, Y9
+	VADDPS       Y2, Y2, Y7
+	VFMADD231PS  Y7, Y4, Y9
+	VMOVUPS      16128(DI)(BX*1), Y7
+	VDIVPS       Y6, Y7, Y7
+	VMULPS       Y8, Y7, Y10
+	VMOVUPS      Y10, 16896(DI)(BX*1)
+	VMULPS       14336(DI)(BX*1), Y7, Y7
+	VADDPS       Y1, Y1, Y10
+	VFMADD231PS  Y7, Y8, Y10
+	VDIVPS       Y6, Y10, Y10
+	VXORPS       all_80000000<>+0(SB), Y10, Y10
+	VDIVPS       Y9, Y1, Y11
+	VMULPS       Y3, Y3, Y8
+	VMULPS       Y11, Y8, Y8
+	VADDPS       Y7, Y10, Y9
+	VFMADD213PS  Y8, Y4, Y9
+	VMOVUPS      Y9, 17152(DI)(BX*1)
+	VMULPS       Y0, Y0, Y8
+	VMULPS       Y11, Y8, Y9
+	VFMADD231PS  Y4, Y10, Y9
+	VMOVUPS      Y9, 17408(DI)(BX*1)
+	VADDPS       Y1, Y1, Y6
+	VDIVPS       Y2, Y6, Y6
+	VFMADD231PS  Y7, Y8, Y6
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y4, Y4, Y4
+	VFNMADD231PS Y10, Y4, Y6
+	VFMADD231PS  Y11, Y4, Y6
+	VSUBPS       Y0, Y3, Y8
+	VMULPS       Y8, Y2, Y9
+	VFMADD231PS  15360(DI)(BX*1), Y0, Y9
+	VFNMADD231PS 15104(DI)(BX*1), Y3, Y9
+	VADDPS       Y9, Y9, Y9
+	VMULPS       Y11, Y9, Y4
+	VMULPS       Y8, Y5, Y5
+	VFMADD231PS  Y10, Y5, Y4
+	VMULPS       15104(DI)(BX*1), Y8, Y8
+	VADDPS       Y2, Y2, Y9
+	VFMADD231PS  Y9, Y0, Y8
+	VFMADD231PS  Y7, Y8, Y4
+	VMOVUPS      all_bf800000<>+0(SB), Y1
+	VDIVPS       13568(DI)(BX*1), Y1, Y1
+	VMULPS       Y4, Y0, Y3
+	VFMADD231PS  Y6, Y2, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 17664(DI)(BX*1)
+	VMULPS       Y1, Y4, Y4
+	VMOVUPS      Y4, 17920(DI)(BX*1)
+	VMOVUPS      16896(DI)(BX*1), Y0
+	VFNMADD231PS Y1, Y6, Y0
+	VMOVUPS      Y0, 18176(DI)(BX*1)
+	VMOVUPS      17920(DI)(BX*1), Y0
+	VXORPS       all_80000000<>+0(SB), Y0, Y0
+	VMOVUPS      13056(DI)(BX*1), Y1
+	MOVQ         gy_base+48(FP), R9
+	ADDQ         DX, R9
+	MOVQ         BX, R10
+	SHRQ         $0x02, R10
+	MOVQ         SI, R11
+	SUBQ         R10, R11
+	VMOVD        R11, X2
+	VPBROADCASTD X2, Y2
+	VPCMPGTD     lanes<>+0(SB), Y2, Y2
+	VMASKMOVPS   (R9)(BX*1), Y2, Y2
+	VBLENDVPS    Y1, Y0, Y2, Y0
+	MOVQ         gx_base+0(FP), R9
+	ADDQ         DX, R9
+	MOVQ         BX, R10
+	SHRQ         $0x02, R10
+	MOVQ         SI, R11
+	SUBQ         R10, R11
+	CMPQ         R11, $0x08
+	JL           some_10
+	VMOVUPS      Y0, (R9)(BX*1)
+	JMP          stored_11
+
+some_10:
+	VMOVD        R11, X1
+	VPBROADCASTD X1, Y1
+	VPCMPGTD     lanes<>+0(SB), Y1, Y1
+	VMASKMOVPS   Y0, Y1, (R9)(BX*1)
+
+stored_11:
+	ADDQ $0x20, BX
+	CMPQ BX, R8
+	JL   stage_9
+	XORQ BX, BX
+
+stage_12:
+	VMOVUPS      15616(DI)(BX*1), Y0
+	VMULPS       17152(DI)(BX*1), Y0, Y0
+	VMOVUPS      Y0, 17152(DI)(BX*1)
+	VMOVUPS      15872(DI)(BX*1), Y0
+	VMULPS       17408(DI)(BX*1), Y0, Y0
+	VMOVUPS      Y0, 17408(DI)(BX*1)
+	VBROADCASTSS floor+156(FP), Y2
+	VCVTDQ2PS    14848(DI)(BX*1), Y1
+	VBROADCASTSS bound+152(FP), Y0
+	VADDPS       13312(DI)(BX*1), Y0, Y0
+	VFNMADD231PS Y1, Y2, Y0
+	VMULPS       17920(DI)(BX*1), Y0, Y0
+	VMOVUPS      13568(DI)(BX*1), Y1
+	VSUBPS       Y2, Y1, Y1
+	VFMADD231PS  17664(DI)(BX*1), Y1, Y0
+	VBROADCASTSS free+160(FP), Y1
+	VDIVPS       Y1, Y0, Y0
+	VMOVUPS      17920(DI)(BX*1), Y1
+	VMOVUPS      17664(DI)(BX*1), Y2
+	VXORPS       Y3, Y3, Y3
+	VSUBPS       Y0, Y1, Y1
+	VMULPS       12288(DI)(BX*1), Y1, Y1
+	VSUBPS       Y0, Y2, Y2
+	VMULPS       12288(DI)(BX*1), Y2, Y2
+	VSUBPS       Y0, Y3, Y3
+	VMULPS       12288(DI)(BX*1), Y3, Y3
+	VBROADCASTSS floor+156(FP), Y5
+	VCVTDQ2PS    14848(DI)(BX*1), Y4
+	VBROADCASTSS bound+152(FP), Y0
+	VADDPS       14080(DI)(BX*1), Y0, Y0
+	VFNMADD231PS Y4, Y5, Y0
+	VMULPS       16128(DI)(BX*1), Y0, Y0
+	VMOVUPS      14336(DI)(BX*1), Y4
+	VSUBPS       Y5, Y4, Y4
+	VFMADD231PS  18176(DI)(BX*1), Y4, Y0
+	VBROADCASTSS free+160(FP), Y4
+	VDIVPS       Y4, Y0, Y0
+	VMOVUPS      16128(DI)(BX*1), Y4
+	VMOVUPS      18176(DI)(BX*1), Y5
+	VXORPS       Y6, Y6, Y6
+	VSUBPS       Y0, Y4, Y4
+	VMULPS       12544(DI)(BX*1), Y4, Y4
+	VSUBPS       Y0, Y5, Y5
+	VMULPS       12544(DI)(BX*1), Y5, Y5
+	VSUBPS       Y0, Y6, Y6
+	VMULPS       12544(DI)(BX*1), Y6, Y6
+	VMOVUPS      14848(DI)(BX*1), Y0
+	VPXOR        Y7, Y7, Y7
+	LEAQ         (AX)(AX*2), R9
+	IMULQ        BX, R9
+	LEAQ         (DI), R10
+	ADDQ         R9, R10
+	MOVQ         AX, R11
+	MOVQ         AX, R9
+	SHLQ         $0x05, R9
+
+bin_13:
+	VPCMPGTD  Y7, Y0, Y8
+	VPCMPEQD  Y7, Y0, Y9
+	VBLENDVPS Y8, Y1, Y3, Y10
+	VBLENDVPS Y9, Y2, Y10, Y10
+	VMULPS    (R10), Y10, Y10
+	VMOVUPS   Y10, (R10)
+	VBLENDVPS Y8, Y4, Y6, Y8
+	VBLENDVPS Y9, Y5, Y8, Y8
+	VMULPS    (R10)(R9*1), Y8, Y8
+	VMOVUPS   Y8, (R10)(R9*1)
+	VANDPS    17408(DI)(BX*1), Y9, Y9
+	VPADDD    all_00000001<>+0(SB), Y7, Y7
+	VPCMPEQD  Y7, Y0, Y8
+	VANDPS    17152(DI)(BX*1), Y8, Y8
+	VORPS     Y9, Y8, Y8
+	VMOVUPS   Y8, (R10)(R9*2)
+	ADDQ      $0x20, R10
+	SUBQ      $0x01, R11
+	JNZ       bin_13
+	MOVQ      BX, R9
+	SHRQ      $0x02, R9
+	MOVQ      SI, R11
+	SUBQ      R9, R11
+	LEAQ      (DX)(BX*1), R9
+	IMULQ     CX, R9
+	MOVQ      gparams_base+24(FP), R10
+	ADDQ      R10, R9
+	MOVQ      R9, (SP)
+	LEAQ      (R9)(CX*4), R10
+	CMPQ      R11, $0x01
+	CMOVQGT   R10, R9
+	MOVQ      R9, 8(SP)
+	LEAQ      (R9)(CX*4), R10
+	CMPQ      R11, $0x02
+	CMOVQGT   R10, R9
+	MOVQ      R9, 16(SP)
+	LEAQ      (R9)(CX*4), R10
+	CMPQ      R11, $0x03
+	CMOVQGT   R10, R9
+	MOVQ      R9, 24(SP)
+	LEAQ      (R9)(CX*4), R10
+	CMPQ      R11, $0x04
+	CMOVQGT   R10, R9
+	MOVQ      R9, 32(SP)
+	LEAQ      (R9)(CX*4), R10
+	CMPQ      R11, $0x05
+	CMOVQGT   R10, R9
+	MOVQ      R9, 40(SP)
+	LEAQ      (R9)(CX*4), R10
+	CMPQ      R11, $0x06
+	CMOVQGT   R10, R9
+	MOVQ      R9, 48(SP)
+	LEAQ      (R9)(CX*4), R10
+	CMPQ      R11, $0x07
+	CMOVQGT   R10, R9
+	MOVQ      R9, 56(SP)
+	LEAQ      (AX)(AX*2), R9
+	IMULQ     BX, R9
+	LEAQ      (DI), R10
+	ADDQ      R9, R10
+	XORQ      R9, R9
+	MOVQ      CX, R11
+	SHLQ      $0x02, R11
+	SUBQ      $0x10, R11
+
+columns_14:
+	VMOVUPS      (R10)(R9*8), Y0
+	VMOVUPS      32(R10)(R9*8), Y1
+	VMOVUPS      64(R10)(R9*8), Y2
+	VMOVUPS      96(R10)(R9*8), Y3
+	VUNPCKLPS    Y1, Y0, Y4
+	VUNPCKHPS    Y1, Y0, Y0
+	VUNPCKLPS    Y3, Y2, Y1
+	VUNPCKHPS    Y3, Y2, Y3
+	VUNPCKLPD    Y1, Y4, Y2
+	VUNPCKHPD    Y1, Y4, Y1
+	VUNPCKLPD    Y3, Y0, Y4
+	VUNPCKHPD    Y3, Y0, Y0
+	MOVQ         56(SP), R12
+	VEXTRACTF128 $0x01, Y0, (R12)(R9*1)
+	MOVQ         48(SP), R12
+	VEXTRACTF128 $0x01, Y4, (R12)(R9*1)
+	MOVQ         40(SP), R12
+	VEXTRACTF128 $0x01, Y1, (R12)(R9*1)
+	MOVQ         32(SP), R12
+	VEXTRACTF128 $0x01, Y2, (R12)(R9*1)
+	MOVQ         24(SP), R12
+	VMOVUPS      X0, (R12)(R9*1)
+	MOVQ         16(SP), R12
+	VMOVUPS      X4, (R12)(R9*1)
+	MOVQ         8(SP), R12
+	VMOVUPS      X1, (R12)(R9*1)
+	MOVQ         (SP), R12
+	VMOVUPS      X2, (R12)(R9*1)
+	CMPQ         R9, R11
+	JE           columns_done_15
+	ADDQ         $0x10, R9
+	CMPQ         R9, R11
+	CMOVQGT      R11, R9
+	JMP          columns_14
+
+columns_done_15:
+	ADDQ $0x20, BX
+	CMPQ BX, R8
+	JL   stage_12
+	ADDQ R8, DX
+	SHRQ $0x02, R8
+	SUBQ R8, SI
+	JNZ  group
+	VZEROUPPER
+	RET
+
+DATA all_41900000<>+0(SB)/4, $0x41900000
+DATA all_41900000<>+4(SB)/4, $0x41900000
+DATA all_41900000<>+8(SB)/4, $0x41900000
+DATA all_41900000<>+12(SB)/4, $0x41900000
+DATA all_41900000<>+16(SB)/4, $0x41900000
+DATA all_41900000<>+20(SB)/4, $0x41900000
+DATA all_41900000<>+24(SB)/4, $0x41900000
+DATA all_41900000<>+28(SB)/4, $0x41900000
+GLOBL all_41900000<>(SB), RODATA|NOPTR, $32
+
+DATA all_4b4000f8<>+0(SB)/4, $0x4b4000f8
+DATA all_4b4000f8<>+4(SB)/4, $0x4b4000f8
+DATA all_4b4000f8<>+8(SB)/4, $0x4b4000f8
+DATA all_4b4000f8<>+12(SB)/4, $0x4b4000f8
+DATA all_4b4000f8<>+16(SB)/4, $0x4b4000f8
+DATA all_4b4000f8<>+20(SB)/4, $0x4b4000f8
+DATA all_4b4000f8<>+24(SB)/4, $0x4b4000f8
+DATA all_4b4000f8<>+28(SB)/4, $0x4b4000f8
+GLOBL all_4b4000f8<>(SB), RODATA|NOPTR, $32
+
+DATA all_4f000000<>+0(SB)/4, $0x4f000000
+DATA all_4f000000<>+4(SB)/4, $0x4f000000
+DATA all_4f000000<>+8(SB)/4, $0x4f000000
+DATA all_4f000000<>+12(SB)/4, $0x4f000000
+DATA all_4f000000<>+16(SB)/4, $0x4f000000
+DATA all_4f000000<>+20(SB)/4, $0x4f000000
+DATA all_4f000000<>+24(SB)/4, $0x4f000000
+DATA all_4f000000<>+28(SB)/4, $0x4f000000
+GLOBL all_4f000000<>(SB), RODATA|NOPTR, $32
 
 DATA all_bf800000<>+0(SB)/4, $0xbf800000
 DATA all_bf800000<>+4(SB)/4, $0xbf800000
@@ -1900,3 +2189,13 @@ DATA all_bf800000<>+20(SB)/4, $0xbf800000
 DATA all_bf800000<>+24(SB)/4, $0xbf800000
 DATA all_bf800000<>+28(SB)/4, $0xbf800000
 GLOBL all_bf800000<>(SB), RODATA|NOPTR, $32
+
+DATA all_00000001<>+0(SB)/4, $0x00000001
+DATA all_00000001<>+4(SB)/4, $0x00000001
+DATA all_00000001<>+8(SB)/4, $0x00000001
+DATA all_00000001<>+12(SB)/4, $0x00000001
+DATA all_00000001<>+16(SB)/4, $0x00000001
+DATA all_00000001<>+20(SB)/4, $0x00000001
+DATA all_00000001<>+24(SB)/4, $0x00000001
+DATA all_00000001<>+28(SB)/4, $0x00000001
+GLOBL all_00000001<>(SB), RODATA|NOPTR, $32

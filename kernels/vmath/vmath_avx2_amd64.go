@@ -9,22 +9,42 @@ package vmath
 //go:noescape
 func expAVX2(dst []float32, src []float32)
 
+// expInRegisters computes as expAVX2 does for so many blocks of 32 numbers, but without memory.
+// Benchmarks measure against it.
+func expInRegisters(blocks int)
+
 // logAVX2 is logPure eight at a time.
 //
 //go:noescape
 func logAVX2(dst []float32, src []float32)
+
+// logInRegisters computes as logAVX2 does for so many blocks of 32 numbers, but without memory.
+// Benchmarks measure against it.
+func logInRegisters(blocks int)
 
 // tanhAVX2 is tanhPure eight at a time.
 //
 //go:noescape
 func tanhAVX2(dst []float32, src []float32)
 
+// tanhInRegisters computes as tanhAVX2 does for so many blocks of 32 numbers, but without memory.
+// Benchmarks measure against it.
+func tanhInRegisters(blocks int)
+
 // sigmoidAVX2 is sigmoidPure eight at a time.
 //
 //go:noescape
 func sigmoidAVX2(dst []float32, src []float32)
 
+// sigmoidInRegisters computes as sigmoidAVX2 does for so many blocks of 32 numbers, but without memory.
+// Benchmarks measure against it.
+func sigmoidInRegisters(blocks int)
+
 // softplusAVX2 is softplusPure eight at a time.
 //
 //go:noescape
 func softplusAVX2(dst []float32, src []float32)
+
+// softplusInRegisters computes as softplusAVX2 does for so many blocks of 16 numbers, but without memory.
+// Benchmarks measure against it.
+func softplusInRegisters(blocks int)

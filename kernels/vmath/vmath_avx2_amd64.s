@@ -7,110 +7,214 @@
 // func expAVX2(dst []float32, src []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·expAVX2(SB), NOSPLIT, $0-48
-	MOVQ    dst_base+0(FP), AX
-	MOVQ    src_base+24(FP), CX
-	MOVQ    src_len+32(FP), DX
-	SUBQ    $0x08, DX
-	JL      part
-	VMOVAPS all_3f800000<>+0(SB), Y1
-	VMOVAPS all_3fb8aa3b<>+0(SB), Y2
-	VMOVAPS all_4b400000<>+0(SB), Y3
-	VMOVAPS all_3f317200<>+0(SB), Y4
-	VMOVAPS all_35bfbe8e<>+0(SB), Y5
-	VMOVAPS all_3effffff<>+0(SB), Y6
-	VMOVAPS all_3e2aaa5a<>+0(SB), Y7
-	VMOVAPS all_3d2aab7b<>+0(SB), Y8
-	VMOVAPS all_3c09129c<>+0(SB), Y9
-	VMOVAPS all_3ab5cbd1<>+0(SB), Y10
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ src_len+32(FP), DX
+	SUBQ $0x00000020, DX
+	JL   few
 
-whole:
-	VMOVUPS      (CX), Y0
-	VMOVAPS      all_42b20000<>+0(SB), Y11
-	VMINPS       Y0, Y11, Y11
-	VMOVAPS      all_c2d00000<>+0(SB), Y0
-	VMAXPS       Y11, Y0, Y0
-	VMOVAPS      Y2, Y11
-	VFMADD213PS  Y3, Y0, Y11
-	VSUBPS       Y3, Y11, Y12
-	VFNMADD231PS Y4, Y12, Y0
-	VFNMADD231PS Y5, Y12, Y0
-	VMOVAPS      Y10, Y13
-	VFMADD213PS  Y9, Y0, Y13
-	VFMADD213PS  Y8, Y0, Y13
-	VFMADD213PS  Y7, Y0, Y13
-	VFMADD213PS  Y6, Y0, Y13
-	VFMADD213PS  Y1, Y0, Y13
-	VFMADD213PS  Y1, Y0, Y13
-	VPSRAD       $0x01, Y11, Y12
-	VPSUBD       Y12, Y11, Y11
-	VPSLLD       $0x17, Y12, Y12
-	VPADDD       Y1, Y12, Y12
-	VPSLLD       $0x17, Y11, Y11
-	VPADDD       Y1, Y11, Y11
-	VMULPS       Y12, Y13, Y13
-	VMULPS       Y11, Y13, Y13
-	VMOVUPS      Y13, (AX)
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, AX
-	SUBQ         $0x08, DX
-	JGE          whole
+block:
+	VMOVUPS     (CX), Y0
+	VMOVUPS     32(CX), Y1
+	VMOVUPS     64(CX), Y2
+	VMOVUPS     96(CX), Y3
+	VMOVAPS     all_7fffffff<>+0(SB), Y4
+	VANDPS      Y4, Y0, Y5
+	VANDPS      Y4, Y1, Y6
+	VPMAXSD     Y6, Y5, Y5
+	VANDPS      Y4, Y2, Y6
+	VPMAXSD     Y6, Y5, Y5
+	VANDPS      Y4, Y3, Y4
+	VPMAXSD     Y4, Y5, Y5
+	VPCMPGTD    all_42ae0000<>+0(SB), Y5, Y5
+	VMOVMSKPS   Y5, BX
+	TESTL       BX, BX
+	JNZ         few
+	VMOVAPS     all_4138aa3b<>+0(SB), Y4
+	VMOVAPS     all_4b400000<>+0(SB), Y12
+	VMOVAPS     Y4, Y5
+	VFMADD213PS Y12, Y0, Y5
+	VMOVAPS     Y4, Y6
+	VFMADD213PS Y12, Y1, Y6
+	VMOVAPS     Y4, Y7
+	VFMADD213PS Y12, Y2, Y7
+	VMOVAPS     Y4, Y8
+	VFMADD213PS Y12, Y3, Y8
+	VSUBPS      Y12, Y5, Y9
+	VSUBPS      Y12, Y6, Y10
+	VSUBPS      Y12, Y7, Y11
+	VSUBPS      Y12, Y8, Y12
+	VFMSUB231PS Y4, Y0, Y9
+	VFMSUB231PS Y4, Y1, Y10
+	VFMSUB231PS Y4, Y2, Y11
+	VFMSUB231PS Y4, Y3, Y12
+	VMOVAPS     all_34257060<>+0(SB), Y4
+	VFMADD231PS Y4, Y0, Y9
+	VFMADD231PS Y4, Y1, Y10
+	VFMADD231PS Y4, Y2, Y11
+	VFMADD231PS Y4, Y3, Y12
+	VMOVAPS     all_38e34868<>+0(SB), Y3
+	VMOVAPS     Y3, Y0
+	VMOVAPS     Y3, Y1
+	VMOVAPS     Y3, Y2
+	VMOVAPS     Y3, Y3
+	VMOVAPS     all_3b760611<>+0(SB), Y4
+	VFMADD213PS Y4, Y9, Y0
+	VFMADD213PS Y4, Y10, Y1
+	VFMADD213PS Y4, Y11, Y2
+	VFMADD213PS Y4, Y12, Y3
+	VMOVAPS     all_3db17219<>+0(SB), Y4
+	VFMADD213PS Y4, Y9, Y0
+	VFMADD213PS Y4, Y10, Y1
+	VFMADD213PS Y4, Y11, Y2
+	VFMADD213PS Y4, Y12, Y3
+	VMULPS      Y9, Y0, Y0
+	VMULPS      Y10, Y1, Y1
+	VMULPS      Y11, Y2, Y2
+	VMULPS      Y12, Y3, Y3
+	VPERMPS     eighths<>+0(SB), Y5, Y4
+	VPERMPS     eighths<>+0(SB), Y6, Y9
+	VPERMPS     eighths<>+0(SB), Y7, Y10
+	VPERMPS     eighths<>+0(SB), Y8, Y11
+	VPSLLD      $0x14, Y5, Y5
+	VPSLLD      $0x14, Y6, Y6
+	VPSLLD      $0x14, Y7, Y7
+	VPSLLD      $0x14, Y8, Y8
+	VPADDD      Y5, Y4, Y4
+	VPADDD      Y6, Y9, Y9
+	VPADDD      Y7, Y10, Y10
+	VPADDD      Y8, Y11, Y11
+	VFMADD213PS Y4, Y4, Y0
+	VFMADD213PS Y9, Y9, Y1
+	VFMADD213PS Y10, Y10, Y2
+	VFMADD213PS Y11, Y11, Y3
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     Y1, 32(AX)
+	VMOVUPS     Y2, 64(AX)
+	VMOVUPS     Y3, 96(AX)
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, DX
+	JGE         block
+
+few:
+	ADDQ $0x00000018, DX
+	JL   part
+
+one:
+	VMOVUPS     (CX), Y0
+	VMOVAPS     all_42b20000<>+0(SB), Y1
+	VMINPS      Y0, Y1, Y0
+	VMOVAPS     all_c2d00000<>+0(SB), Y1
+	VMAXPS      Y0, Y1, Y0
+	VMOVAPS     all_4138aa3b<>+0(SB), Y1
+	VMOVAPS     all_4b400000<>+0(SB), Y3
+	VMOVAPS     Y1, Y2
+	VFMADD213PS Y3, Y0, Y2
+	VSUBPS      Y3, Y2, Y3
+	VFMSUB231PS Y1, Y0, Y3
+	VMOVAPS     all_34257060<>+0(SB), Y1
+	VFMADD231PS Y1, Y0, Y3
+	VMOVAPS     all_38e34868<>+0(SB), Y0
+	VMOVAPS     Y0, Y0
+	VMOVAPS     all_3b760611<>+0(SB), Y1
+	VFMADD213PS Y1, Y3, Y0
+	VMOVAPS     all_3db17219<>+0(SB), Y1
+	VFMADD213PS Y1, Y3, Y0
+	VMULPS      Y3, Y0, Y0
+	VPSRAD      $0x04, Y2, Y1
+	VPSLLD      $0x03, Y1, Y3
+	VPSUBD      Y3, Y2, Y2
+	VPERMPS     eighths<>+0(SB), Y2, Y3
+	VPSLLD      $0x14, Y2, Y2
+	VPADDD      Y2, Y3, Y3
+	VFMADD213PS Y3, Y3, Y0
+	VPSLLD      $0x17, Y1, Y1
+	VMOVAPS     all_3f800000<>+0(SB), Y2
+	VPADDD      Y1, Y2, Y1
+	VMULPS      Y1, Y0, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, DX
+	JL          part
+	CMPQ        DX, $0x00000018
+	JL          one
+	SUBQ        $0x00000018, DX
+	JMP         block
 
 part:
-	ADDQ         $0x08, DX
+	ADDQ         $0x00000008, DX
 	JZ           end
 	VMOVD        DX, X0
-	VPBROADCASTD X0, Y1
-	VPCMPGTD     lanes<>+0(SB), Y1, Y1
-	VMASKMOVPS   (CX), Y1, Y0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMASKMOVPS   (CX), Y0, Y1
 	VMOVAPS      all_42b20000<>+0(SB), Y2
-	VMINPS       Y0, Y2, Y2
-	VMOVAPS      all_c2d00000<>+0(SB), Y0
-	VMAXPS       Y2, Y0, Y0
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y2
-	VFMADD213PS  all_4b400000<>+0(SB), Y0, Y2
-	VSUBPS       all_4b400000<>+0(SB), Y2, Y3
-	VFNMADD231PS all_3f317200<>+0(SB), Y3, Y0
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y3, Y0
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y4
-	VFMADD213PS  all_3c09129c<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3effffff<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
-	VFMADD213PS  all_3f800000<>+0(SB), Y0, Y4
-	VPSRAD       $0x01, Y2, Y3
-	VPSUBD       Y3, Y2, Y2
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       all_3f800000<>+0(SB), Y3, Y3
+	VMINPS       Y1, Y2, Y1
+	VMOVAPS      all_c2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVAPS      all_4138aa3b<>+0(SB), Y2
+	VMOVAPS      all_4b400000<>+0(SB), Y4
+	VMOVAPS      Y2, Y3
+	VFMADD213PS  Y4, Y1, Y3
+	VSUBPS       Y4, Y3, Y4
+	VFMSUB231PS  Y2, Y1, Y4
+	VMOVAPS      all_34257060<>+0(SB), Y2
+	VFMADD231PS  Y2, Y1, Y4
+	VMOVAPS      all_38e34868<>+0(SB), Y1
+	VMOVAPS      Y1, Y1
+	VMOVAPS      all_3b760611<>+0(SB), Y2
+	VFMADD213PS  Y2, Y4, Y1
+	VMOVAPS      all_3db17219<>+0(SB), Y2
+	VFMADD213PS  Y2, Y4, Y1
+	VMULPS       Y4, Y1, Y1
+	VPSRAD       $0x04, Y3, Y2
+	VPSLLD       $0x03, Y2, Y4
+	VPSUBD       Y4, Y3, Y3
+	VPERMPS      eighths<>+0(SB), Y3, Y4
+	VPSLLD       $0x14, Y3, Y3
+	VPADDD       Y3, Y4, Y4
+	VFMADD213PS  Y4, Y4, Y1
 	VPSLLD       $0x17, Y2, Y2
-	VPADDD       all_3f800000<>+0(SB), Y2, Y2
-	VMULPS       Y3, Y4, Y4
-	VMULPS       Y2, Y4, Y4
-	VMASKMOVPS   Y4, Y1, (AX)
+	VMOVAPS      all_3f800000<>+0(SB), Y3
+	VPADDD       Y2, Y3, Y2
+	VMULPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)
 
 end:
 	VZEROUPPER
 	RET
 
-DATA all_3f800000<>+0(SB)/4, $0x3f800000
-DATA all_3f800000<>+4(SB)/4, $0x3f800000
-DATA all_3f800000<>+8(SB)/4, $0x3f800000
-DATA all_3f800000<>+12(SB)/4, $0x3f800000
-DATA all_3f800000<>+16(SB)/4, $0x3f800000
-DATA all_3f800000<>+20(SB)/4, $0x3f800000
-DATA all_3f800000<>+24(SB)/4, $0x3f800000
-DATA all_3f800000<>+28(SB)/4, $0x3f800000
-GLOBL all_3f800000<>(SB), RODATA|NOPTR, $32
+DATA all_42ae0000<>+0(SB)/4, $0x42ae0000
+DATA all_42ae0000<>+4(SB)/4, $0x42ae0000
+DATA all_42ae0000<>+8(SB)/4, $0x42ae0000
+DATA all_42ae0000<>+12(SB)/4, $0x42ae0000
+DATA all_42ae0000<>+16(SB)/4, $0x42ae0000
+DATA all_42ae0000<>+20(SB)/4, $0x42ae0000
+DATA all_42ae0000<>+24(SB)/4, $0x42ae0000
+DATA all_42ae0000<>+28(SB)/4, $0x42ae0000
+GLOBL all_42ae0000<>(SB), RODATA|NOPTR, $32
 
-DATA all_3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
-DATA all_3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
-GLOBL all_3fb8aa3b<>(SB), RODATA|NOPTR, $32
+DATA all_7fffffff<>+0(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+4(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+8(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+12(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+16(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+20(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+24(SB)/4, $0x7fffffff
+DATA all_7fffffff<>+28(SB)/4, $0x7fffffff
+GLOBL all_7fffffff<>(SB), RODATA|NOPTR, $32
+
+DATA all_4138aa3b<>+0(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+4(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+8(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+12(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+16(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+20(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+24(SB)/4, $0x4138aa3b
+DATA all_4138aa3b<>+28(SB)/4, $0x4138aa3b
+GLOBL all_4138aa3b<>(SB), RODATA|NOPTR, $32
 
 DATA all_4b400000<>+0(SB)/4, $0x4b400000
 DATA all_4b400000<>+4(SB)/4, $0x4b400000
@@ -122,75 +226,55 @@ DATA all_4b400000<>+24(SB)/4, $0x4b400000
 DATA all_4b400000<>+28(SB)/4, $0x4b400000
 GLOBL all_4b400000<>(SB), RODATA|NOPTR, $32
 
-DATA all_3f317200<>+0(SB)/4, $0x3f317200
-DATA all_3f317200<>+4(SB)/4, $0x3f317200
-DATA all_3f317200<>+8(SB)/4, $0x3f317200
-DATA all_3f317200<>+12(SB)/4, $0x3f317200
-DATA all_3f317200<>+16(SB)/4, $0x3f317200
-DATA all_3f317200<>+20(SB)/4, $0x3f317200
-DATA all_3f317200<>+24(SB)/4, $0x3f317200
-DATA all_3f317200<>+28(SB)/4, $0x3f317200
-GLOBL all_3f317200<>(SB), RODATA|NOPTR, $32
+DATA all_34257060<>+0(SB)/4, $0x34257060
+DATA all_34257060<>+4(SB)/4, $0x34257060
+DATA all_34257060<>+8(SB)/4, $0x34257060
+DATA all_34257060<>+12(SB)/4, $0x34257060
+DATA all_34257060<>+16(SB)/4, $0x34257060
+DATA all_34257060<>+20(SB)/4, $0x34257060
+DATA all_34257060<>+24(SB)/4, $0x34257060
+DATA all_34257060<>+28(SB)/4, $0x34257060
+GLOBL all_34257060<>(SB), RODATA|NOPTR, $32
 
-DATA all_35bfbe8e<>+0(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+4(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+8(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+12(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+16(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+20(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+24(SB)/4, $0x35bfbe8e
-DATA all_35bfbe8e<>+28(SB)/4, $0x35bfbe8e
-GLOBL all_35bfbe8e<>(SB), RODATA|NOPTR, $32
+DATA all_3db17219<>+0(SB)/4, $0x3db17219
+DATA all_3db17219<>+4(SB)/4, $0x3db17219
+DATA all_3db17219<>+8(SB)/4, $0x3db17219
+DATA all_3db17219<>+12(SB)/4, $0x3db17219
+DATA all_3db17219<>+16(SB)/4, $0x3db17219
+DATA all_3db17219<>+20(SB)/4, $0x3db17219
+DATA all_3db17219<>+24(SB)/4, $0x3db17219
+DATA all_3db17219<>+28(SB)/4, $0x3db17219
+GLOBL all_3db17219<>(SB), RODATA|NOPTR, $32
 
-DATA all_3effffff<>+0(SB)/4, $0x3effffff
-DATA all_3effffff<>+4(SB)/4, $0x3effffff
-DATA all_3effffff<>+8(SB)/4, $0x3effffff
-DATA all_3effffff<>+12(SB)/4, $0x3effffff
-DATA all_3effffff<>+16(SB)/4, $0x3effffff
-DATA all_3effffff<>+20(SB)/4, $0x3effffff
-DATA all_3effffff<>+24(SB)/4, $0x3effffff
-DATA all_3effffff<>+28(SB)/4, $0x3effffff
-GLOBL all_3effffff<>(SB), RODATA|NOPTR, $32
+DATA all_3b760611<>+0(SB)/4, $0x3b760611
+DATA all_3b760611<>+4(SB)/4, $0x3b760611
+DATA all_3b760611<>+8(SB)/4, $0x3b760611
+DATA all_3b760611<>+12(SB)/4, $0x3b760611
+DATA all_3b760611<>+16(SB)/4, $0x3b760611
+DATA all_3b760611<>+20(SB)/4, $0x3b760611
+DATA all_3b760611<>+24(SB)/4, $0x3b760611
+DATA all_3b760611<>+28(SB)/4, $0x3b760611
+GLOBL all_3b760611<>(SB), RODATA|NOPTR, $32
 
-DATA all_3e2aaa5a<>+0(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+4(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+8(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+12(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+16(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+20(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+24(SB)/4, $0x3e2aaa5a
-DATA all_3e2aaa5a<>+28(SB)/4, $0x3e2aaa5a
-GLOBL all_3e2aaa5a<>(SB), RODATA|NOPTR, $32
+DATA all_38e34868<>+0(SB)/4, $0x38e34868
+DATA all_38e34868<>+4(SB)/4, $0x38e34868
+DATA all_38e34868<>+8(SB)/4, $0x38e34868
+DATA all_38e34868<>+12(SB)/4, $0x38e34868
+DATA all_38e34868<>+16(SB)/4, $0x38e34868
+DATA all_38e34868<>+20(SB)/4, $0x38e34868
+DATA all_38e34868<>+24(SB)/4, $0x38e34868
+DATA all_38e34868<>+28(SB)/4, $0x38e34868
+GLOBL all_38e34868<>(SB), RODATA|NOPTR, $32
 
-DATA all_3d2aab7b<>+0(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+4(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+8(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+12(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+16(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+20(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+24(SB)/4, $0x3d2aab7b
-DATA all_3d2aab7b<>+28(SB)/4, $0x3d2aab7b
-GLOBL all_3d2aab7b<>(SB), RODATA|NOPTR, $32
-
-DATA all_3c09129c<>+0(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+4(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+8(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+12(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+16(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+20(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+24(SB)/4, $0x3c09129c
-DATA all_3c09129c<>+28(SB)/4, $0x3c09129c
-GLOBL all_3c09129c<>(SB), RODATA|NOPTR, $32
-
-DATA all_3ab5cbd1<>+0(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+4(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+8(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+12(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+16(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+20(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+24(SB)/4, $0x3ab5cbd1
-DATA all_3ab5cbd1<>+28(SB)/4, $0x3ab5cbd1
-GLOBL all_3ab5cbd1<>(SB), RODATA|NOPTR, $32
+DATA eighths<>+0(SB)/4, $0x3f800000
+DATA eighths<>+4(SB)/4, $0x3f7b95c2
+DATA eighths<>+8(SB)/4, $0x3f7837f0
+DATA eighths<>+12(SB)/4, $0x3f75fed7
+DATA eighths<>+16(SB)/4, $0x3f7504f3
+DATA eighths<>+20(SB)/4, $0x3f75672a
+DATA eighths<>+24(SB)/4, $0x3f7744fd
+DATA eighths<>+28(SB)/4, $0x3f7ac0c7
+GLOBL eighths<>(SB), RODATA|NOPTR, $32
 
 DATA all_42b20000<>+0(SB)/4, $0x42b20000
 DATA all_42b20000<>+4(SB)/4, $0x42b20000
@@ -212,6 +296,16 @@ DATA all_c2d00000<>+24(SB)/4, $0xc2d00000
 DATA all_c2d00000<>+28(SB)/4, $0xc2d00000
 GLOBL all_c2d00000<>(SB), RODATA|NOPTR, $32
 
+DATA all_3f800000<>+0(SB)/4, $0x3f800000
+DATA all_3f800000<>+4(SB)/4, $0x3f800000
+DATA all_3f800000<>+8(SB)/4, $0x3f800000
+DATA all_3f800000<>+12(SB)/4, $0x3f800000
+DATA all_3f800000<>+16(SB)/4, $0x3f800000
+DATA all_3f800000<>+20(SB)/4, $0x3f800000
+DATA all_3f800000<>+24(SB)/4, $0x3f800000
+DATA all_3f800000<>+28(SB)/4, $0x3f800000
+GLOBL all_3f800000<>(SB), RODATA|NOPTR, $32
+
 DATA lanes<>+0(SB)/4, $0x00000000
 DATA lanes<>+4(SB)/4, $0x00000001
 DATA lanes<>+8(SB)/4, $0x00000002
@@ -222,111 +316,341 @@ DATA lanes<>+24(SB)/4, $0x00000006
 DATA lanes<>+28(SB)/4, $0x00000007
 GLOBL lanes<>(SB), RODATA|NOPTR, $32
 
+// func expInRegisters(blocks int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·expInRegisters(SB), NOSPLIT, $0-8
+	MOVQ    blocks+0(FP), AX
+	VMOVAPS all_3f800000<>+0(SB), Y0
+
+block:
+	VMOVAPS     Y0, Y1
+	VMOVAPS     Y0, Y2
+	VMOVAPS     Y0, Y3
+	VMOVAPS     Y0, Y4
+	VMOVAPS     all_7fffffff<>+0(SB), Y5
+	VANDPS      Y5, Y1, Y6
+	VANDPS      Y5, Y2, Y7
+	VPMAXSD     Y7, Y6, Y6
+	VANDPS      Y5, Y3, Y7
+	VPMAXSD     Y7, Y6, Y6
+	VANDPS      Y5, Y4, Y5
+	VPMAXSD     Y5, Y6, Y6
+	VPCMPGTD    all_42ae0000<>+0(SB), Y6, Y6
+	VMOVMSKPS   Y6, CX
+	TESTL       CX, CX
+	JNZ         few
+	VMOVAPS     all_4138aa3b<>+0(SB), Y5
+	VMOVAPS     all_4b400000<>+0(SB), Y13
+	VMOVAPS     Y5, Y6
+	VFMADD213PS Y13, Y1, Y6
+	VMOVAPS     Y5, Y7
+	VFMADD213PS Y13, Y2, Y7
+	VMOVAPS     Y5, Y8
+	VFMADD213PS Y13, Y3, Y8
+	VMOVAPS     Y5, Y9
+	VFMADD213PS Y13, Y4, Y9
+	VSUBPS      Y13, Y6, Y10
+	VSUBPS      Y13, Y7, Y11
+	VSUBPS      Y13, Y8, Y12
+	VSUBPS      Y13, Y9, Y13
+	VFMSUB231PS Y5, Y1, Y10
+	VFMSUB231PS Y5, Y2, Y11
+	VFMSUB231PS Y5, Y3, Y12
+	VFMSUB231PS Y5, Y4, Y13
+	VMOVAPS     all_34257060<>+0(SB), Y5
+	VFMADD231PS Y5, Y1, Y10
+	VFMADD231PS Y5, Y2, Y11
+	VFMADD231PS Y5, Y3, Y12
+	VFMADD231PS Y5, Y4, Y13
+	VMOVAPS     all_38e34868<>+0(SB), Y4
+	VMOVAPS     Y4, Y1
+	VMOVAPS     Y4, Y2
+	VMOVAPS     Y4, Y3
+	VMOVAPS     Y4, Y4
+	VMOVAPS     all_3b760611<>+0(SB), Y5
+	VFMADD213PS Y5, Y10, Y1
+	VFMADD213PS Y5, Y11, Y2
+	VFMADD213PS Y5, Y12, Y3
+	VFMADD213PS Y5, Y13, Y4
+	VMOVAPS     all_3db17219<>+0(SB), Y5
+	VFMADD213PS Y5, Y10, Y1
+	VFMADD213PS Y5, Y11, Y2
+	VFMADD213PS Y5, Y12, Y3
+	VFMADD213PS Y5, Y13, Y4
+	VMULPS      Y10, Y1, Y1
+	VMULPS      Y11, Y2, Y2
+	VMULPS      Y12, Y3, Y3
+	VMULPS      Y13, Y4, Y4
+	VPERMPS     eighths<>+0(SB), Y6, Y5
+	VPERMPS     eighths<>+0(SB), Y7, Y10
+	VPERMPS     eighths<>+0(SB), Y8, Y11
+	VPERMPS     eighths<>+0(SB), Y9, Y12
+	VPSLLD      $0x14, Y6, Y6
+	VPSLLD      $0x14, Y7, Y7
+	VPSLLD      $0x14, Y8, Y8
+	VPSLLD      $0x14, Y9, Y9
+	VPADDD      Y6, Y5, Y5
+	VPADDD      Y7, Y10, Y10
+	VPADDD      Y8, Y11, Y11
+	VPADDD      Y9, Y12, Y12
+	VFMADD213PS Y5, Y5, Y1
+	VFMADD213PS Y10, Y10, Y2
+	VFMADD213PS Y11, Y11, Y3
+	VFMADD213PS Y12, Y12, Y4
+	SUBQ        $0x00000001, AX
+	JNZ         block
+
+few:
+	VZEROUPPER
+	RET
+
 // func logAVX2(dst []float32, src []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·logAVX2(SB), NOSPLIT, $0-48
-	MOVQ    dst_base+0(FP), AX
-	MOVQ    src_base+24(FP), CX
-	MOVQ    src_len+32(FP), DX
-	SUBQ    $0x08, DX
-	JL      part
-	VMOVAPS all_3f800000<>+0(SB), Y1
-	VMOVAPS all_3f317218<>+0(SB), Y2
-	VMOVAPS all_befffffd<>+0(SB), Y3
-	VMOVAPS all_3eaaab78<>+0(SB), Y4
-	VMOVAPS all_be800254<>+0(SB), Y5
-	VMOVAPS all_3e4c69d0<>+0(SB), Y6
-	VMOVAPS all_be29ae16<>+0(SB), Y7
-	VMOVAPS all_3e18be57<>+0(SB), Y8
-	VMOVAPS all_be1282cb<>+0(SB), Y9
-	VMOVAPS all_3db2f83a<>+0(SB), Y10
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ src_len+32(FP), DX
+	SUBQ $0x00000020, DX
+	JL   few
 
-whole:
+block:
 	VMOVUPS     (CX), Y0
-	VCMPPS      $0x11, all_00800000<>+0(SB), Y0, Y11
-	VMULPS      all_4b000000<>+0(SB), Y0, Y12
-	VBLENDVPS   Y11, Y12, Y0, Y12
-	VANDPS      all_41b80000<>+0(SB), Y11, Y11
-	VPSUBD      all_3f3504f3<>+0(SB), Y12, Y13
-	VPSRAD      $0x17, Y13, Y13
-	VPSLLD      $0x17, Y13, Y14
-	VPSUBD      Y14, Y12, Y12
-	VCVTDQ2PS   Y13, Y13
-	VSUBPS      Y11, Y13, Y13
-	VSUBPS      Y1, Y12, Y12
-	VMOVAPS     Y10, Y11
-	VFMADD213PS Y9, Y12, Y11
-	VFMADD213PS Y8, Y12, Y11
-	VFMADD213PS Y7, Y12, Y11
-	VFMADD213PS Y6, Y12, Y11
-	VFMADD213PS Y5, Y12, Y11
-	VFMADD213PS Y4, Y12, Y11
-	VFMADD213PS Y3, Y12, Y11
-	VMULPS      Y12, Y12, Y14
-	VFMADD213PS Y12, Y14, Y11
-	VFMADD231PS Y2, Y13, Y11
-	VCMPPS      $0x11, all_00000000<>+0(SB), Y0, Y12
-	VORPS       Y12, Y11, Y11
-	VCMPPS      $0x00, all_00000000<>+0(SB), Y0, Y12
-	VBLENDVPS   Y12, all_ff800000<>+0(SB), Y11, Y11
-	VCMPPS      $0x15, all_7f800000<>+0(SB), Y0, Y12
-	VBLENDVPS   Y12, Y0, Y11, Y11
-	VMOVUPS     Y11, (AX)
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, AX
-	SUBQ        $0x08, DX
-	JGE         whole
+	VMOVUPS     32(CX), Y1
+	VMOVUPS     64(CX), Y2
+	VMOVUPS     96(CX), Y3
+	VMOVAPS     all_7f800000<>+0(SB), Y4
+	VPADDD      Y4, Y0, Y5
+	VPADDD      Y4, Y1, Y6
+	VPMAXSD     Y6, Y5, Y5
+	VPADDD      Y4, Y2, Y6
+	VPMAXSD     Y6, Y5, Y5
+	VPADDD      Y4, Y3, Y4
+	VPMAXSD     Y4, Y5, Y5
+	VPCMPGTD    all_feffffff<>+0(SB), Y5, Y5
+	VMOVMSKPS   Y5, BX
+	TESTL       BX, BX
+	JNZ         few
+	VPSUBD      all_3f3504f3<>+0(SB), Y0, Y4
+	VPSRAD      $0x17, Y4, Y4
+	VPSLLD      $0x17, Y4, Y5
+	VPSUBD      Y5, Y0, Y5
+	VPSUBD      all_3f3504f3<>+0(SB), Y1, Y0
+	VPSRAD      $0x17, Y0, Y0
+	VPSLLD      $0x17, Y0, Y6
+	VPSUBD      Y6, Y1, Y6
+	VPSUBD      all_3f3504f3<>+0(SB), Y2, Y1
+	VPSRAD      $0x17, Y1, Y1
+	VPSLLD      $0x17, Y1, Y7
+	VPSUBD      Y7, Y2, Y7
+	VPSUBD      all_3f3504f3<>+0(SB), Y3, Y2
+	VPSRAD      $0x17, Y2, Y2
+	VPSLLD      $0x17, Y2, Y8
+	VPSUBD      Y8, Y3, Y3
+	VCVTDQ2PS   Y4, Y4
+	VCVTDQ2PS   Y0, Y0
+	VCVTDQ2PS   Y1, Y1
+	VCVTDQ2PS   Y2, Y2
+	VMOVAPS     all_3f800000<>+0(SB), Y8
+	VSUBPS      Y8, Y5, Y5
+	VSUBPS      Y8, Y6, Y6
+	VSUBPS      Y8, Y7, Y7
+	VSUBPS      Y8, Y3, Y3
+	VMOVAPS     all_3db2f83a<>+0(SB), Y11
+	VMOVAPS     Y11, Y8
+	VMOVAPS     Y11, Y9
+	VMOVAPS     Y11, Y10
+	VMOVAPS     Y11, Y11
+	VMOVAPS     all_be1282cb<>+0(SB), Y12
+	VFMADD213PS Y12, Y5, Y8
+	VFMADD213PS Y12, Y6, Y9
+	VFMADD213PS Y12, Y7, Y10
+	VFMADD213PS Y12, Y3, Y11
+	VMOVAPS     all_3e18be57<>+0(SB), Y12
+	VFMADD213PS Y12, Y5, Y8
+	VFMADD213PS Y12, Y6, Y9
+	VFMADD213PS Y12, Y7, Y10
+	VFMADD213PS Y12, Y3, Y11
+	VMOVAPS     all_be29ae16<>+0(SB), Y12
+	VFMADD213PS Y12, Y5, Y8
+	VFMADD213PS Y12, Y6, Y9
+	VFMADD213PS Y12, Y7, Y10
+	VFMADD213PS Y12, Y3, Y11
+	VMOVAPS     all_3e4c69d0<>+0(SB), Y12
+	VFMADD213PS Y12, Y5, Y8
+	VFMADD213PS Y12, Y6, Y9
+	VFMADD213PS Y12, Y7, Y10
+	VFMADD213PS Y12, Y3, Y11
+	VMOVAPS     all_be800254<>+0(SB), Y12
+	VFMADD213PS Y12, Y5, Y8
+	VFMADD213PS Y12, Y6, Y9
+	VFMADD213PS Y12, Y7, Y10
+	VFMADD213PS Y12, Y3, Y11
+	VMOVAPS     all_3eaaab78<>+0(SB), Y12
+	VFMADD213PS Y12, Y5, Y8
+	VFMADD213PS Y12, Y6, Y9
+	VFMADD213PS Y12, Y7, Y10
+	VFMADD213PS Y12, Y3, Y11
+	VMOVAPS     all_befffffd<>+0(SB), Y12
+	VFMADD213PS Y12, Y5, Y8
+	VFMADD213PS Y12, Y6, Y9
+	VFMADD213PS Y12, Y7, Y10
+	VFMADD213PS Y12, Y3, Y11
+	VMULPS      Y5, Y8, Y8
+	VMULPS      Y6, Y9, Y9
+	VMULPS      Y7, Y10, Y10
+	VMULPS      Y3, Y11, Y11
+	VFMADD213PS Y5, Y5, Y8
+	VFMADD213PS Y6, Y6, Y9
+	VFMADD213PS Y7, Y7, Y10
+	VFMADD213PS Y3, Y3, Y11
+	VMOVAPS     all_3f317218<>+0(SB), Y3
+	VFMADD231PS Y3, Y4, Y8
+	VFMADD231PS Y3, Y0, Y9
+	VFMADD231PS Y3, Y1, Y10
+	VFMADD231PS Y3, Y2, Y11
+	VMOVUPS     Y8, (AX)
+	VMOVUPS     Y9, 32(AX)
+	VMOVUPS     Y10, 64(AX)
+	VMOVUPS     Y11, 96(AX)
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, DX
+	JGE         block
+
+few:
+	ADDQ $0x00000018, DX
+	JL   part
+
+one:
+	VMOVUPS     (CX), Y0
+	VCMPPS      $0x11, all_00800000<>+0(SB), Y0, Y1
+	VMULPS      all_4b000000<>+0(SB), Y0, Y2
+	VBLENDVPS   Y1, Y2, Y0, Y2
+	VPSUBD      all_3f3504f3<>+0(SB), Y2, Y3
+	VPSRAD      $0x17, Y3, Y3
+	VPSLLD      $0x17, Y3, Y4
+	VPSUBD      Y4, Y2, Y2
+	VCVTDQ2PS   Y3, Y3
+	VMOVAPS     all_3f800000<>+0(SB), Y4
+	VSUBPS      Y4, Y2, Y2
+	VANDPS      all_41b80000<>+0(SB), Y1, Y1
+	VSUBPS      Y1, Y3, Y3
+	VMOVAPS     all_3db2f83a<>+0(SB), Y1
+	VMOVAPS     Y1, Y1
+	VMOVAPS     all_be1282cb<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_3e18be57<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_be29ae16<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_3e4c69d0<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_be800254<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_3eaaab78<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMOVAPS     all_befffffd<>+0(SB), Y4
+	VFMADD213PS Y4, Y2, Y1
+	VMULPS      Y2, Y1, Y1
+	VFMADD213PS Y2, Y2, Y1
+	VMOVAPS     all_3f317218<>+0(SB), Y2
+	VFMADD231PS Y2, Y3, Y1
+	VCMPPS      $0x11, all_00000000<>+0(SB), Y0, Y2
+	VORPS       Y2, Y1, Y1
+	VCMPPS      $0x00, all_00000000<>+0(SB), Y0, Y2
+	VBLENDVPS   Y2, all_ff800000<>+0(SB), Y1, Y1
+	VCMPPS      $0x15, all_7f800000<>+0(SB), Y0, Y2
+	VBLENDVPS   Y2, Y0, Y1, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, DX
+	JL          part
+	CMPQ        DX, $0x00000018
+	JL          one
+	SUBQ        $0x00000018, DX
+	JMP         block
 
 part:
-	ADDQ         $0x08, DX
+	ADDQ         $0x00000008, DX
 	JZ           end
 	VMOVD        DX, X0
-	VPBROADCASTD X0, Y1
-	VPCMPGTD     lanes<>+0(SB), Y1, Y1
-	VMASKMOVPS   (CX), Y1, Y0
-	VCMPPS       $0x11, all_00800000<>+0(SB), Y0, Y2
-	VMULPS       all_4b000000<>+0(SB), Y0, Y3
-	VBLENDVPS    Y2, Y3, Y0, Y3
-	VANDPS       all_41b80000<>+0(SB), Y2, Y2
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMASKMOVPS   (CX), Y0, Y1
+	VCMPPS       $0x11, all_00800000<>+0(SB), Y1, Y2
+	VMULPS       all_4b000000<>+0(SB), Y1, Y3
+	VBLENDVPS    Y2, Y3, Y1, Y3
 	VPSUBD       all_3f3504f3<>+0(SB), Y3, Y4
 	VPSRAD       $0x17, Y4, Y4
 	VPSLLD       $0x17, Y4, Y5
 	VPSUBD       Y5, Y3, Y3
 	VCVTDQ2PS    Y4, Y4
+	VMOVAPS      all_3f800000<>+0(SB), Y5
+	VSUBPS       Y5, Y3, Y3
+	VANDPS       all_41b80000<>+0(SB), Y2, Y2
 	VSUBPS       Y2, Y4, Y4
-	VSUBPS       all_3f800000<>+0(SB), Y3, Y3
 	VMOVAPS      all_3db2f83a<>+0(SB), Y2
-	VFMADD213PS  all_be1282cb<>+0(SB), Y3, Y2
-	VFMADD213PS  all_3e18be57<>+0(SB), Y3, Y2
-	VFMADD213PS  all_be29ae16<>+0(SB), Y3, Y2
-	VFMADD213PS  all_3e4c69d0<>+0(SB), Y3, Y2
-	VFMADD213PS  all_be800254<>+0(SB), Y3, Y2
-	VFMADD213PS  all_3eaaab78<>+0(SB), Y3, Y2
-	VFMADD213PS  all_befffffd<>+0(SB), Y3, Y2
-	VMULPS       Y3, Y3, Y5
-	VFMADD213PS  Y3, Y5, Y2
-	VFMADD231PS  all_3f317218<>+0(SB), Y4, Y2
-	VCMPPS       $0x11, all_00000000<>+0(SB), Y0, Y3
+	VMOVAPS      Y2, Y2
+	VMOVAPS      all_be1282cb<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y2
+	VMOVAPS      all_3e18be57<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y2
+	VMOVAPS      all_be29ae16<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y2
+	VMOVAPS      all_3e4c69d0<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y2
+	VMOVAPS      all_be800254<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y2
+	VMOVAPS      all_3eaaab78<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y2
+	VMOVAPS      all_befffffd<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y2
+	VMULPS       Y3, Y2, Y2
+	VFMADD213PS  Y3, Y3, Y2
+	VMOVAPS      all_3f317218<>+0(SB), Y3
+	VFMADD231PS  Y3, Y4, Y2
+	VCMPPS       $0x11, all_00000000<>+0(SB), Y1, Y3
 	VORPS        Y3, Y2, Y2
-	VCMPPS       $0x00, all_00000000<>+0(SB), Y0, Y3
+	VCMPPS       $0x00, all_00000000<>+0(SB), Y1, Y3
 	VBLENDVPS    Y3, all_ff800000<>+0(SB), Y2, Y2
-	VCMPPS       $0x15, all_7f800000<>+0(SB), Y0, Y3
-	VBLENDVPS    Y3, Y0, Y2, Y2
-	VMASKMOVPS   Y2, Y1, (AX)
+	VCMPPS       $0x15, all_7f800000<>+0(SB), Y1, Y3
+	VBLENDVPS    Y3, Y1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (AX)
 
 end:
 	VZEROUPPER
 	RET
 
-DATA all_3f317218<>+0(SB)/4, $0x3f317218
-DATA all_3f317218<>+4(SB)/4, $0x3f317218
-DATA all_3f317218<>+8(SB)/4, $0x3f317218
-DATA all_3f317218<>+12(SB)/4, $0x3f317218
-DATA all_3f317218<>+16(SB)/4, $0x3f317218
-DATA all_3f317218<>+20(SB)/4, $0x3f317218
-DATA all_3f317218<>+24(SB)/4, $0x3f317218
-DATA all_3f317218<>+28(SB)/4, $0x3f317218
-GLOBL all_3f317218<>(SB), RODATA|NOPTR, $32
+DATA all_feffffff<>+0(SB)/4, $0xfeffffff
+DATA all_feffffff<>+4(SB)/4, $0xfeffffff
+DATA all_feffffff<>+8(SB)/4, $0xfeffffff
+DATA all_feffffff<>+12(SB)/4, $0xfeffffff
+DATA all_feffffff<>+16(SB)/4, $0xfeffffff
+DATA all_feffffff<>+20(SB)/4, $0xfeffffff
+DATA all_feffffff<>+24(SB)/4, $0xfeffffff
+DATA all_feffffff<>+28(SB)/4, $0xfeffffff
+GLOBL all_feffffff<>(SB), RODATA|NOPTR, $32
+
+DATA all_7f800000<>+0(SB)/4, $0x7f800000
+DATA all_7f800000<>+4(SB)/4, $0x7f800000
+DATA all_7f800000<>+8(SB)/4, $0x7f800000
+DATA all_7f800000<>+12(SB)/4, $0x7f800000
+DATA all_7f800000<>+16(SB)/4, $0x7f800000
+DATA all_7f800000<>+20(SB)/4, $0x7f800000
+DATA all_7f800000<>+24(SB)/4, $0x7f800000
+DATA all_7f800000<>+28(SB)/4, $0x7f800000
+GLOBL all_7f800000<>(SB), RODATA|NOPTR, $32
+
+DATA all_3f3504f3<>+0(SB)/4, $0x3f3504f3
+DATA all_3f3504f3<>+4(SB)/4, $0x3f3504f3
+DATA all_3f3504f3<>+8(SB)/4, $0x3f3504f3
+DATA all_3f3504f3<>+12(SB)/4, $0x3f3504f3
+DATA all_3f3504f3<>+16(SB)/4, $0x3f3504f3
+DATA all_3f3504f3<>+20(SB)/4, $0x3f3504f3
+DATA all_3f3504f3<>+24(SB)/4, $0x3f3504f3
+DATA all_3f3504f3<>+28(SB)/4, $0x3f3504f3
+GLOBL all_3f3504f3<>(SB), RODATA|NOPTR, $32
 
 DATA all_befffffd<>+0(SB)/4, $0xbefffffd
 DATA all_befffffd<>+4(SB)/4, $0xbefffffd
@@ -408,6 +732,16 @@ DATA all_3db2f83a<>+24(SB)/4, $0x3db2f83a
 DATA all_3db2f83a<>+28(SB)/4, $0x3db2f83a
 GLOBL all_3db2f83a<>(SB), RODATA|NOPTR, $32
 
+DATA all_3f317218<>+0(SB)/4, $0x3f317218
+DATA all_3f317218<>+4(SB)/4, $0x3f317218
+DATA all_3f317218<>+8(SB)/4, $0x3f317218
+DATA all_3f317218<>+12(SB)/4, $0x3f317218
+DATA all_3f317218<>+16(SB)/4, $0x3f317218
+DATA all_3f317218<>+20(SB)/4, $0x3f317218
+DATA all_3f317218<>+24(SB)/4, $0x3f317218
+DATA all_3f317218<>+28(SB)/4, $0x3f317218
+GLOBL all_3f317218<>(SB), RODATA|NOPTR, $32
+
 DATA all_00800000<>+0(SB)/4, $0x00800000
 DATA all_00800000<>+4(SB)/4, $0x00800000
 DATA all_00800000<>+8(SB)/4, $0x00800000
@@ -438,16 +772,6 @@ DATA all_41b80000<>+24(SB)/4, $0x41b80000
 DATA all_41b80000<>+28(SB)/4, $0x41b80000
 GLOBL all_41b80000<>(SB), RODATA|NOPTR, $32
 
-DATA all_3f3504f3<>+0(SB)/4, $0x3f3504f3
-DATA all_3f3504f3<>+4(SB)/4, $0x3f3504f3
-DATA all_3f3504f3<>+8(SB)/4, $0x3f3504f3
-DATA all_3f3504f3<>+12(SB)/4, $0x3f3504f3
-DATA all_3f3504f3<>+16(SB)/4, $0x3f3504f3
-DATA all_3f3504f3<>+20(SB)/4, $0x3f3504f3
-DATA all_3f3504f3<>+24(SB)/4, $0x3f3504f3
-DATA all_3f3504f3<>+28(SB)/4, $0x3f3504f3
-GLOBL all_3f3504f3<>(SB), RODATA|NOPTR, $32
-
 DATA all_00000000<>+0(SB)/4, $0x00000000
 DATA all_00000000<>+4(SB)/4, $0x00000000
 DATA all_00000000<>+8(SB)/4, $0x00000000
@@ -468,111 +792,339 @@ DATA all_ff800000<>+24(SB)/4, $0xff800000
 DATA all_ff800000<>+28(SB)/4, $0xff800000
 GLOBL all_ff800000<>(SB), RODATA|NOPTR, $32
 
-DATA all_7f800000<>+0(SB)/4, $0x7f800000
-DATA all_7f800000<>+4(SB)/4, $0x7f800000
-DATA all_7f800000<>+8(SB)/4, $0x7f800000
-DATA all_7f800000<>+12(SB)/4, $0x7f800000
-DATA all_7f800000<>+16(SB)/4, $0x7f800000
-DATA all_7f800000<>+20(SB)/4, $0x7f800000
-DATA all_7f800000<>+24(SB)/4, $0x7f800000
-DATA all_7f800000<>+28(SB)/4, $0x7f800000
-GLOBL all_7f800000<>(SB), RODATA|NOPTR, $32
+// func logInRegisters(blocks int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·logInRegisters(SB), NOSPLIT, $0-8
+	MOVQ    blocks+0(FP), AX
+	VMOVAPS all_3f800000<>+0(SB), Y0
+
+block:
+	VMOVAPS     Y0, Y1
+	VMOVAPS     Y0, Y2
+	VMOVAPS     Y0, Y3
+	VMOVAPS     Y0, Y4
+	VMOVAPS     all_7f800000<>+0(SB), Y5
+	VPADDD      Y5, Y1, Y6
+	VPADDD      Y5, Y2, Y7
+	VPMAXSD     Y7, Y6, Y6
+	VPADDD      Y5, Y3, Y7
+	VPMAXSD     Y7, Y6, Y6
+	VPADDD      Y5, Y4, Y5
+	VPMAXSD     Y5, Y6, Y6
+	VPCMPGTD    all_feffffff<>+0(SB), Y6, Y6
+	VMOVMSKPS   Y6, CX
+	TESTL       CX, CX
+	JNZ         few
+	VPSUBD      all_3f3504f3<>+0(SB), Y1, Y5
+	VPSRAD      $0x17, Y5, Y5
+	VPSLLD      $0x17, Y5, Y6
+	VPSUBD      Y6, Y1, Y6
+	VPSUBD      all_3f3504f3<>+0(SB), Y2, Y1
+	VPSRAD      $0x17, Y1, Y1
+	VPSLLD      $0x17, Y1, Y7
+	VPSUBD      Y7, Y2, Y7
+	VPSUBD      all_3f3504f3<>+0(SB), Y3, Y2
+	VPSRAD      $0x17, Y2, Y2
+	VPSLLD      $0x17, Y2, Y8
+	VPSUBD      Y8, Y3, Y8
+	VPSUBD      all_3f3504f3<>+0(SB), Y4, Y3
+	VPSRAD      $0x17, Y3, Y3
+	VPSLLD      $0x17, Y3, Y9
+	VPSUBD      Y9, Y4, Y4
+	VCVTDQ2PS   Y5, Y5
+	VCVTDQ2PS   Y1, Y1
+	VCVTDQ2PS   Y2, Y2
+	VCVTDQ2PS   Y3, Y3
+	VMOVAPS     all_3f800000<>+0(SB), Y9
+	VSUBPS      Y9, Y6, Y6
+	VSUBPS      Y9, Y7, Y7
+	VSUBPS      Y9, Y8, Y8
+	VSUBPS      Y9, Y4, Y4
+	VMOVAPS     all_3db2f83a<>+0(SB), Y12
+	VMOVAPS     Y12, Y9
+	VMOVAPS     Y12, Y10
+	VMOVAPS     Y12, Y11
+	VMOVAPS     Y12, Y12
+	VMOVAPS     all_be1282cb<>+0(SB), Y13
+	VFMADD213PS Y13, Y6, Y9
+	VFMADD213PS Y13, Y7, Y10
+	VFMADD213PS Y13, Y8, Y11
+	VFMADD213PS Y13, Y4, Y12
+	VMOVAPS     all_3e18be57<>+0(SB), Y13
+	VFMADD213PS Y13, Y6, Y9
+	VFMADD213PS Y13, Y7, Y10
+	VFMADD213PS Y13, Y8, Y11
+	VFMADD213PS Y13, Y4, Y12
+	VMOVAPS     all_be29ae16<>+0(SB), Y13
+	VFMADD213PS Y13, Y6, Y9
+	VFMADD213PS Y13, Y7, Y10
+	VFMADD213PS Y13, Y8, Y11
+	VFMADD213PS Y13, Y4, Y12
+	VMOVAPS     all_3e4c69d0<>+0(SB), Y13
+	VFMADD213PS Y13, Y6, Y9
+	VFMADD213PS Y13, Y7, Y10
+	VFMADD213PS Y13, Y8, Y11
+	VFMADD213PS Y13, Y4, Y12
+	VMOVAPS     all_be800254<>+0(SB), Y13
+	VFMADD213PS Y13, Y6, Y9
+	VFMADD213PS Y13, Y7, Y10
+	VFMADD213PS Y13, Y8, Y11
+	VFMADD213PS Y13, Y4, Y12
+	VMOVAPS     all_3eaaab78<>+0(SB), Y13
+	VFMADD213PS Y13, Y6, Y9
+	VFMADD213PS Y13, Y7, Y10
+	VFMADD213PS Y13, Y8, Y11
+	VFMADD213PS Y13, Y4, Y12
+	VMOVAPS     all_befffffd<>+0(SB), Y13
+	VFMADD213PS Y13, Y6, Y9
+	VFMADD213PS Y13, Y7, Y10
+	VFMADD213PS Y13, Y8, Y11
+	VFMADD213PS Y13, Y4, Y12
+	VMULPS      Y6, Y9, Y9
+	VMULPS      Y7, Y10, Y10
+	VMULPS      Y8, Y11, Y11
+	VMULPS      Y4, Y12, Y12
+	VFMADD213PS Y6, Y6, Y9
+	VFMADD213PS Y7, Y7, Y10
+	VFMADD213PS Y8, Y8, Y11
+	VFMADD213PS Y4, Y4, Y12
+	VMOVAPS     all_3f317218<>+0(SB), Y4
+	VFMADD231PS Y4, Y5, Y9
+	VFMADD231PS Y4, Y1, Y10
+	VFMADD231PS Y4, Y2, Y11
+	VFMADD231PS Y4, Y3, Y12
+	SUBQ        $0x00000001, AX
+	JNZ         block
+
+few:
+	VZEROUPPER
+	RET
 
 // func tanhAVX2(dst []float32, src []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·tanhAVX2(SB), NOSPLIT, $0-48
-	MOVQ    dst_base+0(FP), AX
-	MOVQ    src_base+24(FP), CX
-	MOVQ    src_len+32(FP), DX
-	SUBQ    $0x08, DX
-	JL      part
-	VMOVAPS all_3f800000<>+0(SB), Y1
-	VMOVAPS all_3fb8aa3b<>+0(SB), Y2
-	VMOVAPS all_4b400000<>+0(SB), Y3
-	VMOVAPS all_3f317200<>+0(SB), Y0
-	VMOVAPS all_35bfbe8e<>+0(SB), Y0
-	VMOVAPS all_3effffff<>+0(SB), Y4
-	VMOVAPS all_3e2aaa5a<>+0(SB), Y5
-	VMOVAPS all_3d2aab7b<>+0(SB), Y6
-	VMOVAPS all_3c09129c<>+0(SB), Y7
-	VMOVAPS all_3ab5cbd1<>+0(SB), Y8
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ src_len+32(FP), DX
+	SUBQ $0x00000020, DX
+	JL   few
 
-whole:
+block:
 	VMOVUPS      (CX), Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y9
-	VMOVAPS      all_41200000<>+0(SB), Y10
-	VMINPS       Y9, Y10, Y10
-	VADDPS       Y10, Y10, Y10
-	VMOVAPS      Y2, Y9
-	VFMADD213PS  Y3, Y10, Y9
-	VSUBPS       Y3, Y9, Y11
-	VFNMADD231PS all_3f317218<>+0(SB), Y11, Y10
-	VMOVAPS      Y8, Y12
-	VFMADD213PS  Y7, Y10, Y12
-	VFMADD213PS  Y6, Y10, Y12
-	VFMADD213PS  Y5, Y10, Y12
-	VFMADD213PS  Y4, Y10, Y12
-	VMULPS       Y10, Y10, Y11
-	VFMADD213PS  Y10, Y11, Y12
-	VPSLLD       $0x17, Y9, Y9
-	VPADDD       Y1, Y9, Y9
-	VSUBPS       Y1, Y9, Y11
-	VFMADD213PS  Y11, Y9, Y12
-	VADDPS       all_40000000<>+0(SB), Y12, Y9
-	VDIVPS       Y9, Y12, Y12
-	VANDPS       all_80000000<>+0(SB), Y0, Y9
-	VORPS        Y9, Y12, Y12
-	VMOVUPS      Y12, (AX)
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, AX
-	SUBQ         $0x08, DX
-	JGE          whole
+	VMOVUPS      32(CX), Y1
+	VMOVUPS      64(CX), Y2
+	VMOVUPS      96(CX), Y3
+	VMOVAPS      all_7fffffff<>+0(SB), Y4
+	VANDPS       Y0, Y4, Y0
+	VANDPS       Y1, Y4, Y1
+	VANDPS       Y2, Y4, Y2
+	VANDPS       Y3, Y4, Y3
+	VMOVAPS      all_41200000<>+0(SB), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+	VMINPS       Y2, Y4, Y2
+	VMINPS       Y3, Y4, Y3
+	VMOVAPS      all_4038aa3b<>+0(SB), Y4
+	VMOVAPS      all_4b400000<>+0(SB), Y8
+	VMOVAPS      Y4, Y5
+	VFMADD213PS  Y8, Y0, Y5
+	VMOVAPS      Y4, Y6
+	VFMADD213PS  Y8, Y1, Y6
+	VMOVAPS      Y4, Y7
+	VFMADD213PS  Y8, Y2, Y7
+	VMOVAPS      Y4, Y4
+	VFMADD213PS  Y8, Y3, Y4
+	VSUBPS       Y8, Y5, Y9
+	VSUBPS       Y8, Y6, Y10
+	VSUBPS       Y8, Y7, Y11
+	VSUBPS       Y8, Y4, Y8
+	VADDPS       Y0, Y0, Y0
+	VADDPS       Y1, Y1, Y1
+	VADDPS       Y2, Y2, Y2
+	VADDPS       Y3, Y3, Y3
+	VMOVAPS      all_3f317218<>+0(SB), Y12
+	VFNMADD231PS Y12, Y9, Y0
+	VFNMADD231PS Y12, Y10, Y1
+	VFNMADD231PS Y12, Y11, Y2
+	VFNMADD231PS Y12, Y8, Y3
+	VMOVAPS      all_3ab5cbd1<>+0(SB), Y11
+	VMOVAPS      Y11, Y8
+	VMOVAPS      Y11, Y9
+	VMOVAPS      Y11, Y10
+	VMOVAPS      Y11, Y11
+	VMOVAPS      all_3c09129c<>+0(SB), Y12
+	VFMADD213PS  Y12, Y0, Y8
+	VFMADD213PS  Y12, Y1, Y9
+	VFMADD213PS  Y12, Y2, Y10
+	VFMADD213PS  Y12, Y3, Y11
+	VMOVAPS      all_3d2aab7b<>+0(SB), Y12
+	VFMADD213PS  Y12, Y0, Y8
+	VFMADD213PS  Y12, Y1, Y9
+	VFMADD213PS  Y12, Y2, Y10
+	VFMADD213PS  Y12, Y3, Y11
+	VMOVAPS      all_3e2aaa5a<>+0(SB), Y12
+	VFMADD213PS  Y12, Y0, Y8
+	VFMADD213PS  Y12, Y1, Y9
+	VFMADD213PS  Y12, Y2, Y10
+	VFMADD213PS  Y12, Y3, Y11
+	VMOVAPS      all_3effffff<>+0(SB), Y12
+	VFMADD213PS  Y12, Y0, Y8
+	VFMADD213PS  Y12, Y1, Y9
+	VFMADD213PS  Y12, Y2, Y10
+	VFMADD213PS  Y12, Y3, Y11
+	VMULPS       Y0, Y8, Y8
+	VMULPS       Y1, Y9, Y9
+	VMULPS       Y2, Y10, Y10
+	VMULPS       Y3, Y11, Y11
+	VFMADD213PS  Y0, Y0, Y8
+	VFMADD213PS  Y1, Y1, Y9
+	VFMADD213PS  Y2, Y2, Y10
+	VFMADD213PS  Y3, Y3, Y11
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VPSLLD       $0x17, Y4, Y4
+	VMOVAPS      all_3f800000<>+0(SB), Y0
+	VPADDD       Y5, Y0, Y5
+	VPADDD       Y6, Y0, Y6
+	VPADDD       Y7, Y0, Y7
+	VPADDD       Y4, Y0, Y4
+	VMOVAPS      all_3f800000<>+0(SB), Y3
+	VSUBPS       Y3, Y5, Y0
+	VSUBPS       Y3, Y6, Y1
+	VSUBPS       Y3, Y7, Y2
+	VSUBPS       Y3, Y4, Y3
+	VFMADD213PS  Y0, Y5, Y8
+	VFMADD213PS  Y1, Y6, Y9
+	VFMADD213PS  Y2, Y7, Y10
+	VFMADD213PS  Y3, Y4, Y11
+	VMOVAPS      all_40000000<>+0(SB), Y3
+	VADDPS       Y3, Y8, Y0
+	VADDPS       Y3, Y9, Y1
+	VADDPS       Y3, Y10, Y2
+	VADDPS       Y3, Y11, Y3
+	VDIVPS       Y0, Y8, Y8
+	VDIVPS       Y1, Y9, Y9
+	VDIVPS       Y2, Y10, Y10
+	VDIVPS       Y3, Y11, Y11
+	VMOVAPS      all_80000000<>+0(SB), Y0
+	VANDPS       (CX), Y0, Y1
+	VORPS        Y1, Y8, Y8
+	VANDPS       32(CX), Y0, Y1
+	VORPS        Y1, Y9, Y9
+	VANDPS       64(CX), Y0, Y1
+	VORPS        Y1, Y10, Y10
+	VANDPS       96(CX), Y0, Y0
+	VORPS        Y0, Y11, Y11
+	VMOVUPS      Y8, (AX)
+	VMOVUPS      Y9, 32(AX)
+	VMOVUPS      Y10, 64(AX)
+	VMOVUPS      Y11, 96(AX)
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, AX
+	SUBQ         $0x00000020, DX
+	JGE          block
+
+few:
+	ADDQ $0x00000018, DX
+	JL   part
+
+one:
+	VMOVUPS      (CX), Y0
+	VMOVAPS      all_7fffffff<>+0(SB), Y1
+	VANDPS       Y0, Y1, Y0
+	VMOVAPS      all_41200000<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVAPS      all_4038aa3b<>+0(SB), Y1
+	VMOVAPS      all_4b400000<>+0(SB), Y2
+	VMOVAPS      Y1, Y1
+	VFMADD213PS  Y2, Y0, Y1
+	VSUBPS       Y2, Y1, Y2
+	VADDPS       Y0, Y0, Y0
+	VMOVAPS      all_3f317218<>+0(SB), Y3
+	VFNMADD231PS Y3, Y2, Y0
+	VMOVAPS      all_3ab5cbd1<>+0(SB), Y2
+	VMOVAPS      Y2, Y2
+	VMOVAPS      all_3c09129c<>+0(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VMOVAPS      all_3d2aab7b<>+0(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VMOVAPS      all_3e2aaa5a<>+0(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VMOVAPS      all_3effffff<>+0(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VMULPS       Y0, Y2, Y2
+	VFMADD213PS  Y0, Y0, Y2
+	VPSLLD       $0x17, Y1, Y1
+	VMOVAPS      all_3f800000<>+0(SB), Y0
+	VPADDD       Y1, Y0, Y1
+	VMOVAPS      all_3f800000<>+0(SB), Y0
+	VSUBPS       Y0, Y1, Y0
+	VFMADD213PS  Y0, Y1, Y2
+	VMOVAPS      all_40000000<>+0(SB), Y0
+	VADDPS       Y0, Y2, Y0
+	VDIVPS       Y0, Y2, Y2
+	VMOVAPS      all_80000000<>+0(SB), Y0
+	VANDPS       (CX), Y0, Y0
+	VORPS        Y0, Y2, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, AX
+	SUBQ         $0x00000008, DX
+	JL           part
+	CMPQ         DX, $0x00000018
+	JL           one
+	SUBQ         $0x00000018, DX
+	JMP          block
 
 part:
-	ADDQ         $0x08, DX
+	ADDQ         $0x00000008, DX
 	JZ           end
 	VMOVD        DX, X0
-	VPBROADCASTD X0, Y1
-	VPCMPGTD     lanes<>+0(SB), Y1, Y1
-	VMASKMOVPS   (CX), Y1, Y0
-	VANDPS       all_7fffffff<>+0(SB), Y0, Y2
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMASKMOVPS   (CX), Y0, Y1
+	VMOVAPS      all_7fffffff<>+0(SB), Y2
+	VANDPS       Y1, Y2, Y2
 	VMOVAPS      all_41200000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y3
-	VADDPS       Y3, Y3, Y3
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y2
-	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y2
-	VSUBPS       all_4b400000<>+0(SB), Y2, Y4
-	VFNMADD231PS all_3f317218<>+0(SB), Y4, Y3
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y5
-	VFMADD213PS  all_3c09129c<>+0(SB), Y3, Y5
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y3, Y5
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y3, Y5
-	VFMADD213PS  all_3effffff<>+0(SB), Y3, Y5
-	VMULPS       Y3, Y3, Y4
-	VFMADD213PS  Y3, Y4, Y5
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       all_3f800000<>+0(SB), Y2, Y2
-	VSUBPS       all_3f800000<>+0(SB), Y2, Y4
-	VFMADD213PS  Y4, Y2, Y5
-	VADDPS       all_40000000<>+0(SB), Y5, Y2
-	VDIVPS       Y2, Y5, Y5
-	VANDPS       all_80000000<>+0(SB), Y0, Y2
-	VORPS        Y2, Y5, Y5
-	VMASKMOVPS   Y5, Y1, (AX)
+	VMINPS       Y2, Y3, Y2
+	VMOVAPS      all_4038aa3b<>+0(SB), Y3
+	VMOVAPS      all_4b400000<>+0(SB), Y4
+	VMOVAPS      Y3, Y3
+	VFMADD213PS  Y4, Y2, Y3
+	VSUBPS       Y4, Y3, Y4
+	VADDPS       Y2, Y2, Y2
+	VMOVAPS      all_3f317218<>+0(SB), Y5
+	VFNMADD231PS Y5, Y4, Y2
+	VMOVAPS      all_3ab5cbd1<>+0(SB), Y4
+	VMOVAPS      Y4, Y4
+	VMOVAPS      all_3c09129c<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VMOVAPS      all_3d2aab7b<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VMOVAPS      all_3e2aaa5a<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VMOVAPS      all_3effffff<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VMULPS       Y2, Y4, Y4
+	VFMADD213PS  Y2, Y2, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VMOVAPS      all_3f800000<>+0(SB), Y2
+	VPADDD       Y3, Y2, Y3
+	VMOVAPS      all_3f800000<>+0(SB), Y2
+	VSUBPS       Y2, Y3, Y2
+	VFMADD213PS  Y2, Y3, Y4
+	VMOVAPS      all_40000000<>+0(SB), Y2
+	VADDPS       Y2, Y4, Y2
+	VDIVPS       Y2, Y4, Y4
+	VMOVAPS      all_80000000<>+0(SB), Y2
+	VANDPS       Y1, Y2, Y1
+	VORPS        Y1, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (AX)
 
 end:
 	VZEROUPPER
 	RET
-
-DATA all_7fffffff<>+0(SB)/4, $0x7fffffff
-DATA all_7fffffff<>+4(SB)/4, $0x7fffffff
-DATA all_7fffffff<>+8(SB)/4, $0x7fffffff
-DATA all_7fffffff<>+12(SB)/4, $0x7fffffff
-DATA all_7fffffff<>+16(SB)/4, $0x7fffffff
-DATA all_7fffffff<>+20(SB)/4, $0x7fffffff
-DATA all_7fffffff<>+24(SB)/4, $0x7fffffff
-DATA all_7fffffff<>+28(SB)/4, $0x7fffffff
-GLOBL all_7fffffff<>(SB), RODATA|NOPTR, $32
 
 DATA all_41200000<>+0(SB)/4, $0x41200000
 DATA all_41200000<>+4(SB)/4, $0x41200000
@@ -583,6 +1135,66 @@ DATA all_41200000<>+20(SB)/4, $0x41200000
 DATA all_41200000<>+24(SB)/4, $0x41200000
 DATA all_41200000<>+28(SB)/4, $0x41200000
 GLOBL all_41200000<>(SB), RODATA|NOPTR, $32
+
+DATA all_4038aa3b<>+0(SB)/4, $0x4038aa3b
+DATA all_4038aa3b<>+4(SB)/4, $0x4038aa3b
+DATA all_4038aa3b<>+8(SB)/4, $0x4038aa3b
+DATA all_4038aa3b<>+12(SB)/4, $0x4038aa3b
+DATA all_4038aa3b<>+16(SB)/4, $0x4038aa3b
+DATA all_4038aa3b<>+20(SB)/4, $0x4038aa3b
+DATA all_4038aa3b<>+24(SB)/4, $0x4038aa3b
+DATA all_4038aa3b<>+28(SB)/4, $0x4038aa3b
+GLOBL all_4038aa3b<>(SB), RODATA|NOPTR, $32
+
+DATA all_3effffff<>+0(SB)/4, $0x3effffff
+DATA all_3effffff<>+4(SB)/4, $0x3effffff
+DATA all_3effffff<>+8(SB)/4, $0x3effffff
+DATA all_3effffff<>+12(SB)/4, $0x3effffff
+DATA all_3effffff<>+16(SB)/4, $0x3effffff
+DATA all_3effffff<>+20(SB)/4, $0x3effffff
+DATA all_3effffff<>+24(SB)/4, $0x3effffff
+DATA all_3effffff<>+28(SB)/4, $0x3effffff
+GLOBL all_3effffff<>(SB), RODATA|NOPTR, $32
+
+DATA all_3e2aaa5a<>+0(SB)/4, $0x3e2aaa5a
+DATA all_3e2aaa5a<>+4(SB)/4, $0x3e2aaa5a
+DATA all_3e2aaa5a<>+8(SB)/4, $0x3e2aaa5a
+DATA all_3e2aaa5a<>+12(SB)/4, $0x3e2aaa5a
+DATA all_3e2aaa5a<>+16(SB)/4, $0x3e2aaa5a
+DATA all_3e2aaa5a<>+20(SB)/4, $0x3e2aaa5a
+DATA all_3e2aaa5a<>+24(SB)/4, $0x3e2aaa5a
+DATA all_3e2aaa5a<>+28(SB)/4, $0x3e2aaa5a
+GLOBL all_3e2aaa5a<>(SB), RODATA|NOPTR, $32
+
+DATA all_3d2aab7b<>+0(SB)/4, $0x3d2aab7b
+DATA all_3d2aab7b<>+4(SB)/4, $0x3d2aab7b
+DATA all_3d2aab7b<>+8(SB)/4, $0x3d2aab7b
+DATA all_3d2aab7b<>+12(SB)/4, $0x3d2aab7b
+DATA all_3d2aab7b<>+16(SB)/4, $0x3d2aab7b
+DATA all_3d2aab7b<>+20(SB)/4, $0x3d2aab7b
+DATA all_3d2aab7b<>+24(SB)/4, $0x3d2aab7b
+DATA all_3d2aab7b<>+28(SB)/4, $0x3d2aab7b
+GLOBL all_3d2aab7b<>(SB), RODATA|NOPTR, $32
+
+DATA all_3c09129c<>+0(SB)/4, $0x3c09129c
+DATA all_3c09129c<>+4(SB)/4, $0x3c09129c
+DATA all_3c09129c<>+8(SB)/4, $0x3c09129c
+DATA all_3c09129c<>+12(SB)/4, $0x3c09129c
+DATA all_3c09129c<>+16(SB)/4, $0x3c09129c
+DATA all_3c09129c<>+20(SB)/4, $0x3c09129c
+DATA all_3c09129c<>+24(SB)/4, $0x3c09129c
+DATA all_3c09129c<>+28(SB)/4, $0x3c09129c
+GLOBL all_3c09129c<>(SB), RODATA|NOPTR, $32
+
+DATA all_3ab5cbd1<>+0(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+4(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+8(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+12(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+16(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+20(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+24(SB)/4, $0x3ab5cbd1
+DATA all_3ab5cbd1<>+28(SB)/4, $0x3ab5cbd1
+GLOBL all_3ab5cbd1<>(SB), RODATA|NOPTR, $32
 
 DATA all_40000000<>+0(SB)/4, $0x40000000
 DATA all_40000000<>+4(SB)/4, $0x40000000
@@ -604,217 +1216,675 @@ DATA all_80000000<>+24(SB)/4, $0x80000000
 DATA all_80000000<>+28(SB)/4, $0x80000000
 GLOBL all_80000000<>(SB), RODATA|NOPTR, $32
 
+// func tanhInRegisters(blocks int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·tanhInRegisters(SB), NOSPLIT, $0-8
+	MOVQ    blocks+0(FP), AX
+	VMOVAPS all_3f800000<>+0(SB), Y0
+
+block:
+	VMOVAPS      Y0, Y1
+	VMOVAPS      Y0, Y2
+	VMOVAPS      Y0, Y3
+	VMOVAPS      Y0, Y4
+	VMOVAPS      all_7fffffff<>+0(SB), Y5
+	VANDPS       Y1, Y5, Y1
+	VANDPS       Y2, Y5, Y2
+	VANDPS       Y3, Y5, Y3
+	VANDPS       Y4, Y5, Y4
+	VMOVAPS      all_41200000<>+0(SB), Y5
+	VMINPS       Y1, Y5, Y1
+	VMINPS       Y2, Y5, Y2
+	VMINPS       Y3, Y5, Y3
+	VMINPS       Y4, Y5, Y4
+	VMOVAPS      all_4038aa3b<>+0(SB), Y5
+	VMOVAPS      all_4b400000<>+0(SB), Y9
+	VMOVAPS      Y5, Y6
+	VFMADD213PS  Y9, Y1, Y6
+	VMOVAPS      Y5, Y7
+	VFMADD213PS  Y9, Y2, Y7
+	VMOVAPS      Y5, Y8
+	VFMADD213PS  Y9, Y3, Y8
+	VMOVAPS      Y5, Y5
+	VFMADD213PS  Y9, Y4, Y5
+	VSUBPS       Y9, Y6, Y10
+	VSUBPS       Y9, Y7, Y11
+	VSUBPS       Y9, Y8, Y12
+	VSUBPS       Y9, Y5, Y9
+	VADDPS       Y1, Y1, Y1
+	VADDPS       Y2, Y2, Y2
+	VADDPS       Y3, Y3, Y3
+	VADDPS       Y4, Y4, Y4
+	VMOVAPS      all_3f317218<>+0(SB), Y13
+	VFNMADD231PS Y13, Y10, Y1
+	VFNMADD231PS Y13, Y11, Y2
+	VFNMADD231PS Y13, Y12, Y3
+	VFNMADD231PS Y13, Y9, Y4
+	VMOVAPS      all_3ab5cbd1<>+0(SB), Y12
+	VMOVAPS      Y12, Y9
+	VMOVAPS      Y12, Y10
+	VMOVAPS      Y12, Y11
+	VMOVAPS      Y12, Y12
+	VMOVAPS      all_3c09129c<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y9
+	VFMADD213PS  Y13, Y2, Y10
+	VFMADD213PS  Y13, Y3, Y11
+	VFMADD213PS  Y13, Y4, Y12
+	VMOVAPS      all_3d2aab7b<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y9
+	VFMADD213PS  Y13, Y2, Y10
+	VFMADD213PS  Y13, Y3, Y11
+	VFMADD213PS  Y13, Y4, Y12
+	VMOVAPS      all_3e2aaa5a<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y9
+	VFMADD213PS  Y13, Y2, Y10
+	VFMADD213PS  Y13, Y3, Y11
+	VFMADD213PS  Y13, Y4, Y12
+	VMOVAPS      all_3effffff<>+0(SB), Y13
+	VFMADD213PS  Y13, Y1, Y9
+	VFMADD213PS  Y13, Y2, Y10
+	VFMADD213PS  Y13, Y3, Y11
+	VFMADD213PS  Y13, Y4, Y12
+	VMULPS       Y1, Y9, Y9
+	VMULPS       Y2, Y10, Y10
+	VMULPS       Y3, Y11, Y11
+	VMULPS       Y4, Y12, Y12
+	VFMADD213PS  Y1, Y1, Y9
+	VFMADD213PS  Y2, Y2, Y10
+	VFMADD213PS  Y3, Y3, Y11
+	VFMADD213PS  Y4, Y4, Y12
+	VPSLLD       $0x17, Y6, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VPSLLD       $0x17, Y8, Y8
+	VPSLLD       $0x17, Y5, Y5
+	VMOVAPS      all_3f800000<>+0(SB), Y1
+	VPADDD       Y6, Y1, Y6
+	VPADDD       Y7, Y1, Y7
+	VPADDD       Y8, Y1, Y8
+	VPADDD       Y5, Y1, Y5
+	VMOVAPS      all_3f800000<>+0(SB), Y4
+	VSUBPS       Y4, Y6, Y1
+	VSUBPS       Y4, Y7, Y2
+	VSUBPS       Y4, Y8, Y3
+	VSUBPS       Y4, Y5, Y4
+	VFMADD213PS  Y1, Y6, Y9
+	VFMADD213PS  Y2, Y7, Y10
+	VFMADD213PS  Y3, Y8, Y11
+	VFMADD213PS  Y4, Y5, Y12
+	VMOVAPS      all_40000000<>+0(SB), Y4
+	VADDPS       Y4, Y9, Y1
+	VADDPS       Y4, Y10, Y2
+	VADDPS       Y4, Y11, Y3
+	VADDPS       Y4, Y12, Y4
+	VDIVPS       Y1, Y9, Y9
+	VDIVPS       Y2, Y10, Y10
+	VDIVPS       Y3, Y11, Y11
+	VDIVPS       Y4, Y12, Y12
+	VMOVAPS      all_80000000<>+0(SB), Y1
+	VANDPS       Y0, Y1, Y2
+	VORPS        Y2, Y9, Y9
+	VANDPS       Y0, Y1, Y2
+	VORPS        Y2, Y10, Y10
+	VANDPS       Y0, Y1, Y2
+	VORPS        Y2, Y11, Y11
+	VANDPS       Y0, Y1, Y1
+	VORPS        Y1, Y12, Y12
+	SUBQ         $0x00000001, AX
+	JNZ          block
+	VZEROUPPER
+	RET
+
 // func sigmoidAVX2(dst []float32, src []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-48
-	MOVQ    dst_base+0(FP), AX
-	MOVQ    src_base+24(FP), CX
-	MOVQ    src_len+32(FP), DX
-	SUBQ    $0x08, DX
-	JL      part
-	VMOVAPS all_3f800000<>+0(SB), Y1
-	VMOVAPS all_3fb8aa3b<>+0(SB), Y2
-	VMOVAPS all_4b400000<>+0(SB), Y3
-	VMOVAPS all_3f317200<>+0(SB), Y4
-	VMOVAPS all_35bfbe8e<>+0(SB), Y5
-	VMOVAPS all_3effffff<>+0(SB), Y6
-	VMOVAPS all_3e2aaa5a<>+0(SB), Y7
-	VMOVAPS all_3d2aab7b<>+0(SB), Y8
-	VMOVAPS all_3c09129c<>+0(SB), Y9
-	VMOVAPS all_3ab5cbd1<>+0(SB), Y10
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ src_len+32(FP), DX
+	SUBQ $0x00000020, DX
+	JL   few
 
-whole:
-	VMOVUPS      (CX), Y0
-	VORPS        all_80000000<>+0(SB), Y0, Y11
-	VMOVAPS      all_c2d00000<>+0(SB), Y12
-	VMAXPS       Y11, Y12, Y12
-	VMOVAPS      Y2, Y11
-	VFMADD213PS  Y3, Y12, Y11
-	VSUBPS       Y3, Y11, Y13
-	VFNMADD231PS Y4, Y13, Y12
-	VFNMADD231PS Y5, Y13, Y12
-	VMOVAPS      Y10, Y14
-	VFMADD213PS  Y9, Y12, Y14
-	VFMADD213PS  Y8, Y12, Y14
-	VFMADD213PS  Y7, Y12, Y14
-	VFMADD213PS  Y6, Y12, Y14
-	VFMADD213PS  Y1, Y12, Y14
-	VFMADD213PS  Y1, Y12, Y14
-	VPSRAD       $0x01, Y11, Y13
-	VPSUBD       Y13, Y11, Y11
-	VPSLLD       $0x17, Y13, Y13
-	VPADDD       Y1, Y13, Y13
-	VPSLLD       $0x17, Y11, Y11
-	VPADDD       Y1, Y11, Y11
-	VMULPS       Y13, Y14, Y14
-	VMULPS       Y11, Y14, Y14
-	VMOVAPS      Y1, Y11
-	VADDPS       Y11, Y14, Y12
-	VBLENDVPS    Y0, Y14, Y11, Y11
-	VDIVPS       Y12, Y11, Y11
-	VMOVUPS      Y11, (AX)
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, AX
-	SUBQ         $0x08, DX
-	JGE          whole
+block:
+	VMOVUPS     (CX), Y0
+	VMOVUPS     32(CX), Y1
+	VMOVUPS     64(CX), Y2
+	VMOVUPS     96(CX), Y3
+	VMOVAPS     all_41900000<>+0(SB), Y4
+	VMINPS      Y0, Y4, Y0
+	VMINPS      Y1, Y4, Y1
+	VMINPS      Y2, Y4, Y2
+	VMINPS      Y3, Y4, Y3
+	VMOVAPS     all_c2d00000<>+0(SB), Y4
+	VMAXPS      Y0, Y4, Y0
+	VMAXPS      Y1, Y4, Y1
+	VMAXPS      Y2, Y4, Y2
+	VMAXPS      Y3, Y4, Y3
+	VMOVAPS     all_4138aa3b<>+0(SB), Y4
+	VMOVAPS     all_4b4000f8<>+0(SB), Y12
+	VMOVAPS     Y4, Y5
+	VFMADD213PS Y12, Y0, Y5
+	VMOVAPS     Y4, Y6
+	VFMADD213PS Y12, Y1, Y6
+	VMOVAPS     Y4, Y7
+	VFMADD213PS Y12, Y2, Y7
+	VMOVAPS     Y4, Y8
+	VFMADD213PS Y12, Y3, Y8
+	VSUBPS      Y12, Y5, Y9
+	VSUBPS      Y12, Y6, Y10
+	VSUBPS      Y12, Y7, Y11
+	VSUBPS      Y12, Y8, Y12
+	VFMSUB231PS Y4, Y0, Y9
+	VFMSUB231PS Y4, Y1, Y10
+	VFMSUB231PS Y4, Y2, Y11
+	VFMSUB231PS Y4, Y3, Y12
+	VMOVAPS     all_34257060<>+0(SB), Y4
+	VFMADD231PS Y4, Y0, Y9
+	VFMADD231PS Y4, Y1, Y10
+	VFMADD231PS Y4, Y2, Y11
+	VFMADD231PS Y4, Y3, Y12
+	VMOVAPS     all_38e34868<>+0(SB), Y3
+	VMOVAPS     Y3, Y0
+	VMOVAPS     Y3, Y1
+	VMOVAPS     Y3, Y2
+	VMOVAPS     Y3, Y3
+	VMOVAPS     all_3b760611<>+0(SB), Y4
+	VFMADD213PS Y4, Y9, Y0
+	VFMADD213PS Y4, Y10, Y1
+	VFMADD213PS Y4, Y11, Y2
+	VFMADD213PS Y4, Y12, Y3
+	VMOVAPS     all_3db17219<>+0(SB), Y4
+	VFMADD213PS Y4, Y9, Y0
+	VFMADD213PS Y4, Y10, Y1
+	VFMADD213PS Y4, Y11, Y2
+	VFMADD213PS Y4, Y12, Y3
+	VMULPS      Y9, Y0, Y0
+	VMULPS      Y10, Y1, Y1
+	VMULPS      Y11, Y2, Y2
+	VMULPS      Y12, Y3, Y3
+	VPERMPS     eighths<>+0(SB), Y5, Y4
+	VPERMPS     eighths<>+0(SB), Y6, Y9
+	VPERMPS     eighths<>+0(SB), Y7, Y10
+	VPERMPS     eighths<>+0(SB), Y8, Y11
+	VPSLLD      $0x14, Y5, Y5
+	VPSLLD      $0x14, Y6, Y6
+	VPSLLD      $0x14, Y7, Y7
+	VPSLLD      $0x14, Y8, Y8
+	VPADDD      Y5, Y4, Y4
+	VPADDD      Y6, Y9, Y9
+	VPADDD      Y7, Y10, Y10
+	VPADDD      Y8, Y11, Y11
+	VFMADD213PS Y4, Y4, Y0
+	VFMADD213PS Y9, Y9, Y1
+	VFMADD213PS Y10, Y10, Y2
+	VFMADD213PS Y11, Y11, Y3
+	VMOVAPS     all_4f000000<>+0(SB), Y4
+	VADDPS      Y4, Y0, Y5
+	VDIVPS      Y5, Y0, Y0
+	VADDPS      Y4, Y1, Y5
+	VDIVPS      Y5, Y1, Y1
+	VADDPS      Y4, Y2, Y5
+	VDIVPS      Y5, Y2, Y2
+	VADDPS      Y4, Y3, Y4
+	VDIVPS      Y4, Y3, Y3
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     Y1, 32(AX)
+	VMOVUPS     Y2, 64(AX)
+	VMOVUPS     Y3, 96(AX)
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000080, AX
+	SUBQ        $0x00000020, DX
+	JGE         block
+
+few:
+	ADDQ $0x00000018, DX
+	JL   part
+
+one:
+	VMOVUPS     (CX), Y0
+	VMOVAPS     all_41900000<>+0(SB), Y1
+	VMINPS      Y0, Y1, Y0
+	VMOVAPS     all_c2d00000<>+0(SB), Y1
+	VMAXPS      Y0, Y1, Y0
+	VMOVAPS     all_4138aa3b<>+0(SB), Y1
+	VMOVAPS     all_4b4000f8<>+0(SB), Y3
+	VMOVAPS     Y1, Y2
+	VFMADD213PS Y3, Y0, Y2
+	VSUBPS      Y3, Y2, Y3
+	VFMSUB231PS Y1, Y0, Y3
+	VMOVAPS     all_34257060<>+0(SB), Y1
+	VFMADD231PS Y1, Y0, Y3
+	VMOVAPS     all_38e34868<>+0(SB), Y0
+	VMOVAPS     Y0, Y0
+	VMOVAPS     all_3b760611<>+0(SB), Y1
+	VFMADD213PS Y1, Y3, Y0
+	VMOVAPS     all_3db17219<>+0(SB), Y1
+	VFMADD213PS Y1, Y3, Y0
+	VMULPS      Y3, Y0, Y0
+	VPERMPS     eighths<>+0(SB), Y2, Y1
+	VPSLLD      $0x14, Y2, Y2
+	VPADDD      Y2, Y1, Y1
+	VFMADD213PS Y1, Y1, Y0
+	VMOVAPS     all_4f000000<>+0(SB), Y1
+	VADDPS      Y1, Y0, Y1
+	VDIVPS      Y1, Y0, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, DX
+	JL          part
+	CMPQ        DX, $0x00000018
+	JL          one
+	SUBQ        $0x00000018, DX
+	JMP         block
 
 part:
-	ADDQ         $0x08, DX
+	ADDQ         $0x00000008, DX
 	JZ           end
 	VMOVD        DX, X0
-	VPBROADCASTD X0, Y1
-	VPCMPGTD     lanes<>+0(SB), Y1, Y1
-	VMASKMOVPS   (CX), Y1, Y0
-	VORPS        all_80000000<>+0(SB), Y0, Y2
-	VMOVAPS      all_c2d00000<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y3
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y2
-	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y2
-	VSUBPS       all_4b400000<>+0(SB), Y2, Y4
-	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y3
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y3
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y5
-	VFMADD213PS  all_3c09129c<>+0(SB), Y3, Y5
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y3, Y5
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y3, Y5
-	VFMADD213PS  all_3effffff<>+0(SB), Y3, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
-	VPSRAD       $0x01, Y2, Y4
-	VPSUBD       Y4, Y2, Y2
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       all_3f800000<>+0(SB), Y2, Y2
-	VMULPS       Y4, Y5, Y5
-	VMULPS       Y2, Y5, Y5
-	VMOVAPS      all_3f800000<>+0(SB), Y2
-	VADDPS       Y2, Y5, Y3
-	VBLENDVPS    Y0, Y5, Y2, Y2
-	VDIVPS       Y3, Y2, Y2
-	VMASKMOVPS   Y2, Y1, (AX)
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMASKMOVPS   (CX), Y0, Y1
+	VMOVAPS      all_41900000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVAPS      all_c2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVAPS      all_4138aa3b<>+0(SB), Y2
+	VMOVAPS      all_4b4000f8<>+0(SB), Y4
+	VMOVAPS      Y2, Y3
+	VFMADD213PS  Y4, Y1, Y3
+	VSUBPS       Y4, Y3, Y4
+	VFMSUB231PS  Y2, Y1, Y4
+	VMOVAPS      all_34257060<>+0(SB), Y2
+	VFMADD231PS  Y2, Y1, Y4
+	VMOVAPS      all_38e34868<>+0(SB), Y1
+	VMOVAPS      Y1, Y1
+	VMOVAPS      all_3b760611<>+0(SB), Y2
+	VFMADD213PS  Y2, Y4, Y1
+	VMOVAPS      all_3db17219<>+0(SB), Y2
+	VFMADD213PS  Y2, Y4, Y1
+	VMULPS       Y4, Y1, Y1
+	VPERMPS      eighths<>+0(SB), Y3, Y2
+	VPSLLD       $0x14, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VFMADD213PS  Y2, Y2, Y1
+	VMOVAPS      all_4f000000<>+0(SB), Y2
+	VADDPS       Y2, Y1, Y2
+	VDIVPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)
 
 end:
+	VZEROUPPER
+	RET
+
+DATA all_41900000<>+0(SB)/4, $0x41900000
+DATA all_41900000<>+4(SB)/4, $0x41900000
+DATA all_41900000<>+8(SB)/4, $0x41900000
+DATA all_41900000<>+12(SB)/4, $0x41900000
+DATA all_41900000<>+16(SB)/4, $0x41900000
+DATA all_41900000<>+20(SB)/4, $0x41900000
+DATA all_41900000<>+24(SB)/4, $0x41900000
+DATA all_41900000<>+28(SB)/4, $0x41900000
+GLOBL all_41900000<>(SB), RODATA|NOPTR, $32
+
+DATA all_4b4000f8<>+0(SB)/4, $0x4b4000f8
+DATA all_4b4000f8<>+4(SB)/4, $0x4b4000f8
+DATA all_4b4000f8<>+8(SB)/4, $0x4b4000f8
+DATA all_4b4000f8<>+12(SB)/4, $0x4b4000f8
+DATA all_4b4000f8<>+16(SB)/4, $0x4b4000f8
+DATA all_4b4000f8<>+20(SB)/4, $0x4b4000f8
+DATA all_4b4000f8<>+24(SB)/4, $0x4b4000f8
+DATA all_4b4000f8<>+28(SB)/4, $0x4b4000f8
+GLOBL all_4b4000f8<>(SB), RODATA|NOPTR, $32
+
+DATA all_4f000000<>+0(SB)/4, $0x4f000000
+DATA all_4f000000<>+4(SB)/4, $0x4f000000
+DATA all_4f000000<>+8(SB)/4, $0x4f000000
+DATA all_4f000000<>+12(SB)/4, $0x4f000000
+DATA all_4f000000<>+16(SB)/4, $0x4f000000
+DATA all_4f000000<>+20(SB)/4, $0x4f000000
+DATA all_4f000000<>+24(SB)/4, $0x4f000000
+DATA all_4f000000<>+28(SB)/4, $0x4f000000
+GLOBL all_4f000000<>(SB), RODATA|NOPTR, $32
+
+// func sigmoidInRegisters(blocks int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·sigmoidInRegisters(SB), NOSPLIT, $0-8
+	MOVQ    blocks+0(FP), AX
+	VMOVAPS all_3f800000<>+0(SB), Y0
+
+block:
+	VMOVAPS     Y0, Y1
+	VMOVAPS     Y0, Y2
+	VMOVAPS     Y0, Y3
+	VMOVAPS     Y0, Y4
+	VMOVAPS     all_41900000<>+0(SB), Y5
+	VMINPS      Y1, Y5, Y1
+	VMINPS      Y2, Y5, Y2
+	VMINPS      Y3, Y5, Y3
+	VMINPS      Y4, Y5, Y4
+	VMOVAPS     all_c2d00000<>+0(SB), Y5
+	VMAXPS      Y1, Y5, Y1
+	VMAXPS      Y2, Y5, Y2
+	VMAXPS      Y3, Y5, Y3
+	VMAXPS      Y4, Y5, Y4
+	VMOVAPS     all_4138aa3b<>+0(SB), Y5
+	VMOVAPS     all_4b4000f8<>+0(SB), Y13
+	VMOVAPS     Y5, Y6
+	VFMADD213PS Y13, Y1, Y6
+	VMOVAPS     Y5, Y7
+	VFMADD213PS Y13, Y2, Y7
+	VMOVAPS     Y5, Y8
+	VFMADD213PS Y13, Y3, Y8
+	VMOVAPS     Y5, Y9
+	VFMADD213PS Y13, Y4, Y9
+	VSUBPS      Y13, Y6, Y10
+	VSUBPS      Y13, Y7, Y11
+	VSUBPS      Y13, Y8, Y12
+	VSUBPS      Y13, Y9, Y13
+	VFMSUB231PS Y5, Y1, Y10
+	VFMSUB231PS Y5, Y2, Y11
+	VFMSUB231PS Y5, Y3, Y12
+	VFMSUB231PS Y5, Y4, Y13
+	VMOVAPS     all_34257060<>+0(SB), Y5
+	VFMADD231PS Y5, Y1, Y10
+	VFMADD231PS Y5, Y2, Y11
+	VFMADD231PS Y5, Y3, Y12
+	VFMADD231PS Y5, Y4, Y13
+	VMOVAPS     all_38e34868<>+0(SB), Y4
+	VMOVAPS     Y4, Y1
+	VMOVAPS     Y4, Y2
+	VMOVAPS     Y4, Y3
+	VMOVAPS     Y4, Y4
+	VMOVAPS     all_3b760611<>+0(SB), Y5
+	VFMADD213PS Y5, Y10, Y1
+	VFMADD213PS Y5, Y11, Y2
+	VFMADD213PS Y5, Y12, Y3
+	VFMADD213PS Y5, Y13, Y4
+	VMOVAPS     all_3db17219<>+0(SB), Y5
+	VFMADD213PS Y5, Y10, Y1
+	VFMADD213PS Y5, Y11, Y2
+	VFMADD213PS Y5, Y12, Y3
+	VFMADD213PS Y5, Y13, Y4
+	VMULPS      Y10, Y1, Y1
+	VMULPS      Y11, Y2, Y2
+	VMULPS      Y12, Y3, Y3
+	VMULPS      Y13, Y4, Y4
+	VPERMPS     eighths<>+0(SB), Y6, Y5
+	VPERMPS     eighths<>+0(SB), Y7, Y10
+	VPERMPS     eighths<>+0(SB), Y8, Y11
+	VPERMPS     eighths<>+0(SB), Y9, Y12
+	VPSLLD      $0x14, Y6, Y6
+	VPSLLD      $0x14, Y7, Y7
+	VPSLLD      $0x14, Y8, Y8
+	VPSLLD      $0x14, Y9, Y9
+	VPADDD      Y6, Y5, Y5
+	VPADDD      Y7, Y10, Y10
+	VPADDD      Y8, Y11, Y11
+	VPADDD      Y9, Y12, Y12
+	VFMADD213PS Y5, Y5, Y1
+	VFMADD213PS Y10, Y10, Y2
+	VFMADD213PS Y11, Y11, Y3
+	VFMADD213PS Y12, Y12, Y4
+	VMOVAPS     all_4f000000<>+0(SB), Y5
+	VADDPS      Y5, Y1, Y6
+	VDIVPS      Y6, Y1, Y1
+	VADDPS      Y5, Y2, Y1
+	VDIVPS      Y1, Y2, Y2
+	VADDPS      Y5, Y3, Y1
+	VDIVPS      Y1, Y3, Y3
+	VADDPS      Y5, Y4, Y1
+	VDIVPS      Y1, Y4, Y4
+	SUBQ        $0x00000001, AX
+	JNZ         block
 	VZEROUPPER
 	RET
 
 // func softplusAVX2(dst []float32, src []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·softplusAVX2(SB), NOSPLIT, $0-48
-	MOVQ    dst_base+0(FP), AX
-	MOVQ    src_base+24(FP), CX
-	MOVQ    src_len+32(FP), DX
-	SUBQ    $0x08, DX
-	JL      part
-	VMOVAPS all_3f800000<>+0(SB), Y1
-	VMOVAPS all_3fb8aa3b<>+0(SB), Y2
-	VMOVAPS all_4b400000<>+0(SB), Y3
-	VMOVAPS all_3f317200<>+0(SB), Y4
-	VMOVAPS all_35bfbe8e<>+0(SB), Y5
-	VMOVAPS all_3effffff<>+0(SB), Y6
-	VMOVAPS all_3e2aaa5a<>+0(SB), Y7
-	VMOVAPS all_3d2aab7b<>+0(SB), Y8
-	VMOVAPS all_3c09129c<>+0(SB), Y9
-	VMOVAPS all_3ab5cbd1<>+0(SB), Y10
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+24(FP), CX
+	MOVQ src_len+32(FP), DX
+	SUBQ $0x00000010, DX
+	JL   few
 
-whole:
-	VMOVUPS      (CX), Y0
-	VORPS        all_80000000<>+0(SB), Y0, Y11
-	VMOVAPS      all_c2d00000<>+0(SB), Y12
-	VMAXPS       Y11, Y12, Y12
-	VMOVAPS      Y2, Y11
-	VFMADD213PS  Y3, Y12, Y11
-	VSUBPS       Y3, Y11, Y13
-	VFNMADD231PS Y4, Y13, Y12
-	VFNMADD231PS Y5, Y13, Y12
-	VMOVAPS      Y10, Y14
-	VFMADD213PS  Y9, Y12, Y14
-	VFMADD213PS  Y8, Y12, Y14
-	VFMADD213PS  Y7, Y12, Y14
-	VFMADD213PS  Y6, Y12, Y14
-	VFMADD213PS  Y1, Y12, Y14
-	VFMADD213PS  Y1, Y12, Y14
-	VPSRAD       $0x01, Y11, Y13
-	VPSUBD       Y13, Y11, Y11
-	VPSLLD       $0x17, Y13, Y13
-	VPADDD       Y1, Y13, Y13
-	VPSLLD       $0x17, Y11, Y11
-	VPADDD       Y1, Y11, Y11
-	VMULPS       Y13, Y14, Y14
-	VMULPS       Y11, Y14, Y14
-	VCMPPS       $0x1e, all_3ed413cd<>+0(SB), Y14, Y11
-	VMOVAPS      all_3f000000<>+0(SB), Y12
-	VFMSUB213PS  Y12, Y14, Y12
-	VBLENDVPS    Y11, Y12, Y14, Y14
-	VMOVAPS      all_3db2f83a<>+0(SB), Y12
-	VFMADD213PS  all_be1282cb<>+0(SB), Y14, Y12
-	VFMADD213PS  all_3e18be57<>+0(SB), Y14, Y12
-	VFMADD213PS  all_be29ae16<>+0(SB), Y14, Y12
-	VFMADD213PS  all_3e4c69d0<>+0(SB), Y14, Y12
-	VFMADD213PS  all_be800254<>+0(SB), Y14, Y12
-	VFMADD213PS  all_3eaaab78<>+0(SB), Y14, Y12
-	VFMADD213PS  all_befffffd<>+0(SB), Y14, Y12
-	VMULPS       Y14, Y14, Y13
-	VFMADD213PS  Y14, Y13, Y12
-	VANDPS       all_3f317218<>+0(SB), Y11, Y11
-	VADDPS       Y11, Y12, Y12
-	VMAXPS       all_00000000<>+0(SB), Y0, Y0
-	VADDPS       Y0, Y12, Y12
-	VMOVUPS      Y12, (AX)
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, AX
-	SUBQ         $0x08, DX
-	JGE          whole
+block:
+	VMOVUPS     (CX), Y0
+	VMOVUPS     32(CX), Y1
+	VORPS       all_80000000<>+0(SB), Y0, Y2
+	VORPS       all_80000000<>+0(SB), Y1, Y3
+	VMOVAPS     all_c2d00000<>+0(SB), Y4
+	VMAXPS      Y2, Y4, Y2
+	VMAXPS      Y3, Y4, Y3
+	VMOVAPS     all_4138aa3b<>+0(SB), Y4
+	VMOVAPS     all_4b400000<>+0(SB), Y8
+	VMOVAPS     Y4, Y5
+	VFMADD213PS Y8, Y2, Y5
+	VMOVAPS     Y4, Y6
+	VFMADD213PS Y8, Y3, Y6
+	VSUBPS      Y8, Y5, Y7
+	VSUBPS      Y8, Y6, Y8
+	VFMSUB231PS Y4, Y2, Y7
+	VFMSUB231PS Y4, Y3, Y8
+	VMOVAPS     all_34257060<>+0(SB), Y4
+	VFMADD231PS Y4, Y2, Y7
+	VFMADD231PS Y4, Y3, Y8
+	VMOVAPS     all_38e34868<>+0(SB), Y3
+	VMOVAPS     Y3, Y2
+	VMOVAPS     Y3, Y3
+	VMOVAPS     all_3b760611<>+0(SB), Y4
+	VFMADD213PS Y4, Y7, Y2
+	VFMADD213PS Y4, Y8, Y3
+	VMOVAPS     all_3db17219<>+0(SB), Y4
+	VFMADD213PS Y4, Y7, Y2
+	VFMADD213PS Y4, Y8, Y3
+	VMULPS      Y7, Y2, Y2
+	VMULPS      Y8, Y3, Y3
+	VPSRAD      $0x04, Y5, Y4
+	VPSLLD      $0x03, Y4, Y7
+	VPSUBD      Y7, Y5, Y5
+	VPSRAD      $0x04, Y6, Y7
+	VPSLLD      $0x03, Y7, Y8
+	VPSUBD      Y8, Y6, Y6
+	VPERMPS     eighths<>+0(SB), Y5, Y8
+	VPERMPS     eighths<>+0(SB), Y6, Y9
+	VPSLLD      $0x14, Y5, Y5
+	VPSLLD      $0x14, Y6, Y6
+	VPADDD      Y5, Y8, Y8
+	VPADDD      Y6, Y9, Y9
+	VFMADD213PS Y8, Y8, Y2
+	VFMADD213PS Y9, Y9, Y3
+	VPSLLD      $0x17, Y4, Y4
+	VPSLLD      $0x17, Y7, Y7
+	VMOVAPS     all_3f800000<>+0(SB), Y5
+	VPADDD      Y4, Y5, Y4
+	VPADDD      Y7, Y5, Y7
+	VMULPS      Y4, Y2, Y2
+	VMULPS      Y7, Y3, Y3
+	VCMPPS      $0x1e, all_3ed413cd<>+0(SB), Y2, Y4
+	VMOVAPS     all_3f000000<>+0(SB), Y5
+	VFMSUB213PS Y5, Y2, Y5
+	VBLENDVPS   Y4, Y5, Y2, Y2
+	VCMPPS      $0x1e, all_3ed413cd<>+0(SB), Y3, Y5
+	VMOVAPS     all_3f000000<>+0(SB), Y6
+	VFMSUB213PS Y6, Y3, Y6
+	VBLENDVPS   Y5, Y6, Y3, Y3
+	VMOVAPS     all_3db2f83a<>+0(SB), Y7
+	VMOVAPS     Y7, Y6
+	VMOVAPS     Y7, Y7
+	VMOVAPS     all_be1282cb<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_3e18be57<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_be29ae16<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_3e4c69d0<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_be800254<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_3eaaab78<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMOVAPS     all_befffffd<>+0(SB), Y8
+	VFMADD213PS Y8, Y2, Y6
+	VFMADD213PS Y8, Y3, Y7
+	VMULPS      Y2, Y6, Y6
+	VMULPS      Y3, Y7, Y7
+	VFMADD213PS Y2, Y2, Y6
+	VFMADD213PS Y3, Y3, Y7
+	VANDPS      all_3f317218<>+0(SB), Y4, Y4
+	VADDPS      Y4, Y6, Y6
+	VMAXPS      all_00000000<>+0(SB), Y0, Y0
+	VADDPS      Y0, Y6, Y6
+	VANDPS      all_3f317218<>+0(SB), Y5, Y5
+	VADDPS      Y5, Y7, Y7
+	VMAXPS      all_00000000<>+0(SB), Y1, Y0
+	VADDPS      Y0, Y7, Y7
+	VMOVUPS     Y6, (AX)
+	VMOVUPS     Y7, 32(AX)
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, AX
+	SUBQ        $0x00000010, DX
+	JGE         block
+
+few:
+	ADDQ $0x00000008, DX
+	JL   part
+
+one:
+	VMOVUPS     (CX), Y0
+	VORPS       all_80000000<>+0(SB), Y0, Y1
+	VMOVAPS     all_c2d00000<>+0(SB), Y2
+	VMAXPS      Y1, Y2, Y1
+	VMOVAPS     all_4138aa3b<>+0(SB), Y2
+	VMOVAPS     all_4b400000<>+0(SB), Y4
+	VMOVAPS     Y2, Y3
+	VFMADD213PS Y4, Y1, Y3
+	VSUBPS      Y4, Y3, Y4
+	VFMSUB231PS Y2, Y1, Y4
+	VMOVAPS     all_34257060<>+0(SB), Y2
+	VFMADD231PS Y2, Y1, Y4
+	VMOVAPS     all_38e34868<>+0(SB), Y1
+	VMOVAPS     Y1, Y1
+	VMOVAPS     all_3b760611<>+0(SB), Y2
+	VFMADD213PS Y2, Y4, Y1
+	VMOVAPS     all_3db17219<>+0(SB), Y2
+	VFMADD213PS Y2, Y4, Y1
+	VMULPS      Y4, Y1, Y1
+	VPSRAD      $0x04, Y3, Y2
+	VPSLLD      $0x03, Y2, Y4
+	VPSUBD      Y4, Y3, Y3
+	VPERMPS     eighths<>+0(SB), Y3, Y4
+	VPSLLD      $0x14, Y3, Y3
+	VPADDD      Y3, Y4, Y4
+	VFMADD213PS Y4, Y4, Y1
+	VPSLLD      $0x17, Y2, Y2
+	VMOVAPS     all_3f800000<>+0(SB), Y3
+	VPADDD      Y2, Y3, Y2
+	VMULPS      Y2, Y1, Y1
+	VCMPPS      $0x1e, all_3ed413cd<>+0(SB), Y1, Y2
+	VMOVAPS     all_3f000000<>+0(SB), Y3
+	VFMSUB213PS Y3, Y1, Y3
+	VBLENDVPS   Y2, Y3, Y1, Y1
+	VMOVAPS     all_3db2f83a<>+0(SB), Y3
+	VMOVAPS     Y3, Y3
+	VMOVAPS     all_be1282cb<>+0(SB), Y4
+	VFMADD213PS Y4, Y1, Y3
+	VMOVAPS     all_3e18be57<>+0(SB), Y4
+	VFMADD213PS Y4, Y1, Y3
+	VMOVAPS     all_be29ae16<>+0(SB), Y4
+	VFMADD213PS Y4, Y1, Y3
+	VMOVAPS     all_3e4c69d0<>+0(SB), Y4
+	VFMADD213PS Y4, Y1, Y3
+	VMOVAPS     all_be800254<>+0(SB), Y4
+	VFMADD213PS Y4, Y1, Y3
+	VMOVAPS     all_3eaaab78<>+0(SB), Y4
+	VFMADD213PS Y4, Y1, Y3
+	VMOVAPS     all_befffffd<>+0(SB), Y4
+	VFMADD213PS Y4, Y1, Y3
+	VMULPS      Y1, Y3, Y3
+	VFMADD213PS Y1, Y1, Y3
+	VANDPS      all_3f317218<>+0(SB), Y2, Y2
+	VADDPS      Y2, Y3, Y3
+	VMAXPS      all_00000000<>+0(SB), Y0, Y0
+	VADDPS      Y0, Y3, Y3
+	VMOVUPS     Y3, (AX)
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, AX
+	SUBQ        $0x00000008, DX
+	JL          part
+	CMPQ        DX, $0x00000008
+	JL          one
+	SUBQ        $0x00000008, DX
+	JMP         block
 
 part:
-	ADDQ         $0x08, DX
+	ADDQ         $0x00000008, DX
 	JZ           end
 	VMOVD        DX, X0
-	VPBROADCASTD X0, Y1
-	VPCMPGTD     lanes<>+0(SB), Y1, Y1
-	VMASKMOVPS   (CX), Y1, Y0
-	VORPS        all_80000000<>+0(SB), Y0, Y2
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMASKMOVPS   (CX), Y0, Y1
+	VORPS        all_80000000<>+0(SB), Y1, Y2
 	VMOVAPS      all_c2d00000<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y3
-	VMOVAPS      all_3fb8aa3b<>+0(SB), Y2
-	VFMADD213PS  all_4b400000<>+0(SB), Y3, Y2
-	VSUBPS       all_4b400000<>+0(SB), Y2, Y4
-	VFNMADD231PS all_3f317200<>+0(SB), Y4, Y3
-	VFNMADD231PS all_35bfbe8e<>+0(SB), Y4, Y3
-	VMOVAPS      all_3ab5cbd1<>+0(SB), Y5
-	VFMADD213PS  all_3c09129c<>+0(SB), Y3, Y5
-	VFMADD213PS  all_3d2aab7b<>+0(SB), Y3, Y5
-	VFMADD213PS  all_3e2aaa5a<>+0(SB), Y3, Y5
-	VFMADD213PS  all_3effffff<>+0(SB), Y3, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
-	VFMADD213PS  all_3f800000<>+0(SB), Y3, Y5
-	VPSRAD       $0x01, Y2, Y4
-	VPSUBD       Y4, Y2, Y2
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       all_3f800000<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       all_3f800000<>+0(SB), Y2, Y2
-	VMULPS       Y4, Y5, Y5
-	VMULPS       Y2, Y5, Y5
-	VCMPPS       $0x1e, all_3ed413cd<>+0(SB), Y5, Y2
-	VMOVAPS      all_3f000000<>+0(SB), Y3
-	VFMSUB213PS  Y3, Y5, Y3
-	VBLENDVPS    Y2, Y3, Y5, Y5
-	VMOVAPS      all_3db2f83a<>+0(SB), Y3
-	VFMADD213PS  all_be1282cb<>+0(SB), Y5, Y3
-	VFMADD213PS  all_3e18be57<>+0(SB), Y5, Y3
-	VFMADD213PS  all_be29ae16<>+0(SB), Y5, Y3
-	VFMADD213PS  all_3e4c69d0<>+0(SB), Y5, Y3
-	VFMADD213PS  all_be800254<>+0(SB), Y5, Y3
-	VFMADD213PS  all_3eaaab78<>+0(SB), Y5, Y3
-	VFMADD213PS  all_befffffd<>+0(SB), Y5, Y3
-	VMULPS       Y5, Y5, Y4
-	VFMADD213PS  Y5, Y4, Y3
-	VANDPS       all_3f317218<>+0(SB), Y2, Y2
-	VADDPS       Y2, Y3, Y3
-	VMAXPS       all_00000000<>+0(SB), Y0, Y0
-	VADDPS       Y0, Y3, Y3
-	VMASKMOVPS   Y3, Y1, (AX)
+	VMAXPS       Y2, Y3, Y2
+	VMOVAPS      all_4138aa3b<>+0(SB), Y3
+	VMOVAPS      all_4b400000<>+0(SB), Y5
+	VMOVAPS      Y3, Y4
+	VFMADD213PS  Y5, Y2, Y4
+	VSUBPS       Y5, Y4, Y5
+	VFMSUB231PS  Y3, Y2, Y5
+	VMOVAPS      all_34257060<>+0(SB), Y3
+	VFMADD231PS  Y3, Y2, Y5
+	VMOVAPS      all_38e34868<>+0(SB), Y2
+	VMOVAPS      Y2, Y2
+	VMOVAPS      all_3b760611<>+0(SB), Y3
+	VFMADD213PS  Y3, Y5, Y2
+	VMOVAPS      all_3db17219<>+0(SB), Y3
+	VFMADD213PS  Y3, Y5, Y2
+	VMULPS       Y5, Y2, Y2
+	VPSRAD       $0x04, Y4, Y3
+	VPSLLD       $0x03, Y3, Y5
+	VPSUBD       Y5, Y4, Y4
+	VPERMPS      eighths<>+0(SB), Y4, Y5
+	VPSLLD       $0x14, Y4, Y4
+	VPADDD       Y4, Y5, Y5
+	VFMADD213PS  Y5, Y5, Y2
+	VPSLLD       $0x17, Y3, Y3
+	VMOVAPS      all_3f800000<>+0(SB), Y4
+	VPADDD       Y3, Y4, Y3
+	VMULPS       Y3, Y2, Y2
+	VCMPPS       $0x1e, all_3ed413cd<>+0(SB), Y2, Y3
+	VMOVAPS      all_3f000000<>+0(SB), Y4
+	VFMSUB213PS  Y4, Y2, Y4
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VMOVAPS      all_3db2f83a<>+0(SB), Y4
+	VMOVAPS      Y4, Y4
+	VMOVAPS      all_be1282cb<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VMOVAPS      all_3e18be57<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VMOVAPS      all_be29ae16<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VMOVAPS      all_3e4c69d0<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VMOVAPS      all_be800254<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VMOVAPS      all_3eaaab78<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VMOVAPS      all_befffffd<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VMULPS       Y2, Y4, Y4
+	VFMADD213PS  Y2, Y2, Y4
+	VANDPS       all_3f317218<>+0(SB), Y3, Y3
+	VADDPS       Y3, Y4, Y4
+	VMAXPS       all_00000000<>+0(SB), Y1, Y1
+	VADDPS       Y1, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (AX)
 
 end:
 	VZEROUPPER
@@ -839,3 +1909,111 @@ DATA all_3f000000<>+20(SB)/4, $0x3f000000
 DATA all_3f000000<>+24(SB)/4, $0x3f000000
 DATA all_3f000000<>+28(SB)/4, $0x3f000000
 GLOBL all_3f000000<>(SB), RODATA|NOPTR, $32
+
+// func softplusInRegisters(blocks int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·softplusInRegisters(SB), NOSPLIT, $0-8
+	MOVQ    blocks+0(FP), AX
+	VMOVAPS all_3f800000<>+0(SB), Y0
+
+block:
+	VMOVAPS     Y0, Y1
+	VMOVAPS     Y0, Y2
+	VORPS       all_80000000<>+0(SB), Y1, Y3
+	VORPS       all_80000000<>+0(SB), Y2, Y4
+	VMOVAPS     all_c2d00000<>+0(SB), Y5
+	VMAXPS      Y3, Y5, Y3
+	VMAXPS      Y4, Y5, Y4
+	VMOVAPS     all_4138aa3b<>+0(SB), Y5
+	VMOVAPS     all_4b400000<>+0(SB), Y9
+	VMOVAPS     Y5, Y6
+	VFMADD213PS Y9, Y3, Y6
+	VMOVAPS     Y5, Y7
+	VFMADD213PS Y9, Y4, Y7
+	VSUBPS      Y9, Y6, Y8
+	VSUBPS      Y9, Y7, Y9
+	VFMSUB231PS Y5, Y3, Y8
+	VFMSUB231PS Y5, Y4, Y9
+	VMOVAPS     all_34257060<>+0(SB), Y5
+	VFMADD231PS Y5, Y3, Y8
+	VFMADD231PS Y5, Y4, Y9
+	VMOVAPS     all_38e34868<>+0(SB), Y4
+	VMOVAPS     Y4, Y3
+	VMOVAPS     Y4, Y4
+	VMOVAPS     all_3b760611<>+0(SB), Y5
+	VFMADD213PS Y5, Y8, Y3
+	VFMADD213PS Y5, Y9, Y4
+	VMOVAPS     all_3db17219<>+0(SB), Y5
+	VFMADD213PS Y5, Y8, Y3
+	VFMADD213PS Y5, Y9, Y4
+	VMULPS      Y8, Y3, Y3
+	VMULPS      Y9, Y4, Y4
+	VPSRAD      $0x04, Y6, Y5
+	VPSLLD      $0x03, Y5, Y8
+	VPSUBD      Y8, Y6, Y6
+	VPSRAD      $0x04, Y7, Y8
+	VPSLLD      $0x03, Y8, Y9
+	VPSUBD      Y9, Y7, Y7
+	VPERMPS     eighths<>+0(SB), Y6, Y9
+	VPERMPS     eighths<>+0(SB), Y7, Y10
+	VPSLLD      $0x14, Y6, Y6
+	VPSLLD      $0x14, Y7, Y7
+	VPADDD      Y6, Y9, Y9
+	VPADDD      Y7, Y10, Y10
+	VFMADD213PS Y9, Y9, Y3
+	VFMADD213PS Y10, Y10, Y4
+	VPSLLD      $0x17, Y5, Y5
+	VPSLLD      $0x17, Y8, Y8
+	VMOVAPS     all_3f800000<>+0(SB), Y6
+	VPADDD      Y5, Y6, Y5
+	VPADDD      Y8, Y6, Y8
+	VMULPS      Y5, Y3, Y3
+	VMULPS      Y8, Y4, Y4
+	VCMPPS      $0x1e, all_3ed413cd<>+0(SB), Y3, Y5
+	VMOVAPS     all_3f000000<>+0(SB), Y6
+	VFMSUB213PS Y6, Y3, Y6
+	VBLENDVPS   Y5, Y6, Y3, Y3
+	VCMPPS      $0x1e, all_3ed413cd<>+0(SB), Y4, Y6
+	VMOVAPS     all_3f000000<>+0(SB), Y7
+	VFMSUB213PS Y7, Y4, Y7
+	VBLENDVPS   Y6, Y7, Y4, Y4
+	VMOVAPS     all_3db2f83a<>+0(SB), Y8
+	VMOVAPS     Y8, Y7
+	VMOVAPS     Y8, Y8
+	VMOVAPS     all_be1282cb<>+0(SB), Y9
+	VFMADD213PS Y9, Y3, Y7
+	VFMADD213PS Y9, Y4, Y8
+	VMOVAPS     all_3e18be57<>+0(SB), Y9
+	VFMADD213PS Y9, Y3, Y7
+	VFMADD213PS Y9, Y4, Y8
+	VMOVAPS     all_be29ae16<>+0(SB), Y9
+	VFMADD213PS Y9, Y3, Y7
+	VFMADD213PS Y9, Y4, Y8
+	VMOVAPS     all_3e4c69d0<>+0(SB), Y9
+	VFMADD213PS Y9, Y3, Y7
+	VFMADD213PS Y9, Y4, Y8
+	VMOVAPS     all_be800254<>+0(SB), Y9
+	VFMADD213PS Y9, Y3, Y7
+	VFMADD213PS Y9, Y4, Y8
+	VMOVAPS     all_3eaaab78<>+0(SB), Y9
+	VFMADD213PS Y9, Y3, Y7
+	VFMADD213PS Y9, Y4, Y8
+	VMOVAPS     all_befffffd<>+0(SB), Y9
+	VFMADD213PS Y9, Y3, Y7
+	VFMADD213PS Y9, Y4, Y8
+	VMULPS      Y3, Y7, Y7
+	VMULPS      Y4, Y8, Y8
+	VFMADD213PS Y3, Y3, Y7
+	VFMADD213PS Y4, Y4, Y8
+	VANDPS      all_3f317218<>+0(SB), Y5, Y5
+	VADDPS      Y5, Y7, Y7
+	VMAXPS      all_00000000<>+0(SB), Y1, Y1
+	VADDPS      Y1, Y7, Y7
+	VANDPS      all_3f317218<>+0(SB), Y6, Y6
+	VADDPS      Y6, Y8, Y8
+	VMAXPS      all_00000000<>+0(SB), Y2, Y1
+	VADDPS      Y1, Y8, Y8
+	SUBQ        $0x00000001, AX
+	JNZ         block
+	VZEROUPPER
+	RET

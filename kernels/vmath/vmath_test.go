@@ -4,7 +4,10 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
+
+	"github.com/eidolon-hep/eidolon/kernels/internal/guard"
 )
 
 var everyFloat = flag.Bool("every-float", false, "test all 2³² bit patterns (minutes)")
@@ -35,7 +38,7 @@ func TestULP(t *testing.T) {
 			t.Parallel()
 			worst := newWorst(fn.exact)
 			pure := newWorst(fn.exact)
-			sweep(func(src, dst []float32) {
+			sweep(1031, func(src, dst []float32) {
 				fn.f(dst, src)
 				worst.add(src, dst)
 				fn.pure(dst, src)
@@ -52,9 +55,9 @@ func TestULP(t *testing.T) {
 	}
 }
 
-// sweep calls f with blocks of arguments and a scratch slice of the same length.
-func sweep(f func(src, dst []float32)) {
-	stride := uint64(1031)
+// sweep calls f with blocks of arguments, every so many of the bit patterns, and a
+// scratch slice of the same length.
+func sweep(stride uint64, f func(src, dst []float32)) {
 	if *everyFloat {
 		stride = 1
 	}
@@ -78,8 +81,8 @@ func sweep(f func(src, dst []float32)) {
 		}
 	}
 	for _, edge := range []float32{
-		0, 1, math.Sqrt2, math.Sqrt2 / 2, math.Ln2, math.Ln2 / 2, 3 * math.Ln2 / 2, 0.625, 9, 9.0109, 17, 88.0297, 88.3762, 88.72284,
-		87.33655, 103.2789, 103.97208, 104, 126 * math.Ln2, 127 * math.Ln2, 128 * math.Ln2, 149 * math.Ln2, 150 * math.Ln2,
+		0, 1, math.Sqrt2, math.Sqrt2 / 2, math.Ln2, math.Ln2 / 2, 3 * math.Ln2 / 2, 0.625, 9, 9.0109, 10, 17, 18, 88.0297, 88.3762, 88.72284,
+		87, 87.33655, 103.2789, 103.97208, 104, 126 * math.Ln2, 127 * math.Ln2, 128 * math.Ln2, 149 * math.Ln2, 150 * math.Ln2,
 	} {
 		for d := uint32(0); d < 64; d++ {
 			x := math.Float32frombits(math.Float32bits(edge) + d - 32)
@@ -163,7 +166,7 @@ func TestSpecialValues(t *testing.T) {
 // TestEveryLength checks that nothing around dst is touched, that src stays as
 // it is, that dst may be src, and that a value does not depend on its place.
 func TestEveryLength(t *testing.T) {
-	const guard = -12345
+	const mark = -12345
 	for _, fn := range functions {
 		for n := 0; n <= 70; n++ {
 			for offset := range 8 {
@@ -174,7 +177,7 @@ func TestEveryLength(t *testing.T) {
 				keep := append([]float32(nil), src...)
 				buf := make([]float32, offset+n+16)
 				for i := range buf {
-					buf[i] = guard
+					buf[i] = mark
 				}
 				dst := buf[offset+3:][:n:n]
 				fn.f(dst, src[offset:])
@@ -184,7 +187,7 @@ func TestEveryLength(t *testing.T) {
 					}
 				}
 				for i, x := range buf {
-					if inside := i >= offset+3 && i < offset+3+n; !inside && x != guard {
+					if inside := i >= offset+3 && i < offset+3+n; !inside && x != mark {
 						t.Fatalf("%s, length %d, offset %d: wrote outside dst, at %d", fn.name, n, offset, i-offset-3)
 					}
 				}
@@ -206,19 +209,64 @@ func TestEveryLength(t *testing.T) {
 	}
 }
 
+// TestNeighbours asks for the same bits when every second number is replaced by
+// one that the fast ways through a block do not take.
+func TestNeighbours(t *testing.T) {
+	for _, fn := range functions {
+		t.Run(fn.name, func(t *testing.T) {
+			t.Parallel()
+			unusual := []float32{float32(math.NaN()), -1000, 1e-40, float32(math.Inf(1))}
+			sweep(20011, func(src, dst []float32) {
+				fn.f(dst, src)
+				mixed := slices.Clone(src)
+				for i := 1; i < len(mixed); i += 2 {
+					mixed[i] = unusual[i/2%len(unusual)]
+				}
+				fn.f(mixed, mixed)
+				for i := 0; i < len(mixed); i += 2 {
+					if math.Float32bits(mixed[i]) != math.Float32bits(dst[i]) && dst[i] == dst[i] {
+						t.Fatalf("%s(%g) = %g, and %g beside others", fn.name, src[i], dst[i], mixed[i])
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestPageEnd reads and writes up to the end of readable memory.
+func TestPageEnd(t *testing.T) {
+	const most = 70
+	src, dst := guard.AtPageEnd[float32](t, most), guard.AtPageEnd[float32](t, most)
+	for _, fn := range functions {
+		for n := range most {
+			fn.f(dst(n), src(n))
+		}
+	}
+}
+
 func FuzzULP(f *testing.F) {
 	f.Add(uint32(0))
 	f.Add(math.Float32bits(-103.97208))
+	f.Add(math.Float32bits(87.00001))
+	f.Add(math.Float32bits(1e-40))
 	f.Add(uint32(0x7fc00001))
 	f.Fuzz(func(t *testing.T, bits uint32) {
 		x := math.Float32frombits(bits)
 		for _, fn := range functions {
-			src, dst := []float32{1, 1, 1, 1, 1, 1, 1, x, x}, make([]float32, 9)
+			// Within a block, and in what is left behind the last.
+			src, dst := make([]float32, 41), make([]float32, 41)
+			for i := range src {
+				src[i] = 1
+			}
+			src[7], src[40] = x, x
 			fn.f(dst, src)
-			for _, got := range dst[7:] {
+			for _, got := range []float32{dst[7], dst[40]} {
 				if want := fn.exact(float64(x)); ulpError(got, want) > fn.maxULP {
 					t.Errorf("%s(%g) = %g, want %g", fn.name, x, got, want)
 				}
+			}
+			if inside, behind := math.Float32bits(dst[7]), math.Float32bits(dst[40]); inside != behind && dst[7] == dst[7] {
+				t.Errorf("%s(%g) = %#08x in a block and %#08x behind it", fn.name, x, inside, behind)
 			}
 		}
 	})
@@ -243,21 +291,6 @@ func TestNoAllocation(t *testing.T) {
 		if n := testing.AllocsPerRun(10, func() { fn.f(buf, buf) }); n != 0 {
 			t.Errorf("%s allocates %v times", fn.name, n)
 		}
-	}
-}
-
-func BenchmarkFunctions(b *testing.B) {
-	src, dst := make([]float32, 1024), make([]float32, 1024)
-	for i := range src {
-		src[i] = 0.001 + float32(i%613)/100
-	}
-	for _, fn := range functions {
-		b.Run(fn.name, func(b *testing.B) {
-			for b.Loop() {
-				fn.f(dst, src)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(src)), "ns/element")
-		})
 	}
 }
 

@@ -1,19 +1,21 @@
-// Package emit writes elementary functions of eight float32 into avo programs.
+// Package emit writes elementary functions of float32 into avo programs.
 //
 // Within the TEXT of an avo program,
 //
 //	e := emit.New()
-//	y := e.Exp8(x)
+//	y := e.Exp(x)
 //
-// appends the AVX2 and FMA instructions that compute y = exp(x) in each lane of
-// the YMM register x, which keeps its value, and returns the new register y. The
-// constants needed are memory operands, emitted once per program, so that the
-// registers are left to the caller: no function needs more than five beside x
-// at a time. A loop that has registers to spare may Hold them instead.
+// appends the AVX2 and FMA instructions that compute y = exp(x) for vectors x
+// abreast, which keep their values, and returns the new ones. The constants needed
+// are memory operands, emitted once per program.
+//
+// The registers suffice for four vectors abreast in ExpInRange, LogInRange, TanhAbs
+// and Sigmoid, and for two in the others. Beyond, avo would take Y16 to Y31, which
+// AVX2 does not have: a test looks for them in all generated files.
 //
 // All functions take the whole range of float32, subnormal numbers, infinities
-// and NaN included. The errors stated in ULP are proved by the tests of
-// kernels/vmath, whose functions are these in a loop.
+// and NaN included, unless they say otherwise. The errors stated in ULP are proved
+// by the tests of kernels/vmath, whose functions are these in a loop.
 package emit
 
 import (
@@ -39,34 +41,13 @@ const (
 // Emitter is one avo program's store of constants and writer of functions.
 type Emitter struct {
 	vectors map[string]Mem
-	held    map[float32]VecVirtual
 }
 
 // New returns the emitter of a program. A program needs only one.
 func New() *Emitter { return &Emitter{vectors: make(map[string]Mem)} }
 
-// Float is an operand of eight times x, to be read only: a register while x is
-// held, else memory.
-func (e *Emitter) Float(x float32) Op {
-	if r, ok := e.held[x]; ok {
-		return r
-	}
-	return e.Bits(math.Float32bits(x))
-}
-
-// Hold loads constants into registers and keeps them there until Release.
-// Without it, the loads bound the speed of a loop over these functions.
-func (e *Emitter) Hold(constants []float32) {
-	e.held = make(map[float32]VecVirtual)
-	for _, x := range constants {
-		r := YMM()
-		VMOVAPS(e.Bits(math.Float32bits(x)), r)
-		e.held[x] = r
-	}
-}
-
-// Release ends what Hold began. It must be called before the next TEXT.
-func (e *Emitter) Release() { e.held = nil }
+// Float is a memory operand of eight times x.
+func (e *Emitter) Float(x float32) Mem { return e.Bits(math.Float32bits(x)) }
 
 // Bits is a memory operand of eight times the 32 bits u.
 func (e *Emitter) Bits(u uint32) Mem {
@@ -79,13 +60,8 @@ func (e *Emitter) Mask8(n GPVirtual) VecVirtual {
 	count, mask := XMM(), YMM()
 	VMOVD(n.As32(), count)
 	VPBROADCASTD(count, mask)
-	VPCMPGTD(e.Lanes(), mask, mask)
+	VPCMPGTD(e.vector("lanes", [8]uint32{0, 1, 2, 3, 4, 5, 6, 7}), mask, mask)
 	return mask
-}
-
-// Lanes is a memory operand of the integers 0 to 7.
-func (e *Emitter) Lanes() Mem {
-	return e.vector("lanes", [8]uint32{0, 1, 2, 3, 4, 5, 6, 7})
 }
 
 func (e *Emitter) vector(name string, lanes [8]uint32) Mem {

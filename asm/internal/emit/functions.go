@@ -3,6 +3,7 @@ package emit
 import (
 	"math"
 
+	"github.com/eidolon-hep/eidolon/asm/internal/abreast"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -13,6 +14,9 @@ import (
 // nodes and rounded to float32 one after the other, lowest order first, with
 // those left fitted anew each time.
 var (
+	// 2^(f/8) ≈ 1 + f·Σ eighthCoeff[k]·fᵏ for |f| ≤ ½, to 2^−25.2.
+	eighthCoeff = []float32{0x1.62e432p-04, 0x1.ec0c22p-09, 0x1.c690dp-14}
+
 	// exp(r) − 1 ≈ r + r²·Σ expCoeff[k]·rᵏ for |r| ≤ ln(2)/2, to 2^−26.1.
 	expCoeff = []float32{0x1.fffffep-02, 0x1.5554b4p-03, 0x1.5556f6p-05, 0x1.122538p-07, 0x1.6b97a2p-10}
 
@@ -20,194 +24,299 @@ var (
 	logCoeff = []float32{-0x1.fffffap-02, 0x1.5556fp-02, -0x1.0004a8p-02, 0x1.98d3ap-03, -0x1.535c2cp-03, 0x1.317caep-03, -0x1.250596p-03, 0x1.65f074p-04}
 )
 
+// ExpRange is the largest |x| that ExpInRange takes.
+const ExpRange = 87
+
 const (
-	expLow   = -104        // exp is below half the smallest number from here down
-	expHigh  = 89          // exp is above the largest number from here up
-	tanhHigh = 10          // tanh rounds to 1 from here up, by the formula used too
-	signBit  = 1 << 31     // of a float32
-	minNorm  = 0x1p-126    // the smallest normal number
-	rootHalf = 0x3f3504f3  // the bits of √½
-	rounder  = 0x1.8p23    // adding it rounds to an integer, held in the low bits
-	ln2High  = 0x1.62e4p-1 // ln 2 to 15 bits, so that x − n·ln2High is exact
-	ln2Low   = math.Ln2 - ln2High
-	log2E    = math.Log2E
+	expLow      = -104 // exp is below half the smallest number from here down
+	expHigh     = 89   // exp is above the largest number from here up
+	tanhHigh    = 10   // tanh rounds to 1 from here up, by the formula used too
+	sigmoidHigh = 18   // and so does sigmoid
+
+	signBit     = 1 << 31      // of a float32
+	exponent    = 23           // the first bit of a float32's exponent
+	minNormBits = 0x00800000   // of the smallest normal number
+	infBits     = 0x7f800000   // of +Inf
+	rootHalf    = 0x3f3504f3   // of √½
+	rounder     = 0x1.8p23     // adding it rounds to an integer, held in the low bits
+	log2High    = 0x1.715476p0 // log₂ e as a float32
+	log2Low     = math.Log2E - log2High
 )
 
-// The ten constants most worth a register: ExpConstants for Exp8, Tanh8, Sigmoid8
-// and Softplus8, LogConstants for Log8.
-var (
-	ExpConstants = append([]float32{1, log2E, rounder, ln2High, ln2Low}, expCoeff...)
-	LogConstants = append([]float32{1, math.Ln2}, logCoeff...)
-)
+// ExpInRange is exp(x), to 2 ULP, where |x| ≤ ExpRange, and NaN where x is. It has
+// the bits of Exp there, for half the work.
+func (e *Emitter) ExpInRange(x abreast.Vectors) abreast.Vectors {
+	return e.timesPower(e.eighths(x, 0))
+}
 
-// Exp8 is exp(x), to 2 ULP.
-func (e *Emitter) Exp8(x VecVirtual) VecVirtual {
+// OutOfExpRange masks the lanes in which any of x is not for ExpInRange.
+func (e *Emitter) OutOfExpRange(x abreast.Vectors) VecVirtual {
+	return anyAbove(e.Float(ExpRange), x, VANDPS, e.Bits(signBit-1))
+}
+
+// Exp is exp(x), to 2 ULP.
+func (e *Emitter) Exp(x abreast.Vectors) abreast.Vectors {
 	return e.expWithin(e.AtLeast(expLow, e.AtMost(expHigh, x)))
 }
 
-// expWithin is exp(x) for expLow ≤ x ≤ expHigh and NaN. It uses up x.
-func (e *Emitter) expWithin(x VecVirtual) VecVirtual {
-	// exp(x) = 2ⁿ·exp(r) with n = round(x/ln 2). The power is multiplied in
-	// two halves, for neither 2¹²⁸ nor 2⁻¹⁵⁰ is a float32.
-	n, k := e.nearestPower(x)
-	VFNMADD231PS(e.Float(ln2High), k, x)
-	VFNMADD231PS(e.Float(ln2Low), k, x)
-	y := e.polynomial(x, append([]float32{1, 1}, expCoeff...))
-
-	half := k
-	VPSRAD(Imm(1), n, half)
-	VPSUBD(half, n, n)
-	e.powerOfTwo(half)
-	e.powerOfTwo(n)
-	VMULPS(half, y, y)
-	VMULPS(n, y, y)
+// expWithin is exp(x) for expLow ≤ x ≤ expHigh, and NaN where x is. The power of two
+// is multiplied in two steps, for neither 2¹²⁸ nor 2⁻¹⁵⁰ is a float32.
+func (e *Emitter) expWithin(x abreast.Vectors) abreast.Vectors {
+	n, p := e.eighths(x, 0)
+	half := abreast.New(len(x))
+	half.Each(func(i int, r VecVirtual) {
+		eighths := YMM()
+		VPSRAD(Imm(4), n[i], r)
+		VPSLLD(Imm(3), r, eighths)
+		VPSUBD(eighths, n[i], n[i])
+	})
+	y := e.timesPower(n, p)
+	e.power(half).Each(func(i int, r VecVirtual) { VMULPS(r, y[i], y[i]) })
 	return y
 }
 
-// nearestPower is round(x/ln 2), as an integer in the low nine bits of n and as
-// the float k.
-func (e *Emitter) nearestPower(x VecVirtual) (n, k VecVirtual) {
-	n, k = YMM(), YMM()
-	VMOVAPS(e.Float(log2E), n)
-	VFMADD213PS(e.Float(rounder), x, n)
-	VSUBPS(e.Float(rounder), n, k)
+// eighths splits 2ᵇ·exp(x) into 2^(n/8)·(1+p), with p small and the integer n in the
+// low bits.
+func (e *Emitter) eighths(x abreast.Vectors, b int) (n, p abreast.Vectors) {
+	// p = 2^(f/8) − 1 with f = 8x/ln 2 − k.
+	scale := load(e.Float(8 * log2High))
+	n, k := e.nearest(x, scale, rounder+float32(8*b))
+	f := k
+	f.Each(func(i int, r VecVirtual) { VFMSUB231PS(scale, x[i], r) })
+	low := load(e.Float(8 * log2Low))
+	f.Each(func(i int, r VecVirtual) { VFMADD231PS(low, x[i], r) })
+	p = f.Polynomial(e.floats(eighthCoeff))
+	p.Each(func(i int, r VecVirtual) { VMULPS(f[i], r, r) })
+	return n, p
+}
+
+// nearest is the integer nearest to scale·x, as the float k, and in the low bits of n
+// what it and from add up to.
+func (e *Emitter) nearest(x abreast.Vectors, scale Op, from float32) (n, k abreast.Vectors) {
+	n, k = abreast.New(len(x)), abreast.New(len(x))
+	add := load(e.Float(from))
+	n.Each(func(i int, r VecVirtual) {
+		VMOVAPS(scale, r)
+		VFMADD213PS(add, x[i], r)
+	})
+	k.Each(func(i int, r VecVirtual) { VSUBPS(add, n[i], r) })
 	return n, k
 }
 
-// powerOfTwo turns the integer in the low nine bits of n, from −126 to 127, into the float 2ⁿ.
-func (e *Emitter) powerOfTwo(n VecVirtual) {
-	VPSLLD(Imm(23), n, n)
-	VPADDD(e.Float(1), n, n)
+// timesPower is 2^(n/8)·(1+p). It uses up n and p.
+func (e *Emitter) timesPower(n, p abreast.Vectors) abreast.Vectors {
+	// The fraction of n/8 is looked up, and all of it added to the exponent. What of
+	// this runs over into the digits is left out of the table.
+	var fractions [8]uint32
+	for k := range fractions {
+		power := float32(math.Exp2(float64(k) / 8))
+		fractions[k] = math.Float32bits(power) - uint32(k)<<(exponent-3)
+	}
+	table, power := e.vector("eighths", fractions), abreast.New(len(n))
+	power.Each(func(i int, r VecVirtual) { VPERMPS(table, n[i], r) })
+	n.Each(func(_ int, r VecVirtual) { VPSLLD(Imm(exponent-3), r, r) })
+	power.Each(func(i int, r VecVirtual) { VPADDD(n[i], r, r) })
+	p.Each(func(i int, r VecVirtual) { VFMADD213PS(power[i], power[i], r) })
+	return p
 }
 
-// Log8 is log(x), to 2 ULP: NaN where x < 0, −Inf at ±0.
-func (e *Emitter) Log8(x VecVirtual) VecVirtual {
-	// log(x) = n·ln 2 + log(1+f) with √½ ≤ 1+f < √2.
-	subnormal, m := YMM(), YMM()
-	VCMPPS(Lt, e.Float(minNorm), x, subnormal)
-	VMULPS(e.Float(1<<23), x, m)
-	VBLENDVPS(subnormal, m, x, m)
-	VANDPS(e.Float(23), subnormal, subnormal)
+// power turns the integer in the low nine bits of n, from −126 to 127, into the
+// float 2ⁿ.
+func (e *Emitter) power(n abreast.Vectors) abreast.Vectors {
+	n.Each(func(_ int, r VecVirtual) { VPSLLD(Imm(exponent), r, r) })
+	return n.With(VPADDD, e.Float(1))
+}
 
-	n, power := YMM(), YMM()
-	VPSUBD(e.Bits(rootHalf), m, n)
-	VPSRAD(Imm(23), n, n)
-	VPSLLD(Imm(23), n, power)
-	VPSUBD(power, m, m)
-	VCVTDQ2PS(n, n)
-	VSUBPS(subnormal, n, n)
+// LogInRange is log(x), to 2 ULP, where x is positive, normal and finite. It has the
+// bits of Log there, for half the work.
+func (e *Emitter) LogInRange(x abreast.Vectors) abreast.Vectors {
+	n, f := e.splitNearOne(x)
+	return e.addLn2(n, e.log1pNear(f))
+}
 
-	VSUBPS(e.Float(1), m, m)
-	y := e.log1pNear(m)
-	VFMADD231PS(e.Float(math.Ln2), n, y)
+// OutOfLogRange masks the lanes in which any of x is not for LogInRange.
+func (e *Emitter) OutOfLogRange(x abreast.Vectors) VecVirtual {
+	// Added to the bits, shift makes those in range the lowest integers.
+	const lowest = 1 << 31
+	const shift = lowest - minNormBits
+	return anyAbove(e.Bits(infBits-1+shift), x, VPADDD, e.Bits(shift))
+}
 
-	special := YMM()
-	VCMPPS(Lt, e.Float(0), x, special)
-	VORPS(special, y, y)
-	VCMPPS(Eq, e.Float(0), x, special)
-	VBLENDVPS(special, e.Float(float32(math.Inf(-1))), y, y)
-	VCMPPS(NotLt, e.Float(float32(math.Inf(1))), x, special)
-	VBLENDVPS(special, x, y, y)
+// anyAbove masks the lanes in which any of op(c, x) is above limit, as integers.
+func anyAbove(limit Mem, x abreast.Vectors, op func(...Op), c Mem) VecVirtual {
+	by, largest := load(c), YMM()
+	op(by, x[0], largest)
+	for _, r := range x[1:] {
+		other := YMM()
+		op(by, r, other)
+		VPMAXSD(other, largest, largest)
+	}
+	VPCMPGTD(limit, largest, largest)
+	return largest
+}
+
+// Log is log(x), to 2 ULP: NaN where x < 0, −Inf at ±0.
+func (e *Emitter) Log(x abreast.Vectors) abreast.Vectors {
+	subnormal, normal := abreast.New(len(x)), abreast.New(len(x))
+	x.Each(func(i int, r VecVirtual) {
+		VCMPPS(Lt, e.Bits(minNormBits), r, subnormal[i])
+		VMULPS(e.Float(1<<exponent), r, normal[i])
+		VBLENDVPS(subnormal[i], normal[i], r, normal[i])
+	})
+	n, f := e.splitNearOne(normal)
+	n.Each(func(i int, r VecVirtual) {
+		VANDPS(e.Float(exponent), subnormal[i], subnormal[i])
+		VSUBPS(subnormal[i], r, r)
+	})
+	y := e.addLn2(n, e.log1pNear(f))
+
+	x.Each(func(i int, r VecVirtual) {
+		special := YMM()
+		VCMPPS(Lt, e.Float(0), r, special)
+		VORPS(special, y[i], y[i])
+		VCMPPS(Eq, e.Float(0), r, special)
+		VBLENDVPS(special, e.Float(float32(math.Inf(-1))), y[i], y[i])
+		VCMPPS(NotLt, e.Bits(infBits), r, special)
+		VBLENDVPS(special, r, y[i], y[i])
+	})
 	return y
+}
+
+// splitNearOne splits x, positive and normal, into 2ⁿ·(1+f) with √½ ≤ 1+f < √2.
+func (e *Emitter) splitNearOne(x abreast.Vectors) (n, f abreast.Vectors) {
+	n, f = abreast.New(len(x)), abreast.New(len(x))
+	x.Each(func(i int, r VecVirtual) {
+		power := YMM()
+		VPSUBD(e.Bits(rootHalf), r, n[i])
+		VPSRAD(Imm(exponent), n[i], n[i])
+		VPSLLD(Imm(exponent), n[i], power)
+		VPSUBD(power, r, f[i])
+	})
+	n.Each(func(_ int, r VecVirtual) { VCVTDQ2PS(r, r) })
+	one := load(e.Float(1))
+	f.Each(func(_ int, r VecVirtual) { VSUBPS(one, r, r) })
+	return n, f
 }
 
 // log1pNear is log(1+f) for √½ ≤ 1+f ≤ √2.
-func (e *Emitter) log1pNear(f VecVirtual) VecVirtual {
-	y, square := e.polynomial(f, logCoeff), YMM()
-	VMULPS(f, f, square)
-	VFMADD213PS(f, square, y)
+func (e *Emitter) log1pNear(f abreast.Vectors) abreast.Vectors {
+	y := f.Polynomial(e.floats(logCoeff))
+	y.Each(func(i int, r VecVirtual) { VMULPS(f[i], r, r) })
+	y.Each(func(i int, r VecVirtual) { VFMADD213PS(f[i], f[i], r) })
 	return y
 }
 
-// Tanh8 is tanh(x), to 4 ULP. Its magnitude never exceeds 1, and is 1 from 10 on.
-func (e *Emitter) Tanh8(x VecVirtual) VecVirtual {
-	// tanh|x| = z/(z+2) with z = exp(2|x|) − 1 = 2ⁿ·(exp(r)−1) + (2ⁿ−1).
-	r := YMM()
-	VANDPS(e.Bits(signBit-1), x, r)
-	r = e.AtMost(tanhHigh, r)
-	VADDPS(r, r, r)
-	power, k := e.nearestPower(r)
-	VFNMADD231PS(e.Float(math.Ln2), k, r)
-	z, square := e.polynomial(r, expCoeff), k
-	VMULPS(r, r, square)
-	VFMADD213PS(r, square, z)
-	e.powerOfTwo(power)
-	less := square
-	VSUBPS(e.Float(1), power, less)
-	VFMADD213PS(less, power, z)
+// addLn2 is y + n·ln 2. It uses up y.
+func (e *Emitter) addLn2(n, y abreast.Vectors) abreast.Vectors {
+	ln2 := load(e.Float(math.Ln2))
+	y.Each(func(i int, r VecVirtual) { VFMADD231PS(ln2, n[i], r) })
+	return y
+}
 
-	more := power
-	VADDPS(e.Float(2), z, more)
-	VDIVPS(more, z, z)
-	sign := more
-	VANDPS(e.Bits(signBit), x, sign)
-	VORPS(sign, z, z)
+// TanhAbs is tanh|x|, to 4 ULP. It never exceeds 1, and is 1 from 10 on.
+func (e *Emitter) TanhAbs(x abreast.Vectors) abreast.Vectors {
+	// It is z/(z+2) with z = exp(2|x|) − 1 = 2ⁿ·(exp(r)−1) + (2ⁿ−1).
+	r := abreast.New(len(x))
+	abs := load(e.Bits(signBit - 1))
+	r.Each(func(i int, v VecVirtual) { VANDPS(x[i], abs, v) })
+	r.With(VMINPS, e.Float(tanhHigh))
+	n, k := e.nearest(r, load(e.Float(2*log2High)), rounder)
+	r.Each(func(_ int, v VecVirtual) { VADDPS(v, v, v) })
+	ln2 := load(e.Float(math.Ln2))
+	r.Each(func(i int, v VecVirtual) { VFNMADD231PS(ln2, k[i], v) })
+	z := r.Polynomial(e.floats(expCoeff))
+	z.Each(func(i int, v VecVirtual) { VMULPS(r[i], v, v) })
+	z.Each(func(i int, v VecVirtual) { VFMADD213PS(r[i], r[i], v) })
+
+	power, less, one := e.power(n), abreast.New(len(x)), load(e.Float(1))
+	less.Each(func(i int, v VecVirtual) { VSUBPS(one, power[i], v) })
+	z.Each(func(i int, v VecVirtual) { VFMADD213PS(less[i], power[i], v) })
+	more, two := abreast.New(len(x)), load(e.Float(2))
+	more.Each(func(i int, v VecVirtual) { VADDPS(two, z[i], v) })
+	z.Each(func(i int, v VecVirtual) { VDIVPS(more[i], v, v) })
 	return z
 }
 
-// Sigmoid8 is 1/(1+exp(−x)), to 4 ULP.
-func (e *Emitter) Sigmoid8(x VecVirtual) VecVirtual {
-	// With z = exp(−|x|) it is 1/(1+z) on the right and z/(1+z) on the left.
-	z := e.expMinusAbs(x)
-	upper, lower := YMM(), YMM()
-	VMOVAPS(e.Float(1), upper)
-	VADDPS(upper, z, lower)
-	VBLENDVPS(x, z, upper, upper)
-	VDIVPS(lower, upper, upper)
-	return upper
+// WithSign gives y, of which none is negative, the signs of the operands.
+func (e *Emitter) WithSign(y abreast.Vectors, of []Op) {
+	bit := load(e.Bits(signBit))
+	y.Each(func(i int, r VecVirtual) {
+		sign := YMM()
+		VANDPS(of[i], bit, sign)
+		VORPS(sign, r, r)
+	})
 }
 
-// Softplus8 is log(1+exp(x)), to 4 ULP.
-func (e *Emitter) Softplus8(x VecVirtual) VecVirtual {
+// Sigmoid is 1/(1+exp(−x)), to 4 ULP.
+func (e *Emitter) Sigmoid(x abreast.Vectors) abreast.Vectors {
+	// It is E/(E+2³¹) with E = 2³¹·exp(x), a normal number wherever the quotient is
+	// neither zero nor one.
+	const b = 31
+	y := e.timesPower(e.eighths(e.AtLeast(expLow, e.AtMost(sigmoidHigh, x)), b))
+	power := load(e.Float(1 << b))
+	y.Each(func(_ int, r VecVirtual) {
+		sum := YMM()
+		VADDPS(power, r, sum)
+		VDIVPS(sum, r, r)
+	})
+	return y
+}
+
+// Softplus is log(1+exp(x)), to 4 ULP.
+func (e *Emitter) Softplus(x abreast.Vectors) abreast.Vectors {
 	// It is max(x, 0) + log(1+z) with z = exp(−|x|), and where 1+z > √2,
 	// log(1+z) = ln 2 + log(1+(z−1)/2).
-	z := e.expMinusAbs(x)
-	large, half := YMM(), YMM()
-	VCMPPS(Gt, e.Float(math.Sqrt2-1), z, large)
-	VMOVAPS(e.Float(0.5), half)
-	VFMSUB213PS(half, z, half)
-	VBLENDVPS(large, half, z, z)
+	negative := abreast.New(len(x))
+	negative.Each(func(i int, r VecVirtual) { VORPS(e.Bits(signBit), x[i], r) })
+	z := e.expWithin(e.AtLeast(expLow, negative))
+	large := abreast.New(len(x))
+	z.Each(func(i int, r VecVirtual) {
+		half := YMM()
+		VCMPPS(Gt, e.Float(math.Sqrt2-1), r, large[i])
+		VMOVAPS(e.Float(0.5), half)
+		VFMSUB213PS(half, r, half)
+		VBLENDVPS(large[i], half, r, r)
+	})
 	y := e.log1pNear(z)
-	VANDPS(e.Float(math.Ln2), large, large)
-	VADDPS(large, y, y)
-
-	positive := YMM()
-	VMAXPS(e.Float(0), x, positive)
-	VADDPS(positive, y, y)
+	y.Each(func(i int, r VecVirtual) {
+		positive := YMM()
+		VANDPS(e.Float(math.Ln2), large[i], large[i])
+		VADDPS(large[i], r, r)
+		VMAXPS(e.Float(0), x[i], positive)
+		VADDPS(positive, r, r)
+	})
 	return y
 }
 
-// expMinusAbs is exp(−|x|).
-func (e *Emitter) expMinusAbs(x VecVirtual) VecVirtual {
-	negative := YMM()
-	VORPS(e.Bits(signBit), x, negative)
-	return e.expWithin(e.AtLeast(expLow, negative))
-}
-
-// polynomial is Σ c[k]·xᵏ by Horner's rule.
-func (e *Emitter) polynomial(x VecVirtual, c []float32) VecVirtual {
-	y := YMM()
-	last := len(c) - 1
-	VMOVAPS(e.Float(c[last]), y)
-	for k := last - 1; k >= 0; k-- {
-		VFMADD213PS(e.Float(c[k]), x, y)
-	}
-	return y
-}
-
-// AtMost is min(x, limit), and NaN where x is: VMINPS returns its second source
-// (written first) when either is NaN, hence the order.
-func (e *Emitter) AtMost(limit float32, x VecVirtual) VecVirtual {
-	y := YMM()
-	VMOVAPS(e.Float(limit), y)
-	VMINPS(x, y, y)
-	return y
+// AtMost is min(x, limit), and NaN where x is.
+func (e *Emitter) AtMost(limit float32, x abreast.Vectors) abreast.Vectors {
+	return choose(VMINPS, x, e.Float(limit))
 }
 
 // AtLeast is max(x, limit), and NaN where x is.
-func (e *Emitter) AtLeast(limit float32, x VecVirtual) VecVirtual {
-	y := YMM()
-	VMOVAPS(e.Float(limit), y)
-	VMAXPS(x, y, y)
+func (e *Emitter) AtLeast(limit float32, x abreast.Vectors) abreast.Vectors {
+	return choose(VMAXPS, x, e.Float(limit))
+}
+
+// choose is op(x, limit), where op returns what is written first if one is NaN.
+func choose(op func(...Op), x abreast.Vectors, limit Mem) abreast.Vectors {
+	y, c := abreast.New(len(x)), load(limit)
+	y.Each(func(i int, r VecVirtual) { op(x[i], c, r) })
 	return y
+}
+
+// floats are operands of eight times each number.
+func (e *Emitter) floats(c []float32) []Op {
+	ops := make([]Op, len(c))
+	for i, x := range c {
+		ops[i] = e.Float(x)
+	}
+	return ops
+}
+
+// load returns a register with the content of m.
+func load(m Mem) VecVirtual {
+	r := YMM()
+	VMOVAPS(m, r)
+	return r
 }
