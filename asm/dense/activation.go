@@ -47,7 +47,9 @@ func silu() {
 		e := exp(clamp(load("y"), lowest, highest), scaleBits)
 		y := load("y").With(VMAXPS, constants.Float(lowest))
 		z := y.Copy().With(VMINPS, constants.Float(highest))
-		sum := e.Copy().With(VADDPS, constants.Float(scale))
+		// Four vectors of four kinds leave no register for the constant.
+		sum := e.Copy()
+		sum.Each(func(_ int, v VecVirtual) { VADDPS(constants.Float(scale), v, v) })
 		// z·E/(E+2³¹), and what y exceeds highest by.
 		y.Each(func(i int, v VecVirtual) {
 			VSUBPS(z[i], v, v)

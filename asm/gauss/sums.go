@@ -34,6 +34,19 @@ func sums(columns int) {
 func products(columns int) {
 	begin(fmt.Sprintf("products%d", columns), fmt.Sprintf("adds Σ w·x for x from %d columns of the events.", columns))
 	overBlocks(together(columns), columns, func(acc [][]VecVirtual, at from) {
+		if columns > len(acc) { // the weights stay in registers: with the columns there would be 17
+			w := make([]VecVirtual, len(acc))
+			for q := range w {
+				w[q] = load(at.w(q))
+			}
+			for c := range columns {
+				x := load(at.column(c))
+				for q, a := range acc {
+					VFMADD231PS(w[q], x, a[c])
+				}
+			}
+			return
+		}
 		x := at.columns(columns)
 		for q, a := range acc {
 			if columns == 1 {
@@ -91,11 +104,13 @@ type from struct {
 func (f from) w(query int) Mem { return at(f.weights, query*row+f.half*vector) }
 func (f from) v(query int) Mem { return at(f.exponents, query*row+f.half*vector) }
 
+func (f from) column(c int) Mem { return at(f.events, c*row+f.half*vector) }
+
 // columns loads the first columns of the events.
 func (f from) columns(n int) []VecVirtual {
 	x := make([]VecVirtual, n)
 	for c := range x {
-		x[c] = load(at(f.events, c*row+f.half*vector))
+		x[c] = load(f.column(c))
 	}
 	return x
 }

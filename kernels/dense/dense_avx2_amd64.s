@@ -5369,11 +5369,10 @@ together:
 	VMOVAPS     Y1, Y13
 	VMOVAPS     Y2, Y14
 	VMOVAPS     Y3, Y15
-	VMOVAPS     all_4f000000<>+0(SB), Y16
-	VADDPS      Y12, Y16, Y12
-	VADDPS      Y13, Y16, Y13
-	VADDPS      Y14, Y16, Y14
-	VADDPS      Y15, Y16, Y15
+	VADDPS      all_4f000000<>+0(SB), Y12, Y12
+	VADDPS      all_4f000000<>+0(SB), Y13, Y13
+	VADDPS      all_4f000000<>+0(SB), Y14, Y14
+	VADDPS      all_4f000000<>+0(SB), Y15, Y15
 	VSUBPS      Y8, Y4, Y4
 	VMULPS      Y8, Y0, Y0
 	VDIVPS      Y12, Y0, Y0
@@ -5438,8 +5437,7 @@ single:
 	VMOVAPS     all_41b00000<>+0(SB), Y3
 	VMINPS      Y2, Y3, Y2
 	VMOVAPS     Y0, Y3
-	VMOVAPS     all_4f000000<>+0(SB), Y4
-	VADDPS      Y3, Y4, Y3
+	VADDPS      all_4f000000<>+0(SB), Y3, Y3
 	VSUBPS      Y2, Y1, Y1
 	VMULPS      Y2, Y0, Y0
 	VDIVPS      Y3, Y0, Y0
@@ -5492,8 +5490,7 @@ rest:
 	VMOVAPS      all_41b00000<>+0(SB), Y4
 	VMINPS       Y3, Y4, Y3
 	VMOVAPS      Y1, Y4
-	VMOVAPS      all_4f000000<>+0(SB), Y5
-	VADDPS       Y4, Y5, Y4
+	VADDPS       all_4f000000<>+0(SB), Y4, Y4
 	VSUBPS       Y3, Y2, Y2
 	VMULPS       Y3, Y1, Y1
 	VDIVPS       Y4, Y1, Y1
