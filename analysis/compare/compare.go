@@ -4,9 +4,10 @@
 //
 // [Compare] matches the columns of the two by name and measures how far apart
 // they are: means and widths, the Kolmogorov–Smirnov and Wasserstein distances,
-// χ² in common bins, values that the reference never takes, and the matrix of
-// correlations. The [Report] is printed with [Report.WriteText], marshals to one
-// JSON object and is drawn with [Report.Plots] and [Report.Spectra].
+// χ² in common bins, values that many events share, values that the reference never
+// takes, and the matrix of correlations. The [Report] is printed with
+// [Report.WriteText], marshals to one JSON object and is drawn with [Report.Plots] and
+// [Report.Spectra].
 //
 // # What the numbers mean
 //
@@ -17,6 +18,11 @@
 // average, to make one sample of the other. A column is [Compatible] if the
 // tests cannot tell the samples apart, [Close] if they can but the distances are
 // small, and [Differs] otherwise.
+//
+// Many columns are many tests, and one in a hundred of them has p < 1 % by chance.
+// Verdicts rest on p-values that are corrected for the number of tests in all
+// columns (Holm), so that two samples of one distribution are called different about
+// once in a hundred comparisons at most, however many columns they have.
 //
 // Events may carry weights, negative ones as well. Tests then use the effective
 // number of events, (Σw)²/Σw².
@@ -56,6 +62,7 @@ type Options struct {
 // Report is the outcome of a comparison.
 type Report struct {
 	Verdict       Verdict      `json:"verdict"` // the worst of the columns'
+	Tests         int          `json:"tests"`   // that p-values are corrected for
 	Reference     Sample       `json:"reference"`
 	Candidate     Sample       `json:"candidate"`
 	Columns       []Column     `json:"columns"`
@@ -75,27 +82,32 @@ type Sample struct {
 
 // Column is the comparison of one column.
 //
-// A column is categorical, and has Codes, if the reference takes at most 32
-// different values in ten times as many events, and each of them more than once
-// if they are floating-point numbers. A bool is always categorical, and so is a
-// constant, which has a single code. Any other column is continuous and has a
-// Distance. Neither is there if a sample has no value to compare.
+// A column is categorical, and has Codes and Proportions, if the reference takes
+// at most 256 different values, in twenty times as many events or more if they are
+// floating-point numbers. A bool is always categorical, and so is a constant, which
+// has a single code. Any other column is continuous and has a Distance. None of these
+// is there if a sample has no value to compare.
 type Column struct {
 	Name          string      `json:"name"`
 	Title         string      `json:"title,omitempty"`
 	Kind          rootio.Kind `json:"kind"`
 	CandidateKind rootio.Kind `json:"candidate_kind,omitzero"` // set if it is another
 	Verdict       Verdict     `json:"verdict"`
+	PValue        float64     `json:"p_value"` // smallest of all the column's tests, each corrected for the number of tests in the report
 	Reference     Summary     `json:"reference"`
 	Candidate     Summary     `json:"candidate"`
 
+	Chi2 *Chi2 `json:"chi2,omitempty"` // absent if there is but one bin
+
 	Distance *Distance `json:"distance,omitempty"` // of a continuous column
-	Chi2     *Chi2     `json:"chi2,omitempty"`     // absent if there is but one bin
+	Spikes   []Spike   `json:"spikes,omitempty"`   // of a continuous column, in rising order
 
-	Codes          []Code  `json:"codes,omitempty"`           // of a categorical column, in rising order
-	TotalVariation float64 `json:"total_variation,omitempty"` // ½ Σ |difference of the codes' fractions|
-	Illegal        int     `json:"illegal,omitempty"`         // candidate's events with a value that the reference never takes
+	Proportions *Proportions `json:"proportions,omitempty"` // of a categorical column
+	Codes       []Code       `json:"codes,omitempty"`       // of a categorical column, in rising order
 
+	tests    []float64 // p-values as they are, of a categorical column that of its illegal values first
+	effect   float64   // the distance on which the verdict rests, on the scale of KS
+	cells    [2][]bin  // of reference and candidate, for the bootstrap
 	spectrum spectrum
 }
 
@@ -121,7 +133,7 @@ type Distance struct {
 	KS       float64 `json:"ks"` // Kolmogorov–Smirnov: largest difference of the cumulative distributions
 	KSError  float64 `json:"ks_error"`
 	KSAt     float64 `json:"ks_at"`      // the value where it is
-	KSPValue float64 `json:"ks_p_value"` // asymptotic; too large if values repeat
+	KSPValue float64 `json:"ks_p_value"` // asymptotic; too large if values repeat, for which there are Spikes
 
 	// Wasserstein-1: the integral of the difference of the cumulative distributions, in
 	// units of the reference's standard deviation.
@@ -131,11 +143,26 @@ type Distance struct {
 
 // Chi2 is the χ² test of equal proportions in common bins. A continuous column
 // has up to 50 bins of about equal content, so that no tail is too thin; a
-// categorical one has a bin per code, the rare ones being put together.
+// categorical one has a bin per code, rare neighbours being put together.
 type Chi2 struct {
 	Value  float64 `json:"value"`
 	NDF    int     `json:"ndf"`
 	PValue float64 `json:"p_value"`
+}
+
+// Proportions compares how often the codes of a categorical column occur.
+type Proportions struct {
+	TotalVariation float64 `json:"total_variation"`           // ½ Σ |difference of the codes' fractions|
+	ByChance       float64 `json:"total_variation_by_chance"` // its mean for two samples of one distribution
+
+	// Illegal is the number of the candidate's events with a value that the
+	// reference never takes. A sample of n events may well miss values of
+	// probability 1/n, so that some are to be expected. The p-value is an upper bound
+	// of the probability of as many if both samples had one distribution; it is zero
+	// if the reference's type has no such value, as a bool has no 2 and an integer
+	// no ½.
+	Illegal       int     `json:"illegal"`
+	IllegalPValue float64 `json:"illegal_p_value"`
 }
 
 // Code is a value of a categorical column.
@@ -154,11 +181,14 @@ type Verdict string
 
 // The verdicts, from best to worst.
 const (
-	NoValues   Verdict = "no values"      // in neither sample
-	Compatible Verdict = "compatible"     // p ≥ 1 % in every test
-	Close      Verdict = "close"          // p < 1 %, but KS distance or total variation ≤ 1 %, Wasserstein ≤ 2 % σ
-	Differs    Verdict = "differs"        // neither
-	Illegal    Verdict = "illegal values" // the candidate takes values that the reference never takes
+	NoValues   Verdict = "no values"  // in neither sample
+	Compatible Verdict = "compatible" // p ≥ 1 % in every test, corrected for their number
+	// Close is p < 1 %, but no difference is large: KS distance ≤ 1 %, Wasserstein
+	// distance ≤ 2 % σ, any spike's fractions within 1 % of all events; or total
+	// variation ≤ 1 % apart from what chance gives.
+	Close   Verdict = "close"
+	Differs Verdict = "differs"        // neither
+	Illegal Verdict = "illegal values" // the candidate takes values that the reference never takes, and p < 1 % for so many
 )
 
 var severity = []Verdict{NoValues, Compatible, Close, Differs, Illegal}
@@ -168,11 +198,19 @@ const (
 	closeKS        = 0.01
 	closeTransport = 0.02
 
-	maxCodes  = 32
-	chi2Bins  = 50
-	cells     = 1024
-	resamples = 100
-	beyond    = 1e75
+	// What is a code and what a spike is decided as in analysis/features, which
+	// has the same numbers in fit.go: change both.
+	maxCodes           = 256
+	eventsPerFloatCode = 20
+	spikeFraction      = 0.01
+	spikeContrast      = 10
+	fewestInSpike      = 20
+
+	maxIllegal = 32 // illegal values that are listed
+	chi2Bins   = 50
+	cells      = 1024
+	resamples  = 100
+	beyond     = 1e75
 )
 
 // Compare compares the columns that ref and cand have in common.
@@ -202,18 +240,14 @@ func Compare(ref, cand *rootio.Table, opts Options) (*Report, error) {
 			a, _ := ref.Column(name)
 			b, _ := cand.Column(name)
 			rng := rand.New(rand.NewPCG(opts.Seed, uint64(i)))
-			r.Columns[i] = compareColumn(a, b, refWeights, candWeights, rng)
+			r.Columns[i] = compareColumn(a, b, refWeights, candWeights)
+			r.Columns[i].bootstrap(rng)
 			return nil
 		})
 	}
 	_ = group.Wait()
 
-	r.Verdict = severity[0]
-	for _, c := range r.Columns {
-		if slices.Index(severity, c.Verdict) > slices.Index(severity, r.Verdict) {
-			r.Verdict = c.Verdict
-		}
-	}
+	r.judge()
 	r.Correlations = correlate(r, ref, cand, refWeights, candWeights)
 	return r, nil
 }
@@ -305,7 +339,9 @@ func (r *Report) match(ref, cand *rootio.Table, opts Options) ([]string, error) 
 	return names, nil
 }
 
-func compareColumn(ref, cand rootio.Column, refWeights, candWeights []float64, rng *rand.Rand) Column {
+// compareColumn measures and tests a column, but for the errors of the
+// distances and the verdict.
+func compareColumn(ref, cand rootio.Column, refWeights, candWeights []float64) Column {
 	c := Column{Name: ref.Name, Title: ref.Title, Kind: ref.Kind}
 	if cand.Kind != ref.Kind {
 		c.CandidateKind = cand.Kind
@@ -314,58 +350,89 @@ func compareColumn(ref, cand rootio.Column, refWeights, candWeights []float64, r
 	c.Reference, c.Candidate = a.summary(), b.summary()
 	switch hasRef, hasCand := a.all.w > 0, b.all.w > 0; {
 	case !hasRef && !hasCand:
-		c.Verdict = NoValues
+		c.Verdict, c.PValue = NoValues, 1
 		return c
 	case !hasRef || !hasCand:
 		c.Verdict = Differs
 		return c
 	}
 
-	p, effect := leftOut(a, b)
-	if codes := a.codes(c.Kind); codes != nil {
-		var binsA, binsB []bin
-		c.Codes, binsA, binsB = countCodes(a, b, codes)
-		c.TotalVariation = totalVariation(a, b, binsA, binsB)
-		c.Illegal = binsB[len(codes)].n
-		c.Chi2 = chi2OfCodes(a, b, binsA, binsB)
-		c.spectrum = codeSpectrum(c.Codes, c.Kind)
-		effect = max(effect, c.TotalVariation)
+	if a.areCodes(c.Kind) {
+		c.compareCodes(a, b)
 	} else {
-		edges := quantileEdges(a, b, cells)
-		cellsA, cellsB := a.histogram(edges), b.histogram(edges)
-		c.Distance = measure(a, b, cellsA, cellsB, c.Reference.Std, rng)
-		c.Chi2 = chi2OfCells(a, b, cellsA, cellsB)
-		c.spectrum = valueSpectrum(a, b, c.Kind)
-		p = min(p, c.Distance.KSPValue)
-		effect = max(effect, c.Distance.KS, c.Distance.Wasserstein*closeKS/closeTransport)
+		c.compareValues(a, b)
 	}
 	if c.Chi2 != nil {
-		p = min(p, c.Chi2.PValue)
+		c.tests = append(c.tests, c.Chi2.PValue)
 	}
-
-	switch {
-	case c.Illegal > 0:
-		c.Verdict = Illegal
-	case p >= significance:
-		c.Verdict = Compatible
-	case effect <= closeKS:
-		c.Verdict = Close
-	default:
-		c.Verdict = Differs
+	if a.left.n+b.left.n > 0 {
+		c.tests = append(c.tests, equalProportions(a.left, a.all, b.left, b.all))
+		fraction := func(v *values) float64 { return v.left.w / (v.left.w + v.all.w) }
+		c.effect = max(c.effect, math.Abs(fraction(a)-fraction(b)))
 	}
 	return c
 }
 
-// leftOut tests whether the samples have equal fractions of values that are
-// left out and returns the p-value with the difference.
-func leftOut(a, b *values) (p, difference float64) {
-	if a.left.n == 0 && b.left.n == 0 {
-		return 1, 0
+func (c *Column) compareCodes(a, b *values) {
+	in := countValues(a, b)
+	p := &Proportions{Illegal: in.illegal(), IllegalPValue: in.illegalPValue(c.Kind)}
+	p.TotalVariation, p.ByChance = in.totalVariation()
+	c.Proportions = p
+	c.Codes = in.codes()
+	c.Chi2 = in.chi2()
+	c.spectrum = codeSpectrum(c.Codes, c.Kind)
+	c.tests = append(c.tests, p.IllegalPValue)
+	c.effect = math.Sqrt(max(0, p.TotalVariation*p.TotalVariation-p.ByChance*p.ByChance))
+}
+
+func (c *Column) compareValues(a, b *values) {
+	edges := quantileEdges(a, b, cells)
+	c.cells = [2][]bin{a.histogram(edges), b.histogram(edges)}
+	c.Distance = measure(a, b, c.Reference.Std)
+	c.Chi2 = chi2OfCells(a, b, c.cells[0], c.cells[1])
+	c.tests = append(c.tests, c.Distance.KSPValue)
+	c.effect = max(c.Distance.KS, c.Distance.Wasserstein*closeKS/closeTransport)
+	c.Spikes = compareSpikes(a, b)
+	for _, s := range c.Spikes {
+		c.tests = append(c.tests, s.PValue)
+		c.effect = max(c.effect, math.Abs(s.CandidateFraction-s.ReferenceFraction))
 	}
-	test := chi2([]bin{a.left, a.all}, []bin{b.left, b.all})
-	if test == nil {
-		return 1, 0
+	c.spectrum = valueSpectrum(a, b, c.Spikes, c.Kind)
+}
+
+// judge corrects the p-values of all columns for their number and gives the
+// verdicts that rest on them.
+func (r *Report) judge() {
+	var p []float64
+	for _, c := range r.Columns {
+		p = append(p, c.tests...)
 	}
-	fraction := func(v *values) float64 { return v.left.w / (v.left.w + v.all.w) }
-	return test.PValue, math.Abs(fraction(a) - fraction(b))
+	holm(p)
+	r.Tests = len(p)
+	r.Verdict = severity[0]
+	for i := range r.Columns {
+		c := &r.Columns[i]
+		if n := len(c.tests); n > 0 {
+			c.judge(p[:n])
+			p = p[n:]
+		}
+		if slices.Index(severity, c.Verdict) > slices.Index(severity, r.Verdict) {
+			r.Verdict = c.Verdict
+		}
+	}
+}
+
+// judge gives the verdict that rests on the corrected p-values of the column's tests.
+func (c *Column) judge(p []float64) {
+	c.PValue = slices.Min(p)
+	switch {
+	case c.Proportions != nil && p[0] < significance:
+		c.Verdict = Illegal
+	case c.PValue >= significance:
+		c.Verdict = Compatible
+	case c.effect <= closeKS:
+		c.Verdict = Close
+	default:
+		c.Verdict = Differs
+	}
 }

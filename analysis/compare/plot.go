@@ -40,8 +40,9 @@ const maxPanels = 64 // of an overview
 // become underscores.
 //
 // Spectra are parts of all events in bins of equal width over the bulk of the
-// reference. Bars and points have statistical errors; the band about one is the
-// reference's.
+// reference. Spikes have bars of their own on the left, "=0" for the events at
+// exactly 0, and are in no other. Bars and points have statistical errors; the band
+// about one is the reference's.
 func (r *Report) Plots(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("compare: could not make the directory of the plots: %w", err)
@@ -184,15 +185,22 @@ func (f *figure) style(ink color.Color, scale vg.Length) text.Style {
 }
 
 func (f *figure) drawLegend(dc draw.Canvas) {
-	sty := f.style(color.Black, 1)
-	x, y := dc.Min.X+2*f.size, dc.Center().Y-f.size/4
-	label := func(s Sample) {
+	text := func(s Sample) string {
 		txt := s.Label + ", " + grouped(s.Events) + " events"
 		if s.Weight != "" {
 			txt += " weighted by " + s.Weight
 		}
-		dc.FillText(sty, vg.Point{X: x, Y: y}, txt)
-		x += sty.Width(txt) + 3*f.size
+		return txt
+	}
+	sty := f.style(color.Black, 1)
+	long := sty.Width(text(f.report.Reference) + text(f.report.Candidate))
+	if room := dc.Max.X - dc.Min.X - 10*f.size; long > room {
+		sty = f.style(color.Black, room/long)
+	}
+	x, y := dc.Min.X+2*f.size, dc.Center().Y-f.size/4
+	label := func(s Sample) {
+		dc.FillText(sty, vg.Point{X: x, Y: y}, text(s))
+		x += sty.Width(text(s)) + 3*f.size
 	}
 
 	box := []vg.Point{
@@ -283,12 +291,16 @@ func (f *figure) newPlot(c *Column) *hplot.Plot {
 		axis.LineStyle.Width = vg.Points(0.5)
 		axis.Tick.LineStyle.Width = vg.Points(0.5)
 	}
-	n := len(c.spectrum.lo)
-	p.X.Min, p.X.Max = c.spectrum.lo[0], c.spectrum.hi[n-1]
-	if labels := c.spectrum.labels; labels != nil {
-		p.X.Min, p.X.Max = -0.6, float64(n)-0.4
-		p.X.Tick.Marker = nominal(labels)
-	} else {
+	s := &c.spectrum
+	p.X.Min, p.X.Max = s.lo[0], s.hi[len(s.hi)-1]
+	switch spikes := len(s.labels); {
+	case spikes == len(s.lo):
+		p.X.Min, p.X.Max = p.X.Min-0.2, p.X.Max+0.2
+		p.X.Tick.Marker = nominal(s.labels)
+	case spikes > 0:
+		p.X.Min -= 0.03 * (p.X.Max - p.X.Min)
+		p.X.Tick.Marker = besides(*s)
+	default:
 		p.X.Tick.Marker = numbers{hplot.Ticks{N: 5}}
 	}
 	return p
@@ -331,10 +343,10 @@ func (c *Column) remark() string {
 	if d := c.Distance; d != nil {
 		words = append(words, "KS "+percent(d.KS))
 	} else if len(c.Codes) > 1 {
-		words = append(words, "total variation "+percent(c.TotalVariation))
+		words = append(words, "total variation "+percent(c.Proportions.TotalVariation))
 	}
-	if c.Illegal > 0 {
-		words = append(words, grouped(c.Illegal)+" illegal")
+	if c.Verdict == Illegal {
+		words = append(words, grouped(c.Proportions.Illegal)+" illegal")
 	}
 	if c.spectrum.outside > 0.005 {
 		words = append(words, percent(c.spectrum.outside)+" outside")

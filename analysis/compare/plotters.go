@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"go-hep.org/x/hep/hplot"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -61,6 +62,8 @@ type points struct {
 func (s points) Plot(dc draw.Canvas, p *plot.Plot) {
 	x, y := p.Transforms(&dc)
 	bar := draw.LineStyle{Color: s.dot.Color, Width: vg.Points(0.8)}
+	last := len(s.lo) - 1
+	s.dot.Radius = min(s.dot.Radius, max(vg.Points(0.6), (x(s.hi[last])-x(s.lo[last]))/2))
 	for k, f := range s.at {
 		at := x((s.lo[k] + s.hi[k]) / 2)
 		switch {
@@ -116,12 +119,29 @@ func (n nominal) Ticks(_, _ float64) []plot.Tick {
 		letters = max(letters, len(label))
 	}
 	every := 1 + len(n)*(letters+1)/48
-	ticks := make([]plot.Tick, len(n))
+	var ticks []plot.Tick
 	for k, label := range n {
-		ticks[k] = plot.Tick{Value: float64(k)}
-		if k%every == 0 {
-			ticks[k].Label = label
+		switch {
+		case k%every == 0:
+			ticks = append(ticks, plot.Tick{Value: float64(k), Label: label})
+		case len(n) <= maxBars:
+			ticks = append(ticks, plot.Tick{Value: float64(k)})
 		}
+	}
+	return ticks
+}
+
+// besides puts the labels of the spikes beside the ticks of the other bins.
+type besides spectrum
+
+// Ticks implements plot.Ticker.
+func (b besides) Ticks(lo, hi float64) []plot.Tick {
+	first := b.lo[len(b.labels)]
+	n := int(math.Round(5 * (hi - first) / (hi - lo)))
+	ticks := numbers{hplot.Ticks{N: max(2, n)}}.Ticks(first, hi)
+	ticks = slices.DeleteFunc(ticks, func(t plot.Tick) bool { return t.Value < first })
+	for k, label := range b.labels {
+		ticks = append(ticks, plot.Tick{Value: (b.lo[k] + b.hi[k]) / 2, Label: label})
 	}
 	return ticks
 }

@@ -3,7 +3,6 @@ package compare
 import (
 	"math"
 	"math/rand/v2"
-	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -45,15 +44,27 @@ func (v *values) weight(i int) float64 {
 	return v.w[i]
 }
 
-// measure fills in the distances of a continuous column. The cells are those
-// of the bootstrap, std is the reference's.
-func measure(a, b *values, cellsA, cellsB []bin, std float64, rng *rand.Rand) *Distance {
+// measure returns the distances of a continuous column, without errors. std is
+// the reference's.
+func measure(a, b *values, std float64) *Distance {
 	d := &Distance{}
 	var integral float64
 	d.KS, d.KSAt, integral = distances(a, b)
 	na, nb := a.all.effective(), b.all.effective()
 	d.KSPValue = kolmogorov(d.KS, na*nb/(na+nb))
+	if std > 0 {
+		d.Wasserstein = integral / std
+	}
+	return d
+}
 
+// bootstrap fills in the errors of the distances, if the column has any.
+func (c *Column) bootstrap(rng *rand.Rand) {
+	if c.Distance == nil {
+		return
+	}
+	cellsA, cellsB := c.cells[0], c.cells[1]
+	c.cells = [2][]bin{}
 	centre := make([]float64, len(cellsA)) // of the values in a cell
 	for k := range centre {
 		both := cellsA[k]
@@ -68,12 +79,10 @@ func measure(a, b *values, cellsA, cellsB []bin, std float64, rng *rand.Rand) *D
 		ks[r], transport[r] = binnedDistances(
 			cumulate(drawnA, cellsA, rng), cumulate(drawnB, cellsB, rng), centre)
 	}
-	d.KSError = spread(ks[:])
-	if std > 0 {
-		d.Wasserstein = integral / std
-		d.WassersteinError = spread(transport[:]) / std
+	c.Distance.KSError = spread(ks[:])
+	if c.Reference.Std > 0 {
+		c.Distance.WassersteinError = spread(transport[:]) / c.Reference.Std
 	}
-	return d
 }
 
 // cumulate fills dst with the cumulative distribution of a sample drawn again
@@ -154,11 +163,11 @@ func chi2(a, b []bin) *Chi2 {
 	test := &Chi2{NDF: -1}
 	for k := range a {
 		p, q := a[k].w/allA.w, b[k].w/allB.w
-		pooled := (na*p + nb*q) / (na + nb)
-		if a[k].n+b[k].n == 0 || pooled <= 0 {
+		both := (na*p + nb*q) / (na + nb)
+		if a[k].n+b[k].n == 0 || both <= 0 {
 			continue
 		}
-		variance := pooled * (meanWeight(a[k], allA)/allA.w + meanWeight(b[k], allB)/allB.w)
+		variance := both * (meanWeight(a[k], allA)/allA.w + meanWeight(b[k], allB)/allB.w)
 		test.Value += (p - q) * (p - q) / variance
 		test.NDF++
 	}
@@ -179,7 +188,8 @@ func meanWeight(b, all bin) float64 {
 }
 
 // chi2OfCells joins cells to at most 50 bins of about equal content and tests
-// them. A bin has at least ten effective events of the smaller sample if there
+// them. Bins are chosen by looking at both samples together only, so that they favour
+// neither. A bin has at least ten effective events of the smaller sample if there
 // are so many, and a hundred if events have weights: a bin's own events have to
 // tell its mean weight.
 func chi2OfCells(a, b *values, cellsA, cellsB []bin) *Chi2 {
@@ -194,8 +204,7 @@ func chi2OfCells(a, b *values, cellsA, cellsB []bin) *Chi2 {
 	for k := range cellsA {
 		nextA.add(cellsA[k])
 		nextB.add(cellsB[k])
-		content := (nextA.w/a.all.w + nextB.w/b.all.w) / 2
-		if content >= share*(1-1e-9) {
+		if pooled(a.all, nextA, b.all, nextB) >= share*(1-1e-9) {
 			binsA, binsB = append(binsA, nextA), append(binsB, nextB)
 			nextA, nextB = bin{}, bin{}
 		}
@@ -205,73 +214,4 @@ func chi2OfCells(a, b *values, cellsA, cellsB []bin) *Chi2 {
 		binsB[last].add(nextB)
 	}
 	return chi2(binsA, binsB)
-}
-
-// countCodes lists the codes of the reference a with what both samples have of
-// them, and the most frequent ones, up to as many again, that only b has. The
-// bins are those of the test: one for each code of a and one for all others.
-func countCodes(a, b *values, legal []float64) (codes []Code, binsA, binsB []bin) {
-	binsA, binsB = make([]bin, len(legal)+1), make([]bin, len(legal)+1)
-	for x, sum := range a.runs {
-		k, _ := slices.BinarySearch(legal, x)
-		binsA[k] = sum
-	}
-	var others []Code
-	for x, sum := range b.runs {
-		k, ok := slices.BinarySearch(legal, x)
-		if ok {
-			binsB[k] = sum
-			continue
-		}
-		binsB[len(legal)].add(sum)
-		others = append(others, newCode(x, bin{}, sum, a, b))
-	}
-	for k, x := range legal {
-		codes = append(codes, newCode(x, binsA[k], binsB[k], a, b))
-	}
-	slices.SortStableFunc(others, func(p, q Code) int { return q.Candidate - p.Candidate })
-	codes = append(codes, others[:min(len(others), maxCodes)]...)
-	slices.SortFunc(codes, func(p, q Code) int {
-		if p.Value < q.Value {
-			return -1
-		}
-		return 1
-	})
-	return codes, binsA, binsB
-}
-
-func newCode(x float64, inA, inB bin, a, b *values) Code {
-	return Code{
-		Value:     x,
-		Reference: inA.n, ReferenceFraction: inA.w / a.all.w,
-		Candidate: inB.n, CandidateFraction: inB.w / b.all.w,
-		referenceError: math.Sqrt(inA.w2) / a.all.w,
-		candidateError: math.Sqrt(inB.w2) / b.all.w,
-	}
-}
-
-// totalVariation is ½ Σ |difference of the fractions|.
-func totalVariation(a, b *values, binsA, binsB []bin) float64 {
-	var sum float64
-	for k := range binsA {
-		sum += math.Abs(binsA[k].w/a.all.w-binsB[k].w/b.all.w) / 2
-	}
-	return sum
-}
-
-// chi2OfCodes joins the codes of which fewer than five events are expected in
-// the smaller sample and tests the proportions.
-func chi2OfCodes(a, b *values, binsA, binsB []bin) *Chi2 {
-	na, nb := a.all.effective(), b.all.effective()
-	testA, testB := make([]bin, 1, len(binsA)), make([]bin, 1, len(binsB))
-	for k := range binsA {
-		pooled := (na*binsA[k].w/a.all.w + nb*binsB[k].w/b.all.w) / (na + nb)
-		if pooled*min(na, nb) < 5 {
-			testA[0].add(binsA[k])
-			testB[0].add(binsB[k])
-		} else {
-			testA, testB = append(testA, binsA[k]), append(testB, binsB[k])
-		}
-	}
-	return chi2(testA, testB)
 }

@@ -2,9 +2,11 @@ package compare
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -51,20 +53,20 @@ func (r *Report) writeContinuous(b *bytes.Buffer) {
 }
 
 func (r *Report) writeCategorical(b *bytes.Buffer) {
-	const row = "%-12s %9s %21s %10s %10s %17s  %s\n"
-	header := fmt.Sprintf("\n"+row, "column", "codes", "total variation %", "χ²/ndf", "p", "illegal values", "verdict")
+	const row = "%-12s %6s %17s %11s %8s %8s %14s  %s\n"
+	header := fmt.Sprintf("\n"+row, "column", "codes", "total variation %", "by chance %", "χ²/ndf", "p", "illegal values", "verdict")
 	for _, c := range r.Columns {
 		if c.Distance != nil {
 			continue
 		}
 		b.WriteString(header)
 		header = ""
-		p := "–"
-		if c.Chi2 != nil {
-			p = fmt.Sprintf("%.2g", c.Chi2.PValue)
+		variation, chance, p, illegal := "–", "–", "–", "–"
+		if q := c.Proportions; q != nil {
+			variation, chance = fmt.Sprintf("%.2f", 100*q.TotalVariation), fmt.Sprintf("%.2f", 100*q.ByChance)
+			p, illegal = fmt.Sprintf("%.2g", c.PValue), grouped(q.Illegal)
 		}
-		fmt.Fprintf(b, row, cut(c.Name, 12), strconv.Itoa(len(c.Codes)), fmt.Sprintf("%.2f", 100*c.TotalVariation),
-			c.Chi2.perNDF(), p, grouped(c.Illegal), c.Verdict)
+		fmt.Fprintf(b, row, cut(c.Name, 12), strconv.Itoa(len(c.Codes)), variation, chance, c.Chi2.perNDF(), p, illegal, c.Verdict)
 	}
 }
 
@@ -75,7 +77,14 @@ func (r *Report) writeRemarks(b *bytes.Buffer) {
 			cut(l.Columns[0], 12), cut(l.Columns[1], 12), l.Reference, l.Candidate,
 			fmt.Sprintf("%.3f ± %.3f", l.Difference, l.Error))
 	}
+	if r.Tests > 1 {
+		fmt.Fprintf(b, "Verdicts, and p above, are corrected for %s tests (Holm); p below are not.\n", grouped(r.Tests))
+	}
 	for _, c := range r.Columns {
+		c.writeSpikes(b)
+		if p := c.Proportions; p != nil && p.Illegal > 0 && c.Verdict != Illegal {
+			fmt.Fprintf(b, "%s: so few illegal values may be chance, p = %.2g.\n", cut(c.Name, 40), p.IllegalPValue)
+		}
 		if c.CandidateKind != 0 {
 			fmt.Fprintf(b, "%s is %v in %s and %v in %s.\n", cut(c.Name, 40),
 				c.Kind, cut(r.Reference.Label, 12), c.CandidateKind, cut(r.Candidate.Label, 12))
@@ -92,6 +101,21 @@ func (r *Report) writeRemarks(b *bytes.Buffer) {
 		if len(only.names) > 0 {
 			wrap(b, "Only in "+cut(only.label, 12)+":", only.names)
 		}
+	}
+}
+
+// writeSpikes lists the three spikes that differ most significantly.
+func (c *Column) writeSpikes(b *bytes.Buffer) {
+	const most = 3
+	spikes := slices.Clone(c.Spikes)
+	slices.SortStableFunc(spikes, func(p, q Spike) int { return cmp.Compare(p.PValue, q.PValue) })
+	name := cut(c.Name, 24)
+	for _, s := range spikes[:min(len(spikes), most)] {
+		fmt.Fprintf(b, "%s is %.7g in %.2f %% and %.2f %% of the events: p = %.2g.\n",
+			name, s.Value, 100*s.ReferenceFraction, 100*s.CandidateFraction, s.PValue)
+	}
+	if more := len(spikes) - most; more > 0 {
+		fmt.Fprintf(b, "%s has %d more values that many events share.\n", name, more)
 	}
 }
 

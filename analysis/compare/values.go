@@ -31,6 +31,9 @@ func (b *bin) add(o bin) {
 	b.wx += o.wx
 }
 
+// less returns the sums over what is in b and not in o, a part of it.
+func (b bin) less(o bin) bin { return bin{b.n - o.n, b.w - o.w, b.w2 - o.w2, b.wx - o.wx} }
+
 // usable reports whether x can enter sums of fourth powers.
 func usable(x float64) bool { return math.Abs(x) <= beyond }
 
@@ -85,6 +88,14 @@ func (v *values) sum(lo, hi int) bin {
 // effective is the effective number of values, (Σw)²/Σw².
 func (b bin) effective() float64 { return b.w * b.w / b.w2 }
 
+// events is the effective number of values as a whole number.
+func (b bin) events() float64 {
+	if b.w2 <= 0 {
+		return 0
+	}
+	return math.Ceil(b.effective() - 1e-9)
+}
+
 func (v *values) summary() Summary {
 	s := Summary{LeftOut: v.left.n}
 	if v.all.w <= 0 {
@@ -99,7 +110,12 @@ func (v *values) summary() Summary {
 	}
 	s.Mean, s.Std = mean, math.Sqrt(variance)
 	s.MeanError = s.Std / math.Sqrt(n)
-	fourth := stat.MomentAbout(4, v.x, mean, v.w)
+	var fourth float64 // central moment
+	for i, x := range v.x {
+		d := x - mean
+		fourth += v.weight(i) * d * d * d * d
+	}
+	fourth /= v.all.w
 	s.StdError = math.Sqrt(max(0, fourth-variance*variance)/n) / (2 * s.Std)
 	return s
 }
@@ -151,22 +167,13 @@ func (v *values) runs(yield func(x float64, b bin) bool) {
 	}
 }
 
-// codes returns the different values if the column is categorical, as
-// [Column] says, and nil otherwise.
-func (v *values) codes(kind rootio.Kind) []float64 {
-	var codes []float64
-	single := false
-	for x, b := range v.runs {
-		if codes = append(codes, x); len(codes) > maxCodes {
-			return nil
+// areCodes reports whether the column is categorical, as [Column] says.
+func (v *values) areCodes(kind rootio.Kind) bool {
+	n := 0
+	for range v.runs {
+		if n++; n > maxCodes {
+			return false
 		}
-		single = single || b.n == 1
 	}
-	switch {
-	case len(codes) == 1, kind == rootio.Bool:
-		return codes
-	case 10*len(codes) > len(v.x), kind.IsFloat() && single:
-		return nil
-	}
-	return codes
+	return n == 1 || !kind.IsFloat() || n*eventsPerFloatCode <= len(v.x)
 }

@@ -456,6 +456,7 @@ func TestSpikes(t *testing.T) {
 		kind   rootio.Kind
 	}{
 		"isolation":      {map[float64]float64{0: 0.6}, func(r *rand.Rand) float64 { return 0.1 + r.ExpFloat64() }, rootio.Float64},
+		"two sentinels":  {map[float64]float64{-999: 0.2, -99: 0.1}, func(r *rand.Rand) float64 { return r.NormFloat64() }, rootio.Float32},
 		"missing value":  {map[float64]float64{-999: 0.2}, func(r *rand.Rand) float64 { return r.NormFloat64() }, rootio.Float32},
 		"in the middle":  {map[float64]float64{0.25: 0.05, 0.5: 0.02}, func(r *rand.Rand) float64 { return r.NormFloat64() }, rootio.Float64},
 		"at an edge":     {map[float64]float64{1: 0.1}, func(r *rand.Rand) float64 { return 2*r.Float64() - 1 }, rootio.Float64},

@@ -11,6 +11,7 @@ import (
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
+// analysis/compare tells codes and spikes by the same numbers.
 const (
 	// maxCodes is the number of distinct values up to which an integer column
 	// is one of codes; maxFloatCodes that of a floating-point column.
@@ -184,12 +185,15 @@ func (s *sample) withoutSpikes() (spikes []Spike, rest *sample, n int) {
 		all += k
 	}
 	for i, k := range s.count {
-		neighbours := 0
-		if i > 0 {
-			neighbours = s.count[i-1]
-		}
-		if i+1 < len(s.count) {
-			neighbours = max(neighbours, s.count[i+1])
+		neighbours := 0 // the nearest on either side that cannot be spikes themselves
+		for _, step := range []int{-1, 1} {
+			j := i + step
+			for j >= 0 && j < len(s.count) && s.weight[j] > spikeFraction*s.total {
+				j += step
+			}
+			if j >= 0 && j < len(s.count) {
+				neighbours = max(neighbours, s.count[j])
+			}
 		}
 		if s.weight[i] > spikeFraction*s.total && k >= fewestInSpike && k >= spikeContrast*neighbours {
 			spikes = append(spikes, Spike{s.value[i], s.weight[i] / s.total})

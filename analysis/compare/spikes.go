@@ -1,0 +1,99 @@
+package compare
+
+import (
+	"math"
+	"slices"
+)
+
+// Spike is a value of a continuous column that many events share, such as 0 or
+// −999: more than 1 % of the events of a sample and at least 20, ten times as many
+// as its neighbours have.
+type Spike struct {
+	Value             float64 `json:"value"`
+	ReferenceFraction float64 `json:"reference_fraction"` // of the sum of weights
+	CandidateFraction float64 `json:"candidate_fraction"`
+	PValue            float64 `json:"p_value"` // of equal fractions
+
+	referenceError, candidateError float64 // of the fractions
+}
+
+// compareSpikes compares the values that are spikes in a or b, in rising order.
+func compareSpikes(a, b *values) []Spike {
+	found := append(a.spikes(), b.spikes()...)
+	slices.Sort(found)
+	var spikes []Spike
+	for _, x := range slices.Compact(found) {
+		inA, inB := a.at(x), b.at(x)
+		spikes = append(spikes, Spike{
+			Value:             x,
+			ReferenceFraction: inA.w / a.all.w, referenceError: math.Sqrt(inA.w2) / a.all.w,
+			CandidateFraction: inB.w / b.all.w, candidateError: math.Sqrt(inB.w2) / b.all.w,
+			PValue: equalProportions(inA, a.all.less(inA), inB, b.all.less(inB)),
+		})
+	}
+	return spikes
+}
+
+// spikes returns the values that are spikes in the sample. Its neighbours are the
+// nearest values on both sides that are no candidates for a spike themselves, as −99
+// beside −999 is.
+func (v *values) spikes() []float64 {
+	type candidate struct {
+		x float64
+		n int
+	}
+	var spikes []float64
+	var waiting []candidate // for the neighbour above
+	below := 0
+	for x, b := range v.runs {
+		if b.n >= fewestInSpike && b.w > spikeFraction*v.all.w {
+			if b.n >= spikeContrast*below {
+				waiting = append(waiting, candidate{x, b.n})
+			}
+			continue
+		}
+		for _, c := range waiting {
+			if c.n >= spikeContrast*b.n {
+				spikes = append(spikes, c.x)
+			}
+		}
+		waiting, below = waiting[:0], b.n
+	}
+	for _, c := range waiting {
+		spikes = append(spikes, c.x)
+	}
+	return spikes
+}
+
+// interval returns where the values equal to x begin and end.
+func (v *values) interval(x float64) (lo, hi int) {
+	lo, _ = slices.BinarySearch(v.x, x)
+	hi, _ = slices.BinarySearch(v.x[lo:], math.Nextafter(x, math.Inf(1)))
+	return lo, lo + hi
+}
+
+// at returns the sums of the values equal to x.
+func (v *values) at(x float64) bin { return v.sum(v.interval(x)) }
+
+// without returns the values that are no spikes. Its sums remain those of all
+// values.
+func (v *values) without(spikes []Spike) *values {
+	if len(spikes) == 0 {
+		return v
+	}
+	rest := &values{x: make([]float64, 0, len(v.x)), all: v.all, left: v.left}
+	last := 0
+	keep := func(hi int) {
+		rest.x = append(rest.x, v.x[last:hi]...)
+		if v.w != nil {
+			rest.w = append(rest.w, v.w[last:hi]...)
+		}
+	}
+	for _, s := range spikes {
+		lo, hi := v.interval(s.Value)
+		keep(lo)
+		last = hi
+	}
+	keep(len(v.x))
+	return rest
+}
