@@ -19,16 +19,19 @@ func main() {
 	mix("fma", "twelve multiply-adds", 12,
 		part{1, nil})
 
-	// As asm/internal/emit has them: two bounds; the nearest power and the rest,
-	// a subtraction and three multiply-adds; a polynomial of degree 6; and the
-	// power of two in two halves.
+	// As asm/internal/emit has them in range: the comparison with its ends, of |x|;
+	// the nearest eighth of a power and the rest, a subtraction and three
+	// multiply-adds; a polynomial of degree 3 without its constant; the power from a
+	// table of eighths; and the last multiply-add.
 	mix("exp", "the instructions of four exponentials of eight numbers", 4,
-		part{9, nil},
-		part{2, VMINPS},
+		part{6, nil},
+		part{1, and},
+		part{1, VPMAXSD},
 		part{1, VSUBPS},
-		part{3, shift},
-		part{3, VPADDD},
-		part{2, VMULPS})
+		part{1, VMULPS},
+		part{1, VPERMPS},
+		part{1, shift},
+		part{1, VPADDD})
 
 	// As asm/philox has them: ten rounds of two groups of four blocks.
 	const rounds, groups = 10, 2
