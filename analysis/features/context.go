@@ -26,11 +26,16 @@ const farthest = 8
 // FitContext returns the specification of the columns of t, which the density of
 // others is to be conditional on. w is as in [Fit].
 func FitContext(t *rootio.Table, w []float64) (*Context, error) {
-	s, err := Fit(t, w)
-	if err != nil {
+	if err := checkTable(t, w); err != nil {
 		return nil, err
 	}
-	return &Context{Columns: s.Columns}, nil
+	c := &Context{}
+	x := make([]float64, t.Len())
+	for _, col := range t.Columns {
+		col.Floats(x, 0)
+		c.Columns = append(c.Columns, fitColumn(col.Field, x, w, nil))
+	}
+	return c, nil
 }
 
 // width is the number of features of a column.
@@ -54,10 +59,23 @@ func (x *Context) Dim() int {
 }
 
 // Names returns the names of the columns.
-func (x *Context) Names() []string { return (&Spec{Columns: x.Columns}).Names() }
+func (x *Context) Names() []string {
+	names := make([]string, len(x.Columns))
+	for i, c := range x.Columns {
+		names[i] = c.Name
+	}
+	return names
+}
 
 // Check reports whether a specification that was read from a file is sound.
-func (x *Context) Check() error { return (&Spec{Columns: x.Columns}).Check() }
+func (x *Context) Check() error {
+	for i := range x.Columns {
+		if c := &x.Columns[i]; !c.isSound() || slices.Contains(x.Names()[:i], c.Name) {
+			return fmt.Errorf("features: the specification of branch %q of the condition is damaged", c.Name)
+		}
+	}
+	return nil
+}
 
 // Encode stores the features of the events of t in z (n×Dim). first is the number
 // of the first event, for errors. The columns are found by name and may have any

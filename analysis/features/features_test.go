@@ -289,8 +289,7 @@ func TestInteger(t *testing.T) {
 			wrong++
 		}
 	}
-	// A deviate next to the cell's wall may be rounded across it.
-	if wrong > len(x)/1000 {
+	if wrong > 0 {
 		t.Errorf("%d of %d integers do not come back", wrong, len(x))
 	}
 	for i := range z {
@@ -508,7 +507,7 @@ func TestSpikes(t *testing.T) {
 				t.Fatalf("%s: %g comes back as %g", name, v, got[i])
 			}
 		}
-		if wrong > n/1000 { // rounded across the wall of a cell
+		if wrong > 0 {
 			t.Errorf("%s: %d spikes or integers do not come back", name, wrong)
 		}
 

@@ -13,10 +13,10 @@ import (
 
 // analysis/compare tells codes and spikes by the same numbers.
 const (
-	// maxCodes is the number of distinct values up to which an integer column
-	// is one of codes; maxFloatCodes that of a floating-point column.
-	maxCodes      = 256
-	maxFloatCodes = 256
+	// maxCodes is the number of distinct values up to which a column is one of
+	// codes; maxUneven that for values that are not equidistant.
+	maxCodes  = 256
+	maxUneven = 4096
 	// eventsPerFloatCode is the number of events per distinct value above which
 	// floating-point values are codes rather than a small sample.
 	eventsPerFloatCode = 20
@@ -38,38 +38,89 @@ var ErrUnusable = errors.New("features: leave branches out or remove events")
 // proportions count events of negative weight as absent. An error says which
 // branch cannot be used and why.
 func Fit(t *rootio.Table, w []float64) (*Spec, error) {
+	if err := checkTable(t, w); err != nil {
+		return nil, err
+	}
+	s := &Spec{Branches: t.Fields()}
+	f := &fitting{spec: s, table: t, w: w}
+	f.reset(t.Len())
+	for _, field := range s.Branches {
+		f.fit(field)
+	}
+	if s.Dim() == 0 {
+		return nil, fmt.Errorf("features: all %d branches are constant, there is nothing to learn", len(s.Columns))
+	}
+	return s, nil
+}
+
+// fitting is a sample that a specification is fitted to. Its frame holds variables
+// of all events, those of them that are in use.
+type fitting struct {
+	frame
+	spec  *Spec
+	table *rootio.Table
+	w     []float64
+}
+
+// load returns a variable, read from the table if need be.
+func (f *fitting) load(name string) []float64 {
+	if x := f.at(name); x != nil {
+		return x
+	}
+	x := f.add(name)
+	c, _ := f.table.Column(name)
+	c.Floats(x, 0)
+	return x
+}
+
+// apply adds a map to the specification, and takes the variables through it.
+func (f *fitting) apply(m Map) {
+	stream := streamMaps + len(f.spec.Maps)
+	f.spec.Maps = append(f.spec.Maps, m)
+	m.mapping().forward(&f.frame, nil, func(u []float64) { Noise{}.uniform(u, stream, 0) })
+}
+
+// fit adds the column of a variable to the specification, and forgets its values.
+func (f *fitting) fit(field rootio.Field) {
+	x := f.load(field.Name)
+	var cells *[2]float64
+	if r := roundedMap(field, x, f.w); r != nil {
+		f.apply(Map{Rounded: r})
+		lo, hi := r.value(-0.5), r.value(r.Last+0.5)
+		cells = &[2]float64{lo, hi}
+	}
+	f.spec.Columns = append(f.spec.Columns, fitColumn(field, x, f.w, cells))
+	f.take(field.Name)
+}
+
+// checkTable reports what of a table and its weights cannot be used, if anything.
+func checkTable(t *rootio.Table, w []float64) error {
 	n := t.Len()
 	if n == 0 {
-		return nil, fmt.Errorf("features: there is no event")
+		return fmt.Errorf("features: there is no event")
 	}
 	if len(t.Columns) == 0 {
-		return nil, fmt.Errorf("features: there is no column")
+		return fmt.Errorf("features: there is no column")
 	}
 	if w != nil && len(w) != n {
 		panic(fmt.Sprintf("features: %d weights for %d events", len(w), n))
 	}
-	s := &Spec{}
 	x := make([]float64, n)
 	var bad []string
 	for _, col := range t.Columns {
 		col.Floats(x, 0)
 		if flaw := unusable(col.Field, x); flaw != "" {
 			bad = append(bad, fmt.Sprintf("branch %q %s", col.Name, flaw))
-			continue
 		}
-		s.Columns = append(s.Columns, fitColumn(col.Field, x, w))
 	}
 	if len(bad) > 0 {
 		const most = 3
 		if more := len(bad) - most; more > 0 {
 			bad = append(bad[:most], fmt.Sprintf("and %d more branches", more))
 		}
-		return nil, fmt.Errorf("%w: %s", ErrUnusable, strings.Join(bad, "; "))
+		return fmt.Errorf("%w: %s", ErrUnusable, strings.Join(bad, "; "))
 	}
-	if s.Dim() == 0 {
-		return nil, fmt.Errorf("features: all %d branches are constant, there is nothing to learn", len(s.Columns))
-	}
-	return s, nil
+	return nil
 }
 
 // unusable says why the values of a column cannot be learnt; "" when they can.
@@ -94,27 +145,63 @@ func unusable(field rootio.Field, x []float64) string {
 	return ""
 }
 
-func fitColumn(field rootio.Field, x, w []float64) Column {
-	c := Column{Field: field}
-	s := newSample(x, w)
-	c.Min, c.Max = s.value[0], s.value[len(s.value)-1]
+// kindOf chooses how the n values of a sample are treated.
+func (s *sample) kindOf(field rootio.Field, n int) Kind {
 	distinct := len(s.value)
+	dense := distinct*eventsPerFloatCode <= n
 	switch {
 	case distinct == 1:
-		c.As = Constant
-	case distinct <= maxCodes && !field.Kind.IsFloat(),
-		distinct <= maxFloatCodes && distinct*eventsPerFloatCode <= len(x):
-		c.As = Codes
+		return Constant
+	case distinct <= maxCodes && (dense || !field.Kind.IsFloat()):
+		return Codes
+	case distinct <= maxUneven && s.isUneven(field):
+		return Codes
+	case field.Kind.IsInteger():
+		return Integer
+	}
+	return Continuous
+}
+
+// isUneven reports whether many events share few values that are not simply
+// equidistant, not counting spikes: a smooth density would miss them.
+func (s *sample) isUneven(field rootio.Field) bool {
+	_, s, n := s.withoutSpikes()
+	if len(s.value)*eventsPerFloatCode > n {
+		return false
+	}
+	r := findRounded(field, s.value, nil)
+	return r == nil || r.filled(s, n) < 0.8
+}
+
+// roundedMap returns the map for a column, if it is one of many values that are
+// rounded.
+func roundedMap(field rootio.Field, x, w []float64) *Rounded {
+	s := newSample(x, w)
+	if s.kindOf(field, len(x)) != Continuous {
+		return nil
+	}
+	spikes, rest, _ := s.withoutSpikes()
+	return findRounded(field, rest.value, spikes)
+}
+
+// fitColumn returns the treatment of the values x with the weights w. Those that are
+// no spikes may lie anywhere in the interval within, if that is not nil.
+func fitColumn(field rootio.Field, x, w []float64, within *[2]float64) Column {
+	s := newSample(x, w)
+	c := Column{Field: field, As: s.kindOf(field, len(x)), Min: s.value[0], Max: s.value[len(s.value)-1]}
+	switch c.As {
+	case Codes:
 		c.Codes = s.value
 		c.Cumulative = s.proportions()
-	default:
-		c.As = Continuous
-		if field.Kind.IsInteger() {
-			c.As = Integer
-		}
+	case Integer, Continuous:
 		n := 0
 		c.Spikes, s, n = s.withoutSpikes()
-		c.fitScale(s, n)
+		lo, hi := s.value[0], s.value[len(s.value)-1]
+		if within != nil {
+			lo, hi = within[0], within[1]
+			c.Min, c.Max = min(c.Min, lo), max(c.Max, hi)
+		}
+		c.fitScale(s, n, lo, hi)
 	}
 	return c
 }
@@ -224,10 +311,10 @@ func (s *sample) steps() (cdf []float64, events []int) {
 }
 
 // fitScale finds the edges, the scale and the normalising spline of a column of
-// many values in n events.
-func (c *Column) fitScale(s *sample, n int) {
+// many values in n events, which lie between lo and hi.
+func (c *Column) fitScale(s *sample, n int, lo, hi float64) {
 	if c.As == Integer {
-		lo, hi := c.Min, c.Max+1
+		hi++
 		c.Low, c.High = &lo, &hi
 		// The deviates fill the cells; here their middle stands for them.
 		s = &sample{value: slices.Clone(s.value), weight: s.weight, count: s.count, total: s.total}
@@ -236,7 +323,7 @@ func (c *Column) fitScale(s *sample, n int) {
 		}
 		c.Floor = 1e-9
 	} else {
-		c.findEdges(s)
+		c.findEdges(s, lo, hi)
 	}
 
 	y := make([]float64, len(s.value))
@@ -296,8 +383,9 @@ func normalise(s *sample, y []float64, n int) Spline {
 
 // findEdges decides whether the density of a continuous column ends at a hard
 // edge on either side, and where; and, failing that, whether positive values
-// have a tail that is heavy enough for a logarithm.
-func (c *Column) findEdges(s *sample) {
+// have a tail that is heavy enough for a logarithm. The values lie between first
+// and last.
+func (c *Column) findEdges(s *sample, first, last float64) {
 	n := 0
 	for _, k := range s.count {
 		n += k
@@ -307,11 +395,11 @@ func (c *Column) findEdges(s *sample) {
 		hi, high := edge(s, k, true)
 		gap := math.Inf(1)
 		if low {
-			at := placeEdge(c.Min, lo, -1)
+			at := placeEdge(first, lo, -1)
 			c.Low, gap = &at, lo
 		}
 		if high {
-			at := placeEdge(c.Max, hi, +1)
+			at := placeEdge(last, hi, +1)
 			c.High, gap = &at, min(gap, hi)
 		}
 		if low || high {
@@ -319,9 +407,9 @@ func (c *Column) findEdges(s *sample) {
 			return
 		}
 	}
-	if c.Min > 0 && heavyTailed(s) {
+	if first > 0 && heavyTailed(s) {
 		zero := 0.0
-		c.Low, c.Floor = &zero, 1e-3*c.Min
+		c.Low, c.Floor = &zero, 1e-3*first
 	}
 }
 

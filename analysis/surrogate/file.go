@@ -13,7 +13,7 @@ import (
 )
 
 // format is the version of the model file.
-const format = 1
+const format = 2
 
 // metadata is what a model file says beside its tensors.
 type metadata struct {

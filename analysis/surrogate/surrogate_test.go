@@ -323,7 +323,7 @@ func TestLoadErrors(t *testing.T) {
 		t.Error("no error for a byte too many")
 	}
 	for _, c := range [][2]string{
-		{`"F32"`, `"F64"`}, {`\"dim\":6`, `\"dim\":8`}, {`\"format\":1`, `\"format\":9`},
+		{`"F32"`, `"F64"`}, {`\"dim\":6`, `\"dim\":8`}, {`\"format\":2`, `\"format\":9`},
 		{`\"keep\":[`, `\"keep\":[9`}, {`"eidolon"`, `"another"`}, {`\"as\":\"codes\"`, `\"as\":\"magic\"`},
 	} {
 		bad := bytes.ReplaceAll(data, []byte(c[0]), []byte(c[1]))

@@ -203,7 +203,8 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 			names = append(names, name)
 		}
 	}
-	fields := append(slices.Clone(carried), model.Features.Fields()...)
+	generated := model.Features.Fields()
+	fields := append(slices.Clone(carried), generated...)
 	if f.oversample > 1 {
 		fields = append(fields, rootio.Field{Name: eventIndex, Title: "event of the input", Kind: rootio.Int64})
 	}
@@ -246,8 +247,8 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 					index[i] = first + int64(rows[i])
 				}
 			}
-			generated := &rootio.Table{Columns: part.Columns[len(carried) : len(carried)+len(model.Features.Columns)]}
-			t, err := model.Generate(generated, repeated, f.seed, uint64(f.n))
+			drawn := &rootio.Table{Columns: part.Columns[len(carried) : len(carried)+len(generated)]}
+			t, err := model.Generate(drawn, repeated, f.seed, uint64(f.n))
 			if err != nil {
 				return tails, fmt.Errorf("%s: %w", source(f.inputs, in.Name()), err)
 			}

@@ -106,8 +106,8 @@ func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
 func printFeatures(out io.Writer, m *surrogate.Surrogate) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "branch\ttype\tfrom\tto\ttreated as")
-	for _, c := range m.Features.Columns {
-		fmt.Fprintf(w, "%s\t%v\t%s\t%s\t%s\n", c.Name, c.Kind, number(c.Kind, c.Min), number(c.Kind, c.Max), c.Describe())
+	for _, v := range m.Features.Treatments() {
+		fmt.Fprintf(w, "%s\t%v\t%s\t%s\t%s\n", v.Name, v.Kind, number(v.Kind, v.Min), number(v.Kind, v.Max), v.How)
 	}
 	for _, c := range m.Context.Columns {
 		fmt.Fprintf(w, "%s\t%v\t%s\t%s\tcondition\n", c.Name, c.Kind, number(c.Kind, c.Min), number(c.Kind, c.Max))

@@ -1,0 +1,244 @@
+package features
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// Kind says how a column is treated.
+type Kind string
+
+// The kinds of columns.
+const (
+	Constant   Kind = "constant"
+	Codes      Kind = "codes"
+	Integer    Kind = "integer"
+	Continuous Kind = "continuous"
+)
+
+// Column is the specification of a column.
+type Column struct {
+	rootio.Field
+	As Kind `json:"as"`
+
+	// Min and Max are the least and the greatest value in the data.
+	Min float64 `json:"min"`
+	Max float64 `json:"max"`
+
+	// Codes are the distinct values, ascending, and Cumulative the proportion
+	// of events with a value up to that of each.
+	Codes      []float64 `json:"codes,omitempty"`
+	Cumulative []float64 `json:"cumulative,omitempty"`
+
+	// Low and High are the hard edges; nil where there is none. Floor is the
+	// least distance from an edge that is told from the edge itself.
+	Low   *float64 `json:"low,omitempty"`
+	High  *float64 `json:"high,omitempty"`
+	Floor float64  `json:"floor,omitempty"`
+
+	// Mean and Std standardise what is left after the edges.
+	Mean float64 `json:"mean,omitempty"`
+	Std  float64 `json:"std,omitempty"`
+
+	// Normal makes the standardised value a standard normal; empty for small
+	// samples.
+	Normal Spline `json:"normal,omitzero"`
+
+	// Spikes are the values that many events share, ascending. All that is above
+	// is about the other events.
+	Spikes []Spike `json:"spikes,omitempty"`
+}
+
+func (c *Column) isNoisy() bool {
+	return c.As == Codes || c.As == Integer && c.Max-c.Min < mostNoisy || len(c.Spikes) > 0
+}
+
+// isSound reports whether a column that was read from a file is one.
+func (c *Column) isSound() bool {
+	ok := c.Kind != 0 && c.Normal.isSound()
+	switch c.As {
+	case Constant:
+		return ok
+	case Codes:
+		return ok && len(c.Codes) > 0 && len(c.Codes) == len(c.Cumulative) && slices.IsSorted(c.Codes) && slices.IsSorted(c.Cumulative) &&
+			c.Cumulative[0] > 0 && c.Cumulative[len(c.Cumulative)-1] == 1
+	case Integer, Continuous:
+		return ok && c.Std > 0 && c.Min <= c.Max && c.Floor >= 0 && restFraction(c.Spikes) > 0 &&
+			(c.Low == nil || c.High == nil || *c.Low < *c.High)
+	}
+	return false
+}
+
+// encode returns the feature of the value x with the deviate u, and log|∂z/∂x|.
+func (c *Column) encode(x, u float64) (z, logDet float64) {
+	switch c.As {
+	case Codes:
+		k := sort.SearchFloat64s(c.Codes, x)
+		if k == len(c.Codes) || c.Codes[k] != x {
+			return 0, math.Inf(-1)
+		}
+		lo := 0.0
+		if k > 0 {
+			lo = c.Cumulative[k-1]
+		}
+		p := c.Cumulative[k] - lo
+		z = normalQuantile(lo + u*p)
+		return z, math.Log(p) - logNormal(z)
+	}
+	if len(c.Spikes) > 0 {
+		return c.encodeAmongSpikes(c.cells(), x, u)
+	}
+	return c.encodeRest(x, u)
+}
+
+// encodeRest is encode for what is no spike.
+func (c *Column) encodeRest(x, u float64) (z, logDet float64) {
+	if c.As == Integer {
+		x += u
+	}
+	y, ld := c.unbound(x)
+	z, slope := c.Normal.Forward((y - c.Mean) / c.Std)
+	return z, ld - math.Log(c.Std) + math.Log(slope)
+}
+
+// encodeAll stores the features of the values x with the deviates u, nil for a column
+// that needs none, in z[0], z[stride], …, and adds log|∂z/∂x| to logDet unless that is
+// nil.
+func (c *Column) encodeAll(z []float32, stride int, logDet, x, u []float64, cells []cell) {
+	for k, v := range x {
+		var f, ld float64
+		switch {
+		case len(cells) > 0:
+			f, ld = c.encodeAmongSpikes(cells, v, u[k])
+		case u != nil:
+			f, ld = c.encode(v, u[k])
+		default:
+			f, ld = c.encode(v, 0.5)
+		}
+		z[k*stride] = float32(f)
+		if logDet != nil {
+			logDet[k] += ld
+		}
+	}
+}
+
+// decode returns the value with the feature z.
+func (c *Column) decode(z float64) float64 { return c.decodeAmong(c.cells(), z) }
+
+// decodeAmong is decode with the cells of the spikes at hand.
+func (c *Column) decodeAmong(cells []cell, z float64) float64 {
+	if c.As == Codes {
+		u := normalCDF(z)
+		k := sort.Search(len(c.Codes)-1, func(k int) bool { return u < c.Cumulative[k] })
+		return c.Codes[k]
+	}
+	if len(cells) > 0 {
+		return c.decodeAmongSpikes(cells, z)
+	}
+	return c.decodeRest(z)
+}
+
+// decodeRest is decode for what is no spike.
+func (c *Column) decodeRest(z float64) float64 {
+	x := c.bound(c.Normal.Inverse(z)*c.Std + c.Mean)
+	if c.As == Integer {
+		x = min(max(math.Floor(x), c.Min), c.Max)
+	}
+	return x
+}
+
+// unbound maps a value to the whole line: log(x−low) behind an edge, −log(high−x)
+// before one, the difference of the logarithms between two. Distances are at
+// least Floor. It returns log of the slope, too: −Inf beyond an edge.
+func (c *Column) unbound(x float64) (y, logSlope float64) {
+	y = x
+	if c.Low != nil || c.High != nil {
+		y = 0
+	}
+	slope := 0.0
+	outside := false
+	if c.Low != nil {
+		d := x - *c.Low
+		outside = outside || d < 0
+		d = max(d, c.Floor)
+		y += math.Log(d)
+		slope += 1 / d
+	}
+	if c.High != nil {
+		d := *c.High - x
+		outside = outside || d < 0
+		d = max(d, c.Floor)
+		y -= math.Log(d)
+		slope += 1 / d
+	}
+	switch {
+	case outside:
+		return y, math.Inf(-1)
+	case slope == 0:
+		return y, 0
+	}
+	return y, math.Log(slope)
+}
+
+// bound is the inverse of unbound.
+func (c *Column) bound(y float64) float64 {
+	switch {
+	case c.Low != nil && c.High != nil:
+		lo, hi := *c.Low, *c.High
+		if y < 0 { // the nearer edge counts, for precision
+			e := math.Exp(y)
+			return lo + (hi-lo)*e/(1+e)
+		}
+		e := math.Exp(-y)
+		return hi - (hi-lo)*e/(1+e)
+	case c.Low != nil:
+		return *c.Low + math.Exp(y)
+	case c.High != nil:
+		return *c.High - math.Exp(-y)
+	}
+	return y
+}
+
+// normalCDF is Φ, the distribution function of the standard normal.
+func normalCDF(z float64) float64 { return 0.5 * math.Erfc(-z/math.Sqrt2) }
+
+// normalQuantile is Φ⁻¹. Its argument is kept 1e-15 away from 0 and 1.
+func normalQuantile(u float64) float64 {
+	u = min(max(u, 1e-15), 1-1e-15)
+	return -math.Sqrt2 * math.Erfcinv(2*u)
+}
+
+// logNormal is the logarithm of the density of the standard normal.
+func logNormal(z float64) float64 { return -0.5*z*z - 0.5*math.Log(2*math.Pi) }
+
+// Describe says in words how the column is treated.
+func (c *Column) Describe() string {
+	switch c.As {
+	case Constant:
+		return "constant, restored on output"
+	case Codes:
+		return fmt.Sprintf("%d codes, dequantised", len(c.Codes))
+	}
+	how := "standardised"
+	switch {
+	case c.As == Integer:
+		how = "integer, dequantised"
+	case c.Low != nil && c.High != nil:
+		how = fmt.Sprintf("logit between %.6g and %.6g", *c.Low, *c.High)
+	case c.Low != nil:
+		how = fmt.Sprintf("log above %.6g", *c.Low)
+	case c.High != nil:
+		how = fmt.Sprintf("log below %.6g", *c.High)
+	}
+	for _, s := range c.Spikes {
+		how += fmt.Sprintf(", %.3g %% at %g", 100*s.Fraction, s.Value)
+	}
+	if len(c.Normal.X) > 0 {
+		how += fmt.Sprintf(", normal spline of %d knots", len(c.Normal.X))
+	}
+	return how
+}

@@ -1,0 +1,108 @@
+package features
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Map is one of the maps between branches and coordinates: the one that is not nil.
+type Map struct {
+	Rounded *Rounded `json:"rounded,omitempty"`
+}
+
+// mapping is a map of variables that is undone exactly.
+type mapping interface {
+	// variables returns the names of those that are read and stay, of those that
+	// are taken, and of those that are made in their place.
+	variables() (read, taken, made []string)
+	// forward replaces the variables of a frame and adds log|∂made/∂taken| to
+	// logDet, unless that is nil. uniform fills a slice with deviates.
+	forward(f *frame, logDet []float64, uniform func([]float64))
+	// inverse undoes forward.
+	inverse(f *frame)
+	// isNoisy reports whether forward depends on deviates.
+	isNoisy() bool
+	// isSound reports whether a map that was read from a file makes sense.
+	isSound() bool
+}
+
+// mapping returns the map that m is; nil if it is none.
+func (m *Map) mapping() mapping {
+	if m.Rounded != nil {
+		return m.Rounded
+	}
+	return nil
+}
+
+// check reports whether a map that was read from a file is sound, and replaces the
+// variables that there are before it by those after it.
+func (m *Map) check(variables map[string]bool) error {
+	its := m.mapping()
+	if its == nil {
+		return errors.New("features: the model file has a map that this program does not know")
+	}
+	read, taken, made := its.variables()
+	ok := its.isSound()
+	for _, name := range slices.Concat(read, taken) {
+		ok = ok && variables[name]
+	}
+	for _, name := range taken {
+		delete(variables, name)
+	}
+	for _, name := range made {
+		ok = ok && !variables[name]
+		variables[name] = true
+	}
+	if !ok {
+		return fmt.Errorf("features: the specification of a map of %q is damaged", taken)
+	}
+	return nil
+}
+
+// frame holds variables of some events by name.
+type frame struct {
+	n      int
+	values map[string][]float64
+	spare  [][]float64 // memory to use again
+}
+
+// scratch is the name of a variable for intermediate values.
+const scratch = ""
+
+// reset forgets all variables. From now on they are of n events.
+func (f *frame) reset(n int) {
+	if f.values == nil {
+		f.values = map[string][]float64{}
+	}
+	for name := range f.values {
+		f.take(name)
+	}
+	f.n = n
+}
+
+// at returns a variable.
+func (f *frame) at(name string) []float64 { return f.values[name] }
+
+// add returns a variable that is made if there is none. Its values are not zeroed.
+func (f *frame) add(name string) []float64 {
+	if x, ok := f.values[name]; ok {
+		return x
+	}
+	var x []float64
+	if last := len(f.spare) - 1; last >= 0 && cap(f.spare[last]) >= f.n {
+		x, f.spare = f.spare[last][:f.n], f.spare[:last]
+	} else {
+		x = make([]float64, f.n)
+	}
+	f.values[name] = x
+	return x
+}
+
+// take returns a variable and forgets it. Its values stay until the next is added.
+func (f *frame) take(name string) []float64 {
+	x := f.values[name]
+	delete(f.values, name)
+	f.spare = append(f.spare, x)
+	return x
+}
