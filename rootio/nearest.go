@@ -1,67 +1,9 @@
 package rootio
 
-import (
-	"fmt"
-	"strings"
-)
+import "github.com/eidolon-hep/eidolon/internal/nearest"
 
-// suggest returns a hint for a name that is not among known: the nearest of
-// them, or nothing when none is near.
-func suggest(name string, known []string) string {
-	const most = 3
-	nearest := max(1, len(name)/3)
-	var guesses []string
-	for _, k := range known {
-		d := distance(strings.ToLower(name), strings.ToLower(k))
-		if strings.HasSuffix(k, "."+name) || strings.HasSuffix(k, "/"+name) {
-			d = 0
-		}
-		if d < nearest {
-			nearest, guesses = d, nil
-		}
-		if d == nearest && len(guesses) < most {
-			guesses = append(guesses, k)
-		}
-	}
-	if len(guesses) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %s?", quoted(guesses, " or "))
-}
+// suggest returns a hint for a name that is not among known.
+func suggest(name string, known []string) string { return nearest.Hint(name, known) }
 
-// distance returns the Levenshtein distance of a and b: the number of bytes
-// to insert, delete or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
-}
-
-// quoted joins names, each in quotes; of a long list it gives the first ones
-// and the number of the others.
-func quoted(names []string, sep string) string {
-	const most = 20
-	q := make([]string, 0, most)
-	for _, n := range names[:min(most, len(names))] {
-		q = append(q, fmt.Sprintf("%q", n))
-	}
-	text := strings.Join(q, sep)
-	if more := len(names) - most; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
-}
+// quoted joins names, each in quotes.
+func quoted(names []string, sep string) string { return nearest.Quoted(names, sep) }

@@ -1,4 +1,4 @@
-package rootio
+package nearest
 
 import "testing"
 
@@ -15,7 +15,7 @@ func TestDistance(t *testing.T) {
 	}
 }
 
-func TestSuggest(t *testing.T) {
+func TestHint(t *testing.T) {
 	known := []string{"muon_pt", "muon_eta", "jet.pt", "MET"}
 	for name, want := range map[string]string{
 		"muon_pT": `; did you mean "muon_pt"?`,
@@ -23,8 +23,8 @@ func TestSuggest(t *testing.T) {
 		"pt":      `; did you mean "jet.pt"?`,
 		"nothing": "",
 	} {
-		if got := suggest(name, known); got != want {
-			t.Errorf("suggest(%q) = %q, want %q", name, got, want)
+		if got := Hint(name, known); got != want {
+			t.Errorf("Hint(%q) = %q, want %q", name, got, want)
 		}
 	}
 }
