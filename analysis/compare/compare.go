@@ -38,6 +38,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -61,7 +62,7 @@ type Options struct {
 
 // Report is the outcome of a comparison.
 type Report struct {
-	Verdict       Verdict      `json:"verdict"` // the worst of the columns'
+	Verdict       Verdict      `json:"verdict"` // the worst of the columns' and the classifier's
 	Tests         int          `json:"tests"`   // that p-values are corrected for
 	Reference     Sample       `json:"reference"`
 	Candidate     Sample       `json:"candidate"`
@@ -69,6 +70,9 @@ type Report struct {
 	OnlyReference []string     `json:"only_in_reference,omitempty"`
 	OnlyCandidate []string     `json:"only_in_candidate,omitempty"`
 	Correlations  Correlations `json:"correlations"`
+
+	// Classifier is what [Report.Classify] found; nil if it was not asked.
+	Classifier *classify.Result `json:"classifier,omitempty"`
 }
 
 // Sample describes a sample as a whole.
@@ -185,7 +189,7 @@ const (
 	Compatible Verdict = "compatible" // p ≥ 1 % in every test, corrected for their number
 	// Close is p < 1 %, but no difference is large: KS distance ≤ 1 %, Wasserstein
 	// distance ≤ 2 % σ, any spike's fractions within 1 % of all events; or total
-	// variation ≤ 1 % apart from what chance gives.
+	// variation ≤ 1 % apart from what chance gives; AUC of the classifier ≤ 0.52.
 	Close   Verdict = "close"
 	Differs Verdict = "differs"        // neither
 	Illegal Verdict = "illegal values" // the candidate takes values that the reference never takes, and p < 1 % for so many
@@ -197,6 +201,7 @@ const (
 	significance   = 0.01
 	closeKS        = 0.01
 	closeTransport = 0.02
+	closeAUC       = 0.52
 
 	// What is a code and what a spike is decided as in analysis/features, which
 	// has the same numbers in fit.go: change both.
@@ -407,9 +412,22 @@ func (r *Report) judge() {
 	for _, c := range r.Columns {
 		p = append(p, c.tests...)
 	}
+	if r.Classifier != nil {
+		p = append(p, r.Classifier.PValue)
+	}
 	holm(p)
 	r.Tests = len(p)
 	r.Verdict = severity[0]
+	if r.Classifier != nil {
+		switch {
+		case p[len(p)-1] >= significance:
+			r.Verdict = Compatible
+		case r.Classifier.AUC <= closeAUC:
+			r.Verdict = Close
+		default:
+			r.Verdict = Differs
+		}
+	}
 	for i := range r.Columns {
 		c := &r.Columns[i]
 		if n := len(c.tests); n > 0 {

@@ -26,6 +26,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	r.writeContinuous(&b)
 	r.writeCategorical(&b)
+	r.writeClassifier(&b)
 	r.writeRemarks(&b)
 	_, err := w.Write(b.Bytes())
 	return err

@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/compare"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -20,6 +22,7 @@ type compareFlags struct {
 	candidateWeight      string
 	tree                 string
 	report               string
+	noClassifier         bool
 }
 
 func newCompare() *cobra.Command {
@@ -29,8 +32,10 @@ func newCompare() *cobra.Command {
 		Short: "Put two samples side by side",
 		Long: `Compare matches the scalar branches of two samples by name and prints how far
 apart they are: Kolmogorov–Smirnov and Wasserstein distances, χ² in common bins,
-values that the reference never takes, and correlations. With -o it also writes
-a folder with the report as text and JSON and a plot of every branch.`,
+values that the reference never takes, and correlations. A classifier then tries
+to tell the two samples apart by all branches together: an AUC of 0.5 means that
+it cannot. With -o it also writes a folder with the report as text and JSON and a
+plot of every branch.`,
 		Example: `  eidolon compare -r zmumu.root -c new.root
   eidolon compare -r zmumu.root -c new.root -o report/ --json`,
 		Args: noArgs,
@@ -49,6 +54,7 @@ a folder with the report as text and JSON and a plot of every branch.`,
 	flags.StringVar(&f.candidateWeight, "candidate-weight", "", "the branch of event weights in the candidate")
 	flags.StringVarP(&f.tree, "tree", "t", "", "the tree in both; may be left out when a file holds one")
 	flags.StringVarP(&f.report, "report", "o", "", "a folder for the report, which is made if need be")
+	flags.BoolVar(&f.noClassifier, "no-classifier", false, "leave the classifier out, which takes most of the time")
 	return cmd
 }
 
@@ -72,6 +78,12 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 	})
 	if err != nil {
 		return err
+	}
+	if !f.noClassifier {
+		err := report.Classify(cmd.Context(), ref, cand, classify.Options{})
+		if err != nil && !errors.Is(err, classify.ErrFewEvents) {
+			return err
+		}
 	}
 	if err := cmd.Context().Err(); err != nil {
 		return err

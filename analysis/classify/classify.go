@@ -1,0 +1,358 @@
+// Package classify trains a classifier to tell two samples of events apart: the
+// strongest test that knows of no physics, and the ratio of their densities.
+//
+// [CrossFit] cuts both samples into folds by a fixed hash of the number of the row,
+// and the events of each fold are scored by a classifier that was trained on the
+// other folds only. The area under its ROC curve ([Result.AUC]) is the probability
+// that of two events, one of each sample, it names the right one (Lopez-Paz and
+// Oquab, "Revisiting classifier two-sample tests", arXiv:1610.06545): one half means
+// that the samples cannot be told apart, and then no analysis of these columns can.
+//
+// The classifier is a network and gradient-boosted trees: the one is good at what is
+// smooth, the other at steps, spikes and rounded values. A logistic regression on
+// events that neither was trained on combines and calibrates them, so that its
+// output, s(x), is the logarithm of a density ratio:
+//
+//	p₁(x)/p₀(x) = exp s(x) = C/(1−C),  C = 1/(1+e⁻ˢ)
+//
+// Rows with the same number are in the same fold in both samples. So the samples may
+// be one event by event, before and after something was done to it.
+package classify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// Sample is a sample of events.
+type Sample struct {
+	Table   *rootio.Table
+	Weights []float64 // of the events, of either sign; nil: 1 each
+}
+
+func (s Sample) weight(i int) float64 {
+	if s.Weights == nil {
+		return 1
+	}
+	return s.Weights[i]
+}
+
+// Options say what is classified by and how. Zero values ask for the defaults.
+type Options struct {
+	// Columns are what the classifier looks at; by default the columns that both
+	// samples have.
+	Columns []string
+	// MaxEvents is the number of events of each sample above which a part of it,
+	// chosen by a hash of the row, is trained on; by default 50,000.
+	MaxEvents int
+	// All asks for scores of the other events as well.
+	All bool
+	// Folds is the number of parts that are scored in turn; by default 5.
+	Folds int
+	// Seed is that of everything random but the folds.
+	Seed uint64
+	// Progress, when not nil, is told which part of the work is done, 0 to 1.
+	Progress func(done float64)
+}
+
+// ErrFewEvents says that there are too few events to train a classifier.
+var ErrFewEvents = errors.New("classify: too few events")
+
+const (
+	fewestEvents = 100 // effective, of each sample
+
+	beyond = 1e75 // as in analysis/compare: values beyond it mean "no value"
+)
+
+// Result is what a classifier finds.
+type Result struct {
+	AUC      float64  `json:"auc"`       // area under the ROC curve, the mean over folds
+	AUCError float64  `json:"auc_error"` // its standard error
+	PValue   float64  `json:"p_value"`   // probability of such an AUC, or a higher one, if the samples have one distribution
+	Events   [2]int   `json:"events"`    // that were trained on and judged, of samples 0 and 1
+	Columns  []Column `json:"columns"`   // how each of them matters, as given
+
+	// LogRatio is s(x) for the events of sample 0 and of sample 1, each by a
+	// classifier that has not seen it: the logarithm of the ratio of the densities,
+	// each normalised to one. It is NaN for events that were not scored.
+	LogRatio [2][]float64 `json:"-"`
+}
+
+// Column says how a column matters.
+type Column struct {
+	Name string `json:"name"`
+	// Importance is by how much the AUC falls when the values of the column are
+	// exchanged between events that the classifier was not trained on.
+	Importance float64 `json:"importance"`
+	Error      float64 `json:"importance_error"`
+	// Aspect is what matters most about the column, if one aspect does alone.
+	Aspect Aspect `json:"aspect,omitempty"`
+}
+
+// Streams of the hash of a row. Seeds of a training have nothing to do with it.
+const (
+	streamFold = iota + 1<<50
+	streamValid
+	streamPart
+	streamPermute
+)
+
+// CrossFit trains classifiers that tell sample 1 from sample 0, and scores each
+// event by one that has not seen it.
+//
+// Errors are [ErrFewEvents], a column that is missing, weights that are not
+// finite or whose sum is not positive, and the error of ctx.
+func CrossFit(ctx context.Context, zero, one Sample, opts Options) (*Result, error) {
+	f, err := newFolds(zero, one, opts)
+	if err != nil {
+		return nil, err
+	}
+	return f.run(ctx)
+}
+
+// folds is the work on two samples.
+type folds struct {
+	opts    Options
+	samples [2]Sample
+	in      *inputs
+	start   [2]int     // the first row of each sample in the inputs
+	rows    [2][]int   // the rows of each that are trained on and judged
+	scale   [2]float64 // of weights, so that both samples count as much
+	result  *Result
+}
+
+func newFolds(zero, one Sample, opts Options) (*folds, error) {
+	if opts.Folds == 0 {
+		opts.Folds = 5
+	}
+	if opts.MaxEvents == 0 {
+		opts.MaxEvents = 50_000
+	}
+	if opts.Folds < 2 || opts.MaxEvents < 0 {
+		return nil, fmt.Errorf("classify: %d folds of at most %d events asked for", opts.Folds, opts.MaxEvents)
+	}
+	f := &folds{opts: opts, samples: [2]Sample{zero, one}, result: &Result{}}
+	names, err := f.columns()
+	if err != nil {
+		return nil, err
+	}
+	for c, s := range f.samples {
+		n := s.Table.Len()
+		if s.Weights != nil && len(s.Weights) != n {
+			return nil, fmt.Errorf("classify: %d weights for %d events", len(s.Weights), n)
+		}
+		part := float64(opts.MaxEvents) / float64(n)
+		var sum, sum2 float64
+		for i := range n {
+			if part < 1 && uniform(0, streamPart, i) > part {
+				continue
+			}
+			w := s.weight(i)
+			if math.IsNaN(w) || math.IsInf(w, 0) {
+				return nil, fmt.Errorf("classify: the weight is %v in entry %d of sample %d", w, i, c)
+			}
+			sum += w
+			sum2 += w * w
+			f.rows[c] = append(f.rows[c], i)
+		}
+		switch {
+		case !(sum > 0) && n > 0:
+			return nil, fmt.Errorf("classify: the weights of sample %d add up to %g, must be positive", c, sum)
+		case !(sum*sum/sum2 >= fewestEvents):
+			return nil, fmt.Errorf("%w: %.0f effective ones in sample %d, %d needed", ErrFewEvents, sum*sum/max(sum2, 1e-300), c, fewestEvents)
+		}
+		f.scale[c] = 1 / sum
+		f.result.Events[c] = len(f.rows[c])
+		f.result.LogRatio[c] = make([]float64, n)
+		for i := range n {
+			f.result.LogRatio[c][i] = math.NaN()
+		}
+	}
+	for c := range f.scale { // a mean weight of about one
+		f.scale[c] *= float64(len(f.rows[0])+len(f.rows[1])) / 2
+	}
+	f.start[1] = zero.Table.Len()
+	f.in, err = newInputs(names, f.samples)
+	return f, err
+}
+
+// columns returns the names of the columns to classify by.
+func (f *folds) columns() ([]string, error) {
+	names := f.opts.Columns
+	if len(names) == 0 {
+		for _, c := range f.samples[0].Table.Columns {
+			if _, ok := f.samples[1].Table.Column(c.Name); ok {
+				names = append(names, c.Name)
+			}
+		}
+	}
+	for _, name := range names {
+		for c, s := range f.samples {
+			column, ok := s.Table.Column(name)
+			switch {
+			case !ok:
+				return nil, fmt.Errorf("classify: sample %d has no column %q", c, name)
+			case column.Len() != s.Table.Len():
+				return nil, fmt.Errorf("classify: column %q of sample %d has %d values, not %d", name, c, column.Len(), s.Table.Len())
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil, errors.New("classify: the samples have no column in common")
+	}
+	return names, nil
+}
+
+func uniform(seed, stream uint64, i int) float64 {
+	return (float64(philox.Uint64(seed, stream, uint64(i))>>12) + 0.5) / (1 << 52)
+}
+
+func (f *folds) foldOf(row int) int {
+	return int(philox.Uint64(0, streamFold, uint64(row)) % uint64(f.opts.Folds))
+}
+
+// isValid reports whether a row of the events trained on stops the training
+// instead: one in eight.
+func isValid(row int) bool { return philox.Uint64(0, streamValid, uint64(row))%8 == 0 }
+
+func (f *folds) progress(fold int, part float64) {
+	if f.opts.Progress != nil {
+		f.opts.Progress((float64(fold) + part) / float64(f.opts.Folds))
+	}
+}
+
+func (f *folds) run(ctx context.Context) (*Result, error) {
+	r := f.result
+	imp := newImportance(f.in)
+	var sumWeights, sumVariance float64
+	for k := range f.opts.Folds {
+		f.progress(k, 0)
+		c, err := f.train(ctx, k)
+		if err != nil {
+			return nil, err
+		}
+		f.progress(k, 0.8)
+		f.score(c, k)
+		var zero, one scored
+		for s, to := range []*scored{&zero, &one} {
+			for _, i := range f.rows[s] {
+				if f.foldOf(i) == k {
+					to.add(r.LogRatio[s][i], f.samples[s].weight(i))
+				}
+			}
+		}
+		a := auc(&zero, &one)
+		if math.IsNaN(a) {
+			return nil, fmt.Errorf("%w for %d folds", ErrFewEvents, f.opts.Folds)
+		}
+		n := float64(len(zero.score) + len(one.score))
+		sumWeights += n
+		r.AUC += n * a
+		sumVariance += n * n * variance(&zero, &one)
+		imp.add(f, c, k)
+	}
+	f.progress(f.opts.Folds, 0)
+	r.AUC /= sumWeights
+	r.AUCError = math.Sqrt(sumVariance) / sumWeights
+	r.PValue = 1
+	if r.AUCError > 0 {
+		r.PValue = distuv.UnitNormal.Survival((r.AUC - 0.5) / (r.AUCError * math.Sqrt2))
+	}
+	r.Columns = imp.columns()
+	return r, nil
+}
+
+// classifier is trained on all folds but one.
+type classifier struct {
+	net   *network
+	trees *trees
+	blend blend
+}
+
+// train trains a classifier on all folds but k.
+func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
+	train := nn.Data{Dim: f.in.dim, Context: 1}
+	valid := train
+	for s := range f.samples {
+		for _, i := range f.rows[s] {
+			if f.foldOf(i) == k {
+				continue
+			}
+			to := &train
+			if isValid(i) {
+				to = &valid
+			}
+			to.X = append(to.X, f.in.row(f.start[s]+i)...)
+			to.C = append(to.C, float32(s))
+			to.W = append(to.W, float32(f.samples[s].weight(i)*f.scale[s]))
+		}
+	}
+	c := &classifier{net: newNetwork(f.in.dim, f.opts.Seed+uint64(k))}
+	if f.in.dim == 0 { // nothing varies
+		c.trees = &trees{}
+		return c, nil
+	}
+	if err := c.net.fit(ctx, train, valid, f.opts.Seed+uint64(k)); err != nil {
+		return nil, err
+	}
+	f.progress(k, 0.5)
+	var err error
+	if c.trees, err = boost(ctx, train, valid); err != nil {
+		return nil, err
+	}
+	a, b := make([]float64, valid.Len()), make([]float64, valid.Len())
+	c.net.logits(a, valid.X)
+	c.trees.logits(b, valid.X)
+	c.blend = fitBlend(a, b, valid)
+	return c, nil
+}
+
+// logRatios stores s(x) for the rows of x in dst.
+func (c *classifier) logRatios(dst []float64, x []float32) {
+	boosted := make([]float64, len(dst))
+	c.net.logits(dst, x)
+	c.trees.logits(boosted, x)
+	for i, s := range dst {
+		dst[i] = c.blend.at(s, boosted[i])
+	}
+}
+
+// score stores the scores of the events of fold k.
+func (f *folds) score(c *classifier, k int) {
+	const piece = 1 << 14
+	for s := range f.samples {
+		rows := f.rows[s]
+		if f.opts.All {
+			rows = make([]int, f.samples[s].Table.Len())
+			for i := range rows {
+				rows[i] = i
+			}
+		}
+		var mine []int
+		for _, i := range rows {
+			if f.foldOf(i) == k {
+				mine = append(mine, i)
+			}
+		}
+		for lo := 0; lo < len(mine); lo += piece {
+			part := mine[lo:min(lo+piece, len(mine))]
+			x := make([]float32, 0, len(part)*f.in.dim)
+			for _, i := range part {
+				x = append(x, f.in.row(f.start[s]+i)...)
+			}
+			scores := make([]float64, len(part))
+			c.logRatios(scores, x)
+			for j, i := range part {
+				f.result.LogRatio[s][i] = scores[j]
+			}
+		}
+	}
+}

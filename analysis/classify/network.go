@@ -1,0 +1,104 @@
+package classify
+
+import (
+	"context"
+	"math"
+
+	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/kernels/dense"
+)
+
+// network is a perceptron whose output is the logarithm of the ratio of the
+// densities of samples 1 and 0. It is trained by the logistic loss
+//
+//	Σ w [log(1 + eˢ) − y s],  y = 0 or 1 the sample, s the output
+//
+// which is lowest where s is that logarithm, if the weights of both samples have
+// the same sum.
+type network struct {
+	params nn.Params
+	mlp    *nn.MLP
+	dim    int
+}
+
+func newNetwork(dim int, seed uint64) *network {
+	n := &network{dim: dim}
+	n.mlp = nn.NewMLP(&n.params, "classifier", dim, []int{128, 128, 128}, 1, dense.SiLU)
+	n.mlp.Init(seed, 0)
+	n.mlp.Pack()
+	return n
+}
+
+func (n *network) fit(ctx context.Context, train, valid nn.Data, seed uint64) error {
+	rows := train.Len()
+	_, err := nn.Fit(ctx, n, train, valid, nn.Options{
+		Epochs:   min(max(2_500_000/rows, 1), 150),
+		Batch:    min(max(rows/50, 32), 512),
+		Rate:     2e-3,
+		Decay:    1e-2,
+		Patience: 15,
+		Seed:     seed,
+	})
+	return err
+}
+
+// logits stores the outputs for the rows of x in dst.
+func (n *network) logits(dst []float64, x []float32) {
+	const piece = 16 * nn.Tile
+	nn.Parallel(len(dst), piece, func(lo, hi int) {
+		state := n.mlp.NewState(nn.Tile)
+		for ; lo < hi; lo += nn.Tile {
+			m := min(nn.Tile, hi-lo)
+			for i, y := range n.mlp.Forward(state, x[lo*n.dim:(lo+m)*n.dim], m) {
+				dst[lo+i] = float64(y)
+			}
+		}
+	})
+}
+
+// Params implements nn.Objective.
+func (n *network) Params() *nn.Params { return &n.params }
+
+// Pack implements nn.Objective.
+func (n *network) Pack(part, _ int) {
+	if part == 0 {
+		n.mlp.Pack()
+	}
+}
+
+// NewWorker implements nn.Objective.
+func (n *network) NewWorker() nn.Worker {
+	return &worker{n, n.mlp.NewState(nn.Tile), make([]float32, nn.Tile)}
+}
+
+type worker struct {
+	net   *network
+	state *nn.MLPState
+	dy    []float32
+}
+
+// Loss implements nn.Worker. The context of a row is its y.
+func (w *worker) Loss(grad []float32, rows nn.Rows) float64 {
+	out := w.net.mlp.Forward(w.state, rows.X, rows.N)
+	loss := 0.0
+	for i, s := range out {
+		weight, y := float64(rows.W[i]), float64(rows.C[i])
+		l, p := logistic(float64(s), y)
+		loss += weight * l
+		w.dy[i] = float32(weight * (p - y))
+	}
+	if grad != nil {
+		w.net.mlp.Backward(w.state, grad, nil, rows.X, w.dy[:rows.N], rows.N)
+	}
+	return loss
+}
+
+// logistic returns log(1+eˢ) − ys and 1/(1+e⁻ˢ).
+func logistic(s, y float64) (loss, p float64) {
+	e := math.Exp(-math.Abs(s))
+	loss = max(s, 0) + math.Log1p(e) - y*s
+	if s >= 0 {
+		return loss, 1 / (1 + e)
+	}
+	return loss, e / (1 + e)
+}

@@ -1,0 +1,171 @@
+// Command judge prints the AUC of our classifier for pairs of samples and hands the
+// same events to scikit-learn's gradient-boosted trees, in turn. Usage:
+//
+//	go run ./bench/judge ../shared/data [PAIR…]
+//
+// See the script run.
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// pair makes two samples of the events of a file.
+type pair struct {
+	name, file string
+	make       func(first, second *rootio.Table) (ref, cand *rootio.Table)
+}
+
+func halves(a, b *rootio.Table) (ref, cand *rootio.Table) { return a, b }
+
+// smeared multiplies a column of the second half by a normal deviate of mean 1.
+func smeared(column string, sigma float64) func(a, b *rootio.Table) (ref, cand *rootio.Table) {
+	return func(a, b *rootio.Table) (ref, cand *rootio.Table) {
+		rng := rand.New(rand.NewPCG(1, 2))
+		return a, changed(b, column, func(_ int, x float64) float64 { return x * (1 + sigma*rng.NormFloat64()) })
+	}
+}
+
+// shifted adds to a column of the second half a part of another.
+func shifted(column string, part float64, other string) func(a, b *rootio.Table) (ref, cand *rootio.Table) {
+	return func(a, b *rootio.Table) (ref, cand *rootio.Table) {
+		c, _ := b.Column(other)
+		y := make([]float64, b.Len())
+		c.Floats(y, 0)
+		return a, changed(b, column, func(i int, x float64) float64 { return x + part*y[i] })
+	}
+}
+
+func changed(t *rootio.Table, column string, f func(i int, x float64) float64) *rootio.Table {
+	t = &rootio.Table{Columns: slices.Clone(t.Columns)}
+	for j, c := range t.Columns {
+		if c.Name == column {
+			x := make([]float64, t.Len())
+			c.Floats(x, 0)
+			for i := range x {
+				x[i] = f(i, x[i])
+			}
+			t.Columns[j] = rootio.NewColumn(c.Field, len(x))
+			t.Columns[j].SetFloats(0, x)
+		}
+	}
+	return t
+}
+
+// generated trains a flow on the first half and compares it with the second.
+func generated(model string, epochs int) func(a, b *rootio.Table) (ref, cand *rootio.Table) {
+	return func(a, b *rootio.Table) (ref, cand *rootio.Table) {
+		opts := surrogate.Options{Model: model, Seed: 1}
+		opts.Train.Epochs = epochs
+		t, err := surrogate.New(a, nil, opts)
+		check(err)
+		s, err := t.Run(context.Background())
+		check(err)
+		cand = rootio.NewTable(s.Features.Fields(), b.Len())
+		_, err = s.Generate(cand, nil, 1, 0)
+		check(err)
+		return b, cand
+	}
+}
+
+var pairs = []pair{
+	{"halves of nuwro", "nuwro.root", halves},
+	{"nuwro, Q2 smeared by 2 %", "nuwro.root", smeared("Q2", 0.02)},
+	{"nuwro, ELep smeared by 2 %", "nuwro.root", smeared("ELep", 0.02)},
+	{"nuwro, CosLep + 0.02 Q2", "nuwro.root", shifted("CosLep", 0.02, "Q2")},
+	{"alice, eta smeared by 10 %", "alice_electrons.root", smeared("eta", 0.1)},
+	{"B2KKK, H1_PX smeared by 1 %", "b2kkk_phasespace.root", smeared("H1_PX", 0.01)},
+	{"zmumu, pt1 smeared by 5 %", "zmumu_2011a.root", smeared("pt1", 0.05)},
+	{"nuwro, realnvp", "nuwro.root", generated("realnvp", 10)},
+	{"nuwro, spline", "nuwro.root", generated("spline", 10)},
+	{"alice, spline", "alice_electrons.root", generated("spline", 10)},
+	{"pingu, spline", "pingu_gen_reco.root", generated("spline", 20)},
+	{"B2KKK, spline", "b2kkk_phasespace.root", generated("spline", 20)},
+}
+
+func main() {
+	log.SetFlags(0)
+	if len(os.Args) < 2 {
+		log.Fatal("usage: judge DIR [PAIR…]")
+	}
+	fmt.Printf("%-30s %18s %18s %8s\n", "pair", "eidolon", "trees", "seconds")
+	for _, p := range pairs {
+		if len(os.Args) > 2 && !slices.Contains(os.Args[2:], p.name) {
+			continue
+		}
+		run(p)
+	}
+}
+
+func run(p pair) {
+	const most = 100_000
+	tree, err := rootio.Open("", filepath.Join(os.Args[1], p.file))
+	check(err)
+	defer tree.Close()
+	events := min(tree.Len(), most)
+	table, err := tree.Read(nil, 0, events)
+	check(err)
+	for j := len(table.Columns) - 1; j >= 0; j-- { // what no density describes
+		if slices.Contains([]string{"Run", "Event", "weighted_aeff"}, table.Columns[j].Name) {
+			table.Columns = slices.Delete(table.Columns, j, j+1)
+		}
+	}
+	half := int(events) / 2
+	ref, cand := p.make(table.Slice(0, half), table.Slice(half, 2*half))
+
+	start := time.Now()
+	r, err := classify.CrossFit(context.Background(), classify.Sample{Table: ref}, classify.Sample{Table: cand}, classify.Options{})
+	check(err)
+	ours := time.Since(start).Seconds()
+
+	var x bytes.Buffer
+	for _, t := range []*rootio.Table{ref, cand} {
+		for i := range t.Len() {
+			row := make([]float64, len(t.Columns))
+			for j, c := range t.Columns {
+				c.Floats(row[j:j+1], i)
+			}
+			check(binary.Write(&x, binary.LittleEndian, row))
+		}
+	}
+	start = time.Now()
+	cmd := exec.Command(cmp.Or(os.Getenv("PYTHON"), "/usr/bin/python3"), "bench/judge/peer.py", fmt.Sprint(len(ref.Columns)), fmt.Sprint(ref.Len()))
+	cmd.Stdin, cmd.Stderr = &x, os.Stderr
+	out, err := cmd.Output()
+	check(err)
+	theirs := time.Since(start).Seconds()
+	fmt.Printf("%-30s %9.4f ± %.4f %18s %4.0f %4.0f", p.name, r.AUC, r.AUCError, bytes.TrimSpace(out), ours, theirs)
+	slices.SortFunc(r.Columns, func(a, b classify.Column) int {
+		if a.Importance > b.Importance {
+			return -1
+		}
+		return 1
+	})
+	for _, c := range r.Columns[:min(3, len(r.Columns))] {
+		if c.Importance > 3*c.Error {
+			fmt.Printf("  %s %.3f %s", c.Name, c.Importance, c.Aspect)
+		}
+	}
+	fmt.Println()
+}
+
+func check(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+}
