@@ -44,8 +44,11 @@ func Fit(t *rootio.Table, w []float64) (*Spec, error) {
 	s := &Spec{Branches: t.Fields()}
 	f := &fitting{spec: s, table: t, w: w}
 	f.reset(t.Len())
+	f.leaveOutDetermined(nil)
 	for _, field := range s.Branches {
-		f.fit(field)
+		if !f.isLeftOut(field.Name) {
+			f.fit(field)
+		}
 	}
 	if s.Dim() == 0 {
 		return nil, fmt.Errorf("features: all %d branches are constant, there is nothing to learn", len(s.Columns))

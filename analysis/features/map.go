@@ -8,6 +8,8 @@ import (
 
 // Map is one of the maps between branches and coordinates: the one that is not nil.
 type Map struct {
+	Sum     *Sum     `json:"sum,omitempty"`
+	Lookup  *Lookup  `json:"lookup,omitempty"`
 	Rounded *Rounded `json:"rounded,omitempty"`
 }
 
@@ -29,7 +31,12 @@ type mapping interface {
 
 // mapping returns the map that m is; nil if it is none.
 func (m *Map) mapping() mapping {
-	if m.Rounded != nil {
+	switch {
+	case m.Sum != nil:
+		return m.Sum
+	case m.Lookup != nil:
+		return m.Lookup
+	case m.Rounded != nil:
 		return m.Rounded
 	}
 	return nil
@@ -67,8 +74,11 @@ type frame struct {
 	spare  [][]float64 // memory to use again
 }
 
-// scratch is the name of a variable for intermediate values.
-const scratch = ""
+// Names of variables for intermediate values.
+const (
+	scratch  = ""
+	scratch2 = "\x00"
+)
 
 // reset forgets all variables. From now on they are of n events.
 func (f *frame) reset(n int) {

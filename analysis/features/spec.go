@@ -7,6 +7,8 @@
 //
 // Maps, first, turn the branches of the file into coordinates, exactly:
 //
+//   - sum, lookup: a branch that others determine is left out. The way back
+//     computes it: copies, sums, multiples, E² = p² + m², functions of codes.
 //   - rounded: decimals become continuous by a uniform deviate within their cell.
 //     The way back rounds, to the same floating-point number.
 //
@@ -321,27 +323,47 @@ func (s *Spec) Check() error {
 type Treatment struct {
 	Name     string
 	Kind     rootio.Kind
-	Min, Max float64 // in the data
+	Min, Max float64 // in the data; NaN for what is no feature
 	How      string
 }
 
-// Treatments lists what becomes of the variables, those of the model first.
+// Treatments lists what becomes of the branches, and of other coordinates.
 func (s *Spec) Treatments() []Treatment {
-	var list []Treatment
-	rounded := map[string]*Rounded{}
-	for _, m := range s.Maps {
-		if r := m.Rounded; r != nil {
-			rounded[r.Variable] = r
-		}
+	columns, how, rounded := map[string]*Column{}, map[string]string{}, map[string]*Rounded{}
+	var order []string
+	for _, b := range s.Branches {
+		order = append(order, b.Name)
 	}
 	for i := range s.Columns {
-		c := &s.Columns[i]
-		v := Treatment{c.Name, c.Kind, c.Min, c.Max, c.Describe()}
-		if r := rounded[c.Name]; r != nil {
-			v.Min, v.Max = r.round(v.Min), r.round(v.Max)
-			v.How += fmt.Sprintf(", rounded to %.10g", r.unit())
+		columns[s.Columns[i].Name] = &s.Columns[i]
+		if !slices.Contains(order, s.Columns[i].Name) {
+			order = append(order, s.Columns[i].Name)
 		}
-		list = append(list, v)
+	}
+	for _, m := range s.Maps {
+		switch {
+		case m.Rounded != nil:
+			rounded[m.Rounded.Variable] = m.Rounded
+		case m.Sum != nil:
+			how[m.Sum.Variable] = "= " + m.Sum.String()
+		case m.Lookup != nil:
+			how[m.Lookup.Variable] = "a function of " + m.Lookup.Of
+		}
+	}
+	list := make([]Treatment, len(order))
+	for i, name := range order {
+		v := Treatment{Name: name, Kind: rootio.Float64, Min: math.NaN(), Max: math.NaN(), How: how[name]}
+		if i < len(s.Branches) {
+			v.Kind = s.Branches[i].Kind
+		}
+		if c := columns[name]; c != nil {
+			v.Min, v.Max, v.How = c.Min, c.Max, c.Describe()
+			if r := rounded[name]; r != nil {
+				v.Min, v.Max = r.round(v.Min), r.round(v.Max)
+				v.How += fmt.Sprintf(", rounded to %.10g", r.unit())
+			}
+		}
+		list[i] = v
 	}
 	return list
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -115,9 +116,12 @@ func printFeatures(out io.Writer, m *surrogate.Surrogate) error {
 	return w.Flush()
 }
 
-// number writes a value of a column: integers in full.
+// number writes a value of a column: integers in full, nothing for NaN.
 func number(kind rootio.Kind, x float64) string {
-	if kind.IsFloat() {
+	switch {
+	case math.IsNaN(x):
+		return ""
+	case kind.IsFloat():
 		return fmt.Sprintf("%.6g", x)
 	}
 	return fmt.Sprintf("%.0f", x)

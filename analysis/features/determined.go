@@ -1,0 +1,180 @@
+package features
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// Sum is the map that leaves out a branch that others determine:
+//
+//	y = Offset + Σ Factor·x, or y = √(Offset + Σ Factor·x²) if Squares,
+//
+// as a copy, a sum, a multiple in another unit, or E² = p² + m². The way back
+// computes it from them. An event in which it is something else is impossible.
+type Sum struct {
+	Variable string      `json:"variable"`
+	Kind     rootio.Kind `json:"kind"`
+	Terms    []Term      `json:"terms"`
+	Offset   float64     `json:"offset,omitempty"`
+	Squares  bool        `json:"squares,omitempty"`
+}
+
+// Term is a term of a [Sum].
+type Term struct {
+	Variable string  `json:"variable"`
+	Factor   float64 `json:"factor"`
+}
+
+// Lookup is the map that leaves out a branch whose value is a function of another,
+// which is one of codes: Values[i] where that is Keys[i].
+type Lookup struct {
+	Variable string    `json:"variable"`
+	Of       string    `json:"of"`
+	Keys     []float64 `json:"keys"` // ascending
+	Values   []float64 `json:"values"`
+}
+
+func (s *Sum) variables() (read, taken, made []string) {
+	for _, t := range s.Terms {
+		read = append(read, t.Variable)
+	}
+	return read, []string{s.Variable}, nil
+}
+
+func (s *Sum) isNoisy() bool { return false }
+
+// total stores Offset + Σ Factor·x, or x², in y, and the magnitude of the largest
+// term in largest, unless that is nil.
+func (s *Sum) total(y, largest []float64, f *frame) {
+	for k := range y {
+		y[k] = s.Offset
+	}
+	for k := range largest {
+		largest[k] = math.Abs(s.Offset)
+	}
+	for _, t := range s.Terms {
+		for k, x := range f.at(t.Variable) {
+			if s.Squares {
+				x *= x
+			}
+			y[k] += t.Factor * x
+			if largest != nil {
+				largest[k] = max(largest[k], math.Abs(t.Factor*x))
+			}
+		}
+	}
+}
+
+// compute stores the values of the variable in y; largest is as in total.
+func (s *Sum) compute(y, largest []float64, f *frame) {
+	s.total(y, largest, f)
+	switch {
+	case s.Squares:
+		for k, v := range y {
+			y[k] = math.Sqrt(max(v, 0))
+		}
+		for k, v := range largest {
+			largest[k] = math.Sqrt(v)
+		}
+	case !s.Kind.IsFloat():
+		for k, v := range y {
+			y[k] = math.Round(v)
+		}
+	}
+}
+
+// isNear reports whether the value y, computed from terms up to largest, agrees with
+// that of the file but for the rounding of floating-point numbers.
+func (s *Sum) isNear(y, inFile, largest float64) bool {
+	if !s.Kind.IsFloat() {
+		return y == inFile
+	}
+	const few = 8
+	return math.Abs(y-inFile) <= few*ulp(s.Kind, max(largest, math.Abs(inFile)))
+}
+
+func (s *Sum) forward(f *frame, logDet []float64, _ func([]float64)) {
+	if logDet != nil {
+		y, largest := f.add(scratch), f.add(scratch2)
+		s.compute(y, largest, f)
+		for k, v := range f.at(s.Variable) {
+			if !s.isNear(y[k], v, largest[k]) {
+				logDet[k] = math.Inf(-1)
+			}
+		}
+	}
+	f.take(s.Variable)
+}
+
+func (s *Sum) inverse(f *frame) { s.compute(f.add(s.Variable), nil, f) }
+
+func (s *Sum) isSound() bool { return len(s.Terms) > 0 && s.Kind != 0 }
+
+// String writes the sum as a formula.
+func (s *Sum) String() string {
+	var b strings.Builder
+	add := func(factor float64, name string) {
+		switch {
+		case factor < 0 && b.Len() == 0:
+			b.WriteString("−")
+		case factor < 0:
+			b.WriteString(" − ")
+		case b.Len() > 0:
+			b.WriteString(" + ")
+		}
+		factor = math.Abs(factor)
+		switch {
+		case name == "":
+			fmt.Fprintf(&b, "%.6g", factor)
+		case factor != 1:
+			fmt.Fprintf(&b, "%.6g·%s", factor, name)
+		default:
+			b.WriteString(name)
+		}
+	}
+	power := ""
+	if s.Squares {
+		power = "²"
+	}
+	for _, t := range s.Terms {
+		add(t.Factor, t.Variable+power)
+	}
+	if s.Offset != 0 {
+		add(s.Offset, "")
+	}
+	if s.Squares {
+		return "√(" + b.String() + ")"
+	}
+	return b.String()
+}
+
+func (l *Lookup) variables() (read, taken, made []string) {
+	return []string{l.Of}, []string{l.Variable}, nil
+}
+
+func (l *Lookup) isNoisy() bool { return false }
+
+func (l *Lookup) forward(f *frame, logDet []float64, _ func([]float64)) {
+	x, y := f.at(l.Of), f.take(l.Variable)
+	for k := range logDet {
+		if i, ok := slices.BinarySearch(l.Keys, x[k]); !ok || l.Values[i] != y[k] {
+			logDet[k] = math.Inf(-1)
+		}
+	}
+}
+
+func (l *Lookup) inverse(f *frame) {
+	x, y := f.at(l.Of), f.add(l.Variable)
+	for k, key := range x {
+		i, _ := slices.BinarySearch(l.Keys, key)
+		y[k] = l.Values[min(i, len(l.Values)-1)]
+	}
+}
+
+func (l *Lookup) isSound() bool {
+	return len(l.Keys) > 0 && len(l.Keys) == len(l.Values) && slices.IsSorted(l.Keys)
+}

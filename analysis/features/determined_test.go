@@ -1,0 +1,157 @@
+package features
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// how returns what is said about a branch.
+func how(s *Spec, name string) string {
+	for _, v := range s.Treatments() {
+		if v.Name == name {
+			return v.How
+		}
+	}
+	return ""
+}
+
+// TestDetermined checks that branches which others determine are found, are no
+// features, and come back: exactly for integers and copies, else but for the rounding
+// of floating-point numbers. Branches that are nearly determined stay.
+func TestDetermined(t *testing.T) {
+	const n = 5000
+	r := rand.New(rand.NewPCG(4, 2))
+	table := &rootio.Table{}
+	add := func(name string, kind rootio.Kind, f func(i int) float64) func(i int) float64 {
+		c := rootio.NewColumn(rootio.Field{Name: name, Kind: kind}, n)
+		x := make([]float64, n)
+		for i := range x {
+			x[i] = f(i)
+		}
+		c.SetFloats(0, x)
+		c.Floats(x, 0)
+		table.Columns = append(table.Columns, c)
+		return func(i int) float64 { return x[i] }
+	}
+	const f32, f64, i32, boolean = rootio.Float32, rootio.Float64, rootio.Int32, rootio.Bool
+	px := add("px", f32, func(int) float64 { return 30 * r.NormFloat64() })
+	py := add("py", f32, func(int) float64 { return 30 * r.NormFloat64() })
+	pz := add("pz", f64, func(int) float64 { return 300 * r.NormFloat64() })
+	p := add("p", f64, func(i int) float64 { return math.Sqrt(px(i)*px(i) + py(i)*py(i) + pz(i)*pz(i)) })
+	add("e", f64, func(i int) float64 { return math.Sqrt(p(i)*p(i) + 0.1395*0.1395) })
+	add("mev", f64, func(i int) float64 { return 1000 * px(i) })
+	add("sum", f32, func(i int) float64 { return px(i) + py(i) - 2.5 })
+	add("again", f32, py)
+	add("nearly", f32, func(i int) float64 { return px(i) * (1 + 1e-5*r.Float64()) })
+	q1 := add("q1", i32, func(int) float64 { return float64(2*r.IntN(2) - 1) })
+	q2 := add("q2", i32, func(int) float64 { return float64(2*r.IntN(2) - 1) })
+	add("q3", i32, func(i int) float64 { return 1 - q1(i) - q2(i) })
+	mode := add("mode", i32, func(int) float64 { return float64(r.IntN(12)) })
+	add("cc", boolean, func(i int) float64 { return math.Mod(math.Floor(mode(i)/3), 2) })
+	add("rare", i32, func(i int) float64 {
+		if i == 7 {
+			return 1
+		}
+		return 0
+	})
+	add("angle", f32, func(int) float64 { return 57.3 + r.NormFloat64() })
+	deg := table.Columns[len(table.Columns)-1]
+	add("radian", f64, func(i int) float64 {
+		x := make([]float64, 1)
+		deg.Floats(x, i)
+		return x[0] * math.Pi / 180
+	})
+
+	s, err := Fit(table, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"p": "= √(px² + py² + pz²)", "e": "= √(px² + py² + pz² + 0.0194603)", "mev": "= 1000·px", "sum": "= px + py − 2.5",
+		"again": "= py", "nearly": "standardised, normal spline of 19 knots", "q3": "= −q1 − q2 + 1",
+		"cc": "a function of mode", "rare": "2 codes, dequantised", "radian": "= 0.0174533·angle",
+	} {
+		if got := how(s, name); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	if s.Dim() != 9 { // px, py, pz, nearly, q1, q2, mode, rare, angle
+		t.Errorf("%d features", s.Dim())
+	}
+	before, after, _ := roundTrip(t, s, table)
+	for j, b := range s.Branches {
+		for i := range n {
+			tolerance := 0.0
+			if b.Kind.IsFloat() {
+				tolerance = 2e-6 * (math.Abs(before[j][i]) + 100)
+			}
+			if math.Abs(after[j][i]-before[j][i]) > tolerance {
+				t.Fatalf("%s: %.9g comes back as %.9g", b.Name, before[j][i], after[j][i])
+			}
+		}
+	}
+	value := func(name string) []float64 { return after[slices.Index(s.Names(), name)] }
+	for i := range n {
+		if value("again")[i] != value("py")[i] {
+			t.Fatalf("a copy is %g, the original %g", value("again")[i], value("py")[i])
+		}
+	}
+
+	// Another event does not keep the relations.
+	for _, name := range []string{"q3", "sum", "e", "cc"} {
+		c, _ := table.Column(name)
+		x := make([]float64, 1)
+		c.Floats(x, 3)
+		old := x[0]
+		x[0] = 1 - x[0]
+		c.SetFloats(3, x)
+		logDet := make([]float64, n)
+		if err := s.Encode(make([]float32, n*s.Dim()), logDet, table, Noise{}); err != nil {
+			t.Fatal(err)
+		}
+		if !math.IsInf(logDet[3], -1) || math.IsInf(logDet[4], 0) {
+			t.Errorf("with another value of %s, log|det| is %g; in the next event %g", name, logDet[3], logDet[4])
+		}
+		c.SetFloats(3, []float64{old})
+	}
+}
+
+// TestNotDetermined checks that a small sample, and columns with much in common, are
+// not taken for determined ones.
+func TestNotDetermined(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	for _, n := range []int{5, 20, 100, 1000} {
+		table := &rootio.Table{}
+		var sum []float64
+		for j := range 12 {
+			x := make([]float64, n)
+			flag := make([]bool, n)
+			for i := range x {
+				x[i] = r.NormFloat64()
+				flag[i] = r.Float64() < 0.05
+			}
+			if sum == nil {
+				sum = make([]float64, n)
+			}
+			for i := range sum {
+				sum[i] += x[i] + 1e-6*r.NormFloat64()
+			}
+			table.Columns = append(table.Columns, rootio.ColumnOf(string(rune('a'+j)), x), rootio.ColumnOf(string(rune('A'+j)), flag))
+		}
+		table.Columns = append(table.Columns, rootio.ColumnOf("sum", sum))
+		s, err := Fit(table, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range s.Maps {
+			if m.Rounded == nil && n > 20 {
+				_, taken, _ := m.mapping().variables()
+				t.Errorf("%d events: %s %s", n, taken[0], how(s, taken[0]))
+			}
+		}
+	}
+}

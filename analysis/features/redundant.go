@@ -1,0 +1,293 @@
+package features
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/floats"
+
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// This file finds branches that others determine.
+
+const (
+	mostTerms = 6 // of a sum
+	// looksDependent is the part of a column's standard deviation that may be left
+	// over after a linear fit in float32 for it to be looked at more closely.
+	looksDependent = 1e-5
+	// natsPerKey is how much more information, in nats, a column must have than
+	// the choice of its values for the keys of a lookup would give by chance.
+	natsPerKey = 10
+)
+
+// leaveOutDetermined adds the maps of all columns that others determine to the
+// specification. Those that are kept may determine others, but stay themselves.
+func (f *fitting) leaveOutDetermined(kept []string) {
+	var numbers, codes []rootio.Field
+	for _, field := range f.spec.Branches {
+		s := newSample(f.load(field.Name), nil)
+		switch kind := s.kindOf(field, f.n); {
+		case kind == Codes && len(s.value) <= maxCodes:
+			codes = append(codes, field)
+			numbers = append(numbers, field)
+		case kind != Constant:
+			numbers = append(numbers, field)
+		}
+		f.take(field.Name)
+	}
+	for _, squares := range []bool{false, true} {
+		numbers = f.leaveOutSums(numbers, kept, squares)
+	}
+	f.leaveOutLookups(codes, kept)
+}
+
+// leaveOutSums looks for linear relations between columns, or between their squares,
+// and returns the columns that are left.
+func (f *fitting) leaveOutSums(fields []rootio.Field, kept []string, squares bool) []rootio.Field {
+	if squares {
+		fields = slices.DeleteFunc(slices.Clone(fields), func(f rootio.Field) bool { return !f.Kind.IsFloat() })
+	}
+	for {
+		s := f.findSum(fields, kept, squares)
+		if s == nil {
+			return fields
+		}
+		f.load(s.Variable)
+		f.apply(Map{Sum: s})
+		fields = slices.DeleteFunc(slices.Clone(fields), func(f rootio.Field) bool { return f.Name == s.Variable })
+	}
+}
+
+// vector is a column of some events, or what is left of it after the projection on
+// others.
+type vector struct {
+	field rootio.Field
+	norm  float64 // before the projection
+	x     []float64
+}
+
+// findSum returns the first relation that holds for all events; nil if there is none.
+// The columns, less their means, go through the Gram-Schmidt process, on a few
+// events; where nothing is left of one, it is a sum of those before it. Those of
+// which so little is left that it may be rounding are no part of other sums, but may
+// have copies.
+func (f *fitting) findSum(fields []rootio.Field, kept []string, squares bool) *Sum {
+	rows := min(f.n, 4*len(fields)+100)
+	if rows < 2*len(fields)+10 {
+		return nil
+	}
+	var basis, others []*vector
+	var product [][]float64 // of each column of the basis with those before it, and itself
+	for _, field := range fields {
+		v := &vector{field: field, x: make([]float64, rows)}
+		all := f.load(field.Name)
+		for i := range v.x {
+			v.x[i] = all[i*f.n/rows]
+			if squares {
+				v.x[i] *= v.x[i]
+			}
+		}
+		mean := floats.Sum(v.x) / float64(rows)
+		floats.AddConst(-mean, v.x)
+		v.norm = floats.Norm(v.x, 2)
+		if v.norm == 0 {
+			continue
+		}
+		floats.Scale(1/v.norm, v.x)
+		whole := slices.Clone(v.x)
+		c := make([]float64, len(basis)+1)
+		for range 2 { // the second time takes away what rounding left
+			for j, b := range basis {
+				p := floats.Dot(b.x, v.x)
+				c[j] += p
+				floats.AddScaled(v.x, -p, b.x)
+			}
+		}
+		left := floats.Norm(v.x, 2)
+		if left > looksDependent {
+			c[len(basis)] = left
+			floats.Scale(1/left, v.x)
+			basis, product = append(basis, v), append(product, c)
+			continue
+		}
+		columns, parts := relation(v, basis, product, c)
+		if s := f.sumOf(columns, parts, kept, squares); s != nil {
+			return s
+		}
+		for _, o := range others {
+			if p := floats.Dot(o.x, whole); math.Abs(p) > 1-looksDependent {
+				if s := f.sumOf([]*vector{o, v}, []float64{p, -1}, kept, squares); s != nil {
+					return s
+				}
+			}
+		}
+		v.x = whole
+		others = append(others, v)
+	}
+	return nil
+}
+
+// relation returns columns, normed before the process, and factors, such that their
+// sum is constant: v and those of the basis that make it, c being its coordinates.
+func relation(v *vector, basis []*vector, product [][]float64, c []float64) (columns []*vector, parts []float64) {
+	factor := slices.Clone(c[:len(basis)])
+	for i := len(basis) - 1; i >= 0; i-- { // back substitution
+		factor[i] /= product[i][i]
+		for j := range i {
+			factor[j] -= factor[i] * product[i][j]
+		}
+		if math.Abs(factor[i]) > looksDependent {
+			columns, parts = append(columns, basis[i]), append(parts, factor[i])
+		}
+	}
+	slices.Reverse(columns)
+	slices.Reverse(parts)
+	return append(columns, v), append(parts, -1)
+}
+
+// sumOf returns one of the columns as a sum of the others, where the columns, normed,
+// make a constant with the given factors; nil if that does not hold in all events.
+func (f *fitting) sumOf(columns []*vector, parts []float64, kept []string, squares bool) *Sum {
+	if len(columns) < 2 || len(columns) > mostTerms+1 {
+		return nil
+	}
+	// The largest is computed from the others, for precision; of equal ones, the last.
+	order := make([]int, len(columns))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		a, b := math.Abs(parts[i]), math.Abs(parts[j])
+		if math.Abs(a-b) < 1e-3*(a+b) {
+			return j - i
+		}
+		if a > b {
+			return -1
+		}
+		return 1
+	})
+	for _, last := range order {
+		y := columns[last]
+		if slices.Contains(kept, y.field.Name) {
+			continue
+		}
+		s := &Sum{Variable: y.field.Name, Kind: y.field.Kind, Squares: squares}
+		for i, x := range columns {
+			if i == last {
+				continue
+			}
+			s.Terms = append(s.Terms, Term{x.field.Name, -parts[i] / parts[last] * y.norm / x.norm})
+		}
+		if f.complete(s) {
+			return s
+		}
+	}
+	return nil
+}
+
+// complete finds the offset of a sum and reports whether it is the branch of the file
+// in all events. Factors are made simple numbers if they can be.
+func (f *fitting) complete(s *Sum) bool {
+	inFile := f.load(s.Variable)
+	simple := slices.Clone(s.Terms)
+	for i, t := range s.Terms {
+		f.load(t.Variable)
+		simple[i].Factor = simpleNumber(t.Factor, 1e-5*math.Abs(t.Factor))
+	}
+	y, largest := f.add(scratch), f.add(scratch2)
+	for _, terms := range [][]Term{simple, s.Terms} {
+		s.Terms, s.Offset = terms, 0
+		s.total(y, largest, &f.frame)
+		offset := 0.0
+		for k, v := range inFile {
+			if s.Squares {
+				v *= v
+			}
+			offset += (v - y[k]) / float64(f.n)
+		}
+		tolerance := 64 * ulp(s.Kind, floats.Max(largest))
+		m := simpleNumber(math.Sqrt(math.Abs(offset)), tolerance/math.Sqrt(math.Abs(offset)+tolerance))
+		for _, s.Offset = range []float64{simpleNumber(offset, tolerance), math.Copysign(m*m, offset), offset} {
+			s.compute(y, largest, &f.frame)
+			k := 0
+			for k < f.n && s.isNear(y[k], inFile[k], largest[k]) {
+				k++
+			}
+			if k == f.n {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// simpleNumber returns a simple number that x may be meant to be, within a tolerance;
+// x if there is none.
+func simpleNumber(x, tolerance float64) float64 {
+	for _, q := range []float64{1, 2, 3, 4, 5, 6, 8, 10, 12, 100, 1000, 1e6} {
+		if p := math.Round(x * q); math.Abs(p/q-x) <= tolerance {
+			return p / q
+		}
+	}
+	return x
+}
+
+// leaveOutLookups adds the maps of columns of codes that are functions of another.
+func (f *fitting) leaveOutLookups(fields []rootio.Field, kept []string) {
+	for i := len(fields) - 1; i >= 0; i-- {
+		y := fields[i]
+		if slices.Contains(kept, y.Name) || f.isLeftOut(y.Name) {
+			continue
+		}
+		for j := range fields {
+			if x := fields[j]; j != i && !f.isLeftOut(x.Name) {
+				if l := f.findLookup(y.Name, x.Name); l != nil {
+					f.apply(Map{Lookup: l})
+					break
+				}
+			}
+		}
+	}
+}
+
+// isLeftOut reports whether a map has taken a branch.
+func (f *fitting) isLeftOut(name string) bool {
+	for i := range f.spec.Maps {
+		_, taken, made := f.spec.Maps[i].mapping().variables()
+		if slices.Contains(taken, name) && !slices.Contains(made, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// findLookup returns y as a function of x; nil if it is none, or if y says so
+// little, and x has so many values, that it could be one by chance.
+func (f *fitting) findLookup(y, x string) *Lookup {
+	value := map[float64]float64{}
+	ys := f.load(y)
+	for k, key := range f.load(x) {
+		if v, ok := value[key]; ok && v != ys[k] {
+			return nil
+		}
+		value[key] = ys[k]
+	}
+	s := newSample(ys, nil)
+	entropy := 0.0
+	for _, n := range s.weight {
+		entropy -= n * math.Log(n/s.total)
+	}
+	if entropy < natsPerKey*float64(len(value))*math.Log(float64(len(s.value))) {
+		return nil
+	}
+	l := &Lookup{Variable: y, Of: x}
+	for key := range value {
+		l.Keys = append(l.Keys, key)
+	}
+	slices.Sort(l.Keys)
+	for _, key := range l.Keys {
+		l.Values = append(l.Values, value[key])
+	}
+	return l
+}
