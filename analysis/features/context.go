@@ -67,6 +67,15 @@ func (x *Context) Names() []string {
 	return names
 }
 
+// Fields returns the fields of the columns.
+func (x *Context) Fields() []rootio.Field {
+	fields := make([]rootio.Field, len(x.Columns))
+	for i, c := range x.Columns {
+		fields[i] = c.Field
+	}
+	return fields
+}
+
 // Check reports whether a specification that was read from a file is sound.
 func (x *Context) Check() error {
 	for i := range x.Columns {

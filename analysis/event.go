@@ -1,0 +1,211 @@
+package analysis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"go-hep.org/x/hep/fwk"
+)
+
+// events keeps the books of the events in flight: which ports hold a value, which
+// tasks have returned, and which wait for a value. fwk's own store waits without
+// end for a value that nobody puts, for the second Put on a port, and for a Put on a
+// port that does not exist; here these are errors.
+type events struct {
+	producers, tasks int             // tasks that can put something; all tasks but the input stream
+	input            map[string]bool // the ports of the input stream
+
+	mu      sync.Mutex
+	flying  map[int64]*event
+	failure error // the first one of the job
+}
+
+// event is what is known of one event.
+type event struct {
+	left    int                // tasks that have not returned
+	idle    int                // producers that have returned or wait
+	put     map[string]bool    // ports that hold a value
+	waiting map[string]*waiter // for ports
+	wake    *sync.Cond
+}
+
+// waiter stands for the tasks that wait for a port.
+type waiter struct {
+	producers int
+	task      string // one of them
+}
+
+// errStopped is what a task gets after the job has failed elsewhere.
+var errStopped = errors.New("the job has failed")
+
+// fail notes the first failure of the job and wakes all that wait.
+func (ev *events) fail(err error) {
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	ev.failLocked(err)
+}
+
+func (ev *events) failLocked(err error) {
+	if ev.failure != nil {
+		return
+	}
+	ev.failure = err
+	for _, e := range ev.flying {
+		e.wake.Broadcast()
+	}
+}
+
+// failed returns the first failure of the job, if any.
+func (ev *events) failed() error {
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	return ev.failure
+}
+
+// enter begins a task of an event; nil means that the job has failed.
+func (ev *events) enter(id int64) *event {
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	if ev.failure != nil {
+		return nil
+	}
+	e := ev.flying[id]
+	if e == nil {
+		e = &event{left: ev.tasks, put: map[string]bool{}, waiting: map[string]*waiter{}, wake: sync.NewCond(&ev.mu)}
+		ev.flying[id] = e
+	}
+	return e
+}
+
+// leave ends a task of an event.
+func (ev *events) leave(id int64, e *event, producer bool) {
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	if e.left--; e.left == 0 {
+		delete(ev.flying, id)
+	}
+	if producer {
+		e.idle++
+	}
+	ev.checkStuck(id, e)
+}
+
+// checkStuck fails if a task waits for a port and no other can put anything.
+func (ev *events) checkStuck(id int64, e *event) {
+	if e.idle < ev.producers {
+		return
+	}
+	for port, w := range e.waiting {
+		ev.failLocked(fmt.Errorf("analysis: event %d: %q waits for port %q, on which nothing was put: the task that declares it has returned, or waits itself", id, w.task, port))
+	}
+}
+
+// store is fwk's store of an event as one task sees it, with books kept.
+type store struct {
+	fwk.Store
+	ev       *events
+	event    *event
+	id       int64
+	task     string
+	producer bool
+}
+
+// Get returns the value of a port. It waits until there is one.
+func (s *store) Get(port string) (any, error) {
+	if err := s.await(port); err != nil {
+		return nil, err
+	}
+	return s.Store.Get(port)
+}
+
+func (s *store) await(port string) error {
+	ev, e := s.ev, s.event
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	if ev.failure == nil && !s.Has(port) {
+		return fmt.Errorf("port %q was not declared", port)
+	}
+	if !ev.input[port] && !e.put[port] {
+		w := e.waiting[port]
+		if w == nil {
+			w = &waiter{task: s.task}
+			e.waiting[port] = w
+		}
+		if s.producer {
+			w.producers++
+			e.idle++
+		}
+		ev.checkStuck(s.id, e)
+	}
+	for ev.failure == nil && !ev.input[port] && !e.put[port] {
+		e.wake.Wait()
+	}
+	if ev.failure != nil {
+		return errStopped
+	}
+	return nil
+}
+
+// Put gives a port its value, once per event.
+func (s *store) Put(port string, value any) error {
+	ev, e := s.ev, s.event
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	switch {
+	case ev.failure != nil:
+		return errStopped
+	case !s.Has(port):
+		return fmt.Errorf("a value is put on port %q, which was not declared", port)
+	case ev.input[port] || e.put[port]:
+		return fmt.Errorf("a second value is put on port %q", port)
+	}
+	if err := s.Store.Put(port, value); err != nil {
+		return err
+	}
+	e.put[port] = true
+	if w := e.waiting[port]; w != nil {
+		e.idle -= w.producers
+		delete(e.waiting, port)
+	}
+	e.wake.Broadcast()
+	return nil
+}
+
+// inputStore is fwk's store of an event as the input streamer sees it.
+type inputStore struct {
+	fwk.Store
+	ports map[string]bool // those of the stream
+	put   map[string]bool
+}
+
+func (s *inputStore) Put(port string, value any) error {
+	switch {
+	case !s.ports[port]:
+		return fmt.Errorf("a value is put on port %q, which is none of the stream's", port)
+	case s.put[port]:
+		return fmt.Errorf("a second value is put on port %q", port)
+	}
+	s.put[port] = true
+	return s.Store.Put(port, value)
+}
+
+// jobContext is fwk's context with our store in it, and with the context of the job.
+type jobContext struct {
+	fwk.Context
+	id    int64
+	store fwk.Store
+	job   context.Context
+}
+
+func (c jobContext) ID() int64        { return c.id }
+func (c jobContext) Store() fwk.Store { return c.store }
+
+// contextOf returns the context of the job, which is cancelled when it is interrupted.
+func contextOf(ctx fwk.Context) context.Context {
+	if c, ok := ctx.(jobContext); ok {
+		return c.job
+	}
+	return context.Background()
+}

@@ -1,0 +1,233 @@
+package analysis
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+	"slices"
+	"sync"
+
+	"go-hep.org/x/hep/fwk"
+
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// FastSim is a task that draws from a conditional surrogate: it reads the ports of the
+// condition, such as the true energy of a particle, and puts what the surrogate has
+// learnt about it, such as the energy that the detector reconstructs.
+//
+// In-ports have the names of the columns of the condition, and out-ports those of the
+// columns that were learnt, with Prefix before them. An in-port of one number is for one
+// object per event. In-ports of slices are for one object per element, or, after a reader
+// that reads in batches, for one event per element; then the out-ports carry slices, too,
+// and in-ports of one number beside them hold for all elements.
+//
+// What is drawn for an object depends on (Seed, its number, its condition) alone, not on
+// NProcs or on what is processed at the same time. The number is that of the event of
+// fwk; element i of a slice has the number event·2²⁰ + i. With a port of entries it is
+// the entry that counts instead of the event, and in batches the entry is the number:
+// then the result is that of “eidolon generate -i” with the same seed.
+//
+// Objects of events that are processed at the same time are drawn together when there
+// are more of them (NProcs) than processors.
+type FastSim struct {
+	fwk.TaskBase
+
+	// Model is the file of the surrogate.
+	Model string
+	// Seed is the seed of what is drawn; by default 1.
+	Seed uint64
+	// Prefix is put before the names of the columns that were learnt.
+	Prefix string
+	// Ports are in-ports whose type is neither that of the columns that the surrogate
+	// has seen nor known to Run.
+	Ports []fwk.Port
+	// Entry is the port of entries, if there is one.
+	Entry string
+
+	model  *surrogate.Surrogate
+	in     inputs
+	out    *layout
+	gather gatherer
+}
+
+func init() {
+	fwk.Register(reflect.TypeFor[FastSim](), func(typ, name string, app fwk.App) (fwk.Component, error) {
+		t := &FastSim{TaskBase: fwk.NewTask(typ, name, app), Seed: 1}
+		return t, declare(t, map[string]any{
+			"Model": &t.Model, "Seed": &t.Seed, "Prefix": &t.Prefix, "Ports": &t.Ports, "Entry": &t.Entry,
+		})
+	})
+}
+
+// declare declares the properties of a component.
+func declare(c interface{ DeclProp(string, any) error }, properties map[string]any) error {
+	for name, value := range properties {
+		if err := c.DeclProp(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *FastSim) complete(known *known, force bool) (done bool, err error) {
+	if t.model == nil {
+		if t.Model == "" {
+			return false, errors.New("there is no surrogate to draw from (property Model)")
+		}
+		if t.model, err = surrogate.Load(t.Model); err != nil {
+			return false, err
+		}
+		if len(t.model.Context.Names()) == 0 {
+			return false, fmt.Errorf("%s is not conditional: draw from it with Source", t.Model)
+		}
+	}
+	done, err = t.in.complete(t.model.Context.Fields(), t.Ports, t.Entry, known, force)
+	if !done {
+		return false, err
+	}
+	ports := portsOf(t.model.Features.Fields(), t.in.layout.sliced)
+	for i := range ports {
+		ports[i].Name = t.Prefix + ports[i].Name
+		if known.types[ports[i].Name] != nil {
+			return false, fmt.Errorf("port %q is put by another component, too: give a Prefix", ports[i].Name)
+		}
+	}
+	known.add(ports...)
+	t.out, err = newLayout(ports)
+	return true, err
+}
+
+// Configure declares the ports.
+func (t *FastSim) Configure(fwk.Context) error {
+	if !t.in.done {
+		if _, err := t.complete(&known{types: map[string]reflect.Type{}}, true); err != nil {
+			return err
+		}
+	}
+	if err := t.in.declare(&t.TaskBase); err != nil {
+		return err
+	}
+	for _, p := range t.out.ports {
+		if err := t.DeclOutPort(p.Name, p.Type); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// StartTask makes ready for events.
+func (t *FastSim) StartTask(fwk.Context) error {
+	t.gather = gatherer{most: runtime.NumCPU(), draw: t.drawTogether}
+	return nil
+}
+
+// StopTask does nothing.
+func (t *FastSim) StopTask(fwk.Context) error { return nil }
+
+// Process draws for the objects of an event.
+func (t *FastSim) Process(ctx fwk.Context) error {
+	given, numbers, err := t.in.get(ctx)
+	if err != nil {
+		return err
+	}
+	r := &request{out: rootio.NewTable(t.model.Features.Fields(), given.Len()), given: given}
+	if t.in.layout.sliced {
+		err = t.draw(r.out, given, numbers)
+	} else {
+		r.number = numbers[0]
+		err = t.gather.do(r)
+	}
+	if err != nil {
+		return err
+	}
+	return t.out.put(ctx.Store(), r.out)
+}
+
+// draw draws for the rows of given, which have these numbers, into out.
+func (t *FastSim) draw(out, given *rootio.Table, numbers []uint64) error {
+	return runs(numbers, func(lo, hi int, first uint64) error {
+		_, err := t.model.Generate(out.Slice(lo, hi), given.Slice(lo, hi), t.Seed, first)
+		return err
+	})
+}
+
+// drawTogether draws for the objects of several events.
+func (t *FastSim) drawTogether(batch []*request) {
+	if len(batch) == 1 {
+		r := batch[0]
+		r.err = t.draw(r.out, r.given, []uint64{r.number})
+		return
+	}
+	slices.SortFunc(batch, func(a, b *request) int { return cmp.Compare(a.number, b.number) })
+	given, numbers := t.in.layout.empty(), make([]uint64, len(batch))
+	for i, r := range batch {
+		t.in.layout.join(given, r.given)
+		numbers[i] = r.number
+	}
+	out := rootio.NewTable(t.model.Features.Fields(), len(batch))
+	if err := t.draw(out, given, numbers); err != nil {
+		for _, r := range batch { // whose fault is it?
+			r.err = t.draw(r.out, r.given, []uint64{r.number})
+		}
+		return
+	}
+	for i, r := range batch {
+		r.out = out.Slice(i, i+1)
+	}
+}
+
+// gatherer draws for the objects of events that are in flight at the same time. Up to
+// most goroutines draw; what comes meanwhile waits, and is drawn together.
+type gatherer struct {
+	most int
+	draw func([]*request)
+
+	mu      sync.Mutex
+	drawing int
+	queue   []*request
+}
+
+// request is an object to be drawn.
+type request struct {
+	out, given *rootio.Table // of one row
+	number     uint64
+	err        error
+	wake       chan []*request // nil: it is drawn; a batch: draw this, with the object in it
+}
+
+// do draws for an object.
+func (g *gatherer) do(r *request) error {
+	r.wake = make(chan []*request, 1)
+	g.mu.Lock()
+	batch := []*request{r}
+	if g.drawing == g.most {
+		g.queue = append(g.queue, r)
+		g.mu.Unlock()
+		if batch = <-r.wake; batch == nil {
+			return r.err
+		}
+	} else {
+		g.drawing++
+		g.mu.Unlock()
+	}
+	g.draw(batch)
+	for _, other := range batch {
+		if other != r {
+			other.wake <- nil
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.queue) == 0 {
+		g.drawing--
+		return r.err
+	}
+	next := g.queue
+	g.queue = nil
+	next[0].wake <- next // it takes our place
+	return r.err
+}

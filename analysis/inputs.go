@@ -1,0 +1,77 @@
+package analysis
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go-hep.org/x/hep/fwk"
+
+	"github.com/eidolon-hep/eidolon/internal/nearest"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// inputs are the ports that a task reads the columns of a surrogate from.
+type inputs struct {
+	layout  *layout
+	numbers numbering
+	done    bool // whether the types are known
+}
+
+// complete finds the types of the ports. What the task was told comes first, then what
+// is known of the ports; if forced, then one number of the type of the surrogate.
+func (in *inputs) complete(fields []rootio.Field, told []fwk.Port, entry string, known *known, force bool) (done bool, err error) {
+	ports := portsOf(fields, false)
+	for _, t := range told {
+		if !slices.ContainsFunc(ports, func(p fwk.Port) bool { return p.Name == t.Name }) {
+			return false, fmt.Errorf("the surrogate does not read port %q%s (it reads %s)", t.Name, nearest.Hint(t.Name, names(ports)), strings.Join(names(ports), ", "))
+		}
+	}
+	for i, p := range ports {
+		k := slices.IndexFunc(told, func(t fwk.Port) bool { return p.Name == t.Name && t.Type != nil })
+		switch {
+		case k >= 0:
+			ports[i].Type = told[k].Type
+		case known.types[p.Name] != nil:
+			ports[i].Type = known.types[p.Name]
+		case !force:
+			return false, nil
+		}
+	}
+	if in.layout, err = newLayout(ports); err != nil {
+		return false, err
+	}
+	in.numbers = numbering{port: entry, typ: known.types[entry]}
+	if entry != "" && in.numbers.typ == nil {
+		if !force {
+			return false, nil
+		}
+		in.numbers.typ = entryType(false)
+	}
+	in.done = true
+	return true, nil
+}
+
+// declare declares the in-ports of the task.
+func (in *inputs) declare(task *fwk.TaskBase) error {
+	for _, p := range in.layout.ports {
+		if err := task.DeclInPort(p.Name, p.Type); err != nil {
+			return err
+		}
+	}
+	port := in.numbers.port
+	if port == "" || slices.Contains(names(in.layout.ports), port) {
+		return nil
+	}
+	return task.DeclInPort(port, in.numbers.typ)
+}
+
+// get returns the rows of an event and their numbers.
+func (in *inputs) get(ctx fwk.Context) (*rootio.Table, []uint64, error) {
+	t, err := in.layout.get(ctx.Store())
+	if err != nil {
+		return nil, nil, err
+	}
+	numbers, err := in.numbers.rows(ctx, t.Len(), in.layout.sliced)
+	return t, numbers, err
+}

@@ -1,0 +1,192 @@
+package analysis
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"go-hep.org/x/hep/fwk"
+
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// access is how the values of one kind of column go through ports: as a T, one
+// number, or as a []T, one number for each of several rows.
+type access struct {
+	kind          rootio.Kind
+	scalar, slice reflect.Type
+	// column returns the column that a T or a []T makes, and false for anything else.
+	column func(name string, value any) (rootio.Column, bool)
+	// at returns the value in a row, as a T.
+	at func(c rootio.Column, row int) any
+	// join appends the values of a column to another.
+	join func(to, from rootio.Column) rootio.Column
+	// repeat returns a column with the value of c in its first row n times.
+	repeat func(c rootio.Column, n int) rootio.Column
+}
+
+func accessTo[T rootio.Value]() access {
+	return access{
+		kind:   rootio.ColumnOf[T]("", nil).Kind,
+		scalar: reflect.TypeFor[T](),
+		slice:  reflect.TypeFor[[]T](),
+		column: func(name string, value any) (rootio.Column, bool) {
+			switch v := value.(type) {
+			case T:
+				return rootio.ColumnOf(name, []T{v}), true
+			case []T:
+				return rootio.ColumnOf(name, v), true
+			}
+			return rootio.Column{}, false
+		},
+		at: func(c rootio.Column, row int) any { return c.Values().([]T)[row] },
+		join: func(to, from rootio.Column) rootio.Column {
+			values, _ := to.Values().([]T) // none in the zero Column
+			return rootio.ColumnOf(to.Name, append(values, from.Values().([]T)...))
+		},
+		repeat: func(c rootio.Column, n int) rootio.Column {
+			return rootio.ColumnOf(c.Name, slices.Repeat(c.Values().([]T)[:1], n))
+		},
+	}
+}
+
+// accesses has one access for each kind of column.
+func accesses() []access {
+	return []access{
+		accessTo[bool](), accessTo[int8](), accessTo[int16](), accessTo[int32](), accessTo[int64](),
+		accessTo[uint8](), accessTo[uint16](), accessTo[uint32](), accessTo[uint64](), accessTo[float32](), accessTo[float64](),
+	}
+}
+
+func accessOfKind(k rootio.Kind) access {
+	all := accesses()
+	return all[slices.IndexFunc(all, func(a access) bool { return a.kind == k })]
+}
+
+// portType returns the type of the port that carries a column of the kind, one
+// value or a slice of them.
+func portType(k rootio.Kind, slice bool) reflect.Type {
+	if a := accessOfKind(k); slice {
+		return a.slice
+	} else {
+		return a.scalar
+	}
+}
+
+// typeNamed returns the type of a port that has the name: "float64", "[]int32", ….
+func typeNamed(name string) (reflect.Type, error) {
+	for _, a := range accesses() {
+		switch name {
+		case a.scalar.String():
+			return a.scalar, nil
+		case a.slice.String(), "[]" + a.kind.String(): // []uint8
+			return a.slice, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no port of type %q: numbers are bool, int8 … int64, uint8 … uint64, float32, float64, and slices of them []float32", name)
+}
+
+// layout is a set of ports as the columns of a table. Ports that carry slices have
+// a row per element; a port with one number beside them has it in every row.
+type layout struct {
+	ports  []fwk.Port
+	fields []rootio.Field
+	access []access
+	sliced bool // whether any port carries a slice
+}
+
+func newLayout(ports []fwk.Port) (*layout, error) {
+	l := &layout{ports: ports}
+	all := accesses()
+	for _, p := range ports {
+		i := slices.IndexFunc(all, func(a access) bool { return p.Type == a.scalar || p.Type == a.slice })
+		switch {
+		case p.Type == nil:
+			return nil, fmt.Errorf("the type of port %q is not known: say it (%s: float64)", p.Name, p.Name)
+		case i < 0:
+			return nil, fmt.Errorf("port %q carries a %v: only numbers and slices of numbers are columns", p.Name, p.Type)
+		}
+		l.access = append(l.access, all[i])
+		l.fields = append(l.fields, rootio.Field{Name: p.Name, Kind: all[i].kind})
+		l.sliced = l.sliced || p.Type == all[i].slice
+	}
+	return l, nil
+}
+
+// isSliced reports whether port i carries a slice.
+func (l *layout) isSliced(i int) bool { return l.ports[i].Type == l.access[i].slice }
+
+// get returns the values of the ports in an event: a row, or one for each element of
+// the slices. The memory is that of the event.
+func (l *layout) get(store fwk.Store) (*rootio.Table, error) {
+	t := &rootio.Table{Columns: make([]rootio.Column, len(l.ports))}
+	rows, first := 1, -1 // the first port with a slice says how many rows there are
+	for i, p := range l.ports {
+		v, err := store.Get(p.Name)
+		if err != nil {
+			return nil, err
+		}
+		c, ok := l.access[i].column(p.Name, v)
+		if !ok {
+			return nil, fmt.Errorf("port %q holds a %T, not a %v", p.Name, v, p.Type)
+		}
+		t.Columns[i] = c
+		switch {
+		case !l.isSliced(i):
+		case first < 0:
+			rows, first = c.Len(), i
+		case c.Len() != rows:
+			return nil, fmt.Errorf("port %q has %d values, port %q has %d", p.Name, c.Len(), l.ports[first].Name, rows)
+		}
+	}
+	if l.sliced {
+		for i, c := range t.Columns {
+			if !l.isSliced(i) {
+				t.Columns[i] = l.access[i].repeat(c, rows)
+			}
+		}
+	}
+	return t, nil
+}
+
+// put puts the columns of the table, which are those of the layout, into an event.
+func (l *layout) put(store fwk.Store, t *rootio.Table) error {
+	for i, p := range l.ports {
+		v := t.Columns[i].Values()
+		if !l.isSliced(i) {
+			v = l.access[i].at(t.Columns[i], 0)
+		}
+		if err := store.Put(p.Name, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// empty returns a table without rows.
+func (l *layout) empty() *rootio.Table { return rootio.NewTable(l.fields, 0) }
+
+// join appends the rows of a table to another.
+func (l *layout) join(to, from *rootio.Table) {
+	for i, a := range l.access {
+		to.Columns[i] = a.join(to.Columns[i], from.Columns[i])
+	}
+}
+
+// portsOf returns the ports that carry the columns.
+func portsOf(fields []rootio.Field, slice bool) []fwk.Port {
+	ports := make([]fwk.Port, len(fields))
+	for i, f := range fields {
+		ports[i] = fwk.Port{Name: f.Name, Type: portType(f.Kind, slice)}
+	}
+	return ports
+}
+
+// names returns the names of ports.
+func names(ports []fwk.Port) []string {
+	names := make([]string, len(ports))
+	for i, p := range ports {
+		names[i] = p.Name
+	}
+	return names
+}

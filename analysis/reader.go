@@ -1,0 +1,244 @@
+package analysis
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"reflect"
+
+	"go-hep.org/x/hep/fwk"
+
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// TreeReader is an fwk.InputStreamer that reads a ROOT tree: each port carries the
+// branch of its name. It is registered as a component, an input stream with these
+// fields as properties besides Ports:
+//
+//	app.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeReader", Name: "events", Props: job.P{
+//		"Files": []string{"zmumu.root"},
+//	}})
+//
+// A port of type T is a branch with one T per event. Without ports, all branches that
+// have one number per event are read, and a port without a type has that of its branch;
+// for both the job must be run by [Run].
+type TreeReader struct {
+	// Files are read as one chain.
+	Files []string
+	// Tree is the name of the tree, as rootio.Open takes it. It may be left out when
+	// each file has one.
+	Tree string
+	// Batch, when it is not 0, makes each event of fwk a batch of so many entries of the
+	// tree (fewer in the last one): a port then carries a slice, []T, a value per entry.
+	// fwk needs some ten microseconds per event, which a batch shares.
+	Batch int
+	// Entry, when it is not empty, is the name of one more port, with the number of the
+	// entry in the chain: an int64, or []int64 in batches.
+	Entry string
+
+	tree  *rootio.Tree
+	table tableStream
+}
+
+// readAhead is the number of entries that are decoded at a time when they are given
+// one by one.
+const readAhead = 1 << 12
+
+func init() {
+	fwk.Register(reflect.TypeFor[TreeReader](), streamFactory(inputStream, func() (fwk.InputStreamer, map[string]any) {
+		r := &TreeReader{}
+		return r, map[string]any{"Files": &r.Files, "Tree": &r.Tree, "Batch": &r.Batch, "Entry": &r.Entry}
+	}))
+}
+
+// open opens the tree, once.
+func (r *TreeReader) open() (err error) {
+	switch {
+	case r.tree != nil:
+		return nil
+	case len(r.Files) == 0:
+		return errors.New("there are no files to read (property Files)")
+	case r.Batch < 0:
+		return fmt.Errorf("a batch cannot have %d entries", r.Batch)
+	}
+	r.tree, err = rootio.Open(r.Tree, r.Files...)
+	return err
+}
+
+// complete returns the ports with their types.
+func (r *TreeReader) complete(ports []fwk.Port) ([]fwk.Port, error) {
+	if err := r.open(); err != nil {
+		return nil, err
+	}
+	return completeFrom(ports, r.tree.Fields(), r.Batch > 0, r.Entry), nil
+}
+
+// Connect opens the files.
+func (r *TreeReader) Connect(ports []fwk.Port) error {
+	if err := r.open(); err != nil {
+		return err
+	}
+	return r.table.connect(ports, r.Batch, r.Entry, func(names []string) (iter.Seq2[*rootio.Table, error], error) {
+		fields := r.tree.Fields()
+		for _, p := range ports {
+			for _, f := range fields {
+				if f.Name == p.Name && p.Type != portType(f.Kind, r.Batch > 0) {
+					return nil, fmt.Errorf("port %q is %v, the branch is %v", p.Name, p.Type, portType(f.Kind, r.Batch > 0))
+				}
+			}
+		}
+		size := readAhead
+		if r.Batch > 0 {
+			size = r.Batch
+		}
+		return r.tree.Chunks(names, size), nil
+	})
+}
+
+// Read puts the next entry, or batch of them, into an event.
+func (r *TreeReader) Read(ctx fwk.Context) error { return r.table.read(ctx.Store()) }
+
+// Disconnect closes the files.
+func (r *TreeReader) Disconnect() error {
+	r.table.close()
+	if r.tree == nil {
+		return nil
+	}
+	tree := r.tree
+	r.tree = nil
+	return tree.Close()
+}
+
+// completeFrom returns ports with the types of the columns; all columns if there are no
+// ports, and the port of entries.
+func completeFrom(ports []fwk.Port, fields []rootio.Field, batch bool, entry string) []fwk.Port {
+	columns := portsOf(fields, batch)
+	if len(ports) == 0 {
+		ports = columns
+	}
+	var full []fwk.Port
+	hasEntry := entry == ""
+	for _, p := range ports {
+		if p.Name == entry {
+			hasEntry = true
+			p.Type = entryType(batch)
+		}
+		for _, c := range columns {
+			if c.Name == p.Name && p.Type == nil {
+				p.Type = c.Type
+			}
+		}
+		if p.Type == nil {
+			p.Type = reflect.TypeFor[float64]() // there is no such column: Connect says so
+		}
+		full = append(full, p)
+	}
+	if !hasEntry {
+		full = append(full, fwk.Port{Name: entry, Type: entryType(batch)})
+	}
+	return full
+}
+
+func entryType(batch bool) reflect.Type {
+	if batch {
+		return reflect.TypeFor[[]int64]()
+	}
+	return reflect.TypeFor[int64]()
+}
+
+// tableStream hands the rows of tables to ports, one by one or table by table.
+type tableStream struct {
+	layout *layout
+	batch  bool
+	entry  string // the port of entries
+
+	next  func() (*rootio.Table, error, bool)
+	stop  func()
+	table *rootio.Table
+	row   int
+	first int64 // the number of the row
+}
+
+// connect starts a stream to the ports. tables gives the columns with the names.
+func (s *tableStream) connect(ports []fwk.Port, batch int, entry string, tables func(names []string) (iter.Seq2[*rootio.Table, error], error)) error {
+	var columns []fwk.Port
+	var names []string
+	for _, p := range ports {
+		if p.Name == entry {
+			if p.Type != entryType(batch > 0) {
+				return fmt.Errorf("port %q is %v, entries are %v", p.Name, p.Type, entryType(batch > 0))
+			}
+			continue
+		}
+		columns, names = append(columns, p), append(names, p.Name)
+	}
+	if len(columns) == 0 {
+		return errors.New("there are no ports to read into (property Ports)")
+	}
+	var err error
+	if s.layout, err = newLayout(columns); err != nil {
+		return err
+	}
+	all, err := tables(names)
+	if err != nil {
+		return err
+	}
+	s.batch, s.entry = batch > 0, entry
+	s.next, s.stop = iter.Pull2(all)
+	return nil
+}
+
+func (s *tableStream) read(store fwk.Store) error {
+	if s.table == nil || s.row == s.table.Len() {
+		table, err, ok := s.next()
+		if !ok {
+			return io.EOF
+		}
+		if err != nil {
+			return err
+		}
+		s.table, s.row = table, 0
+	}
+	if s.batch {
+		return s.readBatch(store)
+	}
+	for i, p := range s.layout.ports {
+		if err := store.Put(p.Name, s.layout.access[i].at(s.table.Columns[i], s.row)); err != nil {
+			return err
+		}
+	}
+	s.row++
+	s.first++
+	if s.entry == "" {
+		return nil
+	}
+	return store.Put(s.entry, s.first-1)
+}
+
+func (s *tableStream) readBatch(store fwk.Store) error {
+	n := s.table.Len()
+	for i, p := range s.layout.ports {
+		own := s.layout.access[i].join(rootio.Column{}, s.table.Columns[i]) // the stream's tables are used again
+		if err := store.Put(p.Name, own.Values()); err != nil {
+			return err
+		}
+	}
+	s.row = n
+	s.first += int64(n)
+	if s.entry == "" {
+		return nil
+	}
+	entries := make([]int64, n)
+	for i := range entries {
+		entries[i] = s.first - int64(n) + int64(i)
+	}
+	return store.Put(s.entry, entries)
+}
+
+func (s *tableStream) close() {
+	if s.stop != nil {
+		s.stop()
+		s.stop = nil
+	}
+}

@@ -1,0 +1,111 @@
+package analysis
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"go-hep.org/x/hep/fwk"
+
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// Score is a task that puts the log-density of each event, or of each object, under a
+// surrogate: as [surrogate.Surrogate.LogDensity] defines it, per unit of each column
+// that was learnt, given those of the condition.
+//
+// In-ports have the names and types of the columns of the surrogate, or are slices of
+// them, as at [FastSim]; there is one out-port, of a float64 or []float64.
+type Score struct {
+	fwk.TaskBase
+
+	// Model is the file of the surrogate.
+	Model string
+	// Output is the name of the out-port; by default log_prob.
+	Output string
+	// Ports are in-ports whose type is neither that of the columns that the surrogate
+	// has seen nor known to Run.
+	Ports []fwk.Port
+	// Entry is the port of entries, if there is one. Columns of codes and integers are
+	// dequantised with deviates of the seed of the training and this number.
+	Entry string
+
+	model *surrogate.Surrogate
+	in    inputs
+}
+
+func init() {
+	fwk.Register(reflect.TypeFor[Score](), func(typ, name string, app fwk.App) (fwk.Component, error) {
+		t := &Score{TaskBase: fwk.NewTask(typ, name, app), Output: "log_prob"}
+		return t, declare(t, map[string]any{"Model": &t.Model, "Output": &t.Output, "Ports": &t.Ports, "Entry": &t.Entry})
+	})
+}
+
+func (t *Score) complete(known *known, force bool) (done bool, err error) {
+	if t.model == nil {
+		if t.Model == "" {
+			return false, errors.New("there is no surrogate to ask (property Model)")
+		}
+		if t.model, err = surrogate.Load(t.Model); err != nil {
+			return false, err
+		}
+	}
+	fields := append(t.model.Features.Fields(), t.model.Context.Fields()...)
+	done, err = t.in.complete(fields, t.Ports, t.Entry, known, force)
+	if !done {
+		return false, err
+	}
+	for _, f := range t.model.Features.Fields() {
+		i := slices.Index(names(t.in.layout.ports), f.Name)
+		if got := t.in.layout.fields[i].Kind; got != f.Kind {
+			return false, fmt.Errorf("port %q is %v, the surrogate has learnt %v", f.Name, got, f.Kind)
+		}
+	}
+	known.add(t.output())
+	return true, nil
+}
+
+func (t *Score) output() fwk.Port {
+	return fwk.Port{Name: t.Output, Type: portType(rootio.Float64, t.in.layout.sliced)}
+}
+
+// Configure declares the ports.
+func (t *Score) Configure(fwk.Context) error {
+	if !t.in.done {
+		if _, err := t.complete(&known{types: map[string]reflect.Type{}}, true); err != nil {
+			return err
+		}
+	}
+	if err := t.in.declare(&t.TaskBase); err != nil {
+		return err
+	}
+	out := t.output()
+	return t.DeclOutPort(out.Name, out.Type)
+}
+
+// StartTask does nothing.
+func (t *Score) StartTask(fwk.Context) error { return nil }
+
+// StopTask does nothing.
+func (t *Score) StopTask(fwk.Context) error { return nil }
+
+// Process puts the log-density of an event.
+func (t *Score) Process(ctx fwk.Context) error {
+	rows, numbers, err := t.in.get(ctx)
+	if err != nil {
+		return err
+	}
+	score := make([]float64, rows.Len())
+	err = runs(numbers, func(lo, hi int, first uint64) error {
+		return t.model.LogDensity(score[lo:hi], rows.Slice(lo, hi), first)
+	})
+	if err != nil {
+		return err
+	}
+	if t.in.layout.sliced {
+		return ctx.Store().Put(t.Output, score)
+	}
+	return ctx.Store().Put(t.Output, score[0])
+}

@@ -1,0 +1,370 @@
+package analysis_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"go-hep.org/x/hep/fwk"
+
+	"github.com/eidolon-hep/eidolon/analysis"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/internal/zmumu"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// sample has columns of several types; charge is a code.
+func sample(n int) *rootio.Table {
+	t := zmumu.Default().Table(1, 0, n)
+	charge := make([]int32, n)
+	for i := range charge {
+		charge[i] = int32(philox.Uint64(2, 0, uint64(i))%3) - 1
+	}
+	return &rootio.Table{Columns: []rootio.Column{t.Columns[0], t.Columns[2], t.Columns[6], rootio.ColumnOf("charge", charge)}}
+}
+
+var quick = surrogate.Options{Layers: 2, Hidden: 8, Seed: 1, Train: flows.TrainOptions{Epochs: 1}}
+
+// models trains a surrogate of the sample and one that is conditional on mass and charge.
+var models = sync.OnceValues(func() (string, string) {
+	dir, err := os.MkdirTemp("", "eidolon")
+	if err != nil {
+		panic(err)
+	}
+	files := [2]string{filepath.Join(dir, "m.eidolon"), filepath.Join(dir, "c.eidolon")}
+	for i, file := range files {
+		opts := quick
+		if i == 1 {
+			opts.Condition = []string{"mass", "charge"}
+		}
+		tr, err := surrogate.New(sample(2000), nil, opts)
+		if err != nil {
+			panic(err)
+		}
+		model, err := tr.Run(context.Background())
+		if err != nil {
+			panic(err)
+		}
+		if err := model.Save(file); err != nil {
+			panic(err)
+		}
+	}
+	return files[0], files[1]
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	file, _ := models()
+	_ = os.RemoveAll(filepath.Dir(file))
+	os.Exit(code)
+}
+
+func load(t testing.TB, file string) *surrogate.Surrogate {
+	t.Helper()
+	s, err := surrogate.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A source gives the events of Generate with the same seed, for any number of events at
+// a time, and batch, and choice of ports.
+func TestSource(t *testing.T) {
+	file, conditional := models()
+	const n, first = 3001, 500
+	s := load(t, file)
+	want := rootio.NewTable(s.Features.Fields(), n)
+	if _, err := s.Generate(want, nil, 7, first); err != nil {
+		t.Fatal(err)
+	}
+	entries := make([]int64, n)
+	for i := range entries {
+		entries[i] = int64(i)
+	}
+	want.Columns = append(want.Columns, rootio.ColumnOf("entry", entries))
+	for _, batch := range []int{0, 100, n} {
+		for _, nprocs := range []int{0, 2, 4} {
+			out := filepath.Join(t.TempDir(), "out.root")
+			app := newApp(t, -1, nprocs)
+			create(t, app, ours+"Source", "source", props{
+				"Model": file, "Seed": uint64(7), "First": uint64(first), "N": int64(n), "Batch": batch, "Entry": "entry",
+			})
+			create(t, app, ours+"TreeWriter", "out", props{"File": out, "Batch": batch > 0})
+			if err := analysis.Run(t.Context(), app); err != nil {
+				t.Fatal(err)
+			}
+			equal(t, read(t, out), want)
+		}
+	}
+
+	out := filepath.Join(t.TempDir(), "out.root")
+	app := newApp(t, 1000, 2) // fewer, and not all columns
+	create(t, app, ours+"Source", "source", props{"Model": file, "Seed": uint64(7), "First": uint64(first), "N": int64(n)})
+	create(t, app, ours+"TreeWriter", "out", props{"File": out, "Ports": []fwk.Port{{Name: "charge"}, {Name: "mass"}}})
+	if err := analysis.Run(t.Context(), app); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, read(t, out), (&rootio.Table{Columns: []rootio.Column{want.Columns[3], want.Columns[0]}}).Slice(0, 1000))
+
+	for text, p := range map[string]props{
+		"is conditional": {"Model": conditional, "N": int64(1)},
+		"how many":       {"Model": file},
+		"no surrogate":   {"N": int64(1)},
+		"could not load": {"Model": "none.eidolon", "N": int64(1)},
+		`"pt"`:           {"Model": file, "N": int64(1), "Ports": []fwk.Port{{Name: "ptt"}}},
+	} {
+		app := newApp(t, -1, 2)
+		create(t, app, ours+"Source", "source", p)
+		create(t, app, wrongType, "idle", nil)
+		complains(t, analysis.Run(t.Context(), app), `"source"`, text)
+	}
+}
+
+// simulated runs reader, simulation, score and writer and returns what was written.
+func simulated(t *testing.T, in, model string, nprocs, batch int, entry string) *rootio.Table {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "out.root")
+	app := newApp(t, -1, nprocs)
+	create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}, "Batch": batch, "Entry": entry})
+	create(t, app, ours+"TreeWriter", "out", props{
+		"File": out, "Batch": batch > 0, "Ports": []fwk.Port{{Name: "mass"}, {Name: "fast_pt"}, {Name: "fast_mu1_pt"}, {Name: "log_prob"}},
+	})
+	create(t, app, ours+"Score", "score", props{"Model": model, "Entry": entry})
+	create(t, app, ours+"FastSim", "detector", props{"Model": model, "Prefix": "fast_", "Seed": uint64(3), "Entry": entry})
+	if err := within(t, func() error { return analysis.Run(t.Context(), app) }); err != nil {
+		t.Fatal(err)
+	}
+	return read(t, out)
+}
+
+// A fast simulation gives what Generate does with the same seed and the numbers of the
+// events, and a score what LogDensity does.
+func TestFastSim(t *testing.T) {
+	_, file := models()
+	const n = 1503
+	given := sample(n)
+	in := write(t, filepath.Join(t.TempDir(), "in.root"), given)
+	s := load(t, file)
+	fast := rootio.NewTable(s.Features.Fields(), n)
+	if _, err := s.Generate(fast, given, 3, 0); err != nil {
+		t.Fatal(err)
+	}
+	score := make([]float64, n)
+	if err := s.LogDensity(score, given, 0); err != nil {
+		t.Fatal(err)
+	}
+	want := &rootio.Table{Columns: []rootio.Column{
+		given.Columns[0],
+		rootio.ColumnOf("fast_pt", fast.Columns[0].Values().([]float64)),
+		rootio.ColumnOf("fast_mu1_pt", fast.Columns[1].Values().([]float32)),
+		rootio.ColumnOf("log_prob", score),
+	}}
+	for _, c := range []struct {
+		batch int
+		entry string
+	}{{0, ""}, {0, "entry"}, {100, "entry"}, {7, "entry"}, {n, "entry"}} {
+		for _, nprocs := range []int{0, 2, 16} {
+			equal(t, simulated(t, in, file, nprocs, c.batch, c.entry), want)
+		}
+	}
+	a, b := simulated(t, in, file, 0, 100, ""), simulated(t, in, file, 4, 100, "")
+	equal(t, a, b) // numbered by event and element
+	if reflect.DeepEqual(a.Columns[1].Values(), want.Columns[1].Values()) {
+		t.Error("the numbers of elements are those of entries")
+	}
+}
+
+// Objects of an event are drawn one by one; a number of the event holds for all of them.
+func TestFastSimPerObject(t *testing.T) {
+	_, file := models()
+	s := load(t, file)
+	given := sample(400)
+	masses := given.Columns[0].Values().([]float64)
+	counts := func(event int64) int { return int(philox.Uint64(9, 0, uint64(event)) % 5) } // 0 to 4
+	var checked atomic.Int64
+	app := newApp(t, 80, 4)
+	create(t, app, portedType, "objects", props{"Out": []fwk.Port{{Name: "mass", Type: float64sPort}, {Name: "charge", Type: int32Port}}, "Process": func(ctx fwk.Context) error {
+		k := counts(ctx.ID())
+		first := int(ctx.ID()) * 5
+		if err := ctx.Store().Put("mass", masses[first:first+k]); err != nil {
+			return err
+		}
+		return ctx.Store().Put("charge", int32(ctx.ID()%3)-1)
+	}})
+	create(t, app, ours+"FastSim", "detector", props{
+		"Model": file, "Ports": []fwk.Port{{Name: "mass", Type: float64sPort}, {Name: "charge", Type: int32Port}},
+	})
+	create(t, app, portedType, "check", props{"In": []fwk.Port{{Name: "pt", Type: float64sPort}}, "Process": func(ctx fwk.Context) error {
+		v, err := ctx.Store().Get("pt")
+		if err != nil {
+			return err
+		}
+		k := counts(ctx.ID())
+		first := int(ctx.ID()) * 5
+		charges := make([]int32, k)
+		for i := range charges {
+			charges[i] = int32(ctx.ID()%3) - 1
+		}
+		want := rootio.NewTable(s.Features.Fields(), k)
+		event := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("mass", masses[first:first+k]), rootio.ColumnOf("charge", charges)}}
+		if _, err := s.Generate(want, event, 1, uint64(ctx.ID())<<20); err != nil {
+			return err
+		}
+		if got := v.([]float64); len(got) != k || k > 0 && !reflect.DeepEqual(got, want.Columns[0].Values()) {
+			return fmt.Errorf("%v, want %v", got, want.Columns[0].Values())
+		}
+		checked.Add(1)
+		return nil
+	}})
+	if err := within(t, func() error { return analysis.Run(t.Context(), app) }); err != nil {
+		t.Fatal(err)
+	}
+	if checked.Load() != 80 {
+		t.Errorf("%d events", checked.Load())
+	}
+}
+
+// ported is a task with ports of any type.
+type ported struct {
+	fwk.TaskBase
+	in, out []fwk.Port
+	process func(ctx fwk.Context) error
+}
+
+var (
+	portedType = reflect.TypeFor[ported]().PkgPath() + ".ported"
+	int32Port  = reflect.TypeFor[int32]()
+)
+
+func init() {
+	fwk.Register(reflect.TypeFor[ported](), func(typ, name string, app fwk.App) (fwk.Component, error) {
+		t := &ported{TaskBase: fwk.NewTask(typ, name, app)}
+		for name, p := range map[string]any{"In": &t.in, "Out": &t.out, "Process": &t.process} {
+			if err := t.DeclProp(name, p); err != nil {
+				return nil, err
+			}
+		}
+		return t, nil
+	})
+}
+
+func (t *ported) Configure(fwk.Context) error {
+	for _, p := range t.in {
+		if err := t.DeclInPort(p.Name, p.Type); err != nil {
+			return err
+		}
+	}
+	for _, p := range t.out {
+		if err := t.DeclOutPort(p.Name, p.Type); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *ported) StartTask(fwk.Context) error   { return nil }
+func (t *ported) StopTask(fwk.Context) error    { return nil }
+func (t *ported) Process(ctx fwk.Context) error { return t.process(ctx) }
+
+// A job trains the surrogate that the library does with the same events, for any number
+// of events at a time.
+func TestTrain(t *testing.T) {
+	const n = 1000
+	table := sample(n)
+	in := write(t, filepath.Join(t.TempDir(), "in.root"), table)
+	opts := quick
+	opts.Condition = []string{"charge"}
+	tr, err := surrogate.New(&rootio.Table{Columns: table.Columns[1:]}, weightsOf(table), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := tr.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, batch := range []int{0, 64} {
+		for _, nprocs := range []int{0, 4} {
+			out := filepath.Join(t.TempDir(), "m.eidolon")
+			app := newApp(t, -1, nprocs)
+			create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}, "Batch": batch})
+			create(t, app, ours+"Train", "fit", props{"Output": out, "Options": opts, "Weight": "mass"})
+			if err := analysis.Run(t.Context(), app); err != nil {
+				t.Fatal(err)
+			}
+			got := load(t, out)
+			if !reflect.DeepEqual(got.Flow.Tensors(), want.Flow.Tensors()) || got.Card.Events != n {
+				t.Error("it is another surrogate")
+			}
+		}
+	}
+	for text, p := range map[string]props{
+		"no file to write": {},
+		"nothing to learn": {"Output": "x", "Ports": []fwk.Port{}},
+		`"mass"`:           {"Output": "x", "Ports": []fwk.Port{{Name: "mass", Type: float64Port}}, "Weight": "masss"},
+		"hidden":           {"Output": "x", "Ports": []fwk.Port{{Name: "mass", Type: float64Port}}, "Options": surrogate.Options{Hidden: -1}},
+	} {
+		app := newApp(t, 10, 2)
+		create(t, app, ours+"Train", "fit", p)
+		complains(t, analysis.Run(t.Context(), app), `"fit"`, text)
+	}
+}
+
+func weightsOf(t *rootio.Table) []float64 {
+	w := make([]float64, t.Len())
+	t.Columns[0].Floats(w, 0)
+	return w
+}
+
+// An interrupt during the training leaves the best surrogate so far, and no output.
+func TestTrainInterrupt(t *testing.T) {
+	dir := t.TempDir()
+	in := write(t, filepath.Join(t.TempDir(), "in.root"), sample(1000))
+	ctx, cancel := context.WithCancel(t.Context())
+	opts := quick
+	opts.Train = flows.TrainOptions{Epochs: 500, Progress: func(s flows.Status) {
+		if s.Step == 20 {
+			cancel()
+		}
+	}}
+	app := newApp(t, -1, 2)
+	create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}})
+	create(t, app, ours+"Train", "fit", props{"Output": filepath.Join(dir, "m.eidolon"), "Options": opts})
+	create(t, app, ours+"TreeWriter", "out", props{"File": filepath.Join(dir, "out.root")})
+	complains(t, analysis.Run(ctx, app), "interrupted", "m.eidolon", "canceled")
+	load(t, filepath.Join(dir, "m.eidolon"))
+	if left, _ := os.ReadDir(dir); len(left) != 1 {
+		t.Errorf("%v is left", left)
+	}
+}
+
+// The writer leaves out what is not selected.
+func TestSelect(t *testing.T) {
+	table := zmumu.Default().Table(1, 0, 2000)
+	chosen := make([]bool, table.Len())
+	var places []int
+	for i := range chosen {
+		if chosen[i] = philox.Uint64(5, 0, uint64(i))%4 == 0; chosen[i] {
+			places = append(places, i)
+		}
+	}
+	in := write(t, filepath.Join(t.TempDir(), "in.root"), &rootio.Table{Columns: []rootio.Column{table.Columns[0], rootio.ColumnOf("good", chosen), table.Columns[2]}})
+	want := &rootio.Table{Columns: []rootio.Column{table.Columns[0].Take(places), table.Columns[2].Take(places)}}
+	for _, batch := range []int{0, 150} {
+		out := filepath.Join(t.TempDir(), "out.root")
+		app := newApp(t, -1, 4)
+		create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}, "Batch": batch})
+		create(t, app, ours+"TreeWriter", "out", props{"File": out, "Select": "good", "Batch": batch > 0})
+		if err := analysis.Run(t.Context(), app); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, read(t, out), want)
+	}
+}

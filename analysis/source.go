@@ -1,0 +1,136 @@
+package analysis
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go-hep.org/x/hep/fwk"
+
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/internal/nearest"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// Source is an fwk.InputStreamer that draws events from a surrogate, as if they were
+// read from a tree: each port carries the column of its name. It is registered as a
+// component, an input stream with these fields as properties besides Ports, for which
+// holds what is said at [TreeReader].
+//
+// Event i depends on (Seed, First + i) alone, not on NProcs, Batch or the ports that are
+// asked for; the events are those of “eidolon generate” with the same seed.
+type Source struct {
+	// Model is the file of the surrogate, which must not be conditional.
+	Model string
+	// Seed is the seed of the events.
+	Seed uint64
+	// First is the number of the first event, for jobs that share a sample.
+	First uint64
+	// N is the number of events.
+	N int64
+	// Batch, when it is not 0, makes each event of fwk a batch of so many events: a
+	// port then carries a slice, a value per event.
+	Batch int
+	// Entry, when it is not empty, is the name of one more port, with the number of the
+	// event, from 0: an int64, or []int64 in batches.
+	Entry string
+
+	model *surrogate.Surrogate
+	table tableStream
+}
+
+// drawn is the number of events that are drawn at a time when they are given one by one.
+const drawn = 1 << 14
+
+func init() {
+	fwk.Register(reflect.TypeFor[Source](), streamFactory(inputStream, func() (fwk.InputStreamer, map[string]any) {
+		s := &Source{Seed: 1}
+		return s, map[string]any{
+			"Model": &s.Model, "Seed": &s.Seed, "First": &s.First, "N": &s.N, "Batch": &s.Batch, "Entry": &s.Entry,
+		}
+	}))
+}
+
+// load loads the surrogate, once.
+func (s *Source) load() (err error) {
+	switch {
+	case s.model != nil:
+		return nil
+	case s.Model == "":
+		return errors.New("there is no surrogate to draw from (property Model)")
+	case s.N < 1:
+		return fmt.Errorf("%d events cannot be drawn: say how many (property N)", s.N)
+	case s.Batch < 0:
+		return fmt.Errorf("a batch cannot have %d events", s.Batch)
+	}
+	model, err := surrogate.Load(s.Model)
+	if err != nil {
+		return err
+	}
+	if names := model.Context.Names(); len(names) > 0 {
+		return fmt.Errorf("%s is conditional on %s: use FastSim after a source of these", s.Model, strings.Join(names, ", "))
+	}
+	s.model = model
+	return nil
+}
+
+// complete returns the ports with their types.
+func (s *Source) complete(ports []fwk.Port) ([]fwk.Port, error) {
+	if err := s.load(); err != nil {
+		return nil, err
+	}
+	return completeFrom(ports, s.model.Features.Fields(), s.Batch > 0, s.Entry), nil
+}
+
+// Connect loads the surrogate.
+func (s *Source) Connect(ports []fwk.Port) error {
+	if err := s.load(); err != nil {
+		return err
+	}
+	return s.table.connect(ports, s.Batch, s.Entry, s.draw)
+}
+
+// draw gives the named columns of the events, in tables.
+func (s *Source) draw(names []string) (iter.Seq2[*rootio.Table, error], error) {
+	known := s.model.Features.Names()
+	columns := make([]int, len(names))
+	for i, name := range names {
+		columns[i] = slices.Index(known, name)
+		if columns[i] < 0 {
+			return nil, fmt.Errorf("%s has no column %q%s", s.Model, name, nearest.Hint(name, known))
+		}
+	}
+	size := int64(drawn)
+	if s.Batch > 0 {
+		size = int64(s.Batch)
+	}
+	return func(yield func(*rootio.Table, error) bool) {
+		table := rootio.NewTable(s.model.Features.Fields(), int(min(size, s.N)))
+		named := &rootio.Table{Columns: make([]rootio.Column, len(columns))}
+		for first := int64(0); first < s.N; first += size {
+			part := table.Slice(0, int(min(size, s.N-first)))
+			if _, err := s.model.Generate(part, nil, s.Seed, s.First+uint64(first)); err != nil {
+				yield(nil, err)
+				return
+			}
+			for i, j := range columns {
+				named.Columns[i] = part.Columns[j]
+			}
+			if !yield(named, nil) {
+				return
+			}
+		}
+	}, nil
+}
+
+// Read puts the next event, or batch of them, into an event of fwk.
+func (s *Source) Read(ctx fwk.Context) error { return s.table.read(ctx.Store()) }
+
+// Disconnect ends the stream.
+func (s *Source) Disconnect() error {
+	s.table.close()
+	return nil
+}

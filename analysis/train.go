@@ -1,0 +1,180 @@
+package analysis
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"go-hep.org/x/hep/fwk"
+
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/internal/nearest"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// Train is a task that collects the values of its ports over the job, and in the end, at
+// StopTask, trains a surrogate on them and writes it to a file.
+//
+// The ports carry numbers, an event each, or slices, an event (or object) per element.
+// Events are put in order before the training: the surrogate is the same for any NProcs.
+// When the job is interrupted during the training, the best surrogate so far is written
+// before the job ends with an error.
+type Train struct {
+	fwk.TaskBase
+
+	// Ports are the columns to learn, those of the condition, and the weight. Without
+	// ports they are those of the input stream, if it is one of ours.
+	Ports []fwk.Port
+	// Weight is the port of the weights of the events, if they have any.
+	Weight string
+	// Output is the file to write.
+	Output string
+	// Options say what to train and how; Options.Condition names the ports of the
+	// condition.
+	Options surrogate.Options
+
+	layout *layout
+	mu     sync.Mutex
+	events *rootio.Table
+	order  []block
+}
+
+// block is where the rows of an event are.
+type block struct {
+	event  int64
+	lo, hi int
+}
+
+func init() {
+	fwk.Register(reflect.TypeFor[Train](), func(typ, name string, app fwk.App) (fwk.Component, error) {
+		t := &Train{TaskBase: fwk.NewTask(typ, name, app)}
+		return t, declare(t, map[string]any{"Ports": &t.Ports, "Weight": &t.Weight, "Output": &t.Output, "Options": &t.Options})
+	})
+}
+
+func (t *Train) complete(known *known, force bool) (done bool, err error) {
+	if len(t.Ports) == 0 {
+		t.Ports = known.input
+	}
+	ports, err := known.complete(t.Ports)
+	if err != nil {
+		if force {
+			return false, err
+		}
+		return false, nil
+	}
+	t.Ports = ports
+	return true, nil
+}
+
+// Configure declares the ports, and checks what is asked for before any event is read.
+func (t *Train) Configure(fwk.Context) (err error) {
+	switch {
+	case t.Output == "":
+		return errors.New("there is no file to write the surrogate to (property Output)")
+	case len(t.Ports) == 0:
+		return errors.New("there is nothing to learn (property Ports)")
+	}
+	if err := t.Options.Check(); err != nil {
+		return err
+	}
+	if t.layout, err = newLayout(t.Ports); err != nil {
+		return err
+	}
+	needed := t.Options.Condition
+	if t.Weight != "" {
+		needed = append(slices.Clone(needed), t.Weight)
+	}
+	for _, name := range needed {
+		if known := names(t.Ports); !slices.Contains(known, name) {
+			return fmt.Errorf("%q is none of the ports%s", name, nearest.Hint(name, known))
+		}
+	}
+	for _, p := range t.Ports {
+		if err := t.DeclInPort(p.Name, p.Type); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// StartTask makes ready for events.
+func (t *Train) StartTask(fwk.Context) error {
+	t.events, t.order = t.layout.empty(), nil
+	return nil
+}
+
+// Process keeps the values of an event.
+func (t *Train) Process(ctx fwk.Context) error {
+	rows, err := t.layout.get(ctx.Store())
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lo := t.events.Len()
+	t.layout.join(t.events, rows)
+	t.order = append(t.order, block{ctx.ID(), lo, t.events.Len()})
+	return nil
+}
+
+// StopTask trains the surrogate and writes it.
+func (t *Train) StopTask(ctx fwk.Context) error {
+	table, weights := t.inOrder()
+	t.events, t.order = nil, nil
+	opts := t.Options
+	if opts.Train.Progress == nil {
+		opts.Train.Progress = func(s flows.Status) {
+			if s.Validated {
+				ctx.Msg().Infof("step %d/%d  loss %.4f  validation %.4f  best %.4f\n", s.Step, s.Steps, s.Train, s.Valid, s.Best)
+			}
+		}
+	}
+	training, err := surrogate.New(table, weights, opts)
+	if err != nil {
+		return err
+	}
+	training.Card.Command = strings.Join(os.Args, " ")
+	training.Card.Weight = t.Weight
+	model, err := training.Run(contextOf(ctx))
+	if model == nil {
+		return err
+	}
+	if saved := model.Save(t.Output); saved != nil {
+		return saved
+	}
+	if err != nil {
+		return fmt.Errorf("the training was interrupted, %s has the best surrogate so far: %w", t.Output, err)
+	}
+	return nil
+}
+
+// inOrder returns the events in the order of their numbers, without the weights, and
+// the weights, nil if there are none.
+func (t *Train) inOrder() (*rootio.Table, []float64) {
+	slices.SortFunc(t.order, func(a, b block) int { return cmp.Compare(a.event, b.event) })
+	places := make([]int, 0, t.events.Len())
+	for _, b := range t.order {
+		for i := b.lo; i < b.hi; i++ {
+			places = append(places, i)
+		}
+	}
+	var weights []float64
+	table := &rootio.Table{}
+	for _, c := range t.events.Columns {
+		c = c.Take(places)
+		if c.Name != t.Weight {
+			table.Columns = append(table.Columns, c)
+			continue
+		}
+		weights = make([]float64, c.Len())
+		c.Floats(weights, 0)
+	}
+	return table, weights
+}
