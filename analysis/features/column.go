@@ -18,6 +18,7 @@ const (
 	Codes      Kind = "codes"
 	Integer    Kind = "integer"
 	Continuous Kind = "continuous"
+	Angle      Kind = "angle"
 )
 
 // Column is the specification of a column.
@@ -39,6 +40,9 @@ type Column struct {
 	Low   *float64 `json:"low,omitempty"`
 	High  *float64 `json:"high,omitempty"`
 	Floor float64  `json:"floor,omitempty"`
+
+	// Circle is the range of an angle, which is opened at Low.
+	Circle *Circle `json:"circle,omitempty"`
 
 	// Mean and Std standardise what is left after the edges.
 	Mean float64 `json:"mean,omitempty"`
@@ -66,6 +70,8 @@ func (c *Column) isSound() bool {
 	case Codes:
 		return ok && len(c.Codes) > 0 && len(c.Codes) == len(c.Cumulative) && slices.IsSorted(c.Codes) && slices.IsSorted(c.Cumulative) &&
 			c.Cumulative[0] > 0 && c.Cumulative[len(c.Cumulative)-1] == 1
+	case Angle:
+		return ok && c.Std > 0 && c.Floor > 0 && c.Circle != nil && c.Circle.isSound() && c.Low != nil && c.High != nil && *c.Low < *c.High
 	case Integer, Continuous:
 		return ok && c.Std > 0 && c.Min <= c.Max && c.Floor >= 0 && restFraction(c.Spikes) > 0 &&
 			(c.Low == nil || c.High == nil || *c.Low < *c.High)
@@ -97,8 +103,11 @@ func (c *Column) encode(x, u float64) (z, logDet float64) {
 
 // encodeRest is encode for what is no spike.
 func (c *Column) encodeRest(x, u float64) (z, logDet float64) {
-	if c.As == Integer {
+	switch c.As {
+	case Integer:
 		x += u
+	case Angle:
+		x = c.Circle.wrap(x, *c.Low)
 	}
 	y, ld := c.unbound(x)
 	z, slope := c.Normal.Forward((y - c.Mean) / c.Std)
@@ -145,8 +154,11 @@ func (c *Column) decodeAmong(cells []cell, z float64) float64 {
 // decodeRest is decode for what is no spike.
 func (c *Column) decodeRest(z float64) float64 {
 	x := c.bound(c.Normal.Inverse(z)*c.Std + c.Mean)
-	if c.As == Integer {
+	switch c.As {
+	case Integer:
 		x = min(max(math.Floor(x), c.Min), c.Max)
+	case Angle:
+		x = c.Circle.wrap(x, c.Circle.Start)
 	}
 	return x
 }
@@ -227,6 +239,8 @@ func (c *Column) Describe() string {
 	switch {
 	case c.As == Integer:
 		how = "integer, dequantised"
+	case c.As == Angle:
+		how = fmt.Sprintf("angle, cut at %.3g", *c.Low)
 	case c.Low != nil && c.High != nil:
 		how = fmt.Sprintf("logit between %.6g and %.6g", *c.Low, *c.High)
 	case c.Low != nil:

@@ -2,6 +2,7 @@ package features
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -9,9 +10,9 @@ import (
 
 // Context is the specification of the columns that a density is conditional on.
 // It is like a [Spec], but goes one way only, and without noise: codes, up to 16
-// of them, become one feature each that is 0 or 1; other values become what they
-// are in a Spec, with 1/2 for the uniform deviate. Constant columns make no
-// feature.
+// of them, become one feature each that is 0 or 1; angles become their cosine and
+// sine, times √2; other values become what they are in a Spec, with 1/2 for the
+// uniform deviate. Constant columns make no feature.
 type Context struct {
 	Columns []Column `json:"columns"`
 }
@@ -33,7 +34,11 @@ func FitContext(t *rootio.Table, w []float64) (*Context, error) {
 	x := make([]float64, t.Len())
 	for _, col := range t.Columns {
 		col.Floats(x, 0)
-		c.Columns = append(c.Columns, fitColumn(col.Field, x, w, nil))
+		if circle, ok := circleOf(col.Field, x, w); ok {
+			c.Columns = append(c.Columns, fitAngle(col.Field, circle, x, w))
+		} else {
+			c.Columns = append(c.Columns, fitColumn(col.Field, x, w, nil))
+		}
 	}
 	return c, nil
 }
@@ -45,6 +50,8 @@ func (c *Column) width() int {
 		return 0
 	case c.As == Codes && len(c.Codes) <= maxOneHot:
 		return len(c.Codes)
+	case c.As == Angle:
+		return 2
 	}
 	return 1
 }
@@ -119,6 +126,11 @@ func (x *Context) Encode(z []float32, t *rootio.Table, first uint64) error {
 					z[k*dim+feature+code] = 1
 					continue
 				}
+			}
+			if c.As == Angle {
+				sin, cos := math.Sincos(v * 2 * math.Pi / c.Circle.Period)
+				z[k*dim+feature], z[k*dim+feature+1] = float32(math.Sqrt2*cos), float32(math.Sqrt2*sin)
+				continue
 			}
 			if width == 1 {
 				f, _ := c.encode(v, 0.5)

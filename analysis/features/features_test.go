@@ -127,7 +127,8 @@ func TestEdges(t *testing.T) {
 	none := math.NaN()
 	for _, e := range []edge{
 		{"cosine", func(r *rand.Rand) float64 { return 2*r.Float64() - 1 }, -1, 1},
-		{"azimuth", func(r *rand.Rand) float64 { return math.Pi * (2*r.Float64() - 1) }, -math.Pi, math.Pi},
+		{"polar angle", func(r *rand.Rand) float64 { return math.Pi * r.Float64() }, 0, math.Pi},
+		{"pt above 3.3", func(r *rand.Rand) float64 { return 3.3 + 0.3*r.ExpFloat64() }, 3.3, none},
 		{"pt", func(r *rand.Rand) float64 { return math.Hypot(r.NormFloat64(), r.NormFloat64()) }, 0, none},
 		{"cut", func(r *rand.Rand) float64 { return 20 + 10*r.ExpFloat64() }, 20, none},
 		{"normal", func(r *rand.Rand) float64 { return r.NormFloat64() }, none, none},

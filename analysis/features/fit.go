@@ -42,13 +42,18 @@ func Fit(t *rootio.Table, w []float64) (*Spec, error) {
 		return nil, err
 	}
 	s := &Spec{Branches: t.Fields()}
-	f := &fitting{spec: s, table: t, w: w}
+	f := &fitting{spec: s, table: t, w: w, circles: map[string]Circle{}, cells: map[string]*[2]float64{}}
 	f.reset(t.Len())
 	f.leaveOutDetermined(nil)
+	f.findAngles()
+	f.relateAngles()
 	for _, field := range s.Branches {
 		if !f.isLeftOut(field.Name) {
 			f.fit(field)
 		}
+	}
+	for _, field := range f.coordinates {
+		f.fit(field)
 	}
 	if s.Dim() == 0 {
 		return nil, fmt.Errorf("features: all %d branches are constant, there is nothing to learn", len(s.Columns))
@@ -63,6 +68,10 @@ type fitting struct {
 	spec  *Spec
 	table *rootio.Table
 	w     []float64
+
+	coordinates []rootio.Field         // what maps make
+	circles     map[string]Circle      // of the angles
+	cells       map[string]*[2]float64 // of rounded variables, the outer ends
 }
 
 // load returns a variable, read from the table if need be.
@@ -83,16 +92,32 @@ func (f *fitting) apply(m Map) {
 	m.mapping().forward(&f.frame, nil, func(u []float64) { Noise{}.uniform(u, stream, 0) })
 }
 
+// round adds the map of a branch to the specification if its values are rounded.
+func (f *fitting) round(field rootio.Field) {
+	if f.cells[field.Name] != nil {
+		return
+	}
+	r := roundedMap(field, f.load(field.Name), f.w)
+	if r == nil {
+		return
+	}
+	ends := &[2]float64{r.value(-0.5), r.value(r.Last + 0.5)}
+	if c, ok := f.circles[field.Name]; ok {
+		r.Within = &c
+	}
+	f.cells[field.Name] = ends
+	f.apply(Map{Rounded: r})
+}
+
 // fit adds the column of a variable to the specification, and forgets its values.
 func (f *fitting) fit(field rootio.Field) {
+	f.round(field)
 	x := f.load(field.Name)
-	var cells *[2]float64
-	if r := roundedMap(field, x, f.w); r != nil {
-		f.apply(Map{Rounded: r})
-		lo, hi := r.value(-0.5), r.value(r.Last+0.5)
-		cells = &[2]float64{lo, hi}
+	if c, ok := f.circles[field.Name]; ok {
+		f.spec.Columns = append(f.spec.Columns, fitAngle(field, c, x, f.w))
+	} else {
+		f.spec.Columns = append(f.spec.Columns, fitColumn(field, x, f.w, f.cells[field.Name]))
 	}
-	f.spec.Columns = append(f.spec.Columns, fitColumn(field, x, f.w, cells))
 	f.take(field.Name)
 }
 
@@ -209,6 +234,20 @@ func fitColumn(field rootio.Field, x, w []float64, within *[2]float64) Column {
 	return c
 }
 
+// fitAngle is fitColumn for an angle.
+func fitAngle(field rootio.Field, circle Circle, x, w []float64) Column {
+	lo := circle.cut(x, w)
+	hi := lo + circle.Period
+	c := Column{Field: field, As: Angle, Circle: &circle, Low: &lo, High: &hi, Min: slices.Min(x), Max: slices.Max(x)}
+	c.Floor = 1e-3 * circle.Period / float64(len(x))
+	wrapped := make([]float64, len(x))
+	for k, v := range x {
+		wrapped[k] = circle.wrap(v, lo)
+	}
+	c.fitScale(newSample(wrapped, w), len(x), lo, hi)
+	return c
+}
+
 // sample is a column sorted, with equal values joined.
 type sample struct {
 	value  []float64 // ascending, distinct
@@ -316,7 +355,8 @@ func (s *sample) steps() (cdf []float64, events []int) {
 // fitScale finds the edges, the scale and the normalising spline of a column of
 // many values in n events, which lie between lo and hi.
 func (c *Column) fitScale(s *sample, n int, lo, hi float64) {
-	if c.As == Integer {
+	switch c.As {
+	case Integer:
 		hi++
 		c.Low, c.High = &lo, &hi
 		// The deviates fill the cells; here their middle stands for them.
@@ -325,7 +365,7 @@ func (c *Column) fitScale(s *sample, n int, lo, hi float64) {
 			s.value[i] += 0.5
 		}
 		c.Floor = 1e-9
-	} else {
+	case Continuous:
 		c.findEdges(s, lo, hi)
 	}
 
@@ -393,22 +433,21 @@ func (c *Column) findEdges(s *sample, first, last float64) {
 	for _, k := range s.count {
 		n += k
 	}
-	if k := min(n/10, 200); k >= 100 { // fewer would be mistaken too often
-		lo, low := edge(s, k, false)
-		hi, high := edge(s, k, true)
-		gap := math.Inf(1)
-		if low {
-			at := placeEdge(first, lo, -1)
-			c.Low, gap = &at, lo
-		}
-		if high {
-			at := placeEdge(last, hi, +1)
-			c.High, gap = &at, min(gap, hi)
-		}
-		if low || high {
-			c.Floor = 1e-3 * gap
-			return
-		}
+	k := edgeEvents(n)
+	lo, low := edge(s, k, false)
+	hi, high := edge(s, k, true)
+	gap := math.Inf(1)
+	if low {
+		at := placeEdge(first, lo, -1)
+		c.Low, gap = &at, lo
+	}
+	if high {
+		at := placeEdge(last, hi, +1)
+		c.High, gap = &at, min(gap, hi)
+	}
+	if low || high {
+		c.Floor = 1e-3 * gap
+		return
 	}
 	if first > 0 && heavyTailed(s) {
 		zero := 0.0
@@ -416,8 +455,17 @@ func (c *Column) findEdges(s *sample, first, last float64) {
 	}
 }
 
+// edgeEvents is the number of events by which an edge of a sample of n is told; 0 if
+// there are so few that one would be mistaken too often.
+func edgeEvents(n int) int {
+	if n < 1000 {
+		return 0
+	}
+	return min(n/10, 200)
+}
+
 // edge reports whether the sample has a hard edge at its lower or upper end, and
-// the mean distance of neighbouring events there.
+// the mean distance of neighbouring events there, looking at 2k of them.
 //
 // Near a hard edge order statistics are as far apart as further in; in a tail
 // they spread. A density that begins as the power p of the distance from its edge
@@ -427,6 +475,9 @@ func (c *Column) findEdges(s *sample, first, last float64) {
 // between p = 1 and p = 2: where so little is left at the edge, it cannot be told
 // where it is.
 func edge(s *sample, k int, upper bool) (spacing float64, hard bool) {
+	if k == 0 {
+		return 0, false
+	}
 	at := func(rank int) float64 { // the value of the event of that rank from the end
 		i, step := 0, 1
 		if upper {
@@ -457,8 +508,8 @@ func edge(s *sample, k int, upper bool) (spacing float64, hard bool) {
 const reach = 20
 
 // placeEdge returns where the edge beside the outermost value is, given the mean
-// distance of events there: at a multiple of π/2 if that is very near (angles fill
-// their range), else at the roundest decimal number within reach.
+// distance of events there: at a multiple of π/2 if that is very near (polar angles
+// fill their range), else at the roundest decimal number within reach.
 func placeEdge(outermost, spacing, side float64) float64 {
 	beside := func(multiple, divisor, reach float64) (at float64, ok bool) {
 		at = outermost / multiple * divisor
@@ -469,7 +520,7 @@ func placeEdge(outermost, spacing, side float64) float64 {
 		}
 		return at, math.Abs(at-outermost) <= reach*spacing
 	}
-	if at, ok := beside(math.Pi, 2, 5); ok && at != 0 && math.Abs(at) <= 2*math.Pi {
+	if at, ok := beside(math.Pi, 2, 5); ok && at != 0 && math.Abs(at) <= 2*math.Pi && math.Abs(at-outermost) <= 0.01*math.Abs(at) {
 		return at
 	}
 	largest := math.Ceil(math.Log10(max(math.Abs(outermost), spacing)))

@@ -8,9 +8,10 @@ import (
 
 // Map is one of the maps between branches and coordinates: the one that is not nil.
 type Map struct {
-	Sum     *Sum     `json:"sum,omitempty"`
-	Lookup  *Lookup  `json:"lookup,omitempty"`
-	Rounded *Rounded `json:"rounded,omitempty"`
+	Sum      *Sum      `json:"sum,omitempty"`
+	Lookup   *Lookup   `json:"lookup,omitempty"`
+	Rounded  *Rounded  `json:"rounded,omitempty"`
+	Relative *Relative `json:"relative,omitempty"`
 }
 
 // mapping is a map of variables that is undone exactly.
@@ -38,6 +39,8 @@ func (m *Map) mapping() mapping {
 		return m.Lookup
 	case m.Rounded != nil:
 		return m.Rounded
+	case m.Relative != nil:
+		return m.Relative
 	}
 	return nil
 }

@@ -18,6 +18,9 @@ type Rounded struct {
 	Origin   float64 `json:"origin"`
 	Last     float64 `json:"last"`
 
+	// Within is the range of an angle, nil for other variables. A cell ends there.
+	Within *Circle `json:"within,omitempty"`
+
 	// Except are values that stay as they are: spikes.
 	Except []float64 `json:"except,omitempty"`
 }
@@ -140,11 +143,16 @@ func (r *Rounded) forward(f *frame, _ []float64, uniform func([]float64)) {
 	}
 	x, u := f.at(r.Variable), f.add(scratch)
 	uniform(u)
-	unit := r.unit()
+	half := 0.5 * r.unit()
 	for k, v := range x {
-		if !slices.Contains(r.Except, v) {
-			x[k] = v + (u[k]-0.5)*unit
+		if slices.Contains(r.Except, v) {
+			continue
 		}
+		lo, hi := v-half, v+half
+		if r.Within != nil {
+			lo, hi = max(lo, r.Within.Start), min(hi, r.Within.Start+r.Within.Period)
+		}
+		x[k] = lo + u[k]*(hi-lo)
 	}
 }
 
@@ -156,5 +164,5 @@ func (r *Rounded) inverse(f *frame) {
 }
 
 func (r *Rounded) isSound() bool {
-	return r.Digits >= 0 && r.Digits <= mostDigits && r.Step > 0 && r.Last >= 1
+	return r.Digits >= 0 && r.Digits <= mostDigits && r.Step > 0 && r.Last >= 1 && (r.Within == nil || r.Within.isSound())
 }

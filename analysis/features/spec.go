@@ -11,8 +11,9 @@
 //     computes it: copies, sums, multiples, E² = p² + m², functions of codes.
 //   - rounded: decimals become continuous by a uniform deviate within their cell.
 //     The way back rounds, to the same floating-point number.
+//   - relative: an angle is measured from another one that it is close to.
 //
-// Columns, then, turn each coordinate into a feature. Each is one of four kinds:
+// Columns, then, turn each coordinate into a feature. Each is one of five kinds:
 //
 //   - constant: the same value in every event. Kept out of the model.
 //   - codes: few distinct values, of any type. Code k gets the cell
@@ -24,6 +25,8 @@
 //   - continuous: mapped to the whole line where it has hard edges (log behind
 //     one, logit between two) or a heavy positive tail (log), standardised, and
 //     made normal by a monotone spline through quantiles.
+//   - angle: a continuous one whose values fill a circle. It is opened where few
+//     events are, and then as between hard edges.
 //
 // An integer or continuous column may have spikes: values that many events share,
 // such as 0, −1 or −999. A spike is a code among the other values: it gets a cell
@@ -269,13 +272,13 @@ func (s *Spec) Decode(t *rootio.Table, z []float32) {
 }
 
 // Limits returns, for each feature, the range of the training events in model space,
-// widened by margin on each side where it does not end at zero. Features of codes and
-// integers have no limits: every value of theirs is a legal one.
+// widened by margin on each side where it does not end at zero. Features of codes,
+// integers and angles have no limits: every value of theirs is a legal one.
 func (s *Spec) Limits(margin float64) (lo, hi []float32) {
 	for i := range s.Columns {
 		c := &s.Columns[i]
 		switch c.As {
-		case Codes, Integer:
+		case Codes, Integer, Angle:
 			lo, hi = append(lo, -math.MaxFloat32), append(hi, math.MaxFloat32)
 		case Continuous:
 			l, _ := c.encode(c.Min, 0) // beyond a spike at the end there is nothing but it
@@ -344,6 +347,8 @@ func (s *Spec) Treatments() []Treatment {
 		switch {
 		case m.Rounded != nil:
 			rounded[m.Rounded.Variable] = m.Rounded
+		case m.Relative != nil:
+			how[m.Relative.Variable] = "relative to " + m.Relative.To
 		case m.Sum != nil:
 			how[m.Sum.Variable] = "= " + m.Sum.String()
 		case m.Lookup != nil:

@@ -1,0 +1,208 @@
+package features
+
+import (
+	"math"
+	"strings"
+
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// Circle is the range of an angle: [Start, Start+Period).
+type Circle struct {
+	Start  float64 `json:"start"`
+	Period float64 `json:"period"`
+}
+
+// wrap returns the angle in the range that begins at start.
+func (c Circle) wrap(x, start float64) float64 {
+	x -= c.Period * math.Floor((x-start)/c.Period)
+	if x >= start+c.Period { // rounded up
+		return start
+	}
+	return x
+}
+
+func (c Circle) isSound() bool { return c.Period > 0 && !math.IsInf(c.Period, 0) }
+
+// circles are the ranges that angles have.
+var circles = [...]Circle{{-math.Pi, 2 * math.Pi}, {0, 2 * math.Pi}, {-180, 360}, {0, 360}}
+
+// findCircle returns the range that the values of a sample of n events fill, as an
+// azimuth does: the sample has hard edges, as near to both of its ends as they must
+// be, or, where the name says that it is an azimuth, it leaves a twentieth of it
+// empty at most. step is what the values are rounded to, 0 if they are not.
+func findCircle(field rootio.Field, s *sample, n int, step float64) (c Circle, ok bool) {
+	k := edgeEvents(n)
+	_, low := edge(s, k, false)
+	_, high := edge(s, k, true)
+	first, last := s.value[0], s.value[len(s.value)-1]
+	name := strings.ToLower(field.Name)
+	isNamed := strings.Contains(name, "phi") || strings.Contains(name, "azim")
+	for _, c := range circles {
+		beyond := step + 4*ulp(rootio.Float32, c.Period)
+		if first < c.Start-beyond || last > c.Start+c.Period+beyond {
+			continue
+		}
+		gap := c.Period - (last - first)
+		if low && high && gap <= reach*c.Period/float64(n)+2*step || isNamed && gap <= c.Period/20 {
+			return c, true
+		}
+	}
+	return c, false
+}
+
+// anglesPerCircle is the number of parts of a circle in which angles are counted.
+const anglesPerCircle = 64
+
+// count counts the values, with their weights, in equal parts of the circle.
+func (c Circle) count(x, w []float64) (parts [anglesPerCircle]float64) {
+	for k, v := range x {
+		weight := 1.0
+		if w != nil {
+			weight = max(w[k], 0)
+		}
+		i := int(anglesPerCircle * (c.wrap(v, c.Start) - c.Start) / c.Period)
+		parts[min(i, anglesPerCircle-1)] += weight
+	}
+	return parts
+}
+
+// cut returns where few events are, to open the circle there: the start of the range
+// if hardly more are there than elsewhere.
+func (c Circle) cut(x, w []float64) float64 {
+	parts := c.count(x, w)
+	total := 0.0
+	for _, p := range parts {
+		total += p
+	}
+	beside := func(i int) float64 { return parts[i] + parts[(i+anglesPerCircle-1)%anglesPerCircle] }
+	best := 0
+	for i := range parts {
+		if beside(i) < beside(best) {
+			best = i
+		}
+	}
+	if beside(0) < beside(best)+0.5*2*total/anglesPerCircle {
+		best = 0
+	}
+	return c.Start + c.Period*float64(best)/anglesPerCircle
+}
+
+// entropy returns the entropy of the angles, in nats, up to a constant.
+func (c Circle) entropy(x, w []float64) float64 {
+	h, total := 0.0, 0.0
+	for _, p := range c.count(x, w) {
+		if p > 0 {
+			h -= p * math.Log(p)
+			total += p
+		}
+	}
+	return h/total + math.Log(total)
+}
+
+// Relative is the map that measures an angle from another one: back-to-back muons
+// are at ±π from each other, wherever they are.
+type Relative struct {
+	Circle
+	Variable string `json:"variable"`
+	To       string `json:"to"`
+}
+
+// name of the coordinate.
+func (r *Relative) name() string { return r.Variable + " − " + r.To }
+
+func (r *Relative) variables() (read, taken, made []string) {
+	return []string{r.To}, []string{r.Variable}, []string{r.name()}
+}
+
+func (r *Relative) isNoisy() bool { return false }
+
+func (r *Relative) forward(f *frame, _ []float64, _ func([]float64)) {
+	d, to := f.add(r.name()), f.at(r.To)
+	for k, x := range f.at(r.Variable) {
+		d[k] = r.wrap(x-to[k], -r.Period/2)
+	}
+	f.take(r.Variable)
+}
+
+func (r *Relative) inverse(f *frame) {
+	x, to := f.add(r.Variable), f.at(r.To)
+	for k, d := range f.at(r.name()) {
+		x[k] = r.wrap(d+to[k], r.Start)
+	}
+	f.take(r.name())
+}
+
+func (r *Relative) isSound() bool { return r.Circle.isSound() }
+
+// circleOf returns the range that the values x fill, with the weights w, if they are
+// an angle's.
+func circleOf(field rootio.Field, x, w []float64) (c Circle, ok bool) {
+	if !field.Kind.IsFloat() {
+		return c, false
+	}
+	s := newSample(x, w)
+	if s.kindOf(field, len(x)) != Continuous {
+		return c, false
+	}
+	if spikes, _, _ := s.withoutSpikes(); len(spikes) > 0 {
+		return c, false
+	}
+	step := 0.0
+	if r := findRounded(field, s.value, nil); r != nil {
+		step = r.unit()
+	}
+	return findCircle(field, s, len(x), step)
+}
+
+// findAngles finds the branches that are angles, and keeps them at hand.
+func (f *fitting) findAngles() {
+	for _, field := range f.spec.Branches {
+		if f.isLeftOut(field.Name) {
+			continue
+		}
+		if c, ok := circleOf(field, f.load(field.Name), f.w); ok {
+			f.circles[field.Name] = c
+		} else {
+			f.take(field.Name)
+		}
+	}
+}
+
+// relateAngles adds the maps of angles that are closer to another one than they are
+// to any direction.
+func (f *fitting) relateAngles() {
+	var angles []rootio.Field
+	for _, field := range f.spec.Branches {
+		if _, ok := f.circles[field.Name]; ok {
+			angles = append(angles, field)
+		}
+	}
+	// The last first: what an angle is measured from is still there.
+	for j := len(angles) - 1; j > 0; j-- {
+		c := f.circles[angles[j].Name]
+		x, d := f.at(angles[j].Name), f.add(scratch)
+		const gain = 0.1 // nats, at least
+		to, least := -1, c.entropy(x, f.w)-gain
+		for i, other := range angles[:j] {
+			if f.circles[other.Name].Period != c.Period {
+				continue
+			}
+			for k, v := range f.at(other.Name) {
+				d[k] = x[k] - v
+			}
+			if h := c.entropy(d, f.w); h < least {
+				to, least = i, h
+			}
+		}
+		if to < 0 {
+			continue
+		}
+		f.round(angles[j])
+		f.round(angles[to])
+		r := &Relative{Circle: c, Variable: angles[j].Name, To: angles[to].Name}
+		f.apply(Map{Relative: r})
+		f.circles[r.name()] = Circle{-c.Period / 2, c.Period}
+		f.coordinates = append(f.coordinates, rootio.Field{Name: r.name(), Kind: rootio.Float64})
+	}
+}
