@@ -1,0 +1,83 @@
+// Package demo makes the files that the examples read.
+package demo
+
+import (
+	"context"
+	"math"
+	"path/filepath"
+
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/internal/zmumu"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// Events writes n events Z → µµ to a ROOT file in dir and returns its name. Beside the
+// branches of zmumu, response is what a detector would
+// measure of mu1_pt, over mu1_pt.
+func Events(dir string, n int) (string, error) {
+	table := events(0, n)
+	file := filepath.Join(dir, "zmumu.root")
+	w, err := rootio.Create(file, "Events", table.Fields())
+	if err != nil {
+		return "", err
+	}
+	defer w.Abort()
+	if err := w.Write(table); err != nil {
+		return "", err
+	}
+	return file, w.Close()
+}
+
+// events returns the events first, first+1, ….
+func events(first uint64, n int) *rootio.Table {
+	table := zmumu.Default().Table(1, first, n)
+	eta, _ := table.Column("mu1_eta")
+	response := make([]float32, n)
+	smear(response, eta.Values().([]float32), first)
+	table.Columns = append(table.Columns, rootio.ColumnOf("response", response))
+	return table
+}
+
+// smear is the toy of a detector: the resolution of the momentum of a muon is 2 % in the
+// middle and 5 % in the forward region, and in 5 % of all cases three times as bad, with
+// part of the momentum lost.
+func smear(response, eta []float32, first uint64) {
+	const seed = 4
+	g, u := make([]float32, len(eta)), make([]float32, len(eta))
+	philox.Normal(g, seed, 0, first)
+	philox.Uniform(u, seed, 1, first)
+	for i := range response {
+		sigma := 0.02 + 0.03*min(1, math.Abs(float64(eta[i]))/2.5)
+		shift := 0.0
+		if u[i] < 0.05 {
+			sigma, shift = 3*sigma, 0.1
+		}
+		response[i] = float32(math.Max(0.05, 1-shift+sigma*float64(g[i])))
+	}
+}
+
+// Model trains a small surrogate of the named branches of n events, given those of the
+// condition, and writes it to a file in dir. The events are others than those of Events.
+func Model(dir string, n int, branches, condition []string) (string, error) {
+	all := events(1<<32, n)
+	table := &rootio.Table{}
+	for _, name := range append(branches, condition...) {
+		c, _ := all.Column(name)
+		table.Columns = append(table.Columns, c)
+	}
+	training, err := surrogate.New(table, nil, surrogate.Options{
+		Model: "spline", Layers: 4, Hidden: 32, Seed: 1, Condition: condition,
+		Train: flows.TrainOptions{Epochs: 1 + 200_000/n},
+	})
+	if err != nil {
+		return "", err
+	}
+	model, err := training.Run(context.Background())
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "model.eidolon")
+	return file, model.Save(file)
+}

@@ -1,0 +1,131 @@
+package analysis_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"github.com/eidolon-hep/eidolon/analysis"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+func jobFile(t *testing.T, dir, text string) string {
+	t.Helper()
+	file := filepath.Join(dir, "job.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// A job in YAML and the same in JSON do what they say.
+func TestJob(t *testing.T) {
+	_, model := models()
+	dir := t.TempDir()
+	t.Chdir(dir)
+	given := sample(500)
+	write(t, "in.root", given)
+	s := load(t, model)
+	want := rootio.NewTable(s.Features.Fields(), 300)
+	if _, err := s.Generate(want, given.Slice(0, 300), 8, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{`
+evtmax: 3
+nprocs: 2
+components:
+  - name: events
+    type: TreeReader
+    props: {Files: [in.root], Batch: 100, Entry: entry}
+  - name: detector
+    type: analysis.FastSim
+    props:
+      Model: %s
+      Prefix: fast_
+      Entry: entry
+      Seed: 3
+  - name: out
+    type: github.com/eidolon-hep/eidolon/analysis.TreeWriter
+    props: {File: out.root, Batch: true, Ports: [fast_pt, {fast_mu1_pt: "[]float32"}]}
+`, `{"evtmax": 3, "nprocs": 0, "components": [
+ {"name": "out", "type": "TreeWriter", "props": {"File": "out.root", "Batch": true, "Ports": {"fast_mu1_pt": "[]float32", "fast_pt": "[]float64"}}},
+ {"name": "events", "type": "TreeReader", "props": {"Files": ["in.root"], "Batch": 100, "Entry": "entry"}},
+ {"name": "detector", "type": "FastSim", "props": {"Model": "%s", "Prefix": "fast_", "Entry": "entry", "Seed": 3}}]}`} {
+		job, err := analysis.LoadJob(jobFile(t, dir, fmt.Sprintf(text, model)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := job.Set("detector.Seed=8"); err != nil {
+			t.Fatal(err)
+		}
+		events, err := job.Run(t.Context())
+		if err != nil || events != 3 {
+			t.Fatalf("%d events, %v", events, err)
+		}
+		got := read(t, "out.root")
+		for _, c := range want.Columns {
+			column, ok := got.Column("fast_" + c.Name)
+			if !ok || !reflect.DeepEqual(column.Values(), c.Values()) {
+				t.Errorf("column %q is not that of Generate", c.Name)
+			}
+		}
+	}
+}
+
+// What is wrong in a job file is said in a line, with the place and the nearest names.
+func TestJobErrors(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	write(t, "in.root", sample(10))
+	reader := "components:\n  - name: events\n    type: TreeReader\n    props: {Files: [in.root]}\n"
+	for _, c := range []struct {
+		text  string
+		texts []string
+	}{
+		{"components: [", []string{"job.yaml"}},
+		{"evtmx: 3", []string{"job.yaml", "evtmx"}},
+		{"evtmax: many", []string{"job.yaml", "[1:"}},
+		{"msglevel: LOUD", []string{"LOUD", "INFO"}},
+		{"components: []", []string{"input stream"}},
+		{reader, []string{"no task"}},
+		{reader + "  - type: TreeWriter\n", []string{"job.yaml:5", "component 2 has no name"}},
+		{reader + "  - name: events\n    type: TreeWriter\n", []string{"job.yaml:5", `two components are called "events"`}},
+		{reader + "  - name: out\n", []string{`"out"`, "no type"}},
+		{reader + "  - name: out\n    type: TreeWritr\n", []string{"job.yaml:5", `"TreeWritr"`, `did you mean "TreeWriter"?`}},
+		{reader + "  - name: out\n    type: TreeWriter\n    props: {Fil: out.root}\n", []string{"job.yaml:5", `"Fil"`, `did you mean "File"?`}},
+		{reader + "  - name: fit\n    type: Train\n    props: {Outptu: m}\n", []string{`did you mean "Output"?`}},
+		{reader + "  - name: fit\n    type: Train\n    props: {Output: [m]}\n", []string{`property "Output"`, "string"}},
+		{reader + "  - name: fit\n    type: Train\n    props: {Output: m, Options: {hiddn: 3}}\n", []string{`property "Options"`, "hiddn"}},
+		{reader + "  - name: fit\n    type: Train\n    props: {Output: m, Options: {hidden: wide}}\n", []string{`property "Options"`, "Hidden"}},
+		{reader + "  - name: out\n    type: TreeWriter\n    props: {File: out.root, Ports: [{mass: float46}]}\n", []string{`"mass"`, `"float46"`}},
+		{reader + "  - name: out\n    type: TreeWriter\n    props: {File: out.root, Ports: 3}\n", []string{`"Ports"`, "3"}},
+		{reader + "  - name: out\n    type: TreeWriter\n    props: {File: out.root, Ports: [mas]}\n", []string{`"mas"`, `did you mean "mass"?`}},
+		{reader + "  - name: out\n    type: TreeWriter\n    props: {File: out.root, Options: [1]}\n", []string{`"Options"`}},
+		{reader + "  - name: out\n    type: fwk.OutputStream\n    props: {Streamer: 1}\n", []string{`"Streamer"`}},
+		{"components:\n  - name: events\n    type: TreeReader\n    props: {Files: [in.root], Ports: [mas]}\n  - {name: out, type: TreeWriter, props: {File: out.root}}\n",
+			[]string{`"mas"`, `did you mean "mass"?`, "in.root"}},
+		{"components:\n  - name: events\n    type: TreeReader\n    props: {Files: [in.root], Ports: [{mass: float32}]}\n  - {name: out, type: TreeWriter, props: {File: out.root}}\n",
+			[]string{`"mass"`, "float32", "float64"}},
+		{reader + "  - {name: out, type: TreeWriter, props: {File: out.root, Batch: true}}\n", []string{`"out"`, "Batch"}},
+		{reader + "  - {name: out, type: TreeWriter, props: {File: out.root, Select: charge}}\n", []string{`"charge"`, "bool"}},
+	} {
+		job, err := analysis.LoadJob(jobFile(t, dir, c.text))
+		if err == nil {
+			_, err = job.Run(t.Context())
+		}
+		complains(t, err, c.texts...)
+		if left, _ := os.ReadDir(dir); len(left) != 2 {
+			t.Fatalf("%v is left", left)
+		}
+	}
+	job, err := analysis.LoadJob(jobFile(t, dir, reader))
+	if err != nil {
+		t.Fatal(err)
+	}
+	complains(t, job.Set("evnts.Files=a"), `"evnts"`, `"events"`)
+	complains(t, job.Set("events=a"), "component.Property=value")
+	_, err = analysis.LoadJob("none.yaml")
+	complains(t, err, "none.yaml")
+}
