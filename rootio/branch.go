@@ -25,11 +25,51 @@ type BranchInfo struct {
 	Reason string `json:"reason,omitempty"` // why the branch is no column; "" when it is one
 }
 
-// branch is a BranchInfo with what groot needs to read it.
+// branch is a BranchInfo with what it takes to read it.
 type branch struct {
 	BranchInfo
 	branch, leaf string
 	typ          reflect.Type // of the value that groot fills; nil when it is no column
+	elems        int          // columns that it gives: one for each element of a fixed array
+	dims         []int        // of a fixed array
+	layout       layout       // of the values in a basket
+	node         rtree.Branch
+}
+
+// column is one column of a tree.
+type column struct {
+	Field
+	branch int // its index among the branches
+}
+
+// columnsOf returns the columns that the branches give. A branch of fixed arrays
+// gives one for each element.
+func columnsOf(branches []branch) []column {
+	var columns []column
+	for i, b := range branches {
+		if b.typ == nil {
+			continue
+		}
+		for e := range b.elems {
+			f := b.Field
+			if b.dims != nil {
+				f.Name, f.Index = elementName(b.Field.Array, b.dims, e), e
+			}
+			columns = append(columns, column{f, i})
+		}
+	}
+	return columns
+}
+
+// elementName returns the name of the column of element e of "x[2][3]": "x_0_1".
+func elementName(array string, dims []int, e int) string {
+	name, _, _ := strings.Cut(array, "[")
+	tail := ""
+	for i := len(dims) - 1; i >= 0; i-- {
+		tail = fmt.Sprintf("_%d%s", e%dims[i], tail)
+		e /= dims[i]
+	}
+	return name + tail
 }
 
 // branchesOf returns the branches of a tree in order, those of split objects
@@ -53,53 +93,85 @@ func branchesOf(tree rtree.Tree) (branches []branch, err error) {
 	}
 	walk(tree.Branches())
 	seen := make(map[string]bool, len(branches))
-	for _, single := range []bool{true, false} { // a branch "a.b" goes before leaf b of branch a
+	for _, like := range []func(b *branch) bool{ // who goes first where names are the same
+		func(b *branch) bool { return b.dims == nil && b.Name == b.branch },
+		func(b *branch) bool { return b.dims == nil && b.Name != b.branch },
+		func(b *branch) bool { return b.dims != nil },
+	} {
 		for i := range branches {
 			b := &branches[i]
-			if b.typ == nil || single != (b.Name == b.branch) {
+			if b.typ == nil || !like(b) {
 				continue
 			}
-			if seen[b.Name] {
-				b.exclude("another branch has the same name")
+			names := columnsOf(branches[i : i+1])
+			for _, c := range names {
+				if seen[c.Name] {
+					b.exclude(fmt.Sprintf("another branch has the same name %q", c.Name))
+					break
+				}
 			}
-			seen[b.Name] = true
+			for _, c := range names {
+				seen[c.Name] = true
+			}
 		}
 	}
 	return branches, nil
 }
 
 func (b *branch) exclude(reason string) {
-	b.Kind, b.typ, b.Reason = 0, nil, reason
+	b.Field = Field{Name: b.Name, Title: b.Title}
+	b.typ, b.Reason = nil, reason
 }
 
 // leavesOf returns the leaves of a branch without sub-branches.
 func leavesOf(tree rtree.Tree, b rtree.Branch) []branch {
+	const mostElems = 1024 // of an array that is taken apart
 	leaves := b.Leaves()
 	out := make([]branch, 0, len(leaves))
 	packed := 0 // the offset of the leaf within the entry on file; negative: unknown
 	for _, leaf := range leaves {
-		c := branch{branch: b.Name(), leaf: leaf.Name()}
+		c := branch{branch: b.Name(), leaf: leaf.Name(), node: b}
 		c.Name, c.Title = b.Name(), titleOf(b)
 		if len(leaves) > 1 {
 			c.Name, c.Title = b.Name()+"."+leaf.Name(), ""
 		}
-		typ, name, err := typeOf(leaf)
-		c.Type = name
+		v, err := valueOf(leaf)
+		c.Type = v.name
 		switch {
 		case err != nil:
 			c.Reason = err.Error()
-		case kindOfType(typ) == 0:
-			c.Reason = "it holds a " + name + " per event, not one number"
+		case v.kind == 0:
+			c.Reason = "it holds a " + v.name + " per event, neither a number nor an array of numbers"
+		case v.elems > mostElems:
+			c.Reason = fmt.Sprintf("it holds %d numbers per event, more than the %d that become columns", v.elems, mostElems)
 		case tree.Branch(b.Name()) != b || b.Leaf(leaf.Name()) != leaf:
 			c.Reason = "another branch or leaf has the same name"
 		case leaf.Offset() != packed && len(leaves) > 1:
 			c.Reason = "it follows a leaf whose length is not fixed"
+		case v.counter != "" && len(leaves) > 1:
+			c.Reason = "it is of varying length and shares its branch with other leaves"
 		default:
-			c.Kind, c.typ = kindOfType(typ), typ
+			c.Kind, c.typ, c.dims, c.elems, c.Counter = v.kind, v.typ, v.dims, v.elems, v.counter
+			if v.dims != nil {
+				c.Array, _, _ = strings.Cut(c.Name, "[")
+				for _, n := range v.dims {
+					c.Array += fmt.Sprintf("[%d]", n)
+				}
+			}
 		}
 		out = append(out, c)
 		if packed >= 0 {
-			packed += storedSize(leaf, typ)
+			packed += storedSize(leaf, v)
+		}
+	}
+	for i, leaf := range leaves {
+		c := &out[i]
+		if c.typ == nil {
+			continue
+		}
+		c.layout = layoutOf(b, leaf, value{typ: c.typ, kind: c.Kind, counter: c.Counter}, packed)
+		if len(c.layout.spans) == 0 && keepsLast(spansOf(b)) {
+			c.exclude("its last basket is inside the description of the tree, where groot misreads it: write the file again")
 		}
 	}
 	return out
@@ -107,16 +179,22 @@ func leavesOf(tree rtree.Tree, b rtree.Branch) []branch {
 
 // storedSize returns the number of bytes of a leaf in every entry, or a large
 // negative number when it varies or is not known.
-func storedSize(leaf rtree.Leaf, typ reflect.Type) int {
+func storedSize(leaf rtree.Leaf, v value) int {
 	const unknown = -1 << 40
-	if typ == nil || leaf.LeafCount() != nil {
+	if v.counter != "" || !isPlain(leaf, v) {
 		return unknown
 	}
+	return v.elems * v.kind.size()
+}
+
+// isPlain reports whether the values of a leaf are stored as the numbers that they
+// are, in big-endian order.
+func isPlain(leaf rtree.Leaf, v value) bool {
 	switch leaf.(type) {
 	case *rtree.LeafO, *rtree.LeafB, *rtree.LeafS, *rtree.LeafI, *rtree.LeafL, *rtree.LeafG, *rtree.LeafF, *rtree.LeafD:
-		return leaf.Len() * leaf.LenType()
+		return leaf.LenType() == v.kind.size()
 	}
-	return unknown
+	return leaf.Class() == "TLeafElement" && v.kind != 0 && v.typ.PkgPath() == "" && v.counter == ""
 }
 
 // titleOf returns the title of a branch, unless it is the list of its leaves
@@ -137,29 +215,52 @@ func titleOf(b rtree.Branch) string {
 	return title
 }
 
-// typeOf returns the Go type of the value of a leaf and its name for display.
-func typeOf(leaf rtree.Leaf) (typ reflect.Type, name string, err error) {
-	name = leaf.Class()
+// value is what a leaf holds for an event.
+type value struct {
+	typ     reflect.Type // that groot fills
+	name    string       // of the type, for display
+	kind    Kind         // of its numbers; zero if they are none
+	dims    []int        // of a fixed array
+	elems   int          // of a fixed array, else 1
+	counter string       // the branch that counts the values, or Vector; "" if there is nothing to count
+}
+
+func valueOf(leaf rtree.Leaf) (v value, err error) {
+	v.name = leaf.Class()
 	defer guard(&err)
-	typ = elementType(leaf)
-	name = typeName(typ)
-	switch {
-	case leaf.LeafCount() != nil:
+	v.typ, v.elems = elementType(leaf), 1
+	v.name = typeName(v.typ)
+	v.kind = kindOfType(v.typ)
+	switch count := leaf.LeafCount(); {
+	case count != nil:
 		for _, n := range fixed(leaf.Shape()) {
-			name = fmt.Sprintf("[%d]%s", n, name)
+			v.name, v.kind = fmt.Sprintf("[%d]%s", n, v.name), 0
 		}
-		return reflect.SliceOf(typ), "[]" + name, nil
-	case leaf.Len() > 1 && typ.Kind() != reflect.String:
-		shape := fixed(leaf.Shape())
-		if len(shape) == 0 {
-			shape = []int{leaf.Len()}
+		v.typ, v.name = reflect.SliceOf(v.typ), "[]"+v.name
+		v.counter = count.Name()
+		if b := count.Branch(); b != nil && len(b.Leaves()) > 1 {
+			v.counter = b.Name() + "." + count.Name()
 		}
-		for i := len(shape) - 1; i >= 0; i-- {
-			typ = reflect.ArrayOf(shape[i], typ)
-			name = fmt.Sprintf("[%d]%s", shape[i], name)
+	case v.typ.Kind() == reflect.Slice:
+		v.kind, v.counter = kindOfType(v.typ.Elem()), Vector
+	case v.typ.Kind() == reflect.Array: // a member of an object: groot knows all of it
+		for t := v.typ; t.Kind() == reflect.Array; t = t.Elem() {
+			v.dims, v.kind = append(v.dims, t.Len()), kindOfType(t.Elem())
+		}
+	case leaf.Len() > 1 && v.typ.Kind() != reflect.String:
+		v.dims = fixed(leaf.Shape())
+		if len(v.dims) == 0 {
+			v.dims = []int{leaf.Len()}
+		}
+		for i := len(v.dims) - 1; i >= 0; i-- {
+			v.typ = reflect.ArrayOf(v.dims[i], v.typ)
+			v.name = fmt.Sprintf("[%d]%s", v.dims[i], v.name)
 		}
 	}
-	return typ, name, nil
+	for _, n := range v.dims {
+		v.elems *= n
+	}
+	return v, nil
 }
 
 func fixed(shape []int) []int {

@@ -62,7 +62,23 @@ type Field struct {
 	Name  string `json:"name"`
 	Title string `json:"title,omitempty"`
 	Kind  Kind   `json:"kind,omitempty"`
+
+	// Array is the branch of fixed arrays that the column is one element of, with
+	// its shape, as in "x[3]" or "x[2][3]"; Index is the place of the element, the
+	// last subscript running fastest. The column is called "x_1" or "x_0_1".
+	Array string `json:"array,omitempty"`
+	Index int    `json:"index,omitempty"`
+
+	// Counter is the branch that says how many values each event has, if that
+	// varies, or [Vector]. It makes the column a [Jagged] one.
+	Counter string `json:"counter,omitempty"`
 }
+
+// Vector is the [Field.Counter] of a std::vector, which counts its values itself.
+const Vector = "[]"
+
+// IsJagged reports whether the number of values varies from event to event.
+func (f Field) IsJagged() bool { return f.Counter != "" }
 
 // Value is the set of Go types that a column can hold.
 type Value interface {
@@ -320,38 +336,65 @@ func fromFloats[T number](dst []T, src []float64) {
 	}
 }
 
-// Table is a set of columns of equal length: one row per event.
-type Table struct {
-	Columns []Column
+// Jagged is a branch with a varying number of values per event, such as the
+// momenta of its jets.
+type Jagged struct {
+	Column        // the values of all events, one event after the other
+	Offsets []int // the values of event i are [Offsets[i], Offsets[i+1])
 }
 
-// NewTable returns a table of n events with all values zero.
+// Events returns the number of events.
+func (j Jagged) Events() int { return max(0, len(j.Offsets)-1) }
+
+// Event returns the values of event i. The memory is shared.
+func (j Jagged) Event(i int) Column { return j.Column.Slice(j.Offsets[i], j.Offsets[i+1]) }
+
+// Table is a set of columns of equal length: one row per event. Jagged columns
+// are beside the others; they are there only if they were asked for.
+type Table struct {
+	Columns []Column
+	Jagged  []Jagged
+}
+
+// NewTable returns a table of n events with all values zero, and no value in
+// jagged columns.
 func NewTable(fields []Field, n int) *Table {
-	t := &Table{Columns: make([]Column, len(fields))}
-	for i, f := range fields {
-		t.Columns[i] = NewColumn(f, n)
+	t := &Table{Columns: make([]Column, 0, len(fields))}
+	for _, f := range fields {
+		if f.IsJagged() {
+			t.Jagged = append(t.Jagged, Jagged{NewColumn(f, 0), make([]int, n+1)})
+		} else {
+			t.Columns = append(t.Columns, NewColumn(f, n))
+		}
 	}
 	return t
 }
 
 // Len returns the number of events.
 func (t *Table) Len() int {
-	if len(t.Columns) == 0 {
-		return 0
+	switch {
+	case len(t.Columns) > 0:
+		return t.Columns[0].Len()
+	case len(t.Jagged) > 0:
+		return t.Jagged[0].Events()
 	}
-	return t.Columns[0].Len()
+	return 0
 }
 
-// Fields returns the fields of the columns, in order.
+// Fields returns the fields of the columns, in order, those of jagged ones last.
 func (t *Table) Fields() []Field {
-	fields := make([]Field, len(t.Columns))
-	for i, c := range t.Columns {
-		fields[i] = c.Field
+	fields := make([]Field, 0, len(t.Columns)+len(t.Jagged))
+	for _, c := range t.Columns {
+		fields = append(fields, c.Field)
+	}
+	for _, j := range t.Jagged {
+		fields = append(fields, j.Field)
 	}
 	return fields
 }
 
-// Column returns the column with the given name, and whether there is one.
+// Column returns the column with the given name, and whether there is one that
+// is not jagged.
 func (t *Table) Column(name string) (Column, bool) {
 	for _, c := range t.Columns {
 		if c.Name == name {
@@ -366,6 +409,9 @@ func (t *Table) Slice(lo, hi int) *Table {
 	s := &Table{Columns: make([]Column, len(t.Columns))}
 	for i, c := range t.Columns {
 		s.Columns[i] = c.Slice(lo, hi)
+	}
+	for _, j := range t.Jagged {
+		s.Jagged = append(s.Jagged, Jagged{j.Column, j.Offsets[lo : hi+1]})
 	}
 	return s
 }

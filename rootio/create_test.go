@@ -30,11 +30,11 @@ func TestIncompressible(t *testing.T) {
 		if err := w.Write(table); err != nil {
 			t.Fatal(err)
 		}
-		tmp := w.tmp
+		tmp := w.out.tmp
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if w.tmp != tmp {
+		if w.out.tmp != tmp {
 			cut++
 		}
 		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "*")); len(left) != 1 {

@@ -1,5 +1,5 @@
-// Package rootio reads the scalar branches of ROOT trees as columns and writes
-// columns as branches.
+// Package rootio reads branches of ROOT trees as columns and writes columns as
+// branches.
 //
 // [List] says what a file holds, [Open] opens a chain of files as one [Tree],
 // and a Tree gives its events as a [Table]: all at once with [Tree.Read], or
@@ -7,14 +7,20 @@
 // [Tree.Chunks]. [Create] writes tables to a new file that appears under its
 // name only when it is complete.
 //
-// A [Column] is one scalar branch: its [Field] (name and [Kind]) and one value
-// per event. A branch with several leaves gives a column "branch.leaf" for
-// each of them. Branches that hold arrays, strings or objects are listed with
-// the reason why they are no column.
+// A [Column] has a [Field] (name and [Kind]) and one value per event. A scalar
+// branch gives one column; a branch with several leaves a column "branch.leaf" for
+// each of them; a branch of fixed arrays x[3] the columns x_0, x_1 and x_2, which
+// are written as x[3] again. Branches with a varying number of values per event,
+// counted arrays and std::vectors, are [Jagged] columns, which are read if they
+// are asked for. Branches that hold texts or objects are listed with the reason
+// why they are no column.
 //
 // A file is not believed until it has been checked: before events are read,
 // every record is visited and every checksum that the file carries is compared
-// with the data, so that a damaged file is an error and not a wrong number.
-// Files are decoded by go-hep's groot; what it cannot decode comes back as an
-// error that names the file, the tree and, where there is one, the entry.
+// with the data, so that a damaged file is an error and not a wrong number. (The
+// Adler-32 of zlib is weak where a column has two values and many events; that of a
+// file without compression is none.) Numbers are then read a basket at a time. The
+// descriptions of trees, and branches that are no plain numbers, are decoded by
+// go-hep's groot; what it cannot decode comes back as an error that names the
+// file, the tree and, where there is one, the entry.
 package rootio

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
 	"github.com/pierrec/xxHash/xxHash64"
 	"github.com/ulikunitz/xz"
 )
@@ -22,42 +24,86 @@ type block struct {
 	want   int // bytes when decompressed
 }
 
-func (b *block) resize(n int) {
-	if cap(b.data) < n {
-		b.data = make([]byte, n)
-	}
-	b.data = b.data[:n]
-}
-
-// inflater checks blocks, one after the other. It keeps its memory.
+// inflater decompresses blocks, one after the other. It keeps its memory.
 type inflater struct {
 	src   bytes.Reader
-	out   [32 << 10]byte
 	zlib  io.ReadCloser
 	flate io.ReadCloser
 	zstd  *zstd.Decoder
 	buf   []byte
+	lax   bool // all bytes of a zlib block suffice, without its checksum
 }
 
 var errChecksum = errors.New("the checksum is wrong")
 
-// safeCheck is check for blocks of any content: should a decompressor panic,
-// that is an error.
+// safeCheck decompresses a block of any content and throws the result away:
+// should a decompressor panic, that is an error.
 func (in *inflater) safeCheck(b *block) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v", r)
 		}
 	}()
-	return in.check(b)
+	in.buf = resize(in.buf, b.want)
+	return in.inflate(in.buf, b.header[:2], b.data)
 }
 
-// check decompresses a block and compares its size and its checksum: Adler-32
-// in zlib, XXH64 in LZ4, CRC in LZMA and, where the writer put one, in
-// Zstandard.
-func (in *inflater) check(b *block) error {
-	in.src.Reset(b.data)
-	switch string(b.header[:2]) {
+// algorithms are the letters that blocks start with.
+var algorithms = []string{"ZL", "CS", "XZ", "ZS", "L4"}
+
+// blocksSize returns the number of bytes of a series of blocks when decompressed,
+// as their headers say; −1 if they are no series of blocks.
+//
+// It also tells a compressed object from one that is not when both have the same
+// size, as groot may write it (v0.40.0): for other readers the object is lost.
+func blocksSize(body []byte) (total int64) {
+	for len(body) > 0 {
+		if len(body) < blockHeader || !slices.Contains(algorithms, string(body[:2])) {
+			return -1
+		}
+		size, want := blockSizes(body)
+		body = body[blockHeader:]
+		if size == 0 || size > len(body) || want == 0 {
+			return -1
+		}
+		body = body[size:]
+		total += int64(want)
+	}
+	return total
+}
+
+// blockSizes returns what the header of a block says: the number of bytes that
+// follow it, and that of them when decompressed.
+func blockSizes(header []byte) (size, want int) {
+	h := header[3:blockHeader]
+	return int(h[0]) | int(h[1])<<8 | int(h[2])<<16, int(h[3]) | int(h[4])<<8 | int(h[5])<<16
+}
+
+// inflateAll decompresses a series of blocks of the given total size.
+func (in *inflater) inflateAll(dst, body []byte) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	for len(body) > 0 {
+		header := body[:blockHeader]
+		size, want := blockSizes(header)
+		body = body[blockHeader:]
+		if err := in.inflate(dst[:want:want], header[:2], body[:size]); err != nil {
+			return err
+		}
+		dst, body = dst[want:], body[size:]
+	}
+	return nil
+}
+
+// inflate fills dst with what a block decompresses to and compares its checksum:
+// Adler-32 in zlib, XXH64 in LZ4, CRC in LZMA and, where the writer put one, in
+// Zstandard. It is an error if there are fewer bytes or more.
+func (in *inflater) inflate(dst, algorithm, src []byte) error {
+	in.src.Reset(src)
+	switch string(algorithm) {
 	case "ZL":
 		if in.zlib == nil {
 			z, err := zlib.NewReader(&in.src)
@@ -68,33 +114,41 @@ func (in *inflater) check(b *block) error {
 		} else if err := in.zlib.(zlib.Resetter).Reset(&in.src, nil); err != nil {
 			return err
 		}
-		return in.drain(in.zlib, b.want)
+		if in.lax {
+			_, err := io.ReadFull(in.zlib, dst)
+			return err
+		}
+		return fill(dst, in.zlib)
 	case "CS":
 		if in.flate == nil {
 			in.flate = flate.NewReader(&in.src)
 		} else if err := in.flate.(flate.Resetter).Reset(&in.src, nil); err != nil {
 			return err
 		}
-		return in.drain(in.flate, b.want)
+		return fill(dst, in.flate)
 	case "XZ":
 		z, err := xz.NewReader(&in.src)
 		if err != nil {
 			return err
 		}
-		return in.drain(z, b.want)
+		return fill(dst, z)
 	case "ZS":
-		return in.checkZstd(b)
+		return in.inflateZstd(dst, src)
 	case "L4":
 		const sum = 8
-		if len(b.data) < sum || xxHash64.Checksum(b.data[sum:], 0) != binary.BigEndian.Uint64(b.data) {
+		if len(src) < sum || xxHash64.Checksum(src[sum:], 0) != binary.BigEndian.Uint64(src) {
 			return errChecksum
 		}
-		return nil
+		n, err := lz4.UncompressBlock(src[sum:], dst)
+		if err != nil {
+			return err
+		}
+		return sameSize(n, len(dst))
 	}
-	return fmt.Errorf("%q is no compression that ROOT knows", b.header[:2])
+	return fmt.Errorf("%q is no compression that ROOT knows", algorithm)
 }
 
-func (in *inflater) checkZstd(b *block) error {
+func (in *inflater) inflateZstd(dst, src []byte) error {
 	if in.zstd == nil {
 		const most = 1 << 24 // a block says its size in 3 bytes
 		z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(most))
@@ -103,24 +157,27 @@ func (in *inflater) checkZstd(b *block) error {
 		}
 		in.zstd = z
 	}
-	out, err := in.zstd.DecodeAll(b.data, in.buf[:0])
+	out, err := in.zstd.DecodeAll(src, dst[:0])
 	if err != nil {
 		return err
 	}
-	in.buf = out
-	return sameSize(len(out), b.want)
+	return sameSize(len(out), len(dst))
 }
 
-// drain reads r to its end, where it compares checksums.
-func (in *inflater) drain(r io.Reader, want int) error {
-	for n := 0; ; {
-		k, err := r.Read(in.out[:])
-		n += k
-		switch {
-		case n > want:
-			return fmt.Errorf("there are more than %d bytes", want)
+// fill reads r into dst and on to its end, where it compares checksums.
+func fill(dst []byte, r io.Reader) error {
+	if n, err := io.ReadFull(r, dst); err == io.EOF || err == io.ErrUnexpectedEOF {
+		return sameSize(n, len(dst))
+	} else if err != nil {
+		return err
+	}
+	var more [1]byte
+	for {
+		switch n, err := r.Read(more[:]); {
+		case n > 0:
+			return fmt.Errorf("there are more than %d bytes", len(dst))
 		case err == io.EOF:
-			return sameSize(n, want)
+			return nil
 		case err != nil:
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"go-hep.org/x/hep/groot/rdict"
 	"go-hep.org/x/hep/groot/riofs"
@@ -16,21 +17,24 @@ var leafClasses = [...]string{
 	Float32: "TLeafF", Float64: "TLeafD",
 }
 
-// addLeafStreamers adds the layout of the leaf classes to the file. ROOT knows
+// addStreamers adds the layout of the classes of leaves and branches to the file. ROOT knows
 // them by heart, other readers do not: without them JSROOT takes unsigned
 // integers for signed ones.
 //
 // groot leaves these layouts out, and its RegisterStreamer refuses those that
 // groot itself knows. So each is registered under a name that groot has never
 // seen and replaced in the list that the file shares.
-func addLeafStreamers(file *riofs.File, fields []Field) error {
-	added := make(map[string]bool)
+func addStreamers(file *riofs.File, fields []Field) error {
+	var classes []string
 	for _, f := range fields {
-		class := leafClasses[f.Kind]
-		if added[class] {
-			continue
+		if f.Counter == Vector {
+			classes = append(classes, "TLeafElement", "TBranchElement")
+		} else {
+			classes = append(classes, leafClasses[f.Kind])
 		}
-		added[class] = true
+	}
+	slices.Sort(classes)
+	for _, class := range slices.Compact(classes) {
 		layout, err := rdict.StreamerInfos.StreamerInfo(class, -1)
 		if err != nil {
 			return fmt.Errorf("no layout of class %s: %w", class, err)

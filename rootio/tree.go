@@ -3,12 +3,15 @@ package rootio
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"go-hep.org/x/hep/groot/riofs"
+	"go-hep.org/x/hep/groot/root"
 	"go-hep.org/x/hep/groot/rtree"
 )
 
@@ -53,6 +56,33 @@ func (k treeKey) info() TreeInfo {
 	return info
 }
 
+// ReadText returns the text of a TObjString in a file, which [WithText] puts
+// there. The error wraps [fs.ErrNotExist] if there is none of that name.
+func ReadText(file, name string) (text string, err error) {
+	f, err := openFile(file, checkMetadata)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	defer guard(&err)
+	keys, err := keysOf(f)
+	if err != nil {
+		return "", fmt.Errorf("rootio: could not read the list of objects of %q: %w", file, err)
+	}
+	found := latest(keys, func(k treeKey) bool { return k.path == name })
+	if len(found) == 0 {
+		return "", fmt.Errorf("rootio: there is no %q in %q: %w", name, file, fs.ErrNotExist)
+	}
+	if class := found[0].class; class != "TObjString" {
+		return "", fmt.Errorf("rootio: %q of %q is a %s, no text", name, file, class)
+	}
+	obj, err := found[0].key.Object()
+	if err != nil {
+		return "", fmt.Errorf("rootio: could not read %q of %q: %w", name, file, err)
+	}
+	return obj.(root.ObjString).String(), nil
+}
+
 func infosOf(branches []branch) []BranchInfo {
 	infos := make([]BranchInfo, len(branches))
 	for i, b := range branches {
@@ -66,8 +96,11 @@ func infosOf(branches []branch) []BranchInfo {
 type Tree struct {
 	name, title string
 	branches    []branch
+	columns     []column
 	parts       []part
 	events      int64
+	grootOnly   bool // for tests: no branch is plain
+	lax         bool // checksums of baskets are not looked at
 }
 
 // part is the tree of one file of the chain.
@@ -83,18 +116,37 @@ type part struct {
 
 // Open opens one or several files as one chain of the named tree: "tree",
 // "dir/tree" or "tree;2", where a number after the semicolon picks an older
-// cycle. The name may be "" when each file holds exactly one tree.
+// cycle. The name may be "" when each file holds exactly one tree. A file name
+// with *, ? or [ that is no file stands for all files that match, in the order of
+// their names.
 //
 // Before it returns, the checksums of all files have been compared with their
-// contents, and all files are known to have the scalar branches of the first
-// one, with the same types. A chain without a single event is an error.
+// contents, and all files are known to have the columns of the first one, with the
+// same types. A chain without a single event is an error.
 func Open(tree string, files ...string) (*Tree, error) {
-	if len(files) == 0 {
-		return nil, errors.New("rootio: no file to open")
+	return OpenOptions{}.Open(tree, files...)
+}
+
+// OpenOptions say how to open files. The zero value is what [Open] does.
+type OpenOptions struct {
+	// NoVerify leaves out the comparison of checksums before events are read. A
+	// damaged file may then give wrong values, or end the program.
+	NoVerify bool
+}
+
+// Open is like the function of that name.
+func (o OpenOptions) Open(tree string, files ...string) (*Tree, error) {
+	files, err := expand(files)
+	if err != nil {
+		return nil, err
+	}
+	how := checkAll
+	if o.NoVerify {
+		how = checkNothing
 	}
 	t := &Tree{}
 	for _, file := range files {
-		if err := t.add(file, tree, checkAll); err != nil {
+		if err := t.add(file, tree, how); err != nil {
 			_ = t.Close()
 			return nil, err
 		}
@@ -104,6 +156,29 @@ func Open(tree string, files ...string) (*Tree, error) {
 		return nil, fmt.Errorf("rootio: tree %q in %s has no events", t.name, quoted(files, ", "))
 	}
 	return t, nil
+}
+
+// expand replaces patterns by the files that match them.
+func expand(files []string) ([]string, error) {
+	if len(files) == 0 {
+		return nil, errors.New("rootio: no file to open")
+	}
+	var all []string
+	for _, file := range files {
+		if _, err := os.Stat(file); err == nil || !strings.ContainsAny(file, "*?[") || strings.Contains(file, "://") {
+			all = append(all, file)
+			continue
+		}
+		matches, err := filepath.Glob(file)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("rootio: %q is neither a file nor a pattern of file names: %w", file, err)
+		case len(matches) == 0:
+			return nil, fmt.Errorf("rootio: no file matches %q: %w", file, fs.ErrNotExist)
+		}
+		all = append(all, matches...)
+	}
+	return all, nil
 }
 
 // add appends the named tree of one more file to the chain.
@@ -147,6 +222,7 @@ func (t *Tree) addPart(p *part, name string) error {
 	if len(t.parts) == 0 {
 		t.name, t.title = key.path, p.tree.Title()
 		t.branches, p.branches = branches, branches
+		t.columns = columnsOf(branches)
 		return nil
 	}
 	return t.match(p, branches)
@@ -170,7 +246,7 @@ func (t *Tree) match(p *part, branches []branch) error {
 		switch {
 		case !ok:
 			faults = append(faults, fmt.Sprintf("branch %q is missing", want.Name))
-		case got.Kind != want.Kind:
+		case got.Kind != want.Kind || got.Array != want.Array || got.Counter != want.Counter:
 			faults = append(faults, fmt.Sprintf("branch %q is %s, not %s", want.Name, got.Type, want.Type))
 		}
 		p.branches[i] = got
@@ -208,13 +284,18 @@ func (t *Tree) Files() []string {
 // Branches returns all branches of the tree, also those that are no columns.
 func (t *Tree) Branches() []BranchInfo { return infosOf(t.branches) }
 
-// Fields returns the branches that can be read as columns, in order.
+// Fields returns the columns with one value per event, in order: scalar branches,
+// and the elements of branches of fixed arrays.
 func (t *Tree) Fields() []Field {
-	var fields []Field
-	for _, b := range t.branches {
-		if b.typ != nil {
-			fields = append(fields, b.Field)
-		}
+	return slices.DeleteFunc(t.AllFields(), Field.IsJagged)
+}
+
+// AllFields returns all columns in order, also those with a varying number of
+// values per event.
+func (t *Tree) AllFields() []Field {
+	fields := make([]Field, len(t.columns))
+	for i, c := range t.columns {
+		fields[i] = c.Field
 	}
 	return fields
 }
@@ -232,7 +313,8 @@ func (t *Tree) Close() error {
 }
 
 // Read reads the events [lo, hi) of the named columns into a new table, its
-// columns in the order of the names. No names: all columns.
+// columns in the order of the names. The name of a branch of fixed arrays stands
+// for all its elements. No names: all columns with one value per event.
 func (t *Tree) Read(names []string, lo, hi int64) (*Table, error) {
 	columns, err := t.find(names)
 	if err != nil {
@@ -295,15 +377,15 @@ func (t *Tree) Chunks(names []string, size int) iter.Seq2[*Table, error] {
 	}
 }
 
-// find returns the indices of the named columns among the branches.
+// find returns the indices of the named columns.
 func (t *Tree) find(names []string) ([]int, error) {
 	if len(t.parts) == 0 {
 		return nil, errors.New("rootio: the tree is closed")
 	}
 	var columns []int
 	if len(names) == 0 {
-		for i, b := range t.branches {
-			if b.typ != nil {
+		for i, c := range t.columns {
+			if !c.IsJagged() {
 				columns = append(columns, i)
 			}
 		}
@@ -313,46 +395,54 @@ func (t *Tree) find(names []string) ([]int, error) {
 		return columns, nil
 	}
 	for _, name := range names {
-		i, err := t.index(name)
+		found, err := t.index(name)
 		if err != nil {
 			return nil, err
 		}
-		if slices.Contains(columns, i) {
-			return nil, fmt.Errorf("rootio: branch %q is asked for twice", name)
+		for _, i := range found {
+			if slices.Contains(columns, i) {
+				return nil, fmt.Errorf("rootio: branch %q is asked for twice", t.columns[i].Name)
+			}
 		}
-		columns = append(columns, i)
+		columns = append(columns, found...)
 	}
 	return columns, nil
 }
 
-func (t *Tree) index(name string) (int, error) {
-	reason := ""
-	var known []string
-	for i, b := range t.branches {
-		if b.Name == name && b.typ != nil {
-			return i, nil
+// index returns the index of the named column, or those of the elements of the
+// named branch of arrays.
+func (t *Tree) index(name string) (columns []int, err error) {
+	for i, c := range t.columns {
+		if c.Name == name {
+			return []int{i}, nil
 		}
-		if b.Name == name && reason == "" {
-			reason = b.Reason
-		}
-		if b.typ != nil {
-			known = append(known, b.Name)
+		if b := t.branches[c.branch]; b.dims != nil && (b.Name == name || b.Array == name) {
+			columns = append(columns, i)
 		}
 	}
-	if reason != "" {
-		return 0, fmt.Errorf("rootio: branch %q of tree %q of %q cannot be read as a column: %s", name, t.name, t.parts[0].file, reason)
+	if columns != nil {
+		return columns, nil
+	}
+	for _, b := range t.branches {
+		if b.Name == name && b.Reason != "" {
+			return nil, fmt.Errorf("rootio: branch %q of tree %q of %q cannot be read as a column: %s", name, t.name, t.parts[0].file, b.Reason)
+		}
+	}
+	var known []string
+	for _, c := range t.columns {
+		known = append(known, c.Name)
 	}
 	hint := suggest(name, known)
 	if hint == "" {
 		hint = fmt.Sprintf(" (columns: %s)", quoted(known, ", "))
 	}
-	return 0, fmt.Errorf("rootio: there is no branch %q in tree %q of %q%s", name, t.name, t.parts[0].file, hint)
+	return nil, fmt.Errorf("rootio: there is no branch %q in tree %q of %q%s", name, t.name, t.parts[0].file, hint)
 }
 
 func (t *Tree) fieldsAt(columns []int) []Field {
 	fields := make([]Field, len(columns))
 	for i, c := range columns {
-		fields[i] = t.branches[c].Field
+		fields[i] = t.columns[c].Field
 	}
 	return fields
 }

@@ -76,6 +76,14 @@ func equal(t *testing.T, got, want *rootio.Table) {
 			t.Errorf("column %q differs (%d events)", c.Name, c.Len())
 		}
 	}
+	for i, j := range want.Jagged {
+		for k := range want.Len() {
+			if !reflect.DeepEqual(bits(got.Jagged[i].Event(k)), bits(j.Event(k))) {
+				t.Errorf("column %q differs in event %d", j.Name, k)
+				break
+			}
+		}
+	}
 }
 
 // write writes the table to a new file in a new directory.

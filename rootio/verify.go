@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -25,6 +26,8 @@ type check uint8
 const (
 	checkAll      check = iota // all that carries a checksum
 	checkMetadata              // all but the contents of baskets
+	checkNothing               // only that the file is complete, by its size
+	checkOwn                   // all, and that no object is compressed to its own size
 )
 
 // verify checks the records of a file. Its errors continue a sentence that
@@ -37,6 +40,9 @@ func verify(f *os.File, how check) error {
 	h, err := readHeader(f, info.Size())
 	if err != nil {
 		return err
+	}
+	if how == checkNothing {
+		return nil
 	}
 	blocks := newInflaters()
 	err = h.walk(f, how, blocks)
@@ -127,6 +133,9 @@ func (h header) walk(f io.ReaderAt, how check, blocks *inflaters) error {
 		}
 		if err != nil {
 			return err
+		}
+		if how == checkOwn && !rec.compressed() && rec.looksCompressed(f) {
+			return damaged(rec.pos, "is compressed to its own size")
 		}
 		switch { // what is not a series of blocks, or is not to be read
 		case !rec.compressed(), rec.class == "RBlob", rec.class == "", how == checkMetadata && rec.class == "TBasket":
@@ -258,6 +267,17 @@ type record struct {
 // compressed reports whether the object is stored as compressed blocks.
 func (rec record) compressed() bool { return rec.objectSize != rec.size-rec.keySize }
 
+// looksCompressed reports whether an object that should not be compressed is a
+// compressed block.
+func (rec record) looksCompressed(f io.ReaderAt) bool {
+	var header [blockHeader]byte
+	if _, err := f.ReadAt(header[:], rec.pos+rec.keySize); err != nil {
+		return false
+	}
+	size, want := blockSizes(header[:])
+	return slices.Contains(algorithms, string(header[:2])) && int64(want) == rec.objectSize && int64(size)+blockHeader == rec.objectSize
+}
+
 // readRecord reads the key of the record at pos.
 func readRecord(f io.ReaderAt, pos, end int64) (record, error) {
 	const usual, longest = 256, 1<<15 - 1
@@ -338,18 +358,17 @@ func (rec record) readBlocks(f io.ReaderAt, blocks *inflaters) error {
 		if _, err := f.ReadAt(b.header[:], pos); err != nil {
 			return fmt.Errorf("cannot be read: %w", cause(err))
 		}
-		h := b.header[3:]
-		size := int64(h[0]) | int64(h[1])<<8 | int64(h[2])<<16
-		b.want = int(h[3]) | int(h[4])<<8 | int(h[5])<<16
+		size, want := blockSizes(b.header[:])
+		b.want = want
 		pos += blockHeader
-		if size == 0 || size > end-pos || b.want == 0 {
+		if size == 0 || int64(size) > end-pos || b.want == 0 {
 			return damaged(rec.pos, "has a compressed block of %d bytes for %d", size, b.want)
 		}
-		b.resize(int(size))
+		b.data = resize(b.data, size)
 		if _, err := f.ReadAt(b.data, pos); err != nil {
 			return fmt.Errorf("cannot be read: %w", cause(err))
 		}
-		pos += size
+		pos += int64(size)
 		total += int64(b.want)
 		blocks.give(b)
 	}

@@ -48,6 +48,24 @@ var script []byte
 // when its top bit is zero, for negative), through no fault of the file.
 func Read(tb testing.TB, file, tree string) map[string][]float64 {
 	tb.Helper()
+	columns := make(map[string][]float64)
+	for name, b := range ReadAll(tb, file, tree) {
+		if b.Lengths == nil {
+			columns[name] = b.Values
+		}
+	}
+	return columns
+}
+
+// Branch is a branch of numbers or of arrays of numbers.
+type Branch struct {
+	Values  []float64 // one entry after the other
+	Lengths []int     // how many values each entry has; nil if each is one number
+}
+
+// ReadAll is like [Read], with arrays: fixed ones, counted ones and std::vectors.
+func ReadAll(tb testing.TB, file, tree string) map[string]Branch {
+	tb.Helper()
 	modules := install(tb)
 	dir := tb.TempDir()
 	reader, out := filepath.Join(dir, "read.mjs"), filepath.Join(dir, "columns")
@@ -69,17 +87,22 @@ func Read(tb testing.TB, file, tree string) map[string][]float64 {
 }
 
 // decode is the inverse of what read.mjs writes.
-func decode(data []byte) (map[string][]float64, error) {
+func decode(data []byte) (map[string]Branch, error) {
 	line, rest, found := bytes.Cut(data, []byte("\n"))
 	var index []struct {
-		Name  string
-		Count int
+		Name    string
+		Count   int
+		Lengths []int
+		Other   bool
 	}
 	if err := json.Unmarshal(line, &index); err != nil || !found {
 		return nil, fmt.Errorf("no list of branches: %w", err)
 	}
-	columns := make(map[string][]float64, len(index))
+	columns := make(map[string]Branch, len(index))
 	for _, b := range index {
+		if b.Other {
+			continue
+		}
 		if len(rest) < 8*b.Count {
 			return nil, io.ErrUnexpectedEOF
 		}
@@ -90,7 +113,7 @@ func decode(data []byte) (map[string][]float64, error) {
 		for i := range v {
 			v[i] = math.Float64frombits(binary.LittleEndian.Uint64(rest[8*i:]))
 		}
-		columns[b.Name], rest = v, rest[8*b.Count:]
+		columns[b.Name], rest = Branch{v, b.Lengths}, rest[8*b.Count:]
 	}
 	return columns, nil
 }

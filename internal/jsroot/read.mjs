@@ -1,10 +1,11 @@
-// Reads all scalar branches of a tree with JSROOT.
+// Reads all branches of numbers and of arrays of numbers of a tree with JSROOT.
 //
 //   node read.mjs MODULES FILE.root TREE OUT
 //
 // MODULES is the folder of JSROOT's modules.
-// OUT starts with one line of JSON, [{"name": …, "count": …}, …]; the values
-// of each branch follow in that order, as little-endian float64.
+// OUT starts with one line of JSON, [{"name": …, "count": …, "lengths": …}, …]; the
+// values of each branch follow in that order, as little-endian float64. lengths has
+// the number of values of each entry if they are arrays.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -41,16 +42,31 @@ if (tree.fEntries > 0) {
   if (!selector.ok) throw new Error(`JSROOT could not read ${treeName}`);
 }
 
-const parts = [JSON.stringify(branches.map((b, i) => ({ name: b.fName, count: selector.columns[i].length }))), '\n'];
+// numbers returns the values of one entry, or nothing if they are no numbers.
+function numbers(x) {
+  if (['number', 'bigint', 'boolean'].includes(typeof x)) return [Number(x)];
+  if (!Array.isArray(x) && !ArrayBuffer.isView(x)) return undefined;
+  const all = [];
+  for (const y of x) {
+    const inner = numbers(y);
+    if (!inner) return undefined;
+    all.push(...inner);
+  }
+  return all;
+}
+
+const index = [], parts = [];
 branches.forEach((branch, i) => {
-  const column = selector.columns[i];
-  const values = Buffer.alloc(8 * column.length);
-  column.forEach((x, row) => {
-    if (!['number', 'bigint', 'boolean'].includes(typeof x)) {
-      throw new Error(`branch ${branch.fName}, entry ${row}: ${typeof x}, not a number`);
-    }
-    values.writeDoubleLE(Number(x), 8 * row);
-  });
+  const entries = selector.columns[i].map(numbers);
+  if (entries.includes(undefined)) {
+    index.push({ name: branch.fName, other: true });
+    return;
+  }
+  const arrays = selector.columns[i].some(x => typeof x === 'object');
+  const flat = entries.flat();
+  index.push({ name: branch.fName, count: flat.length, lengths: arrays ? entries.map(e => e.length) : null });
+  const values = Buffer.alloc(8 * flat.length);
+  flat.forEach((x, k) => values.writeDoubleLE(x, 8 * k));
   parts.push(values);
 });
-writeFileSync(out, Buffer.concat(parts.map(p => Buffer.from(p))));
+writeFileSync(out, Buffer.concat([Buffer.from(JSON.stringify(index) + '\n'), ...parts]));
