@@ -2,6 +2,7 @@ package features
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -173,7 +174,7 @@ func (f *fitting) findAngles() {
 // to any direction.
 func (f *fitting) relateAngles() {
 	var angles []rootio.Field
-	for _, field := range f.spec.Branches {
+	for _, field := range append(slices.Clone(f.spec.Branches), f.coordinates...) {
 		if _, ok := f.circles[field.Name]; ok {
 			angles = append(angles, field)
 		}

@@ -118,7 +118,7 @@ func TestRelative(t *testing.T) {
 		for j, name := range []string{"a", "b", "c", "d"} {
 			table.Columns = append(table.Columns, rootio.ColumnOf(name, x[j]))
 		}
-		s, err := Fit(table, nil)
+		s, err := Fit(table, nil, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

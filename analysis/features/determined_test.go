@@ -66,7 +66,7 @@ func TestDetermined(t *testing.T) {
 		return x[0] * math.Pi / 180
 	})
 
-	s, err := Fit(table, nil)
+	s, err := Fit(table, nil, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestNotDetermined(t *testing.T) {
 			table.Columns = append(table.Columns, rootio.ColumnOf(string(rune('a'+j)), x), rootio.ColumnOf(string(rune('A'+j)), flag))
 		}
 		table.Columns = append(table.Columns, rootio.ColumnOf("sum", sum))
-		s, err := Fit(table, nil)
+		s, err := Fit(table, nil, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

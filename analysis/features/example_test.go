@@ -21,7 +21,7 @@ func Example() {
 		rootio.ColumnOf("pt", pt), rootio.ColumnOf("charge", charge), rootio.ColumnOf("run", run),
 	}}
 
-	spec, err := features.Fit(table, nil)
+	spec, err := features.Fit(table, nil, features.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -34,26 +34,39 @@ const (
 var ErrUnusable = errors.New("features: leave branches out or remove events")
 
 // Fit returns the specification of the columns of t, chosen by looking at the
-// data. w are the weights of the events, nil for 1 each; quantiles and
+// data, and the options. w are the weights of the events, nil for 1 each; quantiles and
 // proportions count events of negative weight as absent. An error says which
 // branch cannot be used and why.
-func Fit(t *rootio.Table, w []float64) (*Spec, error) {
+func Fit(t *rootio.Table, w []float64, opts Options) (*Spec, error) {
 	if err := checkTable(t, w); err != nil {
 		return nil, err
 	}
+	systems, err := opts.systems()
+	if err != nil {
+		return nil, fmt.Errorf("features: %w", err)
+	}
 	s := &Spec{Branches: t.Fields()}
-	f := &fitting{spec: s, table: t, w: w, circles: map[string]Circle{}, cells: map[string]*[2]float64{}}
+	f := &fitting{
+		spec: s, table: t, w: w,
+		circles: map[string]Circle{}, cells: map[string]*[2]float64{}, legal: map[string]*[2]float64{},
+	}
 	f.reset(t.Len())
-	f.leaveOutDetermined(nil)
+	var declared []string
+	for _, system := range systems {
+		declared = append(declared, system.branches()...)
+	}
+	f.leaveOutDetermined(declared)
+	for _, system := range systems {
+		if err := f.addSystem(system); err != nil {
+			return nil, err
+		}
+	}
 	f.findAngles()
 	f.relateAngles()
-	for _, field := range s.Branches {
+	for _, field := range append(slices.Clone(s.Branches), f.coordinates...) {
 		if !f.isLeftOut(field.Name) {
 			f.fit(field)
 		}
-	}
-	for _, field := range f.coordinates {
-		f.fit(field)
 	}
 	if s.Dim() == 0 {
 		return nil, fmt.Errorf("features: all %d branches are constant, there is nothing to learn", len(s.Columns))
@@ -72,6 +85,7 @@ type fitting struct {
 	coordinates []rootio.Field         // what maps make
 	circles     map[string]Circle      // of the angles
 	cells       map[string]*[2]float64 // of rounded variables, the outer ends
+	legal       map[string]*[2]float64 // where a variable can be
 }
 
 // load returns a variable, read from the table if need be.
@@ -94,18 +108,20 @@ func (f *fitting) apply(m Map) {
 
 // round adds the map of a branch to the specification if its values are rounded.
 func (f *fitting) round(field rootio.Field) {
-	if f.cells[field.Name] != nil {
-		return
+	if f.cells[field.Name] == nil {
+		f.addRounded(roundedMap(field, f.load(field.Name), f.w))
 	}
-	r := roundedMap(field, f.load(field.Name), f.w)
+}
+
+// addRounded adds a map to the specification, unless it is nil.
+func (f *fitting) addRounded(r *Rounded) {
 	if r == nil {
 		return
 	}
-	ends := &[2]float64{r.value(-0.5), r.value(r.Last + 0.5)}
-	if c, ok := f.circles[field.Name]; ok {
+	if c, ok := f.circles[r.Variable]; ok {
 		r.Within = &c
 	}
-	f.cells[field.Name] = ends
+	f.cells[r.Variable] = &[2]float64{r.value(-0.5), r.value(r.Last + 0.5)}
 	f.apply(Map{Rounded: r})
 }
 
@@ -116,7 +132,7 @@ func (f *fitting) fit(field rootio.Field) {
 	if c, ok := f.circles[field.Name]; ok {
 		f.spec.Columns = append(f.spec.Columns, fitAngle(field, c, x, f.w))
 	} else {
-		f.spec.Columns = append(f.spec.Columns, fitColumn(field, x, f.w, f.cells[field.Name]))
+		f.spec.Columns = append(f.spec.Columns, fitColumn(field, x, f.w, f.cells[field.Name], f.legal[field.Name]))
 	}
 	f.take(field.Name)
 }
@@ -213,8 +229,9 @@ func roundedMap(field rootio.Field, x, w []float64) *Rounded {
 }
 
 // fitColumn returns the treatment of the values x with the weights w. Those that are
-// no spikes may lie anywhere in the interval within, if that is not nil.
-func fitColumn(field rootio.Field, x, w []float64, within *[2]float64) Column {
+// no spikes may lie anywhere in the interval within, and cannot lie outside the
+// interval legal, if these are not nil.
+func fitColumn(field rootio.Field, x, w []float64, within, legal *[2]float64) Column {
 	s := newSample(x, w)
 	c := Column{Field: field, As: s.kindOf(field, len(x)), Min: s.value[0], Max: s.value[len(s.value)-1]}
 	switch c.As {
@@ -229,9 +246,30 @@ func fitColumn(field rootio.Field, x, w []float64, within *[2]float64) Column {
 			lo, hi = within[0], within[1]
 			c.Min, c.Max = min(c.Min, lo), max(c.Max, hi)
 		}
+		if c.As == Continuous {
+			c.findEdges(s, lo, hi)
+			c.confine(legal, lo, hi)
+		}
 		c.fitScale(s, n, lo, hi)
 	}
 	return c
+}
+
+// confine adds edges where values between lo and hi cannot be beyond, unless there
+// are nearer ones.
+func (c *Column) confine(legal *[2]float64, lo, hi float64) {
+	if legal == nil {
+		return
+	}
+	if a := legal[0]; !math.IsInf(a, 0) && (c.Low == nil || *c.Low < a) {
+		c.Low = &a
+	}
+	if b := legal[1]; !math.IsInf(b, 0) && (c.High == nil || *c.High > b) {
+		c.High = &b
+	}
+	if c.Floor == 0 {
+		c.Floor = 1e-9 * (hi - lo)
+	}
 }
 
 // fitAngle is fitColumn for an angle.
@@ -352,11 +390,10 @@ func (s *sample) steps() (cdf []float64, events []int) {
 	return cdf, events
 }
 
-// fitScale finds the edges, the scale and the normalising spline of a column of
-// many values in n events, which lie between lo and hi.
+// fitScale finds the scale and the normalising spline of a column of many values in
+// n events, which lie between lo and hi.
 func (c *Column) fitScale(s *sample, n int, lo, hi float64) {
-	switch c.As {
-	case Integer:
+	if c.As == Integer {
 		hi++
 		c.Low, c.High = &lo, &hi
 		// The deviates fill the cells; here their middle stands for them.
@@ -365,8 +402,6 @@ func (c *Column) fitScale(s *sample, n int, lo, hi float64) {
 			s.value[i] += 0.5
 		}
 		c.Floor = 1e-9
-	case Continuous:
-		c.findEdges(s, lo, hi)
 	}
 
 	y := make([]float64, len(s.value))

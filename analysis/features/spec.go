@@ -9,6 +9,8 @@
 //
 //   - sum, lookup: a branch that others determine is left out. The way back
 //     computes it: copies, sums, multiples, E² = p² + m², functions of codes.
+//   - system: the momenta of vectors that are declared become the mass, momentum
+//     and decay angles of their sum.
 //   - rounded: decimals become continuous by a uniform deviate within their cell.
 //     The way back rounds, to the same floating-point number.
 //   - relative: an angle is measured from another one that it is close to.
@@ -347,6 +349,12 @@ func (s *Spec) Treatments() []Treatment {
 		switch {
 		case m.Rounded != nil:
 			rounded[m.Rounded.Variable] = m.Rounded
+		case m.System != nil:
+			for _, v := range m.System.Vectors {
+				for _, c := range v.Components {
+					how[c] = "by system " + m.System.Name
+				}
+			}
 		case m.Relative != nil:
 			how[m.Relative.Variable] = "relative to " + m.Relative.To
 		case m.Sum != nil:

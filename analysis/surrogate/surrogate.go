@@ -52,6 +52,9 @@ type Options struct {
 	// on; by default none.
 	Condition []string `json:"condition,omitempty"`
 
+	// Features say what is known about the columns; by default nothing.
+	Features features.Options `json:"features,omitzero"`
+
 	Train flows.TrainOptions `json:"train"`
 }
 
@@ -85,6 +88,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if !slices.Contains(Models(), o.Model) {
 		return o, fmt.Errorf("no model is called %q; there are %s", o.Model, strings.Join(Models(), ", "))
+	}
+	if err := o.Features.Check(); err != nil {
+		return o, err
 	}
 	o.Train.Seed = o.Seed
 	return o, o.Train.Check()
@@ -137,7 +143,7 @@ func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec, err := features.Fit(target, w)
+	spec, err := features.Fit(target, w, opts.Features)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // readCard sets the flags of cmd from a YAML file that holds values under the
@@ -32,32 +33,22 @@ func readCard(cmd *cobra.Command, file string) error {
 		if flag.Changed {
 			continue
 		}
-		value, ok := cardValue(item.Value)
-		if !ok {
-			return usagef("card %s: setting %q must be a value or a list of values", file, name)
+		values := []any{item.Value}
+		if list, ok := item.Value.([]any); ok {
+			if _, many := flag.Value.(pflag.SliceValue); !many {
+				return usagef("card %s: setting %q must be one value", file, name)
+			}
+			values = list
 		}
-		if err := cmd.Flags().Set(name, value); err != nil {
-			return usagef("card %s: %w", file, err)
+		for _, v := range values {
+			switch v.(type) {
+			case nil, yaml.MapSlice, map[string]any, []any:
+				return usagef("card %s: setting %q must be a value or a list of values", file, name)
+			}
+			if err := cmd.Flags().Set(name, fmt.Sprint(v)); err != nil {
+				return usagef("card %s: %w", file, err)
+			}
 		}
 	}
 	return nil
-}
-
-// cardValue writes a value of a card, or a list of them, as a flag takes it.
-func cardValue(v any) (string, bool) {
-	switch v := v.(type) {
-	case nil, yaml.MapSlice, map[string]any:
-		return "", false
-	case []any:
-		parts := make([]string, len(v))
-		for i, e := range v {
-			part, ok := cardValue(e)
-			if !ok {
-				return "", false
-			}
-			parts[i] = part
-		}
-		return strings.Join(parts, ","), true
-	}
-	return fmt.Sprint(v), true
 }

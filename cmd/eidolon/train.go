@@ -47,6 +47,7 @@ on from the checkpoint, to the same result as without the interrupt.`,
 		Example: `  eidolon train -i zmumu.root -o zmumu.eidolon
   eidolon train -i a.root,b.root -t Events --features pt,eta,phi --weight w --max-time 5m -o m.eidolon
   eidolon train -i sim.root --features reco_e --condition true_e,pdg -o response.eidolon
+  eidolon train -i zmumu.root --vector m1=pt1,eta1,phi1,0.1057 --vector m2=pt2,eta2,phi2,0.1057 --system Z=m1+m2 -o z.eidolon
   eidolon train --resume zmumu.eidolon.checkpoint -o zmumu.eidolon
   eidolon train -c card.yaml          # a card holds flags by their long names: “input: a.root”`,
 		Args: noArgs,
@@ -75,6 +76,8 @@ on from the checkpoint, to the same result as without the interrupt.`,
 	flags.StringVarP(&f.tree, "tree", "t", "", "the tree; may be left out when a file holds one")
 	flags.StringSliceVar(&f.features, "features", nil, "the branches to learn (default: all scalar ones)")
 	flags.StringSliceVar(&f.options.Condition, "condition", nil, "branches that the density of the others is conditional on: p(features | condition)")
+	flags.StringArrayVar(&f.options.Features.Vectors, "vector", nil, "a four-vector, name=pt,eta,phi,mass or name=px,py,pz,mass, of branches; the mass may be a number")
+	flags.StringArrayVar(&f.options.Features.Systems, "system", nil, "a sum of vectors, name=vector+vector: its mass and decay angles are learnt in place of the momenta")
 	flags.StringSliceVar(&f.exclude, "exclude", nil, "branches to leave out")
 	flags.StringVar(&f.weight, "weight", "", "the branch of event weights")
 	flags.StringVarP(&f.output, "output", "o", "", "the model file to write")
@@ -184,6 +187,10 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	log := cmd.ErrOrStderr()
 	if err := printFeatures(log, training.Surrogate); err != nil {
 		return nil, err
+	}
+	if s := features.Suggest(training.Features.Names()); len(card.Options.Features.Systems) == 0 && len(s.Systems) > 0 {
+		fmt.Fprintf(log, "note: for the mass of a system to be learnt, declare it: --vector %s --system %s\n",
+			strings.Join(s.Vectors, " --vector "), s.Systems[0])
 	}
 	fmt.Fprintf(log, "model: %s, %v\n", card.Options.Model, training.Flow)
 	fmt.Fprintf(log, "%d events to train on, %d to validate\n", training.Train, training.Valid)

@@ -1,0 +1,306 @@
+package features
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Vector is a four-vector whose components are branches: transverse momentum,
+// pseudorapidity and azimuth (in radians) if Polar, else px, py, pz. Its mass is a
+// number, or a branch if MassBranch names one.
+type Vector struct {
+	Name       string    `json:"name"`
+	Components [3]string `json:"components"`
+	Polar      bool      `json:"polar,omitempty"`
+	From       float64   `json:"from,omitempty"` // where the range of the azimuth begins
+	Mass       float64   `json:"mass,omitempty"`
+	MassBranch string    `json:"mass_branch,omitempty"`
+}
+
+// System is the map of the momenta of n ≥ 2 vectors to coordinates of their sum and
+// of its decay, a sequence of decays into two: the system is the first vector and the
+// rest, the rest is the second and what is left, and so on. The coordinates are
+//
+//   - of the system: its mass m, transverse momentum, rapidity and azimuth,
+//   - of each decay: cos θ* and φ* of the vector in the rest frame of what decays,
+//     with the axes of Collins and Soper (Phys. Rev. D 16 (1977) 2219): x along the
+//     transverse momentum, z along the beam, after a boost along z and one along x,
+//   - of each rest that decays: its mass, as the part (m − Σ mᵢ)/(M − m₁ − Σ mᵢ) of
+//     what there is for it, in (0, 1), M the mass of what it came from with m₁.
+//
+// The Jacobian follows from that of phase space, with p* the momentum in the rest
+// frame,
+//
+//	d³p₁/2E₁ d³p₂/2E₂ = (p*/2) dm dcosθ* dφ* · d³P/2E,  d³P/2E = (pT/2) dpT dφ dy,
+//
+// and d³p = pT² cosh η dpT dη dφ. Masses do not change.
+type System struct {
+	Name    string   `json:"name"`
+	Vectors []Vector `json:"vectors"`
+}
+
+// names of the coordinates, in order: those of the system, then those of each decay.
+func (s *System) names() []string {
+	names := []string{"m(" + s.Name + ")", "pT(" + s.Name + ")", "y(" + s.Name + ")", "φ(" + s.Name + ")"}
+	for i, v := range s.Vectors[:len(s.Vectors)-1] {
+		if i > 0 {
+			names = append(names, fmt.Sprintf("m(%s) of its range", s.rest(i)))
+		}
+		names = append(names, "cosθ*("+v.Name+")", "φ*("+v.Name+")")
+	}
+	return names
+}
+
+// rest is the sum of the vectors from i on.
+func (s *System) rest(i int) string {
+	var names []string
+	for _, v := range s.Vectors[i:] {
+		names = append(names, v.Name)
+	}
+	return strings.Join(names, "+")
+}
+
+func (s *System) variables() (read, taken, made []string) {
+	for _, v := range s.Vectors {
+		taken = append(taken, v.Components[:]...)
+		if v.MassBranch != "" {
+			read = append(read, v.MassBranch)
+		}
+	}
+	return read, taken, s.names()
+}
+
+func (s *System) isNoisy() bool { return false }
+
+func (s *System) isSound() bool {
+	if len(s.Vectors) < 2 {
+		return false
+	}
+	var seen []string
+	for _, v := range s.Vectors {
+		for _, c := range v.Components {
+			if slices.Contains(seen, c) {
+				return false
+			}
+			seen = append(seen, c)
+		}
+		if !(v.Mass >= 0) || v.MassBranch != "" && slices.Contains(v.Components[:], v.MassBranch) {
+			return false
+		}
+	}
+	return true
+}
+
+// particle is a four-vector: transverse momentum, rapidity and mass.
+type particle struct{ px, py, y, m float64 }
+
+func (p particle) pt() float64 { return math.Hypot(p.px, p.py) }
+
+// mt is the transverse mass.
+func (p particle) mt() float64 { return math.Sqrt(p.px*p.px + p.py*p.py + p.m*p.m) }
+
+// energy is E.
+func (p particle) energy() float64 { return p.mt() * math.Cosh(p.y) }
+
+// pz is the momentum along the beam.
+func (p particle) pz() float64 { return p.mt() * math.Sinh(p.y) }
+
+// least is where momenta and masses that are divided by begin.
+const least = 1e-30
+
+// plus returns the sum of two vectors. The mass is computed without the difference
+// of energy and momentum.
+func (p particle) plus(q particle) particle {
+	sum := particle{px: p.px + q.px, py: p.py + q.py}
+	a, b := p.mt(), q.mt()
+	// (p+q)² = m_p² + m_q² + 2 (mT mT' cosh Δy − pT·pT'), and the same of the
+	// longitudinal parts alone for the transverse mass.
+	half := math.Sinh((p.y - q.y) / 2)
+	mt2 := (a+b)*(a+b) + 4*a*b*half*half
+	m2 := p.m*p.m + q.m*q.m + 2*(a*b*(1+2*half*half)-p.px*q.px-p.py*q.py)
+	sum.m = math.Sqrt(max(m2, (p.m+q.m)*(p.m+q.m), least*least))
+	// tanh of the rapidity relative to the mean of both.
+	mean := (p.y + q.y) / 2
+	sum.y = mean + math.Asinh((a-b)*half/math.Sqrt(max(mt2, least)))
+	return sum
+}
+
+// daughter returns cos θ* and φ* of p in the rest frame of the parent, which it is a
+// part of.
+func (p particle) daughter(parent particle) (cos, phi float64) {
+	pt := parent.pt()
+	cosP, sinP := direction(parent, pt)
+	e, z := p.mt()*math.Cosh(p.y-parent.y), p.mt()*math.Sinh(p.y-parent.y)
+	x, y := p.px*cosP+p.py*sinP, p.py*cosP-p.px*sinP
+	x = (math.Sqrt(parent.m*parent.m+pt*pt)*x - pt*e) / parent.m
+	norm := math.Sqrt(x*x + y*y + z*z)
+	if norm == 0 {
+		return 0, 0
+	}
+	return z / norm, math.Atan2(y, x)
+}
+
+// direction returns the cosine and sine of the azimuth.
+func direction(p particle, pt float64) (cos, sin float64) {
+	if pt == 0 {
+		return 1, 0
+	}
+	return p.px / pt, p.py / pt
+}
+
+// decay returns the daughters of a parent, with masses m1 and m2, the first in the
+// direction cos θ*, φ*. It undoes daughter.
+func (parent particle) decay(m1, m2, cos, phi float64) (first, second particle) {
+	m, pt := parent.m, parent.pt()
+	p := breakup(m, m1, m2)
+	sin := math.Sqrt(max((1-cos)*(1+cos), 0))
+	x, y, z := p*sin*math.Cos(phi), p*sin*math.Sin(phi), p*cos
+	mt := math.Sqrt(m*m + pt*pt)
+	cosP, sinP := direction(parent, pt)
+	boosted := func(x, y, z, mass float64) particle {
+		e := math.Sqrt(mass*mass + p*p)
+		x = (mt*x + pt*e) / m
+		d := particle{px: x*cosP - y*sinP, py: x*sinP + y*cosP, m: mass}
+		d.y = parent.y + math.Asinh(z/max(d.mt(), least))
+		return d
+	}
+	return boosted(x, y, z, m1), boosted(-x, -y, -z, m2)
+}
+
+// breakup is p*, the momentum of the daughters in the rest frame of a mass m.
+func breakup(m, m1, m2 float64) float64 {
+	p2 := (m - m1 - m2) * (m + m1 + m2) * (m - m1 + m2) * (m + m1 - m2)
+	return math.Sqrt(max(p2, 0)) / (2 * m)
+}
+
+// take returns the vector of event k, and log(d³p/2E per unit of its components).
+func (v *Vector) take(c [3][]float64, mass []float64, k int) (p particle, logVolume float64) {
+	p.m = v.Mass
+	if mass != nil {
+		p.m = math.Abs(mass[k])
+	}
+	if v.Polar {
+		pt := max(c[0][k], least)
+		sin, cos := math.Sincos(c[2][k])
+		p.px, p.py = pt*cos, pt*sin
+		p.y = math.Asinh(pt * math.Sinh(c[1][k]) / p.mt())
+		return p, 2*math.Log(pt) + math.Log(math.Cosh(c[1][k])) - math.Log(2*p.energy())
+	}
+	p.px, p.py = c[0][k], c[1][k]
+	p.y = math.Asinh(c[2][k] / max(p.mt(), least))
+	return p, -math.Log(2 * p.energy())
+}
+
+// put stores the components of a vector.
+func (v *Vector) put(p particle, c [3][]float64, k int) {
+	if v.Polar {
+		pt := p.pt()
+		c[0][k] = pt
+		c[1][k] = math.Asinh(p.pz() / max(pt, least))
+		c[2][k] = Circle{v.From, 2 * math.Pi}.wrap(math.Atan2(p.py, p.px), v.From)
+		return
+	}
+	c[0][k], c[1][k], c[2][k] = p.px, p.py, p.pz()
+}
+
+func (s *System) forward(f *frame, logDet []float64, _ func([]float64)) {
+	n := len(s.Vectors)
+	in, mass := s.components(f, f.at)
+	out := make([][]float64, 0, 3*n)
+	for _, name := range s.names() {
+		out = append(out, f.add(name))
+	}
+	p, sum := make([]particle, n), make([]particle, n)
+	for k := range f.n {
+		logVolume := 0.0
+		for i := range p {
+			var v float64
+			p[i], v = s.Vectors[i].take(in[i], mass[i], k)
+			logVolume += v
+		}
+		sum[n-1] = p[n-1]
+		for i := n - 2; i >= 0; i-- {
+			sum[i] = p[i].plus(sum[i+1])
+		}
+		out[0][k], out[1][k], out[2][k] = sum[0].m, sum[0].pt(), sum[0].y
+		out[3][k] = math.Atan2(sum[0].py, sum[0].px)
+		logVolume -= math.Log(max(out[1][k], least) / 2)
+		rest := 0.0 // the sum of the masses of the vectors that are left
+		for i := range p {
+			rest += p[i].m
+		}
+		for i := range n - 1 {
+			at := 4 + 3*i
+			if i > 0 {
+				room := max(sum[i-1].m-p[i-1].m-rest, least)
+				out[at-1][k] = (sum[i].m - rest) / room
+				logVolume -= math.Log(room)
+			}
+			rest -= p[i].m
+			out[at][k], out[at+1][k] = p[i].daughter(sum[i])
+			logVolume -= math.Log(max(breakup(sum[i].m, p[i].m, sum[i+1].m), least) / 2)
+		}
+		if logDet != nil {
+			logDet[k] += logVolume
+		}
+	}
+	for _, v := range s.Vectors {
+		for _, name := range v.Components {
+			f.take(name)
+		}
+	}
+}
+
+func (s *System) inverse(f *frame) {
+	n := len(s.Vectors)
+	var in [][]float64
+	for _, name := range s.names() {
+		in = append(in, f.at(name))
+	}
+	out, mass := s.components(f, f.add)
+	m := make([]float64, n)
+	for k := range f.n {
+		rest := 0.0
+		for i, v := range s.Vectors {
+			if m[i] = v.Mass; mass[i] != nil {
+				m[i] = math.Abs(mass[i][k])
+			}
+			rest += m[i]
+		}
+		pt := max(in[1][k], 0)
+		sin, cos := math.Sincos(in[3][k])
+		parent := particle{px: pt * cos, py: pt * sin, y: in[2][k], m: max(in[0][k], rest, least)}
+		for i := range n - 1 {
+			at := 4 + 3*i
+			rest -= m[i]
+			heavy := m[n-1] // the mass of what is left
+			if i < n-2 {
+				heavy = rest + min(max(in[at+2][k], 0), 1)*max(parent.m-m[i]-rest, 0)
+			}
+			first, second := parent.decay(m[i], heavy, min(max(in[at][k], -1), 1), in[at+1][k])
+			s.Vectors[i].put(first, out[i], k)
+			parent = second
+		}
+		s.Vectors[n-1].put(parent, out[n-1], k)
+	}
+	for _, name := range s.names() {
+		f.take(name)
+	}
+}
+
+// components returns the variables of the vectors' components, and those of their
+// masses; nil where that is a number.
+func (s *System) components(f *frame, variable func(string) []float64) (c [][3][]float64, mass [][]float64) {
+	c, mass = make([][3][]float64, len(s.Vectors)), make([][]float64, len(s.Vectors))
+	for i, v := range s.Vectors {
+		for j, name := range v.Components {
+			c[i][j] = variable(name)
+		}
+		if v.MassBranch != "" {
+			mass[i] = f.at(v.MassBranch)
+		}
+	}
+	return c, mass
+}
