@@ -28,12 +28,11 @@ func (c Circle) isSound() bool { return c.Period > 0 && !math.IsInf(c.Period, 0)
 // circles are the ranges that angles have.
 var circles = [...]Circle{{-math.Pi, 2 * math.Pi}, {0, 2 * math.Pi}, {-180, 360}, {0, 360}}
 
-// findCircle returns the range that the values of a sample of n events fill, as an
-// azimuth does: the sample has hard edges, as near to both of its ends as they must
+// findCircle returns the range that the values of a sample fill, as an azimuth does: the sample has hard edges, as near to both of its ends as they must
 // be, or, where the name says that it is an azimuth, it leaves a twentieth of it
 // empty at most. step is what the values are rounded to, 0 if they are not.
-func findCircle(field rootio.Field, s *sample, n int, step float64) (c Circle, ok bool) {
-	k := edgeEvents(n)
+func findCircle(field rootio.Field, s *sample, step float64) (c Circle, ok bool) {
+	k := edgeEvents(s.n)
 	_, low := edge(s, k, false)
 	_, high := edge(s, k, true)
 	first, last := s.value[0], s.value[len(s.value)-1]
@@ -45,7 +44,7 @@ func findCircle(field rootio.Field, s *sample, n int, step float64) (c Circle, o
 			continue
 		}
 		gap := c.Period - (last - first)
-		if low && high && gap <= reach*c.Period/float64(n)+2*step || isNamed && gap <= c.Period/20 {
+		if low && high && gap <= reach*c.Period/float64(s.n)+2*step || isNamed && gap <= c.Period/20 {
 			return c, true
 		}
 	}
@@ -143,17 +142,17 @@ func circleOf(field rootio.Field, x, w []float64) (c Circle, ok bool) {
 		return c, false
 	}
 	s := newSample(x, w)
-	if s.kindOf(field, len(x)) != Continuous {
+	if s.missing > 0 || s.kindOf(field) != Continuous {
 		return c, false
 	}
-	if spikes, _, _ := s.withoutSpikes(); len(spikes) > 0 {
+	if spikes, _ := s.withoutSpikes(); len(spikes) > 0 {
 		return c, false
 	}
 	step := 0.0
 	if r := findRounded(field, s.value, nil); r != nil {
 		step = r.unit()
 	}
-	return findCircle(field, s, len(x), step)
+	return findCircle(field, s, step)
 }
 
 // findAngles finds the branches that are angles, and keeps them at hand.

@@ -52,18 +52,20 @@ type Column struct {
 	// samples.
 	Normal Spline `json:"normal,omitzero"`
 
-	// Spikes are the values that many events share, ascending. All that is above
-	// is about the other events.
-	Spikes []Spike `json:"spikes,omitempty"`
+	// Spikes are the values that many events share, ascending, and Missing is the
+	// proportion of events without a value, NaN. All that is above is about the
+	// other events.
+	Spikes  []Spike `json:"spikes,omitempty"`
+	Missing float64 `json:"missing,omitempty"`
 }
 
 func (c *Column) isNoisy() bool {
-	return c.As == Codes || c.As == Integer && c.Max-c.Min < mostNoisy || len(c.Spikes) > 0
+	return c.As == Codes || c.As == Integer && c.Max-c.Min < mostNoisy || len(c.Spikes) > 0 || c.Missing > 0 && c.As != Constant
 }
 
 // isSound reports whether a column that was read from a file is one.
 func (c *Column) isSound() bool {
-	ok := c.Kind != 0 && c.Normal.isSound()
+	ok := c.Kind != 0 && c.Normal.isSound() && c.Missing >= 0 && c.rest() <= 1 && (c.rest() > 0 || c.As == Constant)
 	switch c.As {
 	case Constant:
 		return ok
@@ -73,7 +75,7 @@ func (c *Column) isSound() bool {
 	case Angle:
 		return ok && c.Std > 0 && c.Floor > 0 && c.Circle != nil && c.Circle.isSound() && c.Low != nil && c.High != nil && *c.Low < *c.High
 	case Integer, Continuous:
-		return ok && c.Std > 0 && c.Min <= c.Max && c.Floor >= 0 && restFraction(c.Spikes) > 0 &&
+		return ok && c.Std > 0 && c.Min <= c.Max && c.Floor >= 0 &&
 			(c.Low == nil || c.High == nil || *c.Low < *c.High)
 	}
 	return false
@@ -81,6 +83,14 @@ func (c *Column) isSound() bool {
 
 // encode returns the feature of the value x with the deviate u, and log|∂z/∂x|.
 func (c *Column) encode(x, u float64) (z, logDet float64) {
+	if cells := c.cells(); len(cells) > 0 {
+		return c.encodeAmongSpikes(cells, x, u)
+	}
+	return c.encodeRest(x, u)
+}
+
+// encodeRest is encode for what is no spike and not missing.
+func (c *Column) encodeRest(x, u float64) (z, logDet float64) {
 	switch c.As {
 	case Codes:
 		k := sort.SearchFloat64s(c.Codes, x)
@@ -94,16 +104,6 @@ func (c *Column) encode(x, u float64) (z, logDet float64) {
 		p := c.Cumulative[k] - lo
 		z = normalQuantile(lo + u*p)
 		return z, math.Log(p) - logNormal(z)
-	}
-	if len(c.Spikes) > 0 {
-		return c.encodeAmongSpikes(c.cells(), x, u)
-	}
-	return c.encodeRest(x, u)
-}
-
-// encodeRest is encode for what is no spike.
-func (c *Column) encodeRest(x, u float64) (z, logDet float64) {
-	switch c.As {
 	case Integer:
 		x += u
 	case Angle:
@@ -118,15 +118,16 @@ func (c *Column) encodeRest(x, u float64) (z, logDet float64) {
 // that needs none, in z[0], z[stride], …, and adds log|∂z/∂x| to logDet unless that is
 // nil.
 func (c *Column) encodeAll(z []float32, stride int, logDet, x, u []float64, cells []cell) {
+	deviate := 0.5
 	for k, v := range x {
+		if u != nil {
+			deviate = u[k]
+		}
 		var f, ld float64
-		switch {
-		case len(cells) > 0:
-			f, ld = c.encodeAmongSpikes(cells, v, u[k])
-		case u != nil:
-			f, ld = c.encode(v, u[k])
-		default:
-			f, ld = c.encode(v, 0.5)
+		if len(cells) > 0 {
+			f, ld = c.encodeAmongSpikes(cells, v, deviate)
+		} else {
+			f, ld = c.encodeRest(v, deviate)
 		}
 		z[k*stride] = float32(f)
 		if logDet != nil {
@@ -140,19 +141,19 @@ func (c *Column) decode(z float64) float64 { return c.decodeAmong(c.cells(), z) 
 
 // decodeAmong is decode with the cells of the spikes at hand.
 func (c *Column) decodeAmong(cells []cell, z float64) float64 {
-	if c.As == Codes {
-		u := normalCDF(z)
-		k := sort.Search(len(c.Codes)-1, func(k int) bool { return u < c.Cumulative[k] })
-		return c.Codes[k]
-	}
 	if len(cells) > 0 {
 		return c.decodeAmongSpikes(cells, z)
 	}
 	return c.decodeRest(z)
 }
 
-// decodeRest is decode for what is no spike.
+// decodeRest is decode for what is no spike and not missing.
 func (c *Column) decodeRest(z float64) float64 {
+	if c.As == Codes {
+		u := normalCDF(z)
+		k := sort.Search(len(c.Codes)-1, func(k int) bool { return u < c.Cumulative[k] })
+		return c.Codes[k]
+	}
 	x := c.bound(c.Normal.Inverse(z)*c.Std + c.Mean)
 	switch c.As {
 	case Integer:
@@ -227,16 +228,24 @@ func normalQuantile(u float64) float64 {
 // logNormal is the logarithm of the density of the standard normal.
 func logNormal(z float64) float64 { return -0.5*z*z - 0.5*math.Log(2*math.Pi) }
 
+// constant is the value of a constant column.
+func (c *Column) constant() float64 {
+	if c.Missing > 0 {
+		return math.NaN()
+	}
+	return c.Min
+}
+
 // Describe says in words how the column is treated.
 func (c *Column) Describe() string {
-	switch c.As {
-	case Constant:
-		return "constant, restored on output"
-	case Codes:
-		return fmt.Sprintf("%d codes, dequantised", len(c.Codes))
-	}
 	how := "standardised"
 	switch {
+	case c.As == Constant && c.Missing > 0:
+		return "always missing (NaN), restored on output"
+	case c.As == Constant:
+		return "constant, restored on output"
+	case c.As == Codes:
+		how = fmt.Sprintf("%d codes, dequantised", len(c.Codes))
 	case c.As == Integer:
 		how = "integer, dequantised"
 	case c.As == Angle:
@@ -250,6 +259,9 @@ func (c *Column) Describe() string {
 	}
 	for _, s := range c.Spikes {
 		how += fmt.Sprintf(", %.3g %% at %g", 100*s.Fraction, s.Value)
+	}
+	if c.Missing > 0 {
+		how += fmt.Sprintf(", %.3g %% missing (NaN)", 100*c.Missing)
 	}
 	if len(c.Normal.X) > 0 {
 		how += fmt.Sprintf(", normal spline of %d knots", len(c.Normal.X))

@@ -27,7 +27,7 @@ const farthest = 8
 // FitContext returns the specification of the columns of t, which the density of
 // others is to be conditional on. w is as in [Fit].
 func FitContext(t *rootio.Table, w []float64) (*Context, error) {
-	if err := checkTable(t, w); err != nil {
+	if err := checkTable(t, w, false); err != nil {
 		return nil, err
 	}
 	c := &Context{}
@@ -112,7 +112,7 @@ func (x *Context) Encode(z []float32, t *rootio.Table, first uint64) error {
 			return fmt.Errorf("features: branch %q, of the condition, is missing", c.Name)
 		}
 		col.Floats(values, 0)
-		if k := notFinite(values); k >= 0 {
+		if k := notFinite(values, false); k >= 0 {
 			return fmt.Errorf("features: branch %q is %v in entry %d", c.Name, values[k], first+uint64(k))
 		}
 		width := c.width()

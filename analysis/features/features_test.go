@@ -372,7 +372,7 @@ func TestErrors(t *testing.T) {
 	}{
 		"no event":  {&rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", []float64{})}}, "no event"},
 		"no column": {&rootio.Table{}, "no event"},
-		"NaN":       {&rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", []float64{1, 2, math.NaN(), 4})}}, `"x" is not finite in 1 of 4 events, first in entry 2`},
+		"infinite":  {&rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", []float64{1, 2, math.Inf(-1), 4})}}, `"x" is not finite in 1 of 4 events, first in entry 2`},
 		"huge":      {&rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", []int64{1, 1 << 60})}}, "2⁵³"},
 	} {
 		if _, err := Fit(c.table, nil, Options{}); err == nil || !strings.Contains(err.Error(), c.says) {
@@ -388,6 +388,7 @@ func TestErrors(t *testing.T) {
 		"missing":    {rootio.ColumnOf("y", []float64{1, 2, 3, 4}), `"x" is missing`},
 		"other type": {rootio.ColumnOf("x", []float32{1, 2, 3, 4}), "float32"},
 		"infinite":   {rootio.ColumnOf("x", []float64{1, 2, 3, math.Inf(1)}), "entry 13"},
+		"NaN":        {rootio.ColumnOf("x", []float64{1, 2, math.NaN(), 4}), "is NaN in entry 12"},
 	} {
 		err := s.Encode(z, nil, &rootio.Table{Columns: []rootio.Column{c.column}}, Noise{First: 10})
 		if err == nil || !strings.Contains(err.Error(), c.says) {
@@ -633,7 +634,11 @@ func TestContext(t *testing.T) {
 	if err := c.Encode(again, table, 7); err != nil || !slices.Equal(again, z) {
 		t.Errorf("the context has noise (%v)", err)
 	}
-	x[5] = 1e30
+	x[4] = float32(math.NaN())
+	if _, err := FitContext(table, nil); err == nil || !strings.Contains(err.Error(), `"x" is not finite`) {
+		t.Errorf("NaN in a condition gives the error %v", err)
+	}
+	x[4], x[5] = 0, 1e30
 	pdg[17] = 111
 	if err := c.Encode(z[:50], table.Slice(0, 10), 0); err != nil || z[5*5+4] != farthest {
 		t.Errorf("a value far out becomes %g, error %v", z[5*5+4], err)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -38,7 +40,7 @@ var ErrUnusable = errors.New("features: leave branches out or remove events")
 // proportions count events of negative weight as absent. An error says which
 // branch cannot be used and why.
 func Fit(t *rootio.Table, w []float64, opts Options) (*Spec, error) {
-	if err := checkTable(t, w); err != nil {
+	if err := checkTable(t, w, true); err != nil {
 		return nil, err
 	}
 	systems, err := opts.systems()
@@ -138,7 +140,8 @@ func (f *fitting) fit(field rootio.Field) {
 }
 
 // checkTable reports what of a table and its weights cannot be used, if anything.
-func checkTable(t *rootio.Table, w []float64) error {
+// Values may be missing, or not.
+func checkTable(t *rootio.Table, w []float64, missing bool) error {
 	n := t.Len()
 	if n == 0 {
 		return fmt.Errorf("features: there is no event")
@@ -153,7 +156,7 @@ func checkTable(t *rootio.Table, w []float64) error {
 	var bad []string
 	for _, col := range t.Columns {
 		col.Floats(x, 0)
-		if flaw := unusable(col.Field, x); flaw != "" {
+		if flaw := unusable(col.Field, x, missing); flaw != "" {
 			bad = append(bad, fmt.Sprintf("branch %q %s", col.Name, flaw))
 		}
 	}
@@ -168,12 +171,15 @@ func checkTable(t *rootio.Table, w []float64) error {
 }
 
 // unusable says why the values of a column cannot be learnt; "" when they can.
-func unusable(field rootio.Field, x []float64) string {
+func unusable(field rootio.Field, x []float64, missing bool) string {
 	bad, first := 0, 0
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for k, v := range x {
-		lo, hi = min(lo, v), max(hi, v)
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+		isNaN := math.IsNaN(v)
+		if !isNaN {
+			lo, hi = min(lo, v), max(hi, v)
+		}
+		if isNaN && !missing || math.IsInf(v, 0) {
 			if bad == 0 {
 				first = k
 			}
@@ -189,14 +195,14 @@ func unusable(field rootio.Field, x []float64) string {
 	return ""
 }
 
-// kindOf chooses how the n values of a sample are treated.
-func (s *sample) kindOf(field rootio.Field, n int) Kind {
+// kindOf chooses how the values of a sample are treated.
+func (s *sample) kindOf(field rootio.Field) Kind {
 	distinct := len(s.value)
-	dense := distinct*eventsPerFloatCode <= n
+	dense := distinct*eventsPerFloatCode <= s.n
 	switch {
-	case distinct == 1:
+	case distinct == 0, distinct == 1 && s.missing == 0:
 		return Constant
-	case distinct <= maxCodes && (dense || !field.Kind.IsFloat()):
+	case distinct <= maxCodes && (dense || !field.Kind.IsFloat()), distinct == 1:
 		return Codes
 	case distinct <= maxUneven && s.isUneven(field):
 		return Codes
@@ -209,22 +215,22 @@ func (s *sample) kindOf(field rootio.Field, n int) Kind {
 // isUneven reports whether many events share few values that are not simply
 // equidistant, not counting spikes: a smooth density would miss them.
 func (s *sample) isUneven(field rootio.Field) bool {
-	_, s, n := s.withoutSpikes()
-	if len(s.value)*eventsPerFloatCode > n {
+	_, s = s.withoutSpikes()
+	if len(s.value)*eventsPerFloatCode > s.n {
 		return false
 	}
 	r := findRounded(field, s.value, nil)
-	return r == nil || r.filled(s, n) < 0.8
+	return r == nil || r.filled(s) < 0.8
 }
 
 // roundedMap returns the map for a column, if it is one of many values that are
 // rounded.
 func roundedMap(field rootio.Field, x, w []float64) *Rounded {
 	s := newSample(x, w)
-	if s.kindOf(field, len(x)) != Continuous {
+	if s.kindOf(field) != Continuous {
 		return nil
 	}
-	spikes, rest, _ := s.withoutSpikes()
+	spikes, rest := s.withoutSpikes()
 	return findRounded(field, rest.value, spikes)
 }
 
@@ -233,14 +239,19 @@ func roundedMap(field rootio.Field, x, w []float64) *Rounded {
 // interval legal, if these are not nil.
 func fitColumn(field rootio.Field, x, w []float64, within, legal *[2]float64) Column {
 	s := newSample(x, w)
-	c := Column{Field: field, As: s.kindOf(field, len(x)), Min: s.value[0], Max: s.value[len(s.value)-1]}
+	c := Column{Field: field, As: s.kindOf(field)}
+	if s.missing > 0 {
+		c.Missing = s.missing / (s.missing + s.total)
+	}
+	if len(s.value) > 0 {
+		c.Min, c.Max = s.value[0], s.value[len(s.value)-1]
+	}
 	switch c.As {
 	case Codes:
 		c.Codes = s.value
 		c.Cumulative = s.proportions()
 	case Integer, Continuous:
-		n := 0
-		c.Spikes, s, n = s.withoutSpikes()
+		c.Spikes, s = s.withoutSpikes()
 		lo, hi := s.value[0], s.value[len(s.value)-1]
 		if within != nil {
 			lo, hi = within[0], within[1]
@@ -250,7 +261,7 @@ func fitColumn(field rootio.Field, x, w []float64, within, legal *[2]float64) Co
 			c.findEdges(s, lo, hi)
 			c.confine(legal, lo, hi)
 		}
-		c.fitScale(s, n, lo, hi)
+		c.fitScale(s, lo, hi)
 	}
 	return c
 }
@@ -282,47 +293,60 @@ func fitAngle(field rootio.Field, circle Circle, x, w []float64) Column {
 	for k, v := range x {
 		wrapped[k] = circle.wrap(v, lo)
 	}
-	c.fitScale(newSample(wrapped, w), len(x), lo, hi)
+	c.fitScale(newSample(wrapped, w), lo, hi)
 	return c
 }
 
-// sample is a column sorted, with equal values joined.
+// sample is a column sorted, with equal values joined, without missing ones (NaN).
 type sample struct {
-	value  []float64 // ascending, distinct
-	weight []float64 // the sum of the weights of the events with the value
-	count  []int     // their number
-	total  float64   // sum of weights
+	value   []float64 // ascending, distinct
+	weight  []float64 // the sum of the weights of the events with the value
+	count   []int     // their number
+	n       int       // of events
+	total   float64   // sum of weights
+	missing float64   // sum of weights of the events without a value
 }
 
 func newSample(x, w []float64) *sample {
 	s := &sample{}
 	if w == nil {
 		sorted := slices.Clone(x)
-		slices.Sort(sorted)
+		slices.Sort(sorted) // NaN first
+		for len(sorted) > 0 && math.IsNaN(sorted[0]) {
+			s.missing++
+			sorted = sorted[1:]
+		}
 		for _, v := range sorted {
-			s.add(v, 1)
+			s.add(v, 1, 1)
 		}
 		return s
 	}
-	order := make([]int, len(x))
-	for i := range order {
-		order[i] = i
+	var order []int
+	for i, v := range x {
+		if math.IsNaN(v) {
+			s.missing += max(w[i], 0)
+		} else {
+			order = append(order, i)
+		}
 	}
 	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(x[a], x[b]) })
 	for _, i := range order {
-		s.add(x[i], max(w[i], 0))
+		s.add(x[i], max(w[i], 0), 1)
 	}
 	return s
 }
 
-func (s *sample) add(v, w float64) {
+// add adds count events of the value v, none of the values before being larger, and
+// the sum w of their weights.
+func (s *sample) add(v, w float64, count int) {
 	last := len(s.value) - 1
 	if last < 0 || s.value[last] != v {
 		s.value, s.weight, s.count = append(s.value, v), append(s.weight, 0), append(s.count, 0)
 		last++
 	}
 	s.weight[last] += w
-	s.count[last]++
+	s.count[last] += count
+	s.n += count
 	s.total += w
 }
 
@@ -330,7 +354,7 @@ func (s *sample) add(v, w float64) {
 // share that is larger than zero.
 func (s *sample) proportions() []float64 {
 	cum := make([]float64, len(s.value))
-	least := 1e-9 * s.total / float64(len(s.value))
+	least := max(1e-9*s.total, math.SmallestNonzeroFloat32) / float64(len(s.value))
 	sum := 0.0
 	for i, w := range s.weight {
 		sum += max(w, least)
@@ -344,13 +368,9 @@ func (s *sample) proportions() []float64 {
 }
 
 // withoutSpikes returns the values that many events share, and the rest of the
-// sample with its number of events. A sample of nothing but spikes has none.
-func (s *sample) withoutSpikes() (spikes []Spike, rest *sample, n int) {
+// sample. A sample of nothing but spikes has none.
+func (s *sample) withoutSpikes() (spikes []Spike, rest *sample) {
 	rest = &sample{}
-	all := 0
-	for _, k := range s.count {
-		all += k
-	}
 	for i, k := range s.count {
 		neighbours := 0 // the nearest on either side that cannot be spikes themselves
 		for _, step := range []int{-1, 1} {
@@ -363,17 +383,15 @@ func (s *sample) withoutSpikes() (spikes []Spike, rest *sample, n int) {
 			}
 		}
 		if s.weight[i] > spikeFraction*s.total && k >= fewestInSpike && k >= spikeContrast*neighbours {
-			spikes = append(spikes, Spike{s.value[i], s.weight[i] / s.total})
+			spikes = append(spikes, Spike{s.value[i], s.weight[i] / (s.total + s.missing)})
 			continue
 		}
-		rest.value, rest.weight, rest.count = append(rest.value, s.value[i]), append(rest.weight, s.weight[i]), append(rest.count, k)
-		rest.total += s.weight[i]
-		n += k
+		rest.add(s.value[i], s.weight[i], k)
 	}
 	if rest.total <= 0 || len(rest.value) < 2 {
-		return nil, s, all
+		return nil, s
 	}
-	return spikes, rest, n
+	return spikes, rest
 }
 
 // steps returns the values of the distribution function in the middle of
@@ -390,17 +408,17 @@ func (s *sample) steps() (cdf []float64, events []int) {
 	return cdf, events
 }
 
-// fitScale finds the scale and the normalising spline of a column of many values in
-// n events, which lie between lo and hi.
-func (c *Column) fitScale(s *sample, n int, lo, hi float64) {
+// fitScale finds the scale and the normalising spline of a column of many values,
+// which lie between lo and hi.
+func (c *Column) fitScale(s *sample, lo, hi float64) {
 	if c.As == Integer {
 		hi++
 		c.Low, c.High = &lo, &hi
 		// The deviates fill the cells; here their middle stands for them.
-		s = &sample{value: slices.Clone(s.value), weight: s.weight, count: s.count, total: s.total}
-		for i := range s.value {
-			s.value[i] += 0.5
-		}
+		middles := *s
+		middles.value = slices.Clone(s.value)
+		floats.AddConst(0.5, middles.value)
+		s = &middles
 		c.Floor = 1e-9
 	}
 
@@ -422,7 +440,7 @@ func (c *Column) fitScale(s *sample, n int, lo, hi float64) {
 	for i := range y {
 		y[i] = (y[i] - c.Mean) / c.Std
 	}
-	c.Normal = normalise(s, y, n)
+	c.Normal = normalise(s, y)
 }
 
 // normalise returns the spline that maps y, the values of s after the scale, to
@@ -430,7 +448,8 @@ func (c *Column) fitScale(s *sample, n int, lo, hi float64) {
 // that no event is an outlier in model space, however heavy the tail. They are
 // closest where events are many, but less so than the events: spaced as quantiles
 // of a normal with twice the variance.
-func normalise(s *sample, y []float64, n int) Spline {
+func normalise(s *sample, y []float64) Spline {
+	n := s.n
 	const fewest = 5 // events between the end of the sample and the next knot
 	knots := min(int(math.Sqrt(float64(n))/4), 128)
 	if knots < 4 {
@@ -464,11 +483,7 @@ func normalise(s *sample, y []float64, n int) Spline {
 // have a tail that is heavy enough for a logarithm. The values lie between first
 // and last.
 func (c *Column) findEdges(s *sample, first, last float64) {
-	n := 0
-	for _, k := range s.count {
-		n += k
-	}
-	k := edgeEvents(n)
+	k := edgeEvents(s.n)
 	lo, low := edge(s, k, false)
 	hi, high := edge(s, k, true)
 	gap := math.Inf(1)

@@ -116,6 +116,9 @@ func (f *fitting) addSystem(s *System) error {
 				return fmt.Errorf("features: vector %q: there is no branch %q to learn%s", v.Name, name, nearest.Hint(name, f.spec.Names()))
 			}
 			fields[name] = f.spec.Branches[k]
+			if k := slices.IndexFunc(f.load(name), math.IsNaN); k >= 0 {
+				return fmt.Errorf("features: vector %q: branch %q is NaN in entry %d: leave such events out", v.Name, name, k)
+			}
 		}
 		first, third := f.load(v.Components[0]), f.load(v.Components[2])
 		v.Polar = slices.Min(first) >= 0 && slices.Max(third)-slices.Min(third) <= 2*math.Pi+0.01

@@ -27,7 +27,8 @@ func (f *fitting) leaveOutDetermined(kept []string) {
 	var numbers, codes []rootio.Field
 	for _, field := range f.spec.Branches {
 		s := newSample(f.load(field.Name), nil)
-		switch kind := s.kindOf(field, f.n); {
+		switch kind := s.kindOf(field); {
+		case s.missing > 0: // it has its own pattern
 		case kind == Codes && len(s.value) <= maxCodes:
 			codes = append(codes, field)
 			numbers = append(numbers, field)

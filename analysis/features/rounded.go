@@ -95,12 +95,12 @@ func gcd(a, b int64) int64 {
 	return max(a, -a)
 }
 
-// filled is the part of the steps between the 5 % and the 95 % quantile of n events
+// filled is the part of the steps between the 5 % and the 95 % quantile of a sample
 // that occurs among the values, where the step is r's.
-func (r *Rounded) filled(s *sample, n int) float64 {
+func (r *Rounded) filled(s *sample) float64 {
 	_, events := s.steps()
-	from, _ := slices.BinarySearch(events, n/20)
-	to, _ := slices.BinarySearch(events, n-n/20)
+	from, _ := slices.BinarySearch(events, s.n/20)
+	to, _ := slices.BinarySearch(events, s.n-s.n/20)
 	to = min(to, len(events)-1)
 	return float64(to-from+1) / (r.number(s.value[to]) - r.number(s.value[from]) + 1)
 }

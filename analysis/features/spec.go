@@ -33,7 +33,8 @@
 // An integer or continuous column may have spikes: values that many events share,
 // such as 0, −1 or −999. A spike is a code among the other values: it gets a cell
 // of the unit interval, as wide as its proportion, at its place in their order, and
-// comes back as exactly that value.
+// comes back as exactly that value. Missing values, NaN, are a spike below all
+// others, of any kind of column.
 package features
 
 import (
@@ -115,7 +116,7 @@ func (noise Noise) uniform(dst []float64, stream, at int) {
 // cell of width 1 for each; for rounded decimals it is their cell of one step.
 //
 // The branches are found by name. A missing one, one of another type, and a value
-// that is not finite are errors.
+// that is not finite are errors; NaN is none where events of the training had it.
 func (s *Spec) Encode(z []float32, logDet []float64, t *rootio.Table, noise Noise) error {
 	return s.encode(z, logDet, t, noise, false)
 }
@@ -159,6 +160,10 @@ func (s *Spec) encode(z []float32, logDet []float64, t *rootio.Table, noise Nois
 	if err != nil {
 		return err
 	}
+	missing := map[string]bool{} // the columns of which values may be missing
+	for _, c := range s.Columns {
+		missing[c.Name] = c.Missing > 0
+	}
 	noisy := s.noisy()
 	cells := s.cells()
 	return inBlocks(n, func(f *frame, lo, hi int) error {
@@ -166,7 +171,7 @@ func (s *Spec) encode(z []float32, logDet []float64, t *rootio.Table, noise Nois
 		for _, b := range branches {
 			x := f.add(b.Name)
 			b.Floats(x, lo)
-			if k := notFinite(x); k >= 0 {
+			if k := notFinite(x, missing[b.Name]); k >= 0 {
 				return fmt.Errorf("features: branch %q is %v in entry %d", b.Name, x[k], noise.First+uint64(lo+k))
 			}
 		}
@@ -183,8 +188,8 @@ func (s *Spec) encode(z []float32, logDet []float64, t *rootio.Table, noise Nois
 			c := &s.Columns[i]
 			x := f.at(c.Name)
 			if c.As == Constant {
-				for k, v := range x {
-					if ld != nil && v != c.Min {
+				for k := range ld {
+					if !(Spike{Value: c.constant()}).isAt(x[k]) {
 						ld[k] = math.Inf(-1)
 					}
 				}
@@ -228,9 +233,11 @@ func (s *Spec) cells() [][]cell {
 	return cells
 }
 
-func notFinite(x []float64) int {
+// notFinite returns the place of a value that is infinite, or missing where none may
+// be; −1 if there is none.
+func notFinite(x []float64, missing bool) int {
 	for k, v := range x {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+		if math.IsInf(v, 0) || math.IsNaN(v) && !missing {
 			return k
 		}
 	}
@@ -255,7 +262,7 @@ func (s *Spec) Decode(t *rootio.Table, z []float32) {
 			x := f.add(c.Name)
 			if c.As == Constant {
 				for k := range x {
-					x[k] = c.Min
+					x[k] = c.constant()
 				}
 				continue
 			}
@@ -285,7 +292,10 @@ func (s *Spec) Limits(margin float64) (lo, hi []float32) {
 		case Continuous:
 			l, _ := c.encode(c.Min, 0) // beyond a spike at the end there is nothing but it
 			h, _ := c.encode(c.Max, 1)
-			if c.Min != 0 {
+			switch {
+			case c.Missing > 0:
+				l = -math.MaxFloat32 // missing values are below all others
+			case c.Min != 0:
 				l -= margin
 			}
 			if c.Max != 0 {

@@ -8,10 +8,10 @@ type Spike struct {
 	Fraction float64 `json:"fraction"` // of the events
 }
 
-// restFraction is the proportion of events that are in no spike.
-func restFraction(spikes []Spike) float64 {
-	rest := 1.0
-	for _, s := range spikes {
+// rest is the proportion of events that are in no spike and not missing.
+func (c *Column) rest() float64 {
+	rest := 1 - c.Missing
+	for _, s := range c.Spikes {
 		rest -= s.Fraction
 	}
 	return rest
@@ -23,44 +23,49 @@ type cell struct {
 	below, above float64 // what there is on either side of it
 }
 
-// cells returns the cells of the spikes, ascending. The rest of the unit interval
-// belongs to the rest of the events, in the order of their values.
+// cells returns the cells of the spikes, ascending, after that of missing values,
+// NaN. The rest of the unit interval belongs to the rest of the events, in the order
+// of their values.
 func (c *Column) cells() []cell {
-	if len(c.Spikes) == 0 {
-		return nil
+	var cells []cell
+	if c.Missing > 0 {
+		cells = append(cells, cell{Spike{math.NaN(), c.Missing}, 0, 1 - c.Missing})
 	}
-	rest := restFraction(c.Spikes)
-	cells := make([]cell, len(c.Spikes))
+	rest := c.rest()
 	for i, s := range c.Spikes {
 		const middle = 0.5 // of an integer's own cell
 		z, _ := c.encodeRest(s.Value, middle)
-		cells[i] = cell{s, rest * normalCDF(z), rest * normalCDF(-z)}
+		at := cell{s, rest*normalCDF(z) + c.Missing, rest * normalCDF(-z)}
 		for j, other := range c.Spikes {
 			switch {
 			case j < i:
-				cells[i].below += other.Fraction
+				at.below += other.Fraction
 			case j > i:
-				cells[i].above += other.Fraction
+				at.above += other.Fraction
 			}
 		}
+		cells = append(cells, at)
 	}
 	return cells
 }
 
-// encodeAmongSpikes is encode for a column with spikes. The probabilities of both
+// isAt reports whether a value is that of the spike.
+func (s Spike) isAt(x float64) bool { return x == s.Value || math.IsNaN(x) && math.IsNaN(s.Value) }
+
+// encodeAmongSpikes is encode for a column with spikes or missing values. The probabilities of both
 // tails are kept, so that neither loses precision.
 func (c *Column) encodeAmongSpikes(cells []cell, x, u float64) (z, logDet float64) {
 	for _, s := range cells {
-		if s.Value == x {
+		if s.isAt(x) {
 			z = quantileOf(s.below+u*s.Fraction, s.above+(1-u)*s.Fraction)
 			return z, math.Log(s.Fraction) - logNormal(z)
 		}
 	}
 	zRest, ld := c.encodeRest(x, u)
-	rest := restFraction(c.Spikes)
+	rest := c.rest()
 	below, above := rest*normalCDF(zRest), rest*normalCDF(-zRest)
 	for _, s := range cells {
-		if s.Value < x {
+		if !(s.Value > x) { // or NaN
 			below += s.Fraction
 		} else {
 			above += s.Fraction
@@ -70,7 +75,7 @@ func (c *Column) encodeAmongSpikes(cells []cell, x, u float64) (z, logDet float6
 	return z, ld + math.Log(rest) + logNormal(zRest) - logNormal(z)
 }
 
-// decodeAmongSpikes is decode for a column with spikes.
+// decodeAmongSpikes is decode for a column with spikes or missing values.
 func (c *Column) decodeAmongSpikes(cells []cell, z float64) float64 {
 	below, above := normalCDF(z), normalCDF(-z)
 	restBelow, restAbove := below, above
@@ -84,7 +89,7 @@ func (c *Column) decodeAmongSpikes(cells []cell, z float64) float64 {
 			return s.Value
 		}
 	}
-	rest := restFraction(c.Spikes)
+	rest := c.rest()
 	return c.decodeRest(quantileOf(restBelow/rest, restAbove/rest))
 }
 
