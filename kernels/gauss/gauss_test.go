@@ -363,6 +363,54 @@ func TestPartsOfEvents(t *testing.T) {
 	}
 }
 
+// TestAddWhere gives each query events of its own choice, and wants the bits that
+// it gets when it is alone.
+func TestAddWhere(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(21, 22))
+	for _, dim := range []int{1, 2, 8, 20} {
+		for _, at := range [][2]float64{{0.5, 0.5}, {0.9, 0.01}, {1, 1e-6}, {0, 1}} {
+			const m, n = 31, 700
+			p := newProblem(rnd, n, dim, m, at)
+			p.weigh(rnd, 1)
+			events := p.events(t)
+			parts := [][2]int{{0, 3}, {3, 4}, {4, 25}, {25, events.Blocks()}}
+			use := make([][]bool, len(parts))
+			for i := range use {
+				use[i] = make([]bool, m)
+				for q := range m {
+					use[i][q] = i == q%4 || rnd.IntN(3) == 0
+				}
+			}
+			sum := func(out Result, x []float32, m, first int) {
+				s := NewSums(m, dim)
+				s.Start(out, x, m, at[0], at[1])
+				for i, part := range parts {
+					s.AddWhere(events, part[0], part[1], use[i][first:first+m])
+					if i%2 == 1 {
+						s.Collect()
+					}
+				}
+				s.Finish()
+			}
+			together, alone := newResult(m, dim), newResult(m, dim)
+			sum(together, p.x, m, 0)
+			for q := range m {
+				sum(alone.rows(q, 1, dim), p.x[q*dim:][:dim], 1, q)
+			}
+			same(t, p.String(), together, alone)
+
+			// All parts are what Add adds.
+			for i := range use {
+				for q := range m {
+					use[i][q] = true
+				}
+			}
+			sum(together, p.x, m, 0)
+			p.compare(t, together)
+		}
+	}
+}
+
 // TestSeveralEvents adds events that were packed apart, their weights included.
 func TestSeveralEvents(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(19, 20))

@@ -3,6 +3,7 @@ package gauss
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Result is where the results for m queries in dim dimensions go. A slice that
@@ -227,6 +228,51 @@ func (s *Sums) Add(events *Events, lo, hi int) {
 	}
 }
 
+// AddWhere is Add for the queries i with use[i] (m) only: the sums of the others
+// stay what they are, bit for bit. It takes the time of all queries of each twelve
+// of which one is in use. Nothing is added up in float64 before the next
+// [Sums.Collect], which must follow within 64 calls of 16 blocks or fewer.
+func (s *Sums) AddWhere(events *Events, lo, hi int, use []bool) {
+	if events.dim != s.dim || len(use) != s.m {
+		panic(fmt.Sprintf("gauss: AddWhere: events have %d dimensions, queries %d; %d of %d may be in use", events.dim, s.dim, len(use), s.m))
+	}
+	if lo < 0 || hi < lo || hi > events.Blocks() {
+		panic(fmt.Sprintf("gauss: AddWhere: blocks %d to %d of %d", lo, hi, events.Blocks()))
+	}
+	if math.IsInf(events.logLargest, -1) {
+		return
+	}
+	s.unit(events.logLargest)
+	size := blockSize(s.dim)
+	for t := 0; t*tileLen < s.m; t++ {
+		inUse := use[t*tileLen : min((t+1)*tileLen, s.m)]
+		if !slices.Contains(inUse, true) {
+			continue
+		}
+		// At an infinite distance from all events, queries are left alone.
+		base := s.base[t*tileLen:][:tileLen]
+		away := [tileLen]float32(base)
+		for i := range base {
+			if i >= len(inUse) || !inUse[i] {
+				base[i] = float32(math.Inf(-1))
+			}
+		}
+		for b := lo; b < hi; b += blocksOnce {
+			blocks := min(blocksOnce, hi-b)
+			s.addTile(t, events.packed[b*size:][:blocks*size], blocks)
+		}
+		for i := range base {
+			if i >= len(inUse) || !inUse[i] {
+				base[i] = away[i]
+			}
+		}
+	}
+}
+
+// Collect adds up in float64 what [Sums.AddWhere] has added. Where it is called
+// between two calls of that changes roundings only.
+func (s *Sums) Collect() { s.addUp() }
+
 // unit makes the weight with logarithm l the one that counts as 1.
 func (s *Sums) unit(l float64) {
 	more := (l - s.logLargest) * math.Log2E
@@ -281,6 +327,10 @@ func (s *Sums) settle(t int, events []float32, blocks int) {
 		s.fresh[t] = false
 		for i := range tileLen {
 			q := t*tileLen + i
+			if math.IsInf(float64(s.base[q]), -1) { // not in use
+				s.fresh[t] = s.fresh[t] || !s.met[q]
+				continue
+			}
 			least := s.lowest[i*lanes]
 			for _, v := range s.lowest[i*lanes+1:][:lanes-1] {
 				least = min(least, v)
