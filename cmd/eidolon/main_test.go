@@ -295,11 +295,11 @@ func TestErrors(t *testing.T) {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	good := sample(300)
 	empty := rootio.NewTable(good.Fields(), 0)
-	nan := sample(300)
-	nan.Columns[2].Values().([]float64)[17] = math.NaN()
+	infinite := sample(300)
+	infinite.Columns[2].Values().([]float64)[17] = math.Inf(1)
 	constant := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", make([]float32, 300))}}
 	write(t, in("empty.root"), "Events", empty)
-	write(t, in("nan.root"), "Events", nan)
+	write(t, in("infinite.root"), "Events", infinite)
 	write(t, in("constant.root"), "Events", constant)
 	data, err := os.ReadFile(in("in.root"))
 	if err != nil {
@@ -339,7 +339,7 @@ func TestErrors(t *testing.T) {
 		{train("-i", "cut.root"), 1, "cut.root"},
 		{train("-i", "flipped.root"), 1, "flipped.root"},
 		{train("-i", "empty.root"), 1, "empty.root"},
-		{train("-i", "nan.root"), 1, `"pt" is not finite in 1 of 300 events, first in entry 17`},
+		{train("-i", "infinite.root"), 1, `"pt" is not finite in 1 of 300 events, first in entry 17`},
 		{train("-i", "constant.root"), 1, "constant"},
 		{train("-i", "in.root", "-t", "Event"), 1, "Events"},
 		{train("-i", "in.root", "--features", "mas,pt"), 1, `mass`},
@@ -355,7 +355,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"generate", "-m", "missing", "-n", "3", "-o", "x.root"}, 1, "missing"},
 		{[]string{"generate", "-m", "m.eidolon", "-n", "3", "-o", "no/x.root"}, 1, "no/x.root"},
 		{[]string{"score", "-m", "m.eidolon", "-i", "constant.root", "-o", "x.root"}, 1, `"mass"`},
-		{[]string{"score", "-m", "m.eidolon", "-i", "nan.root", "-o", "x.root"}, 1, "entry 17"},
+		{[]string{"score", "-m", "m.eidolon", "-i", "infinite.root", "-o", "x.root"}, 1, "entry 17"},
 		{[]string{"compare", "-r", "in.root", "-c", "constant.root"}, 1, "in common"},
 		{[]string{"info", "text.root"}, 1, "text.root"},
 	} {
