@@ -300,7 +300,7 @@ func TestTrain(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := load(t, out)
-			if !reflect.DeepEqual(got.Flow.Tensors(), want.Flow.Tensors()) || got.Card.Events != n {
+			if !reflect.DeepEqual(got.Density.Tensors(), want.Density.Tensors()) || got.Card.Events != n {
 				t.Error("it is another surrogate")
 			}
 		}

@@ -79,11 +79,6 @@ func Load(text []byte, tensors []Tensor) (*Flow, error) {
 	have := 0
 	for _, t := range tensors {
 		have += len(t.Value)
-		for _, v := range t.Value {
-			if v-v != 0 {
-				return nil, fmt.Errorf("flows: tensor %q has a parameter that is %v", t.Name, v)
-			}
-		}
 	}
 	layers := make([]Layer, len(d.Layers))
 	want := 0
@@ -104,17 +99,30 @@ func Load(text []byte, tensors []Tensor) (*Flow, error) {
 	if err != nil {
 		return nil, err
 	}
-	byName := map[string][]float32{}
-	for _, t := range tensors {
-		byName[t.Name] = t.Value
-	}
-	for _, t := range f.Tensors() {
-		if len(byName[t.Name]) != len(t.Value) {
-			return nil, fmt.Errorf("flows: tensor %q has %d parameters, must have %d", t.Name, len(byName[t.Name]), len(t.Value))
-		}
-		copy(t.Value, byName[t.Name])
+	if err := load(f.Tensors(), tensors); err != nil {
+		return nil, err
 	}
 	f.started = true
 	f.Update()
 	return f, nil
+}
+
+// load copies parameters that were read from a file to those of a model.
+func load(to, from []Tensor) error {
+	byName := map[string][]float32{}
+	for _, t := range from {
+		for _, v := range t.Value {
+			if v-v != 0 {
+				return fmt.Errorf("flows: tensor %q has a parameter that is %v", t.Name, v)
+			}
+		}
+		byName[t.Name] = t.Value
+	}
+	for _, t := range to {
+		if len(byName[t.Name]) != len(t.Value) {
+			return fmt.Errorf("flows: tensor %q has %d parameters, must have %d", t.Name, len(byName[t.Name]), len(t.Value))
+		}
+		copy(t.Value, byName[t.Name])
+	}
+	return nil
 }

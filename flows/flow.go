@@ -105,10 +105,12 @@ type Tensor struct {
 }
 
 // Tensors returns the parameters. Whoever changes them calls [Flow.Update].
-func (f *Flow) Tensors() []Tensor {
-	tensors := make([]Tensor, len(f.params.Tensors))
-	for i, t := range f.params.Tensors {
-		tensors[i] = Tensor{t.Name, t.Shape, t.Of(f.params.Value)}
+func (f *Flow) Tensors() []Tensor { return tensorsOf(&f.params) }
+
+func tensorsOf(p *nn.Params) []Tensor {
+	tensors := make([]Tensor, len(p.Tensors))
+	for i, t := range p.Tensors {
+		tensors[i] = Tensor{t.Name, t.Shape, t.Of(p.Value)}
 	}
 	return tensors
 }

@@ -13,14 +13,14 @@ import (
 )
 
 // format is the version of the model file.
-const format = 2
+const format = 3
 
 // metadata is what a model file says beside its tensors.
 type metadata struct {
 	Format   int              `json:"format"`
 	Features features.Spec    `json:"features"`
 	Context  features.Context `json:"context,omitzero"`
-	Flow     json.RawMessage  `json:"flow"`
+	Density  described        `json:"density"`
 	Card     Card             `json:"card"`
 }
 
@@ -32,11 +32,11 @@ var ErrNotModel = errors.New("not a model file")
 
 // describe returns what the file says beside the parameters.
 func (s *Surrogate) describe() (metadata, error) {
-	flow, err := json.Marshal(s.Flow)
+	density, err := describeDensity(s.Density)
 	if err != nil {
-		return metadata{}, fmt.Errorf("surrogate: could not describe the flow: %w", err)
+		return metadata{}, err
 	}
-	return metadata{format, s.Features, s.Context, flow, s.Card}, nil
+	return metadata{format, s.Features, s.Context, density, s.Card}, nil
 }
 
 // check reports whether metadata that were read are ours.
@@ -101,7 +101,7 @@ func (s *Surrogate) Save(file string) error {
 		return fmt.Errorf("surrogate: could not describe the model: %w", err)
 	}
 	var tensors []safetensors.Tensor
-	for _, t := range s.Flow.Tensors() {
+	for _, t := range s.Density.Tensors() {
 		tensors = append(tensors, safetensors.Tensor(t))
 	}
 	return write(file, tensors, metadataKey, string(text))
@@ -131,12 +131,12 @@ func Load(file string) (*Surrogate, error) {
 	for _, t := range tensors {
 		parameters = append(parameters, flows.Tensor(t))
 	}
-	flow, err := flows.Load(m.Flow, parameters)
+	density, err := m.Density.load(parameters, &m.Features)
 	if err != nil {
 		return fail(err)
 	}
-	if flow.Dim() != m.Features.Dim() || flow.Context() != m.Context.Dim() {
-		return fail(fmt.Errorf("the flow has %d features and %d context features, the columns make %d and %d", flow.Dim(), flow.Context(), m.Features.Dim(), m.Context.Dim()))
+	if density.Dim() != m.Features.Dim() || density.Context() != m.Context.Dim() {
+		return fail(fmt.Errorf("the density has %d features and %d context features, the columns make %d and %d", density.Dim(), density.Context(), m.Features.Dim(), m.Context.Dim()))
 	}
-	return &Surrogate{Features: m.Features, Context: m.Context, Flow: flow, Card: m.Card}, nil
+	return &Surrogate{Features: m.Features, Context: m.Context, Density: density, Card: m.Card}, nil
 }

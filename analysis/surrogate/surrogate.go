@@ -1,6 +1,6 @@
 // Package surrogate puts the parts together: what the columns of a sample look
-// like ([features.Spec]), the density of its events in model space
-// ([flows.Flow]), and where both came from ([Card]). A surrogate is trained on a
+// like ([features.Spec]), the density of its events in model space ([Density]), and
+// where both came from ([Card]). A surrogate is trained on a
 // table of events, asked for new events and for log-densities, saved and loaded.
 package surrogate
 
@@ -24,7 +24,7 @@ import (
 type Surrogate struct {
 	Features features.Spec
 	Context  features.Context // what the density is conditional on, if anything
-	Flow     *flows.Flow
+	Density  Density
 	Card     Card
 }
 
@@ -100,8 +100,11 @@ func (o Options) withDefaults() (Options, error) {
 // default.
 func Models() []string { return []string{"realnvp", "spline"} }
 
+// hidden returns the widths of the hidden layers of a network.
+func (o Options) hidden() []int { return slices.Repeat([]int{o.Hidden}, o.Depth) }
+
 func newFlow(dim, context int, o Options) (*flows.Flow, error) {
-	hidden := slices.Repeat([]int{o.Hidden}, o.Depth)
+	hidden := o.hidden()
 	var layers []flows.Layer
 	switch o.Model {
 	case "realnvp":
@@ -120,6 +123,22 @@ type Training struct {
 
 	table *rootio.Table
 	w     []float64
+	z, c  []float32 // the events in model space, and their context
+}
+
+// noise is that of the first pass over the events.
+func (tr *Training) noise() features.Noise { return features.Noise{Seed: tr.Card.Options.Seed} }
+
+// compose returns the density to be trained: that of the recipe, and codes beside it
+// if there are any.
+func (tr *Training) compose() (Density, error) {
+	o := tr.Card.Options
+	recipe := func(dim, context int) (Density, error) { return newFlow(dim, context, o) }
+	m, err := newMixed(&tr.Features, tr.Context.Dim(), tr.z, tr.w, o.hidden(), o.Seed, recipe)
+	if m != nil || err != nil {
+		return m, err
+	}
+	return recipe(tr.Features.Dim(), tr.Context.Dim())
 }
 
 // streamSplit is the stream of a seed that decides which events validate. It does
@@ -130,7 +149,7 @@ const streamSplit = 1 << 48
 func isHeldOut(i int) bool { return philox.Uint64(0, streamSplit, uint64(i))%10 == 0 }
 
 // New looks at the events of t and their weights w (nil: 1 each), chooses the
-// features and composes the flow. Call [Training.Run] to train it.
+// features and composes the density. Call [Training.Run] to train it.
 func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -153,14 +172,21 @@ func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
 			return nil, fmt.Errorf("condition: %w", err)
 		}
 	}
-	flow, err := newFlow(spec.Dim(), context.Dim(), opts)
-	if err != nil {
-		return nil, err
-	}
 	tr := &Training{
-		Surrogate: &Surrogate{Features: *spec, Context: *context, Flow: flow, Card: Card{Events: t.Len(), Options: opts}},
+		Surrogate: &Surrogate{Features: *spec, Context: *context, Card: Card{Events: t.Len(), Options: opts}},
 		table:     t,
 		w:         w,
+		z:         make([]float32, t.Len()*spec.Dim()),
+		c:         make([]float32, t.Len()*context.Dim()),
+	}
+	if err := spec.Encode(tr.z, nil, t, tr.noise()); err != nil {
+		return nil, err
+	}
+	if err := context.Encode(tr.c, t, 0); err != nil {
+		return nil, err
+	}
+	if tr.Density, err = tr.compose(); err != nil {
+		return nil, err
 	}
 	for i := range t.Len() {
 		if isHeldOut(i) {
@@ -210,20 +236,12 @@ func checkWeights(w []float64) error {
 	return nil
 }
 
-// Run trains the flow and returns the surrogate. When ctx is cancelled it returns
+// Run trains the density and returns the surrogate. When ctx is cancelled it returns
 // the best surrogate so far along with the error of ctx.
 func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 	spec, dim, n := &tr.Features, tr.Features.Dim(), tr.table.Len()
-	z := make([]float32, n*dim)
-	noise := features.Noise{Seed: tr.Card.Options.Seed}
-	if err := spec.Encode(z, nil, tr.table, noise); err != nil {
-		return nil, err
-	}
 	width := tr.Context.Dim()
-	c := make([]float32, n*width)
-	if err := tr.Context.Encode(c, tr.table, 0); err != nil {
-		return nil, err
-	}
+	z, c := tr.z, tr.c
 
 	// Validation events first: their noise stays, that of the others is refreshed.
 	order := make([]int, 0, n)
@@ -254,6 +272,7 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 	valid, train := take(order[:tr.Valid]), take(order[tr.Valid:])
 	if spec.IsNoisy() {
 		train.Refresh = func(pass uint64) {
+			noise := tr.noise()
 			noise.Pass = pass + 1
 			// The columns were readable before, so there is no error now.
 			_ = spec.Refresh(z, tr.table, noise)
@@ -262,11 +281,11 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 			}
 		}
 	} else {
-		z = nil
+		z, tr.z = nil, nil
 	}
 
 	var err error
-	tr.Card.History, err = tr.Flow.Train(ctx, train, valid, tr.Card.Options.Train)
+	tr.Card.History, err = tr.Density.Train(ctx, train, valid, tr.Card.Options.Train)
 	if err != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("surrogate: could not train: %w", err)
 	}
@@ -296,7 +315,7 @@ const redraws = 20
 // space) outside the range of the training events is drawn again, 20 times at most,
 // and then moved to that limit. Where the range ends at zero it ends there.
 func (s *Surrogate) Generate(t, given *rootio.Table, seed, first uint64) (Tails, error) {
-	n, dim, width := t.Len(), s.Flow.Dim(), s.Flow.Context()
+	n, dim, width := t.Len(), s.Density.Dim(), s.Density.Context()
 	c := make([]float32, n*width)
 	if width > 0 {
 		if given == nil || given.Len() != n {
@@ -311,7 +330,7 @@ func (s *Surrogate) Generate(t, given *rootio.Table, seed, first uint64) (Tails,
 	var all sync.WaitGroup
 	const piece = 1 << 13
 	z := make([]float32, n*dim)
-	s.Flow.Sample(z, c, seed, 0, first)
+	s.Density.Sample(z, c, seed, 0, first)
 	for from := 0; from < n; from += piece {
 		to := min(from+piece, n)
 		all.Go(func() {
@@ -329,7 +348,7 @@ func (s *Surrogate) Generate(t, given *rootio.Table, seed, first uint64) (Tails,
 						break
 					}
 					redrawn.Add(1)
-					s.Flow.Sample(row, c[i*width:(i+1)*width], seed, attempt, first+uint64(i))
+					s.Density.Sample(row, c[i*width:(i+1)*width], seed, attempt, first+uint64(i))
 				}
 			}
 			s.Features.Decode(t.Slice(from, to), z[from*dim:to*dim])
@@ -354,7 +373,7 @@ func within(row, lo, hi []float32) bool {
 // and integers are dequantised first; the density is that of value + uniform
 // deviate, with the deviates of event first+i.
 func (s *Surrogate) LogDensity(dst []float64, t *rootio.Table, first uint64) error {
-	n, dim := t.Len(), s.Flow.Dim()
+	n, dim := t.Len(), s.Density.Dim()
 	if len(dst) != n {
 		panic(fmt.Sprintf("surrogate: LogDensity of %d events into %d values", n, len(dst)))
 	}
@@ -363,11 +382,11 @@ func (s *Surrogate) LogDensity(dst []float64, t *rootio.Table, first uint64) err
 	if err := s.Features.Encode(z, logDet, t, features.Noise{Seed: s.Card.Options.Seed, First: first}); err != nil {
 		return err
 	}
-	c := make([]float32, n*s.Flow.Context())
+	c := make([]float32, n*s.Density.Context())
 	if err := s.Context.Encode(c, t, first); err != nil {
 		return err
 	}
-	s.Flow.LogDensity(dst, z, c)
+	s.Density.LogDensity(dst, z, c)
 	for i, ld := range logDet {
 		// A value that is so far out that it overflows cannot happen either.
 		if dst[i] += ld; math.IsNaN(dst[i]) || math.IsInf(dst[i], 1) {

@@ -18,8 +18,8 @@ import (
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// mixed returns a table with columns of all kinds.
-func mixed(n int) *rootio.Table {
+// everyKind returns a table with columns of all kinds.
+func everyKind(n int) *rootio.Table {
 	t := zmumu.Default().Table(1, 0, n)
 	code, flag, run, count := make([]int32, n), make([]bool, n), make([]uint64, n), make([]uint16, n)
 	for i := range n {
@@ -76,7 +76,7 @@ func equalTables(a, b *rootio.Table) bool {
 // TestGenerateIsReproducible checks the contract that event i depends on (seed, i)
 // alone, also through training, a file, the number of processors, and the cuts.
 func TestGenerateIsReproducible(t *testing.T) {
-	table := mixed(3000)
+	table := everyKind(3000)
 	s := train(t, table, nil, small)
 	const n = 20000
 	want := rootio.NewTable(s.Features.Fields(), n)
@@ -117,7 +117,7 @@ func TestGenerateIsReproducible(t *testing.T) {
 }
 
 func TestGenerateKeepsTypesAndRanges(t *testing.T) {
-	table := mixed(5000)
+	table := everyKind(5000)
 	s := train(t, table, nil, small)
 	out := rootio.NewTable(s.Features.Fields(), 30000)
 	generate(t, s, out, 1, 0)
@@ -154,10 +154,10 @@ func TestGenerateKeepsTypesAndRanges(t *testing.T) {
 // data, and checks that none of them gets out.
 func TestTails(t *testing.T) {
 	s := train(t, zmumu.Default().Table(1, 0, 2000), nil, small)
-	for _, tensor := range s.Flow.Tensors() {
+	for _, tensor := range s.Density.Tensors() {
 		philox.Normal(tensor.Value, 3, 0, 0)
 	}
-	s.Flow.Update()
+	s.Density.(*flows.Flow).Update()
 	out := rootio.NewTable(s.Features.Fields(), 2000)
 	tails := generate(t, s, out, 1, 0)
 	if tails.Redrawn == 0 || tails.Clipped == 0 {
@@ -298,7 +298,7 @@ func TestOptions(t *testing.T) {
 func TestLoadErrors(t *testing.T) {
 	dir := t.TempDir()
 	good := filepath.Join(dir, "good")
-	s := train(t, mixed(500), nil, small)
+	s := train(t, everyKind(500), nil, small)
 	if err := s.Save(good); err != nil {
 		t.Fatal(err)
 	}
@@ -323,7 +323,7 @@ func TestLoadErrors(t *testing.T) {
 		t.Error("no error for a byte too many")
 	}
 	for _, c := range [][2]string{
-		{`"F32"`, `"F64"`}, {`\"dim\":6`, `\"dim\":8`}, {`\"format\":2`, `\"format\":9`},
+		{`"F32"`, `"F64"`}, {`\"dim\":6`, `\"dim\":8`}, {`\"format\":3`, `\"format\":9`},
 		{`\"keep\":[`, `\"keep\":[9`}, {`"eidolon"`, `"another"`}, {`\"as\":\"codes\"`, `\"as\":\"magic\"`},
 	} {
 		bad := bytes.ReplaceAll(data, []byte(c[0]), []byte(c[1]))
@@ -350,7 +350,7 @@ func TestLoadErrors(t *testing.T) {
 // TestResume interrupts a training, goes on from its checkpoint, and finds the
 // same model as without the interrupt.
 func TestResume(t *testing.T) {
-	table := mixed(3000)
+	table := everyKind(3000)
 	opts := small
 	opts.Train.Epochs = 8
 	want := train(t, table, nil, opts)
@@ -358,7 +358,7 @@ func TestResume(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "m.checkpoint")
 	ctx, cancel := context.WithCancel(context.Background())
 	opts.Train.Progress = func(s flows.Status) {
-		if s.Step == 33 {
+		if s.Step == 10 {
 			cancel()
 		}
 	}
@@ -377,7 +377,7 @@ func TestResume(t *testing.T) {
 	if !slices.Equal(paused.Columns, want.Features.Names()) {
 		t.Errorf("columns %v", paused.Columns)
 	}
-	if _, err := paused.Resume(mixed(2999), nil); err == nil {
+	if _, err := paused.Resume(everyKind(2999), nil); err == nil {
 		t.Error("no error for other events")
 	}
 	tr, err = paused.Resume(table, nil)
@@ -388,8 +388,8 @@ func TestResume(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, tensor := range want.Flow.Tensors() {
-		if !slices.Equal(got.Flow.Tensors()[i].Value, tensor.Value) {
+	for i, tensor := range want.Density.Tensors() {
+		if !slices.Equal(got.Density.Tensors()[i].Value, tensor.Value) {
 			t.Fatalf("tensor %s differs", tensor.Name)
 		}
 	}

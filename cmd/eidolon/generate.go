@@ -89,11 +89,11 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 	start := time.Now()
 	var tails surrogate.Tails
 	switch {
-	case len(f.inputs) > 0 && model.Flow.Context() == 0:
+	case len(f.inputs) > 0 && model.Density.Context() == 0:
 		return usagef("%s is not conditional: give -n, not -i", f.model)
 	case len(f.inputs) > 0:
 		tails, err = f.generateFor(cmd, model)
-	case model.Flow.Context() > 0:
+	case model.Density.Context() > 0:
 		return usagef("%s is conditional on %s: give -i, not -n", f.model, strings.Join(model.Context.Names(), ", "))
 	default:
 		tails, err = f.generate(cmd, model)

@@ -66,8 +66,8 @@ func modelSummary(file string, m *surrogate.Surrogate) any {
 		Card      surrogate.Card   `json:"card"`
 		Features  features.Spec    `json:"features"`
 		Condition features.Context `json:"condition,omitzero"`
-		Flow      any              `json:"flow"`
-	}{file, m.Card, m.Features, m.Context, m.Flow}
+		Density   any              `json:"density"`
+	}{file, m.Card, m.Features, m.Context, m.Density}
 }
 
 func printTrees(out io.Writer, file string, trees []rootio.TreeInfo) error {
@@ -96,7 +96,7 @@ func printTrees(out io.Writer, file string, trees []rootio.TreeInfo) error {
 
 func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
 	c, h := m.Card, m.Card.History
-	fmt.Fprintf(out, "model %s: %s, %v\n", file, c.Options.Model, m.Flow)
+	fmt.Fprintf(out, "model %s: %s, %v\n", file, c.Options.Model, m.Density)
 	fmt.Fprintf(out, "trained on %d events of tree %q in %s\n", c.Events, c.Tree, strings.Join(c.Inputs, ", "))
 	fmt.Fprintf(out, "by %q (version %s)\n", c.Command, c.Version)
 	fmt.Fprintf(out, "best validation loss %.4f at step %d, batch %d (%s)\n", h.Best, h.BestStep, h.Batch, h.Stopped)

@@ -192,7 +192,7 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 		fmt.Fprintf(log, "note: for the mass of a system to be learnt, declare it: --vector %s --system %s\n",
 			strings.Join(s.Vectors, " --vector "), s.Systems[0])
 	}
-	fmt.Fprintf(log, "model: %s, %v\n", card.Options.Model, training.Flow)
+	fmt.Fprintf(log, "model: %s, %v\n", card.Options.Model, training.Density)
 	fmt.Fprintf(log, "%d events to train on, %d to validate\n", training.Train, training.Valid)
 	if training.Valid < 100 {
 		fmt.Fprintln(log, "note: with so few events to validate, the validation loss says little")

@@ -1,0 +1,119 @@
+package features
+
+import (
+	"math"
+	"sort"
+)
+
+// Discrete is a feature that is, or may be, one of a few values: that of a column
+// of codes, or of one with spikes or missing values. It parts the feature in a code
+// and in what is left, and joins them again, so that a model can give every code its
+// own density instead of one smooth curve over all of their cells.
+type Discrete struct {
+	// Feature is its place among the features.
+	Feature int
+	// Codes is the number of codes: first that of missing values, then those of the
+	// spikes, then those of a column of codes, or one for all other events.
+	Codes int
+	// Pure says that nothing is left beside the code.
+	Pure bool
+
+	column *Column
+	cells  []cell    // of missing values and the spikes
+	at     []float64 // where these are among the features of the other events
+	centre []float32 // of the cells of pure codes
+}
+
+// Discrete lists the features that are, or may be, one of a few values.
+func (s *Spec) Discrete() []Discrete {
+	var list []Discrete
+	feature := -1
+	for i := range s.Columns {
+		c := &s.Columns[i]
+		if c.As == Constant {
+			continue
+		}
+		feature++
+		d := Discrete{Feature: feature, Pure: c.As == Codes, column: c, cells: c.cells()}
+		if !d.Pure && len(d.cells) == 0 {
+			continue
+		}
+		for _, s := range d.cells {
+			d.centre = append(d.centre, float32(quantileOf(s.below+s.Fraction/2, s.above+s.Fraction/2)))
+			at := math.Inf(-1)
+			if !math.IsNaN(s.Value) {
+				at, _ = c.encodeRest(s.Value, 0.5)
+			}
+			d.at = append(d.at, at)
+		}
+		for _, v := range c.Codes {
+			z, _ := c.encode(v, 0.5)
+			d.centre = append(d.centre, float32(z))
+		}
+		d.Codes = len(d.centre)
+		if !d.Pure {
+			d.Codes++
+		}
+		list = append(list, d)
+	}
+	return list
+}
+
+// Split parts the feature z in its code and what is left, y. Where the code says all,
+// y is 0 in a pure feature, and standard normal in others, as z is uniform in the cell
+// of the code but for the shape of the normal. So the density of z is
+//
+//	p(z) = P(code) p(y | code) exp(logDet), for pure features without p(y | code).
+func (d *Discrete) Split(z float32) (code int, y float32, logDet float64) {
+	below, above := normalCDF(float64(z)), normalCDF(-float64(z))
+	restBelow, restAbove := below, above
+	logDet = logNormal(float64(z))
+	for i, s := range d.cells {
+		switch {
+		case below < s.below:
+			restAbove -= s.Fraction
+		case above < s.above:
+			restBelow -= s.Fraction
+		default:
+			logDet -= math.Log(s.Fraction)
+			if d.Pure {
+				return i, 0, logDet
+			}
+			const edge = 1.0 / 1024 // rounding must not carry it beyond the cell
+			u := min(max((below-s.below)/s.Fraction, edge), 1-edge)
+			left := normalQuantile(u)
+			return i, float32(left), logDet - logNormal(left)
+		}
+	}
+	c := d.column
+	rest := c.rest()
+	logDet -= math.Log(rest)
+	if d.Pure {
+		u := restBelow / rest
+		k := sort.Search(len(c.Codes)-1, func(k int) bool { return u < c.Cumulative[k] })
+		share := c.Cumulative[k]
+		if k > 0 {
+			share -= c.Cumulative[k-1]
+		}
+		return len(d.cells) + k, 0, logDet - math.Log(share)
+	}
+	left := quantileOf(restBelow/rest, restAbove/rest)
+	return len(d.cells), float32(left), logDet - logNormal(left)
+}
+
+// Join is the inverse of Split: it returns a feature that has the code, and y left.
+func (d *Discrete) Join(code int, y float32) float32 {
+	if code < len(d.centre) {
+		return d.centre[code]
+	}
+	rest := d.column.rest()
+	below, above := rest*normalCDF(float64(y)), rest*normalCDF(-float64(y))
+	for i, s := range d.cells {
+		if d.at[i] < float64(y) {
+			below += s.Fraction
+		} else {
+			above += s.Fraction
+		}
+	}
+	return float32(quantileOf(below, above))
+}

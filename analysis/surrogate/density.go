@@ -1,0 +1,81 @@
+package surrogate
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/flows"
+)
+
+// Density is a model of the events in model space: p(x|c) of rows x of Dim
+// features, given rows c of Context features. All matrices are row-major; rows are
+// independent of each other.
+type Density interface {
+	Dim() int
+	Context() int
+	// Sample draws the events first, first+1, … of a seed into x. Event i depends on
+	// (seed, attempt, i) and its context alone; another attempt is another event.
+	Sample(x, c []float32, seed, attempt, first uint64)
+	// LogDensity stores log p(x|c) of each row of x in dst.
+	LogDensity(dst []float64, x, c []float32)
+	// Train fits the density to the rows of train.
+	Train(ctx context.Context, train, valid flows.Data, opts flows.TrainOptions) (flows.History, error)
+	// Tensors returns the parameters, and MarshalJSON what they are the parameters of.
+	Tensors() []flows.Tensor
+	json.Marshaler
+	fmt.Stringer
+}
+
+// described is a density as a model file describes it: by the name of what it is,
+// and by its own description.
+type described map[string]json.RawMessage
+
+func describeDensity(d Density) (described, error) {
+	name := "flow"
+	if _, ok := d.(*mixed); ok {
+		name = "mixed"
+	}
+	text, err := json.Marshal(d)
+	if err != nil {
+		return nil, fmt.Errorf("surrogate: could not describe the density: %w", err)
+	}
+	return described{name: text}, nil
+}
+
+func (d described) load(tensors []flows.Tensor, spec *features.Spec) (Density, error) {
+	for name, text := range d {
+		switch name {
+		case "flow":
+			return flows.Load(text, tensors)
+		case "mixed":
+			return loadMixed(text, tensors, spec)
+		default:
+			return nil, fmt.Errorf("this program knows no density that is called %q", name)
+		}
+	}
+	return nil, fmt.Errorf("the file describes no density")
+}
+
+// under returns the tensors whose names begin with a prefix and a dot, without it.
+func under(prefix string, tensors []flows.Tensor) (found []flows.Tensor) {
+	for _, t := range tensors {
+		if name, ok := strings.CutPrefix(t.Name, prefix+"."); ok {
+			t.Name = name
+			found = append(found, t)
+		}
+	}
+	return found
+}
+
+// prefixed is the inverse of under.
+func prefixed(prefix string, tensors []flows.Tensor) []flows.Tensor {
+	tensors = slices.Clone(tensors)
+	for i := range tensors {
+		tensors[i].Name = prefix + "." + tensors[i].Name
+	}
+	return tensors
+}

@@ -1,0 +1,188 @@
+package surrogate
+
+import (
+	"context"
+	"math"
+	"path/filepath"
+	"testing"
+
+	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// codesAndMore returns n events with two codes that depend on each other, given x a
+// third, and a value with a spike at −1: P(a) = 1/2, 1/4, 1/4, b = a for a < 2 and
+// else 0 or 1, y normal about a with a spike of 30 % where b = 0.
+func codesAndMore(seed uint64, n int) *rootio.Table {
+	u, g := make([]float64, 4*n), make([]float32, 2*n)
+	philox.Uniform64(u, seed, 0, 0)
+	philox.Normal(g, seed, 1, 0)
+	a, b, c := make([]int32, n), make([]int32, n), make([]bool, n)
+	x, y := make([]float32, n), make([]float32, n)
+	for i := range n {
+		r := u[4*i : 4*i+4]
+		switch {
+		case r[0] < 0.5:
+			a[i], b[i] = 0, 0
+		case r[0] < 0.75:
+			a[i], b[i] = 1, 1
+		default:
+			a[i] = 7
+			if r[1] < 0.5 {
+				b[i] = 1
+			}
+		}
+		x[i] = g[2*i]
+		c[i] = r[2] < 1/(1+math.Exp(-2*float64(x[i])))
+		y[i] = g[2*i+1] + float32(a[i])/7
+		if b[i] == 0 && r[3] < 0.3 {
+			y[i] = -1
+		}
+	}
+	return &rootio.Table{Columns: []rootio.Column{
+		rootio.ColumnOf("a", a), rootio.ColumnOf("b", b), rootio.ColumnOf("c", c), rootio.ColumnOf("x", x), rootio.ColumnOf("y", y),
+	}}
+}
+
+// TestMixedAgainstClosedForm trains on events with codes and a spike, conditional on
+// x and not, and compares the log-density with the exact one, and the codes of
+// generated events with their probabilities.
+func TestMixedAgainstClosedForm(t *testing.T) {
+	const n = 40000
+	opts := Options{Model: "spline", Layers: 2, Hidden: 32, Seed: 1, Train: flows.TrainOptions{Epochs: 10}}
+	for _, condition := range [][]string{nil, {"x"}} {
+		opts.Condition = condition
+		s := train(t, codesAndMore(1, n), nil, opts)
+		if _, ok := s.Density.(*mixed); !ok {
+			t.Fatalf("the density is %v", s.Density)
+		}
+		file := filepath.Join(t.TempDir(), "m.eidolon")
+		if err := s.Save(file); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		test := codesAndMore(2, n)
+		p := make([]float64, n)
+		if err := s.LogDensity(p, test, 0); err != nil {
+			t.Fatal(err)
+		}
+		v := make([][]float64, 5)
+		for j := range v {
+			v[j] = make([]float64, n)
+			test.Columns[j].Floats(v[j], 0)
+		}
+		normal := func(x float64) float64 { return -0.5*x*x - 0.5*math.Log(2*math.Pi) }
+		kl := 0.0
+		for i := range n {
+			a, b, c, x, y := v[0][i], v[1][i], v[2][i], v[3][i], v[4][i]
+			truth := math.Log(map[float64]float64{0: 0.5, 1: 0.25, 7: 0.125}[a])
+			up := 1 / (1 + math.Exp(-2*x))
+			truth += math.Log(c*up + (1-c)*(1-up))
+			if condition == nil {
+				truth += normal(x)
+			}
+			switch {
+			case y == -1:
+				continue // its density is that of the cell that features give it
+			case b == 0:
+				truth += math.Log(0.7)
+			}
+			truth += normal(y - a/7)
+			kl += (truth - p[i]) / n
+		}
+		if math.Abs(kl) > 0.02 {
+			t.Errorf("condition %v: the mean log-density is off by %g", condition, kl)
+		}
+
+		out := rootio.NewTable(s.Features.Fields(), n)
+		if _, err := s.Generate(out, test, 5, 0); err != nil {
+			t.Fatal(err)
+		}
+		column := func(name string) []float64 {
+			c, ok := out.Column(name)
+			if !ok {
+				c, _ = test.Column(name)
+			}
+			x := make([]float64, n)
+			c.Floats(x, 0)
+			return x
+		}
+		a, b, c, x, y := column("a"), column("b"), column("c"), column("x"), column("y")
+		share := func(what string, want, tolerance float64, is func(i int) (of, has bool)) {
+			t.Helper()
+			var k, all float64
+			for i := range n {
+				if of, has := is(i); of {
+					all++
+					if has {
+						k++
+					}
+				}
+			}
+			if got := k / all; math.Abs(got-want) > tolerance+5*math.Sqrt(want*(1-want)/all) {
+				t.Errorf("condition %v: %s: %g, want %g", condition, what, got, want)
+			}
+		}
+		share("a = 0", 0.5, 0.003, func(i int) (bool, bool) { return true, a[i] == 0 })
+		share("b = a where a = 1", 1, 1e-3, func(i int) (bool, bool) { return a[i] == 1, b[i] == 1 })
+		share("b where a = 7", 0.5, 0.005, func(i int) (bool, bool) { return a[i] == 7, b[i] == 1 })
+		share("the spike where b = 0", 0.3, 0.005, func(i int) (bool, bool) { return b[i] == 0, y[i] == -1 })
+		share("the spike where b = 1", 0, 1e-3, func(i int) (bool, bool) { return b[i] == 1, y[i] == -1 })
+		share("c where x > 1", 0.9355, 0.01, func(i int) (bool, bool) { return x[i] > 1, c[i] == 1 })
+	}
+}
+
+// TestNothingButCodes checks that a sample of codes alone is learnt as a table.
+func TestNothingButCodes(t *testing.T) {
+	table := codesAndMore(1, 5000)
+	table.Columns = table.Columns[:3]
+	s := train(t, table, nil, small)
+	out := rootio.NewTable(s.Features.Fields(), 20000)
+	generate(t, s, out, 1, 0)
+	p := make([]float64, out.Len())
+	if err := s.LogDensity(p, out, 0); err != nil {
+		t.Fatal(err)
+	}
+	sum := map[float64]bool{}
+	total := 0.0
+	for _, l := range p {
+		if key := math.Round(l * 1e6); !sum[key] {
+			sum[key] = true
+		}
+		total += math.Exp(-l)
+	}
+	// Σ over drawn events of 1/p estimates the number of possible combinations times n.
+	if got := total / float64(out.Len()); math.Abs(got-8) > 1 {
+		t.Errorf("%g combinations, want 8", got)
+	}
+}
+
+// TestSplitAndJoin checks that parting features and joining them is lossless.
+func TestSplitAndJoin(t *testing.T) {
+	table := codesAndMore(3, 5000)
+	tr, err := New(table, nil, small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := tr.Density.(*mixed)
+	for _, p := range m.parts {
+		for i := range table.Len() {
+			z := tr.z[i*m.dim+p.Feature]
+			code, y, _ := p.Split(z)
+			if back, _, _ := p.Split(p.Join(code, y)); back != code {
+				t.Fatalf("feature %d: %g has code %d and comes back with %d", p.Feature, z, code, back)
+			}
+			if again := p.Join(code, y); code == p.Codes-1 && !p.Pure && math.Abs(float64(again-z)) > 1e-4 {
+				t.Fatalf("feature %d: %g comes back as %g", p.Feature, z, again)
+			}
+		}
+	}
+	if _, err := tr.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,83 @@
+// Quality measures how well surrogates learn densities that are known in closed
+// form: it trains both recipes of flows on each and prints KL(truth ‖ model) in nats,
+// on fresh events.
+//
+//	go run ./bench/quality [-events N] [-only NAME] [-models spline,realnvp]
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("quality: ")
+	var (
+		events = flag.Int("events", 500_000, "how many events to train on")
+		fresh  = flag.Int("fresh", 100_000, "how many events to measure on")
+		only   = flag.String("only", "", "only densities whose name has this in it")
+		models = flag.String("models", "spline,realnvp", "the models")
+		limit  = flag.Duration("time", 3*time.Minute, "how long to train at most")
+		o      surrogate.Options
+	)
+	flag.IntVar(&o.Hidden, "hidden", 0, "width of the hidden layers")
+	flag.IntVar(&o.Depth, "depth", 0, "number of hidden layers")
+	flag.IntVar(&o.Layers, "layers", 0, "number of coupling layers")
+	flag.IntVar(&o.Train.Epochs, "epochs", 0, "passes over the events")
+	flag.IntVar(&o.Train.Batch, "batch", 0, "events of a step")
+	flag.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate")
+	flag.Float64Var(&o.Train.Average, "average", 0, "decay of the moving average")
+	flag.Parse()
+	fmt.Printf("%-42s %-8s %18s %8s %10s\n", "density", "model", "KL [nats]", "bar", "training")
+	for _, d := range densities() {
+		if !strings.Contains(d.name, *only) {
+			continue
+		}
+		for _, model := range strings.Split(*models, ",") {
+			o.Model, o.Seed, o.Train.MaxTime = model, 1, *limit
+			kl, sigma, seconds, err := measure(d, o, *events, *fresh)
+			if err != nil {
+				log.Fatalf("%s, %s: %v", d.name, model, err)
+			}
+			fmt.Printf("%-42s %-8s %9.4f ± %.4f %8.2f %8.0f s\n", d.name, model, kl, sigma, d.bar, seconds)
+		}
+	}
+}
+
+// measure trains on n events of d and returns the divergence of the model, its
+// statistical error, and how long the training took.
+func measure(d density, o surrogate.Options, n, fresh int) (kl, sigma, seconds float64, err error) {
+	begin := time.Now()
+	training, err := surrogate.New(d.events(1, n), nil, o)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	m, err := training.Run(context.Background())
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	seconds = time.Since(begin).Seconds()
+	t := d.events(2, fresh)
+	truth, model := make([]float64, fresh), make([]float64, fresh)
+	d.log(truth, t)
+	if err := m.LogDensity(model, t, 0); err != nil {
+		return 0, 0, 0, err
+	}
+	var sum, squares float64
+	for i := range truth {
+		x := truth[i] - model[i]
+		sum += x
+		squares += x * x
+	}
+	kl = sum / float64(fresh)
+	sigma = math.Sqrt((squares/float64(fresh) - kl*kl) / float64(fresh))
+	return kl, sigma, seconds, nil
+}
