@@ -10,8 +10,9 @@
 //
 // The classifier is a network and gradient-boosted trees: the one is good at what is
 // smooth, the other at steps, spikes and rounded values. A logistic regression on
-// events that neither was trained on combines and calibrates them, so that its
-// output, s(x), is the logarithm of a density ratio:
+// events that neither was trained on combines them, and another one calibrates the
+// scores of all folds together, so that its output, s(x), is the logarithm of a
+// density ratio:
 //
 //	p₁(x)/p₀(x) = exp s(x) = C/(1−C),  C = 1/(1+e⁻ˢ)
 //
@@ -231,6 +232,11 @@ func (f *folds) progress(fold int, part float64) {
 
 func (f *folds) run(ctx context.Context) (*Result, error) {
 	r := f.result
+	if f.in.dim > 0 {
+		if err := f.in.addRelations(ctx, f.opts.Seed); err != nil {
+			return nil, err
+		}
+	}
 	imp := newImportance(f.in)
 	var sumWeights, sumVariance float64
 	for k := range f.opts.Folds {
@@ -267,14 +273,34 @@ func (f *folds) run(ctx context.Context) (*Result, error) {
 		r.PValue = distuv.UnitNormal.Survival((r.AUC - 0.5) / (r.AUCError * math.Sqrt2))
 	}
 	r.Columns = imp.columns()
+	f.calibrate()
 	return r, nil
+}
+
+// calibrate stretches the scores of all folds so that they are logarithms of a ratio
+// as well as can be: two numbers, found from all events together.
+func (f *folds) calibrate() {
+	var score, y, w []float64
+	for s := range f.samples {
+		for _, i := range f.rows[s] {
+			score = append(score, f.result.LogRatio[s][i])
+			y, w = append(y, float64(s)), append(w, f.samples[s].weight(i)*f.scale[s])
+		}
+	}
+	c := regress(regression{0, 1}, y, w, score)
+	c[1] = max(0, c[1]) // the scores say nothing, as in every other case of equal samples
+	for _, scores := range f.result.LogRatio {
+		for i, s := range scores {
+			scores[i] = c.at(s)
+		}
+	}
 }
 
 // classifier is trained on all folds but one.
 type classifier struct {
 	net   *network
 	trees *trees
-	blend blend
+	blend regression // of their outputs
 }
 
 // train trains a classifier on all folds but k.
@@ -297,7 +323,7 @@ func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
 	}
 	c := &classifier{net: newNetwork(f.in.dim, f.opts.Seed+uint64(k))}
 	if f.in.dim == 0 { // nothing varies
-		c.trees = &trees{}
+		c.trees, c.blend = &trees{}, regression{0, 0, 0}
 		return c, nil
 	}
 	if err := c.net.fit(ctx, train, valid, f.opts.Seed+uint64(k)); err != nil {
@@ -311,8 +337,16 @@ func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
 	a, b := make([]float64, valid.Len()), make([]float64, valid.Len())
 	c.net.logits(a, valid.X)
 	c.trees.logits(b, valid.X)
-	c.blend = fitBlend(a, b, valid)
+	c.blend = regress(regression{0, 0.5, 0.5}, widen(valid.C), widen(valid.W), a, b)
 	return c, nil
+}
+
+func widen(x []float32) []float64 {
+	y := make([]float64, len(x))
+	for i, v := range x {
+		y[i] = float64(v)
+	}
+	return y
 }
 
 // logRatios stores s(x) for the rows of x in dst.

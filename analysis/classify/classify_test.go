@@ -282,3 +282,21 @@ func TestAUCByHand(t *testing.T) {
 		t.Errorf("variance of the AUC is %.2f of what is said", ratio)
 	}
 }
+
+// TestRelation: what is computed from other columns must be seen to be a little
+// off, though no distribution of one or two columns changes.
+func TestRelation(t *testing.T) {
+	const n = 4000
+	sample := func(seed uint64, smear float64) Sample {
+		x, y, e := normals(seed, n, 0), normals(seed+1, n, 0), normals(seed+2, n, 0)
+		r := make([]float64, n)
+		for i := range r {
+			r[i] = math.Hypot(x[i], y[i]) + smear*e[i]
+		}
+		return Sample{Table: table(rootio.ColumnOf("x", x), rootio.ColumnOf("y", y), rootio.ColumnOf("r", r))}
+	}
+	r := crossFit(t, sample(1, 0), sample(10, 0.1), Options{Folds: 2})
+	if r.AUC < 0.7 {
+		t.Errorf("AUC %.3f ± %.3f", r.AUC, r.AUCError)
+	}
+}

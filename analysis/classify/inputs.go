@@ -19,6 +19,7 @@ const (
 	Value    Aspect = "value"    // where it is, or which code
 	Missing  Aspect = "missing"  // that it is not finite, or beyond ±1e75
 	Spike    Aspect = "spike"    // that it is exactly a value that many events share
+	Relation Aspect = "relation" // how far it is from what the other columns say that it should be
 	Rounding Aspect = "rounding" // that it is rounded, or that other events have the very same value
 )
 

@@ -108,7 +108,7 @@ writes new events to a ROOT file: no Python, no ROOT, one static binary.`,
 		return usagef("%w; “%s --help” lists the flags", err, cmd.CommandPath())
 	})
 	root.PersistentFlags().Bool("json", false, "print one JSON object on standard output, and nothing else there")
-	root.AddCommand(newTrain(), newGenerate(), newScore(), newCompare(), newInfo(), newJob(), newDemo(), newBench())
+	root.AddCommand(newTrain(), newGenerate(), newScore(), newCompare(), newReweight(), newInfo(), newJob(), newDemo(), newBench())
 	return root
 }
 

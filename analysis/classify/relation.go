@@ -1,0 +1,193 @@
+package classify
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/kernels/dense"
+)
+
+// regressor is a perceptron that predicts one input from those of the other columns,
+// by least squares. The context of a row is what is to be predicted.
+type regressor struct {
+	params nn.Params
+	mlp    *nn.MLP
+}
+
+func newRegressor(dim, width int, seed uint64) *regressor {
+	r := &regressor{}
+	r.mlp = nn.NewMLP(&r.params, "relation", dim, []int{width, width}, 1, dense.SiLU)
+	r.mlp.Init(seed, 1)
+	r.mlp.Pack()
+	return r
+}
+
+// Params implements nn.Objective.
+func (r *regressor) Params() *nn.Params { return &r.params }
+
+// Pack implements nn.Objective.
+func (r *regressor) Pack(part, _ int) {
+	if part == 0 {
+		r.mlp.Pack()
+	}
+}
+
+// NewWorker implements nn.Objective.
+func (r *regressor) NewWorker() nn.Worker {
+	return &regressorWorker{r, r.mlp.NewState(nn.Tile), make([]float32, nn.Tile)}
+}
+
+type regressorWorker struct {
+	r     *regressor
+	state *nn.MLPState
+	dy    []float32
+}
+
+// Loss implements nn.Worker.
+func (w *regressorWorker) Loss(grad []float32, rows nn.Rows) float64 {
+	out := w.r.mlp.Forward(w.state, rows.X, rows.N)
+	loss := 0.0
+	for i, y := range out {
+		d := y - rows.C[i]
+		loss += float64(rows.W[i] * d * d)
+		w.dy[i] = 2 * rows.W[i] * d
+	}
+	if grad != nil {
+		w.r.mlp.Backward(w.state, grad, nil, rows.X, w.dy[:rows.N], rows.N)
+	}
+	return loss
+}
+
+// relation predicts an input from those of other columns.
+type relation struct {
+	*regressor
+	target int
+	others []int
+	error  float64 // root of the mean square on events that it was not trained on; 1 knows nothing
+}
+
+const (
+	maxRelations   = 4
+	relationEvents = 60_000
+	promising      = 0.5 // error after a first try below which it is worth more
+	sharp          = 0.2 // error of a relation
+)
+
+// addRelations looks for columns that others nearly determine, such as a mass beside
+// the momenta that it is computed from, and adds inputs that say how far off
+// each event is. A classifier that has to find such a relation by itself hardly
+// ever does. The relation is learnt from both samples together.
+func (in *inputs) addRelations(ctx context.Context, seed uint64) error {
+	var found []*relation
+	for k, of := range in.of {
+		if of.aspect != Value || in.width(of.column) != 1 {
+			continue
+		}
+		r, err := in.relate(ctx, k, 32, 2, seed)
+		if err != nil {
+			return err
+		}
+		if r != nil && r.error < promising {
+			found = append(found, r)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b *relation) int { return cmp.Compare(a.error, b.error) })
+	for _, first := range found[:min(len(found), maxRelations)] {
+		r, err := in.relate(ctx, first.target, 64, 25, seed)
+		if err != nil {
+			return err
+		}
+		if r.error < sharp {
+			in.append(r)
+		}
+	}
+	return nil
+}
+
+// width is the number of inputs that tell the value of a column.
+func (in *inputs) width(column int) int {
+	n := 0
+	for _, of := range in.of {
+		if of.column == column && of.aspect == Value {
+			n++
+		}
+	}
+	return n
+}
+
+// relate trains a relation for the input target; nil if there is nothing to predict
+// it from.
+func (in *inputs) relate(ctx context.Context, target, width, epochs int, seed uint64) (*relation, error) {
+	r := &relation{target: target}
+	for k, of := range in.of {
+		if of.column != in.of[target].column && of.aspect != Relation {
+			r.others = append(r.others, k)
+		}
+	}
+	if len(r.others) == 0 {
+		return nil, nil
+	}
+	r.regressor = newRegressor(len(r.others), width, seed)
+	train := nn.Data{Dim: len(r.others), Context: 1}
+	valid := train
+	n := len(in.x) / in.dim
+	step := (n + relationEvents - 1) / relationEvents
+	for i := 0; i < n; i += step {
+		to := &train
+		if isValid(i) {
+			to = &valid
+		}
+		for _, k := range r.others {
+			to.X = append(to.X, in.row(i)[k])
+		}
+		to.C = append(to.C, in.row(i)[target])
+	}
+	h, err := nn.Fit(ctx, r, train, valid, nn.Options{Epochs: epochs, Batch: 256, Rate: 5e-3, Patience: 100, Seed: seed})
+	if err != nil {
+		return nil, err
+	}
+	var power float64
+	for _, y := range valid.C {
+		power += float64(y*y) / float64(len(valid.C))
+	}
+	r.error = math.Sqrt(h.Best / max(power, 1e-9))
+	return r, nil
+}
+
+// append adds an input: what is left of the relation's target, in units of the
+// usual size, on a scale that is linear for small values and logarithmic for large.
+func (in *inputs) append(r *relation) {
+	n := len(in.x) / in.dim
+	left := make([]float32, n)
+	nn.Parallel(n, 16*nn.Tile, func(lo, hi int) {
+		state := r.mlp.NewState(nn.Tile)
+		x := make([]float32, nn.Tile*len(r.others))
+		for ; lo < hi; lo += nn.Tile {
+			m := min(nn.Tile, hi-lo)
+			for i := range m {
+				for j, k := range r.others {
+					x[i*len(r.others)+j] = in.row(lo + i)[k]
+				}
+			}
+			for i, y := range r.mlp.Forward(state, x[:m*len(r.others)], m) {
+				left[lo+i] = in.row(lo + i)[r.target] - y
+			}
+		}
+	})
+	size := make([]float32, n)
+	for i, v := range left {
+		size[i] = float32(math.Abs(float64(v)))
+	}
+	slices.Sort(size)
+	usual := float64(max(size[n/2], 1e-6))
+	x := make([]float32, 0, n*(in.dim+1))
+	for i := range n {
+		x = append(append(x, in.row(i)...), float32(math.Asinh(float64(left[i])/usual)))
+	}
+	in.of = append(in.of, input{in.of[r.target].column, Relation})
+	in.dim++
+	in.x = x
+}

@@ -1,0 +1,38 @@
+package reweight_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/analysis/reweight"
+	"github.com/eidolon-hep/eidolon/internal/zmumu"
+)
+
+// A sample of Z → µµ with too soft pairs is made like another one.
+func Example() {
+	full, fast := zmumu.Default(), zmumu.Default()
+	fast.PtScale *= 0.8
+	source := classify.Sample{Table: fast.Table(1, 0, 4000)}
+	target := classify.Sample{Table: full.Table(2, 0, 4000)}
+
+	opts := reweight.Options{Clip: 10}
+	opts.Classify.Columns = []string{"mass", "pt"}
+	w, err := reweight.Fit(context.Background(), source, target, opts)
+	if err != nil {
+		log.Fatal(err)
+	}
+	closure, err := w.Close(context.Background(), source, target, opts)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("sum of weights %.0f\n", w.Sum)
+	fmt.Printf("AUC %.1f before, %.2f after\n", closure.Before.Value, closure.After.Value)
+	pt := closure.Columns[1]
+	fmt.Println("pt is closer:", pt.After < pt.Before/3)
+	// Output:
+	// sum of weights 4000
+	// AUC 0.6 before, 0.50 after
+	// pt is closer: true
+}

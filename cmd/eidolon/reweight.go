@@ -1,0 +1,185 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/analysis/reweight"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+type reweightFlags struct {
+	source, target []string
+	sourceWeight   string
+	targetWeight   string
+	tree           string
+	features       []string
+	exclude        []string
+	branch         string
+	clip           float64
+	maxEvents      int
+	seed           uint64
+	output         string
+}
+
+func newReweight() *cobra.Command {
+	var f reweightFlags
+	cmd := &cobra.Command{
+		Use:   "reweight -s SOURCE.root -r TARGET.root -o OUT.root",
+		Short: "Give events weights that make them like those of another sample",
+		Long: `Reweight trains a classifier that tells the source from the target and writes the
+source's scalar branches with one more, weight: the ratio of the two densities, times the
+weight that the event has already. No event is weighted by a classifier that has
+seen it. The mean ratio is one: the sum of weights stays as it is.
+
+It prints how far the samples are apart before and after, column by column and for
+a new classifier, and how many events the weighted ones are worth.`,
+		Example: `  eidolon reweight -s fast.root -r full.root -o weighted.root
+  eidolon reweight -s fast.root -r full.root --features pt,eta --source-weight w --clip 20 -o weighted.root`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := require(cmd, "source", "target", "output"); err != nil {
+				return err
+			}
+			if !(f.clip >= 0) {
+				return usagef("weights cannot be clipped at %g", f.clip)
+			}
+			if f.maxEvents < 1 {
+				return usagef("--max-events must be positive, not %d", f.maxEvents)
+			}
+			if err := keepApart(f.output, slices.Concat(f.source, f.target)...); err != nil {
+				return err
+			}
+			return f.run(cmd)
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringSliceVarP(&f.source, "source", "s", nil, "ROOT files with the events to be weighted")
+	flags.StringSliceVarP(&f.target, "target", "r", nil, "ROOT files with the reference sample that they are to be like")
+	flags.StringVarP(&f.output, "output", "o", "", "the ROOT file to write")
+	flags.StringVarP(&f.tree, "tree", "t", "", "the tree in both; may be left out when a file holds one")
+	flags.StringSliceVar(&f.features, "features", nil, "the branches to make alike (default: all scalar ones in both)")
+	flags.StringSliceVar(&f.exclude, "exclude", nil, "branches to leave out")
+	flags.StringVar(&f.sourceWeight, "source-weight", "", "the branch of event weights in the source")
+	flags.StringVar(&f.targetWeight, "target-weight", "", "the branch of event weights in the target")
+	flags.StringVar(&f.branch, "branch", "weight", "the name of the branch to write")
+	flags.Float64Var(&f.clip, "clip", 0, "the largest ratio of densities; larger ones become it (default: no limit)")
+	flags.IntVar(&f.maxEvents, "max-events", 200_000, "train on at most so many events of each sample")
+	flags.Uint64Var(&f.seed, "seed", 1, "the seed of everything random")
+	return cmd
+}
+
+func (f *reweightFlags) run(cmd *cobra.Command) error {
+	sourceTree, err := rootio.Open(f.tree, f.source...)
+	if err != nil {
+		return err
+	}
+	defer sourceTree.Close()
+	for _, b := range sourceTree.Branches() {
+		if b.Name == f.branch {
+			return usagef("%s has a branch %q already: give another name with --branch", f.source[0], f.branch)
+		}
+		if b.Reason != "" {
+			fmt.Fprintf(cmd.ErrOrStderr(), "branch %s is left out: %s\n", b.Name, b.Reason)
+		}
+	}
+	table, err := sourceTree.Read(nil, 0, sourceTree.Len())
+	if err != nil {
+		return err
+	}
+	source := classify.Sample{Table: table}
+	target := classify.Sample{}
+	if target.Table, err = readAll(f.tree, f.target); err != nil {
+		return err
+	}
+	for _, s := range []struct {
+		sample *classify.Sample
+		name   string
+		file   string
+	}{{&source, f.sourceWeight, f.source[0]}, {&target, f.targetWeight, f.target[0]}} {
+		if s.sample.Weights, err = weightsOf(s.sample.Table, s.name, s.file); err != nil {
+			return err
+		}
+	}
+	opts := reweight.Options{Clip: f.clip}
+	opts.Classify = classify.Options{Seed: f.seed, MaxEvents: f.maxEvents, Columns: f.features}
+	if len(opts.Classify.Columns) == 0 {
+		for _, c := range table.Columns {
+			_, ok := target.Table.Column(c.Name)
+			if ok && !slices.Contains([]string{f.sourceWeight, f.targetWeight}, c.Name) && !slices.Contains(f.exclude, c.Name) {
+				opts.Classify.Columns = append(opts.Classify.Columns, c.Name)
+			}
+		}
+		if len(opts.Classify.Columns) == 0 {
+			return fmt.Errorf("%s and %s have no branch in common", f.source[0], f.target[0])
+		}
+	}
+	bar := newCounter(cmd.ErrOrStderr(), 100)
+	defer bar.finish()
+	shown := 0
+	opts.Classify.Progress = func(done float64) {
+		bar.add(int(100*done) - shown)
+		shown = int(100 * done)
+	}
+	w, err := reweight.Fit(cmd.Context(), source, target, opts)
+	if err != nil {
+		return err
+	}
+	opts.Classify.Progress = nil
+	closure, err := w.Close(cmd.Context(), source, target, opts)
+	if err != nil {
+		return err
+	}
+	bar.finish()
+	column := rootio.ColumnOf(f.branch, w.Weight)
+	column.Title = "event weight, to be like " + filepath.Base(f.target[0])
+	if err := f.write(treeName(sourceTree.Name()), &rootio.Table{Columns: append(table.Columns, column)}); err != nil {
+		return err
+	}
+	if wantJSON(cmd) {
+		return printJSON(cmd, struct {
+			Output string `json:"output"`
+			*reweight.Weights
+			Closure *reweight.Closure `json:"closure"`
+		}{f.output, w, closure})
+	}
+	if err := w.WriteText(cmd.OutOrStdout(), closure); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: all events with branch %s\n", f.output, f.branch)
+	return err
+}
+
+// weightsOf returns the weights of the events in the named branch, nil if it has no
+// name.
+func weightsOf(t *rootio.Table, name, file string) ([]float64, error) {
+	if name == "" {
+		return nil, nil
+	}
+	c, ok := t.Column(name)
+	if !ok {
+		return nil, fmt.Errorf("%s has no scalar branch %q for weights", file, name)
+	}
+	w := make([]float64, t.Len())
+	c.Floats(w, 0)
+	return w, nil
+}
+
+func (f *reweightFlags) write(tree string, t *rootio.Table) error {
+	w, err := rootio.Create(f.output, tree, t.Fields())
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	for lo := 0; lo < t.Len(); lo += chunk {
+		if err := w.Write(t.Slice(lo, min(lo+chunk, t.Len()))); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+}
