@@ -260,3 +260,21 @@ func (f *Flow) Sample(x, c []float32, seed, attempt, first uint64) {
 	})
 	f.Inverse(x, nil, x, c)
 }
+
+// SampleRows is like [Flow.Sample] for events of the given numbers, one for each row
+// of x, which need not follow each other.
+func (f *Flow) SampleRows(x, c []float32, seed, attempt uint64, rows []uint64) {
+	n := len(x) / f.dim
+	f.checkRows(n, len(x), len(x), len(c))
+	nn.Parallel(n, rowsPerGoroutine, func(lo, hi int) {
+		for lo < hi { // consecutive rows at a time
+			k := 1
+			for lo+k < hi && rows[lo+k] == rows[lo]+uint64(k) {
+				k++
+			}
+			philox.Normal(x[lo*f.dim:(lo+k)*f.dim], seed, streamSample+attempt, rows[lo]*uint64(f.dim))
+			lo += k
+		}
+	})
+	f.Inverse(x, nil, x, c)
+}

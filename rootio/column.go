@@ -245,6 +245,35 @@ func (c Column) Take(places []int) Column {
 	return c
 }
 
+// append returns a column with the values of both, which have the same kind.
+func (c Column) append(more Column) Column {
+	switch v := c.values.(type) {
+	case []bool:
+		c.values = append(v, more.values.([]bool)...)
+	case []int8:
+		c.values = append(v, more.values.([]int8)...)
+	case []int16:
+		c.values = append(v, more.values.([]int16)...)
+	case []int32:
+		c.values = append(v, more.values.([]int32)...)
+	case []int64:
+		c.values = append(v, more.values.([]int64)...)
+	case []uint8:
+		c.values = append(v, more.values.([]uint8)...)
+	case []uint16:
+		c.values = append(v, more.values.([]uint16)...)
+	case []uint32:
+		c.values = append(v, more.values.([]uint32)...)
+	case []uint64:
+		c.values = append(v, more.values.([]uint64)...)
+	case []float32:
+		c.values = append(v, more.values.([]float32)...)
+	case []float64:
+		c.values = append(v, more.values.([]float64)...)
+	}
+	return c
+}
+
 func take[T any](values []T, places []int) []T {
 	taken := make([]T, len(places))
 	for i, k := range places {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -28,6 +29,37 @@ type Density interface {
 	Tensors() []flows.Tensor
 	json.Marshaler
 	fmt.Stringer
+}
+
+// sampleRows is like [Density.Sample] for events of the given numbers, one for each
+// row of x, which need not follow each other.
+func sampleRows(d Density, x, c []float32, seed, attempt uint64, rows []uint64) {
+	if s, ok := d.(interface {
+		SampleRows(x, c []float32, seed, attempt uint64, rows []uint64)
+	}); ok {
+		s.SampleRows(x, c, seed, attempt, rows)
+		return
+	}
+	dim, width := d.Dim(), d.Context()
+	for lo, hi := range runs(rows) {
+		d.Sample(x[lo*dim:hi*dim], c[lo*width:hi*width], seed, attempt, rows[lo])
+	}
+}
+
+// runs gives the parts [lo, hi) of rows whose numbers follow each other.
+func runs(rows []uint64) iter.Seq2[int, int] {
+	return func(yield func(lo, hi int) bool) {
+		for lo := 0; lo < len(rows); {
+			hi := lo + 1
+			for hi < len(rows) && rows[hi] == rows[lo]+uint64(hi-lo) {
+				hi++
+			}
+			if !yield(lo, hi) {
+				return
+			}
+			lo = hi
+		}
+	}
 }
 
 // described is a density as a model file describes it: by the name of what it is,

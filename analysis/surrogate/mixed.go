@@ -270,25 +270,33 @@ const streamCodes = 1 << 57
 // Sample draws codes first and then the rest. Another attempt has the same codes, so
 // that their proportions do not suffer when events are drawn again.
 func (m *mixed) Sample(x, c []float32, seed, attempt, first uint64) {
+	rows := make([]uint64, len(x)/m.dim)
+	for i := range rows {
+		rows[i] = first + uint64(i)
+	}
+	m.SampleRows(x, c, seed, attempt, rows)
+}
+
+// SampleRows is like [mixed.Sample] for events of the given numbers.
+func (m *mixed) SampleRows(x, c []float32, seed, attempt uint64, rows []uint64) {
 	const piece = 1 << 14
-	n := len(x) / m.dim
-	for lo := 0; lo < n; lo += piece {
-		hi := min(lo+piece, n)
-		m.sample(x[lo*m.dim:hi*m.dim], c[lo*m.context:hi*m.context], seed, attempt, first+uint64(lo))
+	for lo := 0; lo < len(rows); lo += piece {
+		hi := min(lo+piece, len(rows))
+		m.sample(x[lo*m.dim:hi*m.dim], c[lo*m.context:hi*m.context], seed, attempt, rows[lo:hi])
 	}
 }
 
-func (m *mixed) sample(x, c []float32, seed, attempt, first uint64) {
+func (m *mixed) sample(x, c []float32, seed, attempt uint64, rows []uint64) {
 	n, wide := len(x)/m.dim, m.context+m.widths
 	codes := make([]byte, n*len(m.parts))
-	m.drawCodes(codes, c, seed, first)
+	m.drawCodes(codes, c, seed, rows)
 	y, cy := make([]float32, n*len(m.kept)), make([]float32, n*wide)
 	for i := range n {
 		copy(cy[i*wide:], c[i*m.context:(i+1)*m.context])
 		m.oneHot(cy[i*wide+m.context:(i+1)*wide], codes[i*len(m.parts):(i+1)*len(m.parts)])
 	}
 	if m.rest != nil {
-		m.rest.Sample(y, cy, seed, attempt, first)
+		sampleRows(m.rest, y, cy, seed, attempt, rows)
 	}
 	nn.Parallel(n, 1<<10, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
@@ -305,12 +313,14 @@ func (m *mixed) sample(x, c []float32, seed, attempt, first uint64) {
 }
 
 // drawCodes draws the codes of n events (n×parts).
-func (m *mixed) drawCodes(codes []byte, c []float32, seed, first uint64) {
+func (m *mixed) drawCodes(codes []byte, c []float32, seed uint64, rows []uint64) {
 	parts, classes := len(m.parts), m.codes.Classes()
 	n := len(codes) / parts
 	deviates := uint64(parts + 1) // of an event
 	u := make([]float64, n*(parts+1))
-	philox.Uniform64(u, seed, streamCodes, first*deviates)
+	for lo, hi := range runs(rows) {
+		philox.Uniform64(u[lo*(parts+1):hi*(parts+1)], seed, streamCodes, rows[lo]*deviates)
+	}
 	var p []float64
 	if m.context == 0 { // the same for all
 		p = make([]float64, classes)

@@ -35,9 +35,17 @@ type Card struct {
 	Inputs  []string      `json:"inputs,omitempty"`  // the names of the files
 	Tree    string        `json:"tree,omitempty"`
 	Weight  string        `json:"weight,omitempty"` // the branch of weights
-	Events  int           `json:"events"`           // trained and validated on
+	Events  int           `json:"events"`           // rows that were trained and validated on
 	Options Options       `json:"options"`
 	History flows.History `json:"history"`
+
+	// View says which rows of the tree these are and which columns are computed.
+	View rootio.ViewOptions `json:"view,omitzero"`
+
+	// Collection is what the rows are objects of, nil if they are events, and
+	// Multiplicity the fraction of events with 0, 1, 2, … of them.
+	Collection   *rootio.Collection `json:"collection,omitempty"`
+	Multiplicity []float64          `json:"multiplicity,omitempty"`
 }
 
 // Options say what to train and how. Zero values ask for the defaults.
@@ -315,14 +323,26 @@ const redraws = 20
 // space) outside the range of the training events is drawn again, 20 times at most,
 // and then moved to that limit. Where the range ends at zero it ends there.
 func (s *Surrogate) Generate(t, given *rootio.Table, seed, first uint64) (Tails, error) {
+	rows := make([]uint64, t.Len())
+	for i := range rows {
+		rows[i] = first + uint64(i)
+	}
+	return s.GenerateRows(t, given, seed, rows)
+}
+
+// GenerateRows is like [Surrogate.Generate] for events of the given numbers, which
+// need not follow each other.
+func (s *Surrogate) GenerateRows(t, given *rootio.Table, seed uint64, rows []uint64) (Tails, error) {
 	n, dim, width := t.Len(), s.Density.Dim(), s.Density.Context()
 	c := make([]float32, n*width)
 	if width > 0 {
 		if given == nil || given.Len() != n {
 			return Tails{}, errors.New("surrogate: the model is conditional, and the conditions of the events are not given")
 		}
-		if err := s.Context.Encode(c, given, first); err != nil {
-			return Tails{}, err
+		for lo, hi := range runs(rows) {
+			if err := s.Context.Encode(c[lo*width:hi*width], given.Slice(lo, hi), rows[lo]); err != nil {
+				return Tails{}, err
+			}
 		}
 	}
 	lo, hi := s.Features.Limits(margin)
@@ -330,7 +350,7 @@ func (s *Surrogate) Generate(t, given *rootio.Table, seed, first uint64) (Tails,
 	var all sync.WaitGroup
 	const piece = 1 << 13
 	z := make([]float32, n*dim)
-	s.Density.Sample(z, c, seed, 0, first)
+	sampleRows(s.Density, z, c, seed, 0, rows)
 	for from := 0; from < n; from += piece {
 		to := min(from+piece, n)
 		all.Go(func() {
@@ -348,7 +368,7 @@ func (s *Surrogate) Generate(t, given *rootio.Table, seed, first uint64) (Tails,
 						break
 					}
 					redrawn.Add(1)
-					s.Density.Sample(row, c[i*width:(i+1)*width], seed, attempt, first+uint64(i))
+					s.Density.Sample(row, c[i*width:(i+1)*width], seed, attempt, rows[i])
 				}
 			}
 			s.Features.Decode(t.Slice(from, to), z[from*dim:to*dim])
@@ -356,6 +376,29 @@ func (s *Surrogate) Generate(t, given *rootio.Table, seed, first uint64) (Tails,
 	}
 	all.Wait()
 	return Tails{redrawn.Load(), clipped.Load()}, nil
+}
+
+// streamMultiplicity is the stream of a seed that draws numbers of objects.
+const streamMultiplicity = 1 << 49
+
+// ObjectRow is the number of the row of an object, for [Surrogate.GenerateRows]: an
+// object depends on the number of its event and its place in it, and not on how many
+// there are in other events. An event has less than 65536 objects.
+func ObjectRow(event uint64, object int) uint64 { return event<<16 | uint64(object) }
+
+// Multiplicities draws the numbers of objects of the events first, first+1, … of a
+// seed, with the frequencies of the training events.
+func (s *Surrogate) Multiplicities(dst []int, seed, first uint64) {
+	u := make([]float64, len(dst))
+	philox.Uniform64(u, seed, streamMultiplicity, first)
+	for i, v := range u {
+		n := 0
+		for n < len(s.Card.Multiplicity)-1 && v >= s.Card.Multiplicity[n] {
+			v -= s.Card.Multiplicity[n]
+			n++
+		}
+		dst[i] = n
+	}
 }
 
 // within reports whether all features are within the limits; NaN is not.

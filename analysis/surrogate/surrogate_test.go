@@ -485,3 +485,26 @@ func TestConditional(t *testing.T) {
 		}
 	}
 }
+
+// TestGenerateRows checks that an event is the same among others, whatever their
+// numbers, with codes and without.
+func TestGenerateRows(t *testing.T) {
+	for name, table := range map[string]*rootio.Table{"codes": everyKind(2000), "flow": zmumu.Default().Table(1, 0, 2000)} {
+		s := train(t, table, nil, small)
+		rows := make([]uint64, 3000)
+		for i := range rows {
+			rows[i] = ObjectRow(uint64(i/3), i%3)
+		}
+		got := rootio.NewTable(s.Features.Fields(), len(rows))
+		if _, err := s.GenerateRows(got, nil, 9, rows); err != nil {
+			t.Fatal(err)
+		}
+		one := rootio.NewTable(s.Features.Fields(), 1)
+		for _, i := range []int{0, 1, 1000, 2999} {
+			generate(t, s, one, 9, rows[i])
+			if !equalTables(one, got.Slice(i, i+1)) {
+				t.Errorf("%s: row %d is another event alone", name, i)
+			}
+		}
+	}
+}

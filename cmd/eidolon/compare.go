@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +24,8 @@ type compareFlags struct {
 	tree                 string
 	report               string
 	noClassifier         bool
+	features             []string
+	view                 viewFlags
 }
 
 func newCompare() *cobra.Command {
@@ -37,6 +40,8 @@ to tell the two samples apart by all branches together: an AUC of 0.5 means that
 it cannot. With -o it also writes a folder with the report as text and JSON and a
 plot of every branch.`,
 		Example: `  eidolon compare -r zmumu.root -c new.root
+  eidolon compare -r nano.root -c new.root --each Jet --where 'pt > 30'
+  eidolon compare -r zmumu.root -c new.root --features 'm=sqrt(2*pt1*pt2*(cosh(eta1-eta2)-cos(phi1-phi2)))'
   eidolon compare -r zmumu.root -c new.root -o report/ --json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -53,17 +58,19 @@ plot of every branch.`,
 	flags.StringVar(&f.referenceWeight, "reference-weight", "", "the branch of event weights in the reference")
 	flags.StringVar(&f.candidateWeight, "candidate-weight", "", "the branch of event weights in the candidate")
 	flags.StringVarP(&f.tree, "tree", "t", "", "the tree in both; may be left out when a file holds one")
+	flags.Var(&list{values: &f.features}, "features", "the branches to compare, or name=expression (default: all scalar ones)")
+	f.view.add(cmd)
 	flags.StringVarP(&f.report, "report", "o", "", "a folder for the report, which is made if need be")
 	flags.BoolVar(&f.noClassifier, "no-classifier", false, "leave the classifier out, which takes most of the time")
 	return cmd
 }
 
 func (f *compareFlags) run(cmd *cobra.Command) error {
-	ref, err := readAll(f.tree, f.reference)
+	ref, err := f.read(f.reference, f.referenceWeight)
 	if err != nil {
 		return err
 	}
-	cand, err := readAll(f.tree, f.candidate)
+	cand, err := f.read(f.candidate, f.candidateWeight)
 	if err != nil {
 		return err
 	}
@@ -103,6 +110,50 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 		fmt.Fprintf(cmd.OutOrStdout(), "report and plots: %s\n", f.report)
 	}
 	return nil
+}
+
+// read reads what is to be compared of a sample, and its weights if any. A column
+// that is defined for both samples may be a branch of one of them.
+func (f *compareFlags) read(files []string, weight string) (*rootio.Table, error) {
+	t, err := f.view.open(f.tree, files)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	var names []string
+	options := f.view.options
+	for _, item := range f.features {
+		name, _, ok := rootio.SplitDefinition(item)
+		switch {
+		case !ok:
+			name = item
+		case !slices.ContainsFunc(t.Fields(), func(f rootio.Field) bool { return f.Name == name }):
+			options.Define = append(options.Define, item)
+		}
+		names = append(names, name)
+	}
+	v, err := t.View(options)
+	if err != nil {
+		return nil, err
+	}
+	if names, err = v.Resolve(names); err != nil {
+		return nil, err
+	}
+	if weight != "" && len(names) == 0 {
+		for _, field := range v.Own() {
+			names = append(names, field.Name)
+		}
+	}
+	if weight != "" {
+		w, err := v.Resolve([]string{weight})
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(names, w[0]) {
+			names = append(names, w[0])
+		}
+	}
+	return v.Read(names)
 }
 
 // readAll reads all scalar branches of a chain of files.

@@ -27,6 +27,11 @@ type generateFlags struct {
 	seed       uint64
 	tree       string
 	output     string
+
+	view        viewFlags
+	compression string
+	basket      int
+	objects     int64 // written, if the model is of objects
 }
 
 func newGenerate() *cobra.Command {
@@ -40,6 +45,10 @@ names, the order and the types of the branches that the model was trained on.
 With a conditional model it draws for every event of the input files instead, and
 carries their other scalar branches along; with --oversample R, R times for each,
 with a branch event_index that tells the event of the input.
+
+A model of objects (train --each) makes events with collections of them: with -n as
+many in each as the training events had, with -i as many as each event of the input
+has, whose other branches are carried along, arrays too.
 
 Event i depends on the seed and on i alone: the same seed gives the same events.
 Events that fall outside the range of the training events are drawn again; how
@@ -59,7 +68,7 @@ many did is printed.`,
 				return usagef("%s needs -n, or -i for a conditional model", cmd.CommandPath())
 			case f.n < 0:
 				return usagef("the number of events cannot be %d", f.n)
-			case f.oversample < 1:
+			case len(f.inputs) > 0 && f.oversample > 1<<20, f.oversample < 1:
 				return usagef("events cannot be drawn %d times", f.oversample)
 			}
 			if err := keepApart(f.output, append(slices.Clone(f.inputs), f.model)...); err != nil {
@@ -78,6 +87,9 @@ many did is printed.`,
 	flags.StringVarP(&f.output, "output", "o", "", "the ROOT file to write")
 	flags.Uint64Var(&f.seed, "seed", 1, "the seed of the events")
 	flags.StringVarP(&f.tree, "tree", "t", "", "the name of the tree to write (default: that of the training events)")
+	flags.StringVar(&f.compression, "compression", "zlib", "of the file to write: zlib, lz4, zstd, lzma or none")
+	flags.IntVar(&f.basket, "basket-size", 256<<10, "bytes of a branch that are compressed together")
+	f.view.addNoVerify(cmd)
 	return cmd
 }
 
@@ -86,9 +98,16 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	f.view.options = rootio.ViewOptions{Each: model.Card.View.Each, Define: model.Card.View.Define}
 	start := time.Now()
 	var tails surrogate.Tails
 	switch {
+	case model.Card.Collection != nil && f.oversample > 1:
+		return usagef("--oversample does not go with a model of objects")
+	case model.Card.Collection != nil && len(f.inputs) > 0:
+		tails, err = f.generateObjectsFor(cmd, model)
+	case model.Card.Collection != nil && model.Density.Context() == 0:
+		tails, err = f.generateObjects(cmd, model)
 	case len(f.inputs) > 0 && model.Density.Context() == 0:
 		return usagef("%s is not conditional: give -n, not -i", f.model)
 	case len(f.inputs) > 0:
@@ -106,15 +125,34 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 		return printJSON(cmd, struct {
 			Output  string  `json:"output"`
 			Events  int64   `json:"events"`
+			Objects int64   `json:"objects,omitempty"`
 			Seed    uint64  `json:"seed"`
 			Redrawn int64   `json:"redrawn"`
 			Clipped int64   `json:"clipped"`
 			Seconds float64 `json:"seconds"`
-		}{f.output, f.n, f.seed, tails.Redrawn, tails.Clipped, seconds})
+		}{f.output, f.n, f.objects, f.seed, tails.Redrawn, tails.Clipped, seconds})
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d events (%s events/s); outside the range of the training events: %d drawn again, %d clipped\n",
-		f.output, f.n, siFormat(float64(f.n)/seconds), tails.Redrawn, tails.Clipped)
+	objects := ""
+	if model.Card.Collection != nil {
+		objects = fmt.Sprintf(" with %d objects", f.objects)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d events%s (%s events/s); outside the range of the training events: %d drawn again, %d clipped\n",
+		f.output, f.n, objects, siFormat(float64(f.n)/seconds), tails.Redrawn, tails.Clipped)
 	return nil
+}
+
+// create starts the file to write, with a note of where it comes from.
+func (f *generateFlags) create(tree string, fields []rootio.Field) (*rootio.Writer, error) {
+	compression, err := rootio.ParseCompression(f.compression)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	text, err := f.origin()
+	if err != nil {
+		return nil, err
+	}
+	return rootio.Create(f.output, tree, fields,
+		rootio.WithCompression(compression), rootio.WithBasketSize(f.basket), rootio.WithText(originKey, text))
 }
 
 // count is a number of events as a flag: 1000000, 1_000_000 or 1e6.
@@ -152,7 +190,7 @@ func (f *generateFlags) generate(cmd *cobra.Command, model *surrogate.Surrogate)
 	if tree == "" {
 		tree = treeName(model.Card.Tree)
 	}
-	w, err := rootio.Create(f.output, tree, model.Features.Fields())
+	w, err := f.create(tree, model.Features.Fields())
 	if err != nil {
 		return tails, err
 	}
@@ -186,11 +224,15 @@ const eventIndex = "event_index"
 // generateFor writes the events of the input with new values of the model's
 // features in each, as often as asked for.
 func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surrogate) (tails surrogate.Tails, err error) {
-	in, err := rootio.Open(f.inTree, f.inputs...)
+	in, err := f.view.open(f.inTree, f.inputs)
 	if err != nil {
 		return tails, err
 	}
 	defer in.Close()
+	view, err := in.View(f.view.options)
+	if err != nil {
+		return tails, err
+	}
 	var carried []rootio.Field // along with what is generated
 	var names []string
 	for _, field := range in.Fields() {
@@ -212,7 +254,7 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 	if tree == "" {
 		tree = treeName(in.Name())
 	}
-	w, err := rootio.Create(f.output, tree, fields)
+	w, err := f.create(tree, fields)
 	if err != nil {
 		return tails, err
 	}
@@ -224,7 +266,7 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 	bar := newCounter(cmd.ErrOrStderr(), in.Len()*int64(f.oversample))
 	defer bar.finish()
 	first := int64(0) // event of the input
-	for given, err := range in.Chunks(names, chunk) {
+	for given, err := range view.Chunks(names, chunk) {
 		if err != nil {
 			return tails, err
 		}

@@ -50,11 +50,19 @@ func info(cmd *cobra.Command, file string) error {
 	if err != nil {
 		return err
 	}
+	from, err := originOf(file)
+	if err != nil {
+		return err
+	}
 	if wantJSON(cmd) {
 		return printJSON(cmd, struct {
-			File  string            `json:"file"`
-			Trees []rootio.TreeInfo `json:"trees"`
-		}{file, trees})
+			File   string            `json:"file"`
+			Origin *origin           `json:"origin,omitempty"`
+			Trees  []rootio.TreeInfo `json:"trees"`
+		}{file, from, trees})
+	}
+	if from != nil {
+		from.print(cmd.OutOrStdout())
 	}
 	return printTrees(cmd.OutOrStdout(), file, trees)
 }
@@ -97,7 +105,17 @@ func printTrees(out io.Writer, file string, trees []rootio.TreeInfo) error {
 func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
 	c, h := m.Card, m.Card.History
 	fmt.Fprintf(out, "model %s: %s, %v\n", file, c.Options.Model, m.Density)
-	fmt.Fprintf(out, "trained on %d events of tree %q in %s\n", c.Events, c.Tree, strings.Join(c.Inputs, ", "))
+	rows := "events"
+	if c.Collection != nil {
+		rows = "objects " + c.Collection.Name
+	}
+	fmt.Fprintf(out, "trained on %d %s of tree %q in %s\n", c.Events, rows, c.Tree, strings.Join(c.Inputs, ", "))
+	if c.View.Where != "" {
+		fmt.Fprintf(out, "where %s\n", c.View.Where)
+	}
+	for _, d := range c.View.Define {
+		fmt.Fprintf(out, "with %s\n", d)
+	}
 	fmt.Fprintf(out, "by %q (version %s)\n", c.Command, c.Version)
 	fmt.Fprintf(out, "best validation loss %.4f at step %d, batch %d (%s)\n", h.Best, h.BestStep, h.Batch, h.Stopped)
 	return printFeatures(out, m)

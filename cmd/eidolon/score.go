@@ -19,6 +19,7 @@ type scoreFlags struct {
 	inputs []string
 	tree   string
 	output string
+	view   viewFlags
 }
 
 func newScore() *cobra.Command {
@@ -30,7 +31,10 @@ func newScore() *cobra.Command {
 logarithm of the model's density of the event (given its condition, if any), per unit of every branch that is
 not constant. Branches of integers and codes count as value + uniform deviate in
 [0, 1), so that their probability is a density, too. An event that the model says
-cannot happen (beyond a hard edge, an unknown code) has log_prob −Inf.`,
+cannot happen (beyond a hard edge, an unknown code) has log_prob −Inf.
+
+For a model of objects (train --each) there is a row for each, with event_index and
+object_index.`,
 		Example: `  eidolon score -m zmumu.eidolon -i zmumu.root -o scored.root`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,6 +53,8 @@ cannot happen (beyond a hard edge, an unknown code) has log_prob −Inf.`,
 	flags.StringSliceVarP(&f.inputs, "input", "i", nil, "ROOT files with the events, read as one chain")
 	flags.StringVarP(&f.tree, "tree", "t", "", "the tree; may be left out when a file holds one")
 	flags.StringVarP(&f.output, "output", "o", "", "the ROOT file to write")
+	flags.StringVar(&f.view.options.Where, "where", "", "only rows for which this is true: 'pt > 20 && abs(eta) < 2.4'")
+	f.view.addNoVerify(cmd)
 	return cmd
 }
 
@@ -57,18 +63,28 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	in, err := rootio.Open(f.tree, f.inputs...)
+	in, err := f.view.open(f.tree, f.inputs)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	f.view.options.Each, f.view.options.Define = model.Card.View.Each, model.Card.View.Define
+	view, err := in.View(f.view.options)
+	if err != nil {
+		return err
+	}
 	score := rootio.Field{Name: logProb, Title: "log-density of the event", Kind: rootio.Float64}
 	names := append(model.Features.Names(), model.Context.Names()...)
 	var fields []rootio.Field
+	all := view.Fields()
 	for _, name := range names {
-		if i := slices.IndexFunc(in.Fields(), func(f rootio.Field) bool { return f.Name == name }); i >= 0 {
-			fields = append(fields, in.Fields()[i])
+		if i := slices.IndexFunc(all, func(f rootio.Field) bool { return f.Name == name }); i >= 0 {
+			fields = append(fields, all[i])
 		}
+	}
+	if view.Collection() != nil {
+		names = append(names, rootio.EventIndex, rootio.ObjectIndex)
+		fields = append(fields, rootio.Field{Name: rootio.EventIndex, Kind: rootio.Int64}, rootio.Field{Name: rootio.ObjectIndex, Kind: rootio.Int32})
 	}
 	fields = append(fields, score)
 	tree := treeName(in.Name())
@@ -80,13 +96,16 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 
 	var sum float64
 	var events, impossible int64
-	density := make([]float64, chunk)
-	for table, err := range in.Chunks(names, chunk) {
+	var density []float64
+	for table, err := range view.Chunks(names, chunk) {
 		if err == nil {
 			err = cmd.Context().Err()
 		}
 		if err != nil {
 			return err
+		}
+		if n := table.Len(); len(density) < n {
+			density = make([]float64, n)
 		}
 		p := density[:table.Len()]
 		if err := model.LogDensity(p, table, uint64(events)); err != nil {

@@ -20,6 +20,7 @@ import (
 type trainFlags struct {
 	inputs   []string
 	tree     string
+	view     viewFlags
 	features []string
 	exclude  []string
 	weight   string
@@ -37,8 +38,13 @@ func newTrain() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train -i FILE[,FILE…] -o MODEL",
 		Short: "Learn the events of a ROOT file",
-		Long: `Train learns the joint density of scalar branches of a tree and writes a model
-file. Each branch is treated as its values ask for; what was chosen is printed.
+		Long: `Train learns the joint density of branches of a tree and writes a model file: of all
+scalar ones and the elements of fixed arrays, or of those that --features names. Each
+is treated as its values ask for; what was chosen is printed.
+
+With --each Jet, a row is not an event but a jet: the features are the branches Jet_…
+of varying length, pt is short for Jet_pt, and branches of the event may be
+conditions. Features and conditions may be computed: m=sqrt(2*pt1*pt2*(cosh(eta1-eta2)-cos(phi1-phi2))).
 
 One event in ten is held out for validation; the model keeps the parameters that
 were best there. A checkpoint is kept beside the model while the training runs. An
@@ -48,6 +54,7 @@ on from the checkpoint, to the same result as without the interrupt.`,
   eidolon train -i a.root,b.root -t Events --features pt,eta,phi --weight w --max-time 5m -o m.eidolon
   eidolon train -i sim.root --features reco_e --condition true_e,pdg -o response.eidolon
   eidolon train -i zmumu.root --vector m1=pt1,eta1,phi1,0.1057 --vector m2=pt2,eta2,phi2,0.1057 --system Z=m1+m2 -o z.eidolon
+  eidolon train -i nano.root --each Jet --features pt,eta,phi,mass --condition nJet --where 'pt > 20' -o jets.eidolon
   eidolon train --resume zmumu.eidolon.checkpoint -o zmumu.eidolon
   eidolon train -c card.yaml          # a card holds flags by their long names: “input: a.root”`,
 		Args: noArgs,
@@ -74,11 +81,12 @@ on from the checkpoint, to the same result as without the interrupt.`,
 	flags.SortFlags = false
 	flags.StringSliceVarP(&f.inputs, "input", "i", nil, "ROOT files with the events, read as one chain")
 	flags.StringVarP(&f.tree, "tree", "t", "", "the tree; may be left out when a file holds one")
-	flags.StringSliceVar(&f.features, "features", nil, "the branches to learn (default: all scalar ones)")
-	flags.StringSliceVar(&f.options.Condition, "condition", nil, "branches that the density of the others is conditional on: p(features | condition)")
+	flags.Var(&list{values: &f.features}, "features", "the branches to learn, or name=expression (default: all scalar ones)")
+	flags.Var(&list{values: &f.options.Condition}, "condition", "branches that the density of the others is conditional on: p(features | condition)")
 	flags.StringArrayVar(&f.options.Features.Vectors, "vector", nil, "a four-vector, name=pt,eta,phi,mass or name=px,py,pz,mass, of branches; the mass may be a number")
 	flags.StringArrayVar(&f.options.Features.Systems, "system", nil, "a sum of vectors, name=vector+vector: its mass and decay angles are learnt in place of the momenta")
 	flags.StringSliceVar(&f.exclude, "exclude", nil, "branches to leave out")
+	f.view.add(cmd)
 	flags.StringVar(&f.weight, "weight", "", "the branch of event weights")
 	flags.StringVarP(&f.output, "output", "o", "", "the model file to write")
 	flags.StringVarP(&f.card, "card", "c", "", "a YAML file with values for these flags")
@@ -95,7 +103,7 @@ func (f *trainFlags) takeUp(cmd *cobra.Command) (err error) {
 	}
 	var foreign string
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
-		if !slices.Contains([]string{"resume", "output", "input", "checkpoint", "json"}, flag.Name) {
+		if !slices.Contains([]string{"resume", "output", "input", "checkpoint", "json", "no-verify"}, flag.Name) {
 			foreign = flag.Name
 		}
 	})
@@ -113,6 +121,7 @@ func (f *trainFlags) takeUp(cmd *cobra.Command) (err error) {
 		}
 	}
 	f.tree, f.weight, f.features, f.options = card.Tree, card.Weight, f.paused.Columns, card.Options
+	f.view.options = card.View
 	return nil
 }
 
@@ -157,17 +166,17 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 		return nil, err
 	}
 	out.Abort()
-	table, w, tree, err := f.read(cmd)
+	data, err := f.read(cmd)
 	if err != nil {
 		return nil, err
 	}
-	training, err := f.prepare(table, w)
+	training, err := f.prepare(data.table, data.weights)
 	if err != nil {
 		hint := ""
 		if errors.Is(err, features.ErrUnusable) {
 			hint = " (--exclude leaves branches out)"
 		}
-		return nil, fmt.Errorf("%s: %w%s", source(f.inputs, tree), err, hint)
+		return nil, fmt.Errorf("%s: %w%s", source(f.inputs, data.tree), err, hint)
 	}
 	if err := cmd.Context().Err(); err != nil {
 		return nil, err
@@ -176,8 +185,9 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	if f.paused == nil {
 		card.Version = version()
 		card.Command = strings.Join(append([]string{"eidolon"}, os.Args[1:]...), " ")
-		card.Inputs, card.Tree, card.Weight = f.inputs, tree, f.weight
+		card.Inputs, card.Tree, card.Weight = f.inputs, data.tree, f.weight
 	}
+	card.View, card.Collection, card.Multiplicity = f.view.options, data.collection, data.multiplicity
 	checkpoint := f.checkpoint
 	if checkpoint == "" {
 		checkpoint = f.output + ".checkpoint"
@@ -234,60 +244,154 @@ func (f *trainFlags) prepare(table *rootio.Table, w []float64) (*surrogate.Train
 	return surrogate.New(table, w, f.options)
 }
 
-// read reads the branches that were asked for, and the weights if any.
-func (f *trainFlags) read(cmd *cobra.Command) (table *rootio.Table, w []float64, tree string, err error) {
-	t, err := rootio.Open(f.tree, f.inputs...)
+// read reads the columns that were asked for, and the weights if any.
+func (f *trainFlags) read(cmd *cobra.Command) (data trainingData, err error) {
+	wanted, condition := f.view.define(f.features), f.view.define(f.options.Condition)
+	t, err := f.view.open(f.tree, f.inputs)
 	if err != nil {
-		return nil, nil, "", err
+		return data, err
 	}
 	defer t.Close()
-	names := f.features
+	v, err := t.View(f.view.options)
+	if err != nil {
+		return data, err
+	}
+	names, err := v.Resolve(wanted)
+	if err != nil {
+		return data, err
+	}
 	if len(names) == 0 {
-		var left []string
-		for _, b := range t.Branches() {
-			if b.Reason != "" {
-				left = append(left, b.Name)
-			} else if b.Name != f.weight {
-				names = append(names, b.Name)
-			}
-		}
-		if len(left) > 0 {
-			fmt.Fprintf(cmd.ErrOrStderr(), "%d branches are no scalars and are left out: %s\n", len(left), abbreviate(left, 5))
-		}
+		names = f.all(cmd, t, v)
+	}
+	if f.options.Condition, err = v.Resolve(condition); err != nil {
+		return data, err
 	}
 	for _, name := range f.options.Condition {
 		if !slices.Contains(names, name) {
-			names = append(slices.Clone(names), name)
+			names = append(names, name)
 		}
 	}
-	for _, name := range f.exclude {
-		i := slices.Index(names, name)
-		if i < 0 {
-			return nil, nil, "", usagef("branch %q, to be excluded, is not among those to learn", name)
+	for _, item := range f.exclude {
+		out, err := v.Resolve([]string{item})
+		if err != nil {
+			return data, err
 		}
-		names = slices.Delete(slices.Clone(names), i, i+1)
+		for _, name := range out {
+			i := slices.Index(names, name)
+			if i < 0 {
+				return data, usagef("branch %q, to be excluded, is not among those to learn", name)
+			}
+			names = slices.Delete(names, i, i+1)
+		}
 	}
 	if len(names) == 0 {
-		return nil, nil, "", fmt.Errorf("%s: tree %q has no scalar branch to learn", t.Files()[0], t.Name())
+		return data, fmt.Errorf("%s: tree %q has no scalar branch to learn", t.Files()[0], t.Name())
 	}
-	read := names
-	if f.weight != "" {
-		if slices.Contains(names, f.weight) {
-			return nil, nil, "", usagef("branch %q cannot be a feature and the weight", f.weight)
+	data.collection = v.Collection()
+	for _, name := range names {
+		if data.collection != nil && !slices.Contains(f.options.Condition, name) && !slices.ContainsFunc(v.Own(), func(f rootio.Field) bool { return f.Name == name }) {
+			return data, usagef("%s has one value per event: with --each it can be a condition, not a feature", name)
 		}
-		read = append(slices.Clone(names), f.weight)
 	}
-	table, err = t.Read(read, 0, t.Len())
+	read := slices.Clone(names)
+	if f.weight != "" {
+		weight, err := v.Resolve([]string{f.weight})
+		if err != nil {
+			return data, err
+		}
+		if slices.Contains(names, weight[0]) {
+			return data, usagef("branch %q cannot be a feature and the weight", f.weight)
+		}
+		read = append(read, weight[0])
+	}
+	if data.collection != nil {
+		read = append(read, rootio.EventIndex)
+	}
+	table, err := v.Read(read)
 	if err != nil {
-		return nil, nil, "", err
+		return data, err
+	}
+	if table.Len() == 0 {
+		return data, fmt.Errorf("%s: no row is left to learn", source(f.inputs, t.Name()))
 	}
 	if f.weight != "" {
-		last := len(names)
-		w = make([]float64, table.Len())
-		table.Columns[last].Floats(w, 0)
-		table.Columns = table.Columns[:last]
+		data.weights = make([]float64, table.Len())
+		table.Columns[len(names)].Floats(data.weights, 0)
 	}
-	return table, w, t.Name(), nil
+	if data.collection != nil {
+		events := t.Len()
+		if f.view.options.Where != "" {
+			events = 0 // those without an object are not known to be wanted
+		}
+		index, _ := table.Column(rootio.EventIndex)
+		data.multiplicity = multiplicities(index.Values().([]int64), events)
+	}
+	table.Columns = table.Columns[:len(names)]
+	data.table, data.tree = table, t.Name()
+	return data, nil
+}
+
+// trainingData is what a model is trained on.
+type trainingData struct {
+	table        *rootio.Table
+	weights      []float64 // nil: 1 each
+	tree         string
+	collection   *rootio.Collection // of whose objects the rows are, if any
+	multiplicity []float64          // the fraction of events with 0, 1, 2, … objects
+}
+
+// all returns the names of the columns that are learnt unless told otherwise, and
+// says what is left out.
+func (f *trainFlags) all(cmd *cobra.Command, t *rootio.Tree, v *rootio.View) (names []string) {
+	for _, field := range v.Own() {
+		if field.Name != f.weight {
+			names = append(names, field.Name)
+		}
+	}
+	if v.Collection() != nil {
+		return names
+	}
+	var left []string
+	hint := ""
+	for _, b := range t.Branches() {
+		if b.IsJagged() {
+			hint = " (--each learns the objects of a collection)"
+		}
+		if b.Reason != "" || b.IsJagged() {
+			left = append(left, b.Name)
+		}
+	}
+	if len(left) > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d branches have no fixed number of values and are left out: %s%s\n", len(left), abbreviate(left, 5), hint)
+	}
+	return names
+}
+
+// multiplicities returns the fractions of events with 0, 1, 2, … objects, given the
+// ascending numbers of the events that the objects belong to. If the number of all
+// events is not known (0), it is that of those with an object.
+func multiplicities(index []int64, events int64) []float64 {
+	counts := []float64{0}
+	for i := 0; i < len(index); {
+		n := 1
+		for i+n < len(index) && index[i+n] == index[i] {
+			n++
+		}
+		for len(counts) <= n {
+			counts = append(counts, 0)
+		}
+		counts[n]++
+		i += n
+	}
+	some := 0.0
+	for _, c := range counts {
+		some += c
+	}
+	counts[0] = max(0, float64(events)-some)
+	for i := range counts {
+		counts[i] /= max(float64(events), some)
+	}
+	return counts
 }
 
 // source names what events were read from. Entries that an error speaks of count
