@@ -14,10 +14,14 @@ const (
 	vector = 8 // floats of a YMM register
 )
 
+// constants are those of the program.
+var constants = emit.New()
+
 func main() {
 	ConstraintExpr("!purego")
 	adam()
 	sumSquares()
+	drain()
 	Generate()
 }
 
@@ -33,13 +37,13 @@ func adam() {
 		pointers[i] = argument(name)
 	}
 	n, c := argument("n"), argument("c")
-	constants := make([]VecVirtual, 8)
-	for i := range constants {
-		constants[i] = YMM()
-		VBROADCASTSS(Mem{Base: c, Disp: i * float}, constants[i])
+	factors := make([]VecVirtual, 8)
+	for i := range factors {
+		factors[i] = YMM()
+		VBROADCASTSS(Mem{Base: c, Disp: i * float}, factors[i])
 	}
-	beta1, gain1, beta2, gain2 := constants[0], constants[1], constants[2], constants[3]
-	keep, rate, root, epsilon := constants[4], constants[5], constants[6], constants[7]
+	beta1, gain1, beta2, gain2 := factors[0], factors[1], factors[2], factors[3]
+	keep, rate, root, epsilon := factors[4], factors[5], factors[6], factors[7]
 
 	eight := func(load func(Mem, VecVirtual), store func(VecVirtual, Mem)) {
 		at := func(i int) Mem { return Mem{Base: pointers[i]} }
@@ -78,7 +82,7 @@ func adam() {
 	Label("rest")
 	ADDQ(Imm(vector), n)
 	JZ(LabelRef("done"))
-	mask := emit.New().Mask8(n)
+	mask := constants.Mask8(n)
 	eight(func(from Mem, to VecVirtual) { VMASKMOVPS(from, mask, to) },
 		func(from VecVirtual, to Mem) { VMASKMOVPS(from, mask, to) })
 	Label("done")
@@ -134,6 +138,40 @@ func sumSquares() {
 	JNZ(LabelRef("one"))
 	Label("done")
 	Store(sum, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
+
+// drain writes the addition that leaves its source zero.
+func drain() {
+	TEXT("drainAVX2", NOSPLIT, "func(dst, src *float32, n int)")
+	Pragma("noescape")
+	Doc("drainAVX2 is drainPure for n floats.")
+	dst, src, n := argument("dst"), argument("src"), argument("n")
+	zero := YMM()
+	VXORPS(zero, zero, zero)
+	SUBQ(Imm(vector), n)
+	JL(LabelRef("rest"))
+	Label("eight")
+	x := YMM()
+	VMOVUPS(Mem{Base: src}, x)
+	VADDPS(Mem{Base: dst}, x, x)
+	VMOVUPS(x, Mem{Base: dst})
+	VMOVUPS(zero, Mem{Base: src})
+	ADDQ(Imm(vector*float), dst)
+	ADDQ(Imm(vector*float), src)
+	SUBQ(Imm(vector), n)
+	JGE(LabelRef("eight"))
+	Label("rest")
+	ADDQ(Imm(vector), n)
+	JZ(LabelRef("done"))
+	mask, y := constants.Mask8(n), YMM()
+	VMASKMOVPS(Mem{Base: src}, mask, x)
+	VMASKMOVPS(Mem{Base: dst}, mask, y)
+	VADDPS(y, x, x)
+	VMASKMOVPS(x, mask, Mem{Base: dst})
+	VMASKMOVPS(zero, mask, Mem{Base: src})
+	Label("done")
 	VZEROUPPER()
 	RET()
 }

@@ -4,32 +4,48 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/limits"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 )
 
-// Flows measures training, sampling and log-densities of flows of 8 features, 8
-// coupling layers and 2 hidden layers, on one thread and on all. Speed is in
-// thousand events per second. The limit is that of the multiply-adds of the matrix
+// FlowJob is something that a flow of 8 features, 8 coupling layers and 2 hidden
+// layers is asked to do again and again.
+type FlowJob struct {
+	Kernel string  // what is done: train, sample or log-density, and the kind of flow
+	Hidden int     // width of the hidden layers
+	Batch  int     // events of a step, or of a call
+	Events int     // events of a call of run
+	Flops  float64 // floating-point operations that an event cannot do without
+
+	start func() (run func() error, stop func())
+}
+
+// Shape tells the sizes of the job.
+func (j FlowJob) Shape() string { return fmt.Sprintf("H=%d batch=%d", j.Hidden, j.Batch) }
+
+// Start returns a function that does the job's next Events events, and one that
+// ends it. What is done once only is done before.
+func (j FlowJob) Start() (run func() error, stop func()) { return j.start() }
+
+// FlowJobs are the jobs that [Flows] measures. Flops are those of the matrix
 // products: twice the weights of the conditioners per event in one direction, and
-// three times that for a step of training. progress is as in [Kernels].
-func Flows(ctx context.Context, progress func(r Result, done, total int)) ([]Result, error) {
+// three times that for a step of training.
+func FlowJobs() ([]FlowJob, error) {
 	const dim = 8
-	type job struct {
-		kernel, shape string
-		passes        float64 // over the weights per event, in units of one direction
-		events        int
-		run           func() error
-	}
-	var jobs []job
-	var flops []float64
+	var jobs []FlowJob
 	for _, size := range []struct {
 		model   string
 		hidden  int
-		batches []int
-	}{{"realnvp", 128, []int{128, 512, 4096}}, {"realnvp", 64, []int{512}}, {"spline", 128, []int{512}}} {
+		train   []int // batches
+		forward []int
+	}{
+		{"realnvp", 128, []int{128, 512, 4096}, []int{512, 1 << 16}},
+		{"realnvp", 64, []int{512}, nil},
+		{"spline", 128, []int{512}, []int{512, 1 << 16}},
+	} {
 		hidden := []int{size.hidden, size.hidden}
 		layers := flows.RealNVP(dim, 1, flows.RealNVPOptions{Layers: 8, Hidden: hidden})
 		if size.model == "spline" {
@@ -39,58 +55,88 @@ func Flows(ctx context.Context, progress func(r Result, done, total int)) ([]Res
 		if err != nil {
 			return nil, err
 		}
-		weights := 0.0
+		flops := 0.0
 		for _, t := range f.Tensors() {
 			if len(t.Shape) == 2 {
-				weights += float64(len(t.Value))
+				flops += 2 * float64(len(t.Value))
 			}
 		}
-		for _, batch := range size.batches {
-			n := 1 << 12
-			data := flows.Data{Dim: dim, X: normals(n * dim)}
-			valid := flows.Data{Dim: dim, X: normals(dim)}
-			jobs = append(jobs, job{"train " + size.model, fmt.Sprintf("H=%d batch=%d", size.hidden, batch), 3, n, func() error {
-				_, err := f.Train(context.Background(), data, valid, flows.TrainOptions{Epochs: 1, Batch: batch, Patience: 1 << 20})
-				return err
-			}})
-			flops = append(flops, 2*weights)
+		for _, batch := range size.train {
+			steps := max(1024/batch, 1)
+			jobs = append(jobs, FlowJob{"train " + size.model, size.hidden, batch, steps * batch, 3 * flops,
+				func() (func() error, func()) { return training(f, batch, steps) }})
 		}
-		for _, n := range []int{512, 1 << 16} {
-			if size.hidden != 128 {
-				break
-			}
+		for _, n := range size.forward {
 			x, p := normals(n*dim), make([]float64, n)
-			shape := fmt.Sprintf("H=%d events=%d", size.hidden, n)
-			jobs = append(jobs,
-				job{"sample " + size.model, shape, 1, n, func() error { f.Sample(x, nil, 1, 0, 0); return nil }},
-				job{"log-density " + size.model, shape, 1, n, func() error { f.LogDensity(p, x, nil); return nil }})
-			flops = append(flops, 2*weights, 2*weights)
+			forward := func(what string, run func()) {
+				jobs = append(jobs, FlowJob{what + " " + size.model, size.hidden, n, n, flops, func() (func() error, func()) {
+					return func() error { run(); return nil }, func() {}
+				}})
+			}
+			forward("sample", func() { f.Sample(x, nil, 1, 0, 0) })
+			forward("log-density", func() { f.LogDensity(p, x, nil) })
 		}
 	}
+	return jobs, nil
+}
 
+// training starts a training that makes so many steps at a time and waits in
+// between.
+func training(f *flows.Flow, batch, steps int) (run func() error, stop func()) {
+	const events = 1 << 13
+	ctx, cancel := context.WithCancel(context.Background())
+	turn, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		<-turn
+		data := flows.Data{Dim: f.Dim(), X: normals(events * f.Dim())}
+		_, err := f.Train(ctx, data, flows.Data{Dim: f.Dim(), X: normals(f.Dim())}, flows.TrainOptions{
+			Epochs: 1 << 20, Batch: batch, Patience: 1 << 30,
+			Progress: func(s flows.Status) {
+				if s.Step%steps == 0 {
+					turn <- struct{}{}
+					<-turn
+				}
+			},
+		})
+		ended <- err
+	}()
+	run = func() error {
+		turn <- struct{}{}
+		select {
+		case <-turn:
+			return nil
+		case err := <-ended:
+			ended <- err // for stop
+			return err
+		}
+	}
+	return run, func() {
+		cancel()
+		select {
+		case turn <- struct{}{}:
+			<-ended
+		case <-ended:
+		}
+	}
+}
+
+// Flows measures training, sampling and log-densities, on one thread and on two,
+// in thousand events per second, against the multiply-adds that the matrix products
+// alone would take. progress is as in [Kernels].
+func Flows(ctx context.Context, progress func(r Result, done, total int)) ([]Result, error) {
+	jobs, err := FlowJobs()
+	if err != nil {
+		return nil, err
+	}
 	var results []Result
-	for i, j := range jobs {
+	for _, j := range jobs {
 		for _, n := range threads() {
 			if err := ctx.Err(); err != nil {
 				return results, err
 			}
-			var failed error
-			old := runtime.GOMAXPROCS(n)
-			perEvent := j.passes * flops[i]
-			speed, limit := limits.Dense(perEvent*float64(j.events), func() {
-				if err := j.run(); err != nil {
-					failed = err
-				}
-			})
-			runtime.GOMAXPROCS(old)
-			if failed != nil {
-				return results, failed
-			}
-			const thousand = 1e6 // of events per second, in GFLOP/s of one flop each
-			r := Result{Kernel: j.kernel, Shape: j.shape, Threads: n, Speed: speed * thousand / perEvent, Unit: "k events/s"}
-			if limit > 0 {
-				r.Limit = limit * float64(n) * thousand / perEvent
-				r.Fraction = r.Speed / r.Limit
+			r, err := j.measure(n)
+			if err != nil {
+				return results, err
 			}
 			results = append(results, r)
 			if progress != nil {
@@ -99,6 +145,24 @@ func Flows(ctx context.Context, progress func(r Result, done, total int)) ([]Res
 		}
 	}
 	return results, nil
+}
+
+func (j FlowJob) measure(threads int) (Result, error) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
+	run, stop := j.Start()
+	defer stop()
+	var failed error
+	const thousand = 1e6 // per second, in events per nanosecond
+	m := limits.Measure(1, 300*time.Millisecond,
+		func() limits.Work {
+			return limits.Work{Amount: thousand * float64(j.Events), Run: func() {
+				if err := run(); err != nil {
+					failed = err
+				}
+			}}
+		},
+		func() limits.Work { return limits.FMA(j.Flops / thousand / float64(threads)) })
+	return Result{j.Kernel, j.Shape(), threads, m.Speed, "k events/s", m.Limit, m.Fraction, m.Median}, failed
 }
 
 func normals(n int) []float32 {

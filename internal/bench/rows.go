@@ -216,6 +216,13 @@ func optimRows() []row {
 			return limits.Work{Amount: 4 * parameters, Run: func() { optim.SumSquares(g) }}
 		},
 		limit: func() limits.Work { return limits.Read(4) },
+	}, {
+		kernel: "optim.Drain", shape: fmt.Sprintf("n=%d", 2*parameters), unit: "G/s",
+		work: func() limits.Work {
+			dst, src := make([]float32, 2*parameters), random(2*parameters)
+			return limits.Work{Amount: 2 * parameters, Run: func() { optim.Drain(dst, src) }}
+		},
+		limit: func() limits.Work { return limits.Read(8) },
 	}}
 }
 

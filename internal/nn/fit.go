@@ -685,11 +685,7 @@ func (f *fit) shard(i int) {
 func (f *fit) reduce(i int) {
 	sum := piece(f.grads[0], i)
 	for _, g := range f.grads[1:] {
-		part := piece(g, i)
-		for j, x := range part {
-			sum[j] += x
-		}
-		clear(part)
+		optim.Drain(sum, piece(g, i))
 	}
 	f.squares[i] = optim.SumSquares(sum)
 }

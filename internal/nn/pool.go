@@ -2,30 +2,36 @@ package nn
 
 import (
 	"runtime"
-	"sync"
 	"sync/atomic"
 )
 
 // pool runs numbered pieces of work on all processors. What a piece computes
 // may depend on its number only, never on the goroutine that takes it: that is
 // how results come out the same for any GOMAXPROCS.
+//
+// Pieces are taken one by one, so that a processor that others use, too, gets
+// fewer of them, and nobody waits for a goroutine that has taken none. Steps of a
+// training come one after the other within microseconds, in which to sleep and
+// to be woken would take longer than to wait: a goroutine sleeps only when there
+// has been nothing to do for a while.
 type pool struct {
-	task  func(i int)
-	n     int64
-	next  atomic.Int64
-	start []chan struct{}
-	done  sync.WaitGroup
+	task    func(i int)
+	left    atomic.Int64 // pieces that nobody has taken; below 0 when there were none for some
+	pending atomic.Int64 // pieces that are not done
+	closed  atomic.Bool
+	helpers []*sleeper
+	caller  *sleeper
 }
 
 func newPool() *pool {
-	p := &pool{start: make([]chan struct{}, runtime.GOMAXPROCS(0)-1)}
-	for i := range p.start {
-		c := make(chan struct{})
-		p.start[i] = c
+	p := &pool{helpers: make([]*sleeper, runtime.GOMAXPROCS(0)-1), caller: newSleeper()}
+	for i := range p.helpers {
+		s := newSleeper()
+		p.helpers[i] = s
 		go func() {
-			for range c {
+			for !p.closed.Load() {
 				p.work()
-				p.done.Done()
+				s.wait(func() bool { return p.left.Load() > 0 || p.closed.Load() })
 			}
 		}()
 	}
@@ -34,30 +40,73 @@ func newPool() *pool {
 
 // run calls task(0) … task(n−1), each once, and returns when all are done.
 func (p *pool) run(n int, task func(i int)) {
-	p.task, p.n = task, int64(n)
-	p.next.Store(0)
-	p.done.Add(len(p.start))
-	for _, c := range p.start {
-		c <- struct{}{}
+	p.task = task
+	p.pending.Store(int64(n))
+	p.left.Store(int64(n))
+	for _, s := range p.helpers[:min(len(p.helpers), max(n-1, 0))] {
+		s.wake()
 	}
 	p.work()
-	p.done.Wait()
+	p.caller.wait(func() bool { return p.pending.Load() == 0 })
 }
 
+// work does pieces until nobody is left to be taken. Whoever has taken one may
+// read the task: run does not return, and no other begins, before it is done.
 func (p *pool) work() {
 	for {
-		i := p.next.Add(1) - 1
-		if i >= p.n {
+		i := p.left.Add(-1)
+		if i < 0 {
 			return
 		}
 		p.task(int(i))
+		if p.pending.Add(-1) == 0 {
+			p.caller.wake()
+		}
 	}
 }
 
 // close ends the goroutines.
 func (p *pool) close() {
-	for _, c := range p.start {
-		close(c)
+	p.closed.Store(true)
+	for _, s := range p.helpers {
+		s.wake()
+	}
+}
+
+// sleeper is a goroutine that waits for a condition.
+type sleeper struct {
+	asleep atomic.Bool
+	alarm  chan struct{}
+}
+
+func newSleeper() *sleeper { return &sleeper{alarm: make(chan struct{}, 1)} }
+
+// wait returns when the condition holds. Whoever makes it hold calls wake.
+func (s *sleeper) wait(holds func() bool) {
+	// About a tenth of a millisecond, which is what waking takes on a virtual
+	// machine. Now and then other goroutines of this processor get their turn.
+	const looks, turn = 1 << 16, 1 << 12
+	for i := range looks {
+		if holds() {
+			return
+		}
+		if i%turn == turn-1 {
+			runtime.Gosched()
+		}
+	}
+	for !holds() {
+		s.asleep.Store(true)
+		if holds() && s.asleep.CompareAndSwap(true, false) {
+			return
+		}
+		<-s.alarm
+	}
+}
+
+// wake ends the sleep, if there is one.
+func (s *sleeper) wake() {
+	if s.asleep.Load() && s.asleep.CompareAndSwap(true, false) {
+		s.alarm <- struct{}{}
 	}
 }
 

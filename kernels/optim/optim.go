@@ -1,5 +1,6 @@
 // Package optim holds the arithmetic of an optimiser: the Adam step in one
-// pass over the parameters, and the squared norm that clips a gradient.
+// pass over the parameters, the sum of gradients, and the squared norm that clips
+// them.
 //
 // A clipped step is
 //
@@ -85,3 +86,19 @@ func (a Adam) constants(scale float32) constants {
 // SumSquares returns Σ g², accumulated in float64, so that neither a long
 // slice nor a large gradient (any finite float32 can be squared) spoils it.
 func SumSquares(g []float32) float64 { return sumSquares(g) }
+
+// Drain adds src to dst and clears it,
+//
+//	for i := range dst {
+//		dst[i] += src[i]
+//		src[i] = 0
+//	}
+//
+// which is how gradients that were summed in several places come together. The
+// slices must not overlap. If their lengths differ, Drain panics.
+func Drain(dst, src []float32) {
+	if len(dst) != len(src) {
+		panic(fmt.Sprintf("optim: Drain: dst, src have %d, %d floats, want the same", len(dst), len(src)))
+	}
+	drain(dst, src)
+}

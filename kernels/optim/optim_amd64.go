@@ -22,3 +22,11 @@ func sumSquares(g []float32) float64 {
 	}
 	return sumSquaresAVX2(unsafe.SliceData(g), len(g))
 }
+
+func drain(dst, src []float32) {
+	if !cpu.AVX2 {
+		drainPure(dst, src)
+		return
+	}
+	drainAVX2(unsafe.SliceData(dst), unsafe.SliceData(src), len(dst))
+}

@@ -13,3 +13,8 @@ func adamAVX2(w *float32, m *float32, v *float32, grad *float32, n int, c *[8]fl
 //
 //go:noescape
 func sumSquaresAVX2(x *float32, n int) float64
+
+// drainAVX2 is drainPure for n floats.
+//
+//go:noescape
+func drainAVX2(dst *float32, src *float32, n int)

@@ -134,3 +134,39 @@ done:
 	MOVSD X0, ret+16(FP)
 	VZEROUPPER
 	RET
+
+// func drainAVX2(dst *float32, src *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·drainAVX2(SB), NOSPLIT, $0-24
+	MOVQ   dst+0(FP), AX
+	MOVQ   src+8(FP), CX
+	MOVQ   n+16(FP), DX
+	VXORPS Y0, Y0, Y0
+	SUBQ   $0x08, DX
+	JL     rest
+
+eight:
+	VMOVUPS (CX), Y1
+	VADDPS  (AX), Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS Y0, (CX)
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, CX
+	SUBQ    $0x08, DX
+	JGE     eight
+
+rest:
+	ADDQ         $0x08, DX
+	JZ           done
+	VMOVD        DX, X1
+	VPBROADCASTD X1, Y2
+	VPCMPGTD     lanes<>+0(SB), Y2, Y2
+	VMASKMOVPS   (CX), Y2, Y1
+	VMASKMOVPS   (AX), Y2, Y3
+	VADDPS       Y3, Y1, Y1
+	VMASKMOVPS   Y1, Y2, (AX)
+	VMASKMOVPS   Y0, Y2, (CX)
+
+done:
+	VZEROUPPER
+	RET

@@ -114,6 +114,26 @@ func TestNothingIsReadOutside(t *testing.T) {
 		g := slices[3](n)
 		Adam{Step: 1}.Update(slices[0](n), slices[1](n), slices[2](n), g, 1)
 		SumSquares(g)
+		Drain(slices[0](n), g)
+	}
+}
+
+func TestDrain(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(7, 8))
+	for n := range 140 {
+		dst, src, want := guard.New[float32](rnd, n), guard.New[float32](rnd, n), make([]float32, n)
+		for i := range n {
+			dst.Inside[i], src.Inside[i] = rnd.Float32(), rnd.Float32()
+			want[i] = dst.Inside[i] + src.Inside[i]
+		}
+		Drain(dst.Inside, src.Inside)
+		for i, w := range want {
+			if dst.Inside[i] != w || src.Inside[i] != 0 {
+				t.Errorf("n=%d [%d]: %v, %v is left, want %v, 0", n, i, dst.Inside[i], src.Inside[i], w)
+			}
+		}
+		dst.Filled(t, fmt.Sprintf("dst n=%d", n))
+		src.Filled(t, fmt.Sprintf("src n=%d", n))
 	}
 }
 
@@ -168,6 +188,7 @@ func TestWrongUsePanics(t *testing.T) {
 		"m":    func() { Adam{Step: 1}.Update(f(3), f(2), f(3), f(3), 1) },
 		"v":    func() { Adam{Step: 1}.Update(f(3), f(3), f(4), f(3), 1) },
 		"g":    func() { Adam{Step: 1}.Update(f(3), f(3), f(3), nil, 1) },
+		"src":  func() { Drain(f(3), f(2)) },
 		"step": func() { Adam{}.Update(f(3), f(3), f(3), f(3), 1) },
 	} {
 		func() {
@@ -187,6 +208,7 @@ func TestNoAllocations(t *testing.T) {
 	var sum float64
 	if n := testing.AllocsPerRun(5, func() {
 		sum += SumSquares(g)
+		Drain(v, g)
 		a.Update(w, m, v, g, 1)
 	}); n != 0 {
 		t.Errorf("%v allocations, want none", n)

@@ -18,3 +18,10 @@ func sumSquaresPure(g []float32) float64 {
 	}
 	return sum
 }
+
+func drainPure(dst, src []float32) {
+	for i, x := range src {
+		dst[i] += x
+	}
+	clear(src)
+}
