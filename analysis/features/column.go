@@ -41,6 +41,11 @@ type Column struct {
 	High  *float64 `json:"high,omitempty"`
 	Floor float64  `json:"floor,omitempty"`
 
+	// Width, where it is not zero, says that both tails are heavy, and that it is
+	// asinh((x − Center)/Width) that is looked at.
+	Center float64 `json:"center,omitempty"`
+	Width  float64 `json:"width,omitempty"`
+
 	// Circle is the range of an angle, which is opened at Low.
 	Circle *Circle `json:"circle,omitempty"`
 
@@ -75,7 +80,7 @@ func (c *Column) isSound() bool {
 	case Angle:
 		return ok && c.Std > 0 && c.Floor > 0 && c.Circle != nil && c.Circle.isSound() && c.Low != nil && c.High != nil && *c.Low < *c.High
 	case Integer, Continuous:
-		return ok && c.Std > 0 && c.Min <= c.Max && c.Floor >= 0 &&
+		return ok && c.Std > 0 && c.Min <= c.Max && c.Floor >= 0 && c.Width >= 0 && (c.Width == 0 || c.Low == nil && c.High == nil) &&
 			(c.Low == nil || c.High == nil || *c.Low < *c.High)
 	}
 	return false
@@ -165,9 +170,13 @@ func (c *Column) decodeRest(z float64) float64 {
 }
 
 // unbound maps a value to the whole line: log(x−low) behind an edge, −log(high−x)
-// before one, the difference of the logarithms between two. Distances are at
-// least Floor. It returns log of the slope, too: −Inf beyond an edge.
+// before one, the difference of the logarithms between two, asinh where both tails
+// are heavy. Distances are at least Floor. It returns log of the slope, too: −Inf beyond an edge.
 func (c *Column) unbound(x float64) (y, logSlope float64) {
+	if c.Width > 0 {
+		t := (x - c.Center) / c.Width
+		return math.Asinh(t), -math.Log(c.Width * math.Hypot(1, t))
+	}
 	y = x
 	if c.Low != nil || c.High != nil {
 		y = 0
@@ -212,6 +221,8 @@ func (c *Column) bound(y float64) float64 {
 		return *c.Low + math.Exp(y)
 	case c.High != nil:
 		return *c.High - math.Exp(-y)
+	case c.Width > 0:
+		return c.Center + c.Width*math.Sinh(y)
 	}
 	return y
 }
@@ -256,6 +267,8 @@ func (c *Column) Describe() string {
 		how = fmt.Sprintf("log above %.6g", *c.Low)
 	case c.High != nil:
 		how = fmt.Sprintf("log below %.6g", *c.High)
+	case c.Width > 0:
+		how = fmt.Sprintf("asinh of (x − %.3g)/%.3g", c.Center, c.Width)
 	}
 	for _, s := range c.Spikes {
 		how += fmt.Sprintf(", %.3g %% at %g", 100*s.Fraction, s.Value)

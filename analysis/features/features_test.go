@@ -647,3 +647,38 @@ func TestContext(t *testing.T) {
 		t.Errorf("an unknown code gives the error %v", err)
 	}
 }
+
+// TestOutlier checks that an event at a million standard deviations leaves the others
+// what they are: in model space, in what is drawn, and in the density.
+func TestOutlier(t *testing.T) {
+	const n = 20000
+	for _, far := range []float64{1e6, -1e6, 1e12} {
+		x := draw(n, func(r *rand.Rand) float64 { return 3 + r.NormFloat64() })
+		x[7] = far
+		s := fitOne(t, rootio.ColumnOf("x", x))
+		c := &s.Columns[0]
+		for _, v := range []float64{1, 2, 3, 4, 5} {
+			z, ld := c.encode(v, 0)
+			if math.Abs(z-(v-3)) > 0.1 || math.Abs(ld) > 0.3 {
+				t.Errorf("with an event at %g, %g has the feature %.3f and the slope %.3f", far, v, z, math.Exp(ld))
+			}
+		}
+		before, after, _ := roundTrip(t, s, &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x)}})
+		for i, v := range before[0] {
+			if math.Abs(after[0][i]-v) > 1e-5*(1+math.Abs(v)) && math.Abs(v) < 6 {
+				t.Fatalf("%g comes back as %g", v, after[0][i])
+			}
+		}
+		r := rand.New(rand.NewPCG(5, 1))
+		out := 0
+		const draws = 50 * n
+		for range draws {
+			if v := c.decode(r.NormFloat64()); math.Abs(v-3) > 7 {
+				out++
+			}
+		}
+		if out > 2*draws/n {
+			t.Errorf("with an event at %g of %d, %d of %d drawn ones are outliers", far, n, out, draws)
+		}
+	}
+}

@@ -409,6 +409,17 @@ func (s *sample) steps() (cdf []float64, events []int) {
 	return cdf, events
 }
 
+// quantile returns the value below which a proportion p of the sample is.
+func (s *sample) quantile(p float64) float64 {
+	sum := 0.0
+	for i, w := range s.weight {
+		if sum += w; sum >= p*s.total {
+			return s.value[i]
+		}
+	}
+	return s.value[len(s.value)-1]
+}
+
 // fitScale finds the scale and the normalising spline of a column of many values,
 // which lie between lo and hi.
 func (c *Column) fitScale(s *sample, lo, hi float64) {
@@ -466,6 +477,9 @@ func normalise(s *sample, y []float64) Spline {
 	}
 	last, i := len(y)-1, 0
 	add(0)
+	if isAlone(y, 0, +1) {
+		add(1)
+	}
 	for k := range knots {
 		p := normalCDF(math.Sqrt2 * normalQuantile((float64(k)+0.5)/float64(knots)))
 		for i < last && cdf[i] < p {
@@ -475,13 +489,25 @@ func normalise(s *sample, y []float64) Spline {
 			add(i)
 		}
 	}
+	if isAlone(y, last, -1) {
+		add(last - 1)
+	}
 	add(last)
 	return NewSpline(kx, ky)
 }
 
+// isAlone reports whether the value at one end of y is so far out that a spline to
+// the next knot would put events in between. In an exponential tail that happens in
+// one sample of a thousand.
+func isAlone(y []float64, end, inward int) bool {
+	const next = 6
+	return len(y) > 2*next && math.Abs(y[end]-y[end+inward]) > 5*math.Abs(y[end+inward]-y[end+next*inward])
+}
+
 // findEdges decides whether the density of a continuous column ends at a hard
 // edge on either side, and where; and, failing that, whether positive values
-// have a tail that is heavy enough for a logarithm. The values lie between first
+// have a tail that is heavy enough for a logarithm, or others have any events so far
+// out that the rest would be nowhere. The values lie between first
 // and last.
 func (c *Column) findEdges(s *sample, first, last float64) {
 	k := edgeEvents(s.n)
@@ -503,6 +529,13 @@ func (c *Column) findEdges(s *sample, first, last float64) {
 	if first > 0 && heavyTailed(s) {
 		zero := 0.0
 		c.Low, c.Floor = &zero, 1e-3*first
+		return
+	}
+	// Of a million events of an exponential density the outermost is at 17 half-widths.
+	const farOut = 25
+	lower, median, upper := s.quantile(0.16), s.quantile(0.5), s.quantile(0.84)
+	if width := (upper - lower) / 2; max(last-median, median-first) > farOut*width && width > 0 {
+		c.Center, c.Width = median, width
 	}
 }
 
@@ -590,12 +623,7 @@ func placeEdge(outermost, spacing, side float64) float64 {
 // heavyTailed reports whether positive values are more symmetric about their
 // median on a logarithmic scale than on a linear one.
 func heavyTailed(s *sample) bool {
-	cdf, _ := s.steps()
-	at := func(p float64) float64 {
-		i, _ := slices.BinarySearch(cdf, p)
-		return s.value[min(i, len(cdf)-1)]
-	}
-	lo, mid, hi := at(0.01), at(0.5), at(0.99)
+	lo, mid, hi := s.quantile(0.01), s.quantile(0.5), s.quantile(0.99)
 	linear := math.Abs((hi - mid) - (mid - lo))
 	log := math.Abs(math.Log(hi/mid) - math.Log(mid/lo))
 	return hi-mid > 2*(mid-lo) && log/math.Log(hi/lo) < linear/(hi-lo)
