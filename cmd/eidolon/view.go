@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -61,6 +62,17 @@ func (l *list) String() string {
 	}
 	return strings.Join(*l.values, ",")
 }
+
+// Append, Replace and GetSlice make it a pflag.SliceValue, so that a card may have a
+// list of values.
+func (l *list) Append(value string) error { return l.Set(value) }
+
+func (l *list) Replace(values []string) error {
+	*l.values, l.changed = slices.Clone(values), true
+	return nil
+}
+
+func (l *list) GetSlice() []string { return *l.values }
 
 func (l *list) Set(text string) error {
 	if !l.changed {
