@@ -62,7 +62,7 @@ func (r *Report) writeClassifier(b *bytes.Buffer) {
 	slices.SortStableFunc(told, func(p, q classify.Column) int { return cmp.Compare(q.Importance, p.Importance) })
 	var words []string
 	for _, k := range told[:min(len(told), most)] {
-		word := fmt.Sprintf("%s %.3f", cut(k.Name, 40), k.Importance)
+		word := fmt.Sprintf("%s %.3f", cut(k.Name, longestName), k.Importance)
 		if k.Aspect != "" && k.Aspect != classify.Value {
 			word += fmt.Sprintf(" (%s)", k.Aspect)
 		}

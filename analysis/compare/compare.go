@@ -73,6 +73,8 @@ type Report struct {
 
 	// Classifier is what [Report.Classify] found; nil if it was not asked.
 	Classifier *classify.Result `json:"classifier,omitempty"`
+	// Joint is what [Report.Measure] found; nil if it was not asked.
+	Joint *Joint `json:"joint,omitempty"`
 }
 
 // Sample describes a sample as a whole.

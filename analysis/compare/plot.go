@@ -31,11 +31,11 @@ var (
 	faintInk = color.NRGBA{R: 0x60, G: 0x60, B: 0x60, A: 0xFF}
 )
 
-const maxPanels = 64 // of an overview
+const maxPanels = 64 // of a page of the overview
 
 // Plots draws each column, the candidate over the reference with their ratio
 // below, to a PNG file of its own in the directory dir, which is made if need
-// be, and the first 64 of them together to overview.png. A file is named after
+// be, and 64 of them at a time to overview.png, overview_2.png, … A file is named after
 // its column; characters other than letters, digits, dot, dash and underscore
 // become underscores.
 //
@@ -63,7 +63,18 @@ func (r *Report) Plots(dir string) error {
 	if len(names) == 0 {
 		return errors.New("compare: there is nothing to plot")
 	}
-	return r.Spectra(filepath.Join(dir, "overview.png"), names[:min(len(names), maxPanels)]...)
+	for page := 1; len(names) > 0; page++ {
+		name := "overview.png"
+		if page > 1 {
+			name = fileName("overview", used) + ".png"
+		}
+		few := names[:min(len(names), maxPanels)]
+		if err := r.Spectra(filepath.Join(dir, name), few...); err != nil {
+			return err
+		}
+		names = names[len(few):]
+	}
+	return nil
 }
 
 // Spectra draws the named columns, all of them if none is named, as the panels

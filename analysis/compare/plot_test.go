@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"fmt"
 	"image/png"
 	"math"
 	"math/rand/v2"
@@ -8,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"go-hep.org/x/hep/hplot"
 
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -153,5 +156,37 @@ func TestAxisLabel(t *testing.T) {
 		if got := column.axisLabel(); got != c.want {
 			t.Errorf("%+v: %q", c, got)
 		}
+	}
+}
+
+// Ticks of a narrow range have labels that differ.
+func TestLabelsOfNarrowRanges(t *testing.T) {
+	for _, r := range [][2]float64{{0, 1}, {91.1876, 91.18761}, {91.1876, 91.1876 + 1e-9}, {1e6, 1e6 + 0.01}, {-3e-7, 2e-7}} {
+		seen := map[string]bool{}
+		for _, tick := range (numbers{hplot.Ticks{N: 5}}).Ticks(r[0], r[1]) {
+			if tick.Label != "" && seen[tick.Label] {
+				t.Errorf("%v: two ticks have the label %s", r, tick.Label)
+			}
+			seen[tick.Label] = true
+		}
+		if len(seen) < 3 {
+			t.Errorf("%v: %d labels", r, len(seen))
+		}
+	}
+}
+
+func TestPagesOfTheOverview(t *testing.T) {
+	ref := &rootio.Table{}
+	for i := range maxPanels + 2 {
+		ref.Columns = append(ref.Columns, rootio.ColumnOf(fmt.Sprint("column", i), []int8{0, 1, 1}))
+	}
+	dir := t.TempDir()
+	if err := compare(t, ref, ref, Options{}).Plots(dir); err != nil {
+		t.Fatal(err)
+	}
+	w1, h1 := pixels(t, filepath.Join(dir, "overview.png"))
+	w2, h2 := pixels(t, filepath.Join(dir, "overview_2.png"))
+	if w2 > w1 || h2*4 > h1 {
+		t.Errorf("pages of %d × %d and %d × %d", w1, h1, w2, h2)
 	}
 }

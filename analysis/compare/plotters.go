@@ -146,18 +146,50 @@ func (b besides) Ticks(lo, hi float64) []plot.Tick {
 	return ticks
 }
 
-// numbers are ticks labelled without zeros that say nothing.
+// numbers are ticks labelled without zeros that say nothing, and with as many
+// digits as tell them apart.
 type numbers struct{ plot.Ticker }
 
 // Ticks implements plot.Ticker.
 func (n numbers) Ticks(lo, hi float64) []plot.Tick {
 	ticks := n.Ticker.Ticks(lo, hi)
-	for i, t := range ticks {
-		if t.Label != "" {
-			ticks[i].Label = strconv.FormatFloat(t.Value, 'g', 6, 64)
+	for digits := 6; digits <= 17; digits++ {
+		seen := map[string]bool{}
+		alike := false
+		for i, t := range ticks {
+			if t.Label != "" {
+				ticks[i].Label = strconv.FormatFloat(t.Value, 'g', digits, 64)
+				alike = alike || seen[ticks[i].Label]
+				seen[ticks[i].Label] = true
+			}
+		}
+		if !alike {
+			break
+		}
+	}
+	if len(ticks) > 2 && longest(ticks) > 9 { // there is room for the outer two
+		first, last := true, 0
+		for i, t := range ticks {
+			if t.Label != "" {
+				last = i
+			}
+		}
+		for i, t := range ticks {
+			if t.Label != "" && !first && i != last {
+				ticks[i].Label = ""
+			}
+			first = first && t.Label == ""
 		}
 	}
 	return ticks
+}
+
+func longest(ticks []plot.Tick) int {
+	n := 0
+	for _, t := range ticks {
+		n = max(n, len(t.Label))
+	}
+	return n
 }
 
 // decades are the ticks of a logarithmic axis with labels at powers of ten,

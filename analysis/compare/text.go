@@ -12,13 +12,13 @@ import (
 	"unicode/utf8"
 )
 
-// WriteText writes the report as a table of at most 100 characters a line:
+// WriteText writes the report as tables of at most 120 characters a line:
 // continuous columns with their distances in percent, then categorical ones, then
 // what else there is to say.
 func (r *Report) WriteText(w io.Writer) error {
 	var b bytes.Buffer
 	for _, s := range []Sample{r.Reference, r.Candidate} {
-		fmt.Fprintf(&b, "%-12s %12s events", cut(s.Label, 12), grouped(s.Events))
+		fmt.Fprintf(&b, "%-12s %12s events", cut(s.Label, longestName), grouped(s.Events))
 		if s.Weight != "" {
 			fmt.Fprintf(&b, ", weighted by %s: %.4g effective", cut(s.Weight, 20), s.EffectiveEvents)
 		}
@@ -27,13 +27,14 @@ func (r *Report) WriteText(w io.Writer) error {
 	r.writeContinuous(&b)
 	r.writeCategorical(&b)
 	r.writeClassifier(&b)
+	r.writeJoint(&b)
 	r.writeRemarks(&b)
 	_, err := w.Write(b.Bytes())
 	return err
 }
 
 func (r *Report) writeContinuous(b *bytes.Buffer) {
-	const row = "%-12s %9s %9s %11s %10s %10s %10s %7s  %s\n"
+	row := "%-" + r.nameWidth() + "s %9s %9s %11s %10s %10s %10s %7s  %s\n"
 	header := fmt.Sprintf("\n"+row, "column", "mean", "std", "Δmean/σ %", "Δσ/σ %", "KS %", "W₁/σ %", "χ²/ndf", "verdict")
 	for _, c := range r.Columns {
 		if c.Distance == nil {
@@ -48,13 +49,13 @@ func (r *Report) writeContinuous(b *bytes.Buffer) {
 			wide = pm(100*(cand.Std/ref.Std-1), 100*math.Hypot(cand.StdError, ref.StdError)/ref.Std)
 			transport = pm(100*d.Wasserstein, 100*d.WassersteinError)
 		}
-		fmt.Fprintf(b, row, cut(c.Name, 12), short(ref.Mean), short(ref.Std),
+		fmt.Fprintf(b, row, cut(c.Name, longestName), short(ref.Mean), short(ref.Std),
 			shift, wide, pm(100*d.KS, 100*d.KSError), transport, c.Chi2.perNDF(), c.Verdict)
 	}
 }
 
 func (r *Report) writeCategorical(b *bytes.Buffer) {
-	const row = "%-12s %6s %17s %11s %8s %8s %14s  %s\n"
+	row := "%-" + r.nameWidth() + "s %6s %17s %11s %8s %8s %14s  %s\n"
 	header := fmt.Sprintf("\n"+row, "column", "codes", "total variation %", "by chance %", "χ²/ndf", "p", "illegal values", "verdict")
 	for _, c := range r.Columns {
 		if c.Distance != nil {
@@ -67,7 +68,7 @@ func (r *Report) writeCategorical(b *bytes.Buffer) {
 			variation, chance = fmt.Sprintf("%.2f", 100*q.TotalVariation), fmt.Sprintf("%.2f", 100*q.ByChance)
 			p, illegal = fmt.Sprintf("%.2g", c.PValue), grouped(q.Illegal)
 		}
-		fmt.Fprintf(b, row, cut(c.Name, 12), strconv.Itoa(len(c.Codes)), variation, chance, c.Chi2.perNDF(), p, illegal, c.Verdict)
+		fmt.Fprintf(b, row, cut(c.Name, longestName), strconv.Itoa(len(c.Codes)), variation, chance, c.Chi2.perNDF(), p, illegal, c.Verdict)
 	}
 }
 
@@ -75,7 +76,7 @@ func (r *Report) writeRemarks(b *bytes.Buffer) {
 	b.WriteByte('\n')
 	if l := r.Correlations.Largest; l != nil {
 		fmt.Fprintf(b, "Largest difference of correlations: %s and %s, %.3f and %.3f, by %s.\n",
-			cut(l.Columns[0], 12), cut(l.Columns[1], 12), l.Reference, l.Candidate,
+			cut(l.Columns[0], longestName), cut(l.Columns[1], longestName), l.Reference, l.Candidate,
 			fmt.Sprintf("%.3f ± %.3f", l.Difference, l.Error))
 	}
 	if r.Tests > 1 {
@@ -84,15 +85,15 @@ func (r *Report) writeRemarks(b *bytes.Buffer) {
 	for _, c := range r.Columns {
 		c.writeSpikes(b)
 		if p := c.Proportions; p != nil && p.Illegal > 0 && c.Verdict != Illegal {
-			fmt.Fprintf(b, "%s: so few illegal values may be chance, p = %.2g.\n", cut(c.Name, 40), p.IllegalPValue)
+			fmt.Fprintf(b, "%s: so few illegal values may be chance, p = %.2g.\n", cut(c.Name, longestName), p.IllegalPValue)
 		}
 		if c.CandidateKind != 0 {
-			fmt.Fprintf(b, "%s is %v in %s and %v in %s.\n", cut(c.Name, 40),
-				c.Kind, cut(r.Reference.Label, 12), c.CandidateKind, cut(r.Candidate.Label, 12))
+			fmt.Fprintf(b, "%s is %v in %s and %v in %s.\n", cut(c.Name, longestName),
+				c.Kind, cut(r.Reference.Label, longestName), c.CandidateKind, cut(r.Candidate.Label, longestName))
 		}
 		if c.Reference.LeftOut+c.Candidate.LeftOut > 0 {
 			fmt.Fprintf(b, "%s: %s and %s values that are not finite are left out.\n",
-				cut(c.Name, 24), grouped(c.Reference.LeftOut), grouped(c.Candidate.LeftOut))
+				cut(c.Name, longestName), grouped(c.Reference.LeftOut), grouped(c.Candidate.LeftOut))
 		}
 	}
 	for _, only := range []struct {
@@ -100,7 +101,7 @@ func (r *Report) writeRemarks(b *bytes.Buffer) {
 		names []string
 	}{{r.Reference.Label, r.OnlyReference}, {r.Candidate.Label, r.OnlyCandidate}} {
 		if len(only.names) > 0 {
-			wrap(b, "Only in "+cut(only.label, 12)+":", only.names)
+			wrap(b, "Only in "+cut(only.label, longestName)+":", only.names)
 		}
 	}
 }
@@ -110,13 +111,31 @@ func (c *Column) writeSpikes(b *bytes.Buffer) {
 	const most = 3
 	spikes := slices.Clone(c.Spikes)
 	slices.SortStableFunc(spikes, func(p, q Spike) int { return cmp.Compare(p.PValue, q.PValue) })
-	name := cut(c.Name, 24)
+	name := cut(c.Name, longestName)
 	for _, s := range spikes[:min(len(spikes), most)] {
 		fmt.Fprintf(b, "%s is %.7g in %.2f %% and %.2f %% of the events: p = %.2g.\n",
 			name, s.Value, 100*s.ReferenceFraction, 100*s.CandidateFraction, s.PValue)
 	}
 	if more := len(spikes) - most; more > 0 {
 		fmt.Fprintf(b, "%s has %d more values that many events share.\n", name, more)
+	}
+}
+
+func (r *Report) writeJoint(b *bytes.Buffer) {
+	j := r.Joint
+	if j == nil {
+		return
+	}
+	fmt.Fprintf(b, "\nFPD %.3g ± %.1g, KPD %.3g ± %.1g (× 10³; 0: equal), in %d columns\n",
+		1e3*j.FPD, 1e3*j.FPDError, 1e3*j.KPD, 1e3*j.KPDError, len(j.Columns))
+	fmt.Fprintf(b, "precision %.3f, recall %.3f, density %.3f, coverage %.3f;", j.Candidate.Precision, j.Candidate.Recall, j.Candidate.Density, j.Candidate.Coverage)
+	fmt.Fprintf(b, " the reference itself: %.3f, %.3f, %.3f, %.3f\n", j.Itself.Precision, j.Itself.Recall, j.Itself.Density, j.Itself.Coverage)
+	if c := j.Copies; c != nil {
+		warning := "as new events are"
+		if c.TooMany() {
+			warning = "the model repeats its training events"
+		}
+		fmt.Fprintf(b, "%.2f ± %.2f %% of the candidate are copies of training events, 1 %% by chance: %s\n", 100*c.Fraction, 100*c.Error, warning)
 	}
 }
 
@@ -148,12 +167,28 @@ func pm(value, err float64) string {
 	return fmt.Sprintf("%.*f±%.*f", decimals, value, decimals, err)
 }
 
-// cut shortens a name to n characters.
+// longestName is the number of characters of a name in a table; of longer ones, the
+// middle is left out.
+const longestName = 32
+
+// nameWidth is the width of the names in tables, as a verb of fmt has it.
+func (r *Report) nameWidth() string {
+	width := 12
+	for _, c := range r.Columns {
+		width = max(width, utf8.RuneCountInString(cut(c.Name, longestName)))
+	}
+	return strconv.Itoa(width)
+}
+
+// cut shortens a name to n characters. Names that belong together often differ at
+// their ends only.
 func cut(name string, n int) string {
-	if utf8.RuneCountInString(name) <= n {
+	letters := []rune(name)
+	if len(letters) <= n {
 		return name
 	}
-	return string([]rune(name)[:n-1]) + "…"
+	tail := n / 2
+	return string(letters[:n-1-tail]) + "…" + string(letters[len(letters)-tail:])
 }
 
 // grouped writes an integer with commas between thousands.

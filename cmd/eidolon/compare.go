@@ -23,6 +23,7 @@ type compareFlags struct {
 	candidateWeight      string
 	tree                 string
 	report               string
+	training             []string
 	noClassifier         bool
 	features             []string
 	view                 viewFlags
@@ -61,6 +62,7 @@ plot of every branch.`,
 	flags.Var(&list{values: &f.features}, "features", "the branches to compare, or name=expression (default: all scalar ones)")
 	f.view.add(cmd)
 	flags.StringVarP(&f.report, "report", "o", "", "a folder for the report, which is made if need be")
+	flags.StringSliceVar(&f.training, "training", nil, "ROOT files that the candidate's model was trained on: how many events does it repeat?")
 	flags.BoolVar(&f.noClassifier, "no-classifier", false, "leave the classifier out, which takes most of the time")
 	return cmd
 }
@@ -84,6 +86,15 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 		CandidateWeight: f.candidateWeight,
 	})
 	if err != nil {
+		return err
+	}
+	var training *rootio.Table
+	if len(f.training) > 0 {
+		if training, err = readAll(f.tree, f.training); err != nil {
+			return err
+		}
+	}
+	if err := report.Measure(cmd.Context(), ref, cand, training); err != nil {
 		return err
 	}
 	if !f.noClassifier {
