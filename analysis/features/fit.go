@@ -58,7 +58,6 @@ func Fit(t *rootio.Table, w []float64, opts Options) (*Spec, error) {
 		declared = append(declared, system.branches()...)
 	}
 	f.leaveOutDetermined(declared)
-	f.joinCodes(declared)
 	for _, system := range systems {
 		if err := f.addSystem(system); err != nil {
 			return nil, err

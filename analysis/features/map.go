@@ -10,7 +10,6 @@ import (
 type Map struct {
 	Sum      *Sum      `json:"sum,omitempty"`
 	Lookup   *Lookup   `json:"lookup,omitempty"`
-	Joint    *Joint    `json:"joint,omitempty"`
 	System   *System   `json:"system,omitempty"`
 	Rounded  *Rounded  `json:"rounded,omitempty"`
 	Relative *Relative `json:"relative,omitempty"`
@@ -39,8 +38,6 @@ func (m *Map) mapping() mapping {
 		return m.Sum
 	case m.Lookup != nil:
 		return m.Lookup
-	case m.Joint != nil:
-		return m.Joint
 	case m.System != nil:
 		return m.System
 	case m.Rounded != nil:

@@ -9,7 +9,6 @@
 //
 //   - sum, lookup: a branch that others determine is left out. The way back
 //     computes it: copies, sums, multiples, E² = p² + m², functions of codes.
-//   - joint: codes that depend on each other become one.
 //   - system: the momenta of vectors that are declared become the mass, momentum
 //     and decay angles of their sum.
 //   - rounded: decimals become continuous by a uniform deviate within their cell.
@@ -360,10 +359,6 @@ func (s *Spec) Treatments() []Treatment {
 		switch {
 		case m.Rounded != nil:
 			rounded[m.Rounded.Variable] = m.Rounded
-		case m.Joint != nil:
-			for _, name := range m.Joint.Variables {
-				how[name] = "one code, " + m.Joint.name()
-			}
 		case m.System != nil:
 			for _, v := range m.System.Vectors {
 				for _, c := range v.Components {

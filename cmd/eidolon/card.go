@@ -3,11 +3,11 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // readCard sets the flags of cmd from a YAML file that holds values under the
@@ -35,7 +35,7 @@ func readCard(cmd *cobra.Command, file string) error {
 		}
 		values := []any{item.Value}
 		if list, ok := item.Value.([]any); ok {
-			if _, many := flag.Value.(pflag.SliceValue); !many {
+			if !slices.Contains([]string{"strings", "stringSlice", "stringArray"}, flag.Value.Type()) {
 				return usagef("card %s: setting %q must be one value", file, name)
 			}
 			values = list
