@@ -176,19 +176,35 @@ func (s *store) Put(port string, value any) error {
 // inputStore is fwk's store of an event as the input streamer sees it.
 type inputStore struct {
 	fwk.Store
-	ports map[string]bool // those of the stream
-	put   map[string]bool
+	event int64
+	count int
+	put   map[string]int64 // by port of the stream: the last event in which something was put
 }
 
 func (s *inputStore) Put(port string, value any) error {
+	last, ok := s.put[port]
 	switch {
-	case !s.ports[port]:
+	case !ok:
 		return fmt.Errorf("a value is put on port %q, which is none of the stream's", port)
-	case s.put[port]:
+	case last == s.event:
 		return fmt.Errorf("a second value is put on port %q", port)
 	}
-	s.put[port] = true
+	s.put[port] = s.event
+	s.count++
 	return s.Store.Put(port, value)
+}
+
+// full reports whether something was put on all ports.
+func (s *inputStore) full() error {
+	if s.count == len(s.put) {
+		return nil
+	}
+	for port, last := range s.put {
+		if last != s.event {
+			return fmt.Errorf("nothing was put on port %q", port)
+		}
+	}
+	return nil
 }
 
 // jobContext is fwk's context with our store in it, and with the context of the job.

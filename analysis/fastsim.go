@@ -96,7 +96,7 @@ func (t *FastSim) complete(known *known, force bool) (done bool, err error) {
 			return false, fmt.Errorf("port %q is put by another component, too: give a Prefix", ports[i].Name)
 		}
 	}
-	known.add(ports...)
+	known.addFrom(t.in.layout, ports...)
 	t.out, err = newLayout(ports)
 	return true, err
 }
@@ -104,7 +104,7 @@ func (t *FastSim) complete(known *known, force bool) (done bool, err error) {
 // Configure declares the ports.
 func (t *FastSim) Configure(fwk.Context) error {
 	if !t.in.done {
-		if _, err := t.complete(&known{types: map[string]reflect.Type{}}, true); err != nil {
+		if _, err := t.complete(newKnown(), true); err != nil {
 			return err
 		}
 	}

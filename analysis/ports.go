@@ -19,8 +19,8 @@ type access struct {
 	column func(name string, value any) (rootio.Column, bool)
 	// at returns the value in a row, as a T.
 	at func(c rootio.Column, row int) any
-	// join appends the values of a column to another.
-	join func(to, from rootio.Column) rootio.Column
+	// add appends a T or a []T to a column, and returns false for anything else.
+	add func(to rootio.Column, value any) (rootio.Column, bool)
 	// repeat returns a column with the value of c in its first row n times.
 	repeat func(c rootio.Column, n int) rootio.Column
 }
@@ -40,9 +40,19 @@ func accessTo[T rootio.Value]() access {
 			return rootio.Column{}, false
 		},
 		at: func(c rootio.Column, row int) any { return c.Values().([]T)[row] },
-		join: func(to, from rootio.Column) rootio.Column {
+		add: func(to rootio.Column, value any) (rootio.Column, bool) {
 			values, _ := to.Values().([]T) // none in the zero Column
-			return rootio.ColumnOf(to.Name, append(values, from.Values().([]T)...))
+			switch v := value.(type) {
+			case T:
+				values = append(values, v)
+			case []T:
+				values = append(values, v...)
+			default:
+				return to, false
+			}
+			c := rootio.ColumnOf("", values)
+			c.Name, c.Counter = to.Name, to.Counter
+			return c, true
 		},
 		repeat: func(c rootio.Column, n int) rootio.Column {
 			return rootio.ColumnOf(c.Name, slices.Repeat(c.Values().([]T)[:1], n))
@@ -116,19 +126,38 @@ func newLayout(ports []fwk.Port) (*layout, error) {
 // isSliced reports whether port i carries a slice.
 func (l *layout) isSliced(i int) bool { return l.ports[i].Type == l.access[i].slice }
 
-// get returns the values of the ports in an event: a row, or one for each element of
-// the slices. The memory is that of the event.
-func (l *layout) get(store fwk.Store) (*rootio.Table, error) {
-	t := &rootio.Table{Columns: make([]rootio.Column, len(l.ports))}
-	rows, first := 1, -1 // the first port with a slice says how many rows there are
+// values returns the values of the ports in an event.
+func (l *layout) values(store fwk.Store) ([]any, error) {
+	values := make([]any, len(l.ports))
 	for i, p := range l.ports {
 		v, err := store.Get(p.Name)
 		if err != nil {
 			return nil, err
 		}
-		c, ok := l.access[i].column(p.Name, v)
+		values[i] = v
+	}
+	return values, nil
+}
+
+// wrongType is the error for a value that port i should not hold.
+func (l *layout) wrongType(i int, value any) error {
+	return fmt.Errorf("port %q holds a %T, not a %v", l.ports[i].Name, value, l.ports[i].Type)
+}
+
+// get returns the values of the ports in an event as rows: one, or one for each element
+// of the slices, with the same number in all rows where a port carries one. The memory is
+// that of the event.
+func (l *layout) get(store fwk.Store) (*rootio.Table, error) {
+	values, err := l.values(store)
+	if err != nil {
+		return nil, err
+	}
+	t := &rootio.Table{Columns: make([]rootio.Column, len(l.ports))}
+	rows, first := 1, -1 // the first port with a slice says how many rows there are
+	for i, p := range l.ports {
+		c, ok := l.access[i].column(p.Name, values[i])
 		if !ok {
-			return nil, fmt.Errorf("port %q holds a %T, not a %v", p.Name, v, p.Type)
+			return nil, l.wrongType(i, values[i])
 		}
 		t.Columns[i] = c
 		switch {
@@ -169,15 +198,16 @@ func (l *layout) empty() *rootio.Table { return rootio.NewTable(l.fields, 0) }
 // join appends the rows of a table to another.
 func (l *layout) join(to, from *rootio.Table) {
 	for i, a := range l.access {
-		to.Columns[i] = a.join(to.Columns[i], from.Columns[i])
+		to.Columns[i], _ = a.add(to.Columns[i], from.Columns[i].Values())
 	}
 }
 
-// portsOf returns the ports that carry the columns.
-func portsOf(fields []rootio.Field, slice bool) []fwk.Port {
+// portsOf returns the ports that carry the columns: one number, or slices if there are
+// several per event.
+func portsOf(fields []rootio.Field, several bool) []fwk.Port {
 	ports := make([]fwk.Port, len(fields))
 	for i, f := range fields {
-		ports[i] = fwk.Port{Name: f.Name, Type: portType(f.Kind, slice)}
+		ports[i] = fwk.Port{Name: f.Name, Type: portType(f.Kind, several || f.IsJagged())}
 	}
 	return ports
 }

@@ -20,9 +20,10 @@ import (
 //		"Files": []string{"zmumu.root"},
 //	}})
 //
-// A port of type T is a branch with one T per event. Without ports, all branches that
-// have one number per event are read, and a port without a type has that of its branch;
-// for both the job must be run by [Run].
+// A port of type T is a branch with one T per event, a port of type []T one with a number
+// of them that varies: a counted array or a std::vector. Without ports, all branches of
+// numbers are read, in batches those with one number per event; and a port without a type
+// has that of its branch. For both the job must be run by [Run].
 type TreeReader struct {
 	// Files are read as one chain.
 	Files []string
@@ -71,7 +72,22 @@ func (r *TreeReader) complete(ports []fwk.Port) ([]fwk.Port, error) {
 	if err := r.open(); err != nil {
 		return nil, err
 	}
-	return completeFrom(ports, r.tree.Fields(), r.Batch > 0, r.Entry), nil
+	fields := r.tree.AllFields()
+	if r.Batch > 0 {
+		fields = r.tree.Fields()
+	}
+	return completeFrom(ports, fields, r.Batch > 0, r.Entry), nil
+}
+
+// counters returns the ports that say how many values others carry.
+func (r *TreeReader) counters() map[string]string {
+	counters := map[string]string{}
+	for _, f := range r.tree.AllFields() {
+		if f.IsJagged() && f.Counter != rootio.Vector {
+			counters[f.Name] = f.Counter
+		}
+	}
+	return counters
 }
 
 // Connect opens the files.
@@ -80,13 +96,8 @@ func (r *TreeReader) Connect(ports []fwk.Port) error {
 		return err
 	}
 	return r.table.connect(ports, r.Batch, r.Entry, func(names []string) (iter.Seq2[*rootio.Table, error], error) {
-		fields := r.tree.Fields()
-		for _, p := range ports {
-			for _, f := range fields {
-				if f.Name == p.Name && p.Type != portType(f.Kind, r.Batch > 0) {
-					return nil, fmt.Errorf("port %q is %v, the branch is %v", p.Name, p.Type, portType(f.Kind, r.Batch > 0))
-				}
-			}
+		if err := r.check(ports); err != nil {
+			return nil, err
 		}
 		size := readAhead
 		if r.Batch > 0 {
@@ -94,6 +105,24 @@ func (r *TreeReader) Connect(ports []fwk.Port) error {
 		}
 		return r.tree.Chunks(names, size), nil
 	})
+}
+
+// check compares the types of the ports with those of the branches.
+func (r *TreeReader) check(ports []fwk.Port) error {
+	for _, f := range r.tree.AllFields() {
+		for _, p := range ports {
+			if p.Name != f.Name {
+				continue
+			}
+			if f.IsJagged() && r.Batch > 0 {
+				return fmt.Errorf("branch %q has a number of values that varies: read it without Batch", f.Name)
+			}
+			if want := portType(f.Kind, r.Batch > 0 || f.IsJagged()); p.Type != want {
+				return fmt.Errorf("port %q is %v, the branch is %v", p.Name, p.Type, want)
+			}
+		}
+	}
+	return nil
 }
 
 // Read puts the next entry, or batch of them, into an event.
@@ -203,8 +232,17 @@ func (s *tableStream) read(store fwk.Store) error {
 	if s.batch {
 		return s.readBatch(store)
 	}
+	column, jagged := 0, 0
 	for i, p := range s.layout.ports {
-		if err := store.Put(p.Name, s.layout.access[i].at(s.table.Columns[i], s.row)); err != nil {
+		var v any
+		if s.layout.isSliced(i) {
+			v = s.own(i, s.table.Jagged[jagged].Event(s.row))
+			jagged++
+		} else {
+			v = s.layout.access[i].at(s.table.Columns[column], s.row)
+			column++
+		}
+		if err := store.Put(p.Name, v); err != nil {
 			return err
 		}
 	}
@@ -219,8 +257,7 @@ func (s *tableStream) read(store fwk.Store) error {
 func (s *tableStream) readBatch(store fwk.Store) error {
 	n := s.table.Len()
 	for i, p := range s.layout.ports {
-		own := s.layout.access[i].join(rootio.Column{}, s.table.Columns[i]) // the stream's tables are used again
-		if err := store.Put(p.Name, own.Values()); err != nil {
+		if err := store.Put(p.Name, s.own(i, s.table.Columns[i])); err != nil {
 			return err
 		}
 	}
@@ -234,6 +271,12 @@ func (s *tableStream) readBatch(store fwk.Store) error {
 		entries[i] = s.first - int64(n) + int64(i)
 	}
 	return store.Put(s.entry, entries)
+}
+
+// own returns the values of a column for port i; the tables of the stream are used again.
+func (s *tableStream) own(i int, c rootio.Column) any {
+	own, _ := s.layout.access[i].add(rootio.Column{}, c.Values())
+	return own.Values()
 }
 
 func (s *tableStream) close() {

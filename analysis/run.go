@@ -295,11 +295,14 @@ type input struct {
 	name      string
 	connected bool
 	events    int64
+	put       map[string]int64 // by port: the last event in which something was put
 }
 
 func (s *input) Connect(ports []fwk.Port) error {
+	s.put = make(map[string]int64, len(ports))
 	for _, p := range ports {
 		s.run.events.input[p.Name] = true
+		s.put[p.Name] = -1
 	}
 	s.connected = true
 	return s.do("", func() error { return s.InputStreamer.Connect(ports) })
@@ -313,19 +316,14 @@ func (s *input) Read(ctx fwk.Context) error {
 	if s.run.failed() != nil {
 		return io.EOF
 	}
-	st := &inputStore{Store: ctx.Store(), ports: s.run.events.input, put: make(map[string]bool, len(s.run.events.input))}
 	id := s.events
+	st := &inputStore{Store: ctx.Store(), put: s.put, event: id}
 	err := s.do(fmt.Sprintf("event %d: ", id), func() error {
 		err := s.InputStreamer.Read(jobContext{Context: ctx, id: id, store: st, job: s.run.ctx})
 		if err != nil {
 			return err
 		}
-		for port := range st.ports {
-			if !st.put[port] {
-				return fmt.Errorf("nothing was put on port %q", port)
-			}
-		}
-		return nil
+		return st.full()
 	})
 	if err != nil {
 		return io.EOF // of the events: what is wrong is known
@@ -463,7 +461,7 @@ func (e oneLine) Unwrap() error { return e.error }
 // resolve gives the ports of all components of this package, and of the streams, their
 // types.
 func resolve(app fwk.App) error {
-	known := &known{types: map[string]reflect.Type{}}
+	known := newKnown()
 	var open []completer
 	for _, t := range app.Tasks() {
 		switch t := t.(type) {
@@ -488,6 +486,9 @@ func resolve(app fwk.App) error {
 			}
 			known.add(ports...)
 			known.input = ports
+			if reader, ok := s.(*TreeReader); ok {
+				known.counters = reader.counters()
+			}
 		case completer:
 			open = append(open, t)
 		}
@@ -525,6 +526,11 @@ func resolve(app fwk.App) error {
 		if err := app.SetProp(t, "Ports", ports); err != nil {
 			return fmt.Errorf("analysis: %w", err)
 		}
+		if s, err := app.GetProp(t, "Streamer"); err == nil {
+			if w, ok := s.(*TreeWriter); ok {
+				w.count(known.counters, ports)
+			}
+		}
 	}
 	return nil
 }
@@ -542,6 +548,12 @@ type known struct {
 	ports []fwk.Port
 	types map[string]reflect.Type
 	input []fwk.Port // those of the input stream
+	// counters are the ports that say how many values others carry.
+	counters map[string]string
+}
+
+func newKnown() *known {
+	return &known{types: map[string]reflect.Type{}, counters: map[string]string{}}
 }
 
 func (k *known) add(ports ...fwk.Port) {
@@ -549,6 +561,18 @@ func (k *known) add(ports ...fwk.Port) {
 		if p.Type != nil && k.types[p.Name] == nil {
 			k.types[p.Name] = p.Type
 			k.ports = append(k.ports, p)
+		}
+	}
+}
+
+// addFrom adds ports that carry as many values as those of the layout.
+func (k *known) addFrom(from *layout, ports ...fwk.Port) {
+	k.add(ports...)
+	for i, p := range from.ports {
+		if counter := k.counters[p.Name]; from.isSliced(i) && counter != "" {
+			for _, p := range ports {
+				k.counters[p.Name] = counter
+			}
 		}
 	}
 }

@@ -63,7 +63,7 @@ func (t *Score) complete(known *known, force bool) (done bool, err error) {
 			return false, fmt.Errorf("port %q is %v, the surrogate has learnt %v", f.Name, got, f.Kind)
 		}
 	}
-	known.add(t.output())
+	known.addFrom(t.in.layout, t.output())
 	return true, nil
 }
 
@@ -74,7 +74,7 @@ func (t *Score) output() fwk.Port {
 // Configure declares the ports.
 func (t *Score) Configure(fwk.Context) error {
 	if !t.in.done {
-		if _, err := t.complete(&known{types: map[string]reflect.Type{}}, true); err != nil {
+		if _, err := t.complete(newKnown(), true); err != nil {
 			return err
 		}
 	}

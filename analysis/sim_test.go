@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -369,5 +370,121 @@ func TestSelect(t *testing.T) {
 			t.Fatal(err)
 		}
 		equal(t, read(t, out), want)
+	}
+}
+
+// readAll reads all branches, also those with a number of values that varies.
+func readAll(t testing.TB, file string) *rootio.Table {
+	t.Helper()
+	tree, err := rootio.Open("", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	var names []string
+	for _, f := range tree.AllFields() {
+		names = append(names, f.Name)
+	}
+	table, err := tree.Read(names, 0, tree.Len())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+// jagged has events with a varying number of objects, in counted arrays and a vector.
+func jagged(n int) *rootio.Table {
+	all := sample(5 * n)
+	objects := &rootio.Table{Columns: all.Columns}
+	t := rootio.NewTable([]rootio.Field{
+		{Name: "run", Kind: rootio.Int32}, {Name: "nMu", Kind: rootio.Int32},
+		{Name: "mass", Kind: rootio.Float64, Counter: "nMu"}, {Name: "charge", Kind: rootio.Int32, Counter: "nMu"},
+		{Name: "pt", Kind: rootio.Float64, Counter: rootio.Vector},
+	}, n)
+	runs, counts := t.Columns[0].Values().([]int32), t.Columns[1].Values().([]int32)
+	var places []int
+	for i := range n {
+		runs[i], counts[i] = int32(i/10), int32(philox.Uint64(9, 0, uint64(i))%5)
+		for k := range counts[i] {
+			places = append(places, 5*i+int(k))
+		}
+		for j := range t.Jagged {
+			t.Jagged[j].Offsets[i+1] = len(places)
+		}
+	}
+	for j := range t.Jagged {
+		field := t.Jagged[j].Field
+		c, _ := objects.Column(field.Name)
+		t.Jagged[j].Column = c.Take(places)
+		t.Jagged[j].Field = field
+	}
+	return t
+}
+
+// Branches with a varying number of values are read and written as such, and objects are
+// simulated one by one, as the library does with the same numbers.
+func TestJagged(t *testing.T) {
+	_, file := models()
+	s := load(t, file)
+	const n = 300
+	table := jagged(n)
+	in := write(t, filepath.Join(t.TempDir(), "in.root"), table)
+	want := readAll(t, in)
+	for _, nprocs := range []int{0, 4} {
+		out := filepath.Join(t.TempDir(), "out.root")
+		app := newApp(t, -1, nprocs)
+		create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}})
+		create(t, app, ours+"FastSim", "detector", props{"Model": file, "Prefix": "fast_"})
+		create(t, app, ours+"TreeWriter", "out", props{"File": out})
+		if err := analysis.Run(t.Context(), app); err != nil {
+			t.Fatal(err)
+		}
+		got := readAll(t, out)
+		if !reflect.DeepEqual(got.Columns, want.Columns) || !reflect.DeepEqual(got.Jagged[:3], want.Jagged) {
+			t.Fatalf("%v, want %v", got.Fields(), want.Fields())
+		}
+		fast := got.Jagged[3]
+		if fast.Name != "fast_pt" || fast.Counter != "nMu" {
+			t.Fatalf("%+v", fast.Field)
+		}
+		for i := range n {
+			event := &rootio.Table{Columns: []rootio.Column{want.Jagged[0].Event(i), want.Jagged[1].Event(i)}}
+			drawn := rootio.NewTable(s.Features.Fields(), event.Len())
+			if _, err := s.Generate(drawn, event, 1, uint64(i)<<20); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(fast.Event(i).Values().([]float64), drawn.Columns[0].Values().([]float64)) {
+				t.Fatalf("event %d: %v, want %v", i, fast.Event(i).Values(), drawn.Columns[0].Values())
+			}
+		}
+	}
+	app := newApp(t, -1, 2)
+	create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}, "Batch": 10, "Ports": []fwk.Port{{Name: "pt"}}})
+	create(t, app, wrongType, "idle", nil)
+	complains(t, analysis.Run(t.Context(), app), `"pt"`, "varies", "without Batch")
+}
+
+// Real events with jagged branches come out as they were.
+func TestHZZ(t *testing.T) {
+	in := "../../shared/data/hzz.root"
+	if _, err := os.Stat(in); err != nil {
+		t.Skip("there is no hzz.root")
+	}
+	out := filepath.Join(t.TempDir(), "out.root")
+	app := newApp(t, -1, 2)
+	create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}})
+	create(t, app, ours+"TreeWriter", "out", props{"File": out})
+	if err := analysis.Run(t.Context(), app); err != nil {
+		t.Fatal(err)
+	}
+	got, want := readAll(t, out), readAll(t, in)
+	equal(t, got, want)
+	if len(got.Jagged) == 0 || len(got.Jagged) != len(want.Jagged) {
+		t.Fatalf("%d jagged branches, want %d", len(got.Jagged), len(want.Jagged))
+	}
+	for i, j := range want.Jagged {
+		if !slices.Equal(got.Jagged[i].Offsets, j.Offsets) || !reflect.DeepEqual(got.Jagged[i].Values(), j.Values()) || got.Jagged[i].Counter != j.Counter {
+			t.Errorf("branch %q differs", j.Name)
+		}
 	}
 }

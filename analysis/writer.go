@@ -3,6 +3,7 @@ package analysis
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -21,7 +22,8 @@ import (
 //		"Ports": []fwk.Port{{Name: "mass", Type: reflect.TypeFor[float64]()}},
 //	}})
 //
-// Entries are in the order of the events, for any NProcs. The file appears under its
+// A port that carries a slice becomes a branch with a number of values that varies, or,
+// with Batch, a value for each of several entries. Entries are in the order of the events, for any NProcs. The file appears under its
 // name when the job has gone well, if it is run by [Run]; otherwise when it is
 // disconnected. Without ports, all are written whose types are known to [Run].
 type TreeWriter struct {
@@ -31,6 +33,10 @@ type TreeWriter struct {
 	Tree string
 	// Batch says that the ports carry slices with a value for each of several entries.
 	Batch bool
+	// Counters name, for ports that carry slices, the port that says how many values there
+	// are: such a branch becomes a counted array, which stands behind its counter; others
+	// become std::vectors. What TreeReader has read has its counter already, under Run.
+	Counters map[string]string
 	// Select, when it is not empty, names one of the ports, of type bool, or []bool in
 	// batches: entries are written where it is true. It is not written itself.
 	Select string
@@ -40,10 +46,10 @@ type TreeWriter struct {
 	layout  *layout
 	chosen  int // the place of Select among the ports, or −1
 	out     *rootio.Writer
-	pending map[int64]*rootio.Table // events that came before their turn
-	next    int64                   // the event whose turn it is
-	rows    *rootio.Table           // not yet written
-	err     error                   // the first one
+	pending map[int64][]any // events that came before their turn, values as in layout
+	next    int64           // the event whose turn it is
+	rows    *rootio.Table   // not yet written
+	err     error           // the first one
 }
 
 // writeBehind is the number of entries that are written at a time.
@@ -53,7 +59,7 @@ func init() {
 	fwk.Register(reflect.TypeFor[TreeWriter](), streamFactory(outputStream, func() (fwk.OutputStreamer, map[string]any) {
 		w := &TreeWriter{Tree: "Events"}
 		return w, map[string]any{
-			"File": &w.File, "Tree": &w.Tree, "Batch": &w.Batch, "Select": &w.Select, "Options": &w.Options,
+			"File": &w.File, "Tree": &w.Tree, "Batch": &w.Batch, "Counters": &w.Counters, "Select": &w.Select, "Options": &w.Options,
 		}
 	}))
 }
@@ -70,8 +76,14 @@ func (w *TreeWriter) Connect(ports []fwk.Port) (err error) {
 		return err
 	}
 	for i, p := range ports {
-		if w.layout.isSliced(i) != w.Batch {
-			return fmt.Errorf("port %q is %v: with Batch all ports carry slices, without it none does", p.Name, p.Type)
+		switch {
+		case w.Batch && !w.layout.isSliced(i):
+			return fmt.Errorf("port %q is %v: with Batch all ports carry slices", p.Name, p.Type)
+		case w.Batch || !w.layout.isSliced(i):
+		case w.Counters[p.Name] != "":
+			w.layout.fields[i].Counter = w.Counters[p.Name]
+		default:
+			w.layout.fields[i].Counter = rootio.Vector
 		}
 	}
 	fields := w.layout.fields
@@ -81,14 +93,29 @@ func (w *TreeWriter) Connect(ports []fwk.Port) (err error) {
 		if w.chosen < 0 {
 			return fmt.Errorf("port %q, which selects, is none of the ports (%s)", w.Select, strings.Join(names(ports), ", "))
 		}
-		if k := fields[w.chosen].Kind; k != rootio.Bool {
-			return fmt.Errorf("port %q, which selects, is %v, not bool", w.Select, k)
+		if f := fields[w.chosen]; f.Kind != rootio.Bool || f.IsJagged() {
+			return fmt.Errorf("port %q, which selects, is %v, not bool", w.Select, ports[w.chosen].Type)
 		}
 		fields = slices.Delete(slices.Clone(fields), w.chosen, w.chosen+1)
 	}
-	w.pending, w.next, w.rows, w.err = map[int64]*rootio.Table{}, 0, rootio.NewTable(fields, 0), nil
+	w.pending, w.next, w.rows, w.err = map[int64][]any{}, 0, rootio.NewTable(fields, 0), nil
 	w.out, err = rootio.Create(w.File, w.Tree, fields, w.Options...)
 	return err
+}
+
+// count gives the ports the counters that they have where they come from.
+func (w *TreeWriter) count(counters map[string]string, ports []fwk.Port) {
+	if w.Batch {
+		return
+	}
+	all, told := names(ports), w.Counters
+	w.Counters = map[string]string{}
+	for i, p := range ports {
+		if at := slices.Index(all, counters[p.Name]); at >= 0 && at < i {
+			w.Counters[p.Name] = counters[p.Name]
+		}
+	}
+	maps.Copy(w.Counters, told)
 }
 
 // Write takes an event. It is written when all events before it have been. After an
@@ -101,19 +128,24 @@ func (w *TreeWriter) Write(ctx fwk.Context) error {
 }
 
 func (w *TreeWriter) take(ctx fwk.Context) error {
-	t, err := w.layout.get(ctx.Store())
+	values, err := w.layout.values(ctx.Store())
 	if err != nil {
 		return err
 	}
-	w.pending[ctx.ID()] = t
+	w.pending[ctx.ID()] = values
 	for {
-		t, ok := w.pending[w.next]
+		values, ok := w.pending[w.next]
 		if !ok {
 			return nil
 		}
 		delete(w.pending, w.next)
+		if err := w.append(values); err != nil {
+			if w.next != ctx.ID() {
+				err = fmt.Errorf("event %d, before it: %w", w.next, err)
+			}
+			return err
+		}
 		w.next++
-		w.append(t)
 		if w.rows.Len() < writeBehind {
 			continue
 		}
@@ -124,27 +156,63 @@ func (w *TreeWriter) take(ctx fwk.Context) error {
 }
 
 // append adds the selected rows of an event to those that are to be written.
-func (w *TreeWriter) append(t *rootio.Table) {
-	var places []int // nil: all
+func (w *TreeWriter) append(values []any) error {
+	var places []int // of the selected rows; nil: all
+	rows := -1       // how many there are
 	if w.chosen >= 0 {
-		places = []int{}
-		for i, yes := range t.Columns[w.chosen].Values().([]bool) {
-			if yes {
-				places = append(places, i)
-			}
+		chosen, ok := w.layout.access[w.chosen].column("", values[w.chosen])
+		if !ok {
+			return w.layout.wrongType(w.chosen, values[w.chosen])
+		}
+		places, rows = whereTrue(chosen.Values().([]bool)), chosen.Len()
+		if len(places) == 0 {
+			return nil
 		}
 	}
-	k := 0
-	for i, c := range t.Columns {
+	column, jagged := 0, 0
+	for i, v := range values {
 		if i == w.chosen {
 			continue
 		}
-		if places != nil {
-			c = c.Take(places)
+		a := w.layout.access[i]
+		if w.layout.fields[i].IsJagged() {
+			j := &w.rows.Jagged[jagged]
+			c, ok := a.add(j.Column, v)
+			if !ok {
+				return w.layout.wrongType(i, v)
+			}
+			j.Column, j.Offsets = c, append(j.Offsets, c.Len())
+			jagged++
+			continue
 		}
-		w.rows.Columns[k] = w.layout.access[i].join(w.rows.Columns[k], c)
-		k++
+		to := &w.rows.Columns[column]
+		c, ok := a.add(*to, v)
+		if !ok {
+			return w.layout.wrongType(i, v)
+		}
+		n := c.Len() - to.Len()
+		if rows >= 0 && n != rows {
+			return fmt.Errorf("port %q has %d values, others have %d", w.layout.ports[i].Name, n, rows)
+		}
+		if rows = n; places != nil {
+			kept := c.Slice(to.Len(), c.Len()).Take(places)
+			c, _ = a.add(c.Slice(0, to.Len()), kept.Values())
+		}
+		*to = c
+		column++
 	}
+	return nil
+}
+
+// whereTrue returns the places of what is true.
+func whereTrue(chosen []bool) []int {
+	places := []int{}
+	for i, yes := range chosen {
+		if yes {
+			places = append(places, i)
+		}
+	}
+	return places
 }
 
 // flush writes the rows that wait.
@@ -154,6 +222,10 @@ func (w *TreeWriter) flush() error {
 	}
 	for i, c := range w.rows.Columns {
 		w.rows.Columns[i] = c.Slice(0, 0) // the memory stays
+	}
+	for i := range w.rows.Jagged {
+		j := &w.rows.Jagged[i]
+		j.Column, j.Offsets = j.Slice(0, 0), j.Offsets[:1]
 	}
 	return nil
 }
