@@ -149,10 +149,14 @@ func (t *FastSim) Process(ctx fwk.Context) error {
 
 // draw draws for the rows of given, which have these numbers, into out.
 func (t *FastSim) draw(out, given *rootio.Table, numbers []uint64) error {
-	return runs(numbers, func(lo, hi int, first uint64) error {
-		_, err := t.model.Generate(out.Slice(lo, hi), given.Slice(lo, hi), t.Seed, first)
-		return err
-	})
+	_, err := t.model.GenerateRows(out, given, t.Seed, numbers)
+	if err != nil && t.in.numbersElements() {
+		c := make([]float32, given.Len()*t.model.Context.Dim())
+		if e := t.model.Context.Encode(c, given, 0); e != nil { // as the number of the element
+			return e
+		}
+	}
+	return err
 }
 
 // drawTogether draws for the objects of several events.

@@ -66,6 +66,12 @@ func (in *inputs) declare(task *fwk.TaskBase) error {
 	return task.DeclInPort(port, in.numbers.typ)
 }
 
+// numbersElements reports whether the number of a row is made of that of the event and that
+// of the element.
+func (in *inputs) numbersElements() bool {
+	return in.layout.sliced && in.numbers.typ != entryType(true)
+}
+
 // get returns the rows of an event and their numbers.
 func (in *inputs) get(ctx fwk.Context) (*rootio.Table, []uint64, error) {
 	t, err := in.layout.get(ctx.Store())

@@ -252,6 +252,7 @@ func (t *task) Configure(ctx fwk.Context) error {
 }
 
 func (t *task) StartTask(ctx fwk.Context) error {
+	ctx = jobContext{Context: ctx, id: ctx.ID(), store: ctx.Store(), job: t.run.ctx}
 	return t.do(func() error { return t.Task.StartTask(ctx) })
 }
 

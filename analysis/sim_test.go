@@ -3,6 +3,7 @@ package analysis_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -486,5 +487,38 @@ func TestHZZ(t *testing.T) {
 		if !slices.Equal(got.Jagged[i].Offsets, j.Offsets) || !reflect.DeepEqual(got.Jagged[i].Values(), j.Values()) || got.Jagged[i].Counter != j.Counter {
 			t.Errorf("branch %q differs", j.Name)
 		}
+	}
+}
+
+// A condition that cannot be is an error that names event, component, branch and element.
+func TestBadCondition(t *testing.T) {
+	_, file := models()
+	for _, sliced := range []bool{false, true} {
+		app := newApp(t, 100, 4)
+		mass := fwk.Port{Name: "mass", Type: float64Port}
+		if sliced {
+			mass.Type = float64sPort
+		}
+		charge := fwk.Port{Name: "charge", Type: int32Port}
+		create(t, app, portedType, "objects", props{"Out": []fwk.Port{mass, charge}, "Process": func(ctx fwk.Context) error {
+			m := 91.0
+			if ctx.ID() == 40 {
+				m = math.NaN()
+			}
+			v := any(m)
+			if sliced {
+				v = []float64{90, 91, m}
+			}
+			if err := ctx.Store().Put("mass", v); err != nil {
+				return err
+			}
+			return ctx.Store().Put("charge", int32(1))
+		}})
+		create(t, app, ours+"FastSim", "detector", props{"Model": file, "Ports": []fwk.Port{mass, charge}})
+		where := "entry 40"
+		if sliced {
+			where = "entry 2"
+		}
+		complains(t, within(t, func() error { return analysis.Run(t.Context(), app) }), "event 40", `"detector"`, `"mass"`, "NaN", where)
 	}
 }

@@ -42,10 +42,12 @@ func main() {
 	limit := flag.Duration("max-time", 4*time.Minute, "time of the training")
 	layers := flag.Int("layers", 6, "coupling layers")
 	hidden := flag.Int("hidden", 64, "width of the hidden layers")
+	average := flag.Float64("average", 0.999, "decay of the moving average of the parameters")
+	batch := flag.Int("batch", 0, "events per step of the training")
 	seed := flag.Uint64("seed", 1, "of the training")
 	flag.Parse()
 	opts := surrogate.Options{Model: "spline", Layers: *layers, Hidden: *hidden, Seed: *seed, Condition: condition}
-	opts.Train.MaxTime = *limit
+	opts.Train.MaxTime, opts.Train.Average, opts.Train.Batch = *limit, *average, *batch
 	if err := run(*input, opts); err != nil {
 		log.Fatal(err)
 	}
@@ -181,7 +183,7 @@ func train(file, model string, opts surrogate.Options) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("trained in %v: %v, validation loss %.4f\n\n", time.Since(start).Round(time.Second), m.Flow, m.Card.History.Best)
+	fmt.Printf("trained in %v: %v, validation loss %.4f\n\n", time.Since(start).Round(time.Second), m.Density, m.Card.History.Best)
 	return nil
 }
 

@@ -1,0 +1,257 @@
+package analysis_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+
+	"go-hep.org/x/hep/fwk"
+	"go-hep.org/x/hep/fwk/job"
+
+	"github.com/eidolon-hep/eidolon/analysis"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/internal/zmumu"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// The examples read events of Z → µµ and write to a folder of their own.
+
+func exampleFiles(n int) (dir, events string) {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	events = filepath.Join(dir, "zmumu.root")
+	table := zmumu.Default().Table(1, 0, n)
+	w, err := rootio.Create(events, "Events", table.Fields())
+	if err != nil {
+		panic(err)
+	}
+	defer w.Abort()
+	if err := w.Write(table); err != nil {
+		panic(err)
+	}
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	return dir, events
+}
+
+func entries(file string) int64 {
+	tree, err := rootio.Open("", file)
+	if err != nil {
+		panic(err)
+	}
+	defer tree.Close()
+	return tree.Len()
+}
+
+// A reader and a writer make a copy of some branches of a tree. Beside them a job has the
+// tasks of an analysis.
+func ExampleTreeReader() {
+	dir, events := exampleFiles(1000)
+	defer os.RemoveAll(dir)
+
+	j := job.New(job.P{"EvtMax": int64(100), "MsgLevel": job.MsgLevel("WARN")})
+	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeReader", Name: "events", Props: job.P{
+		"Files": []string{events},
+	}})
+	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeWriter", Name: "out", Props: job.P{
+		"File":  filepath.Join(dir, "out.root"),
+		"Ports": []fwk.Port{{Name: "mass"}, {Name: "mu1_pt"}},
+	}})
+	if err := analysis.Run(context.Background(), j.App()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(entries(filepath.Join(dir, "out.root")), "entries")
+	// Output: 100 entries
+}
+
+// A writer that takes batches of entries, without Run: then the types of all ports have to
+// be said.
+func ExampleTreeWriter() {
+	dir, events := exampleFiles(1000)
+	defer os.RemoveAll(dir)
+
+	masses := []fwk.Port{{Name: "mass", Type: reflect.TypeFor[[]float64]()}}
+	j := job.New(job.P{"MsgLevel": job.MsgLevel("WARN")})
+	j.Create(job.C{Type: "go-hep.org/x/hep/fwk.InputStream", Name: "in", Props: job.P{
+		"Ports": masses, "Streamer": &analysis.TreeReader{Files: []string{events}, Batch: 300},
+	}})
+	j.Create(job.C{Type: "go-hep.org/x/hep/fwk.OutputStream", Name: "out", Props: job.P{
+		"Ports": masses, "Streamer": &analysis.TreeWriter{File: filepath.Join(dir, "out.root"), Batch: true},
+	}})
+	if err := j.App().Run(); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(entries(filepath.Join(dir, "out.root")), "entries")
+	// Output: 1000 entries
+}
+
+// A surrogate is trained in a job, on what flows by.
+func ExampleTrain() {
+	dir, events := exampleFiles(2000)
+	defer os.RemoveAll(dir)
+
+	model := filepath.Join(dir, "zmumu.eidolon")
+	j := job.New(job.P{"MsgLevel": job.MsgLevel("WARN")})
+	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeReader", Name: "events", Props: job.P{
+		"Files": []string{events},
+	}})
+	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.Train", Name: "fit", Props: job.P{
+		"Ports":   []fwk.Port{{Name: "mass"}, {Name: "pt"}, {Name: "y"}},
+		"Options": surrogate.Options{Layers: 2, Hidden: 16, Train: flows.TrainOptions{Epochs: 1}},
+		"Output":  model,
+	}})
+	if err := analysis.Run(context.Background(), j.App()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	s, err := surrogate.Load(model)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(s.Features.Names(), "of", s.Card.Events, "events")
+	// Output: [mass pt y] of 2000 events
+}
+
+// exampleModel trains a small surrogate.
+func exampleModel(dir string, options surrogate.Options, branches ...string) string {
+	all := zmumu.Default().Table(1, 0, 2000)
+	table := &rootio.Table{}
+	for _, name := range branches {
+		c, _ := all.Column(name)
+		table.Columns = append(table.Columns, c)
+	}
+	options.Layers, options.Hidden, options.Train.Epochs = 2, 16, 1
+	training, err := surrogate.New(table, nil, options)
+	if err != nil {
+		panic(err)
+	}
+	s, err := training.Run(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	file := filepath.Join(dir, "model.eidolon")
+	if err := s.Save(file); err != nil {
+		panic(err)
+	}
+	return file
+}
+
+// Events are drawn from a surrogate as if they were read from a file, and scored.
+func ExampleSource() {
+	dir, _ := exampleFiles(1)
+	defer os.RemoveAll(dir)
+	model := exampleModel(dir, surrogate.Options{}, "mass", "pt", "y")
+
+	j := job.New(job.P{"NProcs": 2, "MsgLevel": job.MsgLevel("WARN")})
+	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.Source", Name: "source", Props: job.P{
+		"Model": model, "Seed": uint64(42), "N": int64(10_000), "Batch": 1000,
+	}})
+	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.Score", Name: "score", Props: job.P{"Model": model}})
+	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeWriter", Name: "out", Props: job.P{
+		"File": filepath.Join(dir, "out.root"), "Batch": true, // mass, pt, y and log_prob
+	}})
+	if err := analysis.Run(context.Background(), j.App()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(entries(filepath.Join(dir, "out.root")), "entries")
+	// Output: 10000 entries
+}
+
+// A conditional surrogate simulates what a detector makes of each event.
+func ExampleFastSim() {
+	dir, events := exampleFiles(1000)
+	defer os.RemoveAll(dir)
+	model := exampleModel(dir, surrogate.Options{Condition: []string{"mass", "y"}}, "mass", "y", "mu1_pt")
+
+	j := job.New(job.P{"NProcs": 2, "MsgLevel": job.MsgLevel("WARN")})
+	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeReader", Name: "events", Props: job.P{
+		"Files": []string{events}, "Batch": 250, "Entry": "entry",
+	}})
+	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.FastSim", Name: "detector", Props: job.P{
+		"Model": model, "Entry": "entry", "Prefix": "fast_",
+	}})
+	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeWriter", Name: "out", Props: job.P{
+		"File": filepath.Join(dir, "out.root"), "Batch": true,
+		"Ports": []fwk.Port{{Name: "mass"}, {Name: "mu1_pt"}, {Name: "fast_mu1_pt"}},
+	}})
+	if err := analysis.Run(context.Background(), j.App()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(entries(filepath.Join(dir, "out.root")), "entries")
+	// Output: 1000 entries
+}
+
+// The log-density of each entry of a file.
+func ExampleScore() {
+	dir, events := exampleFiles(1000)
+	defer os.RemoveAll(dir)
+	model := exampleModel(dir, surrogate.Options{}, "mass", "pt", "y")
+
+	j := job.New(job.P{"NProcs": 2, "MsgLevel": job.MsgLevel("WARN")})
+	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeReader", Name: "events", Props: job.P{
+		"Files": []string{events},
+	}})
+	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.Score", Name: "score", Props: job.P{
+		"Model": model, "Output": "log_density",
+	}})
+	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeWriter", Name: "out", Props: job.P{
+		"File":  filepath.Join(dir, "out.root"),
+		"Ports": []fwk.Port{{Name: "mass"}, {Name: "log_density"}},
+	}})
+	if err := analysis.Run(context.Background(), j.App()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(entries(filepath.Join(dir, "out.root")), "entries")
+	// Output: 1000 entries
+}
+
+// A job in a file.
+func ExampleJob() {
+	dir, events := exampleFiles(1000)
+	defer os.RemoveAll(dir)
+	text := `
+nprocs: 2
+components:
+  - name: events
+    type: TreeReader
+    props: {Batch: 100}
+  - name: out
+    type: TreeWriter
+    props: {Batch: true, Ports: [mass, pt]}
+`
+	file := filepath.Join(dir, "job.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		fmt.Println(err)
+		return
+	}
+	j, err := analysis.LoadJob(file)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, set := range []string{"events.Files=[" + events + "]", "out.File=" + filepath.Join(dir, "out.root")} {
+		if err := j.Set(set); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	n, err := j.Run(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(n, "batches,", entries(filepath.Join(dir, "out.root")), "entries")
+	// Output: 10 batches, 1000 entries
+}

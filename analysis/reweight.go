@@ -1,0 +1,175 @@
+package analysis
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+
+	"go-hep.org/x/hep/fwk"
+
+	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/analysis/reweight"
+	"github.com/eidolon-hep/eidolon/internal/nearest"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// Reweight is a task that puts a weight with which the events that are read are
+// distributed as those of a target: see [reweight.Fit].
+//
+// So that no event is weighted by a classifier that has seen it, the whole sample is
+// needed before the first event: Reweight reads the files of the input stream itself, and
+// the target's, when the job starts, and finds the weight of an event by its entry. There
+// is one in-port, that of the entries, and one out-port, of a float64, or []float64 in
+// batches.
+type Reweight struct {
+	fwk.TaskBase
+
+	// Files and Tree are those of the TreeReader of the job.
+	Files []string
+	Tree  string
+	// Target and TargetTree are the sample that the events shall be distributed as.
+	Target     []string
+	TargetTree string
+	// Columns are what the classifier looks at; by default all branches with a number per
+	// event that both samples have.
+	Columns []string
+	// Weight and TargetWeight are the branches of the weights that the samples have
+	// already, if they do; what is put is the product.
+	Weight, TargetWeight string
+	// Clip, when it is not 0, is the largest ratio of the densities.
+	Clip float64
+	// Entry is the port of entries, by default entry: the TreeReader needs the same.
+	Entry string
+	// Output is the name of the out-port; by default weight.
+	Output string
+
+	typ     reflect.Type // of Entry
+	weights []float64    // by entry
+}
+
+func init() {
+	fwk.Register(reflect.TypeFor[Reweight](), func(typ, name string, app fwk.App) (fwk.Component, error) {
+		t := &Reweight{TaskBase: fwk.NewTask(typ, name, app), Entry: "entry", Output: "weight"}
+		return t, declare(t, map[string]any{
+			"Files": &t.Files, "Tree": &t.Tree, "Target": &t.Target, "TargetTree": &t.TargetTree, "Columns": &t.Columns,
+			"Weight": &t.Weight, "TargetWeight": &t.TargetWeight, "Clip": &t.Clip, "Entry": &t.Entry, "Output": &t.Output,
+		})
+	})
+}
+
+func (t *Reweight) complete(known *known, force bool) (done bool, err error) {
+	t.typ = known.types[t.Entry]
+	if t.typ == nil && !force {
+		return false, nil
+	}
+	if t.typ == nil {
+		t.typ = entryType(false)
+	}
+	known.add(t.output())
+	return true, nil
+}
+
+func (t *Reweight) output() fwk.Port {
+	return fwk.Port{Name: t.Output, Type: portType(rootio.Float64, t.typ == entryType(true))}
+}
+
+// Configure declares the ports.
+func (t *Reweight) Configure(fwk.Context) error {
+	if len(t.Files) == 0 || len(t.Target) == 0 {
+		return errors.New("it needs the files that are read and those of the target (properties Files and Target)")
+	}
+	if t.typ == nil {
+		if _, err := t.complete(newKnown(), true); err != nil {
+			return err
+		}
+	}
+	if err := t.DeclInPort(t.Entry, t.typ); err != nil {
+		return err
+	}
+	out := t.output()
+	return t.DeclOutPort(out.Name, out.Type)
+}
+
+// StartTask reads both samples and trains the classifier.
+func (t *Reweight) StartTask(ctx fwk.Context) error {
+	source, err := readSample(t.Tree, t.Files, t.Columns, t.Weight)
+	if err != nil {
+		return err
+	}
+	target, err := readSample(t.TargetTree, t.Target, t.Columns, t.TargetWeight)
+	if err != nil {
+		return err
+	}
+	w, err := reweight.Fit(contextOf(ctx), source, target, reweight.Options{
+		Classify: classify.Options{Columns: t.Columns}, Clip: t.Clip,
+	})
+	if err != nil {
+		return err
+	}
+	ctx.Msg().Infof("AUC before reweighting %.4f ± %.4f; ratios %.3g to %.3g, %.0f effective events\n",
+		w.Classifier.AUC, w.Classifier.AUCError, w.Smallest, w.Largest, w.Effective)
+	t.weights = w.Weight
+	return nil
+}
+
+// readSample reads the columns and the weight of a sample.
+func readSample(tree string, files, columns []string, weight string) (s classify.Sample, err error) {
+	in, err := rootio.Open(tree, files...)
+	if err != nil {
+		return s, err
+	}
+	defer in.Close()
+	names := columns
+	if len(names) == 0 {
+		for _, f := range in.Fields() {
+			if f.Name != weight {
+				names = append(names, f.Name)
+			}
+		}
+	}
+	if s.Table, err = in.Read(names, 0, in.Len()); err != nil || weight == "" {
+		return s, err
+	}
+	w, err := in.Read([]string{weight}, 0, in.Len())
+	if err != nil {
+		return s, err
+	}
+	s.Weights = make([]float64, w.Len())
+	w.Columns[0].Floats(s.Weights, 0)
+	return s, nil
+}
+
+// StopTask does nothing.
+func (t *Reweight) StopTask(fwk.Context) error { return nil }
+
+// Process puts the weight of an event.
+func (t *Reweight) Process(ctx fwk.Context) error {
+	v, err := ctx.Store().Get(t.Entry)
+	if err != nil {
+		return err
+	}
+	switch v := v.(type) {
+	case int64:
+		w, err := t.weight(v)
+		if err != nil {
+			return err
+		}
+		return ctx.Store().Put(t.Output, w)
+	case []int64:
+		all := make([]float64, len(v))
+		for i, entry := range v {
+			if all[i], err = t.weight(entry); err != nil {
+				return err
+			}
+		}
+		return ctx.Store().Put(t.Output, all)
+	}
+	return fmt.Errorf("port %q holds a %T, not the number of an entry", t.Entry, v)
+}
+
+func (t *Reweight) weight(entry int64) (float64, error) {
+	if entry < 0 || entry >= int64(len(t.weights)) {
+		return 0, fmt.Errorf("entry %d is none of the %d of %s: Files are not those that are read", entry, len(t.weights), nearest.Quoted(t.Files, ", "))
+	}
+	return t.weights[entry], nil
+}
