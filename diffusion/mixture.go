@@ -36,7 +36,7 @@ import (
 // changes its part of Σ w, of Σ w x_i (and of Σ w ‖x_i‖², for ∇·q) by no more, in units
 // of the events' spread R: they integrate all polynomials up to degree 2, so that with
 // the part's radius ρ about its mean m, u = (α/σ)ρ, ζ = (α/σ)(‖x/α − m‖ + ρ), and the
-// derivatives of a normal up to the third, it must be that
+// derivatives of a normal up to the third, the bound is
 //
 //	max(⅓u³(ζ³ + 3ζ), (ρ/R)u²(ζ² + 1), 2(ρ/R)²uζ) exp(−½(α/σ)² max(0, ‖x/α − m‖ − ρ)²) ≤ ε S / Σ ω
 //

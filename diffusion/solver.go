@@ -375,7 +375,7 @@ func tail(h float64, k int) float64 {
 // The noise that chooses the steps of a solver with a tolerance.
 const (
 	pilots      = 64
-	streamPilot = 1 << 57
+	streamPilot = 1 << 58
 )
 
 // adapt returns times from 1 to end between which steps of order 3 keep the tolerance.

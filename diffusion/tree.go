@@ -1,7 +1,9 @@
 package diffusion
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"sync"
 
 	"gonum.org/v1/gonum/mat"
@@ -118,16 +120,19 @@ func (g *grower) weight(i int) float32 {
 	return g.w[i]
 }
 
-// sort orders the events of a node and all below it, and looks at them.
+// sort orders the events of a node and all below it, and looks at them. What comes out
+// does not depend on the order in which events come in.
 func (g *grower) sort(at int32) {
 	v, dim := &g.nodes[at], g.dim
 	events := g.order[v.lo:v.hi]
-	g.measure(at)
+	box := g.bound(at)
 	if v.isLeaf() {
+		slices.SortFunc(events, func(a, b int32) int { return g.compare(a, b, 0) })
+		g.measure(at)
 		return
 	}
 	// Apart along the axis on which the events are furthest spread.
-	box, widest := g.box[2*dim*int(at):][:2*dim], float32(-1)
+	widest := float32(-1)
 	for d := range dim {
 		if width := box[dim+d] - box[d]; width > widest {
 			v.axis, widest = int32(d), width
@@ -139,22 +144,32 @@ func (g *grower) sort(at int32) {
 	if len(events) < 1<<14 {
 		g.sort(v.left)
 		g.sort(v.right)
-		return
+	} else {
+		var both sync.WaitGroup
+		both.Go(func() { g.sort(v.left) })
+		g.sort(v.right)
+		both.Wait()
 	}
-	var both sync.WaitGroup
-	both.Go(func() { g.sort(v.left) })
-	g.sort(v.right)
-	both.Wait()
+	g.measure(at)
+}
+
+// compare orders events along an axis; where they are equal, by their other features
+// and their weights.
+func (g *grower) compare(a, b int32, axis int) int {
+	x, y := g.x[int(a)*g.dim:][:g.dim], g.x[int(b)*g.dim:][:g.dim]
+	switch {
+	case x[axis] < y[axis]:
+		return -1
+	case x[axis] > y[axis]:
+		return 1
+	}
+	return cmp.Or(slices.Compare(x, y), cmp.Compare(g.weight(int(a)), g.weight(int(b))), cmp.Compare(a, b))
 }
 
 // selectAt orders events such that those before place k are not greater along the axis
-// than the one there, and those behind it not less (Hoare's algorithm). Equal values
-// are told apart by the number of the event.
+// than the one there, and those behind it not less (Hoare's algorithm).
 func (g *grower) selectAt(events []int32, k, axis int) {
-	less := func(a, b int32) bool {
-		u, v := g.x[int(a)*g.dim+axis], g.x[int(b)*g.dim+axis]
-		return u < v || u == v && a < b
-	}
+	less := func(a, b int32) bool { return g.compare(a, b, axis) < 0 }
 	lo, hi := 0, len(events)-1
 	for lo < hi {
 		pivot := events[lo+(hi-lo)/2]
@@ -183,22 +198,33 @@ func (g *grower) selectAt(events []int32, k, axis int) {
 	}
 }
 
-// measure finds box, weight, mean and spread of a node and, where they save work, the
+// bound finds the box of a node.
+func (g *grower) bound(at int32) []float32 {
+	v, dim := &g.nodes[at], g.dim
+	box := g.box[2*dim*int(at):][:2*dim]
+	for d := range dim {
+		box[d], box[dim+d] = float32(math.Inf(1)), float32(math.Inf(-1))
+	}
+	for _, i := range g.order[v.lo:v.hi] {
+		for d, c := range g.x[int(i)*dim:][:dim] {
+			box[d], box[dim+d] = min(box[d], c), max(box[dim+d], c)
+		}
+	}
+	return box
+}
+
+// measure finds weight, mean and spread of a node and, where they save work, the
 // points that have the mean and the covariance of its events: along each principal
 // axis two, at ±√dim standard deviations.
 func (g *grower) measure(at int32) {
 	v, dim := &g.nodes[at], g.dim
-	box, mean := g.box[2*dim*int(at):][:2*dim], g.mean[dim*int(at):][:dim]
+	mean := g.mean[dim*int(at):][:dim]
 	sums, total := make([]float64, dim), 0.0
-	for d := range dim {
-		box[d], box[dim+d] = float32(math.Inf(1)), float32(math.Inf(-1))
-	}
 	events := g.order[v.lo:v.hi]
 	for _, i := range events {
 		w := float64(g.weight(int(i)))
 		total += w
 		for d, c := range g.x[int(i)*dim:][:dim] {
-			box[d], box[dim+d] = min(box[d], c), max(box[dim+d], c)
 			sums[d] += w * float64(c)
 		}
 	}

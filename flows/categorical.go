@@ -56,7 +56,7 @@ const streamClasses = 1 << 17
 func (k *Categorical) Classes() int { return k.classes }
 
 // Tensors returns the parameters.
-func (k *Categorical) Tensors() []Tensor { return tensorsOf(&k.params) }
+func (k *Categorical) Tensors() []Tensor { return k.params.Views() }
 
 // MarshalJSON describes the classes and the network, without its parameters.
 func (k *Categorical) MarshalJSON() ([]byte, error) {

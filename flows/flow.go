@@ -98,22 +98,10 @@ func (f *Flow) Context() int { return f.context }
 func (f *Flow) Layers() []Layer { return f.layers }
 
 // Tensor is a named part of the parameters of a flow.
-type Tensor struct {
-	Name  string
-	Shape []int
-	Value []float32 // the memory of the flow itself
-}
+type Tensor = nn.View
 
 // Tensors returns the parameters. Whoever changes them calls [Flow.Update].
-func (f *Flow) Tensors() []Tensor { return tensorsOf(&f.params) }
-
-func tensorsOf(p *nn.Params) []Tensor {
-	tensors := make([]Tensor, len(p.Tensors))
-	for i, t := range p.Tensors {
-		tensors[i] = Tensor{t.Name, t.Shape, t.Of(p.Value)}
-	}
-	return tensors
-}
+func (f *Flow) Tensors() []Tensor { return f.params.Views() }
 
 // Update takes over changed parameters.
 func (f *Flow) Update() {

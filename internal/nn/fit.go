@@ -37,6 +37,12 @@ type Rows struct {
 	N    int       // at most Tile
 	X, C []float32 // N×Dim, N×Context
 	W    []float32 // N
+
+	// Index are the numbers of the rows in the data, and Pass that of the pass over
+	// them, from 1; 0 when they validate. They are the keys of deviates that a loss
+	// draws: a pass has its own ones, a validation always the same.
+	Index []int32
+	Pass  uint64
 }
 
 // Objective is what Fit minimises: the weighted mean of a loss per row.
@@ -301,7 +307,7 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 		f.tiles[i] = Rows{
 			X: make([]float32, Tile*train.Dim),
 			C: make([]float32, Tile*train.Context),
-			W: make([]float32, Tile),
+			W: make([]float32, Tile), Index: make([]int32, Tile),
 		}
 		f.grads[i] = make([]float32, size)
 	}
@@ -662,12 +668,16 @@ func (f *fit) shard(i int) {
 	for ; lo < hi; lo += Tile {
 		rows := f.tiles[i]
 		rows.N = min(Tile, hi-lo)
-		rows.X, rows.C, rows.W = rows.X[:rows.N*data.Dim], rows.C[:rows.N*data.Context], rows.W[:rows.N]
+		rows.X, rows.C, rows.W, rows.Index = rows.X[:rows.N*data.Dim], rows.C[:rows.N*data.Context], rows.W[:rows.N], rows.Index[:rows.N]
+		if !f.validating {
+			rows.Pass = uint64(f.Step/f.perEpoch) + 1
+		}
 		for r := range rows.N {
 			row := lo + r
 			if !f.validating {
 				row = int(f.batch[row])
 			}
+			rows.Index[r] = int32(row)
 			copy(rows.X[r*data.Dim:(r+1)*data.Dim], data.X[row*data.Dim:])
 			copy(rows.C[r*data.Context:(r+1)*data.Context], data.C[row*data.Context:])
 			rows.W[r] = 1

@@ -133,8 +133,8 @@ func (n *MLP) Forward(s *MLPState, x []float32, m int) []float32 {
 }
 
 // Backward follows a Forward of the same rows x (m×in): from dy = ∂L/∂y (m×out)
-// it adds the gradients of the parameters to grad and stores ∂L/∂x in dx (m×in),
-// unless dx is nil.
+// it adds the gradients of the parameters to grad, unless that is nil, and stores
+// ∂L/∂x in dx (m×in), unless that is.
 func (n *MLP) Backward(s *MLPState, grad, dx, x, dy []float32, m int) {
 	for i := len(n.layers) - 1; i >= 0; i-- {
 		l := &n.layers[i]
@@ -147,7 +147,9 @@ func (n *MLP) Backward(s *MLPState, grad, dx, x, dy []float32, m int) {
 				through = s.z[i-1][:m*l.in]
 			}
 		}
-		dense.GradWeights(l.weight.Of(grad), l.bias.Of(grad), below, dy, m, l.in, l.out)
+		if grad != nil {
+			dense.GradWeights(l.weight.Of(grad), l.bias.Of(grad), below, dy, m, l.in, l.out)
+		}
 		d := dx
 		if i > 0 {
 			d = s.delta[i%2][:m*l.in]

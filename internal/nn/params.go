@@ -13,6 +13,13 @@ package nn
 // Tile is the number of rows that travel through a network together.
 const Tile = 64
 
+// View is a named part of what a model has learnt, as a model file holds it.
+type View struct {
+	Name  string
+	Shape []int
+	Value []float32 // the memory of the model itself
+}
+
 // Params are the parameters of a model: named tensors in one flat vector.
 type Params struct {
 	// Value is the flat vector of all parameters.
@@ -47,4 +54,13 @@ func (p *Params) Add(name string, shape ...int) Tensor {
 	p.Value = append(p.Value, make([]float32, t.Len())...)
 	p.Tensors = append(p.Tensors, t)
 	return t
+}
+
+// Views returns the parameters by name.
+func (p *Params) Views() []View {
+	views := make([]View, len(p.Tensors))
+	for i, t := range p.Tensors {
+		views[i] = View{t.Name, t.Shape, t.Of(p.Value)}
+	}
+	return views
 }

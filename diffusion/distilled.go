@@ -1,0 +1,382 @@
+package diffusion
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/kernels/dense"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+)
+
+// Teacher is a model whose map from noise to events can be distilled: a [Denoiser] or a
+// [Kernels].
+type Teacher interface {
+	Model
+	Train(ctx context.Context, train, valid Data, opts TrainOptions) (History, error)
+	// generate takes noise to white events, in place.
+	generate(x, c []float32)
+	// space returns the whitening of the events.
+	space() *whitening
+	// trained returns the parameters that training finds, if any, and adopt takes them
+	// over with what else follows from the rows of train.
+	trained() []float32
+	adopt(ctx context.Context, train Data) error
+}
+
+// Distilled is a map from noise to events in one pass of a network, learnt from the
+// solutions of a teacher's equation (arXiv:2310.14458): in white space,
+//
+//	x = y + F(y, context)
+//
+// The noise and its solutions are drawn in a stream, so that no pair is seen for long.
+// The teacher stays in the model: it has the log-density.
+type Distilled struct {
+	dim, context int
+	about        DistilledOptions
+	teacher      Teacher
+	params       nn.Params
+	net          *nn.MLP
+	memory       sync.Pool // of *nn.MLPState and input
+}
+
+// DistilledOptions say how a [Distilled] is made.
+type DistilledOptions struct {
+	// Hidden are the widths of the hidden layers; by default three of 128.
+	Hidden []int `json:"hidden"`
+	// Loss is set by training: the mean squared distance of the map from its teacher's,
+	// per feature, in units of the events' variance.
+	Loss float64 `json:"loss,omitempty"`
+}
+
+// NewDistilled returns the map that is to learn from the teacher.
+func NewDistilled(teacher Teacher, seed uint64, opts DistilledOptions) (*Distilled, error) {
+	if opts.Hidden == nil {
+		opts.Hidden = []int{128, 128, 128}
+	}
+	if err := (DenoiserOptions{Hidden: opts.Hidden}).Check(); err != nil {
+		return nil, fmt.Errorf("diffusion: %w", err)
+	}
+	s := &Distilled{dim: teacher.Dim(), context: teacher.Context(), about: opts, teacher: teacher}
+	s.net = nn.NewMLP(&s.params, "map", s.dim+s.context, opts.Hidden, s.dim, dense.SiLU)
+	s.net.Init(seed, 1)
+	s.net.Pack()
+	s.memory.New = func() any { return s.newPass() }
+	return s, nil
+}
+
+// Dim returns the number of features of an event.
+func (s *Distilled) Dim() int { return s.dim }
+
+// Context returns the number of features that the density is conditional on.
+func (s *Distilled) Context() int { return s.context }
+
+// Teacher returns the model that the map was learnt from.
+func (s *Distilled) Teacher() Teacher { return s.teacher }
+
+// Loss returns the mean squared distance from the teacher's map.
+func (s *Distilled) Loss() float64 { return s.about.Loss }
+
+func (s *Distilled) String() string {
+	return fmt.Sprintf("one-step map %v, %d parameters, of a %v", s.about.Hidden, len(s.params.Value), s.teacher)
+}
+
+// pass is the memory for a tile of rows.
+type pass struct {
+	state *nn.MLPState
+	in    []float32
+	dy    []float32
+}
+
+func (s *Distilled) newPass() *pass {
+	return &pass{s.net.NewState(nn.Tile), make([]float32, nn.Tile*(s.dim+s.context)), make([]float32, nn.Tile*s.dim)}
+}
+
+// run returns F for m ≤ Tile rows.
+func (p *pass) run(s *Distilled, y, c []float32, m int) []float32 {
+	width := s.dim + s.context
+	in := y
+	if s.context > 0 {
+		in = p.in[:m*width]
+		for r := range m {
+			copy(in[r*width:], y[r*s.dim:(r+1)*s.dim])
+			copy(in[r*width+s.dim:], c[r*s.context:(r+1)*s.context])
+		}
+	}
+	return s.net.Forward(p.state, in[:m*width], m)
+}
+
+// Sample draws the events first, first+1, … of a seed into x (n×Dim). c is the context,
+// n×Context. Event i depends on (seed, attempt, i) and its context alone.
+func (s *Distilled) Sample(x, c []float32, seed, attempt, first uint64) {
+	drawNoise(x, s.dim, seed, attempt, first)
+	nn.Parallel(len(x)/s.dim, 16*rowsPerGoroutine, func(lo, hi int) {
+		p := s.memory.Get().(*pass)
+		defer s.memory.Put(p)
+		for ; lo < hi; lo += nn.Tile {
+			m := min(nn.Tile, hi-lo)
+			y := x[lo*s.dim : (lo+m)*s.dim]
+			for j, f := range p.run(s, y, c[lo*s.context:(lo+m)*s.context], m) {
+				y[j] += f
+			}
+		}
+	})
+	s.teacher.space().back(x, x)
+}
+
+// LogDensity is that of the teacher: the map has none in closed form.
+func (s *Distilled) LogDensity(dst []float64, x, c []float32) { s.teacher.LogDensity(dst, x, c) }
+
+// The stream of solutions: so many pairs are kept, of which a part is drawn anew for
+// every pass over them, the others being known to the training already.
+const (
+	poolLen      = 1 << 16
+	poolParts    = 16
+	poolPart     = poolLen / poolParts
+	streamPool   = 1 << 35 // noise
+	streamPicked = 1 << 36 // rows whose context it gets
+	poolValid    = 1 << 34 // the number of the draw that validates
+)
+
+// Train trains the teacher and then the map. opts are for both, and the checkpoint of the
+// second part holds the first. What is minimised, and returned as the loss, is the mean
+// squared distance from the teacher's events, per feature, in white space.
+func (s *Distilled) Train(ctx context.Context, train, valid Data, opts TrainOptions) (History, error) {
+	if err := checkData(s.dim, s.context, train, valid); err != nil {
+		return History{}, err
+	}
+	taught := s.teacher.trained()
+	if r := opts.Resume; r != nil && len(r.Params) == len(taught)+len(s.params.Value) {
+		copy(taught, r.Params)
+		if err := s.teacher.adopt(ctx, train); err != nil {
+			return History{}, err
+		}
+		opts.Resume = mapVectors(r, func(v []float32) []float32 { return v[len(taught):] })
+	} else {
+		teaching := opts
+		teaching.MaxTime = opts.MaxTime * 2 / 3
+		if h, err := s.teacher.Train(ctx, train, valid, teaching); err != nil {
+			return h, err
+		}
+		opts.Resume = nil
+	}
+	opts.MaxTime /= 3
+	if save := opts.Save; save != nil {
+		opts.Save = func(c *nn.Checkpoint) error {
+			return save(mapVectors(c, func(v []float32) []float32 { return slices.Concat(taught, v) }))
+		}
+	}
+	if opts.Average == 0 {
+		opts.Average = 0.995
+	}
+	p := s.newPool(train, opts.Seed)
+	h, err := nn.Fit(ctx, (*imitation)(s), p.data(poolLen), p.validation(), opts)
+	s.net.Pack()
+	s.about.Loss = h.Best
+	return h, err
+}
+
+// mapVectors returns the checkpoint with all its vectors changed.
+func mapVectors(c *nn.Checkpoint, change func([]float32) []float32) *nn.Checkpoint {
+	again := *c
+	for _, v := range []*[]float32{&again.Params, &again.M, &again.V, &again.Best, &again.Mean} {
+		if len(*v) > 0 {
+			*v = change(*v)
+		}
+	}
+	return &again
+}
+
+// pool is noise and what the teacher makes of it.
+type pool struct {
+	*Distilled
+	contexts []float32 // to choose from
+	seed     uint64
+	drawn    [poolParts]uint64 // the number of the draw that each part is from
+	begun    bool
+	rows     Data
+}
+
+func (s *Distilled) newPool(train Data, seed uint64) *pool {
+	return &pool{Distilled: s, contexts: train.C, seed: seed}
+}
+
+// data returns n rows of noise and events side by side, with their contexts.
+func (p *pool) data(n int) Data {
+	p.rows = Data{Dim: 2 * p.dim, Context: p.context, X: make([]float32, n*2*p.dim), C: make([]float32, n*p.context)}
+	rows := p.rows
+	rows.Refresh = p.refresh
+	return rows
+}
+
+func (p *pool) validation() Data {
+	v := p.newPool(Data{C: p.contexts}, p.seed)
+	rows := v.data(poolPart)
+	v.draw(0, poolValid)
+	rows.Refresh = nil
+	return rows
+}
+
+// refresh makes the pool what it is for a pass: the parts take turns, so that it does not
+// depend on where a training began.
+func (p *pool) refresh(pass uint64) {
+	for k := range p.drawn {
+		turn := pass - (pass+poolParts-uint64(k))%poolParts // the last one of this part
+		if pass < uint64(k) {
+			turn = 0
+		}
+		if !p.begun || p.drawn[k] != turn {
+			p.draw(k, turn)
+			p.drawn[k] = turn
+		}
+	}
+	p.begun = true
+}
+
+// draw draws part k.
+func (p *pool) draw(k int, turn uint64) {
+	y, c := make([]float32, poolPart*p.dim), make([]float32, poolPart*p.context)
+	first := uint64(k) * poolPart
+	philox.Normal(y, p.seed, streamPool+turn, first*uint64(p.dim))
+	for i := range poolPart {
+		if p.context > 0 {
+			n := uint64(len(p.contexts) / p.context)
+			row := int(philox.Uint64(p.seed, streamPicked+turn, first+uint64(i)) % n)
+			copy(c[i*p.context:(i+1)*p.context], p.contexts[row*p.context:])
+		}
+	}
+	x := slices.Clone(y)
+	p.teacher.generate(x, c)
+	copy(p.rows.C[k*poolPart*p.context:], c)
+	for i := range poolPart {
+		row := p.rows.X[(k*poolPart+i)*2*p.dim:][:2*p.dim]
+		copy(row, y[i*p.dim:(i+1)*p.dim])
+		copy(row[p.dim:], x[i*p.dim:(i+1)*p.dim])
+	}
+}
+
+// imitation is a map as what training minimises.
+type imitation Distilled
+
+func (g *imitation) Params() *nn.Params { return &g.params }
+
+func (g *imitation) Pack(part, _ int) {
+	if part == 0 {
+		g.net.Pack()
+	}
+}
+
+func (g *imitation) NewWorker() nn.Worker {
+	s := (*Distilled)(g)
+	return &imitator{s, s.newPass(), make([]float32, nn.Tile*s.dim)}
+}
+
+type imitator struct {
+	*Distilled
+	*pass
+	y []float32
+}
+
+// Loss returns Σ w ‖y + F − x‖²/Dim over the rows (y, x) and adds its gradient to grad.
+func (g *imitator) Loss(grad []float32, rows nn.Rows) float64 {
+	m, dim := rows.N, g.dim
+	for r := range m {
+		copy(g.y[r*dim:(r+1)*dim], rows.X[2*r*dim:])
+	}
+	f := g.run(g.Distilled, g.y[:m*dim], rows.C, m)
+	loss := 0.0
+	dy := g.dy[:m*dim]
+	for r := range m {
+		w := rows.W[r] / float32(dim)
+		for j := range dim {
+			e := g.y[r*dim+j] + f[r*dim+j] - rows.X[(2*r+1)*dim+j]
+			loss += float64(w) * float64(e) * float64(e)
+			dy[r*dim+j] = 2 * w * e
+		}
+	}
+	if grad != nil {
+		in := g.y[:m*dim]
+		if g.context > 0 {
+			in = g.in[:m*(dim+g.context)]
+		}
+		g.net.Backward(g.state, grad, nil, in, dy, m)
+	}
+	return loss
+}
+
+const distilledKind = "distilled"
+
+// distilledFile is what a model file says of a model beside its parameters.
+type distilledFile struct {
+	Kind    string           `json:"kind"`
+	Options DistilledOptions `json:"options"`
+	Teacher json.RawMessage  `json:"teacher"`
+}
+
+// MarshalJSON describes the model and its teacher, without their parameters.
+func (s *Distilled) MarshalJSON() ([]byte, error) {
+	teacher, err := json.Marshal(s.teacher)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(distilledFile{distilledKind, s.about, teacher})
+}
+
+// teacherPrefix begins the names of the teacher's tensors.
+const teacherPrefix = "teacher."
+
+// Tensors returns the parameters of the map and of its teacher.
+func (s *Distilled) Tensors() []Tensor {
+	tensors := s.params.Views()
+	for _, t := range s.teacher.Tensors() {
+		t.Name = teacherPrefix + t.Name
+		tensors = append(tensors, t)
+	}
+	return tensors
+}
+
+func loadDistilled(text []byte, tensors []Tensor) (*Distilled, error) {
+	var f distilledFile
+	if err := json.Unmarshal(text, &f); err != nil {
+		return nil, fmt.Errorf("diffusion: could not read the description of a model: %w", err)
+	}
+	var own, taught []Tensor
+	have := 0
+	for _, t := range tensors {
+		if name, ok := strings.CutPrefix(t.Name, teacherPrefix); ok {
+			t.Name = name
+			taught = append(taught, t)
+		} else {
+			own = append(own, t)
+			have += len(t.Value)
+		}
+	}
+	model, err := Load(f.Teacher, taught)
+	if err != nil {
+		return nil, err
+	}
+	teacher, ok := model.(Teacher)
+	if !ok {
+		return nil, errors.New("diffusion: the teacher of a one-step map cannot be one itself")
+	}
+	if err := (DenoiserOptions{Hidden: f.Options.Hidden}).Check(); err != nil {
+		return nil, fmt.Errorf("diffusion: %w", err)
+	}
+	if want := nn.MLPLen(teacher.Dim()+teacher.Context(), f.Options.Hidden, teacher.Dim()); want != have {
+		return nil, fmt.Errorf("diffusion: %d parameters for a map of %d", have, want)
+	}
+	s, err := NewDistilled(teacher, 0, f.Options)
+	if err != nil {
+		return nil, err
+	}
+	if err := take(&s.params, own); err != nil {
+		return nil, err
+	}
+	s.net.Pack()
+	return s, nil
+}

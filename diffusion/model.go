@@ -1,0 +1,300 @@
+package diffusion
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+)
+
+// The training loop is shared by all models; these are its terms.
+type (
+	// Data are rows to train or validate on.
+	Data = nn.Data
+	// TrainOptions say how long and how fast to train.
+	TrainOptions = nn.Options
+	// History tells of a training afterwards.
+	History = nn.History
+	// Tensor is a named part of what a model has learnt.
+	Tensor = nn.View
+)
+
+// whitening is the linear map between the features of events, x, and what has mean 0
+// and covariance 1 over the training events, z = A (x − mean).
+type whitening struct {
+	Mean    []float64 `json:"mean"`
+	Forward []float64 `json:"forward"` // A, Dim×Dim
+	inverse []float64
+	logDet  float64 // of A
+}
+
+// leastVariance is the variance, of the largest, from which on a direction counts as
+// noise: it is not blown up further.
+const leastVariance = 1e-8
+
+// newWhitening returns that of the rows of d: x along the principal axes, and back.
+func newWhitening(d Data) (*whitening, error) {
+	dim := d.Dim
+	h := &whitening{Mean: make([]float64, dim)}
+	total := 0.0
+	weight := func(i int) float64 {
+		if d.W == nil {
+			return 1
+		}
+		return max(0, float64(d.W[i])) // those of both signs do not make a covariance
+	}
+	for i := range d.Len() {
+		total += weight(i)
+		for j, v := range d.X[i*dim : (i+1)*dim] {
+			h.Mean[j] += weight(i) * float64(v)
+		}
+	}
+	if !(total > 0) {
+		return nil, errors.New("diffusion: no event to train on has a positive weight")
+	}
+	for j := range h.Mean {
+		h.Mean[j] /= total
+	}
+	covariance, from := mat.NewSymDense(dim, nil), make([]float64, dim)
+	raw := covariance.RawSymmetric().Data
+	for i := range d.Len() {
+		for j, v := range d.X[i*dim : (i+1)*dim] {
+			from[j] = float64(v) - h.Mean[j]
+		}
+		w := weight(i) / total
+		for j, a := range from {
+			for k := j; k < dim; k++ {
+				raw[j*dim+k] += w * a * from[k]
+			}
+		}
+	}
+	var eigen mat.EigenSym
+	if !eigen.Factorize(covariance, true) {
+		return nil, errors.New("diffusion: the events have no covariance: are there values out of range?")
+	}
+	var axes, scaled mat.Dense
+	eigen.VectorsTo(&axes)
+	variances := eigen.Values(nil)
+	widths := make([]float64, dim)
+	most := slices.Max(variances)
+	if most == 0 {
+		most = 1
+	}
+	for k, v := range variances {
+		widths[k] = 1 / math.Sqrt(max(v, leastVariance*most))
+	}
+	// A = V Λ^−½ Vᵀ: of all whitenings, the one that moves events least.
+	scaled.Mul(&axes, mat.NewDiagDense(dim, widths))
+	var a mat.Dense
+	a.Mul(&scaled, axes.T())
+	h.Forward = slices.Clone(a.RawMatrix().Data)
+	return h, h.finish()
+}
+
+// finish derives the inverse.
+func (h *whitening) finish() error {
+	dim := len(h.Mean)
+	if dim == 0 || len(h.Forward) != dim*dim {
+		return errors.New("diffusion: the description of the whitening is damaged")
+	}
+	var inverse mat.Dense
+	a := mat.NewDense(dim, dim, slices.Clone(h.Forward))
+	if err := inverse.Inverse(a); err != nil {
+		var poor mat.Condition
+		if !errors.As(err, &poor) || math.IsInf(float64(poor), 1) {
+			return errors.New("diffusion: the description of the whitening is damaged")
+		}
+	}
+	h.inverse = slices.Clone(inverse.RawMatrix().Data)
+	h.logDet, _ = mat.LogDet(a)
+	return nil
+}
+
+// forward stores A (x − mean) of each row of x in z, which may be x.
+func (h *whitening) forward(z, x []float32) {
+	h.apply(z, x, func(row, out []float64) {
+		for j := range row {
+			row[j] -= h.Mean[j]
+		}
+		product(out, h.Forward, row)
+	})
+}
+
+// back is the inverse of forward.
+func (h *whitening) back(x, z []float32) {
+	h.apply(x, z, func(row, out []float64) {
+		product(out, h.inverse, row)
+		for j := range out {
+			out[j] += h.Mean[j]
+		}
+	})
+}
+
+func (h *whitening) apply(to, from []float32, f func(row, out []float64)) {
+	dim := len(h.Mean)
+	nn.Parallel(len(from)/dim, 1<<12, func(lo, hi int) {
+		row, out := make([]float64, dim), make([]float64, dim)
+		for i := lo; i < hi; i++ {
+			for j := range row {
+				row[j] = float64(from[i*dim+j])
+			}
+			f(row, out)
+			for j, v := range out {
+				to[i*dim+j] = float32(v)
+			}
+		}
+	})
+}
+
+// product is out = a·x.
+func product(out, a, x []float64) {
+	for i := range out {
+		sum := 0.0
+		for j, v := range x {
+			sum += a[i*len(x)+j] * v
+		}
+		out[i] = sum
+	}
+}
+
+// streamSample is the first of the streams of a seed that noise to begin with is drawn
+// from, streamDirect that of the choices of events.
+const (
+	streamSample = 1 << 56
+	streamDirect = 1 << 55
+)
+
+// drawNoise draws the noise that the events first, first+1, … begin as.
+func drawNoise(x []float32, dim int, seed, attempt, first uint64) {
+	nn.Parallel(len(x)/dim, 1<<12, func(lo, hi int) {
+		philox.Normal(x[lo*dim:hi*dim], seed, streamSample+attempt, (first+uint64(lo))*uint64(dim))
+	})
+}
+
+// ending says where a path ends, and what is done there: events x_t are made as wide as
+// x_0 is, which for white events is 1.
+type ending struct {
+	alpha, sigma float64 // at the end
+	scale        float64 // 1/√(α² + σ²)
+}
+
+func endOf(s Schedule, t float64) ending {
+	alpha, sigma := s.Alpha(t), s.Sigma(t)
+	return ending{alpha, sigma, 1 / math.Hypot(alpha, sigma)}
+}
+
+// along takes noise to white events, in place.
+func (s Solver) along(q Posterior, x, c []float32, times []float64) error {
+	if _, err := s.Solve(q, x, c, nil, times); err != nil {
+		return err
+	}
+	end := endOf(s.Schedule, times[len(times)-1])
+	for i, v := range x {
+		x[i] = float32(end.scale * float64(v))
+	}
+	return nil
+}
+
+// up takes white events to noise, in place, and stores their log-density in dst.
+func (s Solver) up(dst []float64, q Posterior, x, c []float32, times []float64) error {
+	dim := q.Dim()
+	back := slices.Clone(times)
+	slices.Reverse(back)
+	end := endOf(s.Schedule, back[0])
+	for i, v := range x {
+		x[i] = float32(float64(v) / end.scale)
+	}
+	clear(dst)
+	if _, err := s.Solve(q, x, c, dst, back); err != nil {
+		return err
+	}
+	for i := range dst {
+		dst[i] += logNormal(x[i*dim:(i+1)*dim]) - float64(dim)*math.Log(end.scale)
+	}
+	return nil
+}
+
+// logNormal is log N(z; 0, 1).
+func logNormal(z []float32) float64 {
+	sum := 0.0
+	for _, v := range z {
+		sum += float64(v) * float64(v)
+	}
+	return -0.5*sum - 0.5*float64(len(z))*math.Log(2*math.Pi)
+}
+
+// checkData reports whether rows are those of a model.
+func checkData(dim, context int, all ...Data) error {
+	for _, d := range all {
+		if d.Len() > 0 && (d.Dim != dim || d.Context != context) {
+			return fmt.Errorf("diffusion: rows of %d features and %d context features for a model of %d and %d", d.Dim, d.Context, dim, context)
+		}
+	}
+	if all[0].Len() == 0 {
+		return errors.New("diffusion: no event to train on")
+	}
+	return nil
+}
+
+// Model is what [Load] returns: a [Kernels], a [Denoiser] or a [Distilled].
+type Model interface {
+	Dim() int
+	Context() int
+	Sample(x, c []float32, seed, attempt, first uint64)
+	LogDensity(dst []float64, x, c []float32)
+	Tensors() []Tensor
+	json.Marshaler
+	fmt.Stringer
+}
+
+// Load returns the model with the given description, as its MarshalJSON writes it, and
+// the given tensors. Sizes are compared before memory is asked for.
+func Load(text []byte, tensors []Tensor) (Model, error) {
+	var kind struct{ Kind string }
+	if err := json.Unmarshal(text, &kind); err != nil {
+		return nil, fmt.Errorf("diffusion: could not read the description of a model: %w", err)
+	}
+	for _, t := range tensors {
+		for _, v := range t.Value {
+			if v-v != 0 {
+				return nil, fmt.Errorf("diffusion: tensor %q has a value that is %v", t.Name, v)
+			}
+		}
+	}
+	var m Model
+	var err error
+	switch kind.Kind {
+	case kernelsKind:
+		m, err = loadKernels(text, tensors)
+	case denoiserKind:
+		m, err = loadDenoiser(text, tensors)
+	case distilledKind:
+		m, err = loadDistilled(text, tensors)
+	default:
+		return nil, fmt.Errorf("diffusion: there is no model %q", kind.Kind)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// take copies tensors to parameters of the same names and shapes.
+func take(p *nn.Params, tensors []Tensor) error {
+	if len(tensors) != len(p.Tensors) {
+		return fmt.Errorf("diffusion: %d tensors for a model of %d", len(tensors), len(p.Tensors))
+	}
+	for i, t := range p.Tensors {
+		if tensors[i].Name != t.Name || !slices.Equal(tensors[i].Shape, t.Shape) {
+			return fmt.Errorf("diffusion: tensor %q of shape %v where %q of %v belongs", tensors[i].Name, tensors[i].Shape, t.Name, t.Shape)
+		}
+		copy(t.Of(p.Value), tensors[i].Value)
+	}
+	return nil
+}

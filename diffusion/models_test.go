@@ -1,0 +1,428 @@
+package diffusion
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/gonum/stat"
+
+	"github.com/eidolon-hep/eidolon/internal/nn"
+)
+
+// draw draws n events of blobs, shifted by their context if there is one.
+func (b blobs) draw(n int, seed uint64) Data {
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	d := Data{Dim: b.dim, Context: b.context, X: make([]float32, n*b.dim), C: make([]float32, n*b.context)}
+	for i := range n {
+		u, k := rnd.Float64(), 0
+		for u > b.w[k] && k < len(b.w)-1 {
+			u -= b.w[k]
+			k++
+		}
+		shift := 0.0
+		if b.context > 0 {
+			shift = rnd.NormFloat64()
+			d.C[i] = float32(shift)
+		}
+		for j := range b.dim {
+			d.X[i*b.dim+j] = float32(b.m[k][j] + b.s[k]*rnd.NormFloat64() + shift)
+		}
+	}
+	return d
+}
+
+// logDensity is that of the events.
+func (b blobs) logDensity(x, c []float32) []float64 {
+	p := make([]float64, len(x)/b.dim)
+	row := make([]float64, b.dim)
+	for i := range p {
+		for j := range row {
+			row[j] = float64(x[i*b.dim+j])
+			if b.context > 0 {
+				row[j] -= float64(c[i])
+			}
+		}
+		p[i], _, _ = b.posterior(row, 1, 0)
+	}
+	return p
+}
+
+// divergence is the mean of log truth − log model over events of the truth.
+func divergence(b blobs, m Model, n int) float64 {
+	d := b.draw(n, 99)
+	p := make([]float64, n)
+	m.LogDensity(p, d.X, d.C)
+	sum := 0.0
+	for i, l := range b.logDensity(d.X, d.C) {
+		sum += l - p[i]
+	}
+	return sum / float64(n)
+}
+
+func newKernels(t testing.TB, d Data, o KernelsOptions) *Kernels {
+	t.Helper()
+	k, err := NewKernels(d.Dim, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Train(t.Context(), d, Data{}, TrainOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// TestKernelsDensity compares the closed form with the integral along the path, and with
+// the truth.
+func TestKernelsDensity(t *testing.T) {
+	q := threeBlobs()
+	k := newKernels(t, q.draw(3000, 1), KernelsOptions{Solver: Solver{Method: DPM3S, Steps: 60}})
+	if d := divergence(q, k, 2000); !(math.Abs(d) < 0.05) {
+		t.Errorf("KL(truth ‖ model) = %.3f", d)
+	}
+	x := q.draw(200, 2).X
+	closed, path := make([]float64, 200), make([]float64, 200)
+	k.LogDensity(closed, x, nil)
+	if err := k.LogDensityByPath(path, x); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range path {
+		if math.Abs(p-closed[i]) > 5e-3 {
+			t.Fatalf("log p = %v in closed form, %v along the path", closed[i], p)
+		}
+	}
+}
+
+// TestDirectDraws compares draws from the mixture with solutions of the equation: the
+// same distribution along each feature, and of log p.
+func TestDirectDraws(t *testing.T) {
+	q := threeBlobs()
+	d := q.draw(1000, 1)
+	d.W = make([]float32, 1000)
+	for i := range d.W { // weights move the mean
+		d.W[i] = 1 + max(0, d.X[2*i])
+	}
+	k := newKernels(t, d, KernelsOptions{})
+	direct, err := k.Redraw(true, Solver{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 8000
+	a, b := make([]float32, 2*n), make([]float32, 2*n)
+	k.Sample(a, nil, 1, 0, 0)
+	direct.Sample(b, nil, 2, 0, 0)
+	pa, pb := make([]float64, n), make([]float64, n)
+	k.LogDensity(pa, a, nil)
+	k.LogDensity(pb, b, nil)
+	compare := func(what string, u, v []float64) {
+		slices.Sort(u)
+		slices.Sort(v)
+		// 1.95 is exceeded once in a thousand times.
+		if d := stat.KolmogorovSmirnov(u, nil, v, nil) * math.Sqrt(n/2); d > 1.95 {
+			t.Errorf("%s: Kolmogorov's distance is %.2f of its width", what, d)
+		}
+	}
+	compare("log p", pa, pb)
+	for j := range 2 {
+		u, v := make([]float64, n), make([]float64, n)
+		for i := range n {
+			u[i], v[i] = float64(a[2*i+j]), float64(b[2*i+j])
+		}
+		compare("a feature", u, v)
+	}
+}
+
+// TestWidth wants the chosen width to be nearer to the truth than ones apart from it,
+// and copies below it only.
+func TestWidth(t *testing.T) {
+	q := threeBlobs()
+	d := q.draw(3000, 3)
+	k := newKernels(t, d, KernelsOptions{})
+	best := divergence(q, k, 4000)
+	for _, factor := range []float64{0.5, 2} {
+		other := newKernels(t, d, KernelsOptions{Width: ptr(k.Width() * factor)})
+		if kl := divergence(q, other, 4000); kl < best {
+			t.Errorf("KL(truth ‖ model) = %.4f with the width %.3f, %.4f with %.3f", best, k.Width(), kl, other.Width())
+		}
+	}
+	x := make([]float32, 2*2000)
+	k.Sample(x, nil, 1, 0, 0)
+	if c := k.Copies(x); c > 0.03 {
+		t.Errorf("%.3f copies", c)
+	}
+	if c, err := Copies(d.X, x, 2); err != nil || math.Abs(c-k.Copies(x)) > 0.01 {
+		t.Errorf("%.3f copies, the model says %.3f (%v)", c, k.Copies(x), err)
+	}
+	copies := newKernels(t, d, KernelsOptions{Width: ptr(0.0)})
+	copies.Sample(x, nil, 1, 0, 0)
+	if c := copies.Copies(x); c < 0.9 {
+		t.Errorf("%.3f copies where the width is 0", c)
+	}
+	p := make([]float64, 1)
+	if copies.LogDensity(p, x[:2], nil); !math.IsInf(p[0], -1) {
+		t.Errorf("log p = %v where the width is 0", p[0])
+	}
+}
+
+// TestNearest compares with the distances in float64.
+func TestNearest(t *testing.T) {
+	x, y := cloud(2000, 3), diffuse(cloud(2000, 3), 50, 3, 1, 0.1)
+	y = append(y, x[30:33]...)
+	m, err := NewMixture(x, nil, 3, DefaultEpsilon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, got := range m.Nearest(y) {
+		want := math.Inf(1)
+		for k := range 2000 {
+			want = min(want, math.Sqrt(3)*distance(x[3*k:3*k+3], y[3*i:3*i+3]))
+		}
+		if math.Abs(got-want) > 1e-6*(1+want) {
+			t.Errorf("row %d: the nearest is %v away, want %v", i, got, want)
+		}
+	}
+}
+
+// TestFew trains on samples that are hardly any.
+func TestFew(t *testing.T) {
+	for _, x := range [][]float32{{1}, {1, 2}, {3, 3, 3}, {1, 2, 1e6, 3, 4, 5, 6}, slices.Repeat([]float32{7}, 300)} {
+		k := newKernels(t, Data{Dim: 1, X: x}, KernelsOptions{})
+		y, p := make([]float32, 20), make([]float64, 20)
+		k.Sample(y, nil, 1, 0, 0)
+		k.LogDensity(p, y, nil)
+		for i, v := range y {
+			if v-v != 0 || p[i]-p[i] != 0 {
+				t.Errorf("of %d events: %v with log p = %v", len(x), v, p[i])
+			}
+		}
+	}
+	k, err := NewKernels(1, KernelsOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Train(t.Context(), Data{Dim: 1, X: []float32{1, 2}, W: []float32{1, -1}}, Data{}, TrainOptions{}); err == nil || !strings.Contains(err.Error(), "event 1 has the weight -1") {
+		t.Errorf("error %v for a negative weight", err)
+	}
+	if _, err := k.Train(t.Context(), Data{Dim: 1}, Data{}, TrainOptions{}); err == nil {
+		t.Error("no error without events")
+	}
+}
+
+// TestRegressionGradient compares the gradient of the loss with differences of the loss.
+func TestRegressionGradient(t *testing.T) {
+	q := blobs{dim: 2, context: 1, w: []float64{1}, s: []float64{1}, m: [][]float64{{0, 0}}}
+	d, err := NewDenoiser(2, 1, 1, DenoiserOptions{Hidden: []int{5, 4}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	teacher := newKernels(t, Data{Dim: 2, X: q.draw(10, 1).X}, KernelsOptions{})
+	s, err := NewDistilled(teacher, 1, DistilledOptions{Hidden: []int{5, 4}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		obj  nn.Objective
+		rows Data
+	}{{(*regression)(d), q.draw(10, 5)}, {(*imitation)(s), Data{Dim: 4, X: noise(40)}}} {
+		params := c.obj.Params().Value
+		for i, v := range noise(len(params)) {
+			params[i] += 0.3 * v
+		}
+		loss := func(grad []float32) float64 {
+			c.obj.Pack(0, 1)
+			rows := nn.Rows{N: 10, X: slices.Clone(c.rows.X), C: slices.Clone(c.rows.C), W: make([]float32, 10), Index: make([]int32, 10), Pass: 3}
+			for i := range 10 {
+				rows.W[i], rows.Index[i] = float32(i), int32(3*i)
+			}
+			return c.obj.NewWorker().Loss(grad, rows)
+		}
+		grad := make([]float32, len(params))
+		loss(grad)
+		for i := range params {
+			const h = 1e-2
+			p := params[i]
+			params[i] = p + h
+			up := loss(nil)
+			params[i] = p - h
+			down := loss(nil)
+			params[i] = p
+			if want := (up - down) / (2 * h); math.Abs(float64(grad[i])-want) > 2e-2*(1+math.Abs(want)) {
+				t.Fatalf("%T: ∂L/∂p[%d] = %v, want %v", c.obj, i, grad[i], want)
+			}
+		}
+	}
+}
+
+// trainedDenoiser learns conditional blobs in about a second.
+func trainedDenoiser(t testing.TB, q blobs, opts TrainOptions) *Denoiser {
+	t.Helper()
+	d, err := NewDenoiser(q.dim, q.context, 1, DenoiserOptions{Hidden: []int{48, 48}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Train(t.Context(), q.draw(20000, 1), q.draw(2000, 2), opts); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestDenoiser learns a conditional density and compares with the truth; its divergence
+// with differences of q; rows alone with rows among others; and what is loaded with what
+// was saved.
+func TestDenoiser(t *testing.T) {
+	q := threeBlobs()
+	q.context = 1
+	d := trainedDenoiser(t, q, TrainOptions{Epochs: 30, Rate: 3e-3, Average: 0.99})
+	if kl := divergence(q, d, 1000); !(kl > -0.03 && kl < 0.2) {
+		t.Errorf("KL(truth ‖ model) = %.3f", kl)
+	}
+	const n = 300
+	rows := q.draw(n, 8)
+	for _, at := range [][2]float64{{0.2, 0.8}, {0.9, 0.3}} {
+		x, c := noise(2*20), rows.C[:20]
+		m, div := make([]float32, 40), make([]float64, 20)
+		d.Mean(m, div, x, c, at[0], at[1])
+		for i := range div {
+			want := 0.0
+			for j := range 2 {
+				const h = 1e-2
+				up, down := slices.Clone(x), slices.Clone(x)
+				up[2*i+j] += h
+				down[2*i+j] -= h
+				a, b := make([]float32, 40), make([]float32, 40)
+				d.Mean(a, nil, up, c, at[0], at[1])
+				d.Mean(b, nil, down, c, at[0], at[1])
+				want += float64(a[2*i+j]-b[2*i+j]) / (2 * h)
+			}
+			if math.Abs(div[i]-want) > 0.01*(1+math.Abs(want)) {
+				t.Errorf("%v: ∇·q = %v, want %v", at, div[i], want)
+			}
+		}
+	}
+	x, part := make([]float32, 2*n), make([]float32, 2*7)
+	d.Sample(x, rows.C, 5, 0, 0)
+	d.Sample(part, rows.C[100:107], 5, 0, 100)
+	if !slices.Equal(part, x[200:214]) {
+		t.Error("events depend on the others")
+	}
+	same(t, d, x, rows.C)
+
+	// A mean squared error of the map that is small beside the events' variance.
+	s, err := NewDistilled(d, 1, DistilledOptions{Hidden: []int{48, 48}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.about.Hidden = []int{48, 48}
+	h, err := nn.Fit(t.Context(), (*imitation)(s), s.newPool(rows, 1).data(poolLen), s.newPool(rows, 1).validation(), nn.Options{Epochs: 4, Rate: 3e-3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Best > 0.05 {
+		t.Errorf("the map is off by %.3g of the variance", h.Best)
+	}
+	s.Sample(x, rows.C, 5, 0, 0)
+	s.Sample(part, rows.C[100:107], 5, 0, 100)
+	if !slices.Equal(part, x[200:214]) {
+		t.Error("events of the map depend on the others")
+	}
+	same(t, s, x, rows.C)
+}
+
+// same saves a model, loads it and wants the same events of seed 5 and densities.
+func same(t *testing.T, m Model, x, c []float32) {
+	t.Helper()
+	text, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tensors := m.Tensors()
+	again, err := Load(text, tensors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := make([]float32, len(x))
+	again.Sample(y, c, 5, 0, 0)
+	if !slices.Equal(x, y) {
+		t.Errorf("%v: the loaded model draws other events", m)
+	}
+	n := 10
+	p, r := make([]float64, n), make([]float64, n)
+	m.LogDensity(p, x[:n*m.Dim()], c[:n*m.Context()])
+	again.LogDensity(r, x[:n*m.Dim()], c[:n*m.Context()])
+	if !slices.Equal(p, r) {
+		t.Errorf("%v: the loaded model has other densities", m)
+	}
+	for _, bad := range []string{"", "{}", `{"kind":"denoiser"}`, `{"kind":"kernels"}`, `{"kind":"distilled"}`, strings.Replace(string(text), `"mean":[`, `"mean":[1,`, 1)} {
+		if _, err := Load([]byte(bad), tensors); err == nil {
+			t.Errorf("no error for the description %.40q", bad)
+		}
+	}
+	if _, err := Load(text, tensors[1:]); err == nil {
+		t.Error("no error without a tensor")
+	}
+}
+
+func TestKernelsFile(t *testing.T) {
+	k := newKernels(t, Data{Dim: 3, X: cloud(3000, 3)}, KernelsOptions{Solver: Solver{Steps: 5}})
+	x := make([]float32, 3*100)
+	k.Sample(x, nil, 5, 0, 0)
+	same(t, k, x, nil)
+}
+
+// TestDistilledResumes interrupts both parts of a training and goes on.
+func TestDistilledResumes(t *testing.T) {
+	q := blobs{dim: 1, w: []float64{1}, s: []float64{1}, m: [][]float64{{0}}}
+	train := q.draw(500, 1)
+	build := func() *Distilled {
+		d, err := NewDenoiser(1, 0, 1, DenoiserOptions{Hidden: []int{4}, Solver: Solver{Steps: 3}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := NewDistilled(d, 1, DistilledOptions{Hidden: []int{4}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	opts := TrainOptions{Epochs: 1, Batch: 250}
+	want := build()
+	steps := 0
+	counting := opts
+	counting.Progress = func(nn.Status) { steps++ }
+	if _, err := want.Train(t.Context(), train, Data{}, counting); err != nil {
+		t.Fatal(err)
+	}
+	for _, stop := range []int{1, steps / 2} {
+		ctx, cancel := context.WithCancel(t.Context())
+		var saved *nn.Checkpoint
+		made := 0
+		o := opts
+		o.Progress = func(nn.Status) {
+			if made++; made == stop {
+				cancel()
+			}
+		}
+		o.Save = func(c *nn.Checkpoint) error {
+			saved = mapVectors(c, slices.Clone[[]float32])
+			return nil
+		}
+		if _, err := build().Train(ctx, train, Data{}, o); err == nil || saved == nil {
+			t.Fatalf("after step %d: error %v, saved %v", stop, err, saved != nil)
+		}
+		again := build()
+		o = opts
+		o.Resume = saved
+		if _, err := again.Train(t.Context(), train, Data{}, o); err != nil {
+			t.Fatal(err)
+		}
+		for i, tensor := range want.Tensors() {
+			if !slices.Equal(again.Tensors()[i].Value, tensor.Value) {
+				t.Fatalf("stopped at step %d and resumed: %s differs", stop, tensor.Name)
+			}
+		}
+	}
+}
