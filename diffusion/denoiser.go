@@ -184,7 +184,7 @@ const meanLogSNR, widthLogSNR, mostLogSNR = 1, 1.8, 6
 
 // Train fits the network to the rows of train: the loss is the weighted mean of the
 // squared error of F, per feature. ctx, valid and opts are as for flows; the parameters
-// are averaged over the last steps unless opts say otherwise.
+// are averaged over the last steps and the rate is 2e-3, unless opts say otherwise.
 func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptions) (History, error) {
 	if err := checkData(d.dim, d.context, train, valid); err != nil {
 		return History{}, err
@@ -195,6 +195,9 @@ func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptio
 	}
 	if opts.Average == 0 {
 		opts.Average = 0.995
+	}
+	if opts.Rate == 0 {
+		opts.Rate = 2e-3
 	}
 	h, err := nn.Fit(ctx, (*regression)(d), d.whiten(train), d.whiten(valid), opts)
 	d.net.Pack()

@@ -174,6 +174,9 @@ func (s *Distilled) Train(ctx context.Context, train, valid Data, opts TrainOpti
 	if opts.Average == 0 {
 		opts.Average = 0.995
 	}
+	if opts.Rate == 0 {
+		opts.Rate = 2e-3
+	}
 	p := s.newPool(train, opts.Seed)
 	h, err := nn.Fit(ctx, (*imitation)(s), p.data(poolLen), p.validation(), opts)
 	s.net.Pack()

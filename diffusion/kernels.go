@@ -26,6 +26,7 @@ type Kernels struct {
 	mixture *Mixture
 	end     ending
 	times   []float64
+	direct  bool
 }
 
 // KernelsOptions say how a [Kernels] draws.
@@ -39,10 +40,6 @@ type KernelsOptions struct {
 	Epsilon float64 `json:"epsilon,omitempty"`
 	// Solver is how the equation is solved.
 	Solver Solver `json:"solver"`
-	// Direct draws from the mixture itself and solves no equation: choose an event,
-	// shrink it, smear it. The events are as good; what is lost is the smooth map
-	// from noise to events.
-	Direct bool `json:"direct,omitempty"`
 	// CopyDistance is set by training: the 1 % quantile, over training events, of the
 	// distance to the nearest other one, in white space.
 	CopyDistance float64 `json:"copy_distance,omitempty"`
@@ -89,11 +86,13 @@ func (k *Kernels) Width() float64 { return *k.about.Width }
 // Mixture returns the mixture of the training events, in white space.
 func (k *Kernels) Mixture() *Mixture { return k.mixture }
 
-// Redraw returns the model with another way to draw from it.
-func (k *Kernels) Redraw(direct bool, s Solver) (*Kernels, error) {
-	again := *k
-	again.about.Direct, again.about.Solver = direct, s
-	return &again, again.finish()
+// Direct returns the model that draws from the mixture itself and solves no equation:
+// choose an event, shrink it, smear it. The events are as good; what is lost is the
+// smooth map from noise to events.
+func (k *Kernels) Direct() *Kernels {
+	direct := *k
+	direct.direct = true
+	return &direct
 }
 
 func (k *Kernels) String() string {
@@ -101,7 +100,7 @@ func (k *Kernels) String() string {
 		return "kernel sums over the training events"
 	}
 	how := "by the reverse-time equation"
-	if k.about.Direct {
+	if k.direct {
 		how = "directly"
 	}
 	return fmt.Sprintf("kernel sums over %d events, σ_min %.3g, drawn %s", k.mixture.Len(), k.Width(), how)
@@ -178,7 +177,7 @@ func (k *Kernels) finish() error {
 // (seed, attempt, i) alone; another attempt is another event.
 func (k *Kernels) Sample(x, _ []float32, seed, attempt, first uint64) {
 	drawNoise(x, k.dim, seed, attempt, first)
-	if k.about.Direct {
+	if k.direct {
 		k.smear(x, seed, attempt, first)
 	} else {
 		k.generate(x, nil)

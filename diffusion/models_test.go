@@ -107,10 +107,7 @@ func TestDirectDraws(t *testing.T) {
 		d.W[i] = 1 + max(0, d.X[2*i])
 	}
 	k := newKernels(t, d, KernelsOptions{})
-	direct, err := k.Redraw(true, Solver{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	direct := k.Direct()
 	const n = 8000
 	a, b := make([]float32, 2*n), make([]float32, 2*n)
 	k.Sample(a, nil, 1, 0, 0)

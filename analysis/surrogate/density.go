@@ -67,8 +67,11 @@ func runs(rows []uint64) iter.Seq2[int, int] {
 type described map[string]json.RawMessage
 
 func describeDensity(d Density) (described, error) {
-	name := "flow"
-	if _, ok := d.(*mixed); ok {
+	name := "diffusion"
+	switch d.(type) {
+	case *flows.Flow:
+		name = "flow"
+	case *mixed:
 		name = "mixed"
 	}
 	text, err := json.Marshal(d)
@@ -83,6 +86,8 @@ func (d described) load(tensors []flows.Tensor, spec *features.Spec) (Density, e
 		switch name {
 		case "flow":
 			return flows.Load(text, tensors)
+		case "diffusion":
+			return loadDiffusion(text, tensors)
 		case "mixed":
 			return loadMixed(text, tensors, spec)
 		default:

@@ -39,6 +39,10 @@ type Card struct {
 	Options Options       `json:"options"`
 	History flows.History `json:"history"`
 
+	// Copies is the share of generated events that are copies of training events
+	// ([diffusion.Copies]), for models that might make them.
+	Copies *float64 `json:"copies,omitempty"`
+
 	// View says which rows of the tree these are and which columns are computed.
 	View rootio.ViewOptions `json:"view,omitzero"`
 
@@ -50,10 +54,10 @@ type Card struct {
 
 // Options say what to train and how. Zero values ask for the defaults.
 type Options struct {
-	Model  string `json:"model"`  // the recipe of the flow; by default the first of [Models]
+	Model  string `json:"model"`  // one of [Models]; by default the first of [Models]
 	Layers int    `json:"layers"` // coupling layers; by default 8
-	Hidden int    `json:"hidden"` // width of the conditioners' hidden layers; by default 128
-	Depth  int    `json:"depth"`  // number of these layers; by default 2
+	Hidden int    `json:"hidden"` // width of the conditioners' hidden layers; by default 128, for a denoiser 256
+	Depth  int    `json:"depth"`  // number of these layers; by default 2, for a denoiser and a one-step map 3
 	Seed   uint64 `json:"seed"`   // of everything random
 
 	// Condition names the columns that the density of the others is conditional
@@ -62,6 +66,9 @@ type Options struct {
 
 	// Features say what is known about the columns; by default nothing.
 	Features features.Options `json:"features,omitzero"`
+
+	// Diffusion are the settings of the models that are no flows.
+	Diffusion DiffusionOptions `json:"diffusion,omitzero"`
 
 	Train flows.TrainOptions `json:"train"`
 }
@@ -74,6 +81,13 @@ func (o Options) Check() error {
 
 // withDefaults fills in what was left open.
 func (o Options) withDefaults() (Options, error) {
+	if o.Model == "" {
+		o.Model = Models()[0]
+	}
+	if !slices.Contains(Models(), o.Model) {
+		return o, fmt.Errorf("no model is called %q; there are %s", o.Model, strings.Join(Models(), ", "))
+	}
+	hidden, depth := o.network()
 	for _, v := range []struct {
 		value *int
 		otherwise,
@@ -81,8 +95,8 @@ func (o Options) withDefaults() (Options, error) {
 		name string
 	}{
 		{&o.Layers, 8, 1024, "layers"},
-		{&o.Hidden, 128, 1 << 16, "hidden"},
-		{&o.Depth, 2, 64, "depth"},
+		{&o.Hidden, hidden, 1 << 16, "hidden"},
+		{&o.Depth, depth, 64, "depth"},
 	} {
 		if *v.value == 0 {
 			*v.value = v.otherwise
@@ -91,11 +105,8 @@ func (o Options) withDefaults() (Options, error) {
 			return o, fmt.Errorf("%s must be between 1 and %d, not %d", v.name, v.most, *v.value)
 		}
 	}
-	if o.Model == "" {
-		o.Model = Models()[0]
-	}
-	if !slices.Contains(Models(), o.Model) {
-		return o, fmt.Errorf("no model is called %q; there are %s", o.Model, strings.Join(Models(), ", "))
+	if err := o.Diffusion.check(o); err != nil {
+		return o, err
 	}
 	if err := o.Features.Check(); err != nil {
 		return o, err
@@ -106,19 +117,33 @@ func (o Options) withDefaults() (Options, error) {
 
 // Models returns the names of the models that can be trained; the first is the
 // default.
-func Models() []string { return []string{"realnvp", "spline"} }
+func Models() []string { return []string{"realnvp", "spline", kernelSums, denoiser, distilled} }
 
 // hidden returns the widths of the hidden layers of a network.
 func (o Options) hidden() []int { return slices.Repeat([]int{o.Hidden}, o.Depth) }
 
-func newFlow(dim, context int, o Options) (*flows.Flow, error) {
-	hidden := o.hidden()
+// network returns the default width and number of hidden layers.
+func (o Options) network() (hidden, depth int) {
+	switch o.Model {
+	case denoiser:
+		return 256, 3
+	case distilled:
+		return 128, 3
+	default:
+		return 128, 2
+	}
+}
+
+// newDensity returns the density that the options ask for.
+func newDensity(dim, context int, o Options) (Density, error) {
 	var layers []flows.Layer
 	switch o.Model {
 	case "realnvp":
-		layers = flows.RealNVP(dim, o.Seed, flows.RealNVPOptions{Layers: o.Layers, Hidden: hidden})
+		layers = flows.RealNVP(dim, o.Seed, flows.RealNVPOptions{Layers: o.Layers, Hidden: o.hidden()})
 	case "spline":
-		layers = flows.Spline(dim, o.Seed, flows.SplineOptions{Layers: o.Layers, Hidden: hidden})
+		layers = flows.Spline(dim, o.Seed, flows.SplineOptions{Layers: o.Layers, Hidden: o.hidden()})
+	default:
+		return newDiffusion(dim, context, o)
 	}
 	return flows.New(dim, context, o.Seed, layers...)
 }
@@ -141,7 +166,10 @@ func (tr *Training) noise() features.Noise { return features.Noise{Seed: tr.Card
 // if there are any.
 func (tr *Training) compose() (Density, error) {
 	o := tr.Card.Options
-	recipe := func(dim, context int) (Density, error) { return newFlow(dim, context, o) }
+	recipe := func(dim, context int) (Density, error) { return newDensity(dim, context, o) }
+	if !o.canCondition() {
+		return recipe(tr.Features.Dim(), tr.Context.Dim())
+	}
 	m, err := newMixed(&tr.Features, tr.Context.Dim(), tr.z, tr.w, o.hidden(), o.Seed, recipe)
 	if m != nil || err != nil {
 		return m, err
@@ -297,6 +325,9 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 	if err != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("surrogate: could not train: %w", err)
 	}
+	if err == nil {
+		err = tr.countCopies(train.X)
+	}
 	return tr.Surrogate, err
 }
 
@@ -305,6 +336,22 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 type Tails struct {
 	Redrawn int64 `json:"redrawn"` // draws that were thrown away
 	Clipped int64 `json:"clipped"` // events that stayed outside and were moved to the limit
+	// Copies is the number of events that are copies of training events
+	// ([diffusion.Copies]), nil unless the model holds these.
+	Copies *int64 `json:"copies,omitempty"`
+}
+
+// Add adds other events to the count.
+func (t *Tails) Add(other Tails) {
+	t.Redrawn += other.Redrawn
+	t.Clipped += other.Clipped
+	if other.Copies != nil {
+		sum := *other.Copies
+		if t.Copies != nil {
+			sum += *t.Copies
+		}
+		t.Copies = &sum
+	}
 }
 
 // margin is how far outside the range of the training events, in units of model
@@ -375,7 +422,7 @@ func (s *Surrogate) GenerateRows(t, given *rootio.Table, seed uint64, rows []uin
 		})
 	}
 	all.Wait()
-	return Tails{redrawn.Load(), clipped.Load()}, nil
+	return Tails{redrawn.Load(), clipped.Load(), s.copies(z)}, nil
 }
 
 // streamMultiplicity is the stream of a seed that draws numbers of objects.

@@ -426,6 +426,9 @@ func TestConditional(t *testing.T) {
 		return &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("c", c), rootio.ColumnOf("x", x), rootio.ColumnOf("code", code)}}
 	}
 	for _, model := range Models() {
+		if model != "realnvp" && model != "spline" { // see package diffusion
+			continue
+		}
 		opts := Options{Model: model, Layers: 4, Hidden: 32, Seed: 1, Condition: []string{"code", "c"}, Train: flows.TrainOptions{Epochs: 15}}
 		s := train(t, draw(1), nil, opts)
 		file := filepath.Join(t.TempDir(), "m")

@@ -25,6 +25,7 @@ type generateFlags struct {
 	inTree     string
 	oversample int
 	seed       uint64
+	direct     bool
 	tree       string
 	output     string
 
@@ -86,6 +87,7 @@ many did is printed.`,
 	flags.IntVar(&f.oversample, "oversample", 1, "draw so many times for each event of the input")
 	flags.StringVarP(&f.output, "output", "o", "", "the ROOT file to write")
 	flags.Uint64Var(&f.seed, "seed", 1, "the seed of the events")
+	flags.BoolVar(&f.direct, "direct", false, "draw from the mixture of kernels itself, without the equation (--model diffusion)")
 	flags.StringVarP(&f.tree, "tree", "t", "", "the name of the tree to write (default: that of the training events)")
 	flags.StringVar(&f.compression, "compression", "zlib", "of the file to write: zlib, lz4, zstd, lzma or none")
 	flags.IntVar(&f.basket, "basket-size", 256<<10, "bytes of a branch that are compressed together")
@@ -97,6 +99,11 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 	model, err := surrogate.Load(f.model)
 	if err != nil {
 		return err
+	}
+	if f.direct {
+		if err := model.Direct(); err != nil {
+			return usageError{err}
+		}
 	}
 	f.view.options = rootio.ViewOptions{Each: model.Card.View.Each, Define: model.Card.View.Define}
 	start := time.Now()
@@ -129,8 +136,9 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 			Seed    uint64  `json:"seed"`
 			Redrawn int64   `json:"redrawn"`
 			Clipped int64   `json:"clipped"`
+			Copies  *int64  `json:"copies,omitempty"`
 			Seconds float64 `json:"seconds"`
-		}{f.output, f.n, f.objects, f.seed, tails.Redrawn, tails.Clipped, seconds})
+		}{f.output, f.n, f.objects, f.seed, tails.Redrawn, tails.Clipped, tails.Copies, seconds})
 	}
 	objects := ""
 	if model.Card.Collection != nil {
@@ -138,6 +146,10 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d events%s (%s events/s); outside the range of the training events: %d drawn again, %d clipped\n",
 		f.output, f.n, objects, siFormat(float64(f.n)/seconds), tails.Redrawn, tails.Clipped)
+	if tails.Copies != nil && f.n > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "%d of them (%.2g %%) are copies: nearer to a training event than 99 %% of these are to each other\n",
+			*tails.Copies, 100*float64(*tails.Copies)/float64(f.n))
+	}
 	return nil
 }
 
@@ -207,8 +219,7 @@ func (f *generateFlags) generate(cmd *cobra.Command, model *surrogate.Surrogate)
 		if err != nil {
 			return tails, err
 		}
-		tails.Redrawn += t.Redrawn
-		tails.Clipped += t.Clipped
+		tails.Add(t)
 		if err := w.Write(part); err != nil {
 			return tails, err
 		}
@@ -294,8 +305,7 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 			if err != nil {
 				return tails, fmt.Errorf("%s: %w", source(f.inputs, in.Name()), err)
 			}
-			tails.Redrawn += t.Redrawn
-			tails.Clipped += t.Clipped
+			tails.Add(t)
 			if err := w.Write(part); err != nil {
 				return tails, err
 			}

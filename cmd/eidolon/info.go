@@ -118,6 +118,9 @@ func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
 	}
 	fmt.Fprintf(out, "by %q (version %s)\n", c.Command, c.Version)
 	fmt.Fprintf(out, "best validation loss %.4f at step %d, batch %d (%s)\n", h.Best, h.BestStep, h.Batch, h.Stopped)
+	for _, remark := range m.Remarks() {
+		fmt.Fprintln(out, remark)
+	}
 	return printFeatures(out, m)
 }
 

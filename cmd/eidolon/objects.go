@@ -49,8 +49,7 @@ func (f *generateFlags) generateObjects(cmd *cobra.Command, model *surrogate.Sur
 		if out.Jagged, t, err = f.draw(model, nil, first, counts); err != nil {
 			return tails, err
 		}
-		tails.Redrawn += t.Redrawn
-		tails.Clipped += t.Clipped
+		tails.Add(t)
 		if err := w.Write(out); err != nil {
 			return tails, err
 		}
@@ -142,8 +141,7 @@ func (f *generateFlags) generateObjectsFor(cmd *cobra.Command, model *surrogate.
 		if err != nil {
 			return tails, fmt.Errorf("%s: %w", source(in.Files(), in.Name()), err)
 		}
-		tails.Redrawn += t.Redrawn
-		tails.Clipped += t.Clipped
+		tails.Add(t)
 		if err := w.Write(plan.table(events, drawn)); err != nil {
 			return tails, err
 		}

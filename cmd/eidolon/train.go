@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -130,8 +132,15 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags := cmd.Flags()
 	flags.StringVar(&o.Model, "model", surrogate.Models()[0], "the kind of model: "+strings.Join(surrogate.Models(), ", "))
 	flags.IntVar(&o.Layers, "layers", 0, "coupling layers (default 8)")
-	flags.IntVar(&o.Hidden, "hidden", 0, "width of the hidden layers of the conditioner networks (default 128)")
-	flags.IntVar(&o.Depth, "depth", 0, "number of these hidden layers (default 2)")
+	flags.IntVar(&o.Hidden, "hidden", 0, "width of the hidden layers of the networks (default 128; denoiser 256)")
+	flags.IntVar(&o.Depth, "depth", 0, "number of these hidden layers (default 2; denoiser and distilled 3)")
+	d := &o.Diffusion
+	flags.StringVar(&d.Teacher, "teacher", "", "what a distilled model learns from: denoiser or diffusion (default denoiser)")
+	flags.Var(optional{&d.SigmaMin}, "sigma-min", "where the path of a diffusion ends, in units of the events' spread (default for diffusion: chosen by events left out, else 0.01)")
+	flags.Float64Var(&d.Epsilon, "epsilon", 0, "the part of the kernel sums that may be left out (default 1e-5)")
+	flags.TextVar(&d.Solver.Method, "solver", diffusion.DPM3M, "the solver of a diffusion: dpm1, dpm2m, dpm3m, dpm2s, dpm3s, euler or heun")
+	flags.IntVar(&d.Solver.Steps, "steps", 0, "its number of steps (default 24)")
+	flags.Float64Var(&d.Solver.Tolerance, "tolerance", 0, "choose steps of an error below this instead")
 	flags.Uint64Var(&o.Seed, "seed", 1, "the seed of everything random")
 	flags.IntVar(&o.Train.Epochs, "epochs", 0, "passes over the events (default: by their number)")
 	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "the longest that training may take, such as 5m (default: no limit)")
@@ -139,6 +148,18 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate (default 0.001)")
 	flags.IntVar(&o.Train.Patience, "patience", 0, "validations, of about 100, without a better loss before the last phase of the training (default 15)")
 }
+
+// optional is a number as a flag that may be left out.
+type optional struct{ value **float64 }
+
+func (o optional) Set(text string) error {
+	x, err := strconv.ParseFloat(text, 64)
+	*o.value = &x
+	return err
+}
+
+func (o optional) String() string { return "" }
+func (o optional) Type() string   { return "float" }
 
 func (f *trainFlags) run(cmd *cobra.Command) error {
 	model, err := f.fit(cmd)
@@ -152,6 +173,9 @@ func (f *trainFlags) run(cmd *cobra.Command) error {
 	} else {
 		h := model.Card.History
 		fmt.Fprintf(cmd.OutOrStdout(), "%s: best validation loss %.4f at step %d (%s)\n", f.output, h.Best, h.BestStep, h.Stopped)
+		for _, remark := range model.Remarks() {
+			fmt.Fprintln(cmd.OutOrStdout(), remark)
+		}
 	}
 	return err
 }

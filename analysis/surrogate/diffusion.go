@@ -1,0 +1,160 @@
+package surrogate
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/eidolon-hep/eidolon/diffusion"
+	"github.com/eidolon-hep/eidolon/flows"
+)
+
+// The models of package diffusion.
+const (
+	kernelSums = "diffusion"
+	denoiser   = "denoiser"
+	distilled  = "distilled"
+)
+
+// DiffusionOptions are the settings of the models "diffusion", "denoiser" and
+// "distilled". Zero values ask for the defaults.
+type DiffusionOptions struct {
+	// Teacher is the model that a "distilled" one learns from: "denoiser", the
+	// default, or "diffusion".
+	Teacher string `json:"teacher,omitempty"`
+	// SigmaMin is the width where the path ends, in units of the events' spread. For
+	// "diffusion" it is the width of the kernels, by default the one for which
+	// events that are left out are most likely; for others it is 0.01.
+	SigmaMin *float64 `json:"sigma_min,omitempty"`
+	// Epsilon is the part of the kernel sums that may be left out.
+	Epsilon float64 `json:"epsilon,omitempty"`
+	// Solver is how the equation is solved.
+	Solver diffusion.Solver `json:"solver,omitzero"`
+}
+
+func (d DiffusionOptions) check(o Options) error {
+	if d.Teacher != "" && (o.Model != distilled || !slices.Contains([]string{denoiser, kernelSums}, d.Teacher)) {
+		return fmt.Errorf("a teacher goes with the model %q, and is %q or %q, not %q", distilled, denoiser, kernelSums, d.Teacher)
+	}
+	if err := (diffusion.KernelsOptions{Width: d.SigmaMin, Epsilon: d.Epsilon, Solver: d.Solver}).Check(); err != nil {
+		return err
+	}
+	if d.SigmaMin != nil && *d.SigmaMin == 0 && o.canCondition() {
+		return fmt.Errorf("σ_min of the model %q must be positive", o.Model)
+	}
+	if !o.canCondition() && len(o.Condition) > 0 {
+		return fmt.Errorf("the model %q cannot be conditional: %q can", kernelSums, denoiser)
+	}
+	return nil
+}
+
+// canCondition reports whether the density can have a context.
+func (o Options) canCondition() bool {
+	return o.Model != kernelSums && (o.Model != distilled || o.Diffusion.Teacher != kernelSums)
+}
+
+// newDiffusion returns one of the models of package diffusion.
+func newDiffusion(dim, context int, o Options) (Density, error) {
+	d := o.Diffusion
+	model := o.Model
+	var teacherHidden []int
+	if model == distilled {
+		if model = d.Teacher; model == "" {
+			model = denoiser
+		}
+	} else {
+		teacherHidden = o.hidden()
+	}
+	var teacher interface {
+		Density
+		diffusion.Teacher
+	}
+	var err error
+	if model == kernelSums {
+		teacher, err = diffusion.NewKernels(dim, diffusion.KernelsOptions{Width: d.SigmaMin, Epsilon: d.Epsilon, Solver: d.Solver})
+	} else {
+		options := diffusion.DenoiserOptions{Hidden: teacherHidden, Solver: d.Solver}
+		if d.SigmaMin != nil {
+			options.Width = *d.SigmaMin
+		}
+		teacher, err = diffusion.NewDenoiser(dim, context, o.Seed, options)
+	}
+	if err != nil || o.Model != distilled {
+		return teacher, err
+	}
+	return diffusion.NewDistilled(teacher, o.Seed, diffusion.DistilledOptions{Hidden: o.hidden()})
+}
+
+func loadDiffusion(text []byte, tensors []flows.Tensor) (Density, error) {
+	m, err := diffusion.Load(text, tensors)
+	if err != nil {
+		return nil, err
+	}
+	d, ok := m.(Density)
+	if !ok {
+		return nil, fmt.Errorf("surrogate: a %v is no density", m)
+	}
+	return d, nil
+}
+
+// Direct makes a model of kernel sums draw from its mixture directly. Other models
+// have none.
+func (s *Surrogate) Direct() error {
+	k, ok := s.Density.(*diffusion.Kernels)
+	if !ok {
+		return errors.New("only a model of kernel sums (--model diffusion) can be drawn from directly")
+	}
+	s.Density = k.Direct()
+	return nil
+}
+
+// copies counts copies of training events, where the model knows these.
+func (s *Surrogate) copies(z []float32) *int64 {
+	k, ok := s.Density.(*diffusion.Kernels)
+	if !ok {
+		return nil
+	}
+	n := int64(0)
+	if len(z) > 0 {
+		n = int64(math.Round(k.Copies(z) * float64(len(z)/k.Dim())))
+	}
+	return &n
+}
+
+// countCopies finds the share of copies among events that the model draws, if it is of
+// a kind that might make them, and not conditional.
+func (tr *Training) countCopies(train []float32) error {
+	o, dim := tr.Card.Options, tr.Features.Dim()
+	if !slices.Contains([]string{kernelSums, denoiser, distilled}, o.Model) || tr.Context.Dim() > 0 || dim == 0 {
+		return nil
+	}
+	const most = 1 << 13
+	z := make([]float32, min(most, tr.Train)*dim)
+	tr.Density.Sample(z, nil, o.Seed, 0, 0)
+	share, err := diffusion.Copies(train, z, dim)
+	if err != nil {
+		return fmt.Errorf("surrogate: could not count copies: %w", err)
+	}
+	tr.Card.Copies = &share
+	return nil
+}
+
+// Remarks are what a user should be told of the density.
+func (s *Surrogate) Remarks() []string {
+	var remarks []string
+	if d, ok := s.Density.(*diffusion.Kernels); ok && d.Width() == 0 {
+		remarks = append(remarks, "σ_min is 0: the events are copies of training events, and have no density")
+	}
+	if m := s.Card.Copies; m != nil {
+		remarks = append(remarks, fmt.Sprintf("%.2g %% of generated events are copies: nearer to a training event than 99 %% of these are to each other", 100**m))
+	}
+	inner := s.Density
+	if m, ok := inner.(*mixed); ok {
+		inner = m.rest
+	}
+	if m, ok := inner.(*diffusion.Distilled); ok {
+		remarks = append(remarks, fmt.Sprintf("the one-step map is %.3g standard deviations from its teacher, in the root mean square", math.Sqrt(m.Loss())))
+	}
+	return remarks
+}

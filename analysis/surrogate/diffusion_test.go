@@ -1,0 +1,106 @@
+package surrogate
+
+import (
+	"math"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/eidolon-hep/eidolon/diffusion"
+	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// TestDiffusion takes the models of package diffusion, with and without codes beside
+// the numbers, through training, files, events and densities.
+func TestDiffusion(t *testing.T) {
+	const n = 1500
+	u, x, y, code := make([]float32, 2*n), make([]float32, n), make([]float64, n), make([]int32, n)
+	philox.Normal(u, 1, 0, 0)
+	for i := range n {
+		x[i], y[i] = u[2*i], float64(u[2*i]+0.5*u[2*i+1])
+		code[i] = int32(philox.Uint64(1, 1, uint64(i)) % 2)
+	}
+	numbers := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x), rootio.ColumnOf("y", y)}}
+	codes := &rootio.Table{Columns: append(numbers.Columns[:2:2], rootio.ColumnOf("code", code))}
+	for _, c := range []struct {
+		model, teacher string
+		table          *rootio.Table
+	}{{kernelSums, "", numbers}, {kernelSums, "", codes}, {denoiser, "", codes}, {distilled, "", codes}, {distilled, kernelSums, numbers}} {
+		opts := Options{Model: c.model, Hidden: 8, Depth: 1, Seed: 1, Train: flows.TrainOptions{Epochs: 2}}
+		opts.Diffusion.Teacher = c.teacher
+		opts.Diffusion.Solver = diffusion.Solver{Steps: 4, Method: diffusion.DPM2M}
+		s := train(t, c.table, nil, opts)
+		if s.Card.Copies == nil || !(*s.Card.Copies < 0.2) {
+			t.Errorf("%s: copies: %v", c.model, s.Card.Copies)
+		}
+		if remarks := strings.Join(s.Remarks(), "; "); !strings.Contains(remarks, "copies") || strings.Contains(remarks, "teacher") != (c.model == distilled) {
+			t.Errorf("%s: remarks %q", c.model, remarks)
+		}
+		file := filepath.Join(t.TempDir(), "m")
+		if err := s.Save(file); err != nil {
+			t.Fatal(err)
+		}
+		loaded, err := Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, b := rootio.NewTable(s.Features.Fields(), 200), rootio.NewTable(s.Features.Fields(), 200)
+		tails, err := s.Generate(a, nil, 3, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for lo := 0; lo < 200; lo += 70 {
+			hi := min(lo+70, 200)
+			if _, err := loaded.Generate(b.Slice(lo, hi), nil, 3, uint64(lo)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !reflect.DeepEqual(a, b) {
+			t.Errorf("%s: the loaded model draws other events, in parts", c.model)
+		}
+		if (tails.Copies != nil) != (c.model == kernelSums) {
+			t.Errorf("%s: counts copies: %v", c.model, tails.Copies)
+		}
+		p := make([]float64, 50)
+		if err := loaded.LogDensity(p, c.table.Slice(0, 50), 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range p {
+			if math.IsNaN(l) || math.IsInf(l, 0) {
+				t.Fatalf("%s: log p = %v", c.model, l)
+			}
+		}
+		if err := loaded.Direct(); (err == nil) != (c.model == kernelSums) {
+			t.Errorf("%s: direct draws: %v", c.model, err)
+		}
+	}
+	zero := 0.0
+	for _, o := range []Options{
+		{Model: kernelSums, Condition: []string{"x"}},
+		{Model: distilled, Condition: []string{"x"}, Diffusion: DiffusionOptions{Teacher: kernelSums}},
+		{Model: denoiser, Diffusion: DiffusionOptions{Teacher: denoiser}},
+		{Model: denoiser, Diffusion: DiffusionOptions{SigmaMin: &zero}},
+		{Model: kernelSums, Diffusion: DiffusionOptions{Epsilon: 1}},
+		{Model: kernelSums, Diffusion: DiffusionOptions{Solver: diffusion.Solver{Steps: -1}}},
+	} {
+		if err := o.Check(); err == nil {
+			t.Errorf("no error for %+v", o)
+		}
+	}
+	// Weights of both signs are for other models.
+	w := make([]float64, n)
+	for i := range w {
+		w[i] = 1
+	}
+	w[7] = -1
+	tr, err := New(numbers, w, Options{Model: kernelSums})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tr.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "not negative") {
+		t.Errorf("error %v for a negative weight", err)
+	}
+}
