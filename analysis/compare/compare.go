@@ -56,6 +56,9 @@ type Options struct {
 	// samples: "reference" and "candidate" if empty.
 	ReferenceLabel, CandidateLabel string
 
+	// Condition names columns in bins of which the others are compared as well.
+	Condition []string
+
 	// Seed is the seed of the bootstrap.
 	Seed uint64
 }
@@ -70,6 +73,10 @@ type Report struct {
 	OnlyReference []string     `json:"only_in_reference,omitempty"`
 	OnlyCandidate []string     `json:"only_in_candidate,omitempty"`
 	Correlations  Correlations `json:"correlations"`
+
+	// Bins are the comparisons in bins of the condition. Their tests are a family of
+	// their own: they are corrected for their number, and do not enter Verdict.
+	Bins []Bin `json:"bins,omitempty"`
 
 	// Classifier is what [Report.Classify] found; nil if it was not asked.
 	Classifier *classify.Result `json:"classifier,omitempty"`
@@ -256,6 +263,7 @@ func Compare(ref, cand *rootio.Table, opts Options) (*Report, error) {
 
 	r.judge()
 	r.Correlations = correlate(r, ref, cand, refWeights, candWeights)
+	r.inBins(ref, cand, refWeights, candWeights, opts.Condition)
 	return r, nil
 }
 
@@ -323,17 +331,19 @@ func (r *Report) match(ref, cand *rootio.Table, opts Options) ([]string, error) 
 		}
 	}
 
+	for _, name := range slices.Concat(opts.Columns, opts.Condition) {
+		for _, t := range []struct {
+			role  string
+			table *rootio.Table
+		}{{"reference", ref}, {"candidate", cand}} {
+			if _, ok := t.table.Column(name); !ok {
+				return nil, fmt.Errorf("compare: the %s has no column %q", t.role, name)
+			}
+		}
+	}
 	if len(opts.Columns) > 0 {
 		names = nil
 		for _, name := range opts.Columns {
-			for _, t := range []struct {
-				role  string
-				table *rootio.Table
-			}{{"reference", ref}, {"candidate", cand}} {
-				if _, ok := t.table.Column(name); !ok {
-					return nil, fmt.Errorf("compare: the %s has no column %q", t.role, name)
-				}
-			}
 			if !slices.Contains(names, name) {
 				names = append(names, name)
 			}

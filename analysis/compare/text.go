@@ -26,6 +26,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	r.writeContinuous(&b)
 	r.writeCategorical(&b)
+	r.writeBins(&b)
 	r.writeClassifier(&b)
 	r.writeJoint(&b)
 	r.writeRemarks(&b)

@@ -23,6 +23,7 @@ type compareFlags struct {
 	candidateWeight      string
 	tree                 string
 	report               string
+	condition            []string
 	training             []string
 	noClassifier         bool
 	features             []string
@@ -62,6 +63,7 @@ plot of every branch.`,
 	flags.Var(&list{values: &f.features}, "features", "the branches to compare, or name=expression (default: all scalar ones)")
 	f.view.add(cmd)
 	flags.StringVarP(&f.report, "report", "o", "", "a folder for the report, which is made if need be")
+	flags.StringSliceVar(&f.condition, "condition", nil, "branches in bins of which the others are compared as well")
 	flags.StringSliceVar(&f.training, "training", nil, "ROOT files that the candidate's model was trained on: how many events does it repeat?")
 	flags.BoolVar(&f.noClassifier, "no-classifier", false, "leave the classifier out, which takes most of the time")
 	return cmd
@@ -84,6 +86,7 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 		CandidateLabel:  filepath.Base(f.candidate[0]),
 		ReferenceWeight: f.referenceWeight,
 		CandidateWeight: f.candidateWeight,
+		Condition:       f.condition,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,176 @@
+package compare
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// Bin is the comparison of the events in a bin of a column of the condition: given it, are
+// the others as they should be? A response that is right on average may be wrong
+// everywhere.
+type Bin struct {
+	Column string  `json:"column"`
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"` // not included, but in the last bin; equal to Low for a code
+	Events [2]int  `json:"events"`
+
+	Verdict Verdict  `json:"verdict"` // [NoValues] if a sample has fewer than 50 events here
+	Worst   string   `json:"worst,omitempty"`
+	PValue  float64  `json:"p_value"` // of the worst column, corrected for the number of tests in all bins
+	Columns []Column `json:"columns,omitempty"`
+
+	last bool // of its column
+}
+
+const (
+	conditionBins  = 5
+	conditionCodes = 16
+	fewestInBin    = 50
+)
+
+// String writes the interval.
+func (b *Bin) String() string {
+	if b.Low == b.High {
+		return fmt.Sprintf("%s = %.6g", cut(b.Column, longestName), b.Low)
+	}
+	return fmt.Sprintf("%s from %.4g to %.4g", cut(b.Column, longestName), b.Low, b.High)
+}
+
+// inBins compares the other columns in bins of those of the condition.
+func (r *Report) inBins(ref, cand *rootio.Table, refWeights, candWeights []float64, condition []string) {
+	for _, name := range condition {
+		x, _ := ref.Column(name)
+		y, _ := cand.Column(name)
+		a := newValues(x, refWeights)
+		if len(a.x) == 0 {
+			continue
+		}
+		for _, b := range conditionEdges(a, x.Kind) {
+			b.Column = name
+			r.Bins = append(r.Bins, b)
+			here := &r.Bins[len(r.Bins)-1]
+			inRef, inCand := here.places(x), here.places(y)
+			here.Events = [2]int{len(inRef), len(inCand)}
+			here.Verdict, here.PValue = NoValues, 1
+			if min(len(inRef), len(inCand)) < fewestInBin {
+				continue
+			}
+			var group errgroup.Group
+			group.SetLimit(runtime.GOMAXPROCS(0))
+			for _, c := range r.Columns {
+				if c.Name != name {
+					here.Columns = append(here.Columns, Column{Name: c.Name})
+				}
+			}
+			for i := range here.Columns {
+				c := &here.Columns[i]
+				group.Go(func() error {
+					p, _ := ref.Column(c.Name)
+					q, _ := cand.Column(c.Name)
+					*c = compareColumn(p.Take(inRef), q.Take(inCand), taken(refWeights, inRef), taken(candWeights, inCand))
+					c.cells, c.spectrum = [2][]bin{}, spectrum{}
+					return nil
+				})
+			}
+			_ = group.Wait()
+		}
+	}
+	r.judgeBins()
+}
+
+func taken(w []float64, places []int) []float64 {
+	if w == nil {
+		return nil
+	}
+	t := make([]float64, len(places))
+	for k, i := range places {
+		t[k] = w[i]
+	}
+	return t
+}
+
+// conditionEdges returns a bin for each code, or bins of about equal content in the
+// reference.
+func conditionEdges(a *values, kind rootio.Kind) (bins []Bin) {
+	if a.areCodes(kind) {
+		n := 0
+		for range a.runs {
+			n++
+		}
+		if n <= conditionCodes {
+			for x := range a.runs {
+				bins = append(bins, Bin{Low: x, High: x})
+			}
+			return bins
+		}
+	}
+	var edges []float64
+	for k := range conditionBins + 1 {
+		edges = append(edges, a.x[k*(len(a.x)-1)/conditionBins])
+	}
+	edges = slices.Compact(edges)
+	for k := range len(edges) - 1 {
+		bins = append(bins, Bin{Low: edges[k], High: edges[k+1], last: k == len(edges)-2})
+	}
+	return bins
+}
+
+// places returns which values are in the bin. The last bin of a column includes its
+// end.
+func (b *Bin) places(c rootio.Column) (places []int) {
+	x := make([]float64, c.Len())
+	c.Floats(x, 0)
+	for i, v := range x {
+		if v == b.Low || v > b.Low && (v < b.High || v == b.High && b.last) {
+			places = append(places, i)
+		}
+	}
+	return places
+}
+
+// judgeBins gives the verdicts; all tests in bins are corrected together.
+func (r *Report) judgeBins() {
+	var p []float64
+	for _, b := range r.Bins {
+		for _, c := range b.Columns {
+			p = append(p, c.tests...)
+		}
+	}
+	holm(p)
+	for i := range r.Bins {
+		b := &r.Bins[i]
+		for k := range b.Columns {
+			c := &b.Columns[k]
+			if n := len(c.tests); n > 0 {
+				c.judge(p[:n])
+				p = p[n:]
+			}
+			if worse(c.Verdict, b.Verdict) || c.Verdict == b.Verdict && c.PValue < b.PValue {
+				b.Verdict, b.Worst, b.PValue = c.Verdict, c.Name, c.PValue
+			}
+		}
+	}
+}
+
+func worse(a, b Verdict) bool { return slices.Index(severity, a) > slices.Index(severity, b) }
+
+func (r *Report) writeBins(b *bytes.Buffer) {
+	if len(r.Bins) == 0 {
+		return
+	}
+	const row = "%-48s %10s %10s  %-32s %8s  %s\n"
+	fmt.Fprintf(b, "\n"+row, "in bins of the condition", "events", "candidate", "worst column", "p", "verdict")
+	for _, bin := range r.Bins {
+		verdict, p := string(bin.Verdict), fmt.Sprintf("%.2g", bin.PValue)
+		if bin.Verdict == NoValues {
+			verdict, p = "too few events", "–"
+		}
+		fmt.Fprintf(b, row, bin.String(), grouped(bin.Events[0]), grouped(bin.Events[1]), cut(bin.Worst, longestName), p, verdict)
+	}
+}
