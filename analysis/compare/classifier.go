@@ -48,7 +48,7 @@ func (r *Report) writeClassifier(b *bytes.Buffer) {
 	if c == nil {
 		return
 	}
-	verdict := "p = " + fmt.Sprintf("%.2g", c.PValue)
+	verdict := "p " + pvalue(c.PValue)
 	if c.PValue >= significance {
 		verdict = "0.5: cannot be told apart"
 	}
@@ -58,17 +58,73 @@ func (r *Report) writeClassifier(b *bytes.Buffer) {
 		return
 	}
 	const most = 8
-	told := slices.DeleteFunc(slices.Clone(c.Columns), func(k classify.Column) bool { return k.Importance < 3*k.Error })
-	slices.SortStableFunc(told, func(p, q classify.Column) int { return cmp.Compare(q.Importance, p.Importance) })
+	told := r.tellingColumns()
 	var words []string
 	for _, k := range told[:min(len(told), most)] {
-		word := fmt.Sprintf("%s %.3f", cut(k.Name, longestName), k.Importance)
-		if k.Aspect != "" && k.Aspect != classify.Value {
-			word += fmt.Sprintf(" (%s)", k.Aspect)
-		}
-		words = append(words, word)
+		words = append(words, fmt.Sprintf("%s %.3f%s", cut(k.Name, longestName), k.Importance, aspectWords(k.Aspect)))
 	}
 	if len(words) > 0 {
 		wrap(b, "It falls by so much without", words)
 	}
+}
+
+// tellingColumns returns the columns that the classifier tells the samples apart by,
+// the most important first.
+func (r *Report) tellingColumns() []classify.Column {
+	told := slices.DeleteFunc(slices.Clone(r.Classifier.Columns), func(k classify.Column) bool { return k.Importance < 3*k.Error || k.Importance <= 0 })
+	slices.SortStableFunc(told, func(p, q classify.Column) int { return cmp.Compare(q.Importance, p.Importance) })
+	return told
+}
+
+func aspectWords(a classify.Aspect) string {
+	switch a {
+	case classify.Rounding:
+		return " (its rounding)"
+	case classify.Missing:
+		return " (missing values)"
+	case classify.Spike:
+		return " (a value that many events share)"
+	case classify.Relation:
+		return " (its relation to the other columns)"
+	}
+	return ""
+}
+
+// curve returns the ROC curve: the fractions of the candidate and of the reference
+// above each score.
+func (r *Report) curve(ref, cand *rootio.Table) (wrong, right []float64) {
+	type event struct {
+		score, weight float64
+		candidate     bool
+	}
+	var events []event
+	var sums [2]float64
+	weights := [2][]float64{weightsOf(ref, r.Reference.Weight), weightsOf(cand, r.Candidate.Weight)}
+	for s, scores := range r.Classifier.LogRatio {
+		for i, v := range scores {
+			w := 1.0
+			if weights[s] != nil {
+				w = weights[s][i]
+			}
+			if v == v { // not every event has a score
+				events = append(events, event{v, w, s == 1})
+				sums[s] += w
+			}
+		}
+	}
+	slices.SortFunc(events, func(a, b event) int { return cmp.Compare(b.score, a.score) })
+	wrong, right = []float64{0}, []float64{0}
+	var above [2]float64
+	for i, e := range events {
+		if e.candidate {
+			above[1] += e.weight / sums[1]
+		} else {
+			above[0] += e.weight / sums[0]
+		}
+		last := i == len(events)-1
+		if last || events[i+1].score != e.score && (i+1)%(1+len(events)/500) == 0 {
+			wrong, right = append(wrong, above[0]), append(right, above[1])
+		}
+	}
+	return wrong, right
 }

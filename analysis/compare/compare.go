@@ -163,6 +163,9 @@ type Chi2 struct {
 	PValue float64 `json:"p_value"`
 }
 
+// Degrees is the number of degrees of freedom, to divide by.
+func (c *Chi2) Degrees() float64 { return float64(c.NDF) }
+
 // Proportions compares how often the codes of a categorical column occur.
 type Proportions struct {
 	TotalVariation float64 `json:"total_variation"`           // ½ Σ |difference of the codes' fractions|

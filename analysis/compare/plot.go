@@ -137,6 +137,18 @@ func fileName(column string, used map[string]bool) string {
 // draw writes a grid of panels, each of the given size in inches, with letters of the
 // given size in points.
 func (r *Report) draw(name string, panels []*Column, width, height, points float64) error {
+	data, err := r.picture(panels, width, height, points)
+	if err != nil {
+		return fmt.Errorf("compare: could not draw %q: %w", name, err)
+	}
+	if err := atomicfile.WriteFile(name, data); err != nil {
+		return fmt.Errorf("compare: could not write a plot: %w", err)
+	}
+	return nil
+}
+
+// picture returns a grid of panels as a PNG file.
+func (r *Report) picture(panels []*Column, width, height, points float64) ([]byte, error) {
 	fig := &figure{report: r, panels: panels, size: vg.Points(points)}
 	fig.cols = min(len(panels), 3)
 	if len(panels) > 12 {
@@ -145,18 +157,17 @@ func (r *Report) draw(name string, panels []*Column, width, height, points float
 	rows := (len(panels) + fig.cols - 1) / fig.cols
 	w := vg.Length(fig.cols) * vg.Length(width) * vg.Inch
 	h := vg.Length(rows)*vg.Length(height)*vg.Inch + fig.header()
-	png, err := hplot.WriterTo(hplot.Figure(fig, hplot.WithDPI(110)), w, h, "png")
+	return pngOf(fig, w, h)
+}
+
+func pngOf(d hplot.Drawer, w, h vg.Length) ([]byte, error) {
+	png, err := hplot.WriterTo(hplot.Figure(d, hplot.WithDPI(110)), w, h, "png")
 	if err != nil {
-		return fmt.Errorf("compare: could not draw %q: %w", name, err)
+		return nil, err
 	}
 	var buf bytes.Buffer
-	if _, err := png.WriteTo(&buf); err != nil {
-		return fmt.Errorf("compare: could not draw %q: %w", name, err)
-	}
-	if err := atomicfile.WriteFile(name, buf.Bytes()); err != nil {
-		return fmt.Errorf("compare: could not write a plot: %w", err)
-	}
-	return nil
+	_, err = png.WriteTo(&buf)
+	return buf.Bytes(), err
 }
 
 // figure is a legend above a grid of panels.

@@ -156,6 +156,22 @@ func short(x float64) string {
 	return fmt.Sprintf("%.3g", x)
 }
 
+// plain writes a p-value.
+func plain(p float64) string {
+	if p < 1e-99 {
+		return "< 1e-99"
+	}
+	return fmt.Sprintf("%.2g", p)
+}
+
+// pvalue writes a p-value as it is or as a bound.
+func pvalue(p float64) string {
+	if p < 1e-99 {
+		return plain(p)
+	}
+	return "= " + plain(p)
+}
+
 // pm writes a value with its error, to two digits of the error or two decimals.
 func pm(value, err float64) string {
 	if err <= 0 || err >= 1e3 || math.Abs(value) >= 1e4 {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,12 +40,14 @@ func newCompare() *cobra.Command {
 apart they are: Kolmogorov–Smirnov and Wasserstein distances, χ² in common bins,
 values that the reference never takes, and correlations. A classifier then tries
 to tell the two samples apart by all branches together: an AUC of 0.5 means that
-it cannot. With -o it also writes a folder with the report as text and JSON and a
-plot of every branch.`,
+it cannot. With -o it also writes all that to an HTML file that needs no other, with
+a plot of every branch, or, if the name does not end in .html, to a folder with the
+report as HTML, text and JSON and every plot as a file.`,
 		Example: `  eidolon compare -r zmumu.root -c new.root
   eidolon compare -r nano.root -c new.root --each Jet --where 'pt > 30'
   eidolon compare -r zmumu.root -c new.root --features 'm=sqrt(2*pt1*pt2*(cosh(eta1-eta2)-cos(phi1-phi2)))'
-  eidolon compare -r zmumu.root -c new.root -o report/ --json`,
+  eidolon compare -r zmumu.root -c new.root --training zmumu.root -o report.html
+  eidolon compare -r reco.root -c fast.root --condition true_e,pdg -o report/ --json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := require(cmd, "reference", "candidate"); err != nil {
@@ -62,7 +65,7 @@ plot of every branch.`,
 	flags.StringVarP(&f.tree, "tree", "t", "", "the tree in both; may be left out when a file holds one")
 	flags.Var(&list{values: &f.features}, "features", "the branches to compare, or name=expression (default: all scalar ones)")
 	f.view.add(cmd)
-	flags.StringVarP(&f.report, "report", "o", "", "a folder for the report, which is made if need be")
+	flags.StringVarP(&f.report, "report", "o", "", "an .html file for the whole report, or a folder for it and all plots, which is made if need be")
 	flags.StringSliceVar(&f.condition, "condition", nil, "branches in bins of which the others are compared as well")
 	flags.StringSliceVar(&f.training, "training", nil, "ROOT files that the candidate's model was trained on: how many events does it repeat?")
 	flags.BoolVar(&f.noClassifier, "no-classifier", false, "leave the classifier out, which takes most of the time")
@@ -93,7 +96,7 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 	}
 	var training *rootio.Table
 	if len(f.training) > 0 {
-		if training, err = readAll(f.tree, f.training); err != nil {
+		if training, err = f.read(f.training, ""); err != nil {
 			return err
 		}
 	}
@@ -110,7 +113,7 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	if f.report != "" {
-		if err := writeReport(f.report, report); err != nil {
+		if err := writeReport(f.report, report, ref, cand); err != nil {
 			return err
 		}
 	}
@@ -180,10 +183,21 @@ func readAll(tree string, files []string) (*rootio.Table, error) {
 	return t.Read(nil, 0, t.Len())
 }
 
-// writeReport writes the report as text, JSON and plots into a folder.
-func writeReport(dir string, report *compare.Report) error {
+// writeReport writes the report to an HTML file, if that is what the name says, or as
+// HTML, text, JSON and plots into a folder.
+func writeReport(dir string, report *compare.Report, ref, cand *rootio.Table) error {
+	var page bytes.Buffer
+	if err := report.WriteHTML(&page, ref, cand); err != nil {
+		return err
+	}
+	if isHTML(dir) {
+		return atomicfile.WriteFile(dir, page.Bytes())
+	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("could not make the folder of the report: %w", err)
+	}
+	if err := atomicfile.WriteFile(filepath.Join(dir, "report.html"), page.Bytes()); err != nil {
+		return err
 	}
 	var text bytes.Buffer
 	if err := report.WriteText(&text); err != nil {
@@ -200,4 +214,9 @@ func writeReport(dir string, report *compare.Report) error {
 		return err
 	}
 	return report.Plots(dir)
+}
+
+func isHTML(name string) bool {
+	ext := strings.ToLower(filepath.Ext(name))
+	return ext == ".html" || ext == ".htm"
 }
