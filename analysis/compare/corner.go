@@ -118,7 +118,7 @@ func (c *corner) Draw(dc draw.Canvas) {
 	dc.Fill(dc.Rectangle.Path())
 	f := &figure{report: c.report, size: c.size}
 	f.drawLegend(draw.Crop(dc, 0, 0, dc.Max.Y-dc.Min.Y-f.header(), 0))
-	c.drawScale(draw.Crop(dc, 5*c.size, -5*c.size, -dc.Max.Y+dc.Min.Y+f.header()+2*c.size, -f.header()), f)
+	c.drawScale(draw.Crop(dc, 2*c.size, -c.size, dc.Max.Y-dc.Min.Y-f.header()-1.5*c.size, -f.header()), f)
 	grid := draw.Crop(dc, 5.5*c.size, -c.size, 4*c.size, -f.header()-2.5*c.size)
 	n := len(c.columns)
 	width, height := (grid.Max.X-grid.Min.X)/vg.Length(n), (grid.Max.Y-grid.Min.Y)/vg.Length(n)

@@ -111,8 +111,8 @@ func (r *Report) sayJoint(say func(string, ...any)) {
 	if j == nil {
 		return
 	}
-	say("The candidate is found in %.1f %% of the reference's neighbourhoods, where another part of the reference is in %.1f %% of them (coverage); %.1f %% and %.1f %% of their events lie where the reference has some (precision).",
-		100*j.Candidate.Coverage, 100*j.Itself.Coverage, 100*j.Candidate.Precision, 100*j.Itself.Precision)
+	say("%.1f %% of the candidate's events lie where the reference has some (precision; another part of the reference: %.1f %%), and they fill %.1f %% of the reference's neighbourhoods (coverage; %.1f %%).",
+		100*j.Candidate.Precision, 100*j.Itself.Precision, 100*j.Candidate.Coverage, 100*j.Itself.Coverage)
 	if c := j.Copies; c != nil {
 		if c.TooMany() {
 			say("%.1f %% of the candidate are copies of training events, where 1 %% is chance: the model repeats what it has seen, and its events are worth less than their number.", 100*c.Fraction)
