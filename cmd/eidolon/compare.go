@@ -149,6 +149,11 @@ func (f *compareFlags) read(files []string, weight string) (*rootio.Table, error
 		}
 		names = append(names, name)
 	}
+	for _, name := range f.condition {
+		if len(f.features) > 0 && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
 	v, err := t.View(options)
 	if err != nil {
 		return nil, err
