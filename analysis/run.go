@@ -6,15 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
 
 	"go-hep.org/x/hep/fwk"
 	"go-hep.org/x/hep/fwk/fsm"
-
-	"github.com/eidolon-hep/eidolon/internal/nearest"
 )
 
 // Run runs the application from Configure to Shutdown, as its Run method does, and
@@ -25,14 +22,15 @@ import (
 //     component. So does a panic, and the end of ctx.
 //   - A job that could only hang is an error: a port on which nothing was put, a
 //     second Put, a Put on a port that was not declared, a job without tasks.
-//   - Output appears only if all went well, of all streams or of none: after an error
-//     streamers with a method Abort() are aborted; others are disconnected.
+//   - Output is completed when everything else has gone well, including the end of all
+//     tasks: after an error, streamers with a method Abort() are aborted, others are
+//     disconnected.
 //   - fwk syncs standard output after each task of each event: where that is a file, it
 //     gets a pipe instead.
 //
 // Ports without a type, in the property Ports of a component of this package or of a
-// stream, get that of the component that puts them, where it is one of ours. An
-// application runs once.
+// stream, get that of the component that puts them, where it is one of ours. Tasks get
+// and put in the goroutine that calls Process. An application runs once.
 func Run(ctx context.Context, app fwk.App) error {
 	defer unsynced()()
 	return newRunner(ctx, app).run()
@@ -112,10 +110,10 @@ func (r *runner) prepare() error {
 			return err
 		}
 	}
-	if err := resolve(r.app); err != nil {
+	if err := r.wrap(); err != nil {
 		return err
 	}
-	return r.wrap()
+	return r.resolve()
 }
 
 // addPump adds an input stream of empty events.
@@ -149,7 +147,7 @@ func (r *runner) wrap() error {
 			if err != nil {
 				return err
 			}
-			r.input = &input{InputStreamer: s, run: r, name: streamName(t)}
+			r.input = &input{InputStreamer: s, run: r, name: streamName(t), stream: t}
 			if err := r.app.SetProp(t, "Streamer", fwk.InputStreamer(r.input)); err != nil {
 				return fmt.Errorf("analysis: %w", err)
 			}
@@ -158,7 +156,7 @@ func (r *runner) wrap() error {
 			if err != nil {
 				return err
 			}
-			o := &output{OutputStreamer: s, run: r, name: streamName(t)}
+			o := &output{OutputStreamer: s, run: r, name: streamName(t), stream: t}
 			if err := r.app.SetProp(t, "Streamer", fwk.OutputStreamer(o)); err != nil {
 				return fmt.Errorf("analysis: %w", err)
 			}
@@ -294,6 +292,7 @@ type input struct {
 	fwk.InputStreamer
 	run       *runner
 	name      string
+	stream    fwk.Task
 	connected bool
 	events    int64
 	put       map[string]int64 // by port: the last event in which something was put
@@ -354,8 +353,9 @@ func (s *input) do(where string, f func() error) error {
 // output is an output streamer that is watched.
 type output struct {
 	fwk.OutputStreamer
-	run  *runner
-	name string
+	run    *runner
+	name   string
+	stream fwk.Task
 
 	mu        sync.Mutex // a failed job may end while an event is written
 	connected bool
@@ -458,136 +458,3 @@ func (e oneLine) Error() string {
 }
 
 func (e oneLine) Unwrap() error { return e.error }
-
-// resolve gives the ports of all components of this package, and of the streams, their
-// types.
-func resolve(app fwk.App) error {
-	known := newKnown()
-	var open []completer
-	for _, t := range app.Tasks() {
-		switch t := t.(type) {
-		case *fwk.InputStream:
-			ports, err := property[[]fwk.Port](app, t, "Ports")
-			if err != nil {
-				return err
-			}
-			s, err := property[fwk.InputStreamer](app, t, "Streamer")
-			if err != nil {
-				return err
-			}
-			if reader, ok := s.(interface {
-				complete([]fwk.Port) ([]fwk.Port, error)
-			}); ok {
-				if ports, err = reader.complete(ports); err != nil {
-					return fmt.Errorf("analysis: %q: %w", streamName(t), err)
-				}
-				if err := app.SetProp(t, "Ports", ports); err != nil {
-					return fmt.Errorf("analysis: %w", err)
-				}
-			}
-			known.add(ports...)
-			known.input = ports
-			if reader, ok := s.(*TreeReader); ok {
-				known.counters = reader.counters()
-			}
-		case completer:
-			open = append(open, t)
-		}
-	}
-	// A task whose input is known says what it puts, which others may read. When
-	// nothing else is left to do, the first one in line takes the types it expects.
-	for force := false; len(open) > 0; {
-		before := len(open)
-		for i, t := range open {
-			done, err := t.complete(known, force)
-			if err != nil {
-				return fmt.Errorf("analysis: %q: %w", t.Name(), err)
-			}
-			if done {
-				open = slices.Delete(slices.Clone(open), i, i+1)
-				break
-			}
-		}
-		force = len(open) == before
-	}
-	for _, t := range app.Tasks() {
-		if _, ok := t.(*fwk.OutputStream); !ok {
-			continue
-		}
-		ports, err := property[[]fwk.Port](app, t, "Ports")
-		if err != nil {
-			return err
-		}
-		if len(ports) == 0 {
-			ports = known.ports
-		}
-		if ports, err = known.complete(ports); err != nil {
-			return fmt.Errorf("analysis: %q: %w", streamName(t), err)
-		}
-		if err := app.SetProp(t, "Ports", ports); err != nil {
-			return fmt.Errorf("analysis: %w", err)
-		}
-		if s, err := app.GetProp(t, "Streamer"); err == nil {
-			if w, ok := s.(*TreeWriter); ok {
-				w.count(known.counters, ports)
-			}
-		}
-	}
-	return nil
-}
-
-// completer is a task of ours. complete fills in the types of its ports and adds
-// those that it puts to known. It returns false when it has to know more; if forced it
-// takes the types that it expects.
-type completer interface {
-	fwk.Task
-	complete(known *known, force bool) (done bool, err error)
-}
-
-// known are the ports whose types are known.
-type known struct {
-	ports []fwk.Port
-	types map[string]reflect.Type
-	input []fwk.Port // those of the input stream
-	// counters are the ports that say how many values others carry.
-	counters map[string]string
-}
-
-func newKnown() *known {
-	return &known{types: map[string]reflect.Type{}, counters: map[string]string{}}
-}
-
-func (k *known) add(ports ...fwk.Port) {
-	for _, p := range ports {
-		if p.Type != nil && k.types[p.Name] == nil {
-			k.types[p.Name] = p.Type
-			k.ports = append(k.ports, p)
-		}
-	}
-}
-
-// addFrom adds ports that carry as many values as those of the layout.
-func (k *known) addFrom(from *layout, ports ...fwk.Port) {
-	k.add(ports...)
-	for i, p := range from.ports {
-		if counter := k.counters[p.Name]; from.isSliced(i) && counter != "" {
-			for _, p := range ports {
-				k.counters[p.Name] = counter
-			}
-		}
-	}
-}
-
-// complete returns the ports with types.
-func (k *known) complete(ports []fwk.Port) ([]fwk.Port, error) {
-	ports = slices.Clone(ports)
-	for i, p := range ports {
-		if p.Type == nil {
-			ports[i].Type = k.types[p.Name]
-		}
-		if ports[i].Type == nil {
-			return nil, fmt.Errorf("the type of port %q is not known: say it (%s: float64)%s", p.Name, p.Name, nearest.Hint(p.Name, names(k.ports)))
-		}
-	}
-	return ports, nil
-}
