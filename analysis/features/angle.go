@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -138,7 +140,7 @@ func (r *Relative) isSound() bool { return r.Circle.isSound() }
 // circleOf returns the range that the values x fill, with the weights w, if they are
 // an angle's.
 func circleOf(field rootio.Field, x, w []float64) (c Circle, ok bool) {
-	if !field.Kind.IsFloat() {
+	if span := floats.Max(x) - floats.Min(x); !field.Kind.IsFloat() || !isNearCircle(span) {
 		return c, false
 	}
 	s := newSample(x, w)
@@ -155,10 +157,20 @@ func circleOf(field rootio.Field, x, w []float64) (c Circle, ok bool) {
 	return findCircle(field, s, step)
 }
 
+// isNearCircle reports whether a range is about as wide as a circle.
+func isNearCircle(span float64) bool {
+	for _, c := range circles {
+		if span > 0.9*c.Period && span < 1.1*c.Period {
+			return true
+		}
+	}
+	return false
+}
+
 // findAngles finds the branches that are angles, and keeps them at hand.
 func (f *fitting) findAngles() {
 	for _, field := range f.spec.Branches {
-		if f.isLeftOut(field.Name) {
+		if _, known := f.circles[field.Name]; f.isLeftOut(field.Name) || known || f.as[field.Name] != "" {
 			continue
 		}
 		if c, ok := circleOf(field, f.load(field.Name), f.w); ok {
@@ -181,14 +193,14 @@ func (f *fitting) relateAngles() {
 	// The last first: what an angle is measured from is still there.
 	for j := len(angles) - 1; j > 0; j-- {
 		c := f.circles[angles[j].Name]
-		x, d := f.at(angles[j].Name), f.add(scratch)
+		x, d := f.load(angles[j].Name), f.add(scratch)
 		const gain = 0.1 // nats, at least
 		to, least := -1, c.entropy(x, f.w)-gain
 		for i, other := range angles[:j] {
 			if f.circles[other.Name].Period != c.Period {
 				continue
 			}
-			for k, v := range f.at(other.Name) {
+			for k, v := range f.load(other.Name) {
 				d[k] = x[k] - v
 			}
 			if h := c.entropy(d, f.w); h < least {

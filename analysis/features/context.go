@@ -37,7 +37,7 @@ func FitContext(t *rootio.Table, w []float64) (*Context, error) {
 		if circle, ok := circleOf(col.Field, x, w); ok {
 			c.Columns = append(c.Columns, fitAngle(col.Field, circle, x, w))
 		} else {
-			c.Columns = append(c.Columns, fitColumn(col.Field, x, w, nil, nil))
+			c.Columns = append(c.Columns, newSample(x, w).fitColumn(col.Field, nil, nil))
 		}
 	}
 	return c, nil

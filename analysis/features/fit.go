@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -43,17 +44,25 @@ func Fit(t *rootio.Table, w []float64, opts Options) (*Spec, error) {
 	if err := checkTable(t, w, true); err != nil {
 		return nil, err
 	}
+	if err := opts.Check(); err != nil {
+		return nil, fmt.Errorf("features: %w", err)
+	}
 	systems, err := opts.systems()
 	if err != nil {
 		return nil, fmt.Errorf("features: %w", err)
 	}
 	s := &Spec{Branches: t.Fields()}
 	f := &fitting{
-		spec: s, table: t, w: w,
+		spec: s, table: t, w: w, as: opts.As,
 		circles: map[string]Circle{}, cells: map[string]*[2]float64{}, legal: map[string]*[2]float64{},
 	}
 	f.reset(t.Len())
-	var declared []string
+	declared := slices.Collect(maps.Keys(opts.As)) // branches that nothing else may be done with
+	for _, name := range slices.Sorted(maps.Keys(opts.As)) {
+		if err := f.checkAs(name, opts.As[name]); err != nil {
+			return nil, err
+		}
+	}
 	for _, system := range systems {
 		declared = append(declared, system.branches()...)
 	}
@@ -83,6 +92,7 @@ type fitting struct {
 	spec  *Spec
 	table *rootio.Table
 	w     []float64
+	as    map[string]string // how branches are to be treated
 
 	coordinates []rootio.Field         // what maps make
 	circles     map[string]Circle      // of the angles
@@ -101,6 +111,13 @@ func (f *fitting) load(name string) []float64 {
 	return x
 }
 
+// sample returns the values of a variable as a sample.
+func (f *fitting) sample(name string) *sample {
+	s := newSample(f.load(name), f.w)
+	s.as = f.as[name]
+	return s
+}
+
 // apply adds a map to the specification, and takes the variables through it.
 func (f *fitting) apply(m Map) {
 	stream := streamMaps + len(f.spec.Maps)
@@ -111,7 +128,7 @@ func (f *fitting) apply(m Map) {
 // round adds the map of a branch to the specification if its values are rounded.
 func (f *fitting) round(field rootio.Field) {
 	if f.cells[field.Name] == nil {
-		f.addRounded(roundedMap(field, f.load(field.Name), f.w))
+		f.addRounded(f.sample(field.Name).rounded(field))
 	}
 }
 
@@ -129,12 +146,16 @@ func (f *fitting) addRounded(r *Rounded) {
 
 // fit adds the column of a variable to the specification, and forgets its values.
 func (f *fitting) fit(field rootio.Field) {
-	f.round(field)
-	x := f.load(field.Name)
 	if c, ok := f.circles[field.Name]; ok {
-		f.spec.Columns = append(f.spec.Columns, fitAngle(field, c, x, f.w))
+		f.round(field)
+		f.spec.Columns = append(f.spec.Columns, fitAngle(field, c, f.load(field.Name), f.w))
 	} else {
-		f.spec.Columns = append(f.spec.Columns, fitColumn(field, x, f.w, f.cells[field.Name], f.legal[field.Name]))
+		s := f.sample(field.Name)
+		if r := s.rounded(field); r != nil && f.cells[field.Name] == nil {
+			f.addRounded(r)
+			s = f.sample(field.Name)
+		}
+		f.spec.Columns = append(f.spec.Columns, s.fitColumn(field, f.cells[field.Name], f.legal[field.Name]))
 	}
 	f.take(field.Name)
 }
@@ -202,6 +223,12 @@ func (s *sample) kindOf(field rootio.Field) Kind {
 	switch {
 	case distinct == 0, distinct == 1 && s.missing == 0:
 		return Constant
+	case s.as == asCodes:
+		return Codes
+	case s.as == asInteger:
+		return Integer
+	case s.as != "":
+		return Continuous
 	case distinct <= maxCodes && (dense || !field.Kind.IsFloat()), distinct == 1:
 		return Codes
 	case distinct <= maxUneven && s.isUneven(field):
@@ -223,10 +250,9 @@ func (s *sample) isUneven(field rootio.Field) bool {
 	return r == nil || r.filled(s) < 0.8
 }
 
-// roundedMap returns the map for a column, if it is one of many values that are
+// rounded returns the map for a column, if it is one of many values that are
 // rounded.
-func roundedMap(field rootio.Field, x, w []float64) *Rounded {
-	s := newSample(x, w)
+func (s *sample) rounded(field rootio.Field) *Rounded {
 	if s.kindOf(field) != Continuous {
 		return nil
 	}
@@ -234,11 +260,10 @@ func roundedMap(field rootio.Field, x, w []float64) *Rounded {
 	return findRounded(field, rest.value, spikes)
 }
 
-// fitColumn returns the treatment of the values x with the weights w. Those that are
-// no spikes may lie anywhere in the interval within, and cannot lie outside the
-// interval legal, if these are not nil.
-func fitColumn(field rootio.Field, x, w []float64, within, legal *[2]float64) Column {
-	s := newSample(x, w)
+// fitColumn returns the treatment of a column. The values that are no spikes may lie
+// anywhere in the interval within, and cannot lie outside the interval legal, if these
+// are not nil.
+func (s *sample) fitColumn(field rootio.Field, within, legal *[2]float64) Column {
 	c := Column{Field: field, As: s.kindOf(field)}
 	if s.missing > 0 {
 		c.Missing = s.missing / (s.missing + s.total)
@@ -251,6 +276,7 @@ func fitColumn(field rootio.Field, x, w []float64, within, legal *[2]float64) Co
 		c.Codes = s.value
 		c.Cumulative = s.proportions()
 	case Integer, Continuous:
+		as := s.as
 		c.Spikes, s = s.withoutSpikes()
 		lo, hi := s.value[0], s.value[len(s.value)-1]
 		if within != nil {
@@ -258,7 +284,18 @@ func fitColumn(field rootio.Field, x, w []float64, within, legal *[2]float64) Co
 			c.Min, c.Max = min(c.Min, lo), max(c.Max, hi)
 		}
 		if c.As == Continuous {
-			c.findEdges(s, lo, hi)
+			switch as {
+			case asStandard:
+			case asLog:
+				if c.findEdges(s, lo, hi); c.Low == nil {
+					c.fromZero(lo)
+				}
+				c.High, c.Width = nil, 0
+			case asAsinh:
+				c.bothTails(s)
+			default:
+				c.findEdges(s, lo, hi)
+			}
 			c.confine(legal, lo, hi)
 		}
 		c.fitScale(s, lo, hi)
@@ -305,6 +342,7 @@ type sample struct {
 	n       int       // of events
 	total   float64   // sum of weights
 	missing float64   // sum of weights of the events without a value
+	as      string    // how it is to be treated, if that was said
 }
 
 func newSample(x, w []float64) *sample {
@@ -526,16 +564,26 @@ func (c *Column) findEdges(s *sample, first, last float64) {
 		return
 	}
 	if first > 0 && heavyTailed(s) {
-		zero := 0.0
-		c.Low, c.Floor = &zero, 1e-3*first
+		c.fromZero(first)
 		return
 	}
 	// Of a million events of an exponential density the outermost is at 17 half-widths.
 	const farOut = 25
-	lower, median, upper := s.quantile(0.16), s.quantile(0.5), s.quantile(0.84)
-	if width := (upper - lower) / 2; max(last-median, median-first) > farOut*width && width > 0 {
-		c.Center, c.Width = median, width
+	if c.bothTails(s); max(last-c.Center, c.Center-first) <= farOut*c.Width {
+		c.Center, c.Width = 0, 0
 	}
+}
+
+// fromZero makes zero the edge below positive values, the least of them first.
+func (c *Column) fromZero(first float64) {
+	zero := 0.0
+	c.Low, c.Floor = &zero, 1e-3*first
+}
+
+// bothTails sets the centre and the width for asinh: the median, and half of the
+// interval of 68 %.
+func (c *Column) bothTails(s *sample) {
+	c.Center, c.Width = s.quantile(0.5), (s.quantile(0.84)-s.quantile(0.16))/2
 }
 
 // edgeEvents is the number of events by which an edge of a sample of n is told; 0 if

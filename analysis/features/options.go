@@ -24,12 +24,82 @@ type Options struct {
 	// that of the coordinates of the system and its decay (see [System]), so that its
 	// mass is learnt.
 	Systems []string `json:"systems,omitempty"`
+
+	// As says how branches are treated, by their names, where it is not to be seen
+	// in the values: as one of [Treatments].
+	As map[string]string `json:"as,omitempty"`
+}
+
+// How columns can be asked to be treated.
+const (
+	asCodes      = "codes"      // each value is one of a few
+	asInteger    = "integer"    // whole numbers
+	asContinuous = "continuous" // between edges or with tails, as is seen
+	asStandard   = "standard"   // without edges, logarithm or asinh
+	asLog        = "log"        // above an edge, or zero
+	asAsinh      = "asinh"      // with two heavy tails
+	asAngle      = "angle"      // in radians or degrees
+)
+
+// Treatments returns what a column can be asked to be treated as.
+func Treatments() []string {
+	return []string{asCodes, asInteger, asContinuous, asStandard, asLog, asAsinh, asAngle}
 }
 
 // Check reports whether the options can be understood.
 func (o Options) Check() error {
+	for name, as := range o.As {
+		if !slices.Contains(Treatments(), as) {
+			return fmt.Errorf("branch %q cannot be treated as %q, but as %s", name, as, strings.Join(Treatments(), ", "))
+		}
+	}
 	_, err := o.systems()
 	return err
+}
+
+// checkAs reports whether the values of a branch can be treated as is asked for.
+func (f *fitting) checkAs(name, as string) error {
+	i := slices.Index(f.spec.Names(), name)
+	if i < 0 {
+		return fmt.Errorf("features: branch %q, to be treated as %s, is not among those to learn%s", name, as, nearest.Hint(name, f.spec.Names()))
+	}
+	x := f.load(name)
+	defer f.take(name)
+	s := newSample(x, f.w)
+	if len(s.value) < 2 {
+		return nil // constant, whatever was asked for
+	}
+	fail := func(format string, args ...any) error {
+		return fmt.Errorf("features: branch %q cannot be treated as %s: %s", name, as, fmt.Sprintf(format, args...))
+	}
+	lo, hi := s.value[0], s.value[len(s.value)-1]
+	switch as {
+	case asCodes:
+		if len(s.value) > maxUneven {
+			return fail("it has %d different values, more than %d", len(s.value), maxUneven)
+		}
+	case asInteger:
+		if !f.spec.Branches[i].Kind.IsInteger() {
+			return fail("its type is %v", f.spec.Branches[i].Kind)
+		}
+	case asLog:
+		c := Column{As: Continuous}
+		if c.findEdges(s, lo, hi); c.Low == nil && lo <= 0 {
+			return fail("it has values down to %g, and no edge there", lo)
+		}
+	case asAngle:
+		if s.missing > 0 {
+			return fail("it has missing values")
+		}
+		for _, c := range circles {
+			if slack := c.Period / 100; lo >= c.Start-slack && hi <= c.Start+c.Period+slack {
+				f.circles[name] = c
+				return nil
+			}
+		}
+		return fail("it goes from %g to %g", lo, hi)
+	}
+	return nil
 }
 
 // systems returns the systems that are declared.

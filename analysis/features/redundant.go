@@ -26,13 +26,13 @@ const (
 func (f *fitting) leaveOutDetermined(kept []string) {
 	var numbers, codes []rootio.Field
 	for _, field := range f.spec.Branches {
-		s := newSample(f.load(field.Name), nil)
-		switch kind := s.kindOf(field); {
-		case s.missing > 0: // it has its own pattern
-		case kind == Codes && len(s.value) <= maxCodes:
+		x := f.load(field.Name)
+		switch distinct := countValues(x); {
+		case distinct == 1, slices.ContainsFunc(x, math.IsNaN): // missing values have their own pattern
+		case distinct <= maxCodes && (!field.Kind.IsFloat() || distinct*eventsPerFloatCode <= f.n):
 			codes = append(codes, field)
 			numbers = append(numbers, field)
-		case kind != Constant:
+		default:
 			numbers = append(numbers, field)
 		}
 		f.take(field.Name)
@@ -41,6 +41,18 @@ func (f *fitting) leaveOutDetermined(kept []string) {
 		numbers = f.leaveOutSums(numbers, kept, squares)
 	}
 	f.leaveOutLookups(codes, kept)
+}
+
+// countValues returns the number of distinct values; more than maxCodes where there are
+// more.
+func countValues(x []float64) int {
+	seen := map[float64]struct{}{}
+	for _, v := range x {
+		if seen[v] = struct{}{}; len(seen) > maxCodes {
+			break
+		}
+	}
+	return len(seen)
 }
 
 // leaveOutSums looks for linear relations between columns, or between their squares,

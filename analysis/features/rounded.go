@@ -29,8 +29,8 @@ const (
 	// fewestRounded is the number of different values from which on they are
 	// believed to be rounded, when all are multiples of a step that is at least
 	// stepInULP times as large as the spacing of floating-point numbers there: by
-	// chance, the probability is below (3/8)^20.
-	fewestRounded = 20
+	// chance, the probability is below (3/8)^10.
+	fewestRounded = 10
 	stepInULP     = 8
 	mostDigits    = 12
 )

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -34,15 +35,27 @@ func readCard(cmd *cobra.Command, file string) error {
 			continue
 		}
 		values := []any{item.Value}
-		if list, ok := item.Value.([]any); ok {
-			if !slices.Contains([]string{"strings", "stringSlice", "stringArray"}, flag.Value.Type()) {
+		kind := flag.Value.Type()
+		switch v := item.Value.(type) {
+		case []any:
+			if !slices.Contains([]string{"strings", "stringSlice", "stringArray"}, kind) {
 				return usagef("card %s: setting %q must be one value", file, name)
 			}
-			values = list
+			values = v
+		case map[string]any:
+			if kind == "stringToString" {
+				values = nil
+				for _, key := range slices.Sorted(maps.Keys(v)) {
+					if _, list := v[key].([]any); list {
+						return usagef("card %s: setting %q must have one value for %q", file, name, key)
+					}
+					values = append(values, fmt.Sprintf("%s=%v", key, v[key]))
+				}
+			}
 		}
 		for _, v := range values {
 			switch v.(type) {
-			case nil, yaml.MapSlice, map[string]any, []any:
+			case nil, map[string]any, []any:
 				return usagef("card %s: setting %q must be a value or a list of values", file, name)
 			}
 			if err := cmd.Flags().Set(name, fmt.Sprint(v)); err != nil {

@@ -261,7 +261,7 @@ func TestJSON(t *testing.T) {
 func TestCard(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "in.root"), "Events", sample(500))
-	card := "input: in.root\noutput: m.eidolon\nfeatures: [mass, pt]\nepochs: 2\nhidden: 8\nmax-time: 1m\nseed: 7\n"
+	card := "input: in.root\noutput: m.eidolon\nfeatures: [mass, pt]\nepochs: 2\nhidden: 8\nmax-time: 1m\nseed: 7\nas: {pt: asinh}\n"
 	if err := os.WriteFile(filepath.Join(dir, "card.yaml"), []byte(card), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -270,15 +270,20 @@ func TestCard(t *testing.T) {
 		Card struct {
 			Options struct{ Hidden, Seed int }
 		}
-		Features struct{ Columns []struct{ Name string } }
+		Features struct {
+			Columns []struct {
+				Name  string
+				Width float64 // of asinh
+			}
+		}
 	}
 	if err := json.Unmarshal([]byte(must(t, dir, "info", "m.eidolon", "--json")), &info); err != nil {
 		t.Fatal(err)
 	}
-	if o := info.Card.Options; o.Hidden != 8 || o.Seed != 8 || len(info.Features.Columns) != 2 {
+	if o := info.Card.Options; o.Hidden != 8 || o.Seed != 8 || len(info.Features.Columns) != 2 || info.Features.Columns[1].Width == 0 {
 		t.Errorf("trained with %+v; the command line has precedence over the card", info)
 	}
-	for _, bad := range []string{"epoch: 3", "epochs: many", "a: [b", "- list", "weight:", "features: {a: b}"} {
+	for _, bad := range []string{"epoch: 3", "epochs: many", "a: [b", "- list", "weight:", "features: {a: b}", "as: {pt: [log]}"} {
 		if err := os.WriteFile(filepath.Join(dir, "bad.yaml"), []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -339,6 +344,9 @@ func TestErrors(t *testing.T) {
 		{train("-i", "cut.root"), 1, "cut.root"},
 		{train("-i", "flipped.root"), 1, "flipped.root"},
 		{train("-i", "empty.root"), 1, "empty.root"},
+		{train("-i", "in.root", "--as", "pt=magic"), 2, `branch "pt" cannot be treated as "magic"`},
+		{train("-i", "in.root", "--as", "mass=integer"), 1, "its type is float64"},
+		{train("-i", "in.root", "--system", "Z=a+b"), 2, `a vector "a", which is not declared`},
 		{train("-i", "infinite.root"), 1, `"pt" is not finite in 1 of 300 events, first in entry 17`},
 		{train("-i", "constant.root"), 1, "constant"},
 		{train("-i", "in.root", "-t", "Event"), 1, "Events"},

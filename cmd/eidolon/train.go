@@ -87,6 +87,7 @@ on from the checkpoint, to the same result as without the interrupt.`,
 	flags.Var(&list{values: &f.options.Condition}, "condition", "branches that the density of the others is conditional on: p(features | condition)")
 	flags.StringArrayVar(&f.options.Features.Vectors, "vector", nil, "a four-vector, name=pt,eta,phi,mass or name=px,py,pz,mass, of branches; the mass may be a number")
 	flags.StringArrayVar(&f.options.Features.Systems, "system", nil, "a sum of vectors, name=vector+vector: its mass and decay angles are learnt in place of the momenta")
+	flags.StringToStringVar(&f.options.Features.As, "as", nil, "how to treat branches, such as pt=log,run=codes: "+strings.Join(features.Treatments(), ", ")+" (default: as their values ask for)")
 	flags.StringSliceVar(&f.exclude, "exclude", nil, "branches to leave out")
 	f.view.add(cmd)
 	flags.StringVar(&f.weight, "weight", "", "the branch of event weights")
