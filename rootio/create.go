@@ -153,7 +153,13 @@ func create(file, tree string, fields []Field, o options) (*Writer, error) {
 		return nil, fmt.Errorf("rootio: %w", err)
 	}
 	out := &output{name: file, tmp: tmp, opts: o}
-	err = out.start()
+	first := o.compression
+	if first != Zlib {
+		first = NoCompression // see readBack
+	}
+	if _, err = o.compression.option(); err == nil {
+		err = out.start(first)
+	}
 	if err == nil {
 		_, err = out.add(tree, o.title, fields)
 	}
@@ -215,12 +221,12 @@ func checkFields(fields []Field) error {
 }
 
 // start opens the temporary file and writes all that comes before trees.
-func (out *output) start() (err error) {
+func (out *output) start(c Compression) (err error) {
 	defer guard(&err)
 	if size := out.opts.basketSize; size < 1 || size > 1<<30 {
 		return fmt.Errorf("a basket cannot have %d bytes", size)
 	}
-	compression, err := out.opts.compression.option()
+	compression, err := c.option()
 	if err != nil {
 		return err
 	}
@@ -508,47 +514,55 @@ func (out *output) finish() (err error) {
 // readBack checks the closed temporary file as a reader would.
 //
 // groot (v0.40.0) spoils some baskets that hardly compress, without an error. If a
-// compressed block comes out up to three bytes longer than the data, it loses its
-// end (rcompress.wbuff.Write); of a zlib block that is part of the checksum. If
+// compressed block comes out a few bytes longer than the data, it loses its end
+// (rcompress.wbuff.Write): of zlib part of the checksum, of other algorithms data. If
 // with its header it comes out as long as the data, every reader takes it for data
-// that are not compressed. In both cases the events are all there, and are written
-// once more, as they are. Blocks of other algorithms than zlib may have lost data.
+// that are not compressed. So a file in zlib that is found to be spoilt is written
+// once more as it is, and a file in another compression is written as it is first.
 func (out *output) readBack() error {
 	fault := verifyFile(out.tmp)
-	if fault == nil || out.opts.compression == NoCompression {
+	switch {
+	case fault != nil && out.opts.compression == Zlib:
+		fault, err := out.rewrite(NoCompression)
+		return errors.Join(err, fault)
+	case fault != nil:
 		return fault
+	case out.opts.compression == Zlib || out.opts.compression == NoCompression:
+		return nil
 	}
-	if out.opts.compression != Zlib {
-		return fmt.Errorf("what was written %w: choose another compression", fault)
+	_, err := out.rewrite(out.opts.compression) // with a fault the file stays as it is
+	return err
+}
+
+// rewrite writes the temporary file once more, in another compression. If the result
+// has a fault, the old one is kept.
+func (out *output) rewrite(compression Compression) (fault, err error) {
+	again := &output{name: out.name, opts: out.opts}
+	again.opts.compression = compression
+	if again.tmp, err = atomicfile.Temp(out.name); err != nil {
+		return nil, err
 	}
-	o := out.opts
-	o.compression = NoCompression
-	var again *Writer
-	for i, w := range out.trees {
-		var err error
-		to := again
-		if i == 0 {
-			again, err = create(out.name, w.path, w.fields, o)
-			to = again
-		} else {
-			to, err = again.Add(w.path, w.title, w.fields)
-		}
+	defer again.abort()
+	if err := again.start(compression); err != nil {
+		return nil, err
+	}
+	for _, w := range out.trees {
+		to, err := again.add(w.path, w.title, w.fields)
 		if err == nil {
-			defer again.Abort()
 			err = out.copyTree(to, w)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if err := again.out.finish(); err != nil {
-		return err
+	if err := again.finish(); err != nil {
+		return nil, err
 	}
-	if err := again.out.readBack(); err != nil {
-		return err
+	if fault := verifyFile(again.tmp); fault != nil {
+		return fault, nil
 	}
-	out.tmp, again.out.tmp = again.out.tmp, out.tmp // the one to keep, the one to throw away
-	return nil
+	out.tmp, again.tmp = again.tmp, out.tmp // the one to keep, the one to throw away
+	return nil, nil
 }
 
 // copyTree copies the events of a tree of the temporary file.

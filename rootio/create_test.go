@@ -13,6 +13,7 @@ import (
 func TestIncompressible(t *testing.T) {
 	cut := 0
 	for n := 64; n <= 160; n += 8 {
+		compression := []Compression{Zlib, LZ4, Zlib, Zstd}[n/8%4]
 		r := rand.New(rand.NewPCG(uint64(n), 1))
 		table := &Table{}
 		for j := range 20 {
@@ -23,7 +24,7 @@ func TestIncompressible(t *testing.T) {
 			table.Columns = append(table.Columns, ColumnOf(fmt.Sprint("x", j), values))
 		}
 		file := filepath.Join(t.TempDir(), "x.root")
-		w, err := Create(file, "t", table.Fields())
+		w, err := Create(file, "t", table.Fields(), WithCompression(compression))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -34,7 +35,7 @@ func TestIncompressible(t *testing.T) {
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if w.out.tmp != tmp {
+		if compression == Zlib && w.out.tmp != tmp {
 			cut++
 		}
 		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "*")); len(left) != 1 {

@@ -51,7 +51,49 @@ beside what the multiply-adds of the matrix products alone would allow.`,
 			}
 			return printRows(cmd.OutOrStdout(), results)
 		},
-	})
+	}, newBenchIO())
+	return cmd
+}
+
+func newBenchIO() *cobra.Command {
+	events := count(1_000_000)
+	cmd := &cobra.Command{
+		Use:   "io",
+		Short: "Measure how fast ROOT files are read",
+		Long: `Bench io writes files of events with ten float columns, and of a quarter as many
+events with up to 7 objects of five, and measures how fast they are read into memory:
+by go-hep's groot alone, by eidolon, and by eidolon with the check of all checksums that
+comes first by default. They run in turn, five times; the best of each is shown, and
+the median of the ratios.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if events < 1000 || events > 1e8 {
+				return usagef("events must be between 1000 and 1e8")
+			}
+			log := cmd.ErrOrStderr()
+			results, err := bench.IO(cmd.Context(), int(events), func(file string, done, total int) {
+				fmt.Fprintf(log, "\r%d/%d %-40s", done, total, file)
+				if done == total {
+					fmt.Fprintf(log, "\r%60s\r", "")
+				}
+			})
+			if err != nil {
+				return err
+			}
+			if wantJSON(cmd) {
+				return printJSON(cmd, struct {
+					IO []bench.IOResult `json:"io"`
+				}{results})
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', tabwriter.AlignRight)
+			fmt.Fprintln(w, "million events/s\tMB\tgroot\teidolon\tratio\tchecked\t")
+			for _, r := range results {
+				fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%.2f\t%.1f\t%.2f\t\n", r.File, float64(r.Bytes)/1e6, r.Groot, r.Read, r.Ratio, r.Verified)
+			}
+			return w.Flush()
+		},
+	}
+	cmd.Flags().Var(&events, "events", "the number of events in a file")
 	return cmd
 }
 
