@@ -594,7 +594,11 @@ func verifyFile(name string) error {
 		return err
 	}
 	defer f.Close()
-	return verify(f, checkOwn)
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return verify(f, info.Size(), checkOwn)
 }
 
 // Abort gives up: the temporary file is removed. It does nothing after Close.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -17,6 +18,9 @@ import (
 
 // openFile opens a ROOT file for reading, after the checks of verify.
 func openFile(name string, how check) (file *riofs.File, err error) {
+	if strings.Contains(name, "://") {
+		return openRemote(name, how)
+	}
 	f, err := openPlain(name)
 	if err != nil {
 		return nil, err
@@ -26,7 +30,11 @@ func openFile(name string, how check) (file *riofs.File, err error) {
 			_ = f.Close()
 		}
 	}()
-	if err := verify(f, how); err != nil {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("rootio: could not open %q: %w", name, cause(err))
+	}
+	if err := verify(f, info.Size(), how); err != nil {
 		return nil, fmt.Errorf("rootio: %q %w", name, err)
 	}
 	file, err = decodeHeader(f)
@@ -41,12 +49,67 @@ func decodeHeader(f *os.File) (file *riofs.File, err error) {
 	return riofs.NewReader(f)
 }
 
+// openRemote opens a file by one of groot's plug-ins, of those that the program
+// imports: riofs/plugin/http and riofs/plugin/xrootd.
+func openRemote(name string, how check) (file *riofs.File, err error) {
+	defer func() {
+		if err != nil && file != nil {
+			_ = file.Close()
+			file = nil
+		}
+	}()
+	defer guard(&err)
+	file, err = riofs.Open(name)
+	switch {
+	case err != nil && strings.Contains(err.Error(), "no ROOT plugin"):
+		return nil, fmt.Errorf("rootio: %q is a remote file, and this program cannot read from there: copy it to this machine first", name)
+	case err != nil:
+		return nil, fmt.Errorf("rootio: could not open %q: is it there, and a ROOT file? (%s)", name, oneLine(err))
+	}
+	const unknown = math.MaxInt64 // the size: a file that ends early cannot be read to its end
+	if err := verify(&readAhead{file: file}, unknown, how); err != nil {
+		return file, fmt.Errorf("rootio: %q %w", name, err)
+	}
+	return file, nil
+}
+
+func oneLine(err error) string {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	return text
+}
+
+// readAhead reads a remote file in large pieces.
+type readAhead struct {
+	file io.ReaderAt
+	at   int64
+	buf  []byte
+}
+
+func (r *readAhead) ReadAt(p []byte, off int64) (int, error) {
+	const piece = 1 << 20
+	done := 0
+	for done < len(p) {
+		at := off + int64(done)
+		if at < r.at || at >= r.at+int64(len(r.buf)) {
+			r.buf = resize(r.buf, piece)
+			n, err := r.file.ReadAt(r.buf, at)
+			r.at, r.buf = at, r.buf[:n]
+			if n == 0 {
+				if err == nil {
+					err = io.ErrUnexpectedEOF
+				}
+				return done, err
+			}
+		}
+		done += copy(p[done:], r.buf[at-r.at:])
+	}
+	return done, nil
+}
+
 // openPlain opens the named file if it is a ROOT file by its first bytes.
 func openPlain(name string) (*os.File, error) {
 	info, err := os.Stat(name)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && strings.Contains(name, "://"):
-		return nil, fmt.Errorf("rootio: %q is a remote file: copy it to this machine first", name)
 	case err != nil:
 		return nil, fmt.Errorf("rootio: could not open %q: %w", name, cause(err))
 	case info.IsDir():

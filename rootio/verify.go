@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -30,14 +29,10 @@ const (
 	checkOwn                   // all, and that no object is compressed to its own size
 )
 
-// verify checks the records of a file. Its errors continue a sentence that
-// starts with the name of the file.
-func verify(f *os.File, how check) error {
-	info, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("cannot be read: %w", cause(err))
-	}
-	h, err := readHeader(f, info.Size())
+// verify checks the records of a file of so many bytes. Its errors continue a
+// sentence that starts with the name of the file.
+func verify(f io.ReaderAt, size int64, how check) error {
+	h, err := readHeader(f, size)
 	if err != nil {
 		return err
 	}

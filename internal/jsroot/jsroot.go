@@ -66,6 +66,16 @@ type Branch struct {
 // ReadAll is like [Read], with arrays: fixed ones, counted ones and std::vectors.
 func ReadAll(tb testing.TB, file, tree string) map[string]Branch {
 	tb.Helper()
+	branches, err := Try(tb, file, tree)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return branches
+}
+
+// Try is like [ReadAll] for trees that JSROOT may be unable to read.
+func Try(tb testing.TB, file, tree string) (map[string]Branch, error) {
+	tb.Helper()
 	modules := install(tb)
 	dir := tb.TempDir()
 	reader, out := filepath.Join(dir, "read.mjs"), filepath.Join(dir, "columns")
@@ -73,7 +83,7 @@ func ReadAll(tb testing.TB, file, tree string) map[string]Branch {
 		tb.Fatal(err)
 	}
 	if _, err := run(".", "node", reader, modules, file, tree, out); err != nil {
-		tb.Fatalf("JSROOT could not read tree %q of %s: %v", tree, file, err)
+		return nil, fmt.Errorf("JSROOT could not read tree %q of %s: %w", tree, file, err)
 	}
 	data, err := os.ReadFile(out)
 	if err != nil {
@@ -81,9 +91,9 @@ func ReadAll(tb testing.TB, file, tree string) map[string]Branch {
 	}
 	columns, err := decode(data)
 	if err != nil {
-		tb.Fatalf("could not decode what JSROOT read of %s: %v", file, err)
+		return nil, fmt.Errorf("could not decode what JSROOT read of %s: %w", file, err)
 	}
-	return columns
+	return columns, nil
 }
 
 // decode is the inverse of what read.mjs writes.
