@@ -66,8 +66,11 @@ func openRemote(name string, how check) (file *riofs.File, err error) {
 	case err != nil:
 		return nil, fmt.Errorf("rootio: could not open %q: is it there, and a ROOT file? (%s)", name, oneLine(err))
 	}
-	const unknown = math.MaxInt64 // the size: a file that ends early cannot be read to its end
-	if err := verify(&readAhead{file: file}, unknown, how); err != nil {
+	h, err := readHeader(file, math.MaxInt64) // the size is not known: a file that ends early cannot be read to its end
+	if err == nil {
+		err = verify(&readAhead{file: file, end: h.end}, h.end, how)
+	}
+	if err != nil {
 		return file, fmt.Errorf("rootio: %q %w", name, err)
 	}
 	return file, nil
@@ -81,6 +84,7 @@ func oneLine(err error) string {
 // readAhead reads a remote file in large pieces.
 type readAhead struct {
 	file io.ReaderAt
+	end  int64
 	at   int64
 	buf  []byte
 }
@@ -91,7 +95,10 @@ func (r *readAhead) ReadAt(p []byte, off int64) (int, error) {
 	for done < len(p) {
 		at := off + int64(done)
 		if at < r.at || at >= r.at+int64(len(r.buf)) {
-			r.buf = resize(r.buf, piece)
+			if at >= r.end {
+				return done, io.EOF
+			}
+			r.buf = resize(r.buf, int(min(piece, r.end-at)))
 			n, err := r.file.ReadAt(r.buf, at)
 			r.at, r.buf = at, r.buf[:n]
 			if n == 0 {

@@ -32,6 +32,9 @@ func newInfo() *cobra.Command {
 }
 
 func info(cmd *cobra.Command, file string) error {
+	if strings.Contains(file, "://") {
+		return infoTrees(cmd, file)
+	}
 	if info, err := os.Stat(file); err != nil {
 		return err
 	} else if !info.Mode().IsRegular() {
@@ -46,6 +49,11 @@ func info(cmd *cobra.Command, file string) error {
 	case !errors.Is(err, surrogate.ErrNotModel):
 		return err
 	}
+	return infoTrees(cmd, file)
+}
+
+// infoTrees says what is in a ROOT file.
+func infoTrees(cmd *cobra.Command, file string) error {
 	trees, err := rootio.List(file)
 	if err != nil {
 		return err

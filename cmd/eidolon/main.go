@@ -16,6 +16,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	_ "go-hep.org/x/hep/groot/riofs/plugin/http"   // files may be http(s)://…
+	_ "go-hep.org/x/hep/groot/riofs/plugin/xrootd" // or root://…
 )
 
 // Exit codes.

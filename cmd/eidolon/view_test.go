@@ -3,8 +3,11 @@ package main
 import (
 	"encoding/json"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -191,5 +194,40 @@ func TestWhere(t *testing.T) {
 	}
 	if _, err := os.Stat("x.eidolon"); err == nil {
 		t.Error("a model was written after an error")
+	}
+}
+
+// TestRemote reads a file from a server.
+func TestRemote(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "in.root"), "Events", sample(3000))
+	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	defer server.Close()
+	url := server.URL + "/in.root"
+	if text := must(t, dir, "info", url); !strings.Contains(text, "tree Events: 3000 events") {
+		t.Errorf("info of a remote file:\n%s", text)
+	}
+	got := open(t, url)
+	want := open(t, "in.root")
+	for i, c := range want.Columns {
+		if !reflect.DeepEqual(got.Columns[i].Values(), c.Values()) {
+			t.Errorf("column %s differs", c.Name)
+		}
+	}
+	data, err := os.ReadFile("in.root")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)/2] ^= 1
+	for name, bad := range map[string][]byte{"half.root": data[:len(data)/2], "flip.root": data, "text.root": []byte("hello")} {
+		if err := os.WriteFile(name, bad, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"none.root", "half.root", "flip.root", "text.root"} {
+		_, stderr, code := eidolon(t, dir, "train", "-i", server.URL+"/"+name, "-o", "m.eidolon")
+		if code != exitError || !strings.Contains(stderr, name) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%s: exit code %d, %s", name, code, stderr)
+		}
 	}
 }
