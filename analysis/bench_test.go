@@ -114,6 +114,7 @@ func BenchmarkFastSim(b *testing.B) {
 			if c.batch == 0 {
 				events /= 10
 			}
+			used := cpu(b)
 			for b.Loop() {
 				app := newApp(b, events/int64(max(1, c.batch)), c.nprocs)
 				var ports []fwk.Port
@@ -127,6 +128,7 @@ func BenchmarkFastSim(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+			b.ReportMetric(float64((cpu(b)-used).Nanoseconds())/float64(events*int64(b.N)), "cpu-ns/event")
 		})
 	}
 }

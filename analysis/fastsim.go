@@ -31,8 +31,8 @@ import (
 // the entry that counts instead of the event, and in batches the entry is the number:
 // then the result is that of “eidolon generate -i” with the same seed.
 //
-// Objects of events that are processed at the same time are drawn together when there
-// are more of them (NProcs) than processors.
+// Half of the processors draw at the same time; events that come meanwhile wait, and their
+// objects are drawn together.
 type FastSim struct {
 	fwk.TaskBase
 
@@ -121,7 +121,7 @@ func (t *FastSim) Configure(fwk.Context) error {
 
 // StartTask makes ready for events.
 func (t *FastSim) StartTask(fwk.Context) error {
-	t.gather = gatherer{most: runtime.NumCPU(), draw: t.drawTogether}
+	t.gather = gatherer{most: max(1, runtime.NumCPU()/2), draw: t.drawTogether}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"reflect"
+	"slices"
 
 	"go-hep.org/x/hep/fwk"
 
@@ -34,11 +35,18 @@ type TreeReader struct {
 	// tree (fewer in the last one): a port then carries a slice, []T, a value per entry.
 	// fwk needs some ten microseconds per event, which a batch shares.
 	Batch int
+	// Define adds columns that are computed from others, and Where keeps the entries for
+	// which an expression is true: both in the language of rootio.ViewOptions. With either,
+	// branches with a number of values that varies are left out, and a batch has the kept
+	// ones of so many entries.
+	Define []string
+	Where  string
 	// Entry, when it is not empty, is the name of one more port, with the number of the
-	// entry in the chain: an int64, or []int64 in batches.
+	// entry in the chain, among those that Where keeps: an int64, or []int64 in batches.
 	Entry string
 
 	tree  *rootio.Tree
+	view  *rootio.View // of the tree, with Define or Where
 	table tableStream
 }
 
@@ -49,12 +57,12 @@ const readAhead = 1 << 12
 func init() {
 	fwk.Register(reflect.TypeFor[TreeReader](), streamFactory(inputStream, func() (fwk.InputStreamer, map[string]any) {
 		r := &TreeReader{}
-		return r, map[string]any{"Files": &r.Files, "Tree": &r.Tree, "Batch": &r.Batch, "Entry": &r.Entry}
+		return r, map[string]any{"Files": &r.Files, "Tree": &r.Tree, "Batch": &r.Batch, "Define": &r.Define, "Where": &r.Where, "Entry": &r.Entry}
 	}))
 }
 
 // open opens the tree, once.
-func (r *TreeReader) open() (err error) {
+func (r *TreeReader) open() error {
 	switch {
 	case r.tree != nil:
 		return nil
@@ -63,8 +71,26 @@ func (r *TreeReader) open() (err error) {
 	case r.Batch < 0:
 		return fmt.Errorf("a batch cannot have %d entries", r.Batch)
 	}
-	r.tree, err = rootio.Open(r.Tree, r.Files...)
-	return err
+	tree, err := rootio.Open(r.Tree, r.Files...)
+	if err != nil {
+		return err
+	}
+	if len(r.Define) > 0 || r.Where != "" {
+		if r.view, err = tree.View(rootio.ViewOptions{Define: r.Define, Where: r.Where}); err != nil {
+			_ = tree.Close()
+			return err
+		}
+	}
+	r.tree = tree
+	return nil
+}
+
+// fields returns the columns that there are.
+func (r *TreeReader) fields() []rootio.Field {
+	if r.view != nil {
+		return r.view.Fields()
+	}
+	return r.tree.AllFields()
 }
 
 // complete returns the ports with their types.
@@ -72,9 +98,9 @@ func (r *TreeReader) complete(ports []fwk.Port) ([]fwk.Port, error) {
 	if err := r.open(); err != nil {
 		return nil, err
 	}
-	fields := r.tree.AllFields()
+	fields := r.fields()
 	if r.Batch > 0 {
-		fields = r.tree.Fields()
+		fields = slices.DeleteFunc(fields, rootio.Field.IsJagged)
 	}
 	return completeFrom(ports, fields, r.Batch > 0, r.Entry), nil
 }
@@ -103,13 +129,16 @@ func (r *TreeReader) Connect(ports []fwk.Port) error {
 		if r.Batch > 0 {
 			size = r.Batch
 		}
+		if r.view != nil {
+			return r.view.Chunks(names, size), nil
+		}
 		return r.tree.Chunks(names, size), nil
 	})
 }
 
 // check compares the types of the ports with those of the branches.
 func (r *TreeReader) check(ports []fwk.Port) error {
-	for _, f := range r.tree.AllFields() {
+	for _, f := range r.fields() {
 		for _, p := range ports {
 			if p.Name != f.Name {
 				continue
@@ -135,7 +164,7 @@ func (r *TreeReader) Disconnect() error {
 		return nil
 	}
 	tree := r.tree
-	r.tree = nil
+	r.tree, r.view = nil, nil
 	return tree.Close()
 }
 
@@ -219,7 +248,7 @@ func (s *tableStream) connect(ports []fwk.Port, batch int, entry string, tables 
 }
 
 func (s *tableStream) read(store fwk.Store) error {
-	if s.table == nil || s.row == s.table.Len() {
+	for s.table == nil || s.row == s.table.Len() { // a table may have no rows
 		table, err, ok := s.next()
 		if !ok {
 			return io.EOF

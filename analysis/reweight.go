@@ -24,7 +24,7 @@ import (
 type Reweight struct {
 	fwk.TaskBase
 
-	// Files and Tree are those of the TreeReader of the job.
+	// Files and Tree are those of the TreeReader of the job, which has no Where.
 	Files []string
 	Tree  string
 	// Target and TargetTree are the sample that the events shall be distributed as.

@@ -522,3 +522,46 @@ func TestBadCondition(t *testing.T) {
 		complains(t, within(t, func() error { return analysis.Run(t.Context(), app) }), "event 40", `"detector"`, `"mass"`, "NaN", where)
 	}
 }
+
+// A reader computes columns and selects entries, the same ones in batches.
+func TestWhere(t *testing.T) {
+	table := zmumu.Default().Table(1, 0, 3000)
+	mass, pt := table.Columns[0].Values().([]float64), table.Columns[2].Values().([]float64)
+	var places []int
+	var mt []float64
+	var numbers []int64
+	for i := range mass {
+		if mass[i] > 91 && i >= 1200 { // none in the first batches
+			places, mt, numbers = append(places, i), append(mt, math.Sqrt(mass[i]*mass[i]+pt[i]*pt[i])), append(numbers, int64(len(numbers)))
+		}
+	}
+	want := &rootio.Table{Columns: []rootio.Column{
+		rootio.ColumnOf("mt", mt), table.Columns[0].Take(places), rootio.ColumnOf("entry", numbers),
+	}}
+	late := make([]bool, len(mass))
+	for i := range late {
+		late[i] = i >= 1200
+	}
+	table.Columns = append(table.Columns, rootio.ColumnOf("late", late))
+	in := write(t, filepath.Join(t.TempDir(), "in.root"), table)
+	for _, batch := range []int{0, 100} {
+		out := filepath.Join(t.TempDir(), "out.root")
+		app := newApp(t, -1, 2)
+		create(t, app, ours+"TreeReader", "events", props{
+			"Files": []string{in}, "Batch": batch, "Entry": "entry",
+			"Define": []string{"mt = sqrt(mass*mass + pt*pt)"}, "Where": "mass > 91 && late",
+		})
+		create(t, app, ours+"TreeWriter", "out", props{"File": out, "Batch": batch > 0, "Ports": []fwk.Port{{Name: "mt"}, {Name: "mass"}, {Name: "entry"}}})
+		if err := analysis.Run(t.Context(), app); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, read(t, out), want)
+	}
+	for _, p := range []props{{"Where": "mas > 91"}, {"Define": []string{"mt = sqrt(mas)"}}} {
+		p["Files"] = []string{in}
+		app := newApp(t, -1, 2)
+		create(t, app, ours+"TreeReader", "events", p)
+		create(t, app, wrongType, "idle", nil)
+		complains(t, analysis.Run(t.Context(), app), `"events"`, `"mas"`, `"mass"`)
+	}
+}

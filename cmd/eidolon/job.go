@@ -30,7 +30,7 @@ train, write a tree.
   components:
     - name: events
       type: TreeReader
-      props: {Files: [generator.root], Batch: 1000, Entry: entry}
+      props: {Files: [generator.root], Where: true_e > 1, Batch: 1000, Entry: entry}
     - name: detector
       type: FastSim
       props: {Model: response.eidolon, Entry: entry}
