@@ -46,10 +46,14 @@ func (s *input) complete(known *known) error {
 		}
 	}
 	known.add(ports...)
-	known.input = ports
-	if reader, ok := s.InputStreamer.(*TreeReader); ok {
-		known.counters = reader.counters()
+	entry := ""
+	switch reader := s.InputStreamer.(type) {
+	case *TreeReader:
+		known.counters, known.selected, entry = reader.counters(), reader.Where != "", reader.Entry
+	case *Source:
+		entry = reader.Entry
 	}
+	known.input = slices.DeleteFunc(slices.Clone(ports), func(p fwk.Port) bool { return p.Name == entry })
 	return nil
 }
 
@@ -116,9 +120,10 @@ type completer interface {
 type known struct {
 	ports []fwk.Port
 	types map[string]reflect.Type
-	input []fwk.Port // those of the input stream
+	input []fwk.Port // those of the input stream, but for that of entries
 	// counters are the ports that say how many values others carry.
 	counters map[string]string
+	selected bool // whether the input stream leaves out entries
 }
 
 func newKnown() *known {

@@ -67,6 +67,10 @@ func TestReweight(t *testing.T) {
 			t.Error("other weights one by one than in batches")
 		}
 	}
+	selected := newApp(t, -1, 2)
+	create(t, selected, ours+"TreeReader", "events", props{"Files": []string{source}, "Entry": "entry", "Where": "mass > 91"})
+	create(t, selected, ours+"Reweight", "weights", props{"Files": []string{source}, "Target": []string{target}})
+	complains(t, analysis.Run(t.Context(), selected), `"weights"`, "Where")
 	for text, p := range map[string]props{
 		"Target":    {"Files": []string{source}},
 		"none.root": {"Files": []string{source}, "Target": []string{"none.root"}},

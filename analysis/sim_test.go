@@ -299,7 +299,7 @@ func TestTrain(t *testing.T) {
 		for _, nprocs := range []int{0, 4} {
 			out := filepath.Join(t.TempDir(), "m.eidolon")
 			app := newApp(t, -1, nprocs)
-			create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}, "Batch": batch})
+			create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}, "Batch": batch, "Entry": "entry"})
 			create(t, app, ours+"Train", "fit", props{"Output": out, "Options": opts, "Weight": "mass"})
 			if err := analysis.Run(t.Context(), app); err != nil {
 				t.Fatal(err)
