@@ -55,8 +55,8 @@ type Card struct {
 // Options say what to train and how. Zero values ask for the defaults.
 type Options struct {
 	Model  string `json:"model"`  // one of [Models]; by default the first of [Models]
-	Layers int    `json:"layers"` // coupling layers; by default 8
-	Hidden int    `json:"hidden"` // width of the conditioners' hidden layers; by default 128, for a denoiser 256
+	Layers int    `json:"layers"` // coupling layers; by default 8, fewer for small samples
+	Hidden int    `json:"hidden"` // width of the conditioners' hidden layers; by default 128, less for small samples; for a denoiser 256
 	Depth  int    `json:"depth"`  // number of these layers; by default 2, for a denoiser and a one-step map 3
 	Seed   uint64 `json:"seed"`   // of everything random
 
@@ -115,9 +115,31 @@ func (o Options) withDefaults() (Options, error) {
 	return o, o.Train.Check()
 }
 
+// forSample chooses the size of a flow's networks for a sample of n events, where it
+// was left open: full-sized ones learn a small sample by heart.
+func (o Options) forSample(n int) Options {
+	layers, hidden := 0, 0
+	switch {
+	case !slices.Contains([]string{"", "spline", "realnvp"}, o.Model):
+	case n < 4_000:
+		layers, hidden = 4, 16
+	case n < 20_000:
+		layers, hidden = 4, 32
+	case n < 60_000:
+		layers, hidden = 6, 64
+	}
+	if o.Layers == 0 {
+		o.Layers = layers
+	}
+	if o.Hidden == 0 {
+		o.Hidden = hidden
+	}
+	return o
+}
+
 // Models returns the names of the models that can be trained; the first is the
 // default.
-func Models() []string { return []string{"realnvp", "spline", kernelSums, denoiser, distilled} }
+func Models() []string { return []string{"spline", "realnvp", kernelSums, denoiser, distilled} }
 
 // hidden returns the widths of the hidden layers of a network.
 func (o Options) hidden() []int { return slices.Repeat([]int{o.Hidden}, o.Depth) }
@@ -187,7 +209,7 @@ func isHeldOut(i int) bool { return philox.Uint64(0, streamSplit, uint64(i))%10 
 // New looks at the events of t and their weights w (nil: 1 each), chooses the
 // features and composes the density. Call [Training.Run] to train it.
 func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
-	opts, err := opts.withDefaults()
+	opts, err := opts.forSample(t.Len()).withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("surrogate: %w", err)
 	}

@@ -107,7 +107,7 @@ func TestMainJob(t *testing.T) {
 			t.Errorf("the report has no %s: %v", file, names(t, filepath.Join(dir, "report")))
 		}
 	}
-	if text := must(t, dir, "info", "m.eidolon"); !strings.Contains(text, "realnvp") || !strings.Contains(text, "3 codes") {
+	if text := must(t, dir, "info", "m.eidolon"); !strings.Contains(text, "spline") || !strings.Contains(text, "3 codes") {
 		t.Errorf("info of a model:\n%s", text)
 	}
 	if text := must(t, dir, "info", "out.root"); !strings.Contains(text, "tree Events: 70000 events, 9 branches") {

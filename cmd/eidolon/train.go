@@ -132,8 +132,8 @@ func (f *trainFlags) takeUp(cmd *cobra.Command) (err error) {
 func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags := cmd.Flags()
 	flags.StringVar(&o.Model, "model", surrogate.Models()[0], "the kind of model: "+strings.Join(surrogate.Models(), ", "))
-	flags.IntVar(&o.Layers, "layers", 0, "coupling layers (default 8)")
-	flags.IntVar(&o.Hidden, "hidden", 0, "width of the hidden layers of the networks (default 128; denoiser 256)")
+	flags.IntVar(&o.Layers, "layers", 0, "coupling layers (default 8, fewer for small samples)")
+	flags.IntVar(&o.Hidden, "hidden", 0, "width of the hidden layers of the networks (default 128, narrower for small samples; denoiser 256)")
 	flags.IntVar(&o.Depth, "depth", 0, "number of these hidden layers (default 2; denoiser and distilled 3)")
 	d := &o.Diffusion
 	flags.StringVar(&d.Teacher, "teacher", "", "what a distilled model learns from: denoiser or diffusion (default denoiser)")

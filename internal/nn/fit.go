@@ -705,7 +705,9 @@ func (f *fit) update(i int) {
 	f.adam.Update(piece(f.params, i), piece(f.M, i), piece(f.V, i), g, f.scale)
 	clear(g)
 	if f.Mean != nil {
-		mean, decay := piece(f.Mean, i), float32(f.opts.Average)
+		// At first the average is over fewer steps, so that it forgets the start.
+		step := float64(f.AdamStep)
+		mean, decay := piece(f.Mean, i), float32(min(f.opts.Average, step/(step+10)))
 		for j, w := range piece(f.params, i) {
 			mean[j] = decay*mean[j] + (1-decay)*w
 		}
