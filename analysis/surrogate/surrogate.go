@@ -116,15 +116,21 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 // forSample chooses the size of a flow's networks for a sample of n events, where it
-// was left open: full-sized ones learn a small sample by heart.
+// was left open: full-sized ones learn a small sample by heart. And it averages the
+// parameters: a small sample is learnt better so, and a large one no worse.
 func (o Options) forSample(n int) Options {
+	if !slices.Contains([]string{"", "spline", "realnvp"}, o.Model) {
+		return o
+	}
+	if o.Train.Average == 0 {
+		o.Train.Average = 0.998
+	}
 	layers, hidden := 0, 0
 	switch {
-	case !slices.Contains([]string{"", "spline", "realnvp"}, o.Model):
 	case n < 4_000:
 		layers, hidden = 4, 16
 	case n < 20_000:
-		layers, hidden = 4, 32
+		layers, hidden = 8, 32
 	case n < 60_000:
 		layers, hidden = 6, 64
 	}
