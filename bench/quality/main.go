@@ -43,6 +43,7 @@ func main() {
 	flag.IntVar(&o.Train.Batch, "batch", 0, "events of a step")
 	flag.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate")
 	flag.Float64Var(&o.Train.Average, "average", 0, "decay of the moving average")
+	flag.IntVar(&o.Train.Patience, "patience", 0, "validations without a better loss")
 	flag.Uint64Var(&o.Seed, "seed", 1, "the seed of everything random")
 	flag.Parse()
 	o.Train.MaxTime = *limit
