@@ -207,7 +207,7 @@ func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptio
 	return h, err
 }
 
-func (d *Denoiser) space() *whitening { return d.white }
+func (d *Denoiser) unwhiten(x, _ []float32) { d.white.back(x, x) }
 
 func (d *Denoiser) trained() []float32 { return d.params.Value }
 

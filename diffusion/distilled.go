@@ -21,8 +21,8 @@ type Teacher interface {
 	Train(ctx context.Context, train, valid Data, opts TrainOptions) (History, error)
 	// generate takes noise to white events, in place.
 	generate(x, c []float32)
-	// space returns the whitening of the events.
-	space() *whitening
+	// unwhiten takes white events to events, in place.
+	unwhiten(x, c []float32)
 	// trained returns the parameters that training finds, if any, and adopt takes them
 	// over with what else follows from the rows of train.
 	trained() []float32
@@ -126,7 +126,7 @@ func (s *Distilled) Sample(x, c []float32, seed, attempt, first uint64) {
 			}
 		}
 	})
-	s.teacher.space().back(x, x)
+	s.teacher.unwhiten(x, c)
 }
 
 // LogDensity is that of the teacher: the map has none in closed form.

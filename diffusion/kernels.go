@@ -2,6 +2,7 @@ package diffusion
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,17 +18,34 @@ import (
 // width Width around them in white space, where the mixture is made as wide as the
 // events are: with h = Width, around each event times 1/√(1+h²), of width h/√(1+h²).
 //
+// It can be conditional on a context of few values, such as codes: each has the mixture
+// of its own events, all of one width. A context that no training event has gets that of
+// the nearest one.
+//
 // The smaller the width, the nearer the events it draws are to training events, until
 // they are copies; [Kernels.Copies] counts these.
 type Kernels struct {
 	dim     int
+	context int
 	about   KernelsOptions
 	white   *whitening
-	mixture *Mixture
+	groups  []group
+	place   map[string]int // of a group, by its context
 	end     ending
 	times   []float64
 	direct  bool
 }
+
+// group are the training events of one context.
+type group struct {
+	context   []float32
+	mean      []float64 // which is the origin of their white space
+	mixture   *Mixture
+	cumulated []float64 // weights
+}
+
+// mostGroups is the number of different contexts that kernel sums can have.
+const mostGroups = 1 << 10
 
 // KernelsOptions say how a [Kernels] draws.
 type KernelsOptions struct {
@@ -63,28 +81,26 @@ func (o KernelsOptions) epsilon() float64 {
 	return max(0, o.Epsilon)
 }
 
-// NewKernels returns the model for events with dim features. Train gives it events.
-func NewKernels(dim int, opts KernelsOptions) (*Kernels, error) {
-	if dim < 1 {
-		return nil, fmt.Errorf("diffusion: %d features", dim)
+// NewKernels returns the model for events with dim features and context features of few
+// values to be conditional on (0 for none). Train gives it events.
+func NewKernels(dim, context int, opts KernelsOptions) (*Kernels, error) {
+	if dim < 1 || context < 0 {
+		return nil, fmt.Errorf("diffusion: %d features with %d context features", dim, context)
 	}
 	if err := opts.Check(); err != nil {
 		return nil, fmt.Errorf("diffusion: %w", err)
 	}
-	return &Kernels{dim: dim, about: opts}, nil
+	return &Kernels{dim: dim, context: context, about: opts}, nil
 }
 
 // Dim returns the number of features of an event.
 func (k *Kernels) Dim() int { return k.dim }
 
-// Context returns 0: kernel sums are not conditional.
-func (k *Kernels) Context() int { return 0 }
+// Context returns the number of features that the density is conditional on.
+func (k *Kernels) Context() int { return k.context }
 
 // Width returns σ_min, in units of the events' spread.
 func (k *Kernels) Width() float64 { return *k.about.Width }
-
-// Mixture returns the mixture of the training events, in white space.
-func (k *Kernels) Mixture() *Mixture { return k.mixture }
 
 // Direct returns the model that draws from the mixture itself and solves no equation:
 // choose an event, shrink it, smear it. The events are as good; what is lost is the
@@ -96,20 +112,32 @@ func (k *Kernels) Direct() *Kernels {
 }
 
 func (k *Kernels) String() string {
-	if k.mixture == nil {
+	if k.groups == nil {
 		return "kernel sums over the training events"
 	}
-	how := "by the reverse-time equation"
+	how, n := "by the reverse-time equation", 0
 	if k.direct {
 		how = "directly"
 	}
-	return fmt.Sprintf("kernel sums over %d events, σ_min %.3g, drawn %s", k.mixture.Len(), k.Width(), how)
+	for _, g := range k.groups {
+		n += g.mixture.Len()
+	}
+	return fmt.Sprintf("kernel sums over %d events, σ_min %.3g, drawn %s", n, k.Width(), how)
+}
+
+// key is a context as a key of a map.
+func key(c []float32) string {
+	b := make([]byte, 0, 64)
+	for _, v := range c {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v+0)) // −0 is 0
+	}
+	return string(b)
 }
 
 // Train takes over the rows of train and their weights, which must not be negative, and
 // chooses the width. The loss is the mean of −log p over the rows of valid.
 func (k *Kernels) Train(ctx context.Context, train, valid Data, _ TrainOptions) (History, error) {
-	if err := checkData(k.dim, 0, train, valid); err != nil {
+	if err := checkData(k.dim, k.context, train, valid); err != nil {
 		return History{}, err
 	}
 	for i, w := range train.W {
@@ -117,28 +145,25 @@ func (k *Kernels) Train(ctx context.Context, train, valid Data, _ TrainOptions) 
 			return History{}, fmt.Errorf("diffusion: event %d has the weight %g: kernel sums need weights that are not negative (a flow or --model denoiser takes them)", i, w)
 		}
 	}
-	var err error
-	if k.white, err = newWhitening(train); err != nil {
-		return History{}, err
-	}
-	z := make([]float32, len(train.X))
-	k.white.forward(z, train.X)
-	apart, err := newApart(z, train.W, k.dim)
+	parts, err := k.part(train)
 	if err != nil {
 		return History{}, err
 	}
-	k.about.CopyDistance = apart.quantile(0.01)
+	judges := &apart{dim: k.dim}
+	for _, p := range parts {
+		if err := judges.add(p.x, p.w, train.Len()); err != nil {
+			return History{}, err
+		}
+	}
+	k.about.CopyDistance = judges.quantile(0.01)
 	if k.about.Width == nil {
-		width, err := apart.bestWidth(ctx)
+		width, err := judges.bestWidth(ctx)
 		if err != nil {
 			return History{}, err
 		}
 		k.about.Width = &width
 	}
-	if k.mixture, err = NewMixture(z, train.W, k.dim, k.about.epsilon()); err != nil {
-		return History{}, err
-	}
-	if err := k.finish(); err != nil {
+	if err := k.fill(parts); err != nil {
 		return History{}, err
 	}
 	h := History{Stopped: "nothing to train"}
@@ -146,7 +171,7 @@ func (k *Kernels) Train(ctx context.Context, train, valid Data, _ TrainOptions) 
 		const most = 1 << 12
 		n = min(n, most)
 		p := make([]float64, n)
-		k.LogDensity(p, valid.X[:n*k.dim], nil)
+		k.LogDensity(p, valid.X[:n*k.dim], valid.C[:n*k.context])
 		sum, total := 0.0, 0.0
 		for i, l := range p {
 			w := 1.0
@@ -162,10 +187,140 @@ func (k *Kernels) Train(ctx context.Context, train, valid Data, _ TrainOptions) 
 	return h, ctx.Err()
 }
 
+// part is the events of one context: whitened, about their mean.
+type part struct {
+	x, w, context []float32
+	mean          []float64
+}
+
+// part parts events by their contexts and whitens them, all by one matrix.
+func (k *Kernels) part(d Data) ([]part, error) {
+	dim := k.dim
+	place := map[string]int{}
+	var parts []part
+	var total []float64
+	of := make([]int, d.Len())
+	for i := range of {
+		w := 1.0
+		if d.W != nil {
+			w = float64(d.W[i])
+		}
+		if of[i] = -1; w == 0 {
+			continue
+		}
+		c := d.C[i*k.context : (i+1)*k.context]
+		at, ok := place[key(c)]
+		if !ok {
+			if at = len(parts); at == mostGroups {
+				return nil, fmt.Errorf("diffusion: kernel sums can be conditional on few codes only, and there are more than %d different conditions: use --model denoiser", mostGroups)
+			}
+			place[key(c)] = at
+			parts = append(parts, part{context: c, mean: make([]float64, dim)})
+			total = append(total, 0)
+		}
+		of[i] = at
+		total[at] += w
+		for j, v := range d.X[i*dim : (i+1)*dim] {
+			parts[at].mean[j] += w * float64(v)
+		}
+	}
+	if len(parts) == 0 {
+		return nil, errors.New("diffusion: all events have the weight 0")
+	}
+	for at, p := range parts {
+		for j := range p.mean {
+			p.mean[j] /= total[at]
+		}
+	}
+	about := d // their means
+	about.X = make([]float32, len(d.X))
+	for i, at := range of {
+		for j := range dim {
+			if at >= 0 {
+				about.X[i*dim+j] = float32(float64(d.X[i*dim+j]) - parts[at].mean[j])
+			}
+		}
+	}
+	var err error
+	if k.white, err = newWhitening(about); err != nil {
+		return nil, err
+	}
+	k.white.forward(about.X, about.X)
+	for i, at := range of {
+		if at < 0 {
+			continue
+		}
+		p := &parts[at]
+		p.x = append(p.x, about.X[i*dim:(i+1)*dim]...)
+		if d.W != nil {
+			p.w = append(p.w, d.W[i])
+		}
+	}
+	return parts, nil
+}
+
+// fill makes the mixtures of whitened events.
+func (k *Kernels) fill(parts []part) error {
+	k.groups, k.place = nil, map[string]int{}
+	for i, p := range parts {
+		m, err := NewMixture(p.x, p.w, k.dim, k.about.epsilon())
+		if err != nil {
+			return err
+		}
+		k.groups = append(k.groups, group{slices.Clone(p.context), p.mean, m, m.cumulated()})
+		k.place[key(p.context)] = i
+	}
+	return k.finish()
+}
+
+// find returns the group of a context, or the nearest one.
+func (k *Kernels) find(c []float32) int {
+	if at, ok := k.place[key(c)]; ok {
+		return at
+	}
+	best, least := 0, math.Inf(1)
+	for i, g := range k.groups {
+		sum := 0.0
+		for j, v := range g.context {
+			sum += float64(v-c[j]) * float64(v-c[j])
+		}
+		if sum < least {
+			best, least = i, sum
+		}
+	}
+	return best
+}
+
+// each calls f for each group with its rows of x (n×Dim), in place; at are their places.
+func (k *Kernels) each(x, c []float32, f func(g *group, x []float32, at []int)) {
+	n := len(x) / k.dim
+	of := make([][]int, len(k.groups))
+	for i := range n {
+		g := 0
+		if k.context > 0 {
+			g = k.find(c[i*k.context : (i+1)*k.context])
+		}
+		of[g] = append(of[g], i)
+	}
+	for g, at := range of {
+		if len(at) == 0 {
+			continue
+		}
+		part := make([]float32, 0, len(at)*k.dim)
+		for _, i := range at {
+			part = append(part, x[i*k.dim:(i+1)*k.dim]...)
+		}
+		f(&k.groups[g], part, at)
+		for j, i := range at {
+			copy(x[i*k.dim:(i+1)*k.dim], part[j*k.dim:])
+		}
+	}
+}
+
 // finish derives what follows from the rest.
 func (k *Kernels) finish() error {
 	var err error
-	k.times, err = k.about.Solver.Times(k.mixture, k.Width())
+	k.times, err = k.about.Solver.Times(k.groups[0].mixture, k.Width())
 	if err != nil {
 		return err
 	}
@@ -173,26 +328,48 @@ func (k *Kernels) finish() error {
 	return nil
 }
 
-// Sample draws the events first, first+1, … of a seed into x (n×Dim). Event i depends on
-// (seed, attempt, i) alone; another attempt is another event.
-func (k *Kernels) Sample(x, _ []float32, seed, attempt, first uint64) {
+// Sample draws the events first, first+1, … of a seed into x (n×Dim). c is the context,
+// n×Context. Event i depends on (seed, attempt, i) and its context alone; another attempt
+// is another event.
+func (k *Kernels) Sample(x, c []float32, seed, attempt, first uint64) {
 	drawNoise(x, k.dim, seed, attempt, first)
 	if k.direct {
-		k.smear(x, seed, attempt, first)
+		u := make([]float64, len(x)/k.dim)
+		philox.Uniform64(u, seed, streamDirect+attempt, first)
+		k.each(x, c, func(g *group, x []float32, at []int) { k.smear(g, x, u, at) })
 	} else {
-		k.generate(x, nil)
+		k.generate(x, c)
 	}
-	k.white.back(x, x)
+	k.unwhiten(x, c)
 }
 
 // generate takes noise to white events, in place.
-func (k *Kernels) generate(x, _ []float32) {
-	if err := k.about.Solver.along(k.mixture, x, nil, k.times); err != nil {
-		panic(err) // the times were looked at before
-	}
+func (k *Kernels) generate(x, c []float32) {
+	k.each(x, c, func(g *group, x []float32, _ []int) {
+		if err := k.about.Solver.along(g.mixture, x, nil, k.times); err != nil {
+			panic(err) // the times were looked at before
+		}
+	})
 }
 
-func (k *Kernels) space() *whitening { return k.white }
+// whiten and unwhiten take rows to white space, in place, and back.
+func (k *Kernels) whiten(x, c []float32) {
+	k.each(x, c, func(g *group, x []float32, _ []int) {
+		for i := range x {
+			x[i] = float32(float64(x[i]) - g.mean[i%k.dim])
+		}
+	})
+	k.white.forward(x, x)
+}
+
+func (k *Kernels) unwhiten(x, c []float32) {
+	k.white.back(x, x)
+	k.each(x, c, func(g *group, x []float32, _ []int) {
+		for i := range x {
+			x[i] = float32(float64(x[i]) + g.mean[i%k.dim])
+		}
+	})
+}
 
 func (k *Kernels) trained() []float32 { return nil }
 
@@ -201,85 +378,112 @@ func (k *Kernels) adopt(ctx context.Context, train Data) error {
 	return err
 }
 
-// smear turns noise into draws from the mixture.
-func (k *Kernels) smear(x []float32, seed, attempt, first uint64) {
-	m, dim := k.mixture, k.dim
-	cumulated := m.cumulated()
-	u := make([]float64, len(x)/dim)
-	philox.Uniform64(u, seed, streamDirect+attempt, first)
+// smear turns noise into draws from a mixture; u chooses the event of each row.
+func (k *Kernels) smear(g *group, x []float32, u []float64, at []int) {
+	m, dim := g.mixture, k.dim
 	alpha, sigma := k.end.alpha*k.end.scale, k.end.sigma*k.end.scale
-	for i, u := range u {
-		at, _ := slices.BinarySearch(cumulated, u*cumulated[m.n-1])
-		for d, c := range m.x[min(at, m.n-1)*dim:][:dim] {
-			x[i*dim+d] = float32(alpha*float64(c) + sigma*float64(x[i*dim+d]))
+	for j, i := range at {
+		event, _ := slices.BinarySearch(g.cumulated, u[i]*g.cumulated[m.n-1])
+		for d, c := range m.x[min(event, m.n-1)*dim:][:dim] {
+			x[j*dim+d] = float32(alpha*float64(c) + sigma*float64(x[j*dim+d]))
 		}
 	}
 }
 
-// LogDensity stores log p(x) of each row of x (n×Dim) in dst (n), in closed form. With a
+// LogDensity stores log p(x|c) of each row of x (n×Dim) in dst (n), in closed form. With a
 // width of 0 there is no density, and all are −∞.
-func (k *Kernels) LogDensity(dst []float64, x, _ []float32) {
-	z := make([]float32, len(x))
-	k.white.forward(z, x)
-	if k.end.sigma == 0 {
-		for i := range dst {
-			dst[i] = math.Inf(-1)
+func (k *Kernels) LogDensity(dst []float64, x, c []float32) {
+	k.logDensity(dst, x, c, func(g *group, p []float64, z []float32) {
+		if k.end.sigma == 0 {
+			for i := range p {
+				p[i] = math.Inf(-1)
+			}
+			return
 		}
-		return
-	}
-	k.mixture.LogDensity(dst, z, k.end.alpha*k.end.scale, k.end.sigma*k.end.scale)
-	for i := range dst {
-		dst[i] += k.white.logDet
-	}
+		g.mixture.LogDensity(p, z, k.end.alpha*k.end.scale, k.end.sigma*k.end.scale)
+	})
 }
 
 // LogDensityByPath is LogDensity by the equation: it takes the events to noise and
 // integrates the divergence on the way. It agrees with the closed form to the accuracy of
 // the solver.
-func (k *Kernels) LogDensityByPath(dst []float64, x []float32) error {
-	z := make([]float32, len(x))
-	k.white.forward(z, x)
-	if err := k.about.Solver.up(dst, k.mixture, z, nil, k.times); err != nil {
-		return err
-	}
-	for i := range dst {
-		dst[i] += k.white.logDet
-	}
-	return nil
+func (k *Kernels) LogDensityByPath(dst []float64, x, c []float32) error {
+	var failed error
+	k.logDensity(dst, x, c, func(g *group, p []float64, z []float32) {
+		if err := k.about.Solver.up(p, g.mixture, z, nil, k.times); err != nil {
+			failed = err
+		}
+	})
+	return failed
+}
+
+func (k *Kernels) logDensity(dst []float64, x, c []float32, of func(g *group, p []float64, z []float32)) {
+	z := slices.Clone(x)
+	k.whiten(z, c)
+	k.each(z, c, func(g *group, z []float32, at []int) {
+		p := make([]float64, len(at))
+		of(g, p, z)
+		for j, i := range at {
+			dst[i] = p[j] + k.white.logDet
+		}
+	})
 }
 
 // Copies returns the share of the rows of x (n×Dim) that are nearer to a training event
-// than 99 % of the training events are to each other.
-func (k *Kernels) Copies(x []float32) float64 {
-	z := make([]float32, len(x))
-	k.white.forward(z, x)
-	return share(k.mixture.Nearest(z), k.about.CopyDistance)
+// of their context than 99 % of the training events are to each other.
+func (k *Kernels) Copies(x, c []float32) float64 {
+	z := slices.Clone(x)
+	k.whiten(z, c)
+	distances := make([]float64, 0, len(x)/k.dim)
+	k.each(z, c, func(g *group, z []float32, _ []int) {
+		distances = append(distances, g.mixture.Nearest(z)...)
+	})
+	return share(distances, k.about.CopyDistance)
 }
 
 const kernelsKind = "kernels"
 
-// kernelsFile is what a model file says of a model beside its events.
+// kernelsFile is what a model file says of a model beside its events, which are in the
+// order of the groups.
 type kernelsFile struct {
 	Kind      string         `json:"kind"`
 	Dim       int            `json:"dim"`
+	Context   int            `json:"context,omitempty"`
 	Options   KernelsOptions `json:"options"`
 	Whitening *whitening     `json:"whitening"`
+	Groups    []groupFile    `json:"groups"`
+}
+
+type groupFile struct {
+	Context []float32 `json:"context,omitempty"`
+	Mean    []float64 `json:"mean"`
+	Events  int       `json:"events"`
 }
 
 // MarshalJSON describes the model, without its events.
 func (k *Kernels) MarshalJSON() ([]byte, error) {
-	return json.Marshal(kernelsFile{kernelsKind, k.dim, k.about, k.white})
+	f := kernelsFile{Kind: kernelsKind, Dim: k.dim, Context: k.context, Options: k.about, Whitening: k.white}
+	for _, g := range k.groups {
+		f.Groups = append(f.Groups, groupFile{g.context, g.mean, g.mixture.n})
+	}
+	return json.Marshal(f)
 }
 
 // Tensors returns the whitened events and their weights.
 func (k *Kernels) Tensors() []Tensor {
-	if k.mixture == nil {
+	if len(k.groups) == 0 {
 		return nil
 	}
-	n := k.mixture.n
+	x, w := k.groups[0].mixture.x, k.groups[0].mixture.w
+	if len(k.groups) > 1 {
+		x, w = nil, nil
+		for _, g := range k.groups {
+			x, w = append(x, g.mixture.x...), append(w, g.mixture.w...)
+		}
+	}
 	return []Tensor{
-		{Name: "events", Shape: []int{n, k.dim}, Value: k.mixture.x},
-		{Name: "weights", Shape: []int{n}, Value: k.mixture.w},
+		{Name: "events", Shape: []int{len(w), k.dim}, Value: x},
+		{Name: "weights", Shape: []int{len(w)}, Value: w},
 	}
 }
 
@@ -292,11 +496,12 @@ func loadKernels(text []byte, tensors []Tensor) (*Kernels, error) {
 	if len(tensors) != 2 || f.Dim < 1 || f.Whitening == nil || len(f.Whitening.Mean) != f.Dim || f.Options.Width == nil {
 		return nil, damaged
 	}
-	n := len(tensors[1].Value)
+	x, w := tensors[0].Value, tensors[1].Value
+	n := len(w)
 	if tensors[0].Name != "events" || tensors[1].Name != "weights" || !slices.Equal(tensors[0].Shape, []int{n, f.Dim}) {
 		return nil, damaged
 	}
-	k, err := NewKernels(f.Dim, f.Options)
+	k, err := NewKernels(f.Dim, f.Context, f.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -304,8 +509,16 @@ func loadKernels(text []byte, tensors []Tensor) (*Kernels, error) {
 	if err := k.white.finish(); err != nil {
 		return nil, err
 	}
-	if k.mixture, err = NewMixture(tensors[0].Value, tensors[1].Value, f.Dim, k.about.epsilon()); err != nil {
-		return nil, err
+	var parts []part
+	for _, g := range f.Groups {
+		if len(g.Context) != f.Context || len(g.Mean) != f.Dim || g.Events < 1 || g.Events > len(w) {
+			return nil, damaged
+		}
+		parts = append(parts, part{x[:g.Events*f.Dim], w[:g.Events], g.Context, g.Mean})
+		x, w = x[g.Events*f.Dim:], w[g.Events:]
 	}
-	return k, k.finish()
+	if len(w) > 0 || n == 0 {
+		return nil, damaged
+	}
+	return k, k.fill(parts)
 }

@@ -129,6 +129,10 @@ func (m *Mixture) Context() int { return 0 }
 // Len returns the number of events with weight.
 func (m *Mixture) Len() int { return m.n }
 
+// Pairs returns the number of pairs of a row and an event, or of a point in place of
+// some, that were worked on since the mixture was made.
+func (m *Mixture) Pairs() int64 { return m.blocks.Load() * gauss.BlockLen }
+
 // Mean makes a Mixture a [Posterior].
 func (m *Mixture) Mean(q []float32, div []float64, x, _ []float32, alpha, sigma float64) {
 	n := len(x) / m.dim

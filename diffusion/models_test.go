@@ -66,7 +66,7 @@ func divergence(b blobs, m Model, n int) float64 {
 
 func newKernels(t testing.TB, d Data, o KernelsOptions) *Kernels {
 	t.Helper()
-	k, err := NewKernels(d.Dim, o)
+	k, err := NewKernels(d.Dim, d.Context, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestKernelsDensity(t *testing.T) {
 	x := q.draw(200, 2).X
 	closed, path := make([]float64, 200), make([]float64, 200)
 	k.LogDensity(closed, x, nil)
-	if err := k.LogDensityByPath(path, x); err != nil {
+	if err := k.LogDensityByPath(path, x, nil); err != nil {
 		t.Fatal(err)
 	}
 	for i, p := range path {
@@ -148,20 +148,84 @@ func TestWidth(t *testing.T) {
 	}
 	x := make([]float32, 2*2000)
 	k.Sample(x, nil, 1, 0, 0)
-	if c := k.Copies(x); c > 0.03 {
+	if c := k.Copies(x, nil); c > 0.03 {
 		t.Errorf("%.3f copies", c)
 	}
-	if c, err := Copies(d.X, x, 2); err != nil || math.Abs(c-k.Copies(x)) > 0.01 {
-		t.Errorf("%.3f copies, the model says %.3f (%v)", c, k.Copies(x), err)
+	if c, err := Copies(d.X, x, 2); err != nil || math.Abs(c-k.Copies(x, nil)) > 0.01 {
+		t.Errorf("%.3f copies, the model says %.3f (%v)", c, k.Copies(x, nil), err)
 	}
 	copies := newKernels(t, d, KernelsOptions{Width: ptr(0.0)})
 	copies.Sample(x, nil, 1, 0, 0)
-	if c := copies.Copies(x); c < 0.9 {
+	if c := copies.Copies(x, nil); c < 0.9 {
 		t.Errorf("%.3f copies where the width is 0", c)
 	}
 	p := make([]float64, 1)
 	if copies.LogDensity(p, x[:2], nil); !math.IsInf(p[0], -1) {
 		t.Errorf("log p = %v where the width is 0", p[0])
+	}
+}
+
+// TestKernelsContext learns events of two codes that are apart from each other, and one
+// that has a single event.
+func TestKernelsContext(t *testing.T) {
+	q := threeBlobs()
+	d := q.draw(2001, 1)
+	d.Context, d.C = 2, make([]float32, 2*2001)
+	for i := range 2001 {
+		switch {
+		case i == 2000:
+			d.C[2*i+1] = 1
+		case i%2 == 1:
+			d.C[2*i] = 1
+			d.X[2*i] += 10
+		}
+	}
+	k := newKernels(t, d, KernelsOptions{})
+	test := q.draw(1000, 2)
+	p, c := make([]float64, 1000), make([]float32, 2*1000)
+	for i := range 500 {
+		c[2*i] = 1
+		test.X[2*i] += 10
+	}
+	k.LogDensity(p, test.X, c)
+	for i := range 500 {
+		test.X[2*i] -= 10
+	}
+	kl := 0.0
+	for i, l := range q.logDensity(test.X, nil) {
+		kl += (l - p[i]) / 1000
+	}
+	if !(kl < 0.1) {
+		t.Errorf("KL(truth ‖ model) = %.3f", kl)
+	}
+	x := make([]float32, 2*1000)
+	k.Sample(x, c, 5, 0, 0)
+	for i := range 1000 {
+		if (x[2*i] > 5) != (i < 500) {
+			t.Fatalf("event %d is %v with the context %v", i, x[2*i:2*i+2], c[2*i:2*i+2])
+		}
+	}
+	part := make([]float32, 2*7)
+	k.Sample(part, c[2*497:2*504], 5, 0, 497)
+	if !slices.Equal(part, x[2*497:2*504]) {
+		t.Error("events depend on the others")
+	}
+	same(t, k, x, c)
+	if text, err := json.Marshal(k); err != nil {
+		t.Fatal(err)
+	} else if _, err := Load([]byte(strings.Replace(string(text), `"events":1000`, `"events":1001`, 1)), k.Tensors()); err == nil {
+		t.Error("no error for events that do not fit the groups")
+	}
+	p = make([]float64, 1)
+	k.LogDensity(p, x[:2], []float32{1, 1}) // never seen
+	if math.IsNaN(p[0]) {
+		t.Error("log p is NaN for a context that was never seen")
+	}
+	for i := range d.C {
+		d.C[i] = float32(i)
+	}
+	if _, err := k.Train(t.Context(), d, Data{}, TrainOptions{}); err == nil || !strings.Contains(err.Error(), "few codes") {
+		t.Errorf("error %v for a context of many values", err)
 	}
 }
 
@@ -197,7 +261,7 @@ func TestFew(t *testing.T) {
 			}
 		}
 	}
-	k, err := NewKernels(1, KernelsOptions{})
+	k, err := NewKernels(1, 0, KernelsOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

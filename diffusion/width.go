@@ -50,8 +50,8 @@ func Copies(training, generated []float32, dim int) (float64, error) {
 	z, y := make([]float32, len(training)), make([]float32, len(generated))
 	white.forward(z, training)
 	white.forward(y, generated)
-	apart, err := newApart(z, nil, dim)
-	if err != nil {
+	apart := &apart{dim: dim}
+	if err := apart.add(z, nil, len(training)/dim); err != nil {
 		return 0, err
 	}
 	m, err := NewMixture(z, nil, dim, DefaultEpsilon)
@@ -84,20 +84,20 @@ type apart struct {
 
 const (
 	folds     = 10
-	mostApart = 1000 // in a pair
+	mostApart = 1000 // in a pair, of all events
 	streamCut = 1 << 54
 )
 
-// newApart cuts the events z (n×dim) with weights w, or nil.
-func newApart(z, w []float32, dim int) (*apart, error) {
-	n := len(z) / dim
-	a := &apart{dim: dim, n: n}
+// add cuts the events z (n×dim) with weights w, or nil, which are a part of all.
+func (a *apart) add(z, w []float32, all int) error {
+	dim, n := a.dim, len(z)/a.dim
+	a.n += n
 	pairs, size := folds, (n+folds-1)/folds
-	if n > folds*mostApart {
-		pairs, size = 1, mostApart
+	if all > folds*mostApart {
+		pairs, size = 1, max(min(mostApart*n/all, n/2), 1)
 	}
 	if n < 2 {
-		return a, nil
+		return nil
 	}
 	// In no order that the sample might have.
 	order := make([]int, n)
@@ -136,11 +136,11 @@ func newApart(z, w []float32, dim int) (*apart, error) {
 		}
 		m, err := NewMixture(rest, weights, dim, DefaultEpsilon)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		a.few, a.rest = append(a.few, few), append(a.rest, m)
 	}
-	return a, nil
+	return nil
 }
 
 // quantile returns that of the distances from the nearest other event.

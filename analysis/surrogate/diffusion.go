@@ -40,18 +40,11 @@ func (d DiffusionOptions) check(o Options) error {
 	if err := (diffusion.KernelsOptions{Width: d.SigmaMin, Epsilon: d.Epsilon, Solver: d.Solver}).Check(); err != nil {
 		return err
 	}
-	if d.SigmaMin != nil && *d.SigmaMin == 0 && o.canCondition() {
+	kernels := o.Model == kernelSums || o.Model == distilled && d.Teacher == kernelSums
+	if d.SigmaMin != nil && *d.SigmaMin == 0 && !kernels {
 		return fmt.Errorf("σ_min of the model %q must be positive", o.Model)
 	}
-	if !o.canCondition() && len(o.Condition) > 0 {
-		return fmt.Errorf("the model %q cannot be conditional: %q can", kernelSums, denoiser)
-	}
 	return nil
-}
-
-// canCondition reports whether the density can have a context.
-func (o Options) canCondition() bool {
-	return o.Model != kernelSums && (o.Model != distilled || o.Diffusion.Teacher != kernelSums)
 }
 
 // newDiffusion returns one of the models of package diffusion.
@@ -72,7 +65,7 @@ func newDiffusion(dim, context int, o Options) (Density, error) {
 	}
 	var err error
 	if model == kernelSums {
-		teacher, err = diffusion.NewKernels(dim, diffusion.KernelsOptions{Width: d.SigmaMin, Epsilon: d.Epsilon, Solver: d.Solver})
+		teacher, err = diffusion.NewKernels(dim, context, diffusion.KernelsOptions{Width: d.SigmaMin, Epsilon: d.Epsilon, Solver: d.Solver})
 	} else {
 		options := diffusion.DenoiserOptions{Hidden: teacherHidden, Solver: d.Solver}
 		if d.SigmaMin != nil {
@@ -98,28 +91,51 @@ func loadDiffusion(text []byte, tensors []flows.Tensor) (Density, error) {
 	return d, nil
 }
 
+// inner returns the density of what is left beside codes.
+func (s *Surrogate) inner() Density {
+	if m, ok := s.Density.(*mixed); ok {
+		return m.rest
+	}
+	return s.Density
+}
+
 // Direct makes a model of kernel sums draw from its mixture directly. Other models
 // have none.
 func (s *Surrogate) Direct() error {
-	k, ok := s.Density.(*diffusion.Kernels)
+	k, ok := s.inner().(*diffusion.Kernels)
 	if !ok {
 		return errors.New("only a model of kernel sums (--model diffusion) can be drawn from directly")
 	}
-	s.Density = k.Direct()
+	if m, ok := s.Density.(*mixed); ok {
+		m.rest = k.Direct()
+	} else {
+		s.Density = k.Direct()
+	}
 	return nil
 }
 
 // copies counts copies of training events, where the model knows these.
-func (s *Surrogate) copies(z []float32) *int64 {
-	k, ok := s.Density.(*diffusion.Kernels)
+func (s *Surrogate) copies(z, c []float32) *int64 {
+	k, ok := s.inner().(*diffusion.Kernels)
 	if !ok {
 		return nil
 	}
 	n := int64(0)
 	if len(z) > 0 {
-		n = int64(math.Round(k.Copies(z) * float64(len(z)/k.Dim())))
+		if m, ok := s.Density.(*mixed); ok {
+			z, c = m.left(z, c)
+		}
+		n = int64(math.Round(k.Copies(z, c) * float64(len(z)/k.Dim())))
 	}
 	return &n
+}
+
+// left returns what is left of the events z beside codes, and its context.
+func (m *mixed) left(z, c []float32) (y, cy []float32) {
+	n := len(z) / m.dim
+	y, cy = make([]float32, n*len(m.kept)), make([]float32, n*(m.context+m.widths))
+	m.split(make([]byte, n*len(m.parts)), y, cy, nil, z, c)
+	return y, cy
 }
 
 // countCopies finds the share of copies among events that the model draws, if it is of
@@ -132,6 +148,13 @@ func (tr *Training) countCopies(train []float32) error {
 	const most = 1 << 13
 	z := make([]float32, min(most, tr.Train)*dim)
 	tr.Density.Sample(z, nil, o.Seed, 0, 0)
+	if m, ok := tr.Density.(*mixed); ok { // codes are the same in many events, and have noise in model space
+		if dim = len(m.kept); dim == 0 {
+			return nil
+		}
+		train, _ = m.left(train, nil)
+		z, _ = m.left(z, nil)
+	}
 	share, err := diffusion.Copies(train, z, dim)
 	if err != nil {
 		return fmt.Errorf("surrogate: could not count copies: %w", err)
@@ -143,17 +166,13 @@ func (tr *Training) countCopies(train []float32) error {
 // Remarks are what a user should be told of the density.
 func (s *Surrogate) Remarks() []string {
 	var remarks []string
-	if d, ok := s.Density.(*diffusion.Kernels); ok && d.Width() == 0 {
+	if d, ok := s.inner().(*diffusion.Kernels); ok && d.Width() == 0 {
 		remarks = append(remarks, "σ_min is 0: the events are copies of training events, and have no density")
 	}
 	if m := s.Card.Copies; m != nil {
 		remarks = append(remarks, fmt.Sprintf("%.2g %% of generated events are copies: nearer to a training event than 99 %% of these are to each other", 100**m))
 	}
-	inner := s.Density
-	if m, ok := inner.(*mixed); ok {
-		inner = m.rest
-	}
-	if m, ok := inner.(*diffusion.Distilled); ok {
+	if m, ok := s.inner().(*diffusion.Distilled); ok {
 		remarks = append(remarks, fmt.Sprintf("the one-step map is %.3g standard deviations from its teacher, in the root mean square", math.Sqrt(m.Loss())))
 	}
 	return remarks

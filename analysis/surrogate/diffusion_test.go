@@ -79,8 +79,7 @@ func TestDiffusion(t *testing.T) {
 	}
 	zero := 0.0
 	for _, o := range []Options{
-		{Model: kernelSums, Condition: []string{"x"}},
-		{Model: distilled, Condition: []string{"x"}, Diffusion: DiffusionOptions{Teacher: kernelSums}},
+		{Model: kernelSums, Diffusion: DiffusionOptions{Teacher: kernelSums}},
 		{Model: denoiser, Diffusion: DiffusionOptions{Teacher: denoiser}},
 		{Model: denoiser, Diffusion: DiffusionOptions{SigmaMin: &zero}},
 		{Model: kernelSums, Diffusion: DiffusionOptions{Epsilon: 1}},
@@ -90,13 +89,21 @@ func TestDiffusion(t *testing.T) {
 			t.Errorf("no error for %+v", o)
 		}
 	}
+	// Conditions of many values are for other models.
+	tr, err := New(numbers, nil, Options{Model: kernelSums, Condition: []string{"x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tr.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "few codes") {
+		t.Errorf("error %v for a condition of many values", err)
+	}
 	// Weights of both signs are for other models.
 	w := make([]float64, n)
 	for i := range w {
 		w[i] = 1
 	}
 	w[7] = -1
-	tr, err := New(numbers, w, Options{Model: kernelSums})
+	tr, err = New(numbers, w, Options{Model: kernelSums})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -195,9 +195,6 @@ func (tr *Training) noise() features.Noise { return features.Noise{Seed: tr.Card
 func (tr *Training) compose() (Density, error) {
 	o := tr.Card.Options
 	recipe := func(dim, context int) (Density, error) { return newDensity(dim, context, o) }
-	if !o.canCondition() {
-		return recipe(tr.Features.Dim(), tr.Context.Dim())
-	}
 	m, err := newMixed(&tr.Features, tr.Context.Dim(), tr.z, tr.w, o.hidden(), o.Seed, recipe)
 	if m != nil || err != nil {
 		return m, err
@@ -450,7 +447,7 @@ func (s *Surrogate) GenerateRows(t, given *rootio.Table, seed uint64, rows []uin
 		})
 	}
 	all.Wait()
-	return Tails{redrawn.Load(), clipped.Load(), s.copies(z)}, nil
+	return Tails{redrawn.Load(), clipped.Load(), s.copies(z, c)}, nil
 }
 
 // streamMultiplicity is the stream of a seed that draws numbers of objects.

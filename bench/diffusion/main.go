@@ -1,0 +1,142 @@
+// Command diffusion runs the published training-free solver in PyTorch and Eidolon's in
+// turn and prints how much faster the latter is. The script run beside it starts it.
+//
+// Both take 4000 rows of noise along the reverse-time equation of 4000 events in 2
+// dimensions, by the same steps of Heun's method, on all processors; the ends must
+// agree. PyTorch's version works tile by tile, in the size of tile that is fastest here,
+// and not on tensors of all pairs and dimensions as the published one does. Then
+// Eidolon's default solver and tree do it to the accuracy of 500 such steps.
+package main
+
+import (
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/eidolon-hep/eidolon/diffusion"
+	"github.com/eidolon-hep/eidolon/internal/bench"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("bench: ")
+	python := flag.String("python", "python3", "an interpreter that has PyTorch and NumPy")
+	peer := flag.String("peer", "peer.py", "the peer's program")
+	steps := flag.Int("steps", 20, "steps of Heun's method in a turn")
+	rounds := flag.Int("rounds", 5, "rounds of turns")
+	flag.Parse()
+	if err := run(*python, *peer, *steps, *rounds); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(python, peer string, steps, rounds int) error {
+	folder, err := os.MkdirTemp("", "diffusion")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	a := bench.NewAncestor()
+	for name, x := range map[string][]float32{"events": a.Events, "noise": a.Noise} {
+		if err := save(filepath.Join(folder, name), x); err != nil {
+			return err
+		}
+	}
+	s := a.Heun(steps)
+	times, err := s.Times(nil, a.Width)
+	if err != nil {
+		return err
+	}
+	if err := save(filepath.Join(folder, "times"), times); err != nil {
+		return err
+	}
+	var ours, ratios []float64
+	fmt.Printf("Heun, %d steps, 4000 rows, 4000 events, 2 dimensions\n", steps)
+	for range rounds {
+		x, took, _, err := a.Solve(s, 0)
+		if err != nil {
+			return err
+		}
+		out, err := exec.Command(python, peer, folder).Output()
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", python, peer, err)
+		}
+		theirs, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+		if err != nil {
+			return err
+		}
+		y := make([]float32, len(x))
+		if err := load(filepath.Join(folder, "ends"), y); err != nil {
+			return err
+		}
+		for i := range y {
+			y[i] /= float32(s.Schedule.Alpha(times[steps]))
+		}
+		if e := bench.Apart(x, y); !(e < 1e-3) {
+			return fmt.Errorf("the ends differ by %.2g", e)
+		}
+		fmt.Printf("eidolon %.3f s, PyTorch %.3f s: %.1f times faster\n", took.Seconds(), theirs, theirs/took.Seconds())
+		ours, ratios = append(ours, took.Seconds()), append(ratios, theirs/took.Seconds())
+	}
+	slices.Sort(ratios)
+	ratio := ratios[len(ratios)/2]
+	fmt.Printf("the same steps: %.1f times faster (median; %.1f to %.1f)\n", ratio, ratios[0], ratios[len(ratios)-1])
+
+	exact, _, _, err := a.Solve(diffusion.Solver{Method: diffusion.DPM3S, Steps: 300}, 0)
+	if err != nil {
+		return err
+	}
+	x, _, _, err := a.Solve(a.Heun(500), 0)
+	if err != nil {
+		return err
+	}
+	reached := bench.Apart(x, exact)
+	for steps := 24; ; steps += 8 {
+		x, took, n, err := a.Solve(diffusion.Solver{Steps: steps}, diffusion.DefaultEpsilon)
+		if err != nil {
+			return err
+		}
+		if e := bench.Apart(x, exact); e <= reached || steps >= 512 {
+			for range 4 {
+				_, again, _, err := a.Solve(diffusion.Solver{Steps: steps}, diffusion.DefaultEpsilon)
+				if err != nil {
+					return err
+				}
+				took = min(took, again)
+			}
+			theirs := time.Duration(ratio * slices.Min(ours) * 500 / float64(len(times)-1) * float64(time.Second))
+			fmt.Printf("to the accuracy of 500 steps of Heun's method (%.1e): default solver, %d evaluations, error %.1e, %.3f s\n", reached, n, e, took.Seconds())
+			fmt.Printf("PyTorch's 500 steps take about %.1f s: %.0f times faster\n", theirs.Seconds(), theirs.Seconds()/took.Seconds())
+			return nil
+		}
+	}
+}
+
+func save(name string, data any) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	if err := binary.Write(f, binary.LittleEndian, data); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+func load(name string, data any) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return binary.Read(f, binary.LittleEndian, data)
+}
