@@ -1,6 +1,20 @@
-// Package diffusion is the mathematics of reverse-time diffusion: the schedules
-// α(t), σ(t) by which events drown in noise, and the grids of time on which the
-// way back is solved.
+// Package diffusion learns densities of events by reverse-time diffusion, without
+// training and with: the schedules α(t), σ(t) by which events drown in noise, the
+// posterior means that lead back, the solvers that follow them, and the models that
+// this makes.
+//
+// # Models
+//
+// A [Kernels] model holds the training events and needs no training. A [Denoiser] is a
+// network that learns the posterior mean, and generalises. A [Distilled] map does in one
+// pass of a network what one of these takes tens of evaluations for. All draw events by
+// number, independent of each other, have a log-density, and are loaded by [Load].
+//
+// Below them, [Mixture] is the posterior mean by kernel sums over a tree of events, any
+// [Posterior] is solved by a [Solver], and [Copies] says how much of a sample was
+// copied from another.
+//
+// # The equation
 //
 // Events x_0 turn into noise while t goes from 0 to 1,
 //

@@ -47,6 +47,9 @@ def solve(tile, steps):
     x = noise.clone()
     for s, t in zip(times[:steps], times[1 : steps + 1]):
         f = slope(x, s, tile, logits)
+        if t == 0:  # Euler's step
+            x = x + (t - s) * f
+            continue
         g = slope(x + (t - s) * f, t, tile, logits)
         x = x + 0.5 * (t - s) * (f + g)
     return x
