@@ -213,10 +213,18 @@ type jobContext struct {
 	id    int64
 	store fwk.Store
 	job   context.Context
+	msg   fwk.MsgStream // nil: fwk's
 }
 
 func (c jobContext) ID() int64        { return c.id }
 func (c jobContext) Store() fwk.Store { return c.store }
+
+func (c jobContext) Msg() fwk.MsgStream {
+	if c.msg != nil {
+		return c.msg
+	}
+	return c.Context.Msg()
+}
 
 // contextOf returns the context of the job, which is cancelled when it is interrupted.
 func contextOf(ctx fwk.Context) context.Context {

@@ -259,7 +259,7 @@ func properties(app fwk.App, c fwk.Component) []string {
 		for i := range t.Elem().NumField() {
 			field := t.Elem().Field(i).Name
 			name := strings.ToUpper(field[:1]) + field[1:]
-			if app.HasProp(c, name) && !slices.Contains(found, name) {
+			if name != "Streamer" && app.HasProp(c, name) && !slices.Contains(found, name) {
 				found = append(found, name)
 			}
 		}

@@ -49,7 +49,7 @@ func (s *input) complete(known *known) error {
 	entry := ""
 	switch reader := s.InputStreamer.(type) {
 	case *TreeReader:
-		known.counters, known.selected, entry = reader.counters(), reader.Where != "", reader.Entry
+		known.counters, known.reader, entry = reader.counters(), reader, reader.Entry
 	case *Source:
 		entry = reader.Entry
 	}
@@ -123,7 +123,7 @@ type known struct {
 	input []fwk.Port // those of the input stream, but for that of entries
 	// counters are the ports that say how many values others carry.
 	counters map[string]string
-	selected bool // whether the input stream leaves out entries
+	reader   *TreeReader // of the input stream, if it is one
 }
 
 func newKnown() *known {

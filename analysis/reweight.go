@@ -58,7 +58,7 @@ func init() {
 }
 
 func (t *Reweight) complete(known *known, force bool) (done bool, err error) {
-	if known.selected {
+	if known.reader != nil && known.reader.Where != "" {
 		return false, errors.New("the input stream leaves out entries (Where), but weights are found by the number of the entry: select afterwards (TreeWriter's Select)")
 	}
 	t.typ = known.types[t.Entry]

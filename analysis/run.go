@@ -47,6 +47,7 @@ type runner struct {
 	events
 	ctx     context.Context
 	app     fwk.App
+	level   fwk.Level // of messages
 	input   *input
 	outputs []*output
 }
@@ -84,11 +85,13 @@ func (r *runner) prepare() error {
 	if state := r.app.FSMState(); state != fsm.Undefined {
 		return fmt.Errorf("analysis: the application is %v: it cannot be run again", state)
 	}
-	limit, err := r.app.GetProp(r.app, "EvtMax")
+	n, err := property[int64](r.app, r.app, "EvtMax")
 	if err != nil {
-		return fmt.Errorf("analysis: %w", err)
+		return err
 	}
-	n, _ := limit.(int64)
+	if r.level, err = property[fwk.Level](r.app, r.app, "MsgLevel"); err != nil {
+		return err
+	}
 	if n < -1 {
 		return fmt.Errorf("analysis: EvtMax is %d: it must be a number of events, or -1 for all", n)
 	}
@@ -255,7 +258,9 @@ func (t *task) StartTask(ctx fwk.Context) error {
 }
 
 func (t *task) StopTask(ctx fwk.Context) error {
-	ctx = jobContext{Context: ctx, id: ctx.ID(), store: ctx.Store(), job: t.run.ctx}
+	// fwk gives it the messages of another task when there is an input stream.
+	msg := fwk.NewMsgStream(t.Name(), t.run.level, nil)
+	ctx = jobContext{Context: ctx, id: ctx.ID(), store: ctx.Store(), job: t.run.ctx, msg: msg}
 	return t.do(func() error { return t.Task.StopTask(ctx) })
 }
 

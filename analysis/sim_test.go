@@ -308,6 +308,9 @@ func TestTrain(t *testing.T) {
 			if !reflect.DeepEqual(got.Density.Tensors(), want.Density.Tensors()) || got.Card.Events != n {
 				t.Error("it is another surrogate")
 			}
+			if c := got.Card; !reflect.DeepEqual(c.Inputs, []string{in}) || c.Tree != "Events" || c.Weight != "mass" {
+				t.Errorf("it says it comes from %q, tree %q, weight %q", c.Inputs, c.Tree, c.Weight)
+			}
 		}
 	}
 	for text, p := range map[string]props{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -40,6 +41,7 @@ type Train struct {
 	Options surrogate.Options
 
 	layout *layout
+	source surrogate.Card // what is known of where the events come from
 	mu     sync.Mutex
 	events *rootio.Table
 	order  []block
@@ -70,6 +72,10 @@ func (t *Train) complete(known *known, force bool) (done bool, err error) {
 		return false, nil
 	}
 	t.Ports = ports
+	if r := known.reader; r != nil {
+		t.source.Inputs, t.source.Tree = r.Files, r.tree.Name()
+		t.source.View = rootio.ViewOptions{Define: r.Define, Where: r.Where}
+	}
 	return true, nil
 }
 
@@ -140,8 +146,12 @@ func (t *Train) StopTask(ctx fwk.Context) error {
 	if err != nil {
 		return err
 	}
-	training.Card.Command = strings.Join(os.Args, " ")
-	training.Card.Weight = t.Weight
+	card := &training.Card
+	card.Command, card.Weight = strings.Join(os.Args, " "), t.Weight
+	if info, ok := debug.ReadBuildInfo(); ok {
+		card.Version = info.Main.Version
+	}
+	card.Inputs, card.Tree, card.View = t.source.Inputs, t.source.Tree, t.source.View
 	model, err := training.Run(contextOf(ctx))
 	if model == nil {
 		return err

@@ -117,7 +117,11 @@ func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
 	if c.Collection != nil {
 		rows = "objects " + c.Collection.Name
 	}
-	fmt.Fprintf(out, "trained on %d %s of tree %q in %s\n", c.Events, rows, c.Tree, strings.Join(c.Inputs, ", "))
+	where := "" // of what did not come from a file, nothing is known
+	if len(c.Inputs) > 0 {
+		where = fmt.Sprintf(" of tree %q in %s", c.Tree, strings.Join(c.Inputs, ", "))
+	}
+	fmt.Fprintf(out, "trained on %d %s%s\n", c.Events, rows, where)
 	if c.View.Where != "" {
 		fmt.Fprintf(out, "where %s\n", c.View.Where)
 	}
