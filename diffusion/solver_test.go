@@ -1,6 +1,7 @@
 package diffusion
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -243,4 +244,33 @@ func end(x []float32, s Schedule, width float64) []float32 {
 		y[i] = float32(float64(v) * s.Alpha(t) / Linear().Alpha(u))
 	}
 	return y
+}
+
+// How far a path ends from where it should, for the default solver and for Heun's method:
+// events of three modes, σ_min 0.1.
+func ExampleSolver() {
+	q, noise := threeBlobs(), noise(2*200)
+	run := func(s Solver) ([]float32, int) {
+		times, err := s.Times(q, 0.1)
+		if err != nil {
+			fmt.Println(err)
+			return nil, 0
+		}
+		x := slices.Clone(noise)
+		evaluations, err := s.Solve(q, x, nil, nil, times)
+		if err != nil {
+			fmt.Println(err)
+		}
+		return x, evaluations
+	}
+	exact, _ := run(Solver{Method: DPM3S, Steps: 300})
+	for _, s := range []Solver{{}, {Method: Heun, Steps: 20}, {Method: DPM1, Steps: 40}, {Tolerance: 1e-3}} {
+		x, evaluations := run(s)
+		fmt.Printf("%v: %d evaluations, error %.0e\n", s.Method, evaluations, distance(x, exact))
+	}
+	// Output:
+	// dpm3m: 26 evaluations, error 1e-03
+	// heun: 40 evaluations, error 9e-04
+	// dpm1: 40 evaluations, error 2e-02
+	// dpm3m: 38 evaluations, error 4e-04
 }

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestDiffusion trains on no flows, draws from them in both ways, and scores.
+func TestDiffusion(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "in.root"), "Events", sample(1200))
+	fast := []string{"--solver", "dpm2m", "--steps", "4", "--epochs", "1", "--hidden", "8", "--depth", "1"}
+	for _, model := range []string{"diffusion", "denoiser"} {
+		text := must(t, dir, append([]string{"train", "-i", "in.root", "--model", model, "-o", model}, fast...)...)
+		if !strings.Contains(text, "copies") {
+			t.Errorf("train --model %s says nothing of copies: %s", model, text)
+		}
+		text = must(t, dir, "generate", "-m", model, "-n", "200", "-o", "out.root")
+		if strings.Contains(text, "copies") != (model == "diffusion") {
+			t.Errorf("generate says: %s", text)
+		}
+		must(t, dir, "score", "-m", model, "-i", "out.root", "-o", "scored.root")
+		if text := must(t, dir, "info", model); !strings.Contains(text, "σ_min") {
+			t.Errorf("info %s says: %s", model, text)
+		}
+	}
+	must(t, dir, "generate", "-m", "diffusion", "--direct", "-n", "200", "-o", "direct.root")
+	text := must(t, dir, "train", "-i", "in.root", "--model", "diffusion", "--sigma-min", "0", "--features", "mass,y", "-o", "copies")
+	if !strings.Contains(text, "σ_min is 0") {
+		t.Errorf("no warning of copies: %s", text)
+	}
+	for _, c := range [][]string{
+		{"generate", "-m", "denoiser", "--direct", "-n", "1", "-o", "x.root"},
+		{"train", "-i", "in.root", "-o", "x", "--model", "denoiser", "--teacher", "diffusion"},
+		{"train", "-i", "in.root", "-o", "x", "--model", "diffusion", "--solver", "rk4"},
+		{"train", "-i", "in.root", "-o", "x", "--model", "denoiser", "--sigma-min", "0"},
+		{"train", "-i", "in.root", "-o", "x", "--model", "diffusion", "--epsilon", "1"},
+	} {
+		if _, stderr, code := eidolon(t, dir, c...); code != 2 {
+			t.Errorf("eidolon %s: exit code %d, says %s", strings.Join(c, " "), code, stderr)
+		}
+	}
+}
