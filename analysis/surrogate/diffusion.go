@@ -91,8 +91,8 @@ func loadDiffusion(text []byte, tensors []flows.Tensor) (Density, error) {
 	return d, nil
 }
 
-// inner returns the density of what is left beside codes.
-func (s *Surrogate) inner() Density {
+// Inner returns the density of what is left beside codes.
+func (s *Surrogate) Inner() Density {
 	if m, ok := s.Density.(*mixed); ok {
 		return m.rest
 	}
@@ -102,7 +102,7 @@ func (s *Surrogate) inner() Density {
 // Direct makes a model of kernel sums draw from its mixture directly. Other models
 // have none.
 func (s *Surrogate) Direct() error {
-	k, ok := s.inner().(*diffusion.Kernels)
+	k, ok := s.Inner().(*diffusion.Kernels)
 	if !ok {
 		return errors.New("only a model of kernel sums (--model diffusion) can be drawn from directly")
 	}
@@ -116,7 +116,7 @@ func (s *Surrogate) Direct() error {
 
 // copies counts copies of training events, where the model knows these.
 func (s *Surrogate) copies(z, c []float32) *int64 {
-	k, ok := s.inner().(*diffusion.Kernels)
+	k, ok := s.Inner().(*diffusion.Kernels)
 	if !ok {
 		return nil
 	}
@@ -166,13 +166,13 @@ func (tr *Training) countCopies(train []float32) error {
 // Remarks are what a user should be told of the density.
 func (s *Surrogate) Remarks() []string {
 	var remarks []string
-	if d, ok := s.inner().(*diffusion.Kernels); ok && d.Width() == 0 {
+	if d, ok := s.Inner().(*diffusion.Kernels); ok && d.Width() == 0 {
 		remarks = append(remarks, "σ_min is 0: the events are copies of training events, and have no density")
 	}
 	if m := s.Card.Copies; m != nil {
 		remarks = append(remarks, fmt.Sprintf("%.2g %% of generated events are copies: nearer to a training event than 99 %% of these are to each other", 100**m))
 	}
-	if m, ok := s.inner().(*diffusion.Distilled); ok {
+	if m, ok := s.Inner().(*diffusion.Distilled); ok {
 		remarks = append(remarks, fmt.Sprintf("the one-step map is %.3g standard deviations from its teacher, in the root mean square", math.Sqrt(m.Loss())))
 	}
 	return remarks
