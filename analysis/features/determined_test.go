@@ -3,6 +3,7 @@ package features
 import (
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
@@ -151,6 +152,49 @@ func TestNotDetermined(t *testing.T) {
 			if m.Rounded == nil && n > 20 {
 				_, taken, _ := m.mapping().variables()
 				t.Errorf("%d events: %s %s", n, taken[0], how(s, taken[0]))
+			}
+		}
+	}
+}
+
+// TestDecayChain checks a file of a decay, where it is at hand: the parent's momentum
+// is the sum of its daughters', and all that belongs to a momentum is computed from it.
+func TestDecayChain(t *testing.T) {
+	const file = "../../../shared/data/rapidsim_b2kee.root"
+	if _, err := os.Stat(file); err != nil {
+		t.Skip(err)
+	}
+	tree, err := rootio.Open("", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	var names []string
+	for _, b := range tree.Branches() {
+		names = append(names, b.Name)
+	}
+	table, err := tree.Read(names, 0, tree.Len())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Fit(table, nil, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"B_PX": "= K_PX + ep_PX + em_PX", "B_E": "= K_E + ep_E + em_E", "B_PT": "= √(B_PX² + B_PY²)",
+		"K_PHI": "= atan2(K_PY, K_PX)", "K_ETA": "= asinh(K_PZ/K_PT)", "K_TRUEE": "= √(K_TRUEP² + 0.243717)",
+		"THETA": "always missing (NaN), restored on output",
+	} {
+		if got := how(s, name); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	before, after, _ := roundTrip(t, s, table)
+	for j := range before {
+		for i, v := range before[j] {
+			if math.IsNaN(v) != math.IsNaN(after[j][i]) || math.Abs(after[j][i]-v) > 1e-3*(1+math.Abs(v)) {
+				t.Fatalf("%s: %g comes back as %g", s.Branches[j].Name, v, after[j][i])
 			}
 		}
 	}

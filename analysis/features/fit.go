@@ -72,6 +72,7 @@ func Fit(t *rootio.Table, w []float64, opts Options) (*Spec, error) {
 			return nil, err
 		}
 	}
+	f.addPolar(declared)
 	f.findAngles()
 	f.relateAngles()
 	for _, field := range append(slices.Clone(s.Branches), f.coordinates...) {
@@ -109,6 +110,11 @@ func (f *fitting) load(name string) []float64 {
 	c, _ := f.table.Column(name)
 	c.Floats(x, 0)
 	return x
+}
+
+// field returns the branch of a name.
+func (f *fitting) field(name string) rootio.Field {
+	return f.spec.Branches[slices.Index(f.spec.Names(), name)]
 }
 
 // sample returns the values of a variable as a sample.
@@ -304,9 +310,9 @@ func (s *sample) fitColumn(field rootio.Field, within, legal *[2]float64) Column
 }
 
 // confine adds edges where values between lo and hi cannot be beyond, unless there
-// are nearer ones.
+// are nearer ones, or the tails before them are so thin that asinh is looked at.
 func (c *Column) confine(legal *[2]float64, lo, hi float64) {
-	if legal == nil {
+	if legal == nil || c.Width > 0 {
 		return
 	}
 	if a := legal[0]; !math.IsInf(a, 0) && (c.Low == nil || *c.Low < a) {

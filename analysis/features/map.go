@@ -8,11 +8,13 @@ import (
 
 // Map is one of the maps between branches and coordinates: the one that is not nil.
 type Map struct {
-	Sum      *Sum      `json:"sum,omitempty"`
-	Lookup   *Lookup   `json:"lookup,omitempty"`
-	System   *System   `json:"system,omitempty"`
-	Rounded  *Rounded  `json:"rounded,omitempty"`
-	Relative *Relative `json:"relative,omitempty"`
+	Sum       *Sum       `json:"sum,omitempty"`
+	Lookup    *Lookup    `json:"lookup,omitempty"`
+	System    *System    `json:"system,omitempty"`
+	Direction *Direction `json:"direction,omitempty"`
+	Polar     *Polar     `json:"polar,omitempty"`
+	Rounded   *Rounded   `json:"rounded,omitempty"`
+	Relative  *Relative  `json:"relative,omitempty"`
 }
 
 // mapping is a map of variables that is undone exactly.
@@ -38,6 +40,10 @@ func (m *Map) mapping() mapping {
 		return m.Sum
 	case m.Lookup != nil:
 		return m.Lookup
+	case m.Direction != nil:
+		return m.Direction
+	case m.Polar != nil:
+		return m.Polar
 	case m.System != nil:
 		return m.System
 	case m.Rounded != nil:

@@ -37,8 +37,23 @@ func (f *fitting) leaveOutDetermined(kept []string) {
 		}
 		f.take(field.Name)
 	}
-	for _, squares := range []bool{false, true} {
-		numbers = f.leaveOutSums(numbers, kept, squares)
+	// What a momentum is computed from must be there when it is: angles and
+	// magnitudes before sums, those that are parts of sums after these.
+	numbers = f.leaveOutDirections(numbers, kept)
+	sums := f.findSums(numbers, kept, false)
+	ofSums := slices.Clone(kept)
+	for _, s := range sums {
+		read, taken, _ := s.variables()
+		ofSums = append(append(ofSums, read...), taken...)
+	}
+	for _, s := range f.findSums(numbers, ofSums, true) {
+		numbers = f.leaveOut(s, numbers)
+	}
+	for _, s := range sums {
+		numbers = f.leaveOut(s, numbers)
+	}
+	for _, s := range f.findSums(numbers, kept, true) {
+		numbers = f.leaveOut(s, numbers)
 	}
 	f.leaveOutLookups(codes, kept)
 }
@@ -55,21 +70,26 @@ func countValues(x []float64) int {
 	return len(seen)
 }
 
-// leaveOutSums looks for linear relations between columns, or between their squares,
-// and returns the columns that are left.
-func (f *fitting) leaveOutSums(fields []rootio.Field, kept []string, squares bool) []rootio.Field {
-	if squares {
-		fields = slices.DeleteFunc(slices.Clone(fields), func(f rootio.Field) bool { return !f.Kind.IsFloat() })
-	}
-	for {
-		s := f.findSum(fields, kept, squares)
-		if s == nil {
-			return fields
+// leaveOut adds the map of a sum and returns the columns that are left.
+func (f *fitting) leaveOut(s *Sum, fields []rootio.Field) []rootio.Field {
+	f.load(s.Variable)
+	f.apply(Map{Sum: s})
+	return slices.DeleteFunc(slices.Clone(fields), func(f rootio.Field) bool { return f.Name == s.Variable })
+}
+
+// findSums returns linear relations between columns, or between the squares of real
+// ones. Each is of columns that those before it leave.
+func (f *fitting) findSums(fields []rootio.Field, kept []string, squares bool) (sums []*Sum) {
+	fields = slices.DeleteFunc(slices.Clone(fields), func(f rootio.Field) bool { return squares && !f.Kind.IsFloat() })
+	for again := true; again; {
+		var found []*Sum
+		found, again = f.findSome(fields, kept, squares)
+		for _, s := range found {
+			fields = slices.DeleteFunc(fields, func(f rootio.Field) bool { return f.Name == s.Variable })
 		}
-		f.load(s.Variable)
-		f.apply(Map{Sum: s})
-		fields = slices.DeleteFunc(slices.Clone(fields), func(f rootio.Field) bool { return f.Name == s.Variable })
+		sums = append(sums, found...)
 	}
+	return sums
 }
 
 // vector is a column of some events, or what is left of it after the projection on
@@ -80,15 +100,15 @@ type vector struct {
 	x     []float64
 }
 
-// findSum returns the first relation that holds for all events; nil if there is none.
-// The columns, less their means, go through the Gram-Schmidt process, on a few
+// findSome returns relations that hold for all events. There may be more, to be found
+// in a second go without the columns that these determine, if again is true. The columns, less their means, go through the Gram-Schmidt process, on a few
 // events; where nothing is left of one, it is a sum of those before it. Those of
 // which so little is left that it may be rounding are no part of other sums, but may
 // have copies.
-func (f *fitting) findSum(fields []rootio.Field, kept []string, squares bool) *Sum {
+func (f *fitting) findSome(fields []rootio.Field, kept []string, squares bool) (found []*Sum, again bool) {
 	rows := min(f.n, 4*len(fields)+100)
 	if rows < 2*len(fields)+10 {
-		return nil
+		return nil, false
 	}
 	var basis, others []*vector
 	var product [][]float64 // of each column of the basis with those before it, and itself
@@ -124,26 +144,30 @@ func (f *fitting) findSum(fields []rootio.Field, kept []string, squares bool) *S
 			basis, product = append(basis, v), append(product, c)
 			continue
 		}
-		columns, parts := relation(v, basis, product, c)
-		if s := f.sumOf(columns, parts, kept, squares); s != nil {
-			return s
-		}
+		s := f.sumOf(v, basis, product, c, kept, squares)
 		for _, o := range others {
-			if p := floats.Dot(o.x, whole); math.Abs(p) > 1-looksDependent {
-				if s := f.sumOf([]*vector{o, v}, []float64{p, -1}, kept, squares); s != nil {
-					return s
-				}
+			if p := floats.Dot(o.x, whole); s == nil && math.Abs(p) > 1-looksDependent {
+				s = f.solve([]*vector{o, v}, []float64{p, -1}, kept, squares)
 			}
 		}
-		v.x = whole
-		others = append(others, v)
+		switch {
+		case s == nil:
+			v.x = whole
+			others = append(others, v)
+		case s.Variable == field.Name:
+			found = append(found, s)
+		default: // one that others were made orthogonal to
+			return append(found, s), true
+		}
 	}
-	return nil
+	return found, false
 }
 
-// relation returns columns, normed before the process, and factors, such that their
-// sum is constant: v and those of the basis that make it, c being its coordinates.
-func relation(v *vector, basis []*vector, product [][]float64, c []float64) (columns []*vector, parts []float64) {
+// sumOf returns v as a sum of columns of the basis, with c its coordinates there, or
+// one of these as a sum of the others and v; nil if that does not hold.
+func (f *fitting) sumOf(v *vector, basis []*vector, product [][]float64, c []float64, kept []string, squares bool) *Sum {
+	var columns []*vector
+	var parts []float64
 	factor := slices.Clone(c[:len(basis)])
 	for i := len(basis) - 1; i >= 0; i-- { // back substitution
 		factor[i] /= product[i][i]
@@ -156,12 +180,12 @@ func relation(v *vector, basis []*vector, product [][]float64, c []float64) (col
 	}
 	slices.Reverse(columns)
 	slices.Reverse(parts)
-	return append(columns, v), append(parts, -1)
+	return f.solve(append(columns, v), append(parts, -1), kept, squares)
 }
 
-// sumOf returns one of the columns as a sum of the others, where the columns, normed,
+// solve returns one of the columns as a sum of the others, where the columns, normed,
 // make a constant with the given factors; nil if that does not hold in all events.
-func (f *fitting) sumOf(columns []*vector, parts []float64, kept []string, squares bool) *Sum {
+func (f *fitting) solve(columns []*vector, parts []float64, kept []string, squares bool) *Sum {
 	if len(columns) < 2 || len(columns) > mostTerms+1 {
 		return nil
 	}
@@ -172,7 +196,7 @@ func (f *fitting) sumOf(columns []*vector, parts []float64, kept []string, squar
 	}
 	slices.SortStableFunc(order, func(i, j int) int {
 		a, b := math.Abs(parts[i]), math.Abs(parts[j])
-		if math.Abs(a-b) < 1e-3*(a+b) {
+		if math.Abs(a-b) < 1e-9*(a+b) {
 			return j - i
 		}
 		if a > b {
@@ -180,6 +204,7 @@ func (f *fitting) sumOf(columns []*vector, parts []float64, kept []string, squar
 		}
 		return 1
 	})
+	var second *Sum // if there is no better one
 	for _, last := range order {
 		y := columns[last]
 		if slices.Contains(kept, y.field.Name) {
@@ -192,11 +217,17 @@ func (f *fitting) sumOf(columns []*vector, parts []float64, kept []string, squar
 			}
 			s.Terms = append(s.Terms, Term{x.field.Name, -parts[i] / parts[last] * y.norm / x.norm})
 		}
-		if f.complete(s) {
+		switch {
+		case !f.complete(s):
+		case squares && len(s.Terms) == 1 && (s.Terms[0].Factor != 1 || s.Offset == 0):
+			// A multiple, which is found without squares.
+		case squares && s.Offset < 0 && second == nil:
+			second = s // E from p rather than p from E: that may have no root
+		default:
 			return s
 		}
 	}
-	return nil
+	return second
 }
 
 // complete finds the offset of a sum and reports whether it is the branch of the file

@@ -14,6 +14,9 @@ import (
 // and after, and the features.
 func roundTrip(t *testing.T, s *Spec, table *rootio.Table) (before, after [][]float64, z []float32) {
 	t.Helper()
+	if err := s.Check(); err != nil {
+		t.Fatal(err)
+	}
 	n := table.Len()
 	z, logDet := make([]float32, n*s.Dim()), make([]float64, n)
 	if err := s.Encode(z, logDet, table, Noise{Seed: 3}); err != nil {

@@ -7,8 +7,11 @@
 //
 // Maps, first, turn the branches of the file into coordinates, exactly:
 //
-//   - sum, lookup: a branch that others determine is left out. The way back
-//     computes it: copies, sums, multiples, E² = p² + m², functions of codes.
+//   - sum, direction, lookup: a branch that others determine is left out. The way
+//     back computes it: copies, sums, multiples, E² = p² + m², φ and η of a
+//     momentum, functions of codes.
+//   - polar: the components of a momentum of which the file has the magnitude, too,
+//     become pT, φ and η.
 //   - system: the momenta of vectors that are declared become the mass, momentum
 //     and decay angles of their sum.
 //   - rounded: decimals become continuous by a uniform deviate within their cell.
@@ -359,6 +362,13 @@ func (s *Spec) Treatments() []Treatment {
 		switch {
 		case m.Rounded != nil:
 			rounded[m.Rounded.Variable] = m.Rounded
+		case m.Direction != nil:
+			how[m.Direction.Variable] = "= " + m.Direction.String()
+		case m.Polar != nil:
+			_, taken, _ := m.Polar.variables()
+			for _, name := range taken {
+				how[name] = "by pT, φ and η"
+			}
 		case m.System != nil:
 			for _, v := range m.System.Vectors {
 				for _, c := range v.Components {
