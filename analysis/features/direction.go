@@ -246,7 +246,7 @@ func (f *fitting) addPolar(kept []string) {
 		}
 		_, taken, made := p.variables()
 		for _, name := range taken {
-			f.addRounded(findRounded(f.field(name), f.sample(name).value, nil))
+			f.roundComponent(name)
 		}
 		f.apply(Map{Polar: p})
 		for _, name := range made {

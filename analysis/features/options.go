@@ -172,11 +172,18 @@ func (s *System) branches() []string {
 	return slices.Concat(read, taken)
 }
 
+// roundComponent adds the map of a component of a momentum if its values are rounded.
+func (f *fitting) roundComponent(name string) {
+	if r := findRounded(f.field(name), f.sample(name).value, nil); r != nil {
+		r.Unbounded = true
+		f.addRounded(r)
+	}
+}
+
 // addSystem adds the map of a system to the specification.
 func (f *fitting) addSystem(s *System) error {
 	for i := range s.Vectors {
 		v := &s.Vectors[i]
-		fields := map[string]rootio.Field{}
 		for _, name := range append(v.Components[:], v.MassBranch) {
 			if name == "" {
 				continue
@@ -185,7 +192,6 @@ func (f *fitting) addSystem(s *System) error {
 			if k < 0 {
 				return fmt.Errorf("features: vector %q: there is no branch %q to learn%s", v.Name, name, nearest.Hint(name, f.spec.Names()))
 			}
-			fields[name] = f.spec.Branches[k]
 			if k := slices.IndexFunc(f.load(name), math.IsNaN); k >= 0 {
 				return fmt.Errorf("features: vector %q: branch %q is NaN in entry %d: leave such events out", v.Name, name, k)
 			}
@@ -202,7 +208,7 @@ func (f *fitting) addSystem(s *System) error {
 			return fmt.Errorf("features: vector %q: its mass, branch %q, is negative in some events", v.Name, v.MassBranch)
 		}
 		for _, name := range v.Components {
-			f.addRounded(findRounded(fields[name], newSample(f.load(name), nil).value, nil))
+			f.roundComponent(name)
 			delete(f.circles, name)
 		}
 	}

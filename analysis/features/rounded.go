@@ -10,13 +10,17 @@ import (
 // Rounded is the map of a branch whose values are (Origin + i·Step)/10^Digits, i a
 // whole number: decimals, or counts of a unit. The value becomes continuous by a
 // uniform deviate within its cell, one step wide and centred on the value, unless
-// there are too many cells for that to matter. The way back goes to the nearest value between those of i = 0 and i = Last.
+// there are too many cells for that to matter. The way back goes to the nearest value, between those of i = 0 and i = Last.
 type Rounded struct {
 	Variable string  `json:"variable"`
 	Digits   int     `json:"digits"`
 	Step     float64 `json:"step"`
 	Origin   float64 `json:"origin"`
 	Last     float64 `json:"last"`
+
+	// Unbounded says that the way back may go beyond the first and the last value: the
+	// branch is a component of a momentum, of which others are computed.
+	Unbounded bool `json:"unbounded,omitempty"`
 
 	// Within is the range of an angle, nil for other variables. A cell ends there.
 	Within *Circle `json:"within,omitempty"`
@@ -119,6 +123,9 @@ func (r *Rounded) value(number float64) float64 {
 func (r *Rounded) round(x float64) float64 {
 	if slices.Contains(r.Except, x) {
 		return x
+	}
+	if r.Unbounded {
+		return r.value(r.number(x))
 	}
 	return r.value(min(max(r.number(x), 0), r.Last))
 }
