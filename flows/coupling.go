@@ -19,6 +19,14 @@ type Conditioner struct {
 	Hidden []int `json:"hidden"`
 	// Activation is that of the hidden layers.
 	Activation dense.Activation `json:"activation"`
+	// Residual makes a residual network of it: every entry of Hidden, which must
+	// be equal, is then a block of two layers beside a skip connection
+	// (arXiv:1906.04032, appendix B.1).
+	Residual bool `json:"residual,omitempty"`
+	// Dropout is the probability with which an output of a hidden layer is dropped
+	// in training (arXiv:1207.0580), in [0, 1). Which ones are depends on the seed of
+	// the training, the pass and the event alone.
+	Dropout float64 `json:"dropout,omitempty"`
 }
 
 func (c Conditioner) check() error {
@@ -26,6 +34,14 @@ func (c Conditioner) check() error {
 		if w < 1 || w > 1<<20 {
 			return fmt.Errorf("the hidden layers of a conditioner cannot be %v wide", c.Hidden)
 		}
+	}
+	for _, w := range c.Hidden {
+		if c.Residual && w != c.Hidden[0] {
+			return fmt.Errorf("the blocks of a residual conditioner must be equally wide, not %v", c.Hidden)
+		}
+	}
+	if !(c.Dropout >= 0 && c.Dropout < 1) {
+		return fmt.Errorf("outputs of hidden layers cannot be dropped with probability %g", c.Dropout)
 	}
 	if c.Activation > dense.Tanh {
 		return fmt.Errorf("a conditioner cannot have the activation %v", c.Activation)
@@ -182,7 +198,7 @@ func couplingParameters(l couplingDescription, dim, context int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return nn.MLPLen(len(s.keep)+context, s.Hidden, s.outputs*(dim-len(s.keep))), nil
+	return nn.MLPLen(len(s.keep)+context, s.Hidden, s.outputs*(dim-len(s.keep)), s.Residual), nil
 }
 
 func buildCoupling(l couplingDescription, p *nn.Params, name string, dim, context int) (bijection, error) {
@@ -196,7 +212,12 @@ func buildCoupling(l couplingDescription, p *nn.Params, name string, dim, contex
 			b.change = append(b.change, j)
 		}
 	}
-	b.net = nn.NewMLP(p, name, len(s.keep)+context, s.Hidden, s.outputs*len(b.change), s.Activation)
+	newMLP := nn.NewMLP
+	if s.Residual {
+		newMLP = nn.NewResidualMLP
+	}
+	b.net = newMLP(p, name, len(s.keep)+context, s.Hidden, s.outputs*len(b.change), s.Activation)
+	b.net.Dropout = s.Dropout
 	return b, nil
 }
 

@@ -47,7 +47,7 @@ func cases(t *testing.T) map[string]*Flow {
 			}
 		}
 	}
-	tanh := Conditioner{[]int{8}, dense.Tanh}
+	tanh := Conditioner{Hidden: []int{8}, Activation: dense.Tanh}
 	flows["keeps all"] = randomFlow(t, 2, 0, AffineCoupling{Keep: []int{0, 1}, Conditioner: tanh})
 	flows["no layer"] = randomFlow(t, 3, 0)
 	flows["no hidden layer"] = randomFlow(t, 3, 1, AffineCoupling{Keep: []int{1}})
@@ -56,6 +56,10 @@ func cases(t *testing.T) map[string]*Flow {
 			flows[fmt.Sprintf("spline D=%d C=%d", dim, context)] = randomFlow(t, dim, context,
 				Spline(dim, 1, SplineOptions{Layers: 4, Hidden: []int{8}, Activation: dense.Tanh, Bins: 5, Bound: 3})...)
 		}
+	}
+	for _, act := range []dense.Activation{dense.ReLU, dense.SiLU} {
+		flows[fmt.Sprintf("residual %v", act)] = randomFlow(t, 4, 1,
+			RealNVP(4, 1, RealNVPOptions{Layers: 2, Hidden: []int{8, 8}, Activation: act, Residual: true, Dropout: 0.2})...)
 	}
 	flows["linear"] = randomFlow(t, 4, 0, Linear{}, Linear{[]int{2, 0, 3, 1}})
 	flows["actnorm"] = randomFlow(t, 3, 0, ActNorm{}, ActNorm{})
@@ -123,27 +127,45 @@ func reference(f *Flow, params, x, c []float64) (z []float64, logDet float64) {
 	return z, logDet
 }
 
-// perceptron evaluates a conditioner on h.
+// perceptron evaluates a conditioner on h, without dropout.
 func perceptron(h []float64, c Conditioner, next func() []float64) []float64 {
-	for i := range len(c.Hidden) + 1 {
+	linear := func(h []float64) []float64 {
 		w, y := next(), slices.Clone(next())
 		for k, v := range h {
 			for j := range y {
 				y[j] += v * w[k*len(y)+j]
 			}
 		}
-		for j := range y {
-			switch {
-			case i == len(c.Hidden):
-			case c.Activation == dense.ReLU:
-				y[j] = max(y[j], 0)
-			case c.Activation == dense.Tanh:
-				y[j] = math.Tanh(y[j])
+		return y
+	}
+	act := func(h []float64) []float64 {
+		y := slices.Clone(h)
+		for j, v := range y {
+			switch c.Activation {
+			case dense.ReLU:
+				y[j] = max(v, 0)
+			case dense.SiLU:
+				y[j] = v / (1 + math.Exp(-v))
+			case dense.Tanh:
+				y[j] = math.Tanh(v)
 			}
 		}
-		h = y
+		return y
 	}
-	return h
+	if !c.Residual {
+		for range c.Hidden {
+			h = act(linear(h))
+		}
+		return linear(h)
+	}
+	h = linear(h)
+	for range c.Hidden {
+		inner := act(linear(act(h)))
+		for j, v := range linear(inner) {
+			h[j] += v
+		}
+	}
+	return linear(h)
 }
 
 // rationalQuadraticSpline is appendix A of arXiv:1906.04032, as written there.
@@ -414,7 +436,7 @@ func TestHalves(t *testing.T) {
 }
 
 func TestLoad(t *testing.T) {
-	f := randomFlow(t, 3, 2, RealNVP(3, 1, RealNVPOptions{Layers: 2, Hidden: []int{4}})...)
+	f := randomFlow(t, 3, 2, RealNVP(3, 1, RealNVPOptions{Layers: 2, Hidden: []int{4, 4}, Residual: true, Dropout: 0.1})...)
 	text, err := json.Marshal(f)
 	if err != nil {
 		t.Fatal(err)
@@ -437,6 +459,8 @@ func TestLoad(t *testing.T) {
 		"huge":          `{"dim":1000000,"layers":[{"affine-coupling":{"hidden":[1000000,1000000]}}]}`,
 		"overflow":      `{"dim":1000000,"layers":[` + strings.Repeat(`{"linear":{}},`, 30000) + `{"linear":{}}]}`,
 		"no feature":    `{"dim":0,"layers":[]}`,
+		"wrong blocks":  `{"dim":1,"layers":[{"affine-coupling":{"hidden":[2,3],"residual":true}}]}`,
+		"bad dropout":   `{"dim":1,"layers":[{"affine-coupling":{"dropout":1}}]}`,
 		"bad bound":     `{"dim":1,"layers":[{"affine-coupling":{"bound":-1}}]}`,
 	} {
 		if _, err := Load([]byte(bad), f.Tensors()); err == nil {

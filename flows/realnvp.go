@@ -8,9 +8,26 @@ import (
 // RealNVPOptions are the sizes of a Real NVP. Zero values ask for the defaults.
 type RealNVPOptions struct {
 	Layers     int              // coupling layers; by default 8
-	Hidden     []int            // widths of the conditioners' hidden layers; by default 128, 128
+	Hidden     []int            // widths of the conditioners' hidden layers, or residual blocks; by default 128, 128
 	Activation dense.Activation // of the hidden layers; by default ReLU
+	Residual   bool             // whether conditioners are residual networks
+	Dropout    float64          // in the conditioners while training; by default 0
 	Bound      float32          // the largest |s| of a layer; by default 2
+}
+
+func (o RealNVPOptions) conditioner() Conditioner {
+	return conditioner(o.Hidden, o.Activation, o.Residual, o.Dropout)
+}
+
+// conditioner is the network of a recipe's coupling layers.
+func conditioner(hidden []int, act dense.Activation, residual bool, dropout float64) Conditioner {
+	if len(hidden) == 0 {
+		hidden = []int{128, 128}
+	}
+	if act == dense.None {
+		act = dense.ReLU
+	}
+	return Conditioner{hidden, act, residual, dropout}
 }
 
 // RealNVP returns the layers of a Real NVP (arXiv:1605.08803) for events of dim
@@ -26,15 +43,9 @@ func RealNVP(dim int, seed uint64, opts RealNVPOptions) []Layer {
 	if opts.Layers <= 0 {
 		opts.Layers = 8
 	}
-	if len(opts.Hidden) == 0 {
-		opts.Hidden = []int{128, 128}
-	}
-	if opts.Activation == dense.None {
-		opts.Activation = dense.ReLU
-	}
 	layers := make([]Layer, opts.Layers)
 	for i, keep := range halves(dim, opts.Layers, seed) {
-		layers[i] = AffineCoupling{Keep: keep, Conditioner: Conditioner{opts.Hidden, opts.Activation}, Bound: opts.Bound}
+		layers[i] = AffineCoupling{Keep: keep, Conditioner: opts.conditioner(), Bound: opts.Bound}
 	}
 	return layers
 }

@@ -6,10 +6,16 @@ import "github.com/eidolon-hep/eidolon/kernels/dense"
 // defaults.
 type SplineOptions struct {
 	Layers     int              // coupling layers; by default 8
-	Hidden     []int            // widths of the conditioners' hidden layers; by default 128, 128
+	Hidden     []int            // widths of the conditioners' hidden layers, or residual blocks; by default 128, 128
 	Activation dense.Activation // of the hidden layers; by default ReLU
+	Residual   bool             // whether conditioners are residual networks
+	Dropout    float64          // in the conditioners while training; by default 0
 	Bins       int              // of each spline; by default 8
 	Bound      float32          // the splines end at ±Bound; by default 5
+}
+
+func (o SplineOptions) conditioner() Conditioner {
+	return conditioner(o.Hidden, o.Activation, o.Residual, o.Dropout)
 }
 
 // Spline returns the layers of a neural spline flow (arXiv:1906.04032) for events
@@ -20,19 +26,13 @@ func Spline(dim int, seed uint64, opts SplineOptions) []Layer {
 	if opts.Layers <= 0 {
 		opts.Layers = 8
 	}
-	if len(opts.Hidden) == 0 {
-		opts.Hidden = []int{128, 128}
-	}
-	if opts.Activation == dense.None {
-		opts.Activation = dense.ReLU
-	}
 	var layers []Layer
 	for i, keep := range halves(dim, opts.Layers, seed) {
 		if i%2 == 0 && dim > 1 {
 			layers = append(layers, Linear{})
 		}
 		layers = append(layers, SplineCoupling{
-			Keep: keep, Conditioner: Conditioner{opts.Hidden, opts.Activation}, Bins: opts.Bins, Bound: opts.Bound,
+			Keep: keep, Conditioner: opts.conditioner(), Bins: opts.Bins, Bound: opts.Bound,
 		})
 	}
 	return append(layers, Linear{})

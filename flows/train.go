@@ -91,6 +91,11 @@ type worker struct {
 // Loss returns −Σ w log p(x|c) and adds its gradient to grad. It overwrites x.
 func (w *worker) Loss(grad []float32, rows nn.Rows) float64 {
 	f := w.flow
+	for i, state := range w.states.of {
+		if s, ok := state.(*couplingState); ok {
+			s.net.Train(rows, i)
+		}
+	}
 	logDet := w.states.logDet[:rows.N]
 	clear(logDet)
 	z := rows.X

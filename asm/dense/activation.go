@@ -38,6 +38,42 @@ const (
 	highest   = 22
 )
 
+// add writes the sum of two slices.
+func add() {
+	TEXT("add", NOSPLIT, "func(y, x *float32, n int)")
+	Pragma("noescape")
+	Doc("add is y = y + x for n floats.")
+	flat("y", []string{"y", "x"}, func(load func(string) abreast.Vectors) abreast.Vectors {
+		y, x := load("y"), load("x")
+		y.Each(func(i int, v VecVirtual) { VADDPS(x[i], v, v) })
+		return y
+	})
+}
+
+// relu writes the activations ReLU and LeakyReLU.
+func relu() {
+	TEXT("relu", NOSPLIT, "func(y *float32, n int)")
+	Pragma("noescape")
+	Doc("relu is y = max(0, y) for n floats; NaN stays NaN.")
+	flat("y", []string{"y"}, func(load func(string) abreast.Vectors) abreast.Vectors {
+		zero, y := YMM(), load("y")
+		VXORPS(zero, zero, zero)
+		y.Each(func(_ int, v VecVirtual) { VMAXPS(v, zero, v) })
+		return y
+	})
+
+	TEXT("leakyReLU", NOSPLIT, "func(y *float32, n int)")
+	Pragma("noescape")
+	Doc("leakyReLU is y = max(y, 0.01·y) for n floats; NaN stays NaN.")
+	flat("y", []string{"y"}, func(load func(string) abreast.Vectors) abreast.Vectors {
+		y := load("y")
+		low := y.Copy()
+		low.Each(func(_ int, v VecVirtual) { VMULPS(constants.Float(0.01), v, v) })
+		y.Each(func(i int, v VecVirtual) { VMAXPS(v, low[i], v) })
+		return y
+	})
+}
+
 // silu writes the activation SiLU.
 func silu() {
 	TEXT("silu", NOSPLIT, "func(y *float32, n int)")

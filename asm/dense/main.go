@@ -35,6 +35,8 @@ func main() {
 		p.gradWeights()
 	}
 	transpose()
+	add()
+	relu()
 	silu()
 	siluGradient()
 	tanh()

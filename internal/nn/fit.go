@@ -38,9 +38,11 @@ type Rows struct {
 	X, C []float32 // N×Dim, N×Context
 	W    []float32 // N
 
-	// Index are the numbers of the rows in the data, and Pass that of the pass over
-	// them, from 1; 0 when they validate. They are the keys of deviates that a loss
-	// draws: a pass has its own ones, a validation always the same.
+	// Seed is that of the training, Index are the numbers of the rows in the data,
+	// and Pass that of the pass over them, from 1; 0 when they validate. They are the
+	// keys of deviates that a loss draws: a pass has its own ones, a validation
+	// always the same.
+	Seed  uint64
 	Index []int32
 	Pass  uint64
 }
@@ -307,7 +309,7 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 		f.tiles[i] = Rows{
 			X: make([]float32, Tile*train.Dim),
 			C: make([]float32, Tile*train.Context),
-			W: make([]float32, Tile), Index: make([]int32, Tile),
+			W: make([]float32, Tile), Index: make([]int32, Tile), Seed: f.opts.Seed,
 		}
 		f.grads[i] = make([]float32, size)
 	}

@@ -52,6 +52,7 @@ func (w *regressionWorker) Loss(grad []float32, rows Rows) float64 {
 	for i := range n {
 		copy(w.x[i*(d-1):(i+1)*(d-1)], rows.X[i*d:])
 	}
+	w.state.Train(rows, 0)
 	y := w.r.net.Forward(w.state, w.x[:n*(d-1)], n)
 	loss := 0.0
 	for i := range n {
@@ -99,6 +100,7 @@ func TestFitIsReproducible(t *testing.T) {
 	train := func(procs int, seed uint64) []float32 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 		r := newRegression(2)
+		r.net.Dropout = 0.1
 		// A batch of 1000 makes 7 shards with a ragged last tile each.
 		if _, err := Fit(context.Background(), r, curve(3001, 1), curve(200, 2), Options{Epochs: 30, Batch: 1000, Seed: seed, MaxTime: limit}); err != nil {
 			t.Fatal(err)
@@ -256,6 +258,11 @@ func TestSchedule(t *testing.T) {
 // finds the same parameters as without the stop.
 func TestResume(t *testing.T) {
 	for _, average := range []float64{0, 0.9} {
+		newRegression := func(dim int) *regression {
+			r := newRegression(dim)
+			r.net.Dropout = 0.05
+			return r
+		}
 		// Patience is short, so that the stop can fall into either phase.
 		opts := Options{Epochs: 30, Batch: 200, Seed: 5, Patience: 12, Rate: 0.02, Average: average}
 		data := func() Data {

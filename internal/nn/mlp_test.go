@@ -2,42 +2,70 @@ package nn
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 )
 
-// reference evaluates a perceptron in float64.
-func reference(n *MLP, params, x []float64, m int) []float64 {
-	for i, l := range n.layers {
+// reference evaluates a perceptron in float64, with the dropout of s if that is
+// not nil.
+func reference(n *MLP, s *MLPState, params, x []float64, m int) []float64 {
+	act := func(x []float64) []float64 {
+		y := slices.Clone(x)
+		for i, v := range y {
+			switch n.act {
+			case dense.ReLU:
+				y[i] = max(v, 0)
+			case dense.LeakyReLU:
+				y[i] = max(v, 0.01*v)
+			case dense.SiLU:
+				y[i] = v / (1 + math.Exp(-v))
+			case dense.Tanh:
+				y[i] = math.Tanh(v)
+			}
+		}
+		return y
+	}
+	linear := func(i int, x []float64) []float64 {
+		l := n.layers[i]
 		y := make([]float64, m*l.out)
-		w := params[l.weight.Offset:]
-		b := params[l.bias.Offset:]
+		w, b := params[l.weight.Offset:], params[l.bias.Offset:]
 		for r := range m {
 			for j := range l.out {
 				sum := b[j]
 				for k := range l.in {
 					sum += x[r*l.in+k] * w[k*l.out+j]
 				}
-				if i < len(n.layers)-1 {
-					switch n.act {
-					case dense.ReLU:
-						sum = max(sum, 0)
-					case dense.LeakyReLU:
-						sum = max(sum, 0.01*sum)
-					case dense.SiLU:
-						sum /= 1 + math.Exp(-sum)
-					case dense.Tanh:
-						sum = math.Tanh(sum)
-					}
-				}
 				y[r*l.out+j] = sum
 			}
 		}
-		x = y
+		return y
 	}
-	return x
+	hidden := func(i int, x []float64) []float64 {
+		y := act(linear(i, x))
+		if s != nil && s.mask[i] != nil {
+			for j := range y {
+				y[j] *= float64(s.mask[i][j])
+			}
+		}
+		return y
+	}
+	last := len(n.layers) - 1
+	if !n.residual {
+		for i := range last {
+			x = hidden(i, x)
+		}
+		return linear(last, x)
+	}
+	h := linear(0, x)
+	for i := 1; i < last; i += 2 {
+		for j, v := range linear(i+1, hidden(i, act(h))) {
+			h[j] += v
+		}
+	}
+	return linear(last, h)
 }
 
 func normals(n int, seed uint64) []float32 {
@@ -55,29 +83,42 @@ func floats(x []float32) []float64 {
 }
 
 // TestMLPGradient compares the output with float64 and all gradients with finite
-// differences of the float64 reference.
+// differences of the float64 reference: plain and residual, with dropout and without.
 func TestMLPGradient(t *testing.T) {
 	for _, act := range []dense.Activation{dense.None, dense.ReLU, dense.LeakyReLU, dense.SiLU, dense.Tanh} {
 		for _, shape := range []struct {
 			in, out, m int
 			hidden     []int
+			residual   bool
+			dropout    float64
 		}{
-			{3, 4, 7, []int{5, 6}}, {0, 2, 3, []int{4}}, {1, 1, 1, nil}, {5, 18, 64, []int{17}},
+			{3, 4, 7, []int{5, 6}, false, 0}, {0, 2, 3, []int{4}, false, 0}, {1, 1, 1, nil, false, 0}, {5, 18, 64, []int{17}, false, 0},
+			{3, 4, 7, []int{5, 6}, false, 0.3}, {2, 3, 5, nil, false, 0.5},
+			{3, 4, 7, []int{9, 9}, true, 0}, {2, 3, 5, []int{4, 4, 4}, true, 0.3}, {0, 2, 3, []int{4}, true, 0}, {2, 2, 3, nil, true, 0},
 		} {
 			var p Params
-			n := NewMLP(&p, "net", shape.in, shape.hidden, shape.out, act)
-			if want := MLPLen(shape.in, shape.hidden, shape.out); len(p.Value) != want {
+			create := NewMLP
+			if shape.residual {
+				create = NewResidualMLP
+			}
+			n := create(&p, "net", shape.in, shape.hidden, shape.out, act)
+			n.Dropout = shape.dropout
+			if want := MLPLen(shape.in, shape.hidden, shape.out, shape.residual); len(p.Value) != want {
 				t.Fatalf("%d parameters, MLPLen says %d", len(p.Value), want)
 			}
 			copy(p.Value, normals(len(p.Value), 1))
+			for i := range p.Value {
+				p.Value[i] *= 0.7
+			}
 			n.Pack()
 			m := shape.m
 			x, dy := normals(m*shape.in, 2), normals(m*shape.out, 3)
 			s := n.NewState(Tile)
+			s.Train(Rows{Seed: 1, Pass: 2, Index: numbers(3, shape.m)}, 4)
 			y := n.Forward(s, x, m)
 
 			params, x64 := floats(p.Value), floats(x)
-			for i, want := range reference(n, params, x64, m) {
+			for i, want := range reference(n, s, params, x64, m) {
 				if d := math.Abs(float64(y[i]) - want); d > 1e-4*(1+math.Abs(want)) {
 					t.Fatalf("%v %v: y[%d] = %g, want %g", act, shape, i, y[i], want)
 				}
@@ -85,7 +126,7 @@ func TestMLPGradient(t *testing.T) {
 
 			loss := func() float64 {
 				sum := 0.0
-				for i, v := range reference(n, params, x64, m) {
+				for i, v := range reference(n, s, params, x64, m) {
 					sum += v * float64(dy[i])
 				}
 				return sum
@@ -111,6 +152,61 @@ func TestMLPGradient(t *testing.T) {
 			check("param", params, grad)
 			check("x", x64, dx)
 		}
+	}
+}
+
+// numbers are those of n rows from the first on.
+func numbers(first, n int) []int32 {
+	all := make([]int32, n)
+	for i := range all {
+		all[i] = int32(first + i)
+	}
+	return all
+}
+
+// TestDropout checks that what is dropped depends on the seed, the pass and the
+// number of the row alone, that it is as much as was asked for, and nothing where
+// there is no training.
+func TestDropout(t *testing.T) {
+	var p Params
+	n := NewMLP(&p, "net", 3, []int{50}, 2, dense.Tanh)
+	n.Dropout = 0.2
+	copy(p.Value, normals(len(p.Value), 1))
+	n.Pack()
+	const rows = 60
+	x := normals(rows*3, 2)
+	state := n.NewState(Tile)
+	whole := func(r Rows) []float32 {
+		state.Train(r, 1)
+		return slices.Clone(n.Forward(state, x, rows))
+	}
+	want := whole(Rows{Seed: 5, Pass: 7, Index: numbers(100, rows)})
+	dropped := 0
+	for _, factor := range state.mask[0][:rows*50] {
+		if factor == 0 {
+			dropped++
+		}
+	}
+	if mean := float64(dropped) / (rows * 50); math.Abs(mean-0.2) > 0.03 {
+		t.Errorf("%g of the outputs are dropped, want 0.2", mean)
+	}
+	for i := range rows {
+		state.Train(Rows{Seed: 5, Pass: 7, Index: numbers(100+i, 1)}, 1)
+		if got := n.Forward(state, x[i*3:(i+1)*3], 1); !slices.Equal(got, want[i*2:(i+1)*2]) {
+			t.Fatalf("row %d is %v alone and %v in a tile", i, got, want[i*2:(i+1)*2])
+		}
+	}
+	for _, other := range []Rows{
+		{Seed: 5, Pass: 8, Index: numbers(100, rows)}, {Seed: 6, Pass: 7, Index: numbers(100, rows)}, {Seed: 5, Pass: 7, Index: numbers(101, rows)},
+	} {
+		if slices.Equal(whole(other), want) {
+			t.Errorf("%+v drops the same", other)
+		}
+	}
+	n.Dropout = 0
+	none := n.Forward(n.NewState(Tile), x, rows)
+	if got := whole(Rows{}); !slices.Equal(got, none) {
+		t.Error("outputs are dropped without training")
 	}
 }
 

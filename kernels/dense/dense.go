@@ -153,6 +153,21 @@ func GradWeights(dw, db, x, dz []float32, m, k, n int) {
 	gradWeights(dw, db, x, dz, m, k, n)
 }
 
+// Activate stores act(z) in y; y may be z. It is for what does not come out of
+// [Forward].
+func Activate(y, z []float32, act Activation) {
+	check("Activate", "y", len(y), len(z))
+	checkActivation("Activate", act)
+	copy(y, z)
+	activateFlat(y, act)
+}
+
+// Add adds x to y, element by element: the skip connection of a residual block.
+func Add(y, x []float32) {
+	check("Add", "y", len(y), len(x))
+	addTo(y, x)
+}
+
 // panel returns where the panel begins that holds the columns from j on of a
 // matrix with n columns, and how wide it is. The next panel holds the columns
 // from start+width on.

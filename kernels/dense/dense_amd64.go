@@ -92,13 +92,34 @@ func forwardBlocks(y, z, x, wp, b []float32, m, k, n int, act Activation) {
 			wp = wp[k*width:]
 			j = start + width
 		}
-		switch act {
-		case SiLU:
-			silu(&y[i*n], rows*n)
-		case Tanh:
-			tanh(&y[i*n], rows*n)
+		if act == SiLU || act == Tanh {
+			activateFlat(y[i*n:][:rows*n], act)
 		}
 	}
+}
+
+func activateFlat(y []float32, act Activation) {
+	p, n := unsafe.SliceData(y), len(y)
+	switch {
+	case !cpu.AVX2:
+		activatePure(y, act)
+	case act == ReLU:
+		relu(p, n)
+	case act == LeakyReLU:
+		leakyReLU(p, n)
+	case act == SiLU:
+		silu(p, n)
+	case act == Tanh:
+		tanh(p, n)
+	}
+}
+
+func addTo(y, x []float32) {
+	if !cpu.AVX2 {
+		addPure(y, x)
+		return
+	}
+	add(unsafe.SliceData(y), unsafe.SliceData(x), len(y))
 }
 
 func gradInput(dx, dz, wtp, s []float32, m, k, n int, act Activation) {

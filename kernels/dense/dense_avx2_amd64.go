@@ -64,6 +64,21 @@ func gradWeights8(dw *float32, x *float32, dz *float32, m int, k int, n int, col
 //go:noescape
 func transpose8(dst *float32, src *float32, blocks int, width int, n int)
 
+// add is y = y + x for n floats.
+//
+//go:noescape
+func add(y *float32, x *float32, n int)
+
+// relu is y = max(0, y) for n floats; NaN stays NaN.
+//
+//go:noescape
+func relu(y *float32, n int)
+
+// leakyReLU is y = max(y, 0.01·y) for n floats; NaN stays NaN.
+//
+//go:noescape
+func leakyReLU(y *float32, n int)
+
 // silu is y = y·σ(y) for n floats.
 //
 //go:noescape

@@ -5257,6 +5257,177 @@ block:
 	VZEROUPPER
 	RET
 
+// func add(y *float32, x *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·add(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+
+together:
+	CMPQ    DX, $0x20
+	JL      single
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS (CX), Y4
+	VMOVUPS 32(CX), Y5
+	VMOVUPS 64(CX), Y6
+	VMOVUPS 96(CX), Y7
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y7, Y3, Y3
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x20, DX
+	JMP     together
+
+single:
+	CMPQ    DX, $0x08
+	JL      rest
+	VMOVUPS (AX), Y0
+	VMOVUPS (CX), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	SUBQ    $0x08, DX
+	JMP     single
+
+rest:
+	TESTQ        DX, DX
+	JZ           done
+	VMOVD        DX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMASKMOVPS   (AX), Y0, Y1
+	VMASKMOVPS   (CX), Y0, Y2
+	VADDPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func relu(y *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·relu(SB), NOSPLIT, $0-16
+	MOVQ y+0(FP), AX
+	MOVQ n+8(FP), CX
+
+together:
+	CMPQ    CX, $0x20
+	JL      single
+	VMOVUPS (AX), Y1
+	VMOVUPS 32(AX), Y2
+	VMOVUPS 64(AX), Y3
+	VMOVUPS 96(AX), Y4
+	VXORPS  Y0, Y0, Y0
+	VMAXPS  Y1, Y0, Y1
+	VMAXPS  Y2, Y0, Y2
+	VMAXPS  Y3, Y0, Y3
+	VMAXPS  Y4, Y0, Y4
+	VMOVUPS Y1, (AX)
+	VMOVUPS Y2, 32(AX)
+	VMOVUPS Y3, 64(AX)
+	VMOVUPS Y4, 96(AX)
+	ADDQ    $0x00000080, AX
+	SUBQ    $0x20, CX
+	JMP     together
+
+single:
+	CMPQ    CX, $0x08
+	JL      rest
+	VMOVUPS (AX), Y1
+	VXORPS  Y0, Y0, Y0
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x08, CX
+	JMP     single
+
+rest:
+	TESTQ        CX, CX
+	JZ           done
+	VMOVD        CX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMASKMOVPS   (AX), Y0, Y2
+	VXORPS       Y1, Y1, Y1
+	VMAXPS       Y2, Y1, Y2
+	VMASKMOVPS   Y2, Y0, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func leakyReLU(y *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·leakyReLU(SB), NOSPLIT, $0-16
+	MOVQ y+0(FP), AX
+	MOVQ n+8(FP), CX
+
+together:
+	CMPQ    CX, $0x20
+	JL      single
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y1, Y5
+	VMOVAPS Y2, Y6
+	VMOVAPS Y3, Y7
+	VMULPS  all_3c23d70a<>+0(SB), Y4, Y4
+	VMULPS  all_3c23d70a<>+0(SB), Y5, Y5
+	VMULPS  all_3c23d70a<>+0(SB), Y6, Y6
+	VMULPS  all_3c23d70a<>+0(SB), Y7, Y7
+	VMAXPS  Y0, Y4, Y0
+	VMAXPS  Y1, Y5, Y1
+	VMAXPS  Y2, Y6, Y2
+	VMAXPS  Y3, Y7, Y3
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	ADDQ    $0x00000080, AX
+	SUBQ    $0x20, CX
+	JMP     together
+
+single:
+	CMPQ    CX, $0x08
+	JL      rest
+	VMOVUPS (AX), Y0
+	VMOVAPS Y0, Y1
+	VMULPS  all_3c23d70a<>+0(SB), Y1, Y1
+	VMAXPS  Y0, Y1, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x08, CX
+	JMP     single
+
+rest:
+	TESTQ        CX, CX
+	JZ           done
+	VMOVD        CX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	VMASKMOVPS   (AX), Y0, Y1
+	VMOVAPS      Y1, Y2
+	VMULPS       all_3c23d70a<>+0(SB), Y2, Y2
+	VMAXPS       Y1, Y2, Y1
+	VMASKMOVPS   Y1, Y0, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
 // func silu(y *float32, n int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·silu(SB), NOSPLIT, $0-16

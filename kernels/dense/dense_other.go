@@ -12,6 +12,10 @@ func gradInput(dx, dz, wtp, s []float32, m, k, n int, act Activation) {
 	gradInputPure(dx, dz, wtp, s, m, k, n, act)
 }
 
+func activateFlat(y []float32, act Activation) { activatePure(y, act) }
+
+func addTo(y, x []float32) { addPure(y, x) }
+
 func gradWeights(dw, db, x, dz []float32, m, k, n int) {
 	gradWeightsPure(dw, db, x, dz, m, k, n)
 }

@@ -209,6 +209,48 @@ func checkGradWeights(t *testing.T, rnd *rand.Rand, m, k, n int) {
 	}
 }
 
+// TestActivateAndAdd compares the passes over a slice with what a layer does, in
+// all bits, with the twins and with a plain sum.
+func TestActivateAndAdd(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(9, 10))
+	for n := range 140 {
+		z, x := guard.Normal[float32](rnd, n), guard.Normal[float32](rnd, n)
+		if n > 2 {
+			z.Inside[0], z.Inside[1] = float32(math.Inf(1)), float32(math.Inf(-1))
+		}
+		one, zero := []float32{1}, make([]float32, PackedLen(1, n))
+		Pack(zero, make([]float32, n), 1, n)
+		y := guard.New[float32](rnd, n)
+		for _, act := range activations {
+			name := fmt.Sprintf("n=%d %v", n, act)
+			want := make([]float32, n)
+			Forward(want, nil, one, zero, z.Inside, 1, 1, n, act)
+			Activate(y.Inside, z.Inside, act)
+			for i, w := range want {
+				if got := y.Inside[i]; got != w {
+					t.Errorf("%s: [%d] is %v, a layer gives %v", name, i, got, w)
+				}
+			}
+			y.Filled(t, name)
+		}
+		copy(y.Inside, z.Inside)
+		Add(y.Inside, x.Inside)
+		for i, got := range y.Inside {
+			if want := z.Inside[i] + x.Inside[i]; got != want {
+				t.Errorf("n=%d: %v + %v = %v", n, z.Inside[i], x.Inside[i], got)
+			}
+		}
+		y.Filled(t, "Add")
+	}
+	for _, act := range activations {
+		y := []float32{float32(math.NaN()), 1}
+		Activate(y, y, act)
+		if y[0] == y[0] || y[1] != y[1] {
+			t.Errorf("%v: NaN and 1 become %v", act, y)
+		}
+	}
+}
+
 // TestManyRows shows that the error of a weight's gradient does not grow with
 // the number of rows: with all terms positive, one chain of 2¹⁸ float32 sums
 // would be wrong by 1e-4 and more.

@@ -133,6 +133,12 @@ func column8(sums *[8]float32, x, dz []float32, k, n, m int) {
 	*sums = [8]float32{s0, s1, s2, s3, s4, s5, s6, s7}
 }
 
+func addPure(y, x []float32) {
+	for i, v := range x {
+		y[i] += v
+	}
+}
+
 func activatePure(y []float32, act Activation) {
 	switch act {
 	case ReLU:
