@@ -78,7 +78,7 @@ func LoadCategorical(text []byte, tensors []Tensor) (*Categorical, error) {
 		if err := (Conditioner{Hidden: d.Hidden}).check(); err != nil {
 			return nil, fmt.Errorf("flows: %w", err)
 		}
-		want += nn.MLPLen(d.Context, d.Hidden, d.Classes, false)
+		want += nn.MLPLen(d.Context, d.Hidden, d.Classes)
 	}
 	if have != want {
 		return nil, fmt.Errorf("flows: %d parameters for probabilities with %d", have, want)

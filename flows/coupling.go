@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync/atomic"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/kernels/coupling"
@@ -130,8 +131,9 @@ type transform interface {
 	// forward maps x to y and adds log|det J| of each row to logDet. It may leave
 	// m×n values in aux for backward.
 	forward(y, aux, logDet, x, p []float32, m, n int)
-	// inverse maps y to x and adds log|det J| of the inverse to logDet.
-	inverse(x, logDet, y, p []float32, m, n int)
+	// inverse maps y to x and adds log|det J| of the inverse to logDet. It returns
+	// how many of the values rounding would have made no number.
+	inverse(x, logDet, y, p []float32, m, n int) (clamped int)
 	// backward stores ∂L/∂x in gx, which may be gy, and ∂L/∂p in gp.
 	backward(gx, gp, gy, gl, x, aux, p []float32, m, n int)
 }
@@ -142,8 +144,9 @@ func (a affine) forward(y, s, logDet, x, p []float32, m, n int) {
 	coupling.Forward(y, s, logDet, x, p, m, n, a.bound)
 }
 
-func (a affine) inverse(x, logDet, y, p []float32, m, n int) {
+func (a affine) inverse(x, logDet, y, p []float32, m, n int) int {
 	coupling.Inverse(x, logDet, y, p, m, n, a.bound)
+	return 0
 }
 
 func (a affine) backward(gx, gp, gy, gl, x, s, _ []float32, m, n int) {
@@ -159,8 +162,8 @@ func (r rationalQuadratic) forward(y, _, logDet, x, p []float32, m, n int) {
 	spline.Forward(y, logDet, x, p, m, n, r.bins, r.bound)
 }
 
-func (r rationalQuadratic) inverse(x, logDet, y, p []float32, m, n int) {
-	spline.Inverse(x, logDet, y, p, m, n, r.bins, r.bound)
+func (r rationalQuadratic) inverse(x, logDet, y, p []float32, m, n int) int {
+	return spline.Inverse(x, logDet, y, p, m, n, r.bins, r.bound)
 }
 
 func (r rationalQuadratic) backward(gx, gp, gy, gl, x, _, p []float32, m, n int) {
@@ -198,7 +201,11 @@ func couplingParameters(l couplingDescription, dim, context int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return nn.MLPLen(len(s.keep)+context, s.Hidden, s.outputs*(dim-len(s.keep)), s.Residual), nil
+	length := nn.MLPLen
+	if s.Residual {
+		length = nn.ResidualMLPLen
+	}
+	return length(len(s.keep)+context, s.Hidden, s.outputs*(dim-len(s.keep))), nil
 }
 
 func buildCoupling(l couplingDescription, p *nn.Params, name string, dim, context int) (bijection, error) {
@@ -227,6 +234,7 @@ type couplingLayer struct {
 	change       []int // the features that do not stay
 	dim, context int
 	net          *nn.MLP
+	clamped      atomic.Int64
 }
 
 type couplingState struct {
@@ -282,7 +290,9 @@ func (b *couplingLayer) inverse(state any, x, c, logDet []float32, m int) {
 	s, n := state.(*couplingState), len(b.change)
 	b.condition(s, x, c, m)
 	b.gather(s.y, x, m)
-	b.transform.inverse(s.x[:m*n], logDet[:m], s.y[:m*n], s.p, m, n)
+	if k := b.transform.inverse(s.x[:m*n], logDet[:m], s.y[:m*n], s.p, m, n); k > 0 {
+		b.clamped.Add(int64(k))
+	}
 	b.scatter(x, s.x, m)
 }
 

@@ -3,6 +3,7 @@ package flows
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
 )
@@ -17,6 +18,8 @@ type (
 	Status = nn.Status
 	// History tells of a training afterwards.
 	History = nn.History
+	// Point is a line of a history.
+	Point = nn.Point
 	// Checkpoint is all that a training needs to go on.
 	Checkpoint = nn.Checkpoint
 )
@@ -114,4 +117,22 @@ func (w *worker) Loss(grad []float32, rows nn.Rows) float64 {
 		f.backward(w.states, grad, z, w.gLogDet[:rows.N], rows.N)
 	}
 	return loss
+}
+
+// RoundTrip returns the mean and the largest |f⁻¹(f(x)) − x|.
+func (l *likelihood) RoundTrip(x, c []float32) (mean, largest float64) {
+	f := (*Flow)(l)
+	f.Update()
+	back := make([]float32, len(x))
+	f.Forward(back, nil, x, c)
+	f.Inverse(back, nil, back, c)
+	for i, v := range x {
+		d := math.Abs(float64(back[i]) - float64(v))
+		if !(d <= math.MaxFloat32) {
+			d = math.MaxFloat32 // not finite
+		}
+		mean += d / float64(len(x))
+		largest = max(largest, d)
+	}
+	return mean, largest
 }

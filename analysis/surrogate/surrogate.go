@@ -361,6 +361,9 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 type Tails struct {
 	Redrawn int64 `json:"redrawn"` // draws that were thrown away
 	Clipped int64 `json:"clipped"` // events that stayed outside and were moved to the limit
+	// Clamped is the number of values at which the inverse of a spline had to be
+	// corrected for rounding ([flows.Flow.Clamped]).
+	Clamped int64 `json:"clamped"`
 	// Copies is the number of events that are copies of training events
 	// ([diffusion.Copies]), nil unless the model holds these.
 	Copies *int64 `json:"copies,omitempty"`
@@ -370,6 +373,7 @@ type Tails struct {
 func (t *Tails) Add(other Tails) {
 	t.Redrawn += other.Redrawn
 	t.Clipped += other.Clipped
+	t.Clamped += other.Clamped
 	if other.Copies != nil {
 		sum := *other.Copies
 		if t.Copies != nil {
@@ -418,6 +422,7 @@ func (s *Surrogate) GenerateRows(t, given *rootio.Table, seed uint64, rows []uin
 		}
 	}
 	lo, hi := s.Features.Limits(margin)
+	clamped := clampedBy(s.Density)
 	var redrawn, clipped atomic.Int64
 	var all sync.WaitGroup
 	const piece = 1 << 13
@@ -447,7 +452,18 @@ func (s *Surrogate) GenerateRows(t, given *rootio.Table, seed uint64, rows []uin
 		})
 	}
 	all.Wait()
-	return Tails{redrawn.Load(), clipped.Load(), s.copies(z, c)}, nil
+	return Tails{redrawn.Load(), clipped.Load(), clampedBy(s.Density) - clamped, s.copies(z, c)}, nil
+}
+
+// clampedBy returns the number of corrections that a density has made so far.
+func clampedBy(d Density) int64 {
+	if m, ok := d.(*mixed); ok {
+		d = m.rest
+	}
+	if f, ok := d.(interface{ Clamped() int64 }); ok {
+		return f.Clamped()
+	}
+	return 0
 }
 
 // streamMultiplicity is the stream of a seed that draws numbers of objects.

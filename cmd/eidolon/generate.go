@@ -130,15 +130,13 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 	seconds := time.Since(start).Seconds()
 	if wantJSON(cmd) {
 		return printJSON(cmd, struct {
-			Output  string  `json:"output"`
-			Events  int64   `json:"events"`
-			Objects int64   `json:"objects,omitempty"`
-			Seed    uint64  `json:"seed"`
-			Redrawn int64   `json:"redrawn"`
-			Clipped int64   `json:"clipped"`
-			Copies  *int64  `json:"copies,omitempty"`
+			Output  string `json:"output"`
+			Events  int64  `json:"events"`
+			Objects int64  `json:"objects,omitempty"`
+			Seed    uint64 `json:"seed"`
+			surrogate.Tails
 			Seconds float64 `json:"seconds"`
-		}{f.output, f.n, f.objects, f.seed, tails.Redrawn, tails.Clipped, tails.Copies, seconds})
+		}{f.output, f.n, f.objects, f.seed, tails, seconds})
 	}
 	objects := ""
 	if model.Card.Collection != nil {
@@ -149,6 +147,9 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 	if tails.Copies != nil && f.n > 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "%d of them (%.2g %%) are copies: nearer to a training event than 99 %% of these are to each other\n",
 			*tails.Copies, 100*float64(*tails.Copies)/float64(f.n))
+	}
+	if tails.Clamped > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "%d values of splines were corrected for rounding\n", tails.Clamped)
 	}
 	return nil
 }

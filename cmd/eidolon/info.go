@@ -17,22 +17,30 @@ import (
 )
 
 func newInfo() *cobra.Command {
-	return &cobra.Command{
+	var plot string
+	cmd := &cobra.Command{
 		Use:   "info FILE",
 		Short: "Say what is in a ROOT file or a model file",
+		Long: `Info lists the trees and branches of a ROOT file. Of a model file it says where the
+model comes from, how each branch is treated, and draws how its training went.`,
 		Example: `  eidolon info zmumu.root
-  eidolon info zmumu.eidolon`,
+  eidolon info zmumu.eidolon --plot training.png`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usagef("info takes one file, not %d", len(args))
 			}
-			return info(cmd, args[0])
+			return info(cmd, args[0], plot)
 		},
 	}
+	cmd.Flags().StringVar(&plot, "plot", "", "draw the losses and the learning rate of a model's training to this PNG, SVG or PDF file")
+	return cmd
 }
 
-func info(cmd *cobra.Command, file string) error {
+func info(cmd *cobra.Command, file, plot string) error {
 	if strings.Contains(file, "://") {
+		if plot != "" {
+			return usagef("--plot is for a model file, which %s is not", file)
+		}
 		return infoTrees(cmd, file)
 	}
 	if info, err := os.Stat(file); err != nil {
@@ -41,6 +49,19 @@ func info(cmd *cobra.Command, file string) error {
 		return fmt.Errorf("%s is not a regular file", file)
 	}
 	model, err := surrogate.Load(file)
+	if plot != "" {
+		if errors.Is(err, surrogate.ErrNotModel) {
+			return usagef("--plot is for a model file, which %s is not", file)
+		}
+		if err == nil {
+			if err := keepApart(plot, file); err != nil {
+				return err
+			}
+			if err := plotHistory(plot, model.Card.History); err != nil {
+				return err
+			}
+		}
+	}
 	switch {
 	case err == nil && wantJSON(cmd):
 		return printJSON(cmd, modelSummary(file, model))
@@ -133,7 +154,11 @@ func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
 	for _, remark := range m.Remarks() {
 		fmt.Fprintln(out, remark)
 	}
-	return printFeatures(out, m)
+	printRoundTrip(out, h)
+	if err := printFeatures(out, m); err != nil {
+		return err
+	}
+	return drawHistory(out, h)
 }
 
 // printFeatures prints how each branch is treated.

@@ -107,8 +107,14 @@ func TestMainJob(t *testing.T) {
 			t.Errorf("the report has no %s: %v", file, names(t, filepath.Join(dir, "report")))
 		}
 	}
-	if text := must(t, dir, "info", "m.eidolon"); !strings.Contains(text, "spline") || !strings.Contains(text, "3 codes") {
-		t.Errorf("info of a model:\n%s", text)
+	text = must(t, dir, "info", "m.eidolon", "--plot", "report/training.svg")
+	for _, want := range []string{"spline", "3 codes", "there and back", "loss of training"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("info of a model does not say %q:\n%s", want, text)
+		}
+	}
+	if svg, err := os.ReadFile(filepath.Join(dir, "report", "training.svg")); err != nil || !bytes.Contains(svg, []byte("learning rate")) {
+		t.Errorf("the plot of a training is %.200q (%v)", svg, err)
 	}
 	if text := must(t, dir, "info", "out.root"); !strings.Contains(text, "tree Events: 70000 events, 9 branches") {
 		t.Errorf("info of a ROOT file:\n%s", text)
@@ -333,6 +339,9 @@ func TestErrors(t *testing.T) {
 		{[]string{"train", "--colour"}, 2, "colour"},
 		{[]string{"train", "in.root"}, 2, "in.root"},
 		{[]string{"info"}, 2, "one file"},
+		{[]string{"info", "m.eidolon", "--plot", "x.txt"}, 2, "x.txt"},
+		{[]string{"info", "m.eidolon", "--plot", "m.eidolon"}, 2, "would be lost"},
+		{[]string{"info", "in.root", "--plot", "x.png"}, 2, "in.root"},
 		{[]string{"generate", "-m", "m.eidolon", "-n", "-3", "-o", "x.root"}, 2, "-3"},
 		{[]string{"generate", "-m", "m.eidolon", "-n", "many", "-o", "x.root"}, 2, "many"},
 		{[]string{"generate", "-m", "m.eidolon", "-n", "3", "-o", "m.eidolon"}, 2, "would be lost"},

@@ -47,6 +47,17 @@ type Rows struct {
 	Pass  uint64
 }
 
+// Kept returns the point of the history at which the best parameters were found,
+// and false where none were better than those at the start.
+func (h History) Kept() (Point, bool) {
+	for _, p := range h.Points {
+		if p.Step == h.BestStep {
+			return p, true
+		}
+	}
+	return Point{}, false
+}
+
 // Objective is what Fit minimises: the weighted mean of a loss per row.
 type Objective interface {
 	// Params returns the parameters to be found.
@@ -63,6 +74,16 @@ type Worker interface {
 	// grad is nil. It may overwrite the rows.
 	Loss(grad []float32, rows Rows) float64
 }
+
+// Inverter is an objective with a map of rows that can be undone.
+type Inverter interface {
+	// RoundTrip returns the mean and the largest |f⁻¹(f(x)) − x| of the features of
+	// some rows.
+	RoundTrip(x, c []float32) (mean, largest float64)
+}
+
+// roundTrips is the number of rows that an Inverter is asked about at a validation.
+const roundTrips = 1 << 10
 
 // Options say how a model is trained. Zero values ask for the defaults, which
 // look at the data; values that make no sense are errors.
@@ -129,6 +150,10 @@ type Point struct {
 	Valid           float64 `json:"valid"`
 	Rate            float64 `json:"rate"`
 	EventsPerSecond float64 `json:"events_per_second"`
+	// RoundTrip and WorstRoundTrip are the mean and the largest |f⁻¹(f(x)) − x| of
+	// validation events, in units of model space, where the model is a flow.
+	RoundTrip      float64 `json:"round_trip,omitempty"`
+	WorstRoundTrip float64 `json:"worst_round_trip,omitempty"`
 }
 
 // History is what is left to tell of a training.
@@ -524,10 +549,15 @@ func (f *fit) judge(rate float64) (float64, error) {
 		f.swapMean()
 	}
 	loss := f.validate()
+	point := Point{Step: f.Step, Valid: loss, Rate: rate, EventsPerSecond: f.pace()}
+	if i, ok := f.obj.(Inverter); ok {
+		n := min(roundTrips, f.valid.Len())
+		point.RoundTrip, point.WorstRoundTrip = i.RoundTrip(f.valid.X[:n*f.valid.Dim], f.valid.C[:n*f.valid.Context])
+	}
 	if f.Mean != nil {
 		f.swapMean()
 	}
-	train := f.Sum / (f.trainMean * float64(f.Events))
+	point.Train = f.Sum / (f.trainMean * float64(f.Events))
 	f.Sum, f.Events = 0, 0
 	if !isFinite(loss) {
 		return loss, f.answerNotFinite()
@@ -538,7 +568,7 @@ func (f *fit) judge(rate float64) (float64, error) {
 	} else {
 		f.Stale++
 	}
-	h.Points = append(h.Points, Point{Step: f.Step, Train: train, Valid: loss, Rate: rate, EventsPerSecond: f.pace()})
+	h.Points = append(h.Points, point)
 	if f.Stale < f.opts.Patience {
 		return loss, nil
 	}

@@ -78,13 +78,19 @@ func widths(in int, hidden []int, out int, residual bool) []int {
 	return append(all, out)
 }
 
-// MLPLen returns the number of parameters of a perceptron in → hidden… → out,
-// plain or residual. Widths up to 2³⁰ do not make it overflow.
-func MLPLen(in int, hidden []int, out int, residual bool) int {
+// MLPLen returns the number of parameters of a perceptron in → hidden… → out.
+// Widths up to 2³⁰ do not make it overflow.
+func MLPLen(in int, hidden []int, out int) int { return length(widths(in, hidden, out, false)) }
+
+// ResidualMLPLen is [MLPLen] for a residual network.
+func ResidualMLPLen(in int, hidden []int, out int) int {
+	return length(widths(in, hidden, out, true))
+}
+
+func length(widths []int) int {
 	n := 0
-	all := widths(in, hidden, out, residual)
-	for i, w := range all[1:] {
-		n += (all[i] + 1) * w
+	for i, w := range widths[1:] {
+		n += (widths[i] + 1) * w
 	}
 	return n
 }

@@ -97,13 +97,13 @@ func TestMLPGradient(t *testing.T) {
 			{3, 4, 7, []int{9, 9}, true, 0}, {2, 3, 5, []int{4, 4, 4}, true, 0.3}, {0, 2, 3, []int{4}, true, 0}, {2, 2, 3, nil, true, 0},
 		} {
 			var p Params
-			create := NewMLP
+			create, length := NewMLP, MLPLen
 			if shape.residual {
-				create = NewResidualMLP
+				create, length = NewResidualMLP, ResidualMLPLen
 			}
 			n := create(&p, "net", shape.in, shape.hidden, shape.out, act)
 			n.Dropout = shape.dropout
-			if want := MLPLen(shape.in, shape.hidden, shape.out, shape.residual); len(p.Value) != want {
+			if want := length(shape.in, shape.hidden, shape.out); len(p.Value) != want {
 				t.Fatalf("%d parameters, MLPLen says %d", len(p.Value), want)
 			}
 			copy(p.Value, normals(len(p.Value), 1))
