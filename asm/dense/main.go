@@ -117,6 +117,15 @@ func (p rowPointers) advance(bytes int) {
 	}
 }
 
+// prefetch asks for the panel's part of rows that a tile needs when it is done:
+// they may be as far away as the third cache.
+func (p panel) prefetch(at rowPointers, rows int) {
+	for r := range rows {
+		PREFETCHT0(at.row(r))
+		PREFETCHT0(at.row(r).Offset((p.columns - 1) * float)) // they may lie across two lines
+	}
+}
+
 // argument is a new register with an argument of the function, times scale.
 func argument(name string, scale int) GPVirtual {
 	r := GP64()

@@ -16,7 +16,7 @@ func (p panel) forward() {
 		"y and, unless it is nil, z point to the first of them in the first row, w to",
 		"their panel, b to their biases. act is that of an Activation without an",
 		"exponential; for the others y gets what z gets.")
-	p.product("x", "k", "n", []string{"y", "z"},
+	p.product("x", "k", "n", []string{"y", "z"}, "y",
 		func(rows int) tile {
 			t := make(tile, rows)
 			b := argument("b", 1)
@@ -69,7 +69,7 @@ func (p panel) gradInput() {
 	Doc(fmt.Sprintf("gradInput%d computes %d columns of the gradient of a layer's input for m ≥ 1", p.columns, p.columns),
 		"rows: dx and s point to the first of them in the first row, w to their panel.",
 		"act is an Activation other than SiLU; s is not read for None.")
-	p.product("dz", "n", "k", []string{"dx", "s"},
+	p.product("dz", "n", "k", []string{"dx", "s"}, "s",
 		func(rows int) tile { return zeroTile(rows, p.vectors()) },
 		func(label string, t tile, address func(string) rowPointers) {
 			act := argument("act", 1)
@@ -130,7 +130,7 @@ func (p panel) gradInput() {
 // The last rows go to the smallest tile that holds them. Where that has more
 // rows than are left it is moved up over rows already done, which get the same
 // values again.
-func (p panel) product(in, inner, outer string, out []string,
+func (p panel) product(in, inner, outer string, out []string, ahead string,
 	start func(rows int) tile,
 	finish func(label string, t tile, address func(string) rowPointers)) {
 	x := argument(in, 1)
@@ -148,6 +148,7 @@ func (p panel) product(in, inner, outer string, out []string,
 			CMPQ(left, Imm(uint64(rows)))
 			JL(LabelRef(label(i + 1)))
 		}
+		p.prefetch(newRowPointers(outs[ahead], outStride, rows), rows)
 		t := start(rows)
 		p.multiply(label(i)+"_inner", t, newRowPointers(x, inStride, rows), inner)
 		finish(label(i), t, func(name string) rowPointers {

@@ -67,6 +67,7 @@ func (p panel) gradWeights() {
 		JL(LabelRef(label + "_done"))
 		Label(label + "_tile")
 
+		p.prefetch(newRowPointers(dw, wStride, rows), rows)
 		t := zeroTile(rows, p.vectors())
 		row, dz, m := GP64(), argument("dz", 1), argument("m", 1)
 		MOVQ(x, row)

@@ -114,6 +114,11 @@ func (s *sleeper) wake() {
 // processors; a range never has more than size rows. What task computes for a
 // row must not depend on the range that it comes in.
 func Parallel(n, size int, task func(lo, hi int)) {
+	// Few rows are cut in tiles, so that all processors get some of them.
+	const pieces = 4 // for each
+	if procs := runtime.GOMAXPROCS(0); procs > 1 {
+		size = min(size, (n/(pieces*procs)+Tile)/Tile*Tile)
+	}
 	tiles := (n + size - 1) / size
 	if tiles <= 1 {
 		if n > 0 {

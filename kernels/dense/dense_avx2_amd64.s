@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func forward16(y *float32, z *float32, x *float32, w *float32, b *float32, m int, k int, n int, act int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·forward16(SB), NOSPLIT, $0-72
 	MOVQ   x+16(FP), AX
 	MOVQ   y+0(FP), CX
@@ -17,28 +17,43 @@ TEXT ·forward16(SB), NOSPLIT, $0-72
 	MOVQ   m+40(FP), DI
 
 rows6:
-	CMPQ    DI, $0x06
-	JL      rows4
-	MOVQ    b+32(FP), R8
-	VMOVUPS (R8), Y0
-	VMOVUPS 32(R8), Y1
-	VMOVUPS (R8), Y2
-	VMOVUPS 32(R8), Y3
-	VMOVUPS (R8), Y4
-	VMOVUPS 32(R8), Y5
-	VMOVUPS (R8), Y6
-	VMOVUPS 32(R8), Y7
-	VMOVUPS (R8), Y8
-	VMOVUPS 32(R8), Y9
-	VMOVUPS (R8), Y10
-	VMOVUPS 32(R8), Y11
-	MOVQ    AX, R8
-	LEAQ    (R8)(BX*2), R9
-	ADDQ    BX, R9
-	MOVQ    w+24(FP), R10
-	MOVQ    k+48(FP), R11
-	SUBQ    $0x04, R11
-	JL      rows6_inner_rest
+	CMPQ       DI, $0x06
+	JL         rows4
+	MOVQ       CX, R8
+	LEAQ       (R8)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 60(R8)
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 60(R8)(SI*1)
+	PREFETCHT0 (R8)(SI*2)
+	PREFETCHT0 60(R8)(SI*2)
+	PREFETCHT0 (R9)
+	PREFETCHT0 60(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 60(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 60(R9)(SI*2)
+	MOVQ       b+32(FP), R8
+	VMOVUPS    (R8), Y0
+	VMOVUPS    32(R8), Y1
+	VMOVUPS    (R8), Y2
+	VMOVUPS    32(R8), Y3
+	VMOVUPS    (R8), Y4
+	VMOVUPS    32(R8), Y5
+	VMOVUPS    (R8), Y6
+	VMOVUPS    32(R8), Y7
+	VMOVUPS    (R8), Y8
+	VMOVUPS    32(R8), Y9
+	VMOVUPS    (R8), Y10
+	VMOVUPS    32(R8), Y11
+	MOVQ       AX, R8
+	LEAQ       (R8)(BX*2), R9
+	ADDQ       BX, R9
+	MOVQ       w+24(FP), R10
+	MOVQ       k+48(FP), R11
+	SUBQ       $0x04, R11
+	JL         rows6_inner_rest
 
 rows6_inner_unrolled:
 	VMOVUPS      (R10), Y12
@@ -271,24 +286,35 @@ rows6_advance:
 	JMP   rows6
 
 rows4:
-	CMPQ    DI, $0x04
-	JL      rows2
-	MOVQ    b+32(FP), R8
-	VMOVUPS (R8), Y0
-	VMOVUPS 32(R8), Y1
-	VMOVUPS (R8), Y2
-	VMOVUPS 32(R8), Y3
-	VMOVUPS (R8), Y4
-	VMOVUPS 32(R8), Y5
-	VMOVUPS (R8), Y6
-	VMOVUPS 32(R8), Y7
-	MOVQ    AX, R8
-	LEAQ    (R8)(BX*2), R9
-	ADDQ    BX, R9
-	MOVQ    w+24(FP), R10
-	MOVQ    k+48(FP), R11
-	SUBQ    $0x04, R11
-	JL      rows4_inner_rest
+	CMPQ       DI, $0x04
+	JL         rows2
+	MOVQ       CX, R8
+	LEAQ       (R8)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 60(R8)
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 60(R8)(SI*1)
+	PREFETCHT0 (R8)(SI*2)
+	PREFETCHT0 60(R8)(SI*2)
+	PREFETCHT0 (R9)
+	PREFETCHT0 60(R9)
+	MOVQ       b+32(FP), R8
+	VMOVUPS    (R8), Y0
+	VMOVUPS    32(R8), Y1
+	VMOVUPS    (R8), Y2
+	VMOVUPS    32(R8), Y3
+	VMOVUPS    (R8), Y4
+	VMOVUPS    32(R8), Y5
+	VMOVUPS    (R8), Y6
+	VMOVUPS    32(R8), Y7
+	MOVQ       AX, R8
+	LEAQ       (R8)(BX*2), R9
+	ADDQ       BX, R9
+	MOVQ       w+24(FP), R10
+	MOVQ       k+48(FP), R11
+	SUBQ       $0x04, R11
+	JL         rows4_inner_rest
 
 rows4_inner_unrolled:
 	VMOVUPS      (R10), Y8
@@ -468,18 +494,23 @@ rows4_advance:
 	JMP   rows4
 
 rows2:
-	CMPQ    DI, $0x02
-	JL      rows1
-	MOVQ    b+32(FP), R8
-	VMOVUPS (R8), Y0
-	VMOVUPS 32(R8), Y1
-	VMOVUPS (R8), Y2
-	VMOVUPS 32(R8), Y3
-	MOVQ    AX, R8
-	MOVQ    w+24(FP), R9
-	MOVQ    k+48(FP), R10
-	SUBQ    $0x04, R10
-	JL      rows2_inner_rest
+	CMPQ       DI, $0x02
+	JL         rows1
+	MOVQ       CX, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 60(R8)
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 60(R8)(SI*1)
+	MOVQ       b+32(FP), R8
+	VMOVUPS    (R8), Y0
+	VMOVUPS    32(R8), Y1
+	VMOVUPS    (R8), Y2
+	VMOVUPS    32(R8), Y3
+	MOVQ       AX, R8
+	MOVQ       w+24(FP), R9
+	MOVQ       k+48(FP), R10
+	SUBQ       $0x04, R10
+	JL         rows2_inner_rest
 
 rows2_inner_unrolled:
 	VMOVUPS      (R9), Y4
@@ -600,14 +631,17 @@ rows2_advance:
 	JMP   rows2
 
 rows1:
-	MOVQ    b+32(FP), R8
-	VMOVUPS (R8), Y0
-	VMOVUPS 32(R8), Y1
-	MOVQ    AX, R8
-	MOVQ    w+24(FP), R9
-	MOVQ    k+48(FP), R10
-	SUBQ    $0x04, R10
-	JL      rows1_inner_rest
+	MOVQ       CX, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 60(R8)
+	MOVQ       b+32(FP), R8
+	VMOVUPS    (R8), Y0
+	VMOVUPS    32(R8), Y1
+	MOVQ       AX, R8
+	MOVQ       w+24(FP), R9
+	MOVQ       k+48(FP), R10
+	SUBQ       $0x04, R10
+	JL         rows1_inner_rest
 
 rows1_inner_unrolled:
 	VMOVUPS      (R9), Y2
@@ -714,7 +748,7 @@ DATA all_3c23d70a<>+28(SB)/4, $0x3c23d70a
 GLOBL all_3c23d70a<>(SB), RODATA|NOPTR, $32
 
 // func gradInput16(dx *float32, s *float32, dz *float32, w *float32, m int, n int, k int, act int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gradInput16(SB), NOSPLIT, $0-64
 	MOVQ   dz+16(FP), AX
 	MOVQ   dx+0(FP), CX
@@ -726,27 +760,42 @@ TEXT ·gradInput16(SB), NOSPLIT, $0-64
 	MOVQ   m+32(FP), DI
 
 rows6:
-	CMPQ   DI, $0x06
-	JL     rows4
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	MOVQ   AX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	MOVQ   w+24(FP), R10
-	MOVQ   n+40(FP), R11
-	SUBQ   $0x04, R11
-	JL     rows6_inner_rest
+	CMPQ       DI, $0x06
+	JL         rows4
+	MOVQ       DX, R8
+	LEAQ       (R8)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 60(R8)
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 60(R8)(SI*1)
+	PREFETCHT0 (R8)(SI*2)
+	PREFETCHT0 60(R8)(SI*2)
+	PREFETCHT0 (R9)
+	PREFETCHT0 60(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 60(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 60(R9)(SI*2)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       AX, R8
+	LEAQ       (R8)(BX*2), R9
+	ADDQ       BX, R9
+	MOVQ       w+24(FP), R10
+	MOVQ       n+40(FP), R11
+	SUBQ       $0x04, R11
+	JL         rows6_inner_rest
 
 rows6_inner_unrolled:
 	VMOVUPS      (R10), Y12
@@ -1052,23 +1101,34 @@ rows6_advance:
 	JMP   rows6
 
 rows4:
-	CMPQ   DI, $0x04
-	JL     rows2
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   AX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	MOVQ   w+24(FP), R10
-	MOVQ   n+40(FP), R11
-	SUBQ   $0x04, R11
-	JL     rows4_inner_rest
+	CMPQ       DI, $0x04
+	JL         rows2
+	MOVQ       DX, R8
+	LEAQ       (R8)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 60(R8)
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 60(R8)(SI*1)
+	PREFETCHT0 (R8)(SI*2)
+	PREFETCHT0 60(R8)(SI*2)
+	PREFETCHT0 (R9)
+	PREFETCHT0 60(R9)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       AX, R8
+	LEAQ       (R8)(BX*2), R9
+	ADDQ       BX, R9
+	MOVQ       w+24(FP), R10
+	MOVQ       n+40(FP), R11
+	SUBQ       $0x04, R11
+	JL         rows4_inner_rest
 
 rows4_inner_unrolled:
 	VMOVUPS      (R10), Y8
@@ -1297,17 +1357,22 @@ rows4_advance:
 	JMP   rows4
 
 rows2:
-	CMPQ   DI, $0x02
-	JL     rows1
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	MOVQ   AX, R8
-	MOVQ   w+24(FP), R9
-	MOVQ   n+40(FP), R10
-	SUBQ   $0x04, R10
-	JL     rows2_inner_rest
+	CMPQ       DI, $0x02
+	JL         rows1
+	MOVQ       DX, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 60(R8)
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 60(R8)(SI*1)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       AX, R8
+	MOVQ       w+24(FP), R9
+	MOVQ       n+40(FP), R10
+	SUBQ       $0x04, R10
+	JL         rows2_inner_rest
 
 rows2_inner_unrolled:
 	VMOVUPS      (R9), Y4
@@ -1453,13 +1518,16 @@ rows2_advance:
 	JMP   rows2
 
 rows1:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	MOVQ   AX, R8
-	MOVQ   w+24(FP), R9
-	MOVQ   n+40(FP), R10
-	SUBQ   $0x04, R10
-	JL     rows1_inner_rest
+	MOVQ       DX, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 60(R8)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       AX, R8
+	MOVQ       w+24(FP), R9
+	MOVQ       n+40(FP), R10
+	SUBQ       $0x04, R10
+	JL         rows1_inner_rest
 
 rows1_inner_unrolled:
 	VMOVUPS      (R9), Y2
@@ -1579,7 +1647,7 @@ DATA all_3f800000<>+28(SB)/4, $0x3f800000
 GLOBL all_3f800000<>(SB), RODATA|NOPTR, $32
 
 // func forward8(y *float32, z *float32, x *float32, w *float32, b *float32, m int, k int, n int, act int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·forward8(SB), NOSPLIT, $0-72
 	MOVQ   x+16(FP), AX
 	MOVQ   y+0(FP), CX
@@ -1591,32 +1659,63 @@ TEXT ·forward8(SB), NOSPLIT, $0-72
 	MOVQ   m+40(FP), DI
 
 rows12:
-	CMPQ    DI, $0x0c
-	JL      rows8
-	MOVQ    b+32(FP), R8
-	VMOVUPS (R8), Y0
-	VMOVUPS (R8), Y1
-	VMOVUPS (R8), Y2
-	VMOVUPS (R8), Y3
-	VMOVUPS (R8), Y4
-	VMOVUPS (R8), Y5
-	VMOVUPS (R8), Y6
-	VMOVUPS (R8), Y7
-	VMOVUPS (R8), Y8
-	VMOVUPS (R8), Y9
-	VMOVUPS (R8), Y10
-	VMOVUPS (R8), Y11
-	MOVQ    AX, R8
-	LEAQ    (R8)(BX*2), R9
-	ADDQ    BX, R9
-	LEAQ    (R9)(BX*2), R10
-	ADDQ    BX, R10
-	LEAQ    (R10)(BX*2), R11
-	ADDQ    BX, R11
-	MOVQ    w+24(FP), R12
-	MOVQ    k+48(FP), R13
-	SUBQ    $0x04, R13
-	JL      rows12_inner_rest
+	CMPQ       DI, $0x0c
+	JL         rows8
+	MOVQ       CX, R8
+	LEAQ       (R8)(SI*2), R9
+	ADDQ       SI, R9
+	LEAQ       (R9)(SI*2), R10
+	ADDQ       SI, R10
+	LEAQ       (R10)(SI*2), R11
+	ADDQ       SI, R11
+	PREFETCHT0 (R8)
+	PREFETCHT0 28(R8)
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 28(R8)(SI*1)
+	PREFETCHT0 (R8)(SI*2)
+	PREFETCHT0 28(R8)(SI*2)
+	PREFETCHT0 (R9)
+	PREFETCHT0 28(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 28(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 28(R9)(SI*2)
+	PREFETCHT0 (R10)
+	PREFETCHT0 28(R10)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 28(R10)(SI*1)
+	PREFETCHT0 (R10)(SI*2)
+	PREFETCHT0 28(R10)(SI*2)
+	PREFETCHT0 (R11)
+	PREFETCHT0 28(R11)
+	PREFETCHT0 (R11)(SI*1)
+	PREFETCHT0 28(R11)(SI*1)
+	PREFETCHT0 (R11)(SI*2)
+	PREFETCHT0 28(R11)(SI*2)
+	MOVQ       b+32(FP), R8
+	VMOVUPS    (R8), Y0
+	VMOVUPS    (R8), Y1
+	VMOVUPS    (R8), Y2
+	VMOVUPS    (R8), Y3
+	VMOVUPS    (R8), Y4
+	VMOVUPS    (R8), Y5
+	VMOVUPS    (R8), Y6
+	VMOVUPS    (R8), Y7
+	VMOVUPS    (R8), Y8
+	VMOVUPS    (R8), Y9
+	VMOVUPS    (R8), Y10
+	VMOVUPS    (R8), Y11
+	MOVQ       AX, R8
+	LEAQ       (R8)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
+	LEAQ       (R10)(BX*2), R11
+	ADDQ       BX, R11
+	MOVQ       w+24(FP), R12
+	MOVQ       k+48(FP), R13
+	SUBQ       $0x04, R13
+	JL         rows12_inner_rest
 
 rows12_inner_unrolled:
 	VMOVUPS      (R12), Y12
@@ -1889,26 +1988,47 @@ rows12_advance:
 	JMP   rows12
 
 rows8:
-	CMPQ    DI, $0x08
-	JL      rows4
-	MOVQ    b+32(FP), R8
-	VMOVUPS (R8), Y0
-	VMOVUPS (R8), Y1
-	VMOVUPS (R8), Y2
-	VMOVUPS (R8), Y3
-	VMOVUPS (R8), Y4
-	VMOVUPS (R8), Y5
-	VMOVUPS (R8), Y6
-	VMOVUPS (R8), Y7
-	MOVQ    AX, R8
-	LEAQ    (R8)(BX*2), R9
-	ADDQ    BX, R9
-	LEAQ    (R9)(BX*2), R10
-	ADDQ    BX, R10
-	MOVQ    w+24(FP), R11
-	MOVQ    k+48(FP), R12
-	SUBQ    $0x04, R12
-	JL      rows8_inner_rest
+	CMPQ       DI, $0x08
+	JL         rows4
+	MOVQ       CX, R8
+	LEAQ       (R8)(SI*2), R9
+	ADDQ       SI, R9
+	LEAQ       (R9)(SI*2), R10
+	ADDQ       SI, R10
+	PREFETCHT0 (R8)
+	PREFETCHT0 28(R8)
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 28(R8)(SI*1)
+	PREFETCHT0 (R8)(SI*2)
+	PREFETCHT0 28(R8)(SI*2)
+	PREFETCHT0 (R9)
+	PREFETCHT0 28(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 28(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 28(R9)(SI*2)
+	PREFETCHT0 (R10)
+	PREFETCHT0 28(R10)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 28(R10)(SI*1)
+	MOVQ       b+32(FP), R8
+	VMOVUPS    (R8), Y0
+	VMOVUPS    (R8), Y1
+	VMOVUPS    (R8), Y2
+	VMOVUPS    (R8), Y3
+	VMOVUPS    (R8), Y4
+	VMOVUPS    (R8), Y5
+	VMOVUPS    (R8), Y6
+	VMOVUPS    (R8), Y7
+	MOVQ       AX, R8
+	LEAQ       (R8)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
+	MOVQ       w+24(FP), R11
+	MOVQ       k+48(FP), R12
+	SUBQ       $0x04, R12
+	JL         rows8_inner_rest
 
 rows8_inner_unrolled:
 	VMOVUPS      (R11), Y8
@@ -2112,20 +2232,31 @@ rows8_advance:
 	JMP   rows8
 
 rows4:
-	CMPQ    DI, $0x04
-	JL      rows2
-	MOVQ    b+32(FP), R8
-	VMOVUPS (R8), Y0
-	VMOVUPS (R8), Y1
-	VMOVUPS (R8), Y2
-	VMOVUPS (R8), Y3
-	MOVQ    AX, R8
-	LEAQ    (R8)(BX*2), R9
-	ADDQ    BX, R9
-	MOVQ    w+24(FP), R10
-	MOVQ    k+48(FP), R11
-	SUBQ    $0x04, R11
-	JL      rows4_inner_rest
+	CMPQ       DI, $0x04
+	JL         rows2
+	MOVQ       CX, R8
+	LEAQ       (R8)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 28(R8)
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 28(R8)(SI*1)
+	PREFETCHT0 (R8)(SI*2)
+	PREFETCHT0 28(R8)(SI*2)
+	PREFETCHT0 (R9)
+	PREFETCHT0 28(R9)
+	MOVQ       b+32(FP), R8
+	VMOVUPS    (R8), Y0
+	VMOVUPS    (R8), Y1
+	VMOVUPS    (R8), Y2
+	VMOVUPS    (R8), Y3
+	MOVQ       AX, R8
+	LEAQ       (R8)(BX*2), R9
+	ADDQ       BX, R9
+	MOVQ       w+24(FP), R10
+	MOVQ       k+48(FP), R11
+	SUBQ       $0x04, R11
+	JL         rows4_inner_rest
 
 rows4_inner_unrolled:
 	VMOVUPS      (R10), Y4
@@ -2260,16 +2391,21 @@ rows4_advance:
 	JMP   rows4
 
 rows2:
-	CMPQ    DI, $0x02
-	JL      rows1
-	MOVQ    b+32(FP), R8
-	VMOVUPS (R8), Y0
-	VMOVUPS (R8), Y1
-	MOVQ    AX, R8
-	MOVQ    w+24(FP), R9
-	MOVQ    k+48(FP), R10
-	SUBQ    $0x04, R10
-	JL      rows2_inner_rest
+	CMPQ       DI, $0x02
+	JL         rows1
+	MOVQ       CX, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 28(R8)
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 28(R8)(SI*1)
+	MOVQ       b+32(FP), R8
+	VMOVUPS    (R8), Y0
+	VMOVUPS    (R8), Y1
+	MOVQ       AX, R8
+	MOVQ       w+24(FP), R9
+	MOVQ       k+48(FP), R10
+	SUBQ       $0x04, R10
+	JL         rows2_inner_rest
 
 rows2_inner_unrolled:
 	VMOVUPS      (R9), Y2
@@ -2365,13 +2501,16 @@ rows2_advance:
 	JMP   rows2
 
 rows1:
-	MOVQ    b+32(FP), R8
-	VMOVUPS (R8), Y0
-	MOVQ    AX, R8
-	MOVQ    w+24(FP), R9
-	MOVQ    k+48(FP), R10
-	SUBQ    $0x04, R10
-	JL      rows1_inner_rest
+	MOVQ       CX, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 28(R8)
+	MOVQ       b+32(FP), R8
+	VMOVUPS    (R8), Y0
+	MOVQ       AX, R8
+	MOVQ       w+24(FP), R9
+	MOVQ       k+48(FP), R10
+	SUBQ       $0x04, R10
+	JL         rows1_inner_rest
 
 rows1_inner_unrolled:
 	VMOVUPS      (R9), Y1
@@ -2453,7 +2592,7 @@ done:
 	RET
 
 // func gradInput8(dx *float32, s *float32, dz *float32, w *float32, m int, n int, k int, act int)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gradInput8(SB), NOSPLIT, $0-64
 	MOVQ   dz+16(FP), AX
 	MOVQ   dx+0(FP), CX
@@ -2465,31 +2604,62 @@ TEXT ·gradInput8(SB), NOSPLIT, $0-64
 	MOVQ   m+32(FP), DI
 
 rows12:
-	CMPQ   DI, $0x0c
-	JL     rows8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	MOVQ   AX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	LEAQ   (R10)(BX*2), R11
-	ADDQ   BX, R11
-	MOVQ   w+24(FP), R12
-	MOVQ   n+40(FP), R13
-	SUBQ   $0x04, R13
-	JL     rows12_inner_rest
+	CMPQ       DI, $0x0c
+	JL         rows8
+	MOVQ       DX, R8
+	LEAQ       (R8)(SI*2), R9
+	ADDQ       SI, R9
+	LEAQ       (R9)(SI*2), R10
+	ADDQ       SI, R10
+	LEAQ       (R10)(SI*2), R11
+	ADDQ       SI, R11
+	PREFETCHT0 (R8)
+	PREFETCHT0 28(R8)
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 28(R8)(SI*1)
+	PREFETCHT0 (R8)(SI*2)
+	PREFETCHT0 28(R8)(SI*2)
+	PREFETCHT0 (R9)
+	PREFETCHT0 28(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 28(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 28(R9)(SI*2)
+	PREFETCHT0 (R10)
+	PREFETCHT0 28(R10)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 28(R10)(SI*1)
+	PREFETCHT0 (R10)(SI*2)
+	PREFETCHT0 28(R10)(SI*2)
+	PREFETCHT0 (R11)
+	PREFETCHT0 28(R11)
+	PREFETCHT0 (R11)(SI*1)
+	PREFETCHT0 28(R11)(SI*1)
+	PREFETCHT0 (R11)(SI*2)
+	PREFETCHT0 28(R11)(SI*2)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       AX, R8
+	LEAQ       (R8)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
+	LEAQ       (R10)(BX*2), R11
+	ADDQ       BX, R11
+	MOVQ       w+24(FP), R12
+	MOVQ       n+40(FP), R13
+	SUBQ       $0x04, R13
+	JL         rows12_inner_rest
 
 rows12_inner_unrolled:
 	VMOVUPS      (R12), Y12
@@ -2835,25 +3005,46 @@ rows12_advance:
 	JMP   rows12
 
 rows8:
-	CMPQ   DI, $0x08
-	JL     rows4
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   AX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	LEAQ   (R9)(BX*2), R10
-	ADDQ   BX, R10
-	MOVQ   w+24(FP), R11
-	MOVQ   n+40(FP), R12
-	SUBQ   $0x04, R12
-	JL     rows8_inner_rest
+	CMPQ       DI, $0x08
+	JL         rows4
+	MOVQ       DX, R8
+	LEAQ       (R8)(SI*2), R9
+	ADDQ       SI, R9
+	LEAQ       (R9)(SI*2), R10
+	ADDQ       SI, R10
+	PREFETCHT0 (R8)
+	PREFETCHT0 28(R8)
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 28(R8)(SI*1)
+	PREFETCHT0 (R8)(SI*2)
+	PREFETCHT0 28(R8)(SI*2)
+	PREFETCHT0 (R9)
+	PREFETCHT0 28(R9)
+	PREFETCHT0 (R9)(SI*1)
+	PREFETCHT0 28(R9)(SI*1)
+	PREFETCHT0 (R9)(SI*2)
+	PREFETCHT0 28(R9)(SI*2)
+	PREFETCHT0 (R10)
+	PREFETCHT0 28(R10)
+	PREFETCHT0 (R10)(SI*1)
+	PREFETCHT0 28(R10)(SI*1)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       AX, R8
+	LEAQ       (R8)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
+	MOVQ       w+24(FP), R11
+	MOVQ       n+40(FP), R12
+	SUBQ       $0x04, R12
+	JL         rows8_inner_rest
 
 rows8_inner_unrolled:
 	VMOVUPS      (R11), Y8
@@ -3106,19 +3297,30 @@ rows8_advance:
 	JMP   rows8
 
 rows4:
-	CMPQ   DI, $0x04
-	JL     rows2
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	MOVQ   AX, R8
-	LEAQ   (R8)(BX*2), R9
-	ADDQ   BX, R9
-	MOVQ   w+24(FP), R10
-	MOVQ   n+40(FP), R11
-	SUBQ   $0x04, R11
-	JL     rows4_inner_rest
+	CMPQ       DI, $0x04
+	JL         rows2
+	MOVQ       DX, R8
+	LEAQ       (R8)(SI*2), R9
+	ADDQ       SI, R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 28(R8)
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 28(R8)(SI*1)
+	PREFETCHT0 (R8)(SI*2)
+	PREFETCHT0 28(R8)(SI*2)
+	PREFETCHT0 (R9)
+	PREFETCHT0 28(R9)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       AX, R8
+	LEAQ       (R8)(BX*2), R9
+	ADDQ       BX, R9
+	MOVQ       w+24(FP), R10
+	MOVQ       n+40(FP), R11
+	SUBQ       $0x04, R11
+	JL         rows4_inner_rest
 
 rows4_inner_unrolled:
 	VMOVUPS      (R10), Y4
@@ -3278,15 +3480,20 @@ rows4_advance:
 	JMP   rows4
 
 rows2:
-	CMPQ   DI, $0x02
-	JL     rows1
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	MOVQ   AX, R8
-	MOVQ   w+24(FP), R9
-	MOVQ   n+40(FP), R10
-	SUBQ   $0x04, R10
-	JL     rows2_inner_rest
+	CMPQ       DI, $0x02
+	JL         rows1
+	MOVQ       DX, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 28(R8)
+	PREFETCHT0 (R8)(SI*1)
+	PREFETCHT0 28(R8)(SI*1)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       AX, R8
+	MOVQ       w+24(FP), R9
+	MOVQ       n+40(FP), R10
+	SUBQ       $0x04, R10
+	JL         rows2_inner_rest
 
 rows2_inner_unrolled:
 	VMOVUPS      (R9), Y2
@@ -3395,12 +3602,15 @@ rows2_advance:
 	JMP   rows2
 
 rows1:
-	VXORPS Y0, Y0, Y0
-	MOVQ   AX, R8
-	MOVQ   w+24(FP), R9
-	MOVQ   n+40(FP), R10
-	SUBQ   $0x04, R10
-	JL     rows1_inner_rest
+	MOVQ       DX, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 28(R8)
+	VXORPS     Y0, Y0, Y0
+	MOVQ       AX, R8
+	MOVQ       w+24(FP), R9
+	MOVQ       n+40(FP), R10
+	SUBQ       $0x04, R10
+	JL         rows1_inner_rest
 
 rows1_inner_unrolled:
 	VMOVUPS      (R9), Y1
@@ -3536,7 +3746,7 @@ DATA lanes<>+28(SB)/4, $0x00000007
 GLOBL lanes<>(SB), RODATA|NOPTR, $32
 
 // func gradWeights16(dw *float32, x *float32, dz *float32, m int, k int, n int, columns int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·gradWeights16(SB), NOSPLIT, $0-56
 	MOVQ   dw+0(FP), AX
 	MOVQ   x+8(FP), CX
@@ -3554,23 +3764,38 @@ rows6:
 	JL   rows6_done
 
 rows6_tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	MOVQ   dz+16(FP), R9
-	MOVQ   m+24(FP), R10
-	MOVQ   CX, R8
-	SUBQ   $0x04, R10
-	JL     rows6_sum_rest
+	MOVQ       AX, R8
+	LEAQ       (R8)(BX*2), R9
+	ADDQ       BX, R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 60(R8)
+	PREFETCHT0 (R8)(BX*1)
+	PREFETCHT0 60(R8)(BX*1)
+	PREFETCHT0 (R8)(BX*2)
+	PREFETCHT0 60(R8)(BX*2)
+	PREFETCHT0 (R9)
+	PREFETCHT0 60(R9)
+	PREFETCHT0 (R9)(BX*1)
+	PREFETCHT0 60(R9)(BX*1)
+	PREFETCHT0 (R9)(BX*2)
+	PREFETCHT0 60(R9)(BX*2)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       dz+16(FP), R9
+	MOVQ       m+24(FP), R10
+	MOVQ       CX, R8
+	SUBQ       $0x04, R10
+	JL         rows6_sum_rest
 
 rows6_sum_unrolled:
 	VMOVUPS      (R9), Y12
@@ -3771,21 +3996,34 @@ rows5:
 	JL   rows5_done
 
 rows5_tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	MOVQ   dz+16(FP), R9
-	MOVQ   m+24(FP), R10
-	MOVQ   CX, R8
-	SUBQ   $0x04, R10
-	JL     rows5_sum_rest
+	MOVQ       AX, R8
+	LEAQ       (R8)(BX*2), R9
+	ADDQ       BX, R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 60(R8)
+	PREFETCHT0 (R8)(BX*1)
+	PREFETCHT0 60(R8)(BX*1)
+	PREFETCHT0 (R8)(BX*2)
+	PREFETCHT0 60(R8)(BX*2)
+	PREFETCHT0 (R9)
+	PREFETCHT0 60(R9)
+	PREFETCHT0 (R9)(BX*1)
+	PREFETCHT0 60(R9)(BX*1)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       dz+16(FP), R9
+	MOVQ       m+24(FP), R10
+	MOVQ       CX, R8
+	SUBQ       $0x04, R10
+	JL         rows5_sum_rest
 
 rows5_sum_unrolled:
 	VMOVUPS      (R9), Y10
@@ -3956,21 +4194,32 @@ rows5_next:
 
 rows5_done:
 rows4:
-	CMPQ   DI, $0x04
-	JL     rows4_done
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   dz+16(FP), R9
-	MOVQ   m+24(FP), R10
-	MOVQ   CX, R8
-	SUBQ   $0x04, R10
-	JL     rows4_sum_rest
+	CMPQ       DI, $0x04
+	JL         rows4_done
+	MOVQ       AX, R8
+	LEAQ       (R8)(BX*2), R9
+	ADDQ       BX, R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 60(R8)
+	PREFETCHT0 (R8)(BX*1)
+	PREFETCHT0 60(R8)(BX*1)
+	PREFETCHT0 (R8)(BX*2)
+	PREFETCHT0 60(R8)(BX*2)
+	PREFETCHT0 (R9)
+	PREFETCHT0 60(R9)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       dz+16(FP), R9
+	MOVQ       m+24(FP), R10
+	MOVQ       CX, R8
+	SUBQ       $0x04, R10
+	JL         rows4_sum_rest
 
 rows4_sum_unrolled:
 	VMOVUPS      (R9), Y8
@@ -4117,19 +4366,26 @@ rows4_next:
 
 rows4_done:
 rows3:
-	CMPQ   DI, $0x03
-	JL     rows3_done
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	MOVQ   dz+16(FP), R9
-	MOVQ   m+24(FP), R10
-	MOVQ   CX, R8
-	SUBQ   $0x04, R10
-	JL     rows3_sum_rest
+	CMPQ       DI, $0x03
+	JL         rows3_done
+	MOVQ       AX, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 60(R8)
+	PREFETCHT0 (R8)(BX*1)
+	PREFETCHT0 60(R8)(BX*1)
+	PREFETCHT0 (R8)(BX*2)
+	PREFETCHT0 60(R8)(BX*2)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       dz+16(FP), R9
+	MOVQ       m+24(FP), R10
+	MOVQ       CX, R8
+	SUBQ       $0x04, R10
+	JL         rows3_sum_rest
 
 rows3_sum_unrolled:
 	VMOVUPS      (R9), Y6
@@ -4250,17 +4506,22 @@ rows3_next:
 
 rows3_done:
 rows2:
-	CMPQ   DI, $0x02
-	JL     rows2_done
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	MOVQ   dz+16(FP), R9
-	MOVQ   m+24(FP), R10
-	MOVQ   CX, R8
-	SUBQ   $0x04, R10
-	JL     rows2_sum_rest
+	CMPQ       DI, $0x02
+	JL         rows2_done
+	MOVQ       AX, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 60(R8)
+	PREFETCHT0 (R8)(BX*1)
+	PREFETCHT0 60(R8)(BX*1)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       dz+16(FP), R9
+	MOVQ       m+24(FP), R10
+	MOVQ       CX, R8
+	SUBQ       $0x04, R10
+	JL         rows2_sum_rest
 
 rows2_sum_unrolled:
 	VMOVUPS      (R9), Y4
@@ -4357,15 +4618,18 @@ rows2_next:
 
 rows2_done:
 rows1:
-	CMPQ   DI, $0x01
-	JL     rows1_done
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	MOVQ   dz+16(FP), R9
-	MOVQ   m+24(FP), R10
-	MOVQ   CX, R8
-	SUBQ   $0x04, R10
-	JL     rows1_sum_rest
+	CMPQ       DI, $0x01
+	JL         rows1_done
+	MOVQ       AX, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 60(R8)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       dz+16(FP), R9
+	MOVQ       m+24(FP), R10
+	MOVQ       CX, R8
+	SUBQ       $0x04, R10
+	JL         rows1_sum_rest
 
 rows1_sum_unrolled:
 	VMOVUPS      (R9), Y2
@@ -4472,7 +4736,7 @@ row:
 	RET
 
 // func gradWeights8(dw *float32, x *float32, dz *float32, m int, k int, n int, columns int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·gradWeights8(SB), NOSPLIT, $0-56
 	MOVQ   dw+0(FP), AX
 	MOVQ   x+8(FP), CX
@@ -4490,23 +4754,54 @@ rows12:
 	JL   rows12_done
 
 rows12_tile:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	MOVQ   dz+16(FP), R9
-	MOVQ   m+24(FP), R10
-	MOVQ   CX, R8
-	SUBQ   $0x04, R10
-	JL     rows12_sum_rest
+	MOVQ       AX, R8
+	LEAQ       (R8)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
+	LEAQ       (R10)(BX*2), R11
+	ADDQ       BX, R11
+	PREFETCHT0 (R8)
+	PREFETCHT0 28(R8)
+	PREFETCHT0 (R8)(BX*1)
+	PREFETCHT0 28(R8)(BX*1)
+	PREFETCHT0 (R8)(BX*2)
+	PREFETCHT0 28(R8)(BX*2)
+	PREFETCHT0 (R9)
+	PREFETCHT0 28(R9)
+	PREFETCHT0 (R9)(BX*1)
+	PREFETCHT0 28(R9)(BX*1)
+	PREFETCHT0 (R9)(BX*2)
+	PREFETCHT0 28(R9)(BX*2)
+	PREFETCHT0 (R10)
+	PREFETCHT0 28(R10)
+	PREFETCHT0 (R10)(BX*1)
+	PREFETCHT0 28(R10)(BX*1)
+	PREFETCHT0 (R10)(BX*2)
+	PREFETCHT0 28(R10)(BX*2)
+	PREFETCHT0 (R11)
+	PREFETCHT0 28(R11)
+	PREFETCHT0 (R11)(BX*1)
+	PREFETCHT0 28(R11)(BX*1)
+	PREFETCHT0 (R11)(BX*2)
+	PREFETCHT0 28(R11)(BX*2)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       dz+16(FP), R9
+	MOVQ       m+24(FP), R10
+	MOVQ       CX, R8
+	SUBQ       $0x04, R10
+	JL         rows12_sum_rest
 
 rows12_sum_unrolled:
 	VMOVUPS      (R9), Y12
@@ -4736,21 +5031,42 @@ rows12_next:
 
 rows12_done:
 rows8:
-	CMPQ   DI, $0x08
-	JL     rows8_done
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   dz+16(FP), R9
-	MOVQ   m+24(FP), R10
-	MOVQ   CX, R8
-	SUBQ   $0x04, R10
-	JL     rows8_sum_rest
+	CMPQ       DI, $0x08
+	JL         rows8_done
+	MOVQ       AX, R8
+	LEAQ       (R8)(BX*2), R9
+	ADDQ       BX, R9
+	LEAQ       (R9)(BX*2), R10
+	ADDQ       BX, R10
+	PREFETCHT0 (R8)
+	PREFETCHT0 28(R8)
+	PREFETCHT0 (R8)(BX*1)
+	PREFETCHT0 28(R8)(BX*1)
+	PREFETCHT0 (R8)(BX*2)
+	PREFETCHT0 28(R8)(BX*2)
+	PREFETCHT0 (R9)
+	PREFETCHT0 28(R9)
+	PREFETCHT0 (R9)(BX*1)
+	PREFETCHT0 28(R9)(BX*1)
+	PREFETCHT0 (R9)(BX*2)
+	PREFETCHT0 28(R9)(BX*2)
+	PREFETCHT0 (R10)
+	PREFETCHT0 28(R10)
+	PREFETCHT0 (R10)(BX*1)
+	PREFETCHT0 28(R10)(BX*1)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       dz+16(FP), R9
+	MOVQ       m+24(FP), R10
+	MOVQ       CX, R8
+	SUBQ       $0x04, R10
+	JL         rows8_sum_rest
 
 rows8_sum_unrolled:
 	VMOVUPS      (R9), Y8
@@ -4918,17 +5234,28 @@ rows8_next:
 
 rows8_done:
 rows4:
-	CMPQ   DI, $0x04
-	JL     rows4_done
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	MOVQ   dz+16(FP), R9
-	MOVQ   m+24(FP), R10
-	MOVQ   CX, R8
-	SUBQ   $0x04, R10
-	JL     rows4_sum_rest
+	CMPQ       DI, $0x04
+	JL         rows4_done
+	MOVQ       AX, R8
+	LEAQ       (R8)(BX*2), R9
+	ADDQ       BX, R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 28(R8)
+	PREFETCHT0 (R8)(BX*1)
+	PREFETCHT0 28(R8)(BX*1)
+	PREFETCHT0 (R8)(BX*2)
+	PREFETCHT0 28(R8)(BX*2)
+	PREFETCHT0 (R9)
+	PREFETCHT0 28(R9)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       dz+16(FP), R9
+	MOVQ       m+24(FP), R10
+	MOVQ       CX, R8
+	SUBQ       $0x04, R10
+	JL         rows4_sum_rest
 
 rows4_sum_unrolled:
 	VMOVUPS      (R9), Y4
@@ -5034,15 +5361,20 @@ rows4_next:
 
 rows4_done:
 rows2:
-	CMPQ   DI, $0x02
-	JL     rows2_done
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	MOVQ   dz+16(FP), R9
-	MOVQ   m+24(FP), R10
-	MOVQ   CX, R8
-	SUBQ   $0x04, R10
-	JL     rows2_sum_rest
+	CMPQ       DI, $0x02
+	JL         rows2_done
+	MOVQ       AX, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 28(R8)
+	PREFETCHT0 (R8)(BX*1)
+	PREFETCHT0 28(R8)(BX*1)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       dz+16(FP), R9
+	MOVQ       m+24(FP), R10
+	MOVQ       CX, R8
+	SUBQ       $0x04, R10
+	JL         rows2_sum_rest
 
 rows2_sum_unrolled:
 	VMOVUPS      (R9), Y2
@@ -5116,14 +5448,17 @@ rows2_next:
 
 rows2_done:
 rows1:
-	CMPQ   DI, $0x01
-	JL     rows1_done
-	VXORPS Y0, Y0, Y0
-	MOVQ   dz+16(FP), R9
-	MOVQ   m+24(FP), R10
-	MOVQ   CX, R8
-	SUBQ   $0x04, R10
-	JL     rows1_sum_rest
+	CMPQ       DI, $0x01
+	JL         rows1_done
+	MOVQ       AX, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 28(R8)
+	VXORPS     Y0, Y0, Y0
+	MOVQ       dz+16(FP), R9
+	MOVQ       m+24(FP), R10
+	MOVQ       CX, R8
+	SUBQ       $0x04, R10
+	JL         rows1_sum_rest
 
 rows1_sum_unrolled:
 	VMOVUPS      (R9), Y1
