@@ -324,7 +324,7 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 	f.Params = f.params
 
 	f.pool = newPool()
-	shards := min(max(f.opts.Batch/(2*Tile), 1), 8)
+	shards := max(min(f.opts.Batch/Tile, 4), min(f.opts.Batch/(2*Tile), 8), 1)
 	f.workers = make([]Worker, shards)
 	f.tiles = make([]Rows, shards)
 	f.grads = make([][]float32, shards)
