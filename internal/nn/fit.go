@@ -324,6 +324,8 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 	f.Params = f.params
 
 	f.pool = newPool()
+	// A shard has two tiles, so that there is not too much to add up, but where that
+	// would leave processors idle.
 	shards := max(min(f.opts.Batch/Tile, 4), min(f.opts.Batch/(2*Tile), 8), 1)
 	f.workers = make([]Worker, shards)
 	f.tiles = make([]Rows, shards)

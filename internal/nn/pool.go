@@ -50,7 +50,7 @@ func (p *pool) run(n int, task func(i int)) {
 	p.caller.wait(func() bool { return p.pending.Load() == 0 })
 }
 
-// work does pieces until nobody is left to be taken. Whoever has taken one may
+// work does pieces until there is none left to take. Whoever has taken one may
 // read the task: run does not return, and no other begins, before it is done.
 func (p *pool) work() {
 	for {
