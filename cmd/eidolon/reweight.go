@@ -24,6 +24,7 @@ type reweightFlags struct {
 	maxEvents      int
 	seed           uint64
 	output         string
+	options        []rootio.Option // of the file to write
 }
 
 func newReweight() *cobra.Command {
@@ -32,7 +33,7 @@ func newReweight() *cobra.Command {
 		Use:   "reweight -s SOURCE.root -r TARGET.root -o OUT.root",
 		Short: "Give events weights that make them like those of another sample",
 		Long: `Reweight trains a classifier that tells the source from the target and writes the
-source's scalar branches with one more, weight: the ratio of the two densities, times the
+source's branches with one more, weight: the ratio of the two densities, times the
 weight that the event has already. No event is weighted by a classifier that has
 seen it. The mean ratio is one: the sum of weights stays as it is.
 
@@ -138,7 +139,7 @@ func (f *reweightFlags) run(cmd *cobra.Command) error {
 	bar.finish()
 	column := rootio.ColumnOf(f.branch, w.Weight)
 	column.Title = "event weight, to be like " + filepath.Base(f.target[0])
-	if err := f.write(treeName(sourceTree.Name()), &rootio.Table{Columns: append(table.Columns, column)}); err != nil {
+	if err := f.write(sourceTree, column); err != nil {
 		return err
 	}
 	if wantJSON(cmd) {
@@ -170,16 +171,29 @@ func weightsOf(t *rootio.Table, name, file string) ([]float64, error) {
 	return w, nil
 }
 
-func (f *reweightFlags) write(tree string, t *rootio.Table) error {
-	w, err := rootio.Create(f.output, tree, t.Fields())
+// write writes all that can be read of the source, and the weights.
+func (f *reweightFlags) write(source *rootio.Tree, weight rootio.Column) error {
+	var names []string
+	fields := source.AllFields()
+	for _, field := range fields {
+		names = append(names, field.Name)
+	}
+	w, err := rootio.Create(f.output, treeName(source.Name()), append(fields, weight.Field), f.options...)
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
-	for lo := 0; lo < t.Len(); lo += chunk {
-		if err := w.Write(t.Slice(lo, min(lo+chunk, t.Len()))); err != nil {
+	lo := 0
+	for table, err := range source.Chunks(names, chunk) {
+		if err != nil {
 			return err
 		}
+		hi := lo + table.Len()
+		columns := append(table.Columns[:len(table.Columns):len(table.Columns)], weight.Slice(lo, hi))
+		if err := w.Write(&rootio.Table{Columns: columns, Jagged: table.Jagged}); err != nil {
+			return err
+		}
+		lo = hi
 	}
 	return w.Close()
 }
