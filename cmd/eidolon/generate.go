@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -28,6 +29,7 @@ type generateFlags struct {
 	direct     bool
 	tree       string
 	output     string
+	reweightTo []string
 
 	view        viewFlags
 	compression string
@@ -51,6 +53,9 @@ A model of objects (train --each) makes events with collections of them: with -n
 many in each as the training events had, with -i as many as each event of the input
 has, whose other branches are carried along, arrays too.
 
+With --reweight-to the events get a branch weight that makes them like those of
+another sample, as “eidolon reweight” does.
+
 Event i depends on the seed and on i alone: the same seed gives the same events.
 Events that fall outside the range of the training events are drawn again; how
 many did is printed.`,
@@ -72,7 +77,7 @@ many did is printed.`,
 			case len(f.inputs) > 0 && f.oversample > 1<<20, f.oversample < 1:
 				return usagef("events cannot be drawn %d times", f.oversample)
 			}
-			if err := keepApart(f.output, append(slices.Clone(f.inputs), f.model)...); err != nil {
+			if err := keepApart(f.output, slices.Concat(f.inputs, f.reweightTo, []string{f.model})...); err != nil {
 				return err
 			}
 			return f.run(cmd)
@@ -89,6 +94,7 @@ many did is printed.`,
 	flags.Uint64Var(&f.seed, "seed", 1, "the seed of the events")
 	flags.BoolVar(&f.direct, "direct", false, "draw from the mixture of kernels itself, without the equation (--model diffusion)")
 	flags.StringVarP(&f.tree, "tree", "t", "", "the name of the tree to write (default: that of the training events)")
+	flags.StringSliceVar(&f.reweightTo, "reweight-to", nil, "ROOT files with events that the generated ones are to be like, by a branch weight")
 	flags.StringVar(&f.compression, "compression", "zlib", "of the file to write: zlib, lz4, zstd, lzma or none")
 	flags.IntVar(&f.basket, "basket-size", 256<<10, "bytes of a branch that are compressed together")
 	f.view.addNoVerify(cmd)
@@ -106,6 +112,18 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 		}
 	}
 	f.view.options = rootio.ViewOptions{Each: model.Card.View.Each, Define: model.Card.View.Define}
+	output := f.output
+	if len(f.reweightTo) > 0 { // the file without weights is not what is asked for
+		target, err := rootio.Open("", f.reweightTo...)
+		if err != nil {
+			return err
+		}
+		_ = target.Close() // it was only read
+		if f.output, err = atomicfile.Temp(output); err != nil {
+			return err
+		}
+		defer atomicfile.Discard(f.output)
+	}
 	start := time.Now()
 	var tails surrogate.Tails
 	switch {
@@ -128,6 +146,12 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	seconds := time.Since(start).Seconds()
+	var weights *weighed
+	if len(f.reweightTo) > 0 {
+		if weights, err = f.reweight(cmd, output); err != nil {
+			return err
+		}
+	}
 	if wantJSON(cmd) {
 		return printJSON(cmd, struct {
 			Output  string `json:"output"`
@@ -136,14 +160,21 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 			Seed    uint64 `json:"seed"`
 			surrogate.Tails
 			Seconds float64 `json:"seconds"`
-		}{f.output, f.n, f.objects, f.seed, tails, seconds})
+
+			Reweighted *weighed `json:"reweighted,omitempty"`
+		}{output, f.n, f.objects, f.seed, tails, seconds, weights})
+	}
+	if weights != nil {
+		if err := weights.WriteText(cmd.OutOrStdout(), weights.Closure); err != nil {
+			return err
+		}
 	}
 	objects := ""
 	if model.Card.Collection != nil {
 		objects = fmt.Sprintf(" with %d objects", f.objects)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d events%s (%s events/s); outside the range of the training events: %d drawn again, %d clipped\n",
-		f.output, f.n, objects, siFormat(float64(f.n)/seconds), tails.Redrawn, tails.Clipped)
+		output, f.n, objects, siFormat(float64(f.n)/seconds), tails.Redrawn, tails.Clipped)
 	if tails.Copies != nil && f.n > 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "%d of them (%.2g %%) are copies: nearer to a training event than 99 %% of these are to each other\n",
 			*tails.Copies, 100*float64(*tails.Copies)/float64(f.n))
@@ -154,8 +185,29 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 	return nil
 }
 
+// reweight writes the generated events with weights.
+func (f *generateFlags) reweight(cmd *cobra.Command, output string) (*weighed, error) {
+	options, err := f.fileOptions()
+	if err != nil {
+		return nil, err
+	}
+	r := reweightFlags{
+		source: []string{f.output}, target: f.reweightTo, branch: "weight",
+		maxEvents: 200_000, seed: f.seed, output: output, options: options,
+	}
+	return r.weigh(cmd)
+}
+
 // create starts the file to write, with a note of where it comes from.
 func (f *generateFlags) create(tree string, fields []rootio.Field) (*rootio.Writer, error) {
+	options, err := f.fileOptions()
+	if err != nil {
+		return nil, err
+	}
+	return rootio.Create(f.output, tree, fields, options...)
+}
+
+func (f *generateFlags) fileOptions() ([]rootio.Option, error) {
 	compression, err := rootio.ParseCompression(f.compression)
 	if err != nil {
 		return nil, usageError{err}
@@ -164,8 +216,7 @@ func (f *generateFlags) create(tree string, fields []rootio.Field) (*rootio.Writ
 	if err != nil {
 		return nil, err
 	}
-	return rootio.Create(f.output, tree, fields,
-		rootio.WithCompression(compression), rootio.WithBasketSize(f.basket), rootio.WithText(originKey, text))
+	return []rootio.Option{rootio.WithCompression(compression), rootio.WithBasketSize(f.basket), rootio.WithText(originKey, text)}, nil
 }
 
 // count is a number of events as a flag: 1000000, 1_000_000 or 1e6.

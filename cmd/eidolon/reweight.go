@@ -76,14 +76,39 @@ a new classifier, and how many events the weighted ones are worth.`,
 }
 
 func (f *reweightFlags) run(cmd *cobra.Command) error {
-	sourceTree, err := rootio.Open(f.tree, f.source...)
+	found, err := f.weigh(cmd)
 	if err != nil {
 		return err
+	}
+	if wantJSON(cmd) {
+		return printJSON(cmd, struct {
+			Output string `json:"output"`
+			*weighed
+		}{f.output, found})
+	}
+	if err := found.WriteText(cmd.OutOrStdout(), found.Closure); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: all events with branch %s\n", f.output, f.branch)
+	return err
+}
+
+// weighed is what there is to say of weights.
+type weighed struct {
+	*reweight.Weights
+	Closure *reweight.Closure `json:"closure"`
+}
+
+// weigh finds the weights and writes the file.
+func (f *reweightFlags) weigh(cmd *cobra.Command) (*weighed, error) {
+	sourceTree, err := rootio.Open(f.tree, f.source...)
+	if err != nil {
+		return nil, err
 	}
 	defer sourceTree.Close()
 	for _, b := range sourceTree.Branches() {
 		if b.Name == f.branch {
-			return usagef("%s has a branch %q already: give another name with --branch", f.source[0], f.branch)
+			return nil, usagef("%s has a branch %q already: give another name with --branch", f.source[0], f.branch)
 		}
 		if b.Reason != "" {
 			fmt.Fprintf(cmd.ErrOrStderr(), "branch %s is left out: %s\n", b.Name, b.Reason)
@@ -91,12 +116,12 @@ func (f *reweightFlags) run(cmd *cobra.Command) error {
 	}
 	table, err := sourceTree.Read(nil, 0, sourceTree.Len())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	source := classify.Sample{Table: table}
 	target := classify.Sample{}
 	if target.Table, err = readAll(f.tree, f.target); err != nil {
-		return err
+		return nil, err
 	}
 	for _, s := range []struct {
 		sample *classify.Sample
@@ -104,7 +129,7 @@ func (f *reweightFlags) run(cmd *cobra.Command) error {
 		file   string
 	}{{&source, f.sourceWeight, f.source[0]}, {&target, f.targetWeight, f.target[0]}} {
 		if s.sample.Weights, err = weightsOf(s.sample.Table, s.name, s.file); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	opts := reweight.Options{Clip: f.clip}
@@ -117,7 +142,7 @@ func (f *reweightFlags) run(cmd *cobra.Command) error {
 			}
 		}
 		if len(opts.Classify.Columns) == 0 {
-			return fmt.Errorf("%s and %s have no branch in common", f.source[0], f.target[0])
+			return nil, fmt.Errorf("%s and %s have no branch in common", f.source[0], f.target[0])
 		}
 	}
 	bar := newCounter(cmd.ErrOrStderr(), 100)
@@ -129,31 +154,20 @@ func (f *reweightFlags) run(cmd *cobra.Command) error {
 	}
 	w, err := reweight.Fit(cmd.Context(), source, target, opts)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	opts.Classify.Progress = nil
 	closure, err := w.Close(cmd.Context(), source, target, opts)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	bar.finish()
 	column := rootio.ColumnOf(f.branch, w.Weight)
 	column.Title = "event weight, to be like " + filepath.Base(f.target[0])
 	if err := f.write(sourceTree, column); err != nil {
-		return err
+		return nil, err
 	}
-	if wantJSON(cmd) {
-		return printJSON(cmd, struct {
-			Output string `json:"output"`
-			*reweight.Weights
-			Closure *reweight.Closure `json:"closure"`
-		}{f.output, w, closure})
-	}
-	if err := w.WriteText(cmd.OutOrStdout(), closure); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: all events with branch %s\n", f.output, f.branch)
-	return err
+	return &weighed{w, closure}, nil
 }
 
 // weightsOf returns the weights of the events in the named branch, nil if it has no

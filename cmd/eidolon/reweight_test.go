@@ -61,3 +61,25 @@ func TestReweight(t *testing.T) {
 		}
 	}
 }
+
+// Generated events can have weights from the start.
+func TestGenerateReweighted(t *testing.T) {
+	dir := trained(t)
+	text := must(t, dir, "generate", "-m", "m.eidolon", "-n", "1000", "--reweight-to", "in.root", "-o", "out.root")
+	if !strings.Contains(text, "KS after") || !strings.Contains(text, "out.root: 1000 events") {
+		t.Errorf("the output is\n%s", text)
+	}
+	if _, ok := open(t, filepath.Join(dir, "out.root")).Column("weight"); !ok {
+		t.Error("no weights")
+	}
+	if got := names(t, dir); len(got) != 3 {
+		t.Errorf("files %v are left", got)
+	}
+	before := names(t, dir)
+	if _, _, code := eidolon(t, dir, "generate", "-m", "m.eidolon", "-n", "1000", "--reweight-to", "none.root", "-o", "new.root"); code != 1 {
+		t.Errorf("exit code %d without a target", code)
+	}
+	if got := names(t, dir); len(got) != len(before) {
+		t.Errorf("after an error files %v are left", got)
+	}
+}
