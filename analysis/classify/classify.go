@@ -56,6 +56,8 @@ type Options struct {
 	All bool
 	// Folds is the number of parts that are scored in turn; by default 5.
 	Folds int
+	// Hidden is the width of the network's three hidden layers; by default 128.
+	Hidden int
 	// Seed is that of everything random but the folds.
 	Seed uint64
 	// Progress, when not nil, is told which part of the work is done, 0 to 1.
@@ -135,8 +137,11 @@ func newFolds(zero, one Sample, opts Options) (*folds, error) {
 	if opts.MaxEvents == 0 {
 		opts.MaxEvents = 50_000
 	}
-	if opts.Folds < 2 || opts.MaxEvents < 0 {
-		return nil, fmt.Errorf("classify: %d folds of at most %d events asked for", opts.Folds, opts.MaxEvents)
+	if opts.Hidden == 0 {
+		opts.Hidden = 128
+	}
+	if opts.Folds < 2 || opts.MaxEvents < 0 || opts.Hidden < 0 {
+		return nil, fmt.Errorf("classify: %d folds of at most %d events and a network of width %d asked for", opts.Folds, opts.MaxEvents, opts.Hidden)
 	}
 	f := &folds{opts: opts, samples: [2]Sample{zero, one}, result: &Result{}}
 	names, err := f.columns()
@@ -323,7 +328,7 @@ func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
 			to.W = append(to.W, float32(f.samples[s].weight(i)*f.scale[s]))
 		}
 	}
-	c := &classifier{net: newNetwork(f.in.dim, f.opts.Seed+uint64(k))}
+	c := &classifier{net: newNetwork(f.in.dim, f.opts.Hidden, f.opts.Seed+uint64(k))}
 	if f.in.dim == 0 { // nothing varies
 		c.trees, c.blend = &trees{}, regression{0, 0, 0}
 		return c, nil

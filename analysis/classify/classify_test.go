@@ -25,6 +25,7 @@ func normals(seed uint64, n int, mean float64) []float64 {
 
 func crossFit(t *testing.T, zero, one Sample, opts Options) *Result {
 	t.Helper()
+	opts.Hidden = 32 // enough here
 	r, err := CrossFit(context.Background(), zero, one, opts)
 	if err != nil {
 		t.Fatal(err)
@@ -298,5 +299,23 @@ func TestRelation(t *testing.T) {
 	r := crossFit(t, sample(1, 0), sample(10, 0.1), Options{Folds: 2})
 	if r.AUC < 0.7 {
 		t.Errorf("AUC %.3f ± %.3f", r.AUC, r.AUCError)
+	}
+}
+
+// Samples of one distribution are not called different, though the folds'
+// classifiers know each other's events.
+func TestEqualSamples(t *testing.T) {
+	const repetitions, n = 40, 150
+	low := 0
+	for k := range uint64(repetitions) {
+		sample := func(seed uint64) Sample {
+			return Sample{Table: table(rootio.ColumnOf("x", normals(seed, n, 0)), rootio.ColumnOf("y", normals(seed+1000, n, 0)))}
+		}
+		if r := crossFit(t, sample(k), sample(100+k), Options{Folds: 3}); r.PValue < 0.05 {
+			low++
+		}
+	}
+	if low > 5 { // 5 or fewer of 40 in 98.6 % of the cases if they are 5 %
+		t.Errorf("p < 5 %% in %d of %d repetitions", low, repetitions)
 	}
 }

@@ -21,9 +21,9 @@ type network struct {
 	dim    int
 }
 
-func newNetwork(dim int, seed uint64) *network {
+func newNetwork(dim, hidden int, seed uint64) *network {
 	n := &network{dim: dim}
-	n.mlp = nn.NewMLP(&n.params, "classifier", dim, []int{128, 128, 128}, 1, dense.SiLU)
+	n.mlp = nn.NewMLP(&n.params, "classifier", dim, []int{hidden, hidden, hidden}, 1, dense.SiLU)
 	n.mlp.Init(seed, 0)
 	n.mlp.Pack()
 	return n

@@ -86,7 +86,7 @@ func (in *inputs) addRelations(ctx context.Context, seed uint64) error {
 		if of.aspect != Value || in.width(of.column) != 1 {
 			continue
 		}
-		r, err := in.relate(ctx, k, 32, 2, seed)
+		r, err := in.relate(ctx, k, 32, 120_000, seed)
 		if err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func (in *inputs) addRelations(ctx context.Context, seed uint64) error {
 	}
 	slices.SortStableFunc(found, func(a, b *relation) int { return cmp.Compare(a.error, b.error) })
 	for _, first := range found[:min(len(found), maxRelations)] {
-		r, err := in.relate(ctx, first.target, 64, 25, seed)
+		r, err := in.relate(ctx, first.target, 64, 1_500_000, seed)
 		if err != nil {
 			return err
 		}
@@ -118,9 +118,9 @@ func (in *inputs) width(column int) int {
 	return n
 }
 
-// relate trains a relation for the input target; nil if there is nothing to predict
-// it from.
-func (in *inputs) relate(ctx context.Context, target, width, epochs int, seed uint64) (*relation, error) {
+// relate trains a relation for the input target, on so many events, each as often as
+// needed; nil if there is nothing to predict it from.
+func (in *inputs) relate(ctx context.Context, target, width, events int, seed uint64) (*relation, error) {
 	r := &relation{target: target}
 	for k, of := range in.of {
 		if of.column != in.of[target].column && of.aspect != Relation {
@@ -145,7 +145,7 @@ func (in *inputs) relate(ctx context.Context, target, width, epochs int, seed ui
 		}
 		to.C = append(to.C, in.row(i)[target])
 	}
-	h, err := nn.Fit(ctx, r, train, valid, nn.Options{Epochs: epochs, Batch: 256, Rate: 5e-3, Patience: 100, Seed: seed})
+	h, err := nn.Fit(ctx, r, train, valid, nn.Options{Epochs: max(events/train.Len(), 1), Batch: 256, Rate: 5e-3, Patience: 100, Seed: seed})
 	if err != nil {
 		return nil, err
 	}

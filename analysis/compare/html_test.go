@@ -38,7 +38,7 @@ func judged(t *testing.T) (r *Report, ref, cand *rootio.Table) {
 	if err := r.Measure(context.Background(), ref, cand, ref); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Classify(context.Background(), ref, cand, classify.Options{Folds: 2}); err != nil {
+	if err := r.Classify(context.Background(), ref, cand, classify.Options{Folds: 2, Hidden: 16}); err != nil {
 		t.Fatal(err)
 	}
 	return r, ref, cand

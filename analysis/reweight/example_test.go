@@ -14,8 +14,8 @@ import (
 func Example() {
 	full, fast := zmumu.Default(), zmumu.Default()
 	fast.PtScale *= 0.8
-	source := classify.Sample{Table: fast.Table(1, 0, 4000)}
-	target := classify.Sample{Table: full.Table(2, 0, 4000)}
+	source := classify.Sample{Table: fast.Table(1, 0, 2000)}
+	target := classify.Sample{Table: full.Table(2, 0, 2000)}
 
 	opts := reweight.Options{Clip: 10}
 	opts.Classify.Columns = []string{"mass", "pt"}
@@ -32,7 +32,7 @@ func Example() {
 	pt := closure.Columns[1]
 	fmt.Println("pt is closer:", pt.After < pt.Before/3)
 	// Output:
-	// sum of weights 4000
+	// sum of weights 2000
 	// AUC 0.6 before, 0.50 after
 	// pt is closer: true
 }

@@ -20,7 +20,7 @@ func sample(g zmumu.Generator, seed uint64, n int) classify.Sample {
 
 func fit(t *testing.T, source, target classify.Sample, opts Options) *Weights {
 	t.Helper()
-	opts.Classify.Columns, opts.Classify.Folds = features, 2
+	opts.Classify.Columns, opts.Classify.Folds, opts.Classify.Hidden = features, 2, 32
 	w, err := Fit(context.Background(), source, target, opts)
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func TestSizesAndClip(t *testing.T) {
 		t.Errorf("largest ratio %g, %g effective events", slices.Max(clipped.Ratio), clipped.Effective)
 	}
 	opts := Options{Clip: 1.5}
-	opts.Classify.Columns, opts.Classify.Folds = features, 2
+	opts.Classify.Columns, opts.Classify.Folds, opts.Classify.Hidden = features, 2, 32
 	c, err := clipped.Close(context.Background(), source, target, opts)
 	if err != nil {
 		t.Fatal(err)
