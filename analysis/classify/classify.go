@@ -236,7 +236,7 @@ func (f *folds) progress(fold int, part float64) {
 func (f *folds) run(ctx context.Context) (*Result, error) {
 	r := f.result
 	if f.in.dim > 0 {
-		if err := f.in.addRelations(ctx, f.opts.Seed); err != nil {
+		if err := f.in.addRelations(ctx, f.opts.Hidden, f.opts.Seed); err != nil {
 			return nil, err
 		}
 	}

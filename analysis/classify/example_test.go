@@ -16,7 +16,7 @@ func Example() {
 	r, err := classify.CrossFit(context.Background(),
 		classify.Sample{Table: full.Table(1, 0, 2000)},
 		classify.Sample{Table: fast.Table(2, 0, 2000)},
-		classify.Options{Columns: []string{"mass", "pt", "phi"}},
+		classify.Options{Columns: []string{"mass", "pt", "phi"}, Hidden: 16}, // a small network for a small sample
 	)
 	if err != nil {
 		log.Fatal(err)

@@ -24,7 +24,8 @@ type group struct {
 	square float64 // Σ n²·variance
 }
 
-// most is the number of events of a fold that are looked at.
+// mostPermuted is the number of events of a fold that are looked at, fewer where
+// there are many columns.
 const mostPermuted = 4000
 
 func newImportance(in *inputs) *importance {
@@ -54,13 +55,13 @@ func newImportance(in *inputs) *importance {
 
 // add takes the events of fold k, whose places in zero and one are known.
 func (m *importance) add(f *folds, c *classifier, k int) {
-	dim := f.in.dim
+	dim, most := f.in.dim, max(500, mostPermuted*20/max(20, len(m.groups)))
 	var x []float32
 	var sample, row []int
 	for s := range f.samples {
 		n := 0
 		for _, i := range f.rows[s] {
-			if f.foldOf(i) == k && n < mostPermuted/2 {
+			if f.foldOf(i) == k && n < most/2 {
 				x = append(x, f.in.row(f.start[s]+i)...)
 				sample, row = append(sample, s), append(row, i)
 				n++

@@ -71,6 +71,7 @@ type relation struct {
 
 const (
 	maxRelations   = 4
+	maxTried       = 48 // columns, the first ones
 	relationEvents = 60_000
 	promising      = 0.5 // error after a first try below which it is worth more
 	sharp          = 0.2 // error of a relation
@@ -80,13 +81,15 @@ const (
 // the momenta that it is computed from, and adds inputs that say how far off
 // each event is. A classifier that has to find such a relation by itself hardly
 // ever does. The relation is learnt from both samples together.
-func (in *inputs) addRelations(ctx context.Context, seed uint64) error {
+func (in *inputs) addRelations(ctx context.Context, hidden int, seed uint64) error {
 	var found []*relation
+	tried := 0
 	for k, of := range in.of {
-		if of.aspect != Value || in.width(of.column) != 1 {
+		if of.aspect != Value || in.width(of.column) != 1 || tried == maxTried {
 			continue
 		}
-		r, err := in.relate(ctx, k, 32, 120_000, seed)
+		tried++
+		r, err := in.relate(ctx, k, max(hidden/4, 8), 120_000, seed)
 		if err != nil {
 			return err
 		}
@@ -96,7 +99,7 @@ func (in *inputs) addRelations(ctx context.Context, seed uint64) error {
 	}
 	slices.SortStableFunc(found, func(a, b *relation) int { return cmp.Compare(a.error, b.error) })
 	for _, first := range found[:min(len(found), maxRelations)] {
-		r, err := in.relate(ctx, first.target, 64, 1_500_000, seed)
+		r, err := in.relate(ctx, first.target, max(hidden/2, 8), 1_200_000, seed)
 		if err != nil {
 			return err
 		}

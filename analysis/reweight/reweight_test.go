@@ -20,7 +20,7 @@ func sample(g zmumu.Generator, seed uint64, n int) classify.Sample {
 
 func fit(t *testing.T, source, target classify.Sample, opts Options) *Weights {
 	t.Helper()
-	opts.Classify.Columns, opts.Classify.Folds, opts.Classify.Hidden = features, 2, 32
+	opts.Classify.Columns, opts.Classify.Folds, opts.Classify.Hidden = features, 2, 16
 	w, err := Fit(context.Background(), source, target, opts)
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +31,7 @@ func fit(t *testing.T, source, target classify.Sample, opts Options) *Weights {
 // The weights are the ratio of two known densities, and the weighted events have
 // the target's means, with weights of both signs in the source.
 func TestExactRatio(t *testing.T) {
-	const n = 10_000
+	const n = 6_000
 	a, b := zmumu.Default(), zmumu.Default()
 	b.PtScale *= 1.2
 	source, target := sample(a, 1, n), sample(b, 2, n)
@@ -67,13 +67,13 @@ func TestExactRatio(t *testing.T) {
 
 // Two samples of one distribution get weights of one.
 func TestEqualSamples(t *testing.T) {
-	const n = 5000
+	const n = 3000
 	w := fit(t, sample(zmumu.Default(), 1, n), sample(zmumu.Default(), 2, n), Options{})
 	var off float64
 	for _, r := range w.Ratio {
 		off += math.Abs(r-1) / n
 	}
-	if off > 0.05 || w.Effective < 0.98*n {
+	if off > 0.05 || w.Effective < 0.97*n {
 		t.Errorf("weights deviate from one by %.3f; %.0f effective events of %d", off, w.Effective, n)
 	}
 }
@@ -95,7 +95,7 @@ func TestSizesAndClip(t *testing.T) {
 		t.Errorf("largest ratio %g, %g effective events", slices.Max(clipped.Ratio), clipped.Effective)
 	}
 	opts := Options{Clip: 1.5}
-	opts.Classify.Columns, opts.Classify.Folds, opts.Classify.Hidden = features, 2, 32
+	opts.Classify.Columns, opts.Classify.Folds, opts.Classify.Hidden = features, 2, 16
 	c, err := clipped.Close(context.Background(), source, target, opts)
 	if err != nil {
 		t.Fatal(err)

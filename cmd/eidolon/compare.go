@@ -27,6 +27,7 @@ type compareFlags struct {
 	condition            []string
 	training             []string
 	noClassifier         bool
+	maxEvents            int
 	features             []string
 	view                 viewFlags
 }
@@ -53,6 +54,9 @@ report as HTML, text and JSON and every plot as a file.`,
 			if err := require(cmd, "reference", "candidate"); err != nil {
 				return err
 			}
+			if f.maxEvents < 1 {
+				return usagef("--max-events must be positive, not %d", f.maxEvents)
+			}
 			return f.run(cmd)
 		},
 	}
@@ -69,6 +73,7 @@ report as HTML, text and JSON and every plot as a file.`,
 	flags.StringSliceVar(&f.condition, "condition", nil, "branches in bins of which the others are compared as well")
 	flags.StringSliceVar(&f.training, "training", nil, "ROOT files that the candidate's model was trained on: how many events does it repeat?")
 	flags.BoolVar(&f.noClassifier, "no-classifier", false, "leave the classifier out, which takes most of the time")
+	flags.IntVar(&f.maxEvents, "max-events", 50_000, "the classifier looks at no more events of each sample")
 	return cmd
 }
 
@@ -104,7 +109,7 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	if !f.noClassifier {
-		err := report.Classify(cmd.Context(), ref, cand, classify.Options{})
+		err := report.Classify(cmd.Context(), ref, cand, classify.Options{MaxEvents: f.maxEvents, Progress: percent(cmd)})
 		if err != nil && !errors.Is(err, classify.ErrFewEvents) {
 			return err
 		}

@@ -98,11 +98,14 @@ func TestMainJob(t *testing.T) {
 	dir := trained(t)
 	must(t, dir, "generate", "-m", "m.eidolon", "-n", "70000", "--seed", "3", "-o", "out.root")
 	must(t, dir, "score", "-m", "m.eidolon", "-i", "in.root", "-o", "scored.root")
-	text := must(t, dir, "compare", "-r", "in.root", "-c", "out.root", "-o", "report")
+	text := must(t, dir, "compare", "-r", "in.root", "-c", "out.root", "-o", "report", "--max-events", "500")
 	if !strings.Contains(text, "mass") || !strings.Contains(text, "pdg") {
 		t.Errorf("compare prints no table:\n%s", text)
 	}
-	for _, file := range []string{"report.txt", "report.json"} {
+	if !strings.Contains(text, "classifier AUC") || !strings.Contains(text, "coverage") {
+		t.Errorf("compare says nothing of all columns together:\n%s", text)
+	}
+	for _, file := range []string{"report.html", "report.txt", "report.json"} {
 		if !slices.Contains(names(t, filepath.Join(dir, "report")), file) {
 			t.Errorf("the report has no %s: %v", file, names(t, filepath.Join(dir, "report")))
 		}
@@ -249,7 +252,7 @@ func TestJSON(t *testing.T) {
 		{"train", "-i", "in.root", "-o", "n.eidolon", "--epochs", "1", "--hidden", "8", "--layers", "2"},
 		{"generate", "-m", "m.eidolon", "-n", "100", "-o", "out.root"},
 		{"score", "-m", "m.eidolon", "-i", "in.root", "-o", "scored.root"},
-		{"compare", "-r", "in.root", "-c", "out.root"},
+		{"compare", "-r", "in.root", "-c", "out.root", "--no-classifier"},
 		{"info", "in.root"},
 		{"info", "m.eidolon"},
 	} {

@@ -145,29 +145,35 @@ func (f *reweightFlags) weigh(cmd *cobra.Command) (*weighed, error) {
 			return nil, fmt.Errorf("%s and %s have no branch in common", f.source[0], f.target[0])
 		}
 	}
-	bar := newCounter(cmd.ErrOrStderr(), 100)
-	defer bar.finish()
-	shown := 0
-	opts.Classify.Progress = func(done float64) {
-		bar.add(int(100*done) - shown)
-		shown = int(100 * done)
-	}
+	opts.Classify.Progress = percent(cmd)
 	w, err := reweight.Fit(cmd.Context(), source, target, opts)
 	if err != nil {
 		return nil, err
 	}
-	opts.Classify.Progress = nil
 	closure, err := w.Close(cmd.Context(), source, target, opts)
 	if err != nil {
 		return nil, err
 	}
-	bar.finish()
 	column := rootio.ColumnOf(f.branch, w.Weight)
 	column.Title = "event weight, to be like " + filepath.Base(f.target[0])
 	if err := f.write(sourceTree, column); err != nil {
 		return nil, err
 	}
 	return &weighed{w, closure}, nil
+}
+
+// percent shows on a terminal which part of the work of a classifier is done.
+func percent(cmd *cobra.Command) func(done float64) {
+	bar := newCounter(cmd.ErrOrStderr(), 100)
+	shown := 0
+	return func(done float64) {
+		bar.add(int(100*done) - shown)
+		shown = int(100 * done)
+		if done == 1 {
+			bar.finish()
+			bar, shown = newCounter(cmd.ErrOrStderr(), 100), 0 // there may be another classifier
+		}
+	}
 }
 
 // weightsOf returns the weights of the events in the named branch, nil if it has no

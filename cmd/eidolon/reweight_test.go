@@ -21,7 +21,7 @@ func TestReweight(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
-	text := must(t, dir, "reweight", "-s", "source.root", "-r", "target.root", "--features", "mass,pt", "-o", "out.root")
+	text := must(t, dir, "reweight", "-s", "source.root", "-r", "target.root", "--features", "mass,pt", "--max-events", "600", "-o", "out.root")
 	for _, want := range []string{"KS after", "classifier AUC", "effective events", "branch weight"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
@@ -65,8 +65,8 @@ func TestReweight(t *testing.T) {
 // Generated events can have weights from the start.
 func TestGenerateReweighted(t *testing.T) {
 	dir := trained(t)
-	text := must(t, dir, "generate", "-m", "m.eidolon", "-n", "1000", "--reweight-to", "in.root", "-o", "out.root")
-	if !strings.Contains(text, "KS after") || !strings.Contains(text, "out.root: 1000 events") {
+	text := must(t, dir, "generate", "-m", "m.eidolon", "-n", "300", "--reweight-to", "in.root", "-o", "out.root")
+	if !strings.Contains(text, "KS after") || !strings.Contains(text, "out.root: 300 events") {
 		t.Errorf("the output is\n%s", text)
 	}
 	if _, ok := open(t, filepath.Join(dir, "out.root")).Column("weight"); !ok {
