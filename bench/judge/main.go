@@ -1,7 +1,7 @@
 // Command judge prints the AUC of our classifier for pairs of samples and hands the
 // same events to scikit-learn's gradient-boosted trees, in turn. Usage:
 //
-//	go run ./bench/judge ../shared/data [PAIR…]
+//	go run ./bench/judge [-events N] ../shared/data [PAIR…]
 //
 // With PAIR = reweight it prints how near the weights of a reweighted sample are to a
 // ratio of densities that is known. See the script run.
@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"flag"
 	"fmt"
 	"log"
 	"math"
@@ -104,19 +105,21 @@ var pairs = []pair{
 
 func main() {
 	log.SetFlags(0)
-	if len(os.Args) < 2 {
-		log.Fatal("usage: judge DIR [PAIR…]")
+	events := flag.Int64("events", 100_000, "of both samples together")
+	flag.Parse()
+	if flag.NArg() < 1 {
+		log.Fatal("usage: judge [-events N] DIR [PAIR…]")
 	}
-	if slices.Contains(os.Args[2:], "reweight") {
+	wanted := flag.Args()[1:]
+	if slices.Contains(wanted, "reweight") {
 		exact()
 		return
 	}
 	fmt.Printf("%-30s %18s %18s %8s\n", "pair", "eidolon", "trees", "seconds")
 	for _, p := range pairs {
-		if len(os.Args) > 2 && !slices.Contains(os.Args[2:], p.name) {
-			continue
+		if len(wanted) == 0 || slices.Contains(wanted, p.name) {
+			run(p, *events)
 		}
-		run(p)
 	}
 }
 
@@ -132,9 +135,8 @@ func everySecond(t *rootio.Table, first int) *rootio.Table {
 	return half
 }
 
-func run(p pair) {
-	const most = 100_000
-	tree, err := rootio.Open("", filepath.Join(os.Args[1], p.file))
+func run(p pair, most int64) {
+	tree, err := rootio.Open("", filepath.Join(flag.Arg(0), p.file))
 	check(err)
 	defer tree.Close()
 	events := min(tree.Len(), most)
