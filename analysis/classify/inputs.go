@@ -103,8 +103,16 @@ func inputsOf(a, b rootio.Column) (parts [][]float32, aspects []Aspect, err erro
 		}
 	}
 	usable := make([]float64, len(places))
+	largest := 0.0
 	for k, i := range places {
 		usable[k] = x[i]
+		largest = max(largest, math.Abs(x[i]))
+	}
+	if largest > 0 && largest < 1/beyond { // squares would be zero
+		for k, i := range places {
+			x[i] /= largest
+			usable[k] = x[i]
+		}
 	}
 	if len(usable) == 0 || slices.Min(usable) == slices.Max(usable) {
 		return parts, aspects, nil

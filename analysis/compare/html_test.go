@@ -3,6 +3,8 @@ package compare
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"image/color"
 	"image/png"
@@ -147,5 +149,35 @@ func TestWords(t *testing.T) {
 	equal := compare(t, table(rootio.ColumnOf("a", normals(rng, 1000, 0))), table(rootio.ColumnOf("a", normals(rng, 1000, 0))), Options{})
 	if words := strings.Join(equal.Words(), "\n"); !strings.Contains(words, "Nothing here tells the samples apart") {
 		t.Errorf("equal samples:\n%s", words)
+	}
+}
+
+// Whatever is in the samples, there is a report, with numbers that JSON can hold.
+func TestReportOfNastySamples(t *testing.T) {
+	ref, cand := nasty()
+	for _, n := range []int{1, 25, 1000} {
+		ref, cand := ref.Slice(0, n), cand.Slice(0, min(n, cand.Len()))
+		r := compare(t, ref, cand, Options{Condition: []string{"x", "flag"}})
+		if err := r.Measure(context.Background(), ref, cand, ref); err != nil {
+			t.Fatal(err)
+		}
+		err := r.Classify(context.Background(), ref, cand, classify.Options{Folds: 2, Hidden: 8, MaxEvents: 400})
+		if err != nil && (n > 100 || !errors.Is(err, classify.ErrFewEvents)) {
+			t.Fatal(err)
+		}
+		if _, err := json.Marshal(r); err != nil {
+			t.Error(err)
+		}
+		var b bytes.Buffer
+		if err := r.WriteHTML(&b, ref, cand); err != nil {
+			t.Error(err)
+		}
+		if err := r.WriteText(&b); err != nil {
+			t.Error(err)
+		}
+		text := regexp.MustCompile(`"data:[^"]*"`).ReplaceAllString(b.String(), "")
+		if strings.Contains(text, "NaN") || strings.Contains(text, "%!") {
+			t.Errorf("%d events: a number is none, near %q", n, regexp.MustCompile(".{60}(NaN|%!).{20}").FindString(text))
+		}
 	}
 }

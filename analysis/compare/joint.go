@@ -63,6 +63,7 @@ type Copies struct {
 }
 
 const (
+	fewestEvents    = 20
 	neighbour       = 5
 	neighbourEvents = 5_000
 	copyQueries     = 2_000
@@ -74,7 +75,7 @@ const (
 //
 // Values that are not finite count as the reference's mean; codes are numbers like any
 // other. Events are drawn in proportion to their weights, those of negative weight
-// not at all.
+// not at all. Samples of less than 20 events are not measured.
 func (r *Report) Measure(ctx context.Context, ref, cand, training *rootio.Table) error {
 	j := &Joint{}
 	var columns []*Column
@@ -88,7 +89,7 @@ func (r *Report) Measure(ctx context.Context, ref, cand, training *rootio.Table)
 			j.Columns, columns = append(j.Columns, c.Name), append(columns, c)
 		}
 	}
-	if len(columns) == 0 {
+	if len(columns) == 0 || min(ref.Len(), cand.Len()) < fewestEvents {
 		return nil
 	}
 	a, b := newCloud(ref, columns), newCloud(cand, columns)
