@@ -123,16 +123,18 @@ func main() {
 	}
 }
 
-func everySecond(t *rootio.Table, first int) *rootio.Table {
-	var places []int
-	for i := first; i < t.Len(); i += 2 {
-		places = append(places, i)
+// halvesOf splits a table at random: files may be sorted, or alternate.
+func halvesOf(t *rootio.Table) (a, b *rootio.Table) {
+	places := rand.New(rand.NewPCG(3, 4)).Perm(t.Len())
+	half := t.Len() / 2
+	take := func(places []int) *rootio.Table {
+		part := &rootio.Table{}
+		for _, c := range t.Columns {
+			part.Columns = append(part.Columns, c.Take(places))
+		}
+		return part
 	}
-	half := &rootio.Table{}
-	for _, c := range t.Columns {
-		half.Columns = append(half.Columns, c.Take(places))
-	}
-	return half
+	return take(places[:half]), take(places[half : 2*half])
 }
 
 func run(p pair, most int64) {
@@ -147,7 +149,7 @@ func run(p pair, most int64) {
 			table.Columns = slices.Delete(table.Columns, j, j+1)
 		}
 	}
-	ref, cand := p.make(everySecond(table, 0), everySecond(table, 1)) // files may be sorted
+	ref, cand := p.make(halvesOf(table))
 
 	start := time.Now()
 	r, err := classify.CrossFit(context.Background(), classify.Sample{Table: ref}, classify.Sample{Table: cand}, classify.Options{})
