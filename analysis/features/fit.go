@@ -74,6 +74,7 @@ func Fit(t *rootio.Table, w []float64, opts Options) (*Spec, error) {
 	}
 	f.addPolar(declared)
 	f.findAngles()
+	f.relateMomenta(declared)
 	f.relateAngles()
 	for _, field := range append(slices.Clone(s.Branches), f.coordinates...) {
 		if !f.isLeftOut(field.Name) {

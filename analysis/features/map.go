@@ -14,6 +14,7 @@ type Map struct {
 	Direction *Direction `json:"direction,omitempty"`
 	Polar     *Polar     `json:"polar,omitempty"`
 	Rounded   *Rounded   `json:"rounded,omitempty"`
+	Residual  *Residual  `json:"residual,omitempty"`
 	Relative  *Relative  `json:"relative,omitempty"`
 }
 
@@ -48,6 +49,8 @@ func (m *Map) mapping() mapping {
 		return m.System
 	case m.Rounded != nil:
 		return m.Rounded
+	case m.Residual != nil:
+		return m.Residual
 	case m.Relative != nil:
 		return m.Relative
 	}

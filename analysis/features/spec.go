@@ -16,6 +16,8 @@
 //     and decay angles of their sum.
 //   - rounded: decimals become continuous by a uniform deviate within their cell.
 //     The way back rounds, to the same floating-point number.
+//   - residual: of a column that relations between momenta nearly give, such as p
+//     beside pT and η, all rounded, what they do not say.
 //   - relative: an angle is measured from another one that it is close to.
 //
 // Columns, then, turn each coordinate into a feature. Each is one of five kinds:
@@ -45,6 +47,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -375,6 +378,8 @@ func (s *Spec) Treatments() []Treatment {
 					how[c] = "by system " + m.System.Name
 				}
 			}
+		case m.Residual != nil:
+			how[m.Residual.Variable] = "relative to its value from " + strings.Join(m.Residual.Of, ", ")
 		case m.Relative != nil:
 			how[m.Relative.Variable] = "relative to " + m.Relative.To
 		case m.Sum != nil:
