@@ -30,6 +30,7 @@ type Denoiser struct {
 	net          *nn.MLP
 	times        []float64 // of the path down
 	timesUp      []float64 // of that of densitySolver
+	seed         uint64    // of the training
 	memory       sync.Pool // of *denoising
 }
 
@@ -199,6 +200,7 @@ func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptio
 	if opts.Rate == 0 {
 		opts.Rate = 2e-3
 	}
+	d.seed = opts.Seed
 	h, err := nn.Fit(ctx, (*regression)(d), d.whiten(train), d.whiten(valid), opts)
 	d.net.Pack()
 	if e := d.finish(); e != nil {
@@ -267,7 +269,7 @@ type regressor struct {
 }
 
 // The deviates of a training: of noise and of times.
-const streamNoise, streamTime, trainingSeed = 1 << 33, 1 << 34, 0x5eed
+const streamNoise, streamTime = 1 << 33, 1 << 34
 
 // Loss returns Σ w ‖F − (σ x_0 − α ε)‖²/Dim over the rows, at a time and with a noise of
 // its own for each row and pass, and adds its gradient to grad.
@@ -275,8 +277,8 @@ func (g *regressor) Loss(grad []float32, rows nn.Rows) float64 {
 	width, m := g.inputs(), rows.N
 	target := rows.X
 	for r := range m {
-		philox.Normal(g.u, trainingSeed, streamTime+rows.Pass, uint64(rows.Index[r]))
-		philox.Normal(g.noise, trainingSeed, streamNoise+rows.Pass, uint64(rows.Index[r])*uint64(g.dim))
+		philox.Normal(g.u, g.seed, streamTime+rows.Pass, uint64(rows.Index[r]))
+		philox.Normal(g.noise, g.seed, streamNoise+rows.Pass, uint64(rows.Index[r])*uint64(g.dim))
 		lambda := min(max(meanLogSNR+widthLogSNR*float64(g.u[0]), -mostLogSNR), mostLogSNR)
 		sigma := 1 / math.Hypot(1, math.Exp(lambda))
 		alpha := math.Exp(lambda) * sigma

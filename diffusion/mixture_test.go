@@ -252,6 +252,25 @@ func TestHardEvents(t *testing.T) {
 	}
 }
 
+// TestEffective counts the events that a posterior mean is made of.
+func TestEffective(t *testing.T) {
+	m, err := NewMixture([]float32{-1, 1, 1, 40}, nil, 1, DefaultEpsilon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := make([]float32, 3)
+	m.Effective(n, []float32{0, 1, 40}, 1, 0.2)
+	for i, want := range []float64{3, 2, 1} {
+		if math.Abs(float64(n[i])-want) > 1e-3 {
+			t.Errorf("row %d: %v effective events, want %v", i, n[i], want)
+		}
+	}
+	m.Effective(n, []float32{0, 0, 0}, 1e-6, 1)
+	if math.Abs(float64(n[0])-4) > 1e-3 {
+		t.Errorf("%v effective events in nothing but noise, want 4", n[0])
+	}
+}
+
 func TestMixtureErrors(t *testing.T) {
 	for _, c := range []struct {
 		x, w    []float32
