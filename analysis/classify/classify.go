@@ -58,6 +58,9 @@ type Options struct {
 	Folds int
 	// Hidden is the width of the network's three hidden layers; by default 128.
 	Hidden int
+	// Trees asks for boosted trees alone, without the network and without relations
+	// between columns: the judge that is commonly quoted, and a weaker one.
+	Trees bool
 	// Seed is that of everything random but the folds.
 	Seed uint64
 	// Progress, when not nil, is told which part of the work is done, 0 to 1.
@@ -235,7 +238,7 @@ func (f *folds) progress(fold int, part float64) {
 
 func (f *folds) run(ctx context.Context) (*Result, error) {
 	r := f.result
-	if f.in.dim > 0 {
+	if f.in.dim > 0 && !f.opts.Trees {
 		if err := f.in.addRelations(ctx, f.opts.Hidden, f.opts.Seed); err != nil {
 			return nil, err
 		}
@@ -333,12 +336,16 @@ func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
 		c.trees, c.blend = &trees{}, regression{0, 0, 0}
 		return c, nil
 	}
-	if err := c.net.fit(ctx, train, valid, f.opts.Seed+uint64(k)); err != nil {
-		return nil, err
-	}
-	f.progress(k, 0.5)
 	var err error
 	if c.trees, err = boost(ctx, train, valid); err != nil {
+		return nil, err
+	}
+	if f.opts.Trees {
+		c.blend = regression{0, 0, 1}
+		return c, nil
+	}
+	f.progress(k, 0.3)
+	if err := c.net.fit(ctx, train, valid, f.opts.Seed+uint64(k)); err != nil {
 		return nil, err
 	}
 	a, b := make([]float64, valid.Len()), make([]float64, valid.Len())

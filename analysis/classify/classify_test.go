@@ -300,6 +300,10 @@ func TestRelation(t *testing.T) {
 	if r.AUC < 0.65 {
 		t.Errorf("AUC %.3f ± %.3f", r.AUC, r.AUCError)
 	}
+	trees := crossFit(t, sample(1, 0), sample(10, 0.2), Options{Folds: 2, Trees: true})
+	if trees.AUC > r.AUC-0.05 { // they see a relation of two columns hardly at all
+		t.Errorf("AUC of trees alone %.3f ± %.3f", trees.AUC, trees.AUCError)
+	}
 }
 
 // Samples of one distribution are not called different, though the folds'

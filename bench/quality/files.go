@@ -28,7 +28,7 @@ type sampleFile struct {
 	without   []string
 	condition []string
 	features  features.Options
-	bar       float64 // the largest allowed AUC; 0: none
+	bar       float64 // the largest allowed AUC of boosted trees; 0: none
 	physics   func(real, generated *rootio.Table)
 }
 
@@ -145,15 +145,23 @@ func (s sampleFile) measure(folder string, o surrogate.Options) error {
 	if err != nil {
 		return err
 	}
-	result, err := classify.CrossFit(context.Background(), classify.Sample{Table: test}, classify.Sample{Table: generated}, classify.Options{Seed: 1})
+	judge := func(trees bool) (*classify.Result, error) {
+		return classify.CrossFit(context.Background(), classify.Sample{Table: test}, classify.Sample{Table: generated}, classify.Options{Seed: 1, Trees: trees})
+	}
+	result, err := judge(false)
+	if err != nil {
+		return err
+	}
+	trees, err := judge(true)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("\n%s: %d events of %d columns, %s, %.0f s of training\n", s.name, train.Len(), len(train.Columns), m.Card.Options.Model, seconds)
-	fmt.Printf("  classifier AUC %.4f ± %.4f", result.AUC, result.AUCError)
+	fmt.Printf("  AUC of boosted trees %.4f ± %.4f", trees.AUC, trees.AUCError)
 	if s.bar > 0 {
 		fmt.Printf(" (bar %.2f)", s.bar)
 	}
+	fmt.Printf(", of eidolon compare %.4f ± %.4f", result.AUC, result.AUCError)
 	slices.SortStableFunc(result.Columns, func(a, b classify.Column) int {
 		return int(math.Copysign(1, b.Importance-a.Importance))
 	})
