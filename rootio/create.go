@@ -81,8 +81,12 @@ type options struct {
 // WithCompression sets the compression. The default is [Zlib].
 func WithCompression(c Compression) Option { return func(o *options) { o.compression = c } }
 
+// DefaultBasketSize is the number of bytes of a basket unless [WithBasketSize] says
+// otherwise.
+const DefaultBasketSize = 256 << 10
+
 // WithBasketSize sets the number of bytes of one branch that are compressed
-// together. The default is 256 kB; a small basket makes a slow, large file.
+// together. The default is [DefaultBasketSize]; a small basket makes a slow, large file.
 func WithBasketSize(bytes int) Option { return func(o *options) { o.basketSize = bytes } }
 
 // WithTitle sets the title of the tree.
@@ -134,7 +138,7 @@ type output struct {
 // fixed arrays again. A jagged field becomes a counted array if its counter is the
 // name of an integer field before it, and a std::vector if it is [Vector].
 func Create(file, tree string, fields []Field, opts ...Option) (*Writer, error) {
-	o := options{basketSize: 256 << 10}
+	o := options{basketSize: DefaultBasketSize}
 	for _, opt := range opts {
 		opt(&o)
 	}

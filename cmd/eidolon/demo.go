@@ -14,38 +14,38 @@ import (
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// The sizes of the demonstration.
-const (
-	demoTrain    = 100_000
-	demoGenerate = 1_000_000
-	demoFresh    = 50_000
-)
-
 // demoFeatures are the independent variables of an event; the muons' kinematics,
 // which the file holds as well, follow from them.
 var demoFeatures = []string{"mass", "y", "pt", "phi", "costheta", "phistar"}
 
 type demoFlags struct {
 	dir     string
+	n       int64 // events to learn from; ten times as many are generated
 	options surrogate.Options
 }
 
 func newDemo() *cobra.Command {
-	var f demoFlags
+	f := demoFlags{n: 100_000}
 	f.options.Train.Epochs = 12
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run the main job on built-in physics, start to finish",
-		Long: `Demo generates 100,000 events of pp → Z/γ* → µ⁺µ⁻ from a density that is known in
+		Long: `Demo generates events of pp → Z/γ* → µ⁺µ⁻ from a density that is known in
 closed form, learns them, generates ten times as many, and compares the two. As
 the truth is known, it also prints the Kullback–Leibler divergence of the model
-from the truth, on events that were not used before.
+from the truth, on half as many events that were not used before.
 
 It leaves behind the two ROOT files, the model and a picture.`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.n < 100 || f.n > 1e8 {
+				return usagef("a demo of %d events shows nothing: give -n between 100 and 1e8", f.n)
+			}
+			return f.run(cmd)
+		},
 	}
 	cmd.Flags().StringVarP(&f.dir, "output", "o", "eidolon-demo", "the folder for the files, which is made if need be")
+	cmd.Flags().VarP((*count)(&f.n), "number", "n", "the number of events to learn from")
 	cmd.Flags().Uint64Var(&f.options.Seed, "seed", 1, "the seed of everything random")
 	return cmd
 }
@@ -67,8 +67,8 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 		physics   = zmumu.Default()
 	)
 
-	fmt.Fprintf(out, "1. %d events of pp → Z/γ* → µ⁺µ⁻ → %s\n", demoTrain, truth)
-	if err := writeTable(truth, physics.Table(f.options.Seed, 0, demoTrain)); err != nil {
+	fmt.Fprintf(out, "1. %d events of pp → Z/γ* → µ⁺µ⁻ → %s\n", f.n, truth)
+	if err := writeTable(truth, physics.Table(f.options.Seed, 0, int(f.n))); err != nil {
 		return err
 	}
 
@@ -79,8 +79,8 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 
-	fmt.Fprintf(out, "3. generate %d events → %s\n", demoGenerate, generated)
-	generate := generateFlags{n: demoGenerate, seed: f.options.Seed, output: generated}
+	fmt.Fprintf(out, "3. generate %d events → %s\n", 10*f.n, generated)
+	generate := generateFlags{model: model, n: 10 * f.n, seed: f.options.Seed, output: generated, basket: rootio.DefaultBasketSize}
 	tails, err := generate.generate(cmd, m)
 	if err != nil {
 		return err
@@ -94,7 +94,8 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 	if err := report.Spectra(picture, demoFeatures...); err != nil {
 		return err
 	}
-	kl, klError, err := divergence(physics, m, f.options.Seed)
+	fresh := int(f.n / 2)
+	kl, klError, err := divergence(physics, m, f.options.Seed, uint64(f.n), fresh)
 	if err != nil {
 		return err
 	}
@@ -107,12 +108,12 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 			Tails   surrogate.Tails `json:"tails"`
 			Seconds float64         `json:"seconds"`
 			Report  *compare.Report `json:"report"`
-		}{kl, klError, demoFresh, tails, seconds, report})
+		}{kl, klError, fresh, tails, seconds, report})
 	}
 	if err := report.WriteText(out); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nKL(truth ‖ model) = %.4f ± %.4f nats on %d fresh events; all in %.0f s\n", kl, klError, demoFresh, seconds)
+	fmt.Fprintf(out, "\nKL(truth ‖ model) = %.4f ± %.4f nats on %d fresh events; all in %.0f s\n", kl, klError, fresh, seconds)
 	return nil
 }
 
@@ -148,11 +149,11 @@ func writeTable(file string, t *rootio.Table) error {
 
 // divergence returns KL(truth ‖ model), the mean of log p_truth − log p_model over
 // events of the truth, and its statistical error.
-func divergence(physics zmumu.Generator, m *surrogate.Surrogate, seed uint64) (kl, sigma float64, err error) {
-	events := make([]zmumu.Event, demoFresh)
-	physics.Events(events, seed, demoTrain)
-	p := make([]float64, demoFresh)
-	if err := m.LogDensity(p, physics.Table(seed, demoTrain, demoFresh), 0); err != nil {
+func divergence(physics zmumu.Generator, m *surrogate.Surrogate, seed, first uint64, n int) (kl, sigma float64, err error) {
+	events := make([]zmumu.Event, n)
+	physics.Events(events, seed, first)
+	p := make([]float64, n)
+	if err := m.LogDensity(p, physics.Table(seed, first, n), 0); err != nil {
 		return 0, 0, err
 	}
 	kl, sigma = physics.Divergence(events, p)

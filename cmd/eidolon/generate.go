@@ -32,7 +32,7 @@ type generateFlags struct {
 	reweightTo []string
 
 	view        viewFlags
-	compression string
+	compression compressionFlag
 	basket      int
 	objects     int64 // written, if the model is of objects
 }
@@ -95,8 +95,8 @@ many did is printed.`,
 	flags.BoolVar(&f.direct, "direct", false, "draw from the mixture of kernels itself, without the equation (--model diffusion)")
 	flags.StringVarP(&f.tree, "tree", "t", "", "the name of the tree to write (default: that of the training events)")
 	flags.StringSliceVar(&f.reweightTo, "reweight-to", nil, "ROOT files with events that the generated ones are to be like, by a branch weight")
-	flags.StringVar(&f.compression, "compression", "zlib", "of the file to write: zlib, lz4, zstd, lzma or none")
-	flags.IntVar(&f.basket, "basket-size", 256<<10, "bytes of a branch that are compressed together")
+	flags.Var(&f.compression, "compression", "of the file to write: zlib, lz4, zstd, lzma or none")
+	flags.IntVar(&f.basket, "basket-size", rootio.DefaultBasketSize, "bytes of a branch that are compressed together")
 	f.view.addNoVerify(cmd)
 	return cmd
 }
@@ -208,16 +208,22 @@ func (f *generateFlags) create(tree string, fields []rootio.Field) (*rootio.Writ
 }
 
 func (f *generateFlags) fileOptions() ([]rootio.Option, error) {
-	compression, err := rootio.ParseCompression(f.compression)
-	if err != nil {
-		return nil, usageError{err}
-	}
 	text, err := f.origin()
 	if err != nil {
 		return nil, err
 	}
-	return []rootio.Option{rootio.WithCompression(compression), rootio.WithBasketSize(f.basket), rootio.WithText(originKey, text)}, nil
+	return []rootio.Option{rootio.WithCompression(f.compression.Compression), rootio.WithBasketSize(f.basket), rootio.WithText(originKey, text)}, nil
 }
+
+// compressionFlag is a compression as a flag.
+type compressionFlag struct{ rootio.Compression }
+
+func (c *compressionFlag) Set(name string) (err error) {
+	c.Compression, err = rootio.ParseCompression(name)
+	return err
+}
+
+func (c *compressionFlag) Type() string { return "name" }
 
 // count is a number of events as a flag: 1000000, 1_000_000 or 1e6.
 type count int64

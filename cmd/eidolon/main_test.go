@@ -55,6 +55,30 @@ func sample(n int) *rootio.Table {
 	return t
 }
 
+// TestDemo runs the whole chain in small; .ci/run runs it as a user would, and
+// holds it to the quality that the README states.
+func TestDemo(t *testing.T) {
+	dir := t.TempDir()
+	var report struct {
+		KL     float64 `json:"kl_nats"`
+		Events int     `json:"kl_events"`
+	}
+	if err := json.Unmarshal([]byte(must(t, dir, "demo", "-n", "4000", "-o", "demo", "--json")), &report); err != nil {
+		t.Fatal(err)
+	}
+	if report.Events != 2000 || !(report.KL > -0.1 && report.KL < 0.5) {
+		t.Errorf("the demo in small: %+v", report)
+	}
+	for _, name := range []string{"zmumu.root", "zmumu.eidolon", "generated.root", "spectra.png"} {
+		if _, err := os.Stat(filepath.Join(dir, "demo", name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := open(t, filepath.Join(dir, "demo", "generated.root")); got.Len() != 40_000 {
+		t.Errorf("%d events are generated, not 40,000", got.Len())
+	}
+}
+
 func write(t *testing.T, file, tree string, table *rootio.Table) {
 	t.Helper()
 	w, err := rootio.Create(file, tree, table.Fields())
