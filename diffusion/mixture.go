@@ -26,34 +26,37 @@ import (
 //
 // The events are in a k-d tree, and for each x those parts of it are left out that
 // together have less than epsilon of Σ w. It is known to be at least some S: what the
-// nearest event that was looked at has, and, by Jensen's inequality, the weights
-// Σ ω exp(−½(α/σ)² mean ‖x/α − x_i‖²) of parts of the tree. A part is left out when
+// nearest event that was looked at has and, by Jensen's inequality, the sum of
+// Σ ω exp(−½(α/σ)² mean ‖x/α − x_i‖²) over all leaves. A part is left out when
 // all its events are in a box so far away that
 //
 //	exp(−½(α/σ)² distance²) ≤ ε S / Σ ω
 //
-// and it is replaced by a few points that have its mean and its covariance when that
-// changes its part of Σ w, of Σ w x_i (and of Σ w ‖x_i‖², for ∇·q) by no more, in units
-// of the events' spread R: they integrate all polynomials up to degree 2, so that with
-// the part's radius ρ about its mean m, u = (α/σ)ρ, ζ = (α/σ)(‖x/α − m‖ + ρ), and the
-// derivatives of a normal up to the third, the bound is
+// # Broad kernels
 //
-//	max(⅓u³(ζ³ + 3ζ), (ρ/R)u²(ζ² + 1), 2(ρ/R)²uζ) exp(−½(α/σ)² max(0, ‖x/α − m‖ − ρ)²) ≤ ε S / Σ ω
+// need all events, but not each of them. Two points replace 4 neighbours, with the same
+// mean and, together with the points of other neighbours, the same covariance; of these
+// points 4 are replaced again, and so on ([Mixture.halve]). Such coarser events serve
+// for q from that width σ/α on at which their error is at most 100 ε, in the root mean
+// square and relative to the spread of x_0 given x_t = x. That is not bounded but
+// measured, when the mixture is made, on 64 x. Densities and ∇·q are by all events.
 //
-// which is so where kernels are broad and dimensions few. All this is decided for each
-// x by itself: its results do not depend on other rows, to the bit.
+// All this is decided for each x by itself: its results do not depend on other rows, to
+// the bit.
 type Mixture struct {
 	n, dim   int
 	epsilon  float64
 	tree     *tree
 	events   *gauss.Events
-	x        []float32 // the events in the order of the tree
+	leaves   *gauss.Events // their means; the root of the trace of their covariance
+	x        []float32     // the events in the order of the tree
 	w        []float32
 	logTotal float64      // log Σ ω
 	mean     []float64    // of all events
-	spread   float64      // the square root of the trace of their covariance
 	memory   sync.Pool    // of *walker
 	blocks   atomic.Int64 // times rows that were added so far
+	coarser  *Mixture     // does for q where σ/α is at least from; or nil
+	from     float64
 }
 
 // DefaultEpsilon is the part of Σ w that [NewMixture] is best allowed to leave out.
@@ -83,12 +86,10 @@ func NewMixture(x, w []float32, dim int, epsilon float64) (*Mixture, error) {
 		return nil, errors.New("diffusion: all events have the weight 0")
 	}
 	for i, v := range x {
-		if !(math.Abs(float64(v)) < 1<<50) {
+		if !(math.Abs(float64(v)) < 1<<40) {
 			return nil, fmt.Errorf("diffusion: feature %d of event %d is %v", i%dim, i/dim, v)
 		}
 	}
-	m := &Mixture{dim: dim, epsilon: epsilon}
-	m.memory.New = func() any { return m.newWalker() }
 	if slices.Contains(w, 0) { // such events are none, and would spoil the bounds
 		var kept, weights []float32
 		for i, v := range w {
@@ -97,27 +98,71 @@ func NewMixture(x, w []float32, dim int, epsilon float64) (*Mixture, error) {
 			}
 		}
 		x, w = kept, weights
-		n = len(w)
 	}
-	m.n = n
-	var all, weights []float32
-	m.tree, all, weights = grow(x, w, dim)
-	logw := make([]float32, len(weights))
-	for i, v := range weights {
+	m, err := newMixture(x, w, dim, epsilon)
+	if err == nil && epsilon > 0 {
+		err = m.coarsen()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("diffusion: %w", err)
+	}
+	return m, nil
+}
+
+// newMixture makes a mixture of events that are known to be good.
+func newMixture(x, w []float32, dim int, epsilon float64) (*Mixture, error) {
+	m := &Mixture{n: len(x) / dim, dim: dim, epsilon: epsilon, mean: make([]float64, dim)}
+	m.memory.New = func() any { return m.newWalker() }
+	m.tree, m.x, m.w = grow(x, w, dim)
+	logw := make([]float32, m.n)
+	for i, v := range m.w {
 		logw[i] = float32(math.Log(float64(v)))
 	}
 	var err error
-	if m.events, err = gauss.NewEvents(all, logw, len(logw), dim); err != nil {
-		return nil, fmt.Errorf("diffusion: %w", err)
+	if m.events, err = gauss.NewEvents(m.x, logw, m.n, dim); err != nil {
+		return nil, err
 	}
-	m.x, m.w = slices.Clone(all[:n*dim]), slices.Clone(weights[:n])
-	m.logTotal = m.tree.nodes[0].logW
-	m.spread = math.Sqrt(m.tree.nodes[0].spread)
-	m.mean = make([]float64, dim)
-	for d, v := range m.tree.mean[:dim] {
-		m.mean[d] = float64(v)
+	total := 0.0
+	var means, logws []float32
+	for _, v := range m.tree.nodes {
+		if !v.isLeaf() {
+			continue
+		}
+		weight, mean, spread := moments(m.x[int(v.lo)*dim:int(v.hi)*dim], m.w[v.lo:v.hi], dim)
+		total += weight
+		logws = append(logws, float32(math.Log(weight)))
+		for d, c := range mean {
+			m.mean[d] += weight * c
+			means = append(means, float32(c))
+		}
+		means = append(means, float32(math.Sqrt(spread)))
 	}
-	return m, nil
+	for d := range m.mean {
+		m.mean[d] /= total
+	}
+	m.logTotal = math.Log(total)
+	m.leaves, err = gauss.NewEvents(means, logws, len(logws), dim+1)
+	return m, err
+}
+
+// moments returns the weight of events, their mean, and the trace of their covariance.
+func moments(x, w []float32, dim int) (weight float64, mean []float64, spread float64) {
+	mean = make([]float64, dim)
+	for i, w := range w {
+		weight += float64(w)
+		for d, c := range x[i*dim:][:dim] {
+			mean[d] += float64(w) * float64(c)
+		}
+	}
+	for d := range mean {
+		mean[d] /= weight
+	}
+	for i, w := range w {
+		for d, c := range x[i*dim:][:dim] {
+			spread += float64(w) / weight * (float64(c) - mean[d]) * (float64(c) - mean[d])
+		}
+	}
+	return weight, mean, spread
 }
 
 // Dim returns the number of features of an event.
@@ -131,11 +176,16 @@ func (m *Mixture) Len() int { return m.n }
 
 // Pairs returns the number of pairs of a row and an event, or of a point in place of
 // some, that were worked on since the mixture was made.
-func (m *Mixture) Pairs() int64 { return m.blocks.Load() * gauss.BlockLen }
+func (m *Mixture) Pairs() int64 {
+	pairs := m.blocks.Load() * gauss.BlockLen
+	if m.coarser != nil {
+		pairs += m.coarser.Pairs()
+	}
+	return pairs
+}
 
 // Mean makes a Mixture a [Posterior].
 func (m *Mixture) Mean(q []float32, div []float64, x, _ []float32, alpha, sigma float64) {
-	n := len(x) / m.dim
 	if alpha == 0 {
 		for i := range q {
 			q[i] = float32(m.mean[i%m.dim])
@@ -143,9 +193,18 @@ func (m *Mixture) Mean(q []float32, div []float64, x, _ []float32, alpha, sigma 
 		clear(div)
 		return
 	}
+	if m.coarser != nil && div == nil && sigma >= m.from*alpha {
+		m.coarser.Mean(q, nil, x, nil, alpha, sigma)
+		return
+	}
+	m.meanOfAll(q, div, x, alpha, sigma)
+}
+
+// meanOfAll is Mean by the events themselves.
+func (m *Mixture) meanOfAll(q []float32, div []float64, x []float32, alpha, sigma float64) {
 	out := gauss.Result{Mean: q}
 	if div != nil {
-		out.Variance = make([]float32, n)
+		out.Variance = make([]float32, len(div))
 	}
 	m.compute(out, x, alpha, sigma)
 	for i := range div {
@@ -171,7 +230,7 @@ func (m *Mixture) Effective(dst []float32, x []float32, alpha, sigma float64) {
 }
 
 // queries is the number of rows that walk through the tree together.
-const queries = 96
+const queries = 384
 
 // compute stores what out asks for, for the rows of x.
 func (m *Mixture) compute(out gauss.Result, x []float32, alpha, sigma float64) {
@@ -210,22 +269,20 @@ type walker struct {
 	out  gauss.Result
 	x    []float32
 
-	sharp     float64   // ½ (α/σ)²
-	y         []float64 // x/α
-	low, high []float64 // the box about all y
-	log       []float64 // log(ε S/Σω) of each row
-	lowest    float64   // of these
-	highest   float64
-	terms     []float64
-	use       [][]bool // rows that are concerned, by depth
-	points    []bool   // rows for which points do
-	added     int32    // the group of leaves that was last added
-	blocks    int      // times rows that were added
-	moments   int      // the highest moment that is asked for
+	sharp  float64   // ½ (α/σ)²
+	y      []float64 // x/α
+	log    []float64 // log(ε S/Σω) of each row
+	all    []int32   // rows
+	rows   []int32   // those that want something of a node, of one below it, and so on
+	blocks int       // times rows that were added
+
+	coarse    *gauss.Sums // over leaves
+	xs        []float32   // of x, with a 0 each
+	coarseLog []float64
 }
 
 func (m *Mixture) newWalker() *walker {
-	return &walker{
+	w := &walker{
 		Mixture: m,
 		sums:    gauss.NewSums(queries, m.dim),
 		out: gauss.Result{
@@ -233,26 +290,29 @@ func (m *Mixture) newWalker() *walker {
 			Variance: make([]float32, queries), InvNeff: make([]float32, queries),
 		},
 		x: make([]float32, queries*m.dim), y: make([]float64, queries*m.dim),
-		low: make([]float64, m.dim), high: make([]float64, m.dim),
-		log: make([]float64, queries), points: make([]bool, queries),
+		log: make([]float64, queries), all: make([]int32, queries),
+
+		coarse: gauss.NewSums(queries, m.dim+1),
+		xs:     make([]float32, queries*(m.dim+1)), coarseLog: make([]float64, queries),
 	}
+	for i := range w.all {
+		w.all[i] = int32(i)
+	}
+	return w
 }
 
 // walk computes the rows whose numbers are the low halves of order.
 func (w *walker) walk(out gauss.Result, x []float32, order []uint64, alpha, sigma float64) {
 	m, dim := len(order), w.dim
 	part := gauss.Result{}
-	w.moments = 0
 	if out.LogSum != nil {
 		part.LogSum = w.out.LogSum[:m]
 	}
 	if out.Mean != nil {
 		part.Mean = w.out.Mean[:m*dim]
-		w.moments = 1
 	}
 	if out.Variance != nil {
 		part.Variance = w.out.Variance[:m]
-		w.moments = 2
 	}
 	if out.InvNeff != nil {
 		part.InvNeff = w.out.InvNeff[:m]
@@ -261,11 +321,8 @@ func (w *walker) walk(out gauss.Result, x []float32, order []uint64, alpha, sigm
 		copy(w.x[k*dim:(k+1)*dim], x[int(uint32(o))*dim:])
 	}
 	w.sums.Start(part, w.x[:m*dim], m, alpha, sigma)
-	if w.prepare(m, alpha, sigma) {
-		w.visit(0, 0, m)
-	} else {
-		w.addAll(0, w.depth(0, m))
-	}
+	w.prepare(m, alpha, sigma)
+	w.visit(0, 0, w.all[:m])
 	w.sums.Finish()
 	w.Mixture.blocks.Add(int64(w.blocks))
 	for k, o := range order {
@@ -285,70 +342,31 @@ func (w *walker) walk(out gauss.Result, x []float32, order []uint64, alpha, sigm
 	}
 }
 
-// depth returns the marks of the rows at a depth, all set if it is 0.
-func (w *walker) depth(depth, m int) []bool {
-	for len(w.use) <= depth {
-		w.use = append(w.use, make([]bool, queries))
+// prepare finds what may be left out for each of m rows.
+func (w *walker) prepare(m int, alpha, sigma float64) {
+	w.blocks = 0
+	w.sharp = min(0.5*alpha/sigma*alpha/sigma, math.MaxFloat64)
+	for k := range m {
+		copy(w.xs[k*(w.dim+1):][:w.dim], w.x[k*w.dim:])
 	}
-	use := w.use[depth][:m]
-	if depth == 0 {
-		for i := range use {
-			use[i] = true
-		}
+	if w.epsilon > 0 {
+		w.coarse.Compute(gauss.Result{LogSum: w.coarseLog[:m]}, w.leaves, w.xs[:m*(w.dim+1)], m, alpha, sigma)
 	}
-	return use
-}
-
-// prepare finds what may be left out for each of m rows. It returns false if that is
-// nothing, for a row that is not a number or by demand.
-func (w *walker) prepare(m int, alpha, sigma float64) bool {
-	w.added, w.blocks = 0, 0
-	sharpness := alpha / sigma
-	w.sharp = 0.5 * sharpness * sharpness
-	if w.epsilon == 0 || math.IsInf(w.sharp, 1) {
-		return false
-	}
-	for d := range w.dim {
-		w.low[d], w.high[d] = math.Inf(1), math.Inf(-1)
-	}
-	w.lowest, w.highest = math.Inf(1), math.Inf(-1)
 	for k := range m {
 		y := w.y[k*w.dim:][:w.dim]
 		unscale(y, w.x[k*w.dim:], alpha)
-		for d, v := range y {
-			w.low[d], w.high[d] = min(w.low[d], v), max(w.high[d], v)
+		w.log[k] = math.Inf(-1)
+		if w.epsilon > 0 {
+			w.log[k] = math.Log(w.epsilon) + w.atLeast(y, w.coarseLog[k]) - w.logTotal
 		}
-		w.log[k] = math.Log(w.epsilon) + w.atLeast(y) - w.logTotal
-		w.lowest, w.highest = min(w.lowest, w.log[k]), max(w.highest, w.log[k])
 	}
-	return w.lowest-w.highest == w.lowest-w.highest && !math.IsInf(w.lowest, 0)
 }
 
-// atLeast returns a number that log Σ w at y is not below.
-func (w *walker) atLeast(y []float64) float64 {
-	terms := w.terms[:0]
-	jensen := func(at int32) {
-		v := &w.tree.nodes[at]
-		terms = append(terms, v.logW-w.sharp*(w.tree.fromMean(at, y)+v.spread))
-	}
-	at := int32(0)
-	for !w.tree.nodes[at].isLeaf() {
-		v := &w.tree.nodes[at]
-		next := w.tree.below(at, y)
-		jensen(v.left + v.right - next) // the sibling
-		at = next
-	}
-	jensen(at)
-	w.terms = terms
-	most := slices.Max(terms)
-	sum := 0.0
-	for _, t := range terms {
-		sum += math.Exp(t - most)
-	}
-	bound := most + math.Log(sum)
-
+// atLeast returns a number that log Σ w at y is not below: what its leaves say, or the
+// nearest event of the leaf where it is at home.
+func (w *walker) atLeast(y []float64, leaves float64) float64 {
 	best := math.Inf(-1)
-	v := &w.tree.nodes[at]
+	v := &w.tree.nodes[w.tree.home(y)]
 	for i := int(v.lo); i < int(v.hi); i++ {
 		square := 0.0
 		for d, c := range w.Mixture.x[i*w.dim:][:w.dim] {
@@ -360,117 +378,39 @@ func (w *walker) atLeast(y []float64) float64 {
 			best = max(best, math.Log(float64(w.w[i]))-w.sharp*square)
 		}
 	}
-	return max(bound, best) - 1e-3 // rounding
+	return max(best, leaves-1e-6*math.Abs(leaves)) - 1e-3 // rounding
 }
 
-// visit adds what a node has for the rows that are marked at the depth.
-func (w *walker) visit(at int32, depth, m int) {
-	use := w.depth(depth, m)
+// visit adds what a node has for some rows. It looks at every other level of the tree and
+// at leaves.
+func (w *walker) visit(at int32, depth int, rows []int32) {
 	v := &w.tree.nodes[at]
-	least, most, across := w.tree.bounds(at, w.low, w.high)
-	if -w.sharp*least < w.lowest {
+	if depth%2 == 1 && !v.isLeaf() {
+		w.visit(v.left, depth+1, rows)
+		w.visit(v.right, depth+1, rows)
 		return
 	}
-	if -w.sharp*most < w.highest { // for some, perhaps
-		any := false
-		for k, in := range use {
-			if in {
-				y := w.y[k*w.dim:][:w.dim]
-				use[k] = -w.sharp*w.tree.distance(at, y) >= w.log[k]
-				any = any || use[k]
-			}
-		}
-		if !any {
-			return
+	first := len(w.rows)
+	for _, k := range rows {
+		if !(-w.sharp*w.tree.nearest(at, w.y[int(k)*w.dim:][:w.dim]) < w.log[k]) { // NaN where α = 0
+			w.rows = append(w.rows, k)
 		}
 	}
-	// Can any points below do for any row?
-	scale := math.Sqrt(2 * w.sharp)
-	hopeful := scale*v.least <= smallEnough &&
-		w.replacement(v.least, scale, scale*v.least, scale*math.Sqrt(across)) <= w.highest
-	if hopeful && scale*v.radius <= smallEnough && w.byPoints(at, use, scale) {
-		return
-	}
+	wanted := w.rows[first:]
 	switch {
+	case len(wanted) == 0:
 	case v.isLeaf():
-		w.add(v, use)
-	case !hopeful && -w.sharp*across >= w.highest:
-		w.addAll(at, use)
+		w.add(v, wanted)
 	default:
-		for _, child := range [2]int32{v.left, v.right} {
-			copy(w.depth(depth+1, m), use)
-			w.visit(child, depth+1, m)
-		}
+		w.visit(v.left, depth+1, wanted)
+		w.visit(v.right, depth+1, wanted)
 	}
-}
-
-// smallEnough is the radius, in units of σ/α, from which on points are not tried.
-const smallEnough = 0.5
-
-// replacement is the logarithm of the bound for replacing events within a radius by
-// points, the furthest and the nearest of which are so many σ/α away.
-func (w *walker) replacement(radius, scale, furthest, nearest float64) float64 {
-	u, part := radius*scale, radius/w.spread
-	if radius == 0 {
-		return math.Inf(-1)
-	}
-	most := u * u * u * furthest * (furthest*furthest + 3) / 3
-	if w.moments > 0 {
-		most = max(most, part*u*u*(furthest*furthest+1))
-	}
-	if w.moments > 1 {
-		most = max(most, 2*part*part*u*furthest)
-	}
-	return math.Log(most) - 0.5*nearest*nearest
-}
-
-// byPoints adds the points of a node for those rows for which they do, takes away the
-// marks of these, and reports whether none is left.
-func (w *walker) byPoints(at int32, use []bool, scale float64) bool {
-	v := &w.tree.nodes[at]
-	points, some, left := w.points[:len(use)], false, false
-	for k, in := range use {
-		points[k] = false
-		if !in {
-			continue
-		}
-		distance := math.Sqrt(w.tree.fromMean(at, w.y[k*w.dim:][:w.dim]))
-		if w.replacement(v.radius, scale, scale*(distance+v.radius), scale*max(0, distance-v.radius)) <= w.log[k] {
-			points[k], use[k], some = true, false, true
-		} else {
-			left = true
-		}
-	}
-	if some {
-		w.addWhere(v.lo, int(v.points), int(v.pointsEnd), points)
-	}
-	return !left
+	w.rows = w.rows[:first]
 }
 
 // add adds the events of a leaf.
-func (w *walker) add(leaf *node, use []bool) {
-	w.addWhere(leaf.lo, int(leaf.lo)/gauss.BlockLen, (int(leaf.hi)+gauss.BlockLen-1)/gauss.BlockLen, use)
-}
-
-// addAll adds all events of a node, leaf by leaf.
-func (w *walker) addAll(at int32, use []bool) {
-	v := &w.tree.nodes[at]
-	if v.isLeaf() {
-		w.add(v, use)
-		return
-	}
-	w.addAll(v.left, use)
-	w.addAll(v.right, use)
-}
-
-// addWhere adds blocks of events, or of the points that stand for those from the given
-// one on. The sums are added up in float64 whenever another group of 16 leaves begins,
-// which is so at the same places for each row, whatever other rows want.
-func (w *walker) addWhere(event int32, lo, hi int, use []bool) {
-	if group := event / (16 * leafLen); group != w.added {
-		w.sums.Collect()
-		w.added = group
-	}
-	w.sums.AddWhere(w.events, lo, hi, use)
-	w.blocks += (hi - lo) * len(use)
+func (w *walker) add(leaf *node, rows []int32) {
+	lo, hi := int(leaf.lo)/gauss.BlockLen, (int(leaf.hi)+gauss.BlockLen-1)/gauss.BlockLen
+	w.sums.AddRows(w.events, lo, hi, rows)
+	w.blocks += (hi - lo) * len(rows)
 }

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/eidolon-hep/eidolon/kernels/gauss"
 )
 
 // cloud draws n events with structure: a few modes, a thin curved direction.
@@ -196,7 +194,7 @@ func TestWhatIsLeftOut(t *testing.T) {
 		alpha := 1 - c.sigma
 		y := diffuse(x, m, c.dim, alpha, c.sigma)
 		mix.Mean(make([]float32, len(y)), nil, y, nil, alpha, c.sigma)
-		if part := float64(mix.blocks.Load()) * gauss.BlockLen / n / m; part > c.part {
+		if part := float64(mix.Pairs()) / n / m; part > c.part {
 			t.Errorf("dim %d, σ %g: %.3f of all pairs, want %g at most", c.dim, c.sigma, part, c.part)
 		}
 	}
@@ -292,10 +290,12 @@ func TestMixtureErrors(t *testing.T) {
 	}
 }
 
-// TestPrunedPaths compares the ends of whole paths with and without the tree.
+// TestPrunedPaths compares the ends of whole paths with and without the tree and
+// coarser events.
 func TestPrunedPaths(t *testing.T) {
 	for _, dim := range []int{2, 8} {
-		x := cloud(4000, dim)
+		const n, m = 30000, 100
+		x := cloud(n, dim)
 		brute, err := NewMixture(x, nil, dim, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -304,11 +304,14 @@ func TestPrunedPaths(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		y := noise(dim * 100)
+		y := noise(dim * m)
 		want, _ := solve(t, Solver{}, brute, y, 0.1)
-		got, _ := solve(t, Solver{}, pruned, y, 0.1)
-		if e := distance(got, want); e > 1e-4 {
+		got, evaluations := solve(t, Solver{}, pruned, y, 0.1)
+		if e := distance(got, want); e > 1e-3 {
 			t.Errorf("dim %d: the ends differ by %.2g", dim, e)
+		}
+		if part := float64(pruned.Pairs()) / float64(evaluations*n*m); part > 0.7 {
+			t.Errorf("dim %d: %.2f of all pairs", dim, part)
 		}
 	}
 }

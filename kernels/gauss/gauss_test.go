@@ -363,9 +363,9 @@ func TestPartsOfEvents(t *testing.T) {
 	}
 }
 
-// TestAddWhere gives each query events of its own choice, and wants the bits that
+// TestAddRows gives each query events of its own choice, and wants the bits that
 // it gets when it is alone.
-func TestAddWhere(t *testing.T) {
+func TestAddRows(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(21, 22))
 	for _, dim := range []int{1, 2, 8, 20} {
 		for _, at := range [][2]float64{{0.5, 0.5}, {0.9, 0.01}, {1, 1e-6}, {0, 1}} {
@@ -385,10 +385,13 @@ func TestAddWhere(t *testing.T) {
 				s := NewSums(m, dim)
 				s.Start(out, x, m, at[0], at[1])
 				for i, part := range parts {
-					s.AddWhere(events, part[0], part[1], use[i][first:first+m])
-					if i%2 == 1 {
-						s.Collect()
+					var rows []int32
+					for q, in := range use[i][first : first+m] {
+						if in {
+							rows = append(rows, int32(q))
+						}
 					}
+					s.AddRows(events, part[0], part[1], rows)
 				}
 				s.Finish()
 			}

@@ -3,7 +3,6 @@ package gauss
 import (
 	"fmt"
 	"math"
-	"slices"
 )
 
 // Result is where the results for m queries in dim dimensions go. A slice that
@@ -30,9 +29,11 @@ type Result struct {
 
 const (
 	tileLen    = 12 // queries worked on at a time
+	tileMost   = 8  // of them are enough not to look for others
 	lanes      = 8  // of a sum, until they are added up
 	blocksOnce = 16 // blocks whose weights are in memory at a time
 	blocksKept = 64 // additions to a lane before it is added up in float64
+	rowsKept   = 32 // the same, where they are to single queries
 )
 
 const (
@@ -67,8 +68,10 @@ type Sums struct {
 	// of the first events once the sums have begun.
 	logLargest float64
 	begun      bool
-	// blocks counts the additions to the lanes since they were added up.
+	// blocks counts the additions to the lanes since they were added up, added those
+	// to single queries.
 	blocks int
+	added  []uint8
 
 	// y has dim×tileLen floats for each tile of queries, base one for each query.
 	y, base []float32
@@ -95,10 +98,11 @@ func NewSums(n, dim int) *Sums {
 	if n < 1 || dim < 1 {
 		panic(fmt.Sprintf("gauss: NewSums: room for %d queries in %d dimensions", n, dim))
 	}
-	tiles := (n + tileLen - 1) / tileLen
+	tiles := (n+tileLen-1)/tileLen + 1 // one for gather
 	s := &Sums{dim: dim}
 	n = tiles * tileLen
 	s.y, s.base = aligned(n*dim), aligned(n)
+	s.added = make([]uint8, n)
 	s.offset, s.met, s.fresh = make([]float64, n), make([]bool, n), make([]bool, tiles)
 	s.lane, s.total = aligned(n*sumCount(s.dim)*lanes), make([]float64, n*sumCount(s.dim))
 	s.v, s.w = aligned(blocksOnce*BlockLen*tileLen), aligned(blocksOnce*BlockLen*tileLen)
@@ -114,7 +118,7 @@ func excessSum(dim int) int  { return dim + 2 }
 func squaresSum(dim int) int { return dim + 3 }
 
 // Cap returns the number of queries that there is room for.
-func (s *Sums) Cap() int { return len(s.base) }
+func (s *Sums) Cap() int { return len(s.base) - tileLen }
 
 // Compute writes to out the results of all events for the m queries x (m×dim,
 // row-major). m may be any number.
@@ -165,6 +169,7 @@ func (s *Sums) Start(out Result, x []float32, m int, alpha, sigma float64) {
 		clear(s.tileLane(t))
 	}
 	n := tiles * tileLen
+	clear(s.added)
 	clear(s.base[:n])
 	clear(s.total[:n*sumCount(s.dim)])
 	for i := range n {
@@ -228,50 +233,136 @@ func (s *Sums) Add(events *Events, lo, hi int) {
 	}
 }
 
-// AddWhere is Add for the queries i with use[i] (m) only: the sums of the others
-// stay what they are, bit for bit. It takes the time of all queries of each twelve
-// of which one is in use. Nothing is added up in float64 before the next
-// [Sums.Collect], which must follow within 64 calls of 16 blocks or fewer.
-func (s *Sums) AddWhere(events *Events, lo, hi int, use []bool) {
-	if events.dim != s.dim || len(use) != s.m {
-		panic(fmt.Sprintf("gauss: AddWhere: events have %d dimensions, queries %d; %d of %d may be in use", events.dim, s.dim, len(use), s.m))
+// AddRows is Add for the queries whose numbers are in rows, in rising order: the sums
+// of the others stay what they are. It takes the time of the next multiple of twelve
+// queries, and some more where these are not neighbours.
+func (s *Sums) AddRows(events *Events, lo, hi int, rows []int32) {
+	if events.dim != s.dim {
+		panic(fmt.Sprintf("gauss: AddRows: events have %d dimensions, queries %d", events.dim, s.dim))
 	}
 	if lo < 0 || hi < lo || hi > events.Blocks() {
-		panic(fmt.Sprintf("gauss: AddWhere: blocks %d to %d of %d", lo, hi, events.Blocks()))
+		panic(fmt.Sprintf("gauss: AddRows: blocks %d to %d of %d", lo, hi, events.Blocks()))
 	}
 	if math.IsInf(events.logLargest, -1) {
 		return
 	}
 	s.unit(events.logLargest)
-	size := blockSize(s.dim)
-	for t := 0; t*tileLen < s.m; t++ {
-		inUse := use[t*tileLen : min((t+1)*tileLen, s.m)]
-		if !slices.Contains(inUse, true) {
+	part := events.packed[lo*blockSize(s.dim) : hi*blockSize(s.dim)]
+	var few [tileLen]int32 // rows of tiles with few of them
+	n := 0
+	for len(rows) > 0 {
+		t, k := int(rows[0])/tileLen, 1
+		for k < len(rows) && int(rows[k])/tileLen == t {
+			k++
+		}
+		same := rows[:k]
+		rows = rows[k:]
+		if k >= tileMost {
+			s.addTo(t, same, part)
 			continue
 		}
-		// At an infinite distance from all events, queries are left alone.
-		base := s.base[t*tileLen:][:tileLen]
-		away := [tileLen]float32(base)
-		for i := range base {
-			if i >= len(inUse) || !inUse[i] {
-				base[i] = float32(math.Inf(-1))
-			}
-		}
-		for b := lo; b < hi; b += blocksOnce {
-			blocks := min(blocksOnce, hi-b)
-			s.addTile(t, events.packed[b*size:][:blocks*size], blocks)
-		}
-		for i := range base {
-			if i >= len(inUse) || !inUse[i] {
-				base[i] = away[i]
+		for _, q := range same {
+			if few[n], n = q, n+1; n == tileLen {
+				s.addApart(few[:], part)
+				n = 0
 			}
 		}
 	}
+	if n > 0 {
+		s.addApart(few[:n], part)
+	}
 }
 
-// Collect adds up in float64 what [Sums.AddWhere] has added. Where it is called
-// between two calls of that changes roundings only.
-func (s *Sums) Collect() { s.addUp() }
+// addTo adds events for some queries of tile t.
+func (s *Sums) addTo(t int, rows []int32, events []float32) {
+	// At an infinite distance from all events, the others are left alone.
+	base := s.base[t*tileLen:][:tileLen]
+	away := [tileLen]float32(base)
+	if len(rows) < tileLen {
+		for i := range base {
+			base[i] = float32(math.Inf(-1))
+		}
+		for _, q := range rows {
+			base[int(q)%tileLen] = away[int(q)%tileLen]
+		}
+	}
+	s.addParts(t, events, func() {
+		for _, q := range rows {
+			s.count(int(q), int(q))
+		}
+	})
+	for _, q := range rows {
+		away[int(q)%tileLen] = base[int(q)%tileLen]
+	}
+	copy(base, away[:])
+}
+
+// addApart adds events for at most tileLen queries of any tiles.
+func (s *Sums) addApart(rows []int32, events []float32) {
+	t := s.gather(rows)
+	s.addParts(t, events, func() {
+		for i, q := range rows {
+			s.count(int(q), t*tileLen+i)
+		}
+	})
+	s.scatter(rows)
+}
+
+// addParts adds events to a tile, and calls done for each addition to its lanes.
+func (s *Sums) addParts(t int, events []float32, done func()) {
+	size := blockSize(s.dim)
+	for len(events) > 0 {
+		blocks := min(blocksOnce, len(events)/size)
+		s.addTile(t, events[:blocks*size], blocks)
+		events = events[blocks*size:]
+		done()
+	}
+}
+
+// count counts an addition to the lanes of query q, which are at place i.
+func (s *Sums) count(q, i int) {
+	if s.added[q]++; s.added[q] == rowsKept {
+		s.addUpQuery(i)
+		s.added[q] = 0
+	}
+}
+
+// gather makes the last tile one of queries of others, and returns its number.
+func (s *Sums) gather(rows []int32) int {
+	t := len(s.fresh) - 1
+	s.fresh[t] = false
+	y := s.y[t*s.dim*tileLen:]
+	for i := range tileLen {
+		to := t*tileLen + i
+		if i >= len(rows) { // at an infinite distance from all events
+			s.base[to], s.met[to] = float32(math.Inf(-1)), true
+			continue
+		}
+		q := int(rows[i])
+		for d := range s.dim {
+			y[d*tileLen+i] = s.y[(q/tileLen*s.dim+d)*tileLen+q%tileLen]
+		}
+		s.copyQuery(to, q)
+		s.fresh[t] = s.fresh[t] || !s.met[to]
+	}
+	return t
+}
+
+// scatter takes the queries of the last tile back to theirs.
+func (s *Sums) scatter(rows []int32) {
+	t := len(s.fresh) - 1
+	for i, q := range rows {
+		s.copyQuery(int(q), t*tileLen+i)
+		s.fresh[int(q)/tileLen] = s.fresh[int(q)/tileLen] || !s.met[q]
+	}
+}
+
+// copyQuery makes the sums of a query those of another.
+func (s *Sums) copyQuery(to, from int) {
+	s.base[to], s.met[to] = s.base[from], s.met[from]
+	copy(s.queryLane(to), s.queryLane(from))
+	copy(s.queryTotal(to), s.queryTotal(from))
+}
 
 // unit makes the weight with logarithm l the one that counts as 1.
 func (s *Sums) unit(l float64) {
@@ -402,15 +493,19 @@ func (s *Sums) rebase(q int, to float32, more float64) {
 // addUp adds the lanes to the totals.
 func (s *Sums) addUp() {
 	for q := range s.m {
-		lane, total := s.queryLane(q), s.queryTotal(q)
-		for i := range total {
-			for _, v := range lane[i*lanes:][:lanes] {
-				total[i] += float64(v)
-			}
-		}
-		clear(lane)
+		s.addUpQuery(q)
 	}
 	s.blocks = 0
+}
+
+func (s *Sums) addUpQuery(q int) {
+	lane, total := s.queryLane(q), s.queryTotal(q)
+	for i := range total {
+		for _, v := range lane[i*lanes:][:lanes] {
+			total[i] += float64(v)
+		}
+	}
+	clear(lane)
 }
 
 // LogSum returns log Σ w of query i < m over the events added so far, before or
