@@ -184,8 +184,9 @@ const rowsPerGoroutine = 4 * nn.Tile
 const meanLogSNR, widthLogSNR, mostLogSNR = 1, 1.8, 6
 
 // Train fits the network to the rows of train: the loss is the weighted mean of the
-// squared error of F, per feature. ctx, valid and opts are as for flows; the parameters
-// are averaged over the last steps and the rate is 2e-3, unless opts say otherwise.
+// squared error of F, per feature. ctx, valid and opts are as for flows, but for their
+// defaults: the parameters are averaged, the rate is 4e-3, and there are as many epochs as
+// make 24 million events, but at most 500, and all of them are made.
 func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptions) (History, error) {
 	if err := checkData(d.dim, d.context, train, valid); err != nil {
 		return History{}, err
@@ -194,12 +195,7 @@ func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptio
 	if d.white, err = newWhitening(train); err != nil {
 		return History{}, err
 	}
-	if opts.Average == 0 {
-		opts.Average = 0.995
-	}
-	if opts.Rate == 0 {
-		opts.Rate = 2e-3
-	}
+	opts = regressing(opts, train.Len())
 	d.seed = opts.Seed
 	h, err := nn.Fit(ctx, (*regression)(d), d.whiten(train), d.whiten(valid), opts)
 	d.net.Pack()
@@ -219,6 +215,24 @@ func (d *Denoiser) adopt(_ context.Context, train Data) (err error) {
 	}
 	d.net.Pack()
 	return d.finish()
+}
+
+// regressing fills in the options of a training by regression. Its loss is noisy, and
+// falls most when the rate does: to lose patience before that is a loss of quality.
+func regressing(o TrainOptions, events int) TrainOptions {
+	if o.Epochs == 0 {
+		o.Epochs = min(max(24_000_000/events, 1), 500)
+	}
+	if o.Average == 0 {
+		o.Average = 0.999
+	}
+	if o.Rate == 0 {
+		o.Rate = 4e-3
+	}
+	if o.Patience == 0 {
+		o.Patience = 1 << 30
+	}
+	return o
 }
 
 // whiten returns the rows in white space; fresh noise in the features stays fresh.

@@ -171,12 +171,7 @@ func (s *Distilled) Train(ctx context.Context, train, valid Data, opts TrainOpti
 			return save(mapVectors(c, func(v []float32) []float32 { return slices.Concat(taught, v) }))
 		}
 	}
-	if opts.Average == 0 {
-		opts.Average = 0.995
-	}
-	if opts.Rate == 0 {
-		opts.Rate = 2e-3
-	}
+	opts = regressing(opts, poolLen)
 	p := s.newPool(train, opts.Seed)
 	h, err := nn.Fit(ctx, (*imitation)(s), p.data(poolLen), p.validation(), opts)
 	s.net.Pack()
