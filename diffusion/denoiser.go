@@ -185,8 +185,9 @@ const meanLogSNR, widthLogSNR, mostLogSNR = 1, 1.8, 6
 
 // Train fits the network to the rows of train: the loss is the weighted mean of the
 // squared error of F, per feature. ctx, valid and opts are as for flows, but for their
-// defaults: the parameters are averaged, the rate is 4e-3, and there are as many epochs as
-// make 24 million events, but at most 500, and all of them are made.
+// defaults: the parameters are averaged, the rate is 4e-3 (2e-3 for fewer than 20,000
+// rows), and there are as many epochs as make 24 million rows, but at most 500, and all of
+// them are made.
 func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptions) (History, error) {
 	if err := checkData(d.dim, d.context, train, valid); err != nil {
 		return History{}, err
@@ -228,6 +229,9 @@ func regressing(o TrainOptions, events int) TrainOptions {
 	}
 	if o.Rate == 0 {
 		o.Rate = 4e-3
+		if events < 20_000 { // learnt by heart at that rate
+			o.Rate = 2e-3
+		}
 	}
 	if o.Patience == 0 {
 		o.Patience = 1 << 30

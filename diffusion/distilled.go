@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
@@ -150,7 +151,7 @@ func (s *Distilled) Train(ctx context.Context, train, valid Data, opts TrainOpti
 	if err := checkData(s.dim, s.context, train, valid); err != nil {
 		return History{}, err
 	}
-	taught := s.teacher.trained()
+	taught, begin, limit := s.teacher.trained(), time.Now(), opts.MaxTime
 	if r := opts.Resume; r != nil && len(r.Params) == len(taught)+len(s.params.Value) {
 		copy(taught, r.Params)
 		if err := s.teacher.adopt(ctx, train); err != nil {
@@ -159,13 +160,15 @@ func (s *Distilled) Train(ctx context.Context, train, valid Data, opts TrainOpti
 		opts.Resume = mapVectors(r, func(v []float32) []float32 { return v[len(taught):] })
 	} else {
 		teaching := opts
-		teaching.MaxTime = opts.MaxTime * 2 / 3
+		teaching.MaxTime = limit * 2 / 3
 		if h, err := s.teacher.Train(ctx, train, valid, teaching); err != nil {
 			return h, err
 		}
 		opts.Resume = nil
 	}
-	opts.MaxTime /= 3
+	if limit > 0 {
+		opts.MaxTime = max(limit/3, limit-time.Since(begin))
+	}
 	if save := opts.Save; save != nil {
 		opts.Save = func(c *nn.Checkpoint) error {
 			return save(mapVectors(c, func(v []float32) []float32 { return slices.Concat(taught, v) }))

@@ -114,6 +114,22 @@ func (s *Surrogate) Direct() error {
 	return nil
 }
 
+// Teacher returns the surrogate with the density that a one-step map was learnt from in
+// place of the map, and false where there is no such map.
+func (s *Surrogate) Teacher() (*Surrogate, bool) {
+	d, ok := s.Inner().(*diffusion.Distilled)
+	if !ok {
+		return nil, false
+	}
+	taught := *s
+	taught.Density = d.Teacher().(Density) // see newDiffusion
+	if m, ok := s.Density.(*mixed); ok {
+		again := *m
+		again.rest, taught.Density = taught.Density, &again
+	}
+	return &taught, true
+}
+
 // copies counts copies of training events, where the model knows these.
 func (s *Surrogate) copies(z, c []float32) *int64 {
 	k, ok := s.Inner().(*diffusion.Kernels)

@@ -145,14 +145,11 @@ func (s sampleFile) measure(folder string, o surrogate.Options) error {
 	if err != nil {
 		return err
 	}
-	judge := func(trees bool) (*classify.Result, error) {
-		return classify.CrossFit(context.Background(), classify.Sample{Table: test}, classify.Sample{Table: generated}, classify.Options{Seed: 1, Trees: trees})
-	}
-	result, err := judge(false)
+	result, err := judge(test, generated, false)
 	if err != nil {
 		return err
 	}
-	trees, err := judge(true)
+	trees, err := judge(test, generated, true)
 	if err != nil {
 		return err
 	}
@@ -162,6 +159,17 @@ func (s sampleFile) measure(folder string, o surrogate.Options) error {
 		fmt.Printf(" (bar %.2f)", s.bar)
 	}
 	fmt.Printf(", of eidolon compare %.4f ± %.4f", result.AUC, result.AUCError)
+	if teacher, ok := m.Teacher(); ok {
+		events, _, err := generate(teacher, test, o.Seed+1, 1)
+		if err != nil {
+			return err
+		}
+		taught, err := judge(test, events, true)
+		if err != nil {
+			return err
+		}
+		fmt.Printf(" (of trees, its teacher %.4f)", taught.AUC)
+	}
 	slices.SortStableFunc(result.Columns, func(a, b classify.Column) int {
 		return int(math.Copysign(1, b.Importance-a.Importance))
 	})
@@ -172,6 +180,9 @@ func (s sampleFile) measure(folder string, o surrogate.Options) error {
 	fmt.Printf("\n  mean log-density %.4f ± %.4f of held-out events in the columns' units, %d of %d impossible\n",
 		mean, std/math.Sqrt(float64(len(possible))), len(logDensity)-len(possible), len(logDensity))
 	fmt.Printf("  drawn again %d, clipped %d of %d; ", tails.Redrawn, tails.Clipped, test.Len())
+	for _, remark := range m.Remarks() {
+		fmt.Printf("%s; ", remark)
+	}
 	many, _, err := generate(m, test, o.Seed+2, 10)
 	if err != nil {
 		return err
@@ -181,6 +192,11 @@ func (s sampleFile) measure(folder string, o surrogate.Options) error {
 		s.physics(test, many)
 	}
 	return nil
+}
+
+// judge tries to tell samples apart, by boosted trees or else as eidolon compare does.
+func judge(real, generated *rootio.Table, trees bool) (*classify.Result, error) {
+	return classify.CrossFit(context.Background(), classify.Sample{Table: real}, classify.Sample{Table: generated}, classify.Options{Seed: 1, Trees: trees})
 }
 
 // generate draws times as many events as there are in test, under its conditions, and

@@ -1,7 +1,8 @@
 // Quality measures how good surrogates are.
 //
 // On densities that are known in closed form it prints KL(truth ‖ model) in nats, on
-// fresh events, for each model:
+// fresh events, for each model; where that is a one-step map, which has no density of its
+// own, that of its teacher, and how well boosted trees tell the events of both from true ones:
 //
 //	go run ./bench/quality [-events N] [-only NAME] [-models spline,realnvp]
 //
@@ -54,40 +55,46 @@ func main() {
 		}
 		return
 	}
-	fmt.Printf("%-42s %-8s %18s %8s %10s\n", "density", "model", "KL [nats]", "bar", "training")
+	fmt.Printf("%-42s %-9s %18s %8s %10s\n", "density", "model", "KL [nats]", "bar", "training")
 	for _, d := range densities() {
 		if !strings.Contains(d.name, *only) {
 			continue
 		}
 		for _, model := range strings.Split(*models, ",") {
 			o.Model = model
-			kl, sigma, seconds, err := measure(d, o, *events, *fresh)
+			r, err := measure(d, o, *events, *fresh)
 			if err != nil {
 				log.Fatalf("%s, %s: %v", d.name, model, err)
 			}
-			fmt.Printf("%-42s %-8s %9.4f ± %.4f %8.2f %8.0f s\n", d.name, model, kl, sigma, d.bar, seconds)
+			fmt.Printf("%-42s %-9s %9.4f ± %.4f %8.2f %8.0f s%s\n", d.name, model, r.kl, r.sigma, d.bar, r.seconds, r.more)
 		}
 	}
 }
 
-// measure trains on n events of d and returns the divergence of the model, its
-// statistical error, and how long the training took.
-func measure(d density, o surrogate.Options, n, fresh int) (kl, sigma, seconds float64, err error) {
+// result is what was measured: the divergence of a model, its statistical error, how
+// long the training took, and what else there is to say.
+type result struct {
+	kl, sigma, seconds float64
+	more               string
+}
+
+// measure trains on n events of d.
+func measure(d density, o surrogate.Options, n, fresh int) (r result, err error) {
 	begin := time.Now()
 	training, err := surrogate.New(d.events(1, n), nil, o)
 	if err != nil {
-		return 0, 0, 0, err
+		return r, err
 	}
 	m, err := training.Run(context.Background())
 	if err != nil {
-		return 0, 0, 0, err
+		return r, err
 	}
-	seconds = time.Since(begin).Seconds()
+	r.seconds = time.Since(begin).Seconds()
 	t := d.events(2, fresh)
 	truth, model := make([]float64, fresh), make([]float64, fresh)
 	d.log(truth, t)
 	if err := m.LogDensity(model, t, 0); err != nil {
-		return 0, 0, 0, err
+		return r, err
 	}
 	var sum, squares float64
 	for i := range truth {
@@ -95,7 +102,20 @@ func measure(d density, o surrogate.Options, n, fresh int) (kl, sigma, seconds f
 		sum += x
 		squares += x * x
 	}
-	kl = sum / float64(fresh)
-	sigma = math.Sqrt((squares/float64(fresh) - kl*kl) / float64(fresh))
-	return kl, sigma, seconds, nil
+	r.kl = sum / float64(fresh)
+	r.sigma = math.Sqrt((squares/float64(fresh) - r.kl*r.kl) / float64(fresh))
+	if teacher, ok := m.Teacher(); ok {
+		for _, s := range []*surrogate.Surrogate{m, teacher} {
+			events, _, err := generate(s, t, o.Seed+1, 1)
+			if err != nil {
+				return r, err
+			}
+			auc, err := judge(t, events, true)
+			if err != nil {
+				return r, err
+			}
+			r.more += fmt.Sprintf("  AUC %.4f ± %.4f", auc.AUC, auc.AUCError)
+		}
+	}
+	return r, nil
 }
