@@ -39,6 +39,8 @@ func (l *namedLayer) UnmarshalJSON(text []byte) error {
 			l.Layer, err = decodeLayer[Linear](raw)
 		case ActNorm{}.typeName():
 			l.Layer, err = decodeLayer[ActNorm](raw)
+		case Mixture{}.typeName():
+			l.Layer, err = decodeLayer[Mixture](raw)
 		default:
 			err = errors.New("there is no such layer")
 		}

@@ -24,7 +24,8 @@ import (
 // Layer describes a bijection of a flow: what it is, without its parameters. It
 // can be written as JSON, which is how a model file tells which flow its
 // parameters belong to. The layers of this package are [AffineCoupling],
-// [SplineCoupling], [Linear] and [ActNorm].
+// [SplineCoupling], [Linear] and [ActNorm]; the last layer may be a [Mixture], which
+// takes the place of the standard normal behind them.
 type Layer interface {
 	// build adds the parameters of the layer to p, under names that begin with
 	// name.
@@ -53,13 +54,14 @@ type bijection interface {
 	backward(state any, grad, g, gLogDet []float32, m int)
 }
 
-// Flow is a composition of bijections, data → noise, over a standard normal base
-// distribution. Its methods may be called by several goroutines at a time, but
+// Flow is a composition of bijections, data → noise, over a base distribution: the
+// standard normal, or a [Mixture] of normals. Its methods may be called by several goroutines at a time, but
 // for Train and Update, which change it.
 type Flow struct {
 	dim, context int
 	layers       []Layer
 	bijections   []bijection
+	base         *mixture // nil stands for the standard normal
 	params       nn.Params
 	started      bool      // layers that start from data have done so
 	memory       sync.Pool // of *states that no goroutine is using
@@ -74,17 +76,25 @@ func New(dim, context int, seed uint64, layers ...Layer) (*Flow, error) {
 	}
 	f := &Flow{dim: dim, context: context, layers: layers}
 	for i, l := range layers {
-		b, err := l.build(&f.params, fmt.Sprint(i), dim, context)
+		var b bijection
+		var err error
+		if base, ok := l.(Mixture); ok && i == len(layers)-1 {
+			f.base, err = base.buildBase(&f.params, fmt.Sprint(i), dim)
+		} else if b, err = l.build(&f.params, fmt.Sprint(i), dim, context); err == nil {
+			f.bijections = append(f.bijections, b)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("flows: layer %d: %w", i, err)
 		}
-		f.bijections = append(f.bijections, b)
 	}
 	f.memory.New = func() any { return f.newStates() }
 	for i, b := range f.bijections {
 		b.init(seed, uint64(i))
-		b.pack(true)
 	}
+	if f.base != nil {
+		f.base.init(seed, uint64(len(layers)))
+	}
+	f.Update()
 	return f, nil
 }
 
@@ -108,6 +118,9 @@ func (f *Flow) Update() {
 	for _, b := range f.bijections {
 		b.pack(true)
 	}
+	if f.base != nil {
+		f.base.pack()
+	}
 }
 
 // String says how many layers and parameters the flow has.
@@ -125,8 +138,10 @@ func (f *Flow) String() string {
 // states is the memory that one goroutine needs for a tile of rows.
 type states struct {
 	of     []any // the bijections
+	base   *mixtureState
 	x      []float32
 	logDet []float32
+	log    []float64 // of the base distribution
 }
 
 func (f *Flow) newStates() *states {
@@ -134,6 +149,10 @@ func (f *Flow) newStates() *states {
 		of:     make([]any, len(f.bijections)),
 		x:      make([]float32, nn.Tile*f.dim),
 		logDet: make([]float32, nn.Tile),
+		log:    make([]float64, nn.Tile),
+	}
+	if f.base != nil {
+		s.base = f.base.newState(nn.Tile)
 	}
 	for i, b := range f.bijections {
 		s.of[i] = b.newState(nn.Tile)
@@ -218,14 +237,26 @@ func (f *Flow) LogDensity(dst []float64, x, c []float32) {
 			copy(z, x[lo*f.dim:])
 			clear(logDet)
 			f.forward(s, z, c[lo*f.context:(lo+m)*f.context], logDet, m)
-			for i := range m {
-				dst[lo+i] = logNormal(z[i*f.dim:(i+1)*f.dim]) + float64(logDet[i])
+			f.logBase(s, dst[lo:lo+m], z, m)
+			for i, v := range logDet {
+				dst[lo+i] += float64(v)
 			}
 		}
 	})
 }
 
-// logNormal is the log-density of the base distribution, N(z; 0, 1).
+// logBase stores the log-density of the base distribution of m rows of noise in dst.
+func (f *Flow) logBase(s *states, dst []float64, z []float32, m int) {
+	if f.base != nil {
+		f.base.logDensity(s.base, dst, z, m)
+		return
+	}
+	for i := range m {
+		dst[i] = logNormal(z[i*f.dim : (i+1)*f.dim])
+	}
+}
+
+// logNormal is the log-density of N(z; 0, 1).
 func logNormal(z []float32) float64 {
 	sum := 0.0
 	for _, v := range z {
@@ -244,7 +275,7 @@ func (f *Flow) Sample(x, c []float32, seed, attempt, first uint64) {
 	n := len(x) / f.dim
 	f.checkRows(n, len(x), len(x), len(c))
 	nn.Parallel(n, rowsPerGoroutine, func(lo, hi int) {
-		philox.Normal(x[lo*f.dim:hi*f.dim], seed, streamSample+attempt, (first+uint64(lo))*uint64(f.dim))
+		f.noise(x[lo*f.dim:hi*f.dim], seed, attempt, first+uint64(lo))
 	})
 	f.Inverse(x, nil, x, c)
 }
@@ -260,11 +291,21 @@ func (f *Flow) SampleRows(x, c []float32, seed, attempt uint64, rows []uint64) {
 			for lo+k < hi && rows[lo+k] == rows[lo]+uint64(k) {
 				k++
 			}
-			philox.Normal(x[lo*f.dim:(lo+k)*f.dim], seed, streamSample+attempt, rows[lo]*uint64(f.dim))
+			f.noise(x[lo*f.dim:(lo+k)*f.dim], seed, attempt, rows[lo])
 			lo += k
 		}
 	})
 	f.Inverse(x, nil, x, c)
+}
+
+// noise draws from the base distribution for the events first, first+1, … of a seed.
+func (f *Flow) noise(z []float32, seed, attempt, first uint64) {
+	philox.Normal(z, seed, streamSample+attempt, first*uint64(f.dim))
+	if f.base != nil {
+		for i := range len(z) / f.dim {
+			f.base.place(z[i*f.dim:(i+1)*f.dim], seed, attempt, first+uint64(i))
+		}
+	}
 }
 
 // Clamped returns how often, since the flow was made, the inverse of a spline came

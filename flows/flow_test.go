@@ -62,12 +62,15 @@ func cases(t *testing.T) map[string]*Flow {
 			RealNVP(4, 1, RealNVPOptions{Layers: 2, Hidden: []int{8, 8}, Activation: act, Residual: true, Dropout: 0.2})...)
 	}
 	flows["linear"] = randomFlow(t, 4, 0, Linear{}, Linear{[]int{2, 0, 3, 1}})
+	flows["mixture"] = randomFlow(t, 3, 0, Linear{}, Mixture{4})
+	flows["mixture D=1 C=2"] = randomFlow(t, 1, 2, Spline(1, 1, SplineOptions{Layers: 2, Hidden: []int{8}, Activation: dense.Tanh, Bins: 5, Bound: 3, Components: 3})...)
 	flows["actnorm"] = randomFlow(t, 3, 0, ActNorm{}, ActNorm{})
 	return flows
 }
 
-// reference maps one row to noise in float64, with the given parameters.
-func reference(f *Flow, params, x, c []float64) (z []float64, logDet float64) {
+// reference maps one row to noise in float64, with the given parameters, and returns
+// the log-density of that in the base distribution, too.
+func reference(f *Flow, params, x, c []float64) (z []float64, logDet, logBase float64) {
 	z = slices.Clone(x)
 	tensors := f.params.Tensors
 	next := func() []float64 {
@@ -124,7 +127,29 @@ func reference(f *Flow, params, x, c []float64) (z []float64, logDet float64) {
 			}
 		}
 	}
-	return z, logDet
+	if f.base == nil {
+		for _, v := range z {
+			logBase -= 0.5*v*v + 0.5*math.Log(2*math.Pi)
+		}
+		return z, logDet, logBase
+	}
+	logit, bias, a := next(), next(), next()
+	var p, sum float64
+	for k, l := range logit {
+		sum += math.Exp(l)
+		log := l
+		for i := range z {
+			u := bias[k*len(z)+i]
+			for j := range i {
+				u += a[j] * z[j]
+			}
+			u += math.Exp(a[i]) * z[i]
+			log += a[i] - 0.5*u*u - 0.5*math.Log(2*math.Pi)
+			a = a[i+1:]
+		}
+		p += math.Exp(log)
+	}
+	return z, logDet, math.Log(p / sum)
 }
 
 // perceptron evaluates a conditioner on h, without dropout.
@@ -218,7 +243,7 @@ func TestForwardAgreesWithFloat64(t *testing.T) {
 		f.Forward(z, logDet, x, c)
 		params := floats(f.params.Value)
 		for i := range n {
-			want, wantDet := reference(f, params, floats(x[i*f.dim:(i+1)*f.dim]), floats(c[i*f.context:(i+1)*f.context]))
+			want, wantDet, _ := reference(f, params, floats(x[i*f.dim:(i+1)*f.dim]), floats(c[i*f.context:(i+1)*f.context]))
 			for j, w := range want {
 				if d := math.Abs(float64(z[i*f.dim+j]) - w); d > 1e-4*(1+math.Abs(w)) {
 					t.Fatalf("%s: z[%d][%d] = %g, want %g", name, i, j, z[i*f.dim+j], w)
@@ -265,12 +290,8 @@ func TestGradient(t *testing.T) {
 		loss := func() float64 {
 			sum := 0.0
 			for i := range n {
-				z, logDet := reference(f, params, floats(x[i*f.dim:(i+1)*f.dim]), floats(c[i*f.context:(i+1)*f.context]))
-				p := logDet
-				for _, v := range z {
-					p -= 0.5*v*v + 0.5*math.Log(2*math.Pi)
-				}
-				sum -= float64(w[i]) * p
+				_, logDet, logBase := reference(f, params, floats(x[i*f.dim:(i+1)*f.dim]), floats(c[i*f.context:(i+1)*f.context]))
+				sum -= float64(w[i]) * (logDet + logBase)
 			}
 			return sum
 		}
@@ -454,6 +475,8 @@ func TestLoad(t *testing.T) {
 	}
 	for name, bad := range map[string]string{
 		"no JSON":       `{`,
+		"mixture first": `{"dim":1,"layers":[{"mixture":{"components":2}},{"linear":{}}]}`,
+		"no component":  `{"dim":1,"layers":[{"mixture":{}}]}`,
 		"unknown layer": `{"dim":1,"layers":[{"magic":{}}]}`,
 		"wrong keep":    `{"dim":1,"layers":[{"affine-coupling":{"keep":[3]}}]}`,
 		"huge":          `{"dim":1000000,"layers":[{"affine-coupling":{"hidden":[1000000,1000000]}}]}`,

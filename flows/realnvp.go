@@ -13,6 +13,7 @@ type RealNVPOptions struct {
 	Residual   bool             // whether conditioners are residual networks
 	Dropout    float64          // in the conditioners while training; by default 0
 	Bound      float32          // the largest |s| of a layer; by default 2
+	Components int              // of the base distribution; by default 1, the standard normal
 }
 
 func (o RealNVPOptions) conditioner() Conditioner {
@@ -47,7 +48,15 @@ func RealNVP(dim int, seed uint64, opts RealNVPOptions) []Layer {
 	for i, keep := range halves(dim, opts.Layers, seed) {
 		layers[i] = AffineCoupling{Keep: keep, Conditioner: opts.conditioner(), Bound: opts.Bound}
 	}
-	return layers
+	return append(layers, base(opts.Components)...)
+}
+
+// base returns the layer of a base distribution, if one is wanted.
+func base(components int) []Layer {
+	if components <= 1 {
+		return nil
+	}
+	return []Layer{Mixture{components}}
 }
 
 // streamHalves is the stream of deviates that halvings are drawn from.

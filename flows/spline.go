@@ -12,6 +12,7 @@ type SplineOptions struct {
 	Dropout    float64          // in the conditioners while training; by default 0
 	Bins       int              // of each spline; by default 8
 	Bound      float32          // the splines end at ±Bound; by default 5
+	Components int              // of the base distribution; by default 1, the standard normal
 }
 
 func (o SplineOptions) conditioner() Conditioner {
@@ -21,7 +22,7 @@ func (o SplineOptions) conditioner() Conditioner {
 // Spline returns the layers of a neural spline flow (arXiv:1906.04032) for events
 // of dim features, to be given to [New]: coupling layers in pairs that cut the
 // features as those of [RealNVP] do, with a linear layer in front of each pair
-// and one at the end.
+// and one at the end, over the given base distribution.
 func Spline(dim int, seed uint64, opts SplineOptions) []Layer {
 	if opts.Layers <= 0 {
 		opts.Layers = 8
@@ -35,5 +36,5 @@ func Spline(dim int, seed uint64, opts SplineOptions) []Layer {
 			Keep: keep, Conditioner: opts.conditioner(), Bins: opts.Bins, Bound: opts.Bound,
 		})
 	}
-	return append(layers, Linear{})
+	return append(layers, append([]Layer{Linear{}}, base(opts.Components)...)...)
 }

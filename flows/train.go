@@ -35,17 +35,18 @@ func (f *Flow) Train(ctx context.Context, train, valid Data, opts TrainOptions) 
 		}
 	}
 	if !f.started && train.Len() > 0 && opts.Resume == nil {
-		f.start(train)
+		f.Start(train, opts.Seed)
 	}
 	h, err := nn.Fit(ctx, (*likelihood)(f), train, valid, opts)
 	f.Update()
 	return h, err
 }
 
-// start lets the layers that want it start from data.
-func (f *Flow) start(data Data) {
+// Start lets the layers start from data that want to: [ActNorm] and [Mixture]. It looks
+// at some thousand rows. Train does it where it was not done before.
+func (f *Flow) Start(data Data, seed uint64) {
 	f.started = true
-	const most = 1 << 12 // rows that are looked at
+	const most = 1 << 13 // rows that are looked at
 	n := min(data.Len(), most)
 	x, logDet := make([]float32, n*f.dim), make([]float32, nn.Tile)
 	copy(x, data.X)
@@ -63,6 +64,9 @@ func (f *Flow) start(data Data) {
 			b.forward(s.of[i], x[lo*f.dim:(lo+m)*f.dim], c, logDet, m)
 		}
 	}
+	if f.base != nil {
+		f.base.start(x, data.W, n, seed)
+	}
 }
 
 // likelihood is a flow as what maximum likelihood minimises.
@@ -73,6 +77,9 @@ func (l *likelihood) Params() *nn.Params { return &l.params }
 func (l *likelihood) Pack(part, parts int) {
 	for i := part; i < len(l.bijections); i += parts {
 		l.bijections[i].pack(false)
+	}
+	if l.base != nil && len(l.bijections)%parts == part {
+		l.base.pack()
 	}
 }
 
@@ -103,20 +110,32 @@ func (w *worker) Loss(grad []float32, rows nn.Rows) float64 {
 	clear(logDet)
 	z := rows.X
 	f.forward(w.states, z, rows.C, logDet, rows.N)
+	log := w.states.log[:rows.N]
+	f.logBase(w.states, log, z, rows.N)
 	loss := 0.0
-	for i := range rows.N {
-		weight := rows.W[i]
-		row := z[i*f.dim : (i+1)*f.dim]
-		loss -= float64(weight) * (logNormal(row) + float64(logDet[i]))
-		for j := range row {
-			row[j] *= weight // ∂loss/∂z
-		}
+	for i, weight := range rows.W {
+		loss -= float64(weight) * (log[i] + float64(logDet[i]))
 		w.gLogDet[i] = -weight
 	}
 	if grad != nil {
+		f.backwardBase(w.states, grad, z, rows.W, rows.N)
 		f.backward(w.states, grad, z, w.gLogDet[:rows.N], rows.N)
 	}
 	return loss
+}
+
+// backwardBase follows logBase: it puts the gradient of −Σ w log p with respect to z in
+// the place of z, and adds those of the parameters to grad.
+func (f *Flow) backwardBase(s *states, grad, z, w []float32, m int) {
+	if f.base != nil {
+		f.base.backward(s.base, grad, z, w, m)
+		return
+	}
+	for i, weight := range w {
+		for j := i * f.dim; j < (i+1)*f.dim; j++ {
+			z[j] *= weight
+		}
+	}
 }
 
 // RoundTrip returns the mean and the largest |f⁻¹(f(x)) − x|.

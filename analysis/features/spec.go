@@ -78,6 +78,20 @@ func (s *Spec) Dim() int {
 	return n
 }
 
+// Plain returns a specification that differs in this: continuous columns without
+// edges, heavy tails and spikes are standardised only, not made normal one by one. A
+// mixture of normals stays one.
+func (s *Spec) Plain() *Spec {
+	plain := *s
+	plain.Columns = slices.Clone(s.Columns)
+	for i := range plain.Columns {
+		if c := &plain.Columns[i]; c.As == Continuous && c.Low == nil && c.High == nil && c.Width == 0 && len(c.cells()) == 0 {
+			c.Normal = Spline{}
+		}
+	}
+	return &plain
+}
+
 // Names returns the names of the branches.
 func (s *Spec) Names() []string {
 	names := make([]string, len(s.Branches))

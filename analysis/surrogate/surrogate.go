@@ -60,6 +60,10 @@ type Options struct {
 	Depth  int    `json:"depth"`  // number of these layers; by default 2, for a denoiser and a one-step map 3
 	Seed   uint64 `json:"seed"`   // of everything random
 
+	// Components is the number of normals in the base distribution of a flow
+	// ([flows.Mixture]); by default 1, or 16 where the events come as islands.
+	Components int `json:"components,omitempty"`
+
 	// Condition names the columns that the density of the others is conditional
 	// on; by default none.
 	Condition []string `json:"condition,omitempty"`
@@ -97,11 +101,12 @@ func (o Options) withDefaults() (Options, error) {
 		{&o.Layers, 8, 1024, "layers"},
 		{&o.Hidden, hidden, 1 << 16, "hidden"},
 		{&o.Depth, depth, 64, "depth"},
+		{&o.Components, 0, 1 << 12, "components"},
 	} {
 		if *v.value == 0 {
 			*v.value = v.otherwise
 		}
-		if *v.value < 1 || *v.value > v.most {
+		if *v.value < 1 && *v.value != v.otherwise || *v.value > v.most {
 			return o, fmt.Errorf("%s must be between 1 and %d, not %d", v.name, v.most, *v.value)
 		}
 	}
@@ -119,7 +124,7 @@ func (o Options) withDefaults() (Options, error) {
 // was left open: full-sized ones learn a small sample by heart. And it averages the
 // parameters: a small sample is learnt better so, and a large one no worse.
 func (o Options) forSample(n int) Options {
-	if !slices.Contains([]string{"", "spline", "realnvp"}, o.Model) {
+	if !o.isFlow() {
 		return o
 	}
 	if o.Train.Average == 0 {
@@ -142,6 +147,8 @@ func (o Options) forSample(n int) Options {
 	}
 	return o
 }
+
+func (o Options) isFlow() bool { return slices.Contains([]string{"", "spline", "realnvp"}, o.Model) }
 
 // Models returns the names of the models that can be trained; the first is the
 // default.
@@ -167,9 +174,9 @@ func newDensity(dim, context int, o Options) (Density, error) {
 	var layers []flows.Layer
 	switch o.Model {
 	case "realnvp":
-		layers = flows.RealNVP(dim, o.Seed, flows.RealNVPOptions{Layers: o.Layers, Hidden: o.hidden()})
+		layers = flows.RealNVP(dim, o.Seed, flows.RealNVPOptions{Layers: o.Layers, Hidden: o.hidden(), Components: o.Components})
 	case "spline":
-		layers = flows.Spline(dim, o.Seed, flows.SplineOptions{Layers: o.Layers, Hidden: o.hidden()})
+		layers = flows.Spline(dim, o.Seed, flows.SplineOptions{Layers: o.Layers, Hidden: o.hidden(), Components: o.Components})
 	default:
 		return newDiffusion(dim, context, o)
 	}
@@ -226,6 +233,11 @@ func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
 	spec, err := features.Fit(target, w, opts.Features)
 	if err != nil {
 		return nil, err
+	}
+	if opts.Components == 0 && opts.isFlow() {
+		if spec, opts.Components, err = islands(spec, target, w, opts.Seed); err != nil {
+			return nil, err
+		}
 	}
 	context := &features.Context{}
 	if len(opts.Condition) > 0 {

@@ -135,6 +135,7 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags.IntVar(&o.Layers, "layers", 0, "coupling layers (default 8, fewer for small samples)")
 	flags.IntVar(&o.Hidden, "hidden", 0, "width of the hidden layers of the networks (default 128, narrower for small samples; denoiser 256)")
 	flags.IntVar(&o.Depth, "depth", 0, "number of these hidden layers (default 2; denoiser and distilled 3)")
+	flags.IntVar(&o.Components, "components", 0, "normals in the base distribution of a flow (default 1, or 16 where the events come as islands)")
 	d := &o.Diffusion
 	flags.StringVar(&d.Teacher, "teacher", "", "what a distilled model learns from: denoiser or diffusion (default denoiser)")
 	flags.Var(optional{&d.SigmaMin}, "sigma-min", "where the path of a diffusion ends, in units of the events' spread (default for diffusion: chosen by events left out, else 0.01)")

@@ -1,0 +1,82 @@
+package surrogate
+
+import (
+	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// islands decides in which features a flow learns the events of t, and over how many
+// normals. Most densities are one continent, of whatever shape: columns that are made
+// normal one by one, over a standard normal, are the best start. Events that come as
+// islands are learnt better over a mixture, in columns that are not bent one by one.
+// So a mixture is fitted to some events in both, and judged by others.
+func islands(spec *features.Spec, t *rootio.Table, w []float64, seed uint64) (*features.Spec, int, error) {
+	const (
+		look       = 1 << 13 // events to fit, and as many to judge
+		components = 16
+		gain       = 0.05 // nats per feature by which the plain columns must be better
+	)
+	if t.Len() < look || spec.Dim() < 2 {
+		return spec, 1, nil
+	}
+	n := min(t.Len()/2, look)
+	learn, learnW := spread(t, w, n, 0)
+	judge, judgeW := spread(t, w, n, 1)
+	score := func(s *features.Spec) (float64, error) {
+		z, jacobian, p := make([]float32, n*s.Dim()), make([]float64, n), make([]float64, n)
+		if err := s.Encode(z, nil, learn, features.Noise{Seed: seed}); err != nil {
+			return 0, err
+		}
+		f, err := flows.New(s.Dim(), 0, seed, flows.Mixture{Components: components})
+		if err != nil {
+			return 0, err
+		}
+		f.Start(flows.Data{Dim: s.Dim(), X: z, W: learnW}, seed)
+		if err := s.Encode(z, jacobian, judge, features.Noise{Seed: seed}); err != nil {
+			return 0, err
+		}
+		f.LogDensity(p, z, nil)
+		var sum, total float64
+		for i, log := range p {
+			weight := 1.0
+			if w != nil {
+				weight = max(float64(judgeW[i]), 0)
+			}
+			sum += weight * (log + jacobian[i])
+			total += weight
+		}
+		return sum / total, nil
+	}
+	bent, err := score(spec)
+	if err != nil {
+		return nil, 0, err
+	}
+	plain := spec.Plain()
+	straight, err := score(plain)
+	if err != nil || !(straight > bent+gain*float64(spec.Dim())) {
+		return spec, 1, err
+	}
+	return plain, components, nil
+}
+
+// spread returns n events from all over t, and their weights: those at first, of every
+// two.
+func spread(t *rootio.Table, w []float64, n, first int) (*rootio.Table, []float32) {
+	places := make([]int, n)
+	for i := range places {
+		places[i] = int(int64(2*i+first) * int64(t.Len()) / int64(2*n))
+	}
+	some := &rootio.Table{}
+	for _, c := range t.Columns {
+		some.Columns = append(some.Columns, c.Take(places))
+	}
+	if w == nil {
+		return some, nil
+	}
+	weights := make([]float32, n)
+	for i, k := range places {
+		weights[i] = float32(w[k])
+	}
+	return some, weights
+}

@@ -1,0 +1,90 @@
+package surrogate
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// archipelago returns n events of six narrow normals in four dimensions, of equal
+// weight and parted in all of them, and the log-density of each.
+func archipelago(seed uint64, n int) (*rootio.Table, []float64) {
+	const dim, islands, width = 4, 6, 0.3
+	at := make([]float32, dim*islands)
+	philox.Normal(at, 99, 0, 0)
+	g := make([]float32, n*dim)
+	philox.Normal(g, seed, 0, 0)
+	columns, log := make([][]float64, dim), make([]float64, n)
+	for j := range columns {
+		columns[j] = make([]float64, n)
+	}
+	for i := range n {
+		k := int(philox.Uint64(seed, 1, uint64(i)) % islands)
+		for j := range dim {
+			columns[j][i] = 2*float64(at[k*dim+j]) + width*float64(g[i*dim+j])
+		}
+		for k := range islands {
+			square := 0.0
+			for j := range dim {
+				d := (columns[j][i] - 2*float64(at[k*dim+j])) / width
+				square += d * d
+			}
+			log[i] += math.Exp(-0.5*square) / islands
+		}
+		log[i] = math.Log(log[i]) - dim*math.Log(width*math.Sqrt(2*math.Pi))
+	}
+	t := &rootio.Table{}
+	for j, c := range columns {
+		t.Columns = append(t.Columns, rootio.ColumnOf(string(rune('a'+j)), c))
+	}
+	return t, log
+}
+
+// TestIslands checks that events that come as islands are learnt over a mixture, and
+// well after a few steps; and that others are not.
+func TestIslands(t *testing.T) {
+	table, _ := archipelago(1, 20_000)
+	weights := make([]float64, table.Len())
+	for i := range weights {
+		weights[i] = 2
+		if i%10 == 0 {
+			weights[i] = -1
+		}
+	}
+	for _, w := range [][]float64{nil, weights} {
+		training, err := New(table, w, Options{Layers: 2, Hidden: 16, Seed: 1, Train: flows.TrainOptions{Epochs: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := training.Card.Options.Components; got < 6 {
+			t.Fatalf("six islands are learnt over %d normals", got)
+		}
+		s, err := training.Run(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh, truth := archipelago(2, 20_000)
+		p := make([]float64, len(truth))
+		if err := s.LogDensity(p, fresh, 0); err != nil {
+			t.Fatal(err)
+		}
+		kl := 0.0
+		for i := range p {
+			kl += (truth[i] - p[i]) / float64(len(p))
+		}
+		if !(math.Abs(kl) < 0.03) {
+			t.Errorf("KL(truth ‖ model) = %g", kl)
+		}
+	}
+	training, err := New(codesAndMore(1, 20_000), nil, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := training.Card.Options.Components; got != 1 {
+		t.Errorf("what is no islands is learnt over %d normals", got)
+	}
+}
