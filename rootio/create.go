@@ -76,6 +76,7 @@ type options struct {
 	basketSize  int
 	title       string
 	texts       [][2]string
+	bins        int // of histograms; 0 means none
 }
 
 // WithCompression sets the compression. The default is [Zlib].
@@ -108,6 +109,9 @@ type Writer struct {
 	cells   []func(*Table) cell // what carries a table to the values that groot writes
 	counted []counted
 	events  int64
+
+	histograms []histogram // of the columns, if they are asked for
+	values     []float64   // memory to fill them
 }
 
 // output is a file that is being written.
@@ -422,6 +426,9 @@ func (w *Writer) write(t *Table) (err error) {
 		}
 		w.events++
 	}
+	if w.out.opts.bins > 0 && t.Len() > 0 {
+		w.fill(t)
+	}
 	return nil
 }
 
@@ -505,6 +512,9 @@ func (out *output) finish() (err error) {
 		}
 		fields = append(fields, w.fields...)
 	}
+	if err := out.putHistograms(); err != nil {
+		return err
+	}
 	if err := addStreamers(out.file, fields); err != nil {
 		return err
 	}
@@ -542,7 +552,7 @@ func (out *output) readBack() error {
 // has a fault, the old one is kept.
 func (out *output) rewrite(compression Compression) (fault, err error) {
 	again := &output{name: out.name, opts: out.opts}
-	again.opts.compression = compression
+	again.opts.compression, again.opts.bins = compression, 0
 	if again.tmp, err = atomicfile.Temp(out.name); err != nil {
 		return nil, err
 	}
@@ -553,6 +563,7 @@ func (out *output) rewrite(compression Compression) (fault, err error) {
 	for _, w := range out.trees {
 		to, err := again.add(w.path, w.title, w.fields)
 		if err == nil {
+			to.histograms = w.histograms
 			err = out.copyTree(to, w)
 		}
 		if err != nil {

@@ -34,6 +34,7 @@ type generateFlags struct {
 	view        viewFlags
 	compression compressionFlag
 	basket      int
+	histograms  bool
 	objects     int64 // written, if the model is of objects
 }
 
@@ -97,6 +98,7 @@ many did is printed.`,
 	flags.StringSliceVar(&f.reweightTo, "reweight-to", nil, "ROOT files with events that the generated ones are to be like, by a branch weight")
 	flags.Var(&f.compression, "compression", "of the file to write: zlib, lz4, zstd, lzma or none")
 	flags.IntVar(&f.basket, "basket-size", rootio.DefaultBasketSize, "bytes of a branch that are compressed together")
+	flags.BoolVar(&f.histograms, "histograms", false, "put a histogram of every branch into the file, too")
 	f.view.addNoVerify(cmd)
 	return cmd
 }
@@ -212,7 +214,11 @@ func (f *generateFlags) fileOptions() ([]rootio.Option, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []rootio.Option{rootio.WithCompression(f.compression.Compression), rootio.WithBasketSize(f.basket), rootio.WithText(originKey, text)}, nil
+	options := []rootio.Option{rootio.WithCompression(f.compression.Compression), rootio.WithBasketSize(f.basket), rootio.WithText(originKey, text)}
+	if f.histograms {
+		options = append(options, rootio.WithHistograms(100))
+	}
+	return options, nil
 }
 
 // compressionFlag is a compression as a flag.
