@@ -33,6 +33,10 @@ func (m *Mixture) coarsen() error {
 	_, _, variance := moments(m.x, m.w, m.dim)
 	var exact []trial
 	h := broadest * math.Sqrt(variance/float64(m.dim))
+	least := h * 1e-9
+	if !(variance > 0) { // equal events are coarse as they are
+		return nil
+	}
 	for c := m; c.n >= fewest; c = c.coarser {
 		x, w := c.halve()
 		next, err := newMixture(x, w, m.dim, m.epsilon)
@@ -41,6 +45,9 @@ func (m *Mixture) coarsen() error {
 		}
 		c.coarser, c.from = next, math.Inf(1)
 		for k := 0; ; k++ {
+			if k == len(exact) && !(h > least) {
+				break
+			}
 			if k == len(exact) {
 				exact = append(exact, m.try(h))
 				h *= narrower

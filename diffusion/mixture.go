@@ -35,7 +35,7 @@ import (
 // # Broad kernels
 //
 // need all events, but not each of them. Two points replace 4 neighbours, with the same
-// mean and, together with the points of other neighbours, the same covariance; of these
+// mean and, in the mean over the signs that are drawn, the same covariance; of these
 // points 4 are replaced again, and so on ([Mixture.halve]). Such coarser events serve
 // for q from that width σ/α on at which their error is at most 100 ε, in the root mean
 // square and relative to the spread of x_0 given x_t = x. That is not bounded but

@@ -211,6 +211,8 @@ func TestHardEvents(t *testing.T) {
 		{"one", []float32{1, -2}},
 		{"two", []float32{1, -2, 0.5, 1}},
 		{"duplicates", same},
+		{"many duplicates", slices.Repeat([]float32{1, -2}, 10_000)},
+		{"many in two places", append(slices.Repeat([]float32{1, -2}, 10_000), slices.Repeat([]float32{1, -2.5}, 3)...)},
 		{"outlier", append(cloud(500, 2), 1e6, -1e6)},
 	} {
 		mix, err := NewMixture(c.x, nil, 2, 1e-5)

@@ -3,12 +3,14 @@ package flows
 import (
 	"math"
 
+	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"gonum.org/v1/gonum/mat"
 )
 
-// start fits the mixture to n rows of z, with weights w (nil: 1 each; negative ones
-// count as none), by EM.
+// start fits the mixture to n rows of z, with weights w (nil: 1 each), by EM. Negative
+// weights count as none, and only their ratios matter. Rows that are not finite leave
+// the mixture as it is.
 func (b *mixture) start(z, w []float32, n int, seed uint64) {
 	const (
 		most    = 60   // iterations
@@ -21,32 +23,28 @@ func (b *mixture) start(z, w []float32, n int, seed uint64) {
 	}
 	d, kk := b.dim, b.components
 	g := newGaussians(kk, d)
-	weight := func(i int) float64 {
-		if w == nil {
-			return 1
-		}
-		return max(float64(w[i]), 0)
-	}
+	weight := positive(w, n) // of mean 1 where it is not zero
 	// The widths of the features over all rows set the scale of the prior.
 	var total float64
 	mean, variance := make([]float64, d), make([]float64, d)
-	for i := range n {
-		total += weight(i)
+	for i, w := range weight {
+		total += w
 		for j := range d {
 			v := float64(z[i*d+j])
-			mean[j] += weight(i) * v
-			variance[j] += weight(i) * v * v
+			mean[j] += w * v
+			variance[j] += w * v * v
 		}
-	}
-	if total == 0 {
-		return
 	}
 	for j := range d {
 		mean[j] /= total
 		variance[j] = max(variance[j]/total-mean[j]*mean[j], 1e-6)
+		if s := mean[j] + variance[j]; s-s != 0 {
+			return
+		}
 	}
 	p := make([]float64, n*kk) // responsibilities
-	nearest(p, z, w, n, d, kk, seed)
+	log := make([]float64, n)
+	nearest(p, z, weight, d, kk, seed)
 	before := math.Inf(-1)
 	for range most {
 		// M: weights, means and covariances from the responsibilities.
@@ -56,7 +54,7 @@ func (b *mixture) start(z, w []float32, n int, seed uint64) {
 		for i := range n {
 			row := z[i*d : (i+1)*d]
 			for k, r := range p[i*kk : (i+1)*kk] {
-				if r *= weight(i); r > 1e-9 {
+				if r *= weight[i]; r > 1e-9 {
 					g.add(k, row, r)
 				}
 			}
@@ -65,9 +63,15 @@ func (b *mixture) start(z, w []float32, n int, seed uint64) {
 			g.finish(k, total, mean, variance, prior, weighty*float64(d))
 		}
 		// E: responsibilities from these.
+		nn.Parallel(n, 1<<9, func(lo, hi int) {
+			u := make([]float64, d)
+			for i := lo; i < hi; i++ {
+				log[i] = g.terms(p[i*kk:(i+1)*kk], u, z[i*d:(i+1)*d])
+			}
+		})
 		sum := 0.0
-		for i := range n {
-			sum += weight(i) * g.terms(p[i*kk:(i+1)*kk], z[i*d:(i+1)*d])
+		for i, w := range weight {
+			sum += w * log[i]
 		}
 		if after := sum / total; after-before < enough {
 			break
@@ -78,16 +82,55 @@ func (b *mixture) start(z, w []float32, n int, seed uint64) {
 	b.take(g)
 }
 
+// positive returns the n weights w, without the negative ones and divided by the mean
+// of the others.
+func positive(w []float32, n int) []float64 {
+	weight := make([]float64, n)
+	sum, k := 0.0, 0
+	for i := range weight {
+		weight[i] = 1
+		if w != nil {
+			weight[i] = max(float64(w[i]), 0)
+		}
+		if weight[i] > 0 {
+			sum += weight[i]
+			k++
+		}
+	}
+	for i := range weight {
+		weight[i] *= float64(k) / sum
+	}
+	return weight
+}
+
 // nearest starts responsibilities from centres that are chosen as k-means++ does
 // (https://dl.acm.org/doi/10.5555/1283383.1283494): every row belongs to the one
 // that is nearest.
-func nearest(p []float64, z, w []float32, n, d, kk int, seed uint64) {
-	const stream = 1 << 40
+func nearest(p []float64, z []float32, weight []float64, d, kk int, seed uint64) {
+	const stream = 1 << 41
+	n := len(weight)
 	distance, of := make([]float64, n), make([]int, n)
 	for i := range distance {
 		distance[i] = math.Inf(1)
 	}
-	centre := int(philox.Uint64(seed, stream, 0) % uint64(n))
+	// choose draws a row in proportion to its share of the sum.
+	choose := func(draw int, sum float64, share func(i int) float64) (row int) {
+		left := sum * float64(philox.Uint64(seed, stream, uint64(draw))>>11) / (1 << 53)
+		for i := range n {
+			if s := share(i); s > 0 {
+				row = i
+				if left -= s; left < 0 {
+					break
+				}
+			}
+		}
+		return row
+	}
+	total := 0.0
+	for _, w := range weight {
+		total += w
+	}
+	centre := choose(0, total, func(i int) float64 { return weight[i] })
 	for k := range kk {
 		sum := 0.0
 		for i := range n {
@@ -99,19 +142,9 @@ func nearest(p []float64, z, w []float32, n, d, kk int, seed uint64) {
 			if dist < distance[i] {
 				distance[i], of[i] = dist, k
 			}
-			if w == nil || w[i] > 0 {
-				sum += distance[i]
-			}
+			sum += weight[i] * distance[i]
 		}
-		left := sum * float64(philox.Uint64(seed, stream, uint64(k+1))>>11) / (1 << 53)
-		for i := range n {
-			if w == nil || w[i] > 0 {
-				if left -= distance[i]; left <= 0 {
-					centre = i
-					break
-				}
-			}
-		}
+		centre = choose(k+1, sum, func(i int) float64 { return weight[i] * distance[i] })
 	}
 	clear(p)
 	for i, k := range of {
@@ -128,13 +161,12 @@ type gaussians struct {
 	square []float64 // components×dim×dim: sums of products, then covariances
 	a      []float64 // components×dim×dim: A_k, lower triangular
 	log    []float64 // log π_k + log det A_k − ½ D log 2π
-	u      []float64
 }
 
 func newGaussians(kk, d int) *gaussians {
 	return &gaussians{
 		dim: d, sum: make([]float64, kk), share: make([]float64, kk), mean: make([]float64, kk*d),
-		square: make([]float64, kk*d*d), a: make([]float64, kk*d*d), log: make([]float64, kk), u: make([]float64, d),
+		square: make([]float64, kk*d*d), a: make([]float64, kk*d*d), log: make([]float64, kk),
 	}
 }
 
@@ -177,17 +209,28 @@ func (g *gaussians) finish(k int, total float64, mean, variance []float64, prior
 			cov.SetSym(i, j, c/(sum+rows))
 		}
 	}
-	var chol mat.Cholesky
-	for ridge := 0.0; !chol.Factorize(cov); ridge = 10*ridge + 1e-6 { // rounding
-		for i := range d {
-			cov.SetSym(i, i, cov.At(i, i)+ridge*variance[i]+1e-12)
+	// With the covariance L Lᵀ, A = L⁻¹. Rounding may spoil it, and a larger variance
+	// mends that.
+	var inverse mat.TriDense
+	for ridge := 1e-6; ; ridge *= 10 {
+		var chol mat.Cholesky
+		var l mat.TriDense
+		if chol.Factorize(cov) {
+			chol.LTo(&l)
+			if inverse.InverseTri(&l) == nil {
+				break
+			}
 		}
-	}
-	// With the covariance L Lᵀ, A = L⁻¹.
-	var l, inverse mat.TriDense
-	chol.LTo(&l)
-	if inverse.InverseTri(&l) != nil {
-		// Ill-conditioned, yet with an answer.
+		if ridge > 1e12 {
+			inverse = *mat.NewTriDense(d, mat.Lower, nil)
+			for i := range d {
+				inverse.SetTri(i, i, 1/math.Sqrt(variance[i]))
+			}
+			break
+		}
+		for i := range d {
+			cov.SetSym(i, i, cov.At(i, i)+ridge*variance[i])
+		}
 	}
 	g.share[k] = sum / (total + 1e-3*float64(len(g.sum)))
 	g.log[k] = math.Log(g.share[k]) - 0.5*float64(d)*math.Log(2*math.Pi)
@@ -200,18 +243,18 @@ func (g *gaussians) finish(k int, total float64, mean, variance []float64, prior
 }
 
 // terms stores the probabilities that a row came from the components in p, and returns
-// the logarithm of its density.
-func (g *gaussians) terms(p []float64, row []float32) float64 {
+// the logarithm of its density. u is memory for a row.
+func (g *gaussians) terms(p, u []float64, row []float32) float64 {
 	d, top := g.dim, math.Inf(-1)
 	for k := range p {
 		m, sum := g.mean[k*d:(k+1)*d], 0.0
 		for i, v := range row {
-			g.u[i] = float64(v) - m[i]
-			u := 0.0
+			u[i] = float64(v) - m[i]
+			product := 0.0
 			for j, a := range g.a[(k*d+i)*d : (k*d+i)*d+i+1] {
-				u += a * g.u[j]
+				product += a * u[j]
 			}
-			sum += u * u
+			sum += product * product
 		}
 		p[k] = g.log[k] - 0.5*sum
 		top = max(top, p[k])

@@ -1,10 +1,11 @@
 // Package flows holds normalizing flows: invertible maps between the density of
-// the data and a standard normal, composed of bijections, trained by maximum
+// the data and that of noise, composed of bijections, trained by maximum
 // likelihood, with exact log-densities and independent samples.
 //
 // One convention holds everywhere: Forward maps data x to noise z, Inverse maps
 // noise to data, and log|det J| is that of the direction that is taken. The
-// log-density of x is log N(z; 0, 1) + log|det ∂z/∂x|.
+// log-density of x is that of z in the base distribution + log|det ∂z/∂x|. The base
+// distribution is a standard normal, or a [Mixture] of normals.
 //
 // A flow knows nothing of files or columns: rows are float32, row-major, one
 // event each, and every row is independent of all others. With a context, a
@@ -55,8 +56,8 @@ type bijection interface {
 }
 
 // Flow is a composition of bijections, data → noise, over a base distribution: the
-// standard normal, or a [Mixture] of normals. Its methods may be called by several goroutines at a time, but
-// for Train and Update, which change it.
+// standard normal, or a [Mixture] of normals. Its methods may be called by several
+// goroutines at a time, but for Start, Train and Update, which change it.
 type Flow struct {
 	dim, context int
 	layers       []Layer

@@ -143,11 +143,11 @@ func (b *mixture) logDensity(s *mixtureState, dst []float64, z []float32, m int)
 func (b *mixture) terms(p []float64, u []float32) float64 {
 	top := math.Inf(-1)
 	for k := range p {
-		sum := float32(0)
+		sum := 0.0
 		for _, v := range u[k*b.dim : (k+1)*b.dim] {
-			sum += v * v
+			sum += float64(v) * float64(v)
 		}
-		p[k] = b.logNorm[k] - 0.5*float64(sum)
+		p[k] = b.logNorm[k] - 0.5*sum
 		top = max(top, p[k])
 	}
 	return logSumExp(p, top)
@@ -208,7 +208,7 @@ func (b *mixture) backward(s *mixtureState, grad, z, w []float32, m int) {
 
 // streamComponents is the first of the streams of a seed that components are drawn
 // from.
-const streamComponents = 1 << 57
+const streamComponents = 1 << 59
 
 // place turns the standard normal deviates of row i of a seed, in z, into a row of the
 // mixture.

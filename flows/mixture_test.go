@@ -1,8 +1,10 @@
 package flows
 
 import (
+	"cmp"
 	"context"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -37,21 +39,26 @@ func islands(n int, seed uint64) (x []float32, log []float64) {
 	return x, log
 }
 
-// TestMixtureFindsIslands starts a mixture from islands, without a step of training
-// but one, and compares the density with the true one; and its samples.
+// TestMixtureFindsIslands starts a mixture from islands that stand in the file one
+// after the other, with weights of any scale, and compares the density with the true
+// one; and its samples.
 func TestMixtureFindsIslands(t *testing.T) {
 	f, err := New(2, 0, 1, Mixture{5})
 	if err != nil {
 		t.Fatal(err)
 	}
 	x, _ := islands(20_000, 1)
-	w := make([]float32, 20_000)
-	for i := range w {
-		w[i] = 1
+	rows := make([][2]float32, 20_000)
+	w := make([]float32, len(rows))
+	for i := range rows {
+		rows[i], w[i] = [2]float32{x[2*i], x[2*i+1]}, 1e-10
 	}
-	if _, err := f.Train(context.Background(), Data{Dim: 2, X: x, W: w}, Data{}, TrainOptions{Epochs: 1, Rate: 1e-9}); err != nil {
-		t.Fatal(err)
+	slices.SortFunc(rows, func(a, b [2]float32) int { return cmp.Compare(a[0], b[0]) })
+	for i, row := range rows {
+		x[2*i], x[2*i+1] = row[0], row[1]
 	}
+	f.Start(Data{Dim: 2, X: x, W: w}, 1)
+	f.Update()
 	fresh, truth := islands(20_000, 2)
 	p := make([]float64, len(truth))
 	f.LogDensity(p, fresh, nil)
@@ -62,8 +69,7 @@ func TestMixtureFindsIslands(t *testing.T) {
 	if !(math.Abs(kl) < 0.01) {
 		t.Errorf("KL(truth ‖ mixture) = %g", kl)
 	}
-	// Drawn events have the density that they are said to have: E exp(log q − log p)
-	// over p is 1, and the shares of the islands are right.
+	// The shares of the islands are right in drawn events.
 	drawn := make([]float32, 2*40_000)
 	f.Sample(drawn, nil, 3, 0, 0)
 	var shares [3]float64
@@ -80,6 +86,35 @@ func TestMixtureFindsIslands(t *testing.T) {
 	for k, want := range []float64{1. / 8, 2. / 8, 5. / 8} {
 		if got := shares[k] / 40_000; math.Abs(got-want) > 0.015 {
 			t.Errorf("island %d has %g of the events, must have %g", k, got, want)
+		}
+	}
+}
+
+// TestMixtureDraws compares drawn events with the density q: the mean of N/q over them
+// is 1 for any narrow density N.
+func TestMixtureDraws(t *testing.T) {
+	const n, dim = 200_000, 3
+	f := randomFlow(t, dim, 0, Mixture{3})
+	x, q := make([]float32, n*dim), make([]float64, n)
+	f.Sample(x, nil, 5, 0, 0)
+	f.LogDensity(q, x, nil)
+	for name, at := range map[string][dim]float64{"centre": {0, 0, 0}, "aside": {0.5, -0.3, 0.4}, "opposite": {-0.4, 0.5, -0.5}} {
+		const width = 0.3
+		var sum, squares float64
+		for i, log := range q {
+			square := 0.0
+			for j, c := range at {
+				d := (float64(x[i*dim+j]) - c) / width
+				square += d * d
+			}
+			ratio := math.Exp(-0.5*square - dim*math.Log(width*math.Sqrt(2*math.Pi)) - log)
+			sum += ratio
+			squares += ratio * ratio
+		}
+		mean := sum / n
+		sigma := math.Sqrt((squares/n - mean*mean) / n)
+		if sigma > 0.05 || math.Abs(mean-1) > 4*sigma {
+			t.Errorf("%s: the mean of N/q is %g ± %g, must be 1", name, mean, sigma)
 		}
 	}
 }
@@ -113,6 +148,26 @@ func TestMixtureOfNastySamples(t *testing.T) {
 			if !(math.Abs(v) < 1e10) {
 				t.Fatalf("%s: log p of row %d is %v", name, i, v)
 			}
+		}
+	}
+}
+
+// TestStartOfWhatIsNoData gives training rows that are not finite, and the wrong number
+// of weights: errors, in finite time.
+func TestStartOfWhatIsNoData(t *testing.T) {
+	x := normals(3*500, 1)
+	x[100] = float32(math.NaN())
+	for name, data := range map[string]Data{
+		"NaN":         {Dim: 3, X: x},
+		"few weights": {Dim: 3, X: normals(3*500, 1), W: []float32{1, 2}},
+		"no row":      {Dim: 3, X: normals(3*500+1, 1)},
+	} {
+		f, err := New(3, 0, 1, Mixture{4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Train(context.Background(), data, Data{}, TrainOptions{Epochs: 1}); err == nil {
+			t.Errorf("%s: no error", name)
 		}
 	}
 }

@@ -34,7 +34,11 @@ func (f *Flow) Train(ctx context.Context, train, valid Data, opts TrainOptions) 
 			return History{}, fmt.Errorf("flows: rows of %d features and %d context features for a flow of %d and %d", d.Dim, d.Context, f.dim, f.context)
 		}
 	}
-	if !f.started && train.Len() > 0 && opts.Resume == nil {
+	n := train.Len()
+	if len(train.X) != n*f.dim || len(train.C) != n*f.context || train.W != nil && len(train.W) != n {
+		return History{}, fmt.Errorf("flows: %d values, %d of the context and %d weights do not make rows of %d and %d features", len(train.X), len(train.C), len(train.W), f.dim, f.context)
+	}
+	if !f.started && n > 0 && opts.Resume == nil {
 		f.Start(train, opts.Seed)
 	}
 	h, err := nn.Fit(ctx, (*likelihood)(f), train, valid, opts)
@@ -43,13 +47,22 @@ func (f *Flow) Train(ctx context.Context, train, valid Data, opts TrainOptions) 
 }
 
 // Start lets the layers start from data that want to: [ActNorm] and [Mixture]. It looks
-// at some thousand rows. Train does it where it was not done before.
+// at some thousand rows, from all over the data. Train does it where it was not done
+// before.
 func (f *Flow) Start(data Data, seed uint64) {
 	f.started = true
 	const most = 1 << 13 // rows that are looked at
 	n := min(data.Len(), most)
-	x, logDet := make([]float32, n*f.dim), make([]float32, nn.Tile)
-	copy(x, data.X)
+	x, c, logDet := make([]float32, n*f.dim), make([]float32, n*f.context), make([]float32, nn.Tile)
+	var w []float32
+	for i := range n {
+		row := int(int64(i) * int64(data.Len()) / int64(n))
+		copy(x[i*f.dim:(i+1)*f.dim], data.X[row*f.dim:])
+		copy(c[i*f.context:(i+1)*f.context], data.C[row*f.context:])
+		if data.W != nil {
+			w = append(w, data.W[row])
+		}
+	}
 	s := f.newStates()
 	for i, b := range f.bijections {
 		if a, ok := b.(*actNorm); ok {
@@ -57,15 +70,11 @@ func (f *Flow) Start(data Data, seed uint64) {
 		}
 		for lo := 0; lo < n; lo += nn.Tile {
 			m := min(nn.Tile, n-lo)
-			var c []float32
-			if f.context > 0 {
-				c = data.C[lo*f.context : (lo+m)*f.context]
-			}
-			b.forward(s.of[i], x[lo*f.dim:(lo+m)*f.dim], c, logDet, m)
+			b.forward(s.of[i], x[lo*f.dim:(lo+m)*f.dim], c[lo*f.context:(lo+m)*f.context], logDet, m)
 		}
 	}
 	if f.base != nil {
-		f.base.start(x, data.W, n, seed)
+		f.base.start(x, w, n, seed)
 	}
 }
 

@@ -84,6 +84,9 @@ func Fit(t *rootio.Table, w []float64, opts Options) (*Spec, error) {
 	if s.Dim() == 0 {
 		return nil, fmt.Errorf("features: all %d branches are constant, there is nothing to learn", len(s.Columns))
 	}
+	if opts.Plain {
+		s = s.Plain()
+	}
 	return s, nil
 }
 

@@ -28,6 +28,9 @@ type Options struct {
 	// As says how branches are treated, by their names, where it is not to be seen
 	// in the values: as one of [Treatments].
 	As map[string]string `json:"as,omitempty"`
+
+	// Plain asks for [Spec.Plain].
+	Plain bool `json:"plain,omitempty"`
 }
 
 // How columns can be asked to be treated.

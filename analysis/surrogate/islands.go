@@ -9,16 +9,18 @@ import (
 // islands decides in which features a flow learns the events of t, and over how many
 // normals. Most densities are one continent, of whatever shape: columns that are made
 // normal one by one, over a standard normal, are the best start. Events that come as
-// islands are learnt better over a mixture, in columns that are not bent one by one.
-// So a mixture is fitted to some events in both, and judged by others.
-func islands(spec *features.Spec, t *rootio.Table, w []float64, seed uint64) (*features.Spec, int, error) {
+// islands are learnt better over a mixture, if they need not be bent one by one, that
+// is, in columns without edges, heavy tails and spikes. So a mixture is fitted to some
+// events in both kinds of columns, and judged by others.
+func islands(spec *features.Spec, t *rootio.Table, w []float64, seed uint64) (components int, err error) {
 	const (
-		look       = 1 << 13 // events to fit, and as many to judge
-		components = 16
-		gain       = 0.05 // nats per feature by which the plain columns must be better
+		look   = 1 << 13 // events to fit, and as many to judge
+		many   = 16
+		gain   = 0.05 // nats per feature by which the plain columns must be better
+		widest = 64   // features, beyond which a mixture costs too much
 	)
-	if t.Len() < look || spec.Dim() < 2 {
-		return spec, 1, nil
+	if t.Len() < look || spec.Dim() < 2 || spec.Dim() > widest {
+		return 1, nil
 	}
 	n := min(t.Len()/2, look)
 	learn, learnW := spread(t, w, n, 0)
@@ -28,7 +30,7 @@ func islands(spec *features.Spec, t *rootio.Table, w []float64, seed uint64) (*f
 		if err := s.Encode(z, nil, learn, features.Noise{Seed: seed}); err != nil {
 			return 0, err
 		}
-		f, err := flows.New(s.Dim(), 0, seed, flows.Mixture{Components: components})
+		f, err := flows.New(s.Dim(), 0, seed, flows.Mixture{Components: many})
 		if err != nil {
 			return 0, err
 		}
@@ -50,14 +52,13 @@ func islands(spec *features.Spec, t *rootio.Table, w []float64, seed uint64) (*f
 	}
 	bent, err := score(spec)
 	if err != nil {
-		return nil, 0, err
+		return 0, err
 	}
-	plain := spec.Plain()
-	straight, err := score(plain)
+	straight, err := score(spec.Plain())
 	if err != nil || !(straight > bent+gain*float64(spec.Dim())) {
-		return spec, 1, err
+		return 1, err
 	}
-	return plain, components, nil
+	return many, nil
 }
 
 // spread returns n events from all over t, and their weights: those at first, of every

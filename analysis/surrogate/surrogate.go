@@ -61,7 +61,8 @@ type Options struct {
 	Seed   uint64 `json:"seed"`   // of everything random
 
 	// Components is the number of normals in the base distribution of a flow
-	// ([flows.Mixture]); by default 1, or 16 where the events come as islands.
+	// ([flows.Mixture]); by default 1, or 16 where the events come as islands, which
+	// sets Features.Plain, too.
 	Components int `json:"components,omitempty"`
 
 	// Condition names the columns that the density of the others is conditional
@@ -235,8 +236,11 @@ func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
 		return nil, err
 	}
 	if opts.Components == 0 && opts.isFlow() {
-		if spec, opts.Components, err = islands(spec, target, w, opts.Seed); err != nil {
+		if opts.Components, err = islands(spec, target, w, opts.Seed); err != nil {
 			return nil, err
+		}
+		if opts.Components > 1 { // an option of its own, so that a checkpoint tells of it
+			opts.Features.Plain, spec = true, spec.Plain()
 		}
 	}
 	context := &features.Context{}

@@ -353,7 +353,13 @@ func TestLoadErrors(t *testing.T) {
 // TestResume interrupts a training, goes on from its checkpoint, and finds the
 // same model as without the interrupt.
 func TestResume(t *testing.T) {
-	table := everyKind(3000)
+	islands, _ := archipelago(1, 9000)
+	for name, table := range map[string]*rootio.Table{"every kind": everyKind(3000), "islands": islands} {
+		t.Run(name, func(t *testing.T) { testResume(t, table) })
+	}
+}
+
+func testResume(t *testing.T, table *rootio.Table) {
 	opts := small
 	opts.Train.Epochs = 8
 	want := train(t, table, nil, opts)
@@ -380,7 +386,7 @@ func TestResume(t *testing.T) {
 	if !slices.Equal(paused.Columns, want.Features.Names()) {
 		t.Errorf("columns %v", paused.Columns)
 	}
-	if _, err := paused.Resume(everyKind(2999), nil); err == nil {
+	if _, err := paused.Resume(table.Slice(0, table.Len()-1), nil); err == nil {
 		t.Error("no error for other events")
 	}
 	tr, err = paused.Resume(table, nil)

@@ -147,8 +147,8 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags.IntVar(&o.Train.Epochs, "epochs", 0, "passes over the events (default: by their number)")
 	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "the longest that training may take, such as 5m (default: no limit)")
 	flags.IntVar(&o.Train.Batch, "batch", 0, "events per step (default 512, fewer for small samples)")
-	flags.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate (default 0.001)")
-	flags.Float64Var(&o.Train.Average, "average", 0, "decay per step of the moving average of the parameters that is kept (default 0.998; next to 0, as 1e-6, for no average)")
+	flags.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate (default 0.001; denoiser and distilled 0.004, less for small samples)")
+	flags.Float64Var(&o.Train.Average, "average", 0, "decay per step of the moving average of the parameters that is kept (default 0.998; denoiser and distilled 0.999; next to 0, as 1e-6, for no average)")
 	flags.IntVar(&o.Train.Patience, "patience", 0, "validations, of about 100, without a better loss before the last phase of the training (default 15; none for a denoiser and a one-step map)")
 }
 
