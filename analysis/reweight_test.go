@@ -39,9 +39,6 @@ func tilted(t testing.TB, n int) (source, target string, logRatio []float64) {
 // The weights are those of the exact ratio of the densities, on average, and the same one by
 // one and in batches.
 func TestReweight(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it trains for long")
-	}
 	const n = 1200
 	source, target, logRatio := tilted(t, n)
 	var first []float64

@@ -12,9 +12,6 @@ import (
 // samples must be finite, and where the start is far from the events, the flow must
 // have come closer to them.
 func TestRobust(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it trains for long")
-	}
 	column := func(data []float32, dim, j int, of func(i int) float32) {
 		for i := j; i < len(data); i += dim {
 			data[i] = of(i / dim)

@@ -97,9 +97,6 @@ func TestCorrelationAndWeights(t *testing.T) {
 
 // TestSmallPrint checks that what hardly moves a distribution is seen all the same.
 func TestSmallPrint(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it trains for long")
-	}
 	const n = 1000
 	rounded := normals(1, n, 10)
 	for i, v := range rounded {
@@ -290,9 +287,6 @@ func TestAUCByHand(t *testing.T) {
 // TestRelation: what is computed from other columns must be seen to be a little
 // off, though no distribution of one or two columns changes.
 func TestRelation(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it trains for long")
-	}
 	const n = 2500
 	sample := func(seed uint64, smear float64) Sample {
 		x, y, e := normals(seed, n, 0), normals(seed+1, n, 0), normals(seed+2, n, 0)
@@ -315,9 +309,6 @@ func TestRelation(t *testing.T) {
 // Samples of one distribution are not called different, though the folds'
 // classifiers know each other's events.
 func TestEqualSamples(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it trains for long")
-	}
 	const repetitions, n = 40, 120
 	low := 0
 	for k := range uint64(repetitions) {

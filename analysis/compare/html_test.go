@@ -154,9 +154,6 @@ func TestWords(t *testing.T) {
 
 // Whatever is in the samples, there is a report, with numbers that JSON can hold.
 func TestReportOfNastySamples(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it trains for long")
-	}
 	ref, cand := nasty()
 	for _, n := range []int{1, 25, 1000} {
 		ref, cand := ref.Slice(0, n), cand.Slice(0, min(n, cand.Len()))

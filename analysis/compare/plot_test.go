@@ -176,9 +176,6 @@ func TestLabelsOfNarrowRanges(t *testing.T) {
 }
 
 func TestPagesOfTheOverview(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it trains for long")
-	}
 	ref := &rootio.Table{}
 	for i := range maxPanels + 2 {
 		ref.Columns = append(ref.Columns, rootio.ColumnOf(fmt.Sprint("column", i), []int8{0, 1, 1}))

@@ -76,9 +76,6 @@ func mixed(rng *rand.Rand, kind, n int) rootio.Column {
 // Two samples of one distribution are not called different because they have
 // many columns.
 func TestEqualSamplesAreNotCalledDifferent(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it trains for long")
-	}
 	const repetitions, events = 100, 2000
 	numbers := []int{5, 20, 50} // of columns
 	var wrong [repetitions][3]bool

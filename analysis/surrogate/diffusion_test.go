@@ -16,9 +16,6 @@ import (
 // TestDiffusion takes the models of package diffusion, with and without codes beside
 // the numbers, through training, files, events and densities.
 func TestDiffusion(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it trains for long")
-	}
 	const n = 1500
 	u, x, y, code := make([]float32, 2*n), make([]float32, n), make([]float64, n), make([]int32, n)
 	philox.Normal(u, 1, 0, 0)

@@ -49,9 +49,6 @@ func codesAndMore(seed uint64, n int) *rootio.Table {
 // x and not, and compares the log-density with the exact one, and the codes of
 // generated events with their probabilities.
 func TestMixedAgainstClosedForm(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it trains for long")
-	}
 	const n = 40000
 	opts := Options{Model: "spline", Layers: 2, Hidden: 32, Seed: 1, Train: flows.TrainOptions{Epochs: 10}}
 	for _, condition := range [][]string{nil, {"x"}} {

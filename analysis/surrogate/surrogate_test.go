@@ -175,9 +175,6 @@ func TestTails(t *testing.T) {
 
 // TestLogDensity compares the density with the truth where that is known.
 func TestLogDensity(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it trains for long")
-	}
 	g := zmumu.Default()
 	table := g.Table(1, 0, 20000)
 	table.Columns = table.Columns[:6]
@@ -420,9 +417,6 @@ func testResume(t *testing.T, table *rootio.Table) {
 // TestConditional learns p(x|code, c) of a density that is known: x is normal about
 // c, shifted and widened by the code. One feature with context.
 func TestConditional(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it trains for long")
-	}
 	const n = 20000
 	draw := func(seed uint64) *rootio.Table {
 		u, c, code, x := make([]float32, 2*n), make([]float32, n), make([]int32, n), make([]float64, n)
