@@ -98,7 +98,7 @@ many did is printed.`,
 	flags.StringSliceVar(&f.reweightTo, "reweight-to", nil, "ROOT files with events that the generated ones are to be like, by a branch weight")
 	flags.Var(&f.compression, "compression", "of the file to write: zlib, lz4, zstd, lzma or none")
 	flags.IntVar(&f.basket, "basket-size", rootio.DefaultBasketSize, "bytes of a branch that are compressed together")
-	flags.BoolVar(&f.histograms, "histograms", false, "put a histogram of every branch into the file, too")
+	flags.BoolVar(&f.histograms, "histograms", false, "put a histogram of every branch beside the tree, in TREE_histograms")
 	f.view.addNoVerify(cmd)
 	return cmd
 }
