@@ -99,6 +99,7 @@ func TestJobErrors(t *testing.T) {
 		{reader + "  - name: fit\n    type: Train\n    props: {Output: [m]}\n", []string{`property "Output"`, "string"}},
 		{reader + "  - name: fit\n    type: Train\n    props: {Output: m, Options: {hiddn: 3}}\n", []string{`property "Options"`, "hiddn"}},
 		{reader + "  - name: fit\n    type: Train\n    props: {Output: m, Options: {hidden: wide}}\n", []string{`property "Options"`, "Hidden"}},
+		{reader + "  - name: fit\n    type: Train\n    props: {Output: m, Options: {residual: true, activation: silu, dropout: 1.5}}\n", []string{`"fit"`, "dropout", "not 1.5"}},
 		{reader + "  - name: out\n    type: TreeWriter\n    props: {File: out.root, Ports: [{mass: float46}]}\n", []string{`"mass"`, `"float46"`}},
 		{reader + "  - name: out\n    type: TreeWriter\n    props: {File: out.root, Ports: 3}\n", []string{`"Ports"`, "3"}},
 		{reader + "  - name: out\n    type: TreeWriter\n    props: {File: out.root, Ports: [mas]}\n", []string{`"mas"`, `did you mean "mass"?`}},

@@ -16,6 +16,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -57,13 +58,24 @@ type Options struct {
 	Model  string `json:"model"`  // one of [Models]; by default the first of [Models]
 	Layers int    `json:"layers"` // coupling layers; by default 8, fewer for small samples
 	Hidden int    `json:"hidden"` // width of the conditioners' hidden layers; by default 128, less for small samples; for a denoiser 256
-	Depth  int    `json:"depth"`  // number of these layers; by default 2, for a denoiser and a one-step map 3
+	Depth  int    `json:"depth"`  // number of these layers, or residual blocks; by default 2, for a denoiser and a one-step map 3
 	Seed   uint64 `json:"seed"`   // of everything random
 
 	// Components is the number of normals in the base distribution of a flow
 	// ([flows.Mixture]); by default 1, or 16 where the events come as islands, which
 	// sets Features.Plain, too.
 	Components int `json:"components,omitempty"`
+
+	// Activation is that of the hidden layers of a flow's conditioners: relu, the
+	// default, leaky_relu, silu or tanh.
+	Activation string `json:"activation,omitempty"`
+	// Residual makes residual networks of a flow's conditioners, of Depth blocks of
+	// two layers ([flows.Conditioner]).
+	Residual bool `json:"residual,omitempty"`
+	// Dropout is the probability with which an output of a hidden layer of a flow's
+	// conditioners is dropped in training ([flows.Conditioner]), in [0, 1); by
+	// default 0.
+	Dropout float64 `json:"dropout,omitempty"`
 
 	// Condition names the columns that the density of the others is conditional
 	// on; by default none.
@@ -111,6 +123,9 @@ func (o Options) withDefaults() (Options, error) {
 			return o, fmt.Errorf("%s must be between 1 and %d, not %d", v.name, v.most, *v.value)
 		}
 	}
+	if err := o.checkFlow(); err != nil {
+		return o, err
+	}
 	if err := o.Diffusion.check(o); err != nil {
 		return o, err
 	}
@@ -119,6 +134,36 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.Train.Seed = o.Seed
 	return o, o.Train.Check()
+}
+
+// checkFlow checks what flows alone have.
+func (o Options) checkFlow() error {
+	for _, v := range []struct {
+		name  string
+		given bool
+	}{
+		{"components", o.Components != 0}, {"activation", o.Activation != ""}, {"residual", o.Residual}, {"dropout", o.Dropout != 0},
+	} {
+		if v.given && !o.isFlow() {
+			return fmt.Errorf("%s is for the models %s, the model %q has no such thing", v.name, strings.Join(flowModels(), " and "), o.Model)
+		}
+	}
+	if !(o.Dropout >= 0 && o.Dropout < 1) {
+		return fmt.Errorf("dropout must be at least 0 and below 1, not %g", o.Dropout)
+	}
+	_, err := o.activation()
+	return err
+}
+
+// activation returns that of the conditioners.
+func (o Options) activation() (act dense.Activation, err error) {
+	if o.Activation == "" {
+		return dense.ReLU, nil
+	}
+	if err = act.UnmarshalText([]byte(o.Activation)); err != nil || act == dense.None {
+		return act, fmt.Errorf("no activation is called %q; there are %v, %v, %v, %v", o.Activation, dense.ReLU, dense.LeakyReLU, dense.SiLU, dense.Tanh)
+	}
+	return act, nil
 }
 
 // forSample chooses the size of a flow's networks for a sample of n events, where it
@@ -149,11 +194,31 @@ func (o Options) forSample(n int) Options {
 	return o
 }
 
-func (o Options) isFlow() bool { return slices.Contains([]string{"", "spline", "realnvp"}, o.Model) }
+func (o Options) isFlow() bool { return o.Model == "" || slices.Contains(flowModels(), o.Model) }
 
 // Models returns the names of the models that can be trained; the first is the
 // default.
-func Models() []string { return []string{"spline", "realnvp", kernelSums, denoiser, distilled} }
+func Models() []string { return append(flowModels(), kernelSums, denoiser, distilled) }
+
+func flowModels() []string { return []string{"spline", "realnvp"} }
+
+// Conditioners tells of the conditioners of a flow, such as “2 hidden layers of 128,
+// relu”; nothing for other models.
+func (o Options) Conditioners() string {
+	act, err := o.activation()
+	if err != nil || !o.isFlow() {
+		return ""
+	}
+	kind := "hidden layers"
+	if o.Residual {
+		kind = "residual blocks"
+	}
+	text := fmt.Sprintf("%d %s of %d, %v", o.Depth, kind, o.Hidden, act)
+	if o.Dropout > 0 {
+		text += fmt.Sprintf(", dropout %g", o.Dropout)
+	}
+	return text
+}
 
 // hidden returns the widths of the hidden layers of a network.
 func (o Options) hidden() []int { return slices.Repeat([]int{o.Hidden}, o.Depth) }
@@ -172,12 +237,20 @@ func (o Options) network() (hidden, depth int) {
 
 // newDensity returns the density that the options ask for.
 func newDensity(dim, context int, o Options) (Density, error) {
+	act, err := o.activation()
+	if err != nil {
+		return nil, err
+	}
 	var layers []flows.Layer
 	switch o.Model {
 	case "realnvp":
-		layers = flows.RealNVP(dim, o.Seed, flows.RealNVPOptions{Layers: o.Layers, Hidden: o.hidden(), Components: o.Components})
+		layers = flows.RealNVP(dim, o.Seed, flows.RealNVPOptions{
+			Layers: o.Layers, Hidden: o.hidden(), Activation: act, Residual: o.Residual, Dropout: o.Dropout, Components: o.Components,
+		})
 	case "spline":
-		layers = flows.Spline(dim, o.Seed, flows.SplineOptions{Layers: o.Layers, Hidden: o.hidden(), Components: o.Components})
+		layers = flows.Spline(dim, o.Seed, flows.SplineOptions{
+			Layers: o.Layers, Hidden: o.hidden(), Activation: act, Residual: o.Residual, Dropout: o.Dropout, Components: o.Components,
+		})
 	default:
 		return newDiffusion(dim, context, o)
 	}

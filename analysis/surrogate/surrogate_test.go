@@ -3,6 +3,7 @@ package surrogate
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
+	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -286,9 +288,67 @@ func TestOptions(t *testing.T) {
 		"model":  {Model: "magic"},
 		"layers": {Layers: -1},
 		"hidden": {Hidden: 1 << 30},
+
+		"no activation is called \"none\"": {Activation: "none"},
+		"dropout must be":                  {Dropout: 1},
+		"dropout is for the models":        {Model: denoiser, Dropout: 0.1},
+		"residual is for the models":       {Model: kernelSums, Residual: true},
+		"activation is for the models":     {Model: distilled, Activation: "relu"},
+		"components is for the models":     {Model: kernelSums, Components: 3},
 	} {
-		if _, err := New(table, nil, opts); err == nil {
-			t.Errorf("%s: no error", name)
+		if _, err := New(table, nil, opts); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+// TestConditioners checks that the networks of both recipes are those that were asked
+// for, also after a file.
+func TestConditioners(t *testing.T) {
+	for _, model := range flowModels() {
+		opts := small
+		opts.Model, opts.Activation, opts.Residual, opts.Dropout = model, "silu", true, 0.1
+		s := train(t, everyKind(2000), nil, opts)
+		if got, want := s.Card.Options.Conditioners(), "2 residual blocks of 16, silu, dropout 0.1"; got != want {
+			t.Errorf("%s: networks of %s, want %s", model, got, want)
+		}
+		var layers struct {
+			Layers []map[string]flows.Conditioner
+		}
+		text, err := json.Marshal(s.Inner())
+		if err == nil {
+			err = json.Unmarshal(text, &layers)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		couplings := 0
+		for _, byName := range layers.Layers {
+			for name, c := range byName {
+				if strings.Contains(name, "coupling") {
+					couplings++
+					if !c.Residual || c.Dropout != 0.1 || c.Activation != dense.SiLU || len(c.Hidden) != 2 {
+						t.Errorf("%s has conditioners %+v", model, c)
+					}
+				}
+			}
+		}
+		if couplings != 4 {
+			t.Errorf("%s: %d couplings", model, couplings)
+		}
+		file := filepath.Join(t.TempDir(), "m.eidolon")
+		if err := s.Save(file); err != nil {
+			t.Fatal(err)
+		}
+		loaded, err := Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, b := rootio.NewTable(s.Features.Fields(), 100), rootio.NewTable(s.Features.Fields(), 100)
+		generate(t, s, a, 1, 0)
+		generate(t, loaded, b, 1, 0)
+		if !equalTables(a, b) {
+			t.Errorf("%s: other events from a file", model)
 		}
 	}
 }

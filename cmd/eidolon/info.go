@@ -134,6 +134,9 @@ func printTrees(out io.Writer, file string, trees []rootio.TreeInfo) error {
 func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
 	c, h := m.Card, m.Card.History
 	fmt.Fprintf(out, "model %s: %s, %v\n", file, c.Options.Model, m.Density)
+	if networks := c.Options.Conditioners(); networks != "" {
+		fmt.Fprintf(out, "networks of %s\n", networks)
+	}
 	rows := "events"
 	if c.Collection != nil {
 		rows = "objects " + c.Collection.Name

@@ -180,7 +180,7 @@ func TestConditional(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "in.root"), "Events", sample(4000))
 	must(t, dir, "train", "-i", "in.root", "--features", "pt,hits", "--condition", "mass,pdg", "-o", "m.eidolon",
-		"--model", "spline", "--epochs", "2", "--hidden", "16", "--layers", "2")
+		"--model", "spline", "--epochs", "2", "--hidden", "16", "--layers", "2", "--residual", "--dropout", "0.1", "--activation", "tanh")
 	gen := sample(1000)
 	gen.Columns = slices.Clone(gen.Columns[:6:6]) // there is no hits, pt is to be replaced
 	write(t, filepath.Join(dir, "gen.root"), "gen", gen)
@@ -208,7 +208,9 @@ func TestConditional(t *testing.T) {
 		t.Error("an event that is drawn twice comes out the same")
 	}
 	must(t, dir, "score", "-m", "m.eidolon", "-i", "in.root", "-o", "scored.root")
-	must(t, dir, "info", "m.eidolon")
+	if text := must(t, dir, "info", "m.eidolon"); !strings.Contains(text, "networks of 2 residual blocks of 16, tanh, dropout 0.1\n") {
+		t.Errorf("info says: %s", text)
+	}
 	for _, args := range [][]string{
 		{"generate", "-m", "m.eidolon", "-n", "10", "-o", "x.root"},
 		{"generate", "-m", "m.eidolon", "-i", "gen.root", "-n", "10", "-o", "x.root"},
@@ -391,6 +393,10 @@ func TestErrors(t *testing.T) {
 		{train("-i", "in.root", "--features", "pt,mass", "--weight", "pt"), 2, `"pt"`},
 		{train("-i", "in.root", "--model", "magic"), 2, "magic"},
 		{train("-i", "in.root", "--layers", "-1"), 2, "layers"},
+		{train("-i", "in.root", "--activation", "none"), 2, "leaky_relu"},
+		{train("-i", "in.root", "--dropout", "1"), 2, "below 1"},
+		{train("-i", "in.root", "--model", "denoiser", "--residual"), 2, `residual is for the models spline and realnvp, the model "denoiser"`},
+		{train("-i", "in.root", "--model", "diffusion", "--components", "3"), 2, "components is for the models spline and realnvp"},
 		{train("-i", "in.root", "--epochs", "-5"), 2, "-5"},
 		{train("-i", "in.root", "--max-time", "-5m"), 2, "-5m"},
 		{train("-c", "missing.yaml"), 1, "missing.yaml"},
