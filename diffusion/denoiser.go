@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
@@ -22,12 +23,17 @@ import (
 // has variance 1 at every time, and so has what it reads (the preconditioning of
 // arXiv:2206.00364 for data of variance 1). F reads the ratio α/σ alone: it serves all
 // schedules.
+//
+// The first term is the posterior mean of a normal. Where events come as islands, that of
+// a mixture of normals stands there, found by EM and closed in form, and the second term
+// is ρ(α/σ) times as large, which gives its target variance 1 again.
 type Denoiser struct {
 	dim, context int
 	about        DenoiserOptions
 	white        *whitening
 	params       nn.Params
 	net          *nn.MLP
+	base         *normals  // nil stands for a single normal
 	times        []float64 // of the path down
 	timesUp      []float64 // of that of densitySolver
 	seed         uint64    // of the training
@@ -38,6 +44,8 @@ type Denoiser struct {
 type DenoiserOptions struct {
 	// Hidden are the widths of the hidden layers; by default three of 256.
 	Hidden []int `json:"hidden"`
+	// Components is the number of normals that the network stands over; by default 1.
+	Components int `json:"components,omitempty"`
 	// Width is σ_min, where the path ends: events keep a noise of this width, in units
 	// of their spread; by default 0.01.
 	Width float64 `json:"width"`
@@ -51,6 +59,9 @@ func (o DenoiserOptions) Check() error {
 		if h < 1 || h > 1<<16 {
 			return fmt.Errorf("a hidden layer cannot be %d wide", h)
 		}
+	}
+	if o.Components < 0 || o.Components > 1<<12 {
+		return fmt.Errorf("there cannot be %d normals", o.Components)
 	}
 	if !(o.Width >= 0 && o.Width <= 1) {
 		return fmt.Errorf("the width σ_min cannot be %g: it is in units of the events' spread", o.Width)
@@ -81,7 +92,7 @@ func NewDenoiser(dim, context int, seed uint64, opts DenoiserOptions) (*Denoiser
 	d.net = nn.NewMLP(&d.params, "net", d.inputs(), d.about.Hidden, dim, dense.SiLU)
 	d.net.Init(seed, 0)
 	d.net.Pack()
-	d.memory.New = func() any { return d.newDenoising() }
+	d.stand(nil)
 	return d, nil
 }
 
@@ -98,7 +109,11 @@ func (d *Denoiser) Context() int { return d.context }
 func (d *Denoiser) Width() float64 { return d.about.Width }
 
 func (d *Denoiser) String() string {
-	return fmt.Sprintf("denoiser %v, %d parameters, σ_min %.3g", d.about.Hidden, len(d.params.Value), d.about.Width)
+	over := ""
+	if d.about.Components > 1 {
+		over = fmt.Sprintf(" over %d normals", d.about.Components)
+	}
+	return fmt.Sprintf("denoiser %v%s, %d parameters, σ_min %.3g", d.about.Hidden, over, len(d.params.Value), d.about.Width)
 }
 
 // timeFeatures is the number of functions of time that the network reads.
@@ -121,26 +136,35 @@ type denoising struct {
 	in       []float32 // what the network reads
 	dy, dx   []float32
 	noise, u []float32
+	x        []float32 // of variance 1
+	normals  *normalsState
 }
 
 func (d *Denoiser) newDenoising() *denoising {
-	return &denoising{
+	s := &denoising{
 		state: d.net.NewState(nn.Tile), in: make([]float32, nn.Tile*d.inputs()),
 		dy: make([]float32, nn.Tile*d.dim), dx: make([]float32, nn.Tile*d.inputs()),
-		noise: make([]float32, d.dim), u: make([]float32, 1),
+		noise: make([]float32, d.dim), u: make([]float32, 1), x: make([]float32, nn.Tile*d.dim),
 	}
+	if d.base != nil {
+		s.normals = d.base.newState()
+	}
+	return s
 }
 
 // Mean makes the network a [Posterior], of events in white space.
 func (d *Denoiser) Mean(q []float32, div []float64, x, c []float32, alpha, sigma float64) {
 	norm := math.Hypot(alpha, sigma)
-	scale, skip, out := float32(1/norm), alpha/norm/norm, sigma/norm
+	scale, skip, out := float32(1/norm), alpha/norm/norm, d.spread(alpha/norm, sigma/norm)
 	width := d.inputs()
 	var time [timeFeatures]float32
 	embed(time[:], alpha/norm, sigma/norm)
 	nn.Parallel(len(x)/d.dim, rowsPerGoroutine, func(lo, hi int) {
 		s := d.memory.Get().(*denoising)
 		defer d.memory.Put(s)
+		if d.base != nil {
+			d.base.at(s.normals, alpha/norm, sigma/norm)
+		}
 		for ; lo < hi; lo += nn.Tile {
 			m := min(nn.Tile, hi-lo)
 			for r := range m {
@@ -148,19 +172,33 @@ func (d *Denoiser) Mean(q []float32, div []float64, x, c []float32, alpha, sigma
 				for j, v := range x[(lo+r)*d.dim : (lo+r+1)*d.dim] {
 					row[j] = scale * v
 				}
+				copy(s.x[r*d.dim:], row[:d.dim])
 				copy(row[d.dim:], time[:])
 				copy(row[d.dim+timeFeatures:], c[(lo+r)*d.context:(lo+r+1)*d.context])
 			}
 			y := d.net.Forward(s.state, s.in[:m*width], m)
-			for j, f := range y {
-				q[lo*d.dim+j] = float32(skip*float64(x[lo*d.dim+j]) + out*float64(f))
+			var part []float64
+			if div != nil {
+				part = div[lo : lo+m]
+			}
+			if d.base != nil {
+				d.base.evaluate(s.normals, q[lo*d.dim:(lo+m)*d.dim], part, s.x[:m*d.dim])
+				for r := range part {
+					part[r] /= norm
+				}
+				for j, f := range y {
+					q[lo*d.dim+j] += float32(out) * f
+				}
+			} else {
+				for j, f := range y {
+					q[lo*d.dim+j] = float32(skip*float64(x[lo*d.dim+j]) + out*float64(f))
+				}
+				for r := range part {
+					part[r] = skip * float64(d.dim)
+				}
 			}
 			if div == nil {
 				continue
-			}
-			part := div[lo : lo+m]
-			for r := range part {
-				part[r] = skip * float64(d.dim)
 			}
 			dy, dx := s.dy[:m*d.dim], s.dx[:m*width]
 			for j := range d.dim { // the diagonal of the Jacobian, row by row
@@ -175,6 +213,14 @@ func (d *Denoiser) Mean(q []float32, div []float64, x, c []float32, alpha, sigma
 			}
 		}
 	})
+}
+
+// spread returns the factor of F, for α and σ whose squares sum to 1.
+func (d *Denoiser) spread(alpha, sigma float64) float64 {
+	if d.base == nil {
+		return sigma
+	}
+	return sigma * d.base.scaleAt(alpha, sigma)
 }
 
 // rowsPerGoroutine is how many rows a goroutine takes along the path at a time.
@@ -192,12 +238,11 @@ func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptio
 	if err := checkData(d.dim, d.context, train, valid); err != nil {
 		return History{}, err
 	}
-	var err error
-	if d.white, err = newWhitening(train); err != nil {
+	d.seed = opts.Seed
+	if err := d.prepare(train); err != nil {
 		return History{}, err
 	}
 	opts = regressing(opts, train.Len())
-	d.seed = opts.Seed
 	h, err := nn.Fit(ctx, (*regression)(d), d.whiten(train), d.whiten(valid), opts)
 	d.net.Pack()
 	if e := d.finish(); e != nil {
@@ -206,12 +251,29 @@ func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptio
 	return h, err
 }
 
+// prepare finds what does not take a training, from the rows of one.
+func (d *Denoiser) prepare(train Data) (err error) {
+	if d.white, err = newWhitening(train); err != nil || d.about.Components < 2 {
+		return err
+	}
+	base, err := findNormals(d.whiten(train), d.about.Components, d.seed)
+	d.stand(base)
+	return err
+}
+
+// stand puts the network over a mixture.
+func (d *Denoiser) stand(base *normals) {
+	d.base = base
+	d.memory = sync.Pool{New: func() any { return d.newDenoising() }}
+}
+
 func (d *Denoiser) unwhiten(x, _ []float32) { d.white.back(x, x) }
 
 func (d *Denoiser) trained() []float32 { return d.params.Value }
 
-func (d *Denoiser) adopt(_ context.Context, train Data) (err error) {
-	if d.white, err = newWhitening(train); err != nil {
+func (d *Denoiser) adopt(_ context.Context, train Data, seed uint64) error {
+	d.seed = seed
+	if err := d.prepare(train); err != nil {
 		return err
 	}
 	d.net.Pack()
@@ -289,22 +351,27 @@ type regressor struct {
 // The deviates of a training: of noise and of times.
 const streamNoise, streamTime = 1 << 33, 1 << 34
 
-// Loss returns Σ w ‖F − (σ x_0 − α ε)‖²/Dim over the rows, at a time and with a noise of
-// its own for each row and pass, and adds its gradient to grad.
+// Loss returns Σ w ‖F − (x_0 − q)/s‖²/Dim over the rows, with q before F is added and the
+// factor s of F, which is Σ w ‖F − (σ x_0 − α ε)‖²/Dim for a single normal; at a time and
+// with a noise of its own for each row and pass. It adds its gradient to grad.
 func (g *regressor) Loss(grad []float32, rows nn.Rows) float64 {
 	width, m := g.inputs(), rows.N
 	target := rows.X
 	for r := range m {
 		philox.Normal(g.u, g.seed, streamTime+rows.Pass, uint64(rows.Index[r]))
 		philox.Normal(g.noise, g.seed, streamNoise+rows.Pass, uint64(rows.Index[r])*uint64(g.dim))
-		lambda := min(max(meanLogSNR+widthLogSNR*float64(g.u[0]), -mostLogSNR), mostLogSNR)
-		sigma := 1 / math.Hypot(1, math.Exp(lambda))
-		alpha := math.Exp(lambda) * sigma
+		alpha, sigma := unit(min(max(meanLogSNR+widthLogSNR*float64(g.u[0]), -mostLogSNR), mostLogSNR))
 		row := g.in[r*width : (r+1)*width]
 		for j, e := range g.noise {
 			x := target[r*g.dim+j]
 			row[j] = float32(alpha)*x + float32(sigma)*e
-			target[r*g.dim+j] = float32(sigma)*x - float32(alpha)*e
+			if g.base == nil {
+				target[r*g.dim+j] = float32(sigma)*x - float32(alpha)*e
+			}
+		}
+		if g.base != nil {
+			g.base.at(g.normals, alpha, sigma)
+			g.base.residual(g.normals, target[r*g.dim:(r+1)*g.dim], row[:g.dim], g.spread(alpha, sigma))
 		}
 		embed(row[g.dim:], alpha, sigma)
 		copy(row[g.dim+timeFeatures:], rows.C[r*g.context:(r+1)*g.context])
@@ -377,13 +444,25 @@ type denoiserFile struct {
 	Whitening *whitening      `json:"whitening"`
 }
 
+// basePrefix begins the names of the tensors of a mixture.
+const basePrefix = "base."
+
 // MarshalJSON describes the model, without its parameters.
 func (d *Denoiser) MarshalJSON() ([]byte, error) {
 	return json.Marshal(denoiserFile{denoiserKind, d.dim, d.context, d.about, d.white})
 }
 
-// Tensors returns the parameters.
-func (d *Denoiser) Tensors() []Tensor { return d.params.Views() }
+// Tensors returns the parameters, and those of the mixture that the network stands over.
+func (d *Denoiser) Tensors() []Tensor {
+	tensors := d.params.Views()
+	if d.base != nil {
+		for _, t := range d.base.params.Views() {
+			t.Name = basePrefix + t.Name
+			tensors = append(tensors, t)
+		}
+	}
+	return tensors
+}
 
 func loadDenoiser(text []byte, tensors []Tensor) (*Denoiser, error) {
 	var f denoiserFile
@@ -397,19 +476,40 @@ func loadDenoiser(text []byte, tensors []Tensor) (*Denoiser, error) {
 	if f.Dim < 1 || f.Dim > most || f.Context < 0 || f.Context > most || f.Whitening == nil || len(f.Whitening.Mean) != f.Dim {
 		return nil, errors.New("diffusion: the description of the denoiser is damaged")
 	}
+	var own, of []Tensor
 	have := 0
 	for _, t := range tensors {
 		have += len(t.Value)
+		if name, ok := strings.CutPrefix(t.Name, basePrefix); ok {
+			t.Name = name
+			of = append(of, t)
+		} else {
+			own = append(own, t)
+		}
 	}
-	if want := nn.MLPLen(f.Dim+timeFeatures+f.Context, f.Options.Hidden, f.Dim); want != have {
+	want := nn.MLPLen(f.Dim+timeFeatures+f.Context, f.Options.Hidden, f.Dim)
+	if f.Options.Components > 1 {
+		want += normalsLen(f.Dim, f.Options.Components)
+	}
+	if want != have {
 		return nil, fmt.Errorf("diffusion: %d parameters for a denoiser of %d", have, want)
 	}
 	d, err := NewDenoiser(f.Dim, f.Context, 0, f.Options)
 	if err != nil {
 		return nil, err
 	}
-	if err := take(&d.params, tensors); err != nil {
+	if err := take(&d.params, own); err != nil {
 		return nil, err
+	}
+	if f.Options.Components > 1 {
+		base := newNormals(f.Dim, f.Options.Components)
+		if err := take(&base.params, of); err != nil {
+			return nil, err
+		}
+		if err := base.finish(); err != nil {
+			return nil, err
+		}
+		d.stand(base)
 	}
 	d.net.Pack()
 	d.white = f.Whitening

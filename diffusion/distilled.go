@@ -27,7 +27,7 @@ type Teacher interface {
 	// trained returns the parameters that training finds, if any, and adopt takes them
 	// over with what else follows from the rows of train.
 	trained() []float32
-	adopt(ctx context.Context, train Data) error
+	adopt(ctx context.Context, train Data, seed uint64) error
 }
 
 // Distilled is a map from noise to events in one pass of a network, learnt from the
@@ -154,7 +154,7 @@ func (s *Distilled) Train(ctx context.Context, train, valid Data, opts TrainOpti
 	taught, begin, limit := s.teacher.trained(), time.Now(), opts.MaxTime
 	if r := opts.Resume; r != nil && len(r.Params) == len(taught)+len(s.params.Value) {
 		copy(taught, r.Params)
-		if err := s.teacher.adopt(ctx, train); err != nil {
+		if err := s.teacher.adopt(ctx, train, opts.Seed); err != nil {
 			return History{}, err
 		}
 		opts.Resume = mapVectors(r, func(v []float32) []float32 { return v[len(taught):] })

@@ -373,7 +373,7 @@ func (k *Kernels) unwhiten(x, c []float32) {
 
 func (k *Kernels) trained() []float32 { return nil }
 
-func (k *Kernels) adopt(ctx context.Context, train Data) error {
+func (k *Kernels) adopt(ctx context.Context, train Data, _ uint64) error {
 	_, err := k.Train(ctx, train, Data{}, TrainOptions{})
 	return err
 }

@@ -288,7 +288,7 @@ func TestRegressionGradient(t *testing.T) {
 	for _, c := range []struct {
 		obj  nn.Objective
 		rows Data
-	}{{(*regression)(d), q.draw(10, 5)}, {(*imitation)(s), Data{Dim: 4, X: noise(40)}}} {
+	}{{(*regression)(d), q.draw(10, 5)}, {(*regression)(overIslands(t, threeIslands().draw(500, 1), 2)), Data{Dim: 3, X: noise(30)}}, {(*imitation)(s), Data{Dim: 4, X: noise(40)}}} {
 		params := c.obj.Params().Value
 		for i, v := range noise(len(params)) {
 			params[i] += 0.3 * v
@@ -434,12 +434,13 @@ func TestKernelsFile(t *testing.T) {
 	same(t, k, x, nil)
 }
 
-// TestDistilledResumes interrupts both parts of a training and goes on.
+// TestDistilledResumes interrupts both parts of a training and goes on; the teacher stands
+// over a mixture.
 func TestDistilledResumes(t *testing.T) {
 	q := blobs{dim: 1, w: []float64{1}, s: []float64{1}, m: [][]float64{{0}}}
 	train := q.draw(500, 1)
 	build := func() *Distilled {
-		d, err := NewDenoiser(1, 0, 1, DenoiserOptions{Hidden: []int{4}, Solver: Solver{Steps: 3}})
+		d, err := NewDenoiser(1, 0, 1, DenoiserOptions{Hidden: []int{4}, Components: 2, Solver: Solver{Steps: 3}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/eidolon-hep/eidolon/internal/em"
 	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -100,6 +101,34 @@ func (b *mixture) init(seed, stream uint64) {
 	}
 }
 
+// start fits the mixture to n rows of z, with weights w (nil: 1 each), by EM. Rows that
+// are not finite leave the mixture as it is.
+func (b *mixture) start(z, w []float32, n int, seed uint64) {
+	g := em.Fit(b.components, b.dim, z, w, n, seed)
+	if g == nil {
+		return
+	}
+	d := b.dim
+	logit, bias, a := b.logit.Of(b.params.Value), b.bias.Of(b.params.Value), b.a.Of(b.params.Value)
+	at := 0
+	for k := range b.components {
+		logit[k] = float32(math.Log(g.Share[k]))
+		for i := range d {
+			sum := 0.0
+			for j, v := range g.Factor[(k*d+i)*d : (k*d+i)*d+i+1] {
+				sum -= v * g.Mean[k*d+j]
+				if i == j {
+					v = math.Log(v)
+				}
+				a[at] = float32(v)
+				at++
+			}
+			bias[k*d+i] = float32(sum)
+		}
+	}
+	b.pack()
+}
+
 // pack takes over changed parameters.
 func (b *mixture) pack() {
 	d, n := b.dim, b.components*b.dim
@@ -150,24 +179,7 @@ func (b *mixture) terms(p []float64, u []float32) float64 {
 		p[k] = b.logNorm[k] - 0.5*sum
 		top = max(top, p[k])
 	}
-	return logSumExp(p, top)
-}
-
-// logSumExp returns log Σ exp p_k, the largest of which is top, and turns p into the
-// shares of that sum.
-func logSumExp(p []float64, top float64) float64 {
-	sum := 0.0
-	for k, v := range p {
-		p[k] = 0
-		if v > top-40 { // the others vanish
-			p[k] = math.Exp(v - top)
-			sum += p[k]
-		}
-	}
-	for k := range p {
-		p[k] /= sum
-	}
-	return top + math.Log(sum)
+	return em.LogSumExp(p, top)
 }
 
 // backward follows logDensity: it puts the gradient of −Σ w log p with respect to z in

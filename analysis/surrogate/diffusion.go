@@ -67,7 +67,7 @@ func newDiffusion(dim, context int, o Options) (Density, error) {
 	if model == kernelSums {
 		teacher, err = diffusion.NewKernels(dim, context, diffusion.KernelsOptions{Width: d.SigmaMin, Epsilon: d.Epsilon, Solver: d.Solver})
 	} else {
-		options := diffusion.DenoiserOptions{Hidden: teacherHidden, Solver: d.Solver}
+		options := diffusion.DenoiserOptions{Hidden: teacherHidden, Components: o.Components, Solver: d.Solver}
 		if d.SigmaMin != nil {
 			options.Width = *d.SigmaMin
 		}

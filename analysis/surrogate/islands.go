@@ -6,8 +6,8 @@ import (
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// islands decides in which features a flow learns the events of t, and over how many
-// normals. Most densities are one continent, of whatever shape: columns that are made
+// islands decides in which features a flow or a denoiser learns the events of t, and over
+// how many normals. Most densities are one continent, of whatever shape: columns that are made
 // normal one by one, over a standard normal, are the best start. Events that come as
 // islands are learnt better over a mixture, if they need not be bent one by one, that
 // is, in columns without edges, heavy tails and spikes. So a mixture is fitted to some

@@ -80,6 +80,21 @@ func TestIslands(t *testing.T) {
 			t.Errorf("KL(truth ‖ model) = %g", kl)
 		}
 	}
+	for _, o := range []Options{
+		{Model: denoiser, Hidden: 16, Depth: 1},
+		{Model: distilled, Hidden: 16, Depth: 1},
+	} {
+		training, err := New(table, nil, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := training.Card.Options; got.Components < 6 || !got.Features.Plain {
+			t.Errorf("%s: six islands are learnt over %d normals", o.Model, got.Components)
+		}
+	}
+	if training, err := New(table, nil, Options{Model: kernelSums}); err != nil || training.Card.Options.Features.Plain {
+		t.Errorf("kernel sums look for islands (%v)", err)
+	}
 	training, err := New(codesAndMore(1, 20_000), nil, Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -62,8 +62,8 @@ type Options struct {
 	Seed   uint64 `json:"seed"`   // of everything random
 
 	// Components is the number of normals in the base distribution of a flow
-	// ([flows.Mixture]); by default 1, or 16 where the events come as islands, which
-	// sets Features.Plain, too.
+	// ([flows.Mixture]), or that a denoiser stands over; by default 1, or 16 where the
+	// events come as islands, which sets Features.Plain, too.
 	Components int `json:"components,omitempty"`
 
 	// Activation is that of the hidden layers of a flow's conditioners: relu, the
@@ -136,17 +136,20 @@ func (o Options) withDefaults() (Options, error) {
 	return o, o.Train.Check()
 }
 
-// checkFlow checks what flows alone have.
+// checkFlow checks what flows have, and other models do not all have.
 func (o Options) checkFlow() error {
 	for _, v := range []struct {
 		name  string
 		given bool
 	}{
-		{"components", o.Components != 0}, {"activation", o.Activation != ""}, {"residual", o.Residual}, {"dropout", o.Dropout != 0},
+		{"activation", o.Activation != ""}, {"residual", o.Residual}, {"dropout", o.Dropout != 0},
 	} {
 		if v.given && !o.isFlow() {
 			return fmt.Errorf("%s is for the models %s, the model %q has no such thing", v.name, strings.Join(flowModels(), " and "), o.Model)
 		}
+	}
+	if o.Components != 0 && !o.hasNormals() {
+		return fmt.Errorf("components is for the models %s and %s, and for one %s from that, the model %q has no such thing", strings.Join(flowModels(), ", "), denoiser, distilled, o.Model)
 	}
 	if !(o.Dropout >= 0 && o.Dropout < 1) {
 		return fmt.Errorf("dropout must be at least 0 and below 1, not %g", o.Dropout)
@@ -195,6 +198,11 @@ func (o Options) forSample(n int) Options {
 }
 
 func (o Options) isFlow() bool { return o.Model == "" || slices.Contains(flowModels(), o.Model) }
+
+// hasNormals reports whether Components are of use to the model.
+func (o Options) hasNormals() bool {
+	return o.isFlow() || o.Model == denoiser || o.Model == distilled && o.Diffusion.Teacher != kernelSums
+}
 
 // Models returns the names of the models that can be trained; the first is the
 // default.
@@ -308,7 +316,7 @@ func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
 	if err != nil {
 		return nil, err
 	}
-	if opts.Components == 0 && opts.isFlow() {
+	if opts.Components == 0 && opts.hasNormals() {
 		if opts.Components, err = islands(spec, target, w, opts.Seed); err != nil {
 			return nil, err
 		}

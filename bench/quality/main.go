@@ -39,7 +39,7 @@ func main() {
 	)
 	flag.IntVar(&o.Hidden, "hidden", 0, "width of the hidden layers")
 	flag.IntVar(&o.Depth, "depth", 0, "number of hidden layers")
-	flag.IntVar(&o.Components, "components", 0, "normals in the base distribution of a flow")
+	flag.IntVar(&o.Components, "components", 0, "normals that a flow or a denoiser begins with")
 	flag.IntVar(&o.Layers, "layers", 0, "number of coupling layers")
 	flag.IntVar(&o.Train.Epochs, "epochs", 0, "passes over the events")
 	flag.IntVar(&o.Train.Batch, "batch", 0, "events of a step")

@@ -396,7 +396,7 @@ func TestErrors(t *testing.T) {
 		{train("-i", "in.root", "--activation", "none"), 2, "leaky_relu"},
 		{train("-i", "in.root", "--dropout", "1"), 2, "below 1"},
 		{train("-i", "in.root", "--model", "denoiser", "--residual"), 2, `residual is for the models spline and realnvp, the model "denoiser"`},
-		{train("-i", "in.root", "--model", "diffusion", "--components", "3"), 2, "components is for the models spline and realnvp"},
+		{train("-i", "in.root", "--model", "diffusion", "--components", "3"), 2, "components is for the models spline, realnvp and denoiser"},
 		{train("-i", "in.root", "--epochs", "-5"), 2, "-5"},
 		{train("-i", "in.root", "--max-time", "-5m"), 2, "-5m"},
 		{train("-c", "missing.yaml"), 1, "missing.yaml"},

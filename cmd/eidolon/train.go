@@ -135,7 +135,7 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags.IntVar(&o.Layers, "layers", 0, "coupling layers (default 8, fewer for small samples)")
 	flags.IntVar(&o.Hidden, "hidden", 0, "width of the hidden layers of the networks (default 128, narrower for small samples; denoiser 256)")
 	flags.IntVar(&o.Depth, "depth", 0, "number of these hidden layers (default 2; denoiser and distilled 3)")
-	flags.IntVar(&o.Components, "components", 0, "normals in the base distribution of a flow (default 1, or 16 where the events come as islands)")
+	flags.IntVar(&o.Components, "components", 0, "normals that a flow or a denoiser begins with (default 1, or 16 where the events come as islands)")
 	flags.StringVar(&o.Activation, "activation", "", "that of the hidden layers of a flow: relu, leaky_relu, silu or tanh (default relu)")
 	flags.BoolVar(&o.Residual, "residual", false, "make residual networks of those of a flow, of --depth blocks of two layers")
 	flags.Float64Var(&o.Dropout, "dropout", 0, "the probability with which an output of a hidden layer of a flow is dropped in training")
