@@ -8,6 +8,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
@@ -36,6 +37,7 @@ type Denoiser struct {
 	base         *normals  // nil stands for a single normal
 	times        []float64 // of the path down
 	timesUp      []float64 // of that of densitySolver
+	timesOutline []float64 // of that of outlineSolver
 	seed         uint64    // of the training
 	memory       sync.Pool // of *denoising
 }
@@ -238,9 +240,13 @@ func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptio
 	if err := checkData(d.dim, d.context, train, valid); err != nil {
 		return History{}, err
 	}
+	begin := time.Now()
 	d.seed = opts.Seed
 	if err := d.prepare(train); err != nil {
 		return History{}, err
+	}
+	if opts.MaxTime > 0 {
+		opts.MaxTime = max(opts.MaxTime-time.Since(begin), 1)
 	}
 	opts = regressing(opts, train.Len())
 	h, err := nn.Fit(ctx, (*regression)(d), d.whiten(train), d.whiten(valid), opts)
@@ -324,8 +330,45 @@ func (d *Denoiser) finish() (err error) {
 	if d.times, err = d.about.Solver.Times(d, d.about.Width); err != nil {
 		return err
 	}
-	d.timesUp, err = densitySolver().Times(d, d.about.Width)
+	if d.timesUp, err = densitySolver().Times(d, d.about.Width); err != nil {
+		return err
+	}
+	d.timesOutline, err = outlineSolver().Times(d, d.about.Width)
 	return err
+}
+
+// outlineSolver solves the equation of the mixture alone, for a start.
+func outlineSolver() Solver { return Solver{Steps: 12} }
+
+// outline takes noise to white events of the mixture alone, in place.
+func (d *Denoiser) outline(x []float32) {
+	s := d.memory.Get().(*denoising)
+	defer d.memory.Put(s)
+	if err := outlineSolver().along(outlined{d, s}, x, nil, d.timesOutline); err != nil {
+		panic(err)
+	}
+}
+
+// outlined is a mixture as a [Posterior], for one goroutine.
+type outlined struct {
+	d *Denoiser
+	s *denoising
+}
+
+func (o outlined) Dim() int     { return o.d.dim }
+func (o outlined) Context() int { return 0 }
+
+func (o outlined) Mean(q []float32, _ []float64, x, _ []float32, alpha, sigma float64) {
+	norm, base := math.Hypot(alpha, sigma), o.d.base
+	base.at(o.s.normals, alpha/norm, sigma/norm)
+	for len(x) > 0 {
+		n := min(len(x), len(o.s.x))
+		for i, v := range x[:n] {
+			o.s.x[i] = float32(float64(v) / norm)
+		}
+		base.evaluate(o.s.normals, q[:n], nil, o.s.x[:n])
+		q, x = q[n:], x[n:]
+	}
 }
 
 // regression is a denoiser as what training minimises.

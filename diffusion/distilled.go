@@ -35,12 +35,19 @@ type Teacher interface {
 //
 //	x = y + F(y, context)
 //
+// or, where the teacher is a denoiser over a mixture of normals, whose own equation is
+// solved without a network,
+//
+//	x = o(y) + F(y, o(y), context)
+//
+// with that solution o: no smooth network tears noise into islands.
 // The noise and its solutions are drawn in a stream, so that no pair is seen for long.
 // The teacher stays in the model: it has the log-density.
 type Distilled struct {
 	dim, context int
 	about        DistilledOptions
 	teacher      Teacher
+	outline      *Denoiser // the teacher, if it has an o; or nil
 	params       nn.Params
 	net          *nn.MLP
 	memory       sync.Pool // of *nn.MLPState and input
@@ -63,12 +70,31 @@ func NewDistilled(teacher Teacher, seed uint64, opts DistilledOptions) (*Distill
 	if err := (DenoiserOptions{Hidden: opts.Hidden}).Check(); err != nil {
 		return nil, fmt.Errorf("diffusion: %w", err)
 	}
-	s := &Distilled{dim: teacher.Dim(), context: teacher.Context(), about: opts, teacher: teacher}
-	s.net = nn.NewMLP(&s.params, "map", s.dim+s.context, opts.Hidden, s.dim, dense.SiLU)
+	s := &Distilled{dim: teacher.Dim(), context: teacher.Context(), about: opts, teacher: teacher, outline: outlineOf(teacher)}
+	s.net = nn.NewMLP(&s.params, "map", s.inputs(), opts.Hidden, s.dim, dense.SiLU)
 	s.net.Init(seed, 1)
 	s.net.Pack()
 	s.memory.New = func() any { return s.newPass() }
 	return s, nil
+}
+
+// outlineOf returns the teacher, if it is a denoiser over a mixture.
+func outlineOf(teacher Teacher) *Denoiser {
+	if d, ok := teacher.(*Denoiser); ok && d.about.Components > 1 {
+		return d
+	}
+	return nil
+}
+
+// inputs is the number of what the network reads.
+func (s *Distilled) inputs() int { return s.starts()*s.dim + s.context }
+
+// starts is the number of points that the network starts from: noise, and its o.
+func (s *Distilled) starts() int {
+	if s.outline != nil {
+		return 2
+	}
+	return 1
 }
 
 // Dim returns the number of features of an event.
@@ -90,39 +116,57 @@ func (s *Distilled) String() string {
 // pass is the memory for a tile of rows.
 type pass struct {
 	state *nn.MLPState
+	start []float32 // what the rows start from
 	in    []float32
 	dy    []float32
 }
 
 func (s *Distilled) newPass() *pass {
-	return &pass{s.net.NewState(nn.Tile), make([]float32, nn.Tile*(s.dim+s.context)), make([]float32, nn.Tile*s.dim)}
+	return &pass{
+		s.net.NewState(nn.Tile), make([]float32, nn.Tile*s.starts()*s.dim),
+		make([]float32, nn.Tile*s.inputs()), make([]float32, nn.Tile*s.dim),
+	}
 }
 
-// run returns F for m ≤ Tile rows.
-func (p *pass) run(s *Distilled, y, c []float32, m int) []float32 {
-	width := s.dim + s.context
-	in := y
-	if s.context > 0 {
-		in = p.in[:m*width]
-		for r := range m {
-			copy(in[r*width:], y[r*s.dim:(r+1)*s.dim])
-			copy(in[r*width+s.dim:], c[r*s.context:(r+1)*s.context])
-		}
+// run returns F for the m ≤ Tile rows of p.start.
+func (p *pass) run(s *Distilled, c []float32, m int) []float32 {
+	return s.net.Forward(p.state, p.input(s, c, m), m)
+}
+
+// input returns what the network reads.
+func (p *pass) input(s *Distilled, c []float32, m int) []float32 {
+	own, width := s.starts()*s.dim, s.inputs()
+	if s.context == 0 {
+		return p.start[:m*own]
 	}
-	return s.net.Forward(p.state, in[:m*width], m)
+	for r := range m {
+		copy(p.in[r*width:], p.start[r*own:(r+1)*own])
+		copy(p.in[r*width+own:], c[r*s.context:(r+1)*s.context])
+	}
+	return p.in[:m*width]
 }
 
 // Sample draws the events first, first+1, … of a seed into x (n×Dim). c is the context,
 // n×Context. Event i depends on (seed, attempt, i) and its context alone.
 func (s *Distilled) Sample(x, c []float32, seed, attempt, first uint64) {
 	drawNoise(x, s.dim, seed, attempt, first)
+	own := s.starts() * s.dim
 	nn.Parallel(len(x)/s.dim, 16*rowsPerGoroutine, func(lo, hi int) {
 		p := s.memory.Get().(*pass)
 		defer s.memory.Put(p)
 		for ; lo < hi; lo += nn.Tile {
 			m := min(nn.Tile, hi-lo)
 			y := x[lo*s.dim : (lo+m)*s.dim]
-			for j, f := range p.run(s, y, c[lo*s.context:(lo+m)*s.context], m) {
+			for r := range m {
+				copy(p.start[r*own:], y[r*s.dim:(r+1)*s.dim])
+			}
+			if s.outline != nil {
+				s.outline.outline(y)
+				for r := range m {
+					copy(p.start[r*own+s.dim:], y[r*s.dim:(r+1)*s.dim])
+				}
+			}
+			for j, f := range p.run(s, c[lo*s.context:(lo+m)*s.context], m) {
 				y[j] += f
 			}
 		}
@@ -207,9 +251,11 @@ func (s *Distilled) newPool(train Data, seed uint64) *pool {
 	return &pool{Distilled: s, contexts: train.C, seed: seed}
 }
 
-// data returns n rows of noise and events side by side, with their contexts.
+// data returns n rows of what the network starts from and events side by side, with their
+// contexts.
 func (p *pool) data(n int) Data {
-	p.rows = Data{Dim: 2 * p.dim, Context: p.context, X: make([]float32, n*2*p.dim), C: make([]float32, n*p.context)}
+	width := (p.starts() + 1) * p.dim
+	p.rows = Data{Dim: width, Context: p.context, X: make([]float32, n*width), C: make([]float32, n*p.context)}
 	rows := p.rows
 	rows.Refresh = p.refresh
 	return rows
@@ -254,10 +300,17 @@ func (p *pool) draw(k int, turn uint64) {
 	x := slices.Clone(y)
 	p.teacher.generate(x, c)
 	copy(p.rows.C[k*poolPart*p.context:], c)
+	all := [][]float32{y, x}
+	if p.outline != nil {
+		o := slices.Clone(y)
+		p.outline.outline(o)
+		all = [][]float32{y, o, x}
+	}
 	for i := range poolPart {
-		row := p.rows.X[(k*poolPart+i)*2*p.dim:][:2*p.dim]
-		copy(row, y[i*p.dim:(i+1)*p.dim])
-		copy(row[p.dim:], x[i*p.dim:(i+1)*p.dim])
+		row := p.rows.X[(k*poolPart+i)*len(all)*p.dim:]
+		for j, v := range all {
+			copy(row[j*p.dim:], v[i*p.dim:(i+1)*p.dim])
+		}
 	}
 }
 
@@ -274,38 +327,35 @@ func (g *imitation) Pack(part, _ int) {
 
 func (g *imitation) NewWorker() nn.Worker {
 	s := (*Distilled)(g)
-	return &imitator{s, s.newPass(), make([]float32, nn.Tile*s.dim)}
+	return &imitator{s, s.newPass()}
 }
 
 type imitator struct {
 	*Distilled
 	*pass
-	y []float32
 }
 
-// Loss returns Σ w ‖y + F − x‖²/Dim over the rows (y, x) and adds its gradient to grad.
+// Loss returns Σ w ‖y + F − x‖²/Dim over the rows (y, x), or Σ w ‖o + F − x‖²/Dim over
+// rows (y, o, x), and adds its gradient to grad.
 func (g *imitator) Loss(grad []float32, rows nn.Rows) float64 {
-	m, dim := rows.N, g.dim
+	m, dim, own := rows.N, g.dim, g.starts()*g.dim
 	for r := range m {
-		copy(g.y[r*dim:(r+1)*dim], rows.X[2*r*dim:])
+		copy(g.start[r*own:(r+1)*own], rows.X[r*(own+dim):])
 	}
-	f := g.run(g.Distilled, g.y[:m*dim], rows.C, m)
+	f := g.run(g.Distilled, rows.C, m)
 	loss := 0.0
 	dy := g.dy[:m*dim]
 	for r := range m {
 		w := rows.W[r] / float32(dim)
+		from, to := rows.X[r*(own+dim)+own-dim:], rows.X[r*(own+dim)+own:]
 		for j := range dim {
-			e := g.y[r*dim+j] + f[r*dim+j] - rows.X[(2*r+1)*dim+j]
+			e := from[j] + f[r*dim+j] - to[j]
 			loss += float64(w) * float64(e) * float64(e)
 			dy[r*dim+j] = 2 * w * e
 		}
 	}
 	if grad != nil {
-		in := g.y[:m*dim]
-		if g.context > 0 {
-			in = g.in[:m*(dim+g.context)]
-		}
-		g.net.Backward(g.state, grad, nil, in, dy, m)
+		g.net.Backward(g.state, grad, nil, g.input(g.Distilled, rows.C, m), dy, m)
 	}
 	return loss
 }
@@ -368,7 +418,8 @@ func loadDistilled(text []byte, tensors []Tensor) (*Distilled, error) {
 	if err := (DenoiserOptions{Hidden: f.Options.Hidden}).Check(); err != nil {
 		return nil, fmt.Errorf("diffusion: %w", err)
 	}
-	if want := nn.MLPLen(teacher.Dim()+teacher.Context(), f.Options.Hidden, teacher.Dim()); want != have {
+	width := (&Distilled{dim: teacher.Dim(), context: teacher.Context(), outline: outlineOf(teacher)}).inputs()
+	if want := nn.MLPLen(width, f.Options.Hidden, teacher.Dim()); want != have {
 		return nil, fmt.Errorf("diffusion: %d parameters for a map of %d", have, want)
 	}
 	s, err := NewDistilled(teacher, 0, f.Options)

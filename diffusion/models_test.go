@@ -285,10 +285,20 @@ func TestRegressionGradient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	over := overIslands(t, threeIslands().draw(500, 1), 2)
+	outlined, err := NewDistilled(over, 1, DistilledOptions{Hidden: []int{5, 4}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		obj  nn.Objective
 		rows Data
-	}{{(*regression)(d), q.draw(10, 5)}, {(*regression)(overIslands(t, threeIslands().draw(500, 1), 2)), Data{Dim: 3, X: noise(30)}}, {(*imitation)(s), Data{Dim: 4, X: noise(40)}}} {
+	}{
+		{(*regression)(d), q.draw(10, 5)},
+		{(*regression)(over), Data{Dim: 3, X: noise(30)}},
+		{(*imitation)(s), Data{Dim: 4, X: noise(40)}},
+		{(*imitation)(outlined), Data{Dim: 9, X: noise(90)}},
+	} {
 		params := c.obj.Params().Value
 		for i, v := range noise(len(params)) {
 			params[i] += 0.3 * v

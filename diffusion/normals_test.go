@@ -288,6 +288,38 @@ func TestDenoiserOverNormals(t *testing.T) {
 	same(t, d, x, nil)
 }
 
+// TestDistilledOutline takes a map's start, the solution for the mixture alone, for its
+// teacher's events where the teacher's network adds nothing.
+func TestDistilledOutline(t *testing.T) {
+	const n = 1000
+	d := overIslands(t, threeIslands().draw(30_000, 1), 4)
+	s, err := NewDistilled(d, 1, DistilledOptions{Hidden: []int{8}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, y := make([]float32, 3*n), make([]float32, 3*n)
+	d.Sample(x, nil, 5, 0, 0)
+	s.Sample(y, nil, 5, 0, 0)
+	square := 0.0
+	for i, v := range x {
+		square += float64(v-y[i]) * float64(v-y[i]) / (3 * n)
+	}
+	if rms := math.Sqrt(square); !(rms < 0.1) { // fewer steps
+		t.Errorf("the map starts %.3f from its teacher's events", rms)
+	}
+	for i, v := range noise(len(s.params.Value)) {
+		s.params.Value[i] += 0.3 * v
+	}
+	s.net.Pack()
+	s.Sample(y, nil, 5, 0, 0)
+	part := make([]float32, 3*7)
+	s.Sample(part, nil, 5, 0, 100)
+	if !slices.Equal(part, y[300:321]) {
+		t.Error("events of the map depend on the others")
+	}
+	same(t, s, y, nil)
+}
+
 // TestNormalsOfNastySamples finds normals among what is no mixture.
 func TestNormalsOfNastySamples(t *testing.T) {
 	far := noise(2 * 1000)

@@ -28,8 +28,12 @@ func TestDiffusion(t *testing.T) {
 	for _, c := range []struct {
 		model, teacher string
 		table          *rootio.Table
-	}{{kernelSums, "", numbers}, {kernelSums, "", codes}, {denoiser, "", codes}, {distilled, "", codes}, {distilled, kernelSums, numbers}} {
-		opts := Options{Model: c.model, Hidden: 8, Depth: 1, Seed: 1, Train: flows.TrainOptions{Epochs: 2}}
+		components     int
+	}{
+		{kernelSums, "", numbers, 0}, {kernelSums, "", codes, 0}, {denoiser, "", codes, 0}, {distilled, "", codes, 0}, {distilled, kernelSums, numbers, 0},
+		{denoiser, "", codes, 3}, {distilled, "", codes, 3},
+	} {
+		opts := Options{Model: c.model, Hidden: 8, Depth: 1, Components: c.components, Seed: 1, Train: flows.TrainOptions{Epochs: 2}}
 		opts.Diffusion.Teacher = c.teacher
 		opts.Diffusion.Solver = diffusion.Solver{Steps: 4, Method: diffusion.DPM2M}
 		s := train(t, c.table, nil, opts)

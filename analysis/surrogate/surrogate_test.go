@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
@@ -412,12 +413,16 @@ func TestLoadErrors(t *testing.T) {
 func TestResume(t *testing.T) {
 	islands, _ := archipelago(1, 9000)
 	for name, table := range map[string]*rootio.Table{"every kind": everyKind(3000), "islands": islands} {
-		t.Run(name, func(t *testing.T) { testResume(t, table) })
+		t.Run(name, func(t *testing.T) { testResume(t, table, small) })
 	}
+	t.Run("islands, denoiser", func(t *testing.T) {
+		opts := Options{Model: denoiser, Hidden: 8, Depth: 1, Components: 6, Seed: 1, Features: features.Options{Plain: true}}
+		opts.Diffusion.Solver.Steps = 4
+		testResume(t, islands, opts)
+	})
 }
 
-func testResume(t *testing.T, table *rootio.Table) {
-	opts := small
+func testResume(t *testing.T, table *rootio.Table, opts Options) {
 	opts.Train.Epochs = 8
 	want := train(t, table, nil, opts)
 
