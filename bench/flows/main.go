@@ -1,38 +1,53 @@
 //go:build linux
 
-// Command flows runs the jobs of eidolon bench flows and the same ones in PyTorch
-// in turn, and prints how much faster Eidolon is. The script run beside it starts it.
+// Command flows runs the jobs of eidolon bench flows and the same ones in PyTorch,
+// ONNX Runtime and nflows in turn, and prints how much faster Eidolon is. The script
+// run beside it installs the peers and starts it.
+//
+// PyTorch does every job but a million events at once, which takes it minutes. ONNX
+// Runtime, on one thread, samples and evaluates the Real NVP, with the same weights, and
+// must come to the same numbers. nflows, on one thread, trains splines.
 //
 // A turn lasts a fraction of a second. On one thread it is timed by the processor
 // time of the whole process. On two it is timed by the wall clock, in short
-// windows of which the fastest counts, since others on the machine disturb it. A line of the table has the best turn of each, and the ratios of the two
-// turns of a round: least, median and greatest.
+// windows of which the fastest counts, since others on the machine disturb it. A line of
+// the table is for a job and a peer. It has the best turn of each, and the ratios of the
+// two turns of a round: least, median and greatest.
 package main
 
 import (
 	"bufio"
+	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
+	"github.com/klauspost/cpuid/v2"
+
 	"github.com/eidolon-hep/eidolon/internal/bench"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
 )
 
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("bench: ")
-	python := flag.String("python", "python3", "the Python that has PyTorch; none to run without it")
-	program := flag.String("peer", "peer.py", "the peer's program")
+	peers := peers{running: map[string]*peer{}}
+	flag.StringVar(&peers.python, "python", "python3", "the Python that has PyTorch")
+	flag.StringVar(&peers.names, "peers", "pytorch,onnxruntime,nflows", "whom to compare with; none for nobody")
+	flag.StringVar(&peers.folder, "folder", ".", "where jobs are passed to peers")
 	only := flag.String("only", "", "measure only what matches this regular expression, such as “train.*threads=2”")
-	rounds := flag.Int("rounds", 5, "rounds of turns for each line")
+	rounds := flag.Int("rounds", 5, "rounds of turns for each job; three at most for a million events at once")
 	turn := flag.Duration("turn", 400*time.Millisecond, "time of a turn")
 	flag.Parse()
 	wanted, err := regexp.Compile(*only)
@@ -42,73 +57,194 @@ func main() {
 	if *rounds < 1 {
 		log.Fatalf("there must be a round, not %d", *rounds)
 	}
-	jobs, err := bench.FlowJobs()
+	jobs, err := bench.FlowJobs(512, 1<<16, million)
 	if err != nil {
 		log.Fatal(err)
 	}
+	switch has512 := cpuid.CPU.Supports(cpuid.AVX512F); {
+	case has512 && os.Getenv("ATEN_CPU_CAPABILITY") == "avx2":
+		fmt.Println("This processor has AVX-512. Eidolon uses AVX2, PyTorch and nflows are kept to it; ONNX Runtime cannot be, and may use AVX-512.")
+	case has512:
+		fmt.Println("This processor has AVX-512, which PyTorch, nflows and ONNX Runtime may use; Eidolon uses AVX2.")
+	default:
+		fmt.Println("This processor has no AVX-512.")
+	}
 	fmt.Println("thousand events per second, best turn; ratio of the turns of a round")
-	fmt.Printf("%-20s %-18s %7s %9s %9s   %s\n", "what", "shape", "threads", "eidolon", "pytorch", "least median greatest")
+	fmt.Printf("%-20s %-19s %7s %9s   %-12s %9s   %s\n", "what", "shape", "threads", "eidolon", "peer", "speed", "least median greatest")
 	for _, threads := range []int{1, 2} {
-		var torch *peer
 		for _, j := range jobs {
 			name := fmt.Sprintf("%s %s threads=%d", j.Kernel, j.Shape(), threads)
-			if !wanted.MatchString(name) {
+			if !wanted.MatchString(name) || j.Batch == million && (threads > 1 || !strings.Contains(name, "realnvp")) {
 				continue
 			}
-			if torch == nil && *python != "none" {
-				if torch, err = start(*python, *program, threads); err != nil {
-					log.Fatalf("could not start PyTorch: %v", err)
-				}
-			}
-			line, err := compare(j, torch, threads, *rounds, *turn)
+			lines, err := peers.compare(j, threads, *rounds, *turn)
 			if err != nil {
 				log.Fatalf("%s: %v", name, err)
 			}
-			fmt.Printf("%-20s %-18s %7d %s\n", j.Kernel, j.Shape(), threads, line)
+			for i, line := range lines {
+				if i == 0 {
+					fmt.Printf("%-20s %-19s %7d %s\n", j.Kernel, j.Shape(), threads, line)
+				} else {
+					fmt.Printf("%-20s %-19s %7s %s\n", "", "", "", line)
+				}
+			}
 		}
-		torch.stop()
+		peers.stop()
 	}
 }
 
-// compare measures one job on both sides.
-func compare(j bench.FlowJob, torch *peer, threads, rounds int, turn time.Duration) (string, error) {
+const million = 1 << 20
+
+// peers are the peers that are compared with.
+type peers struct {
+	python, names, folder string
+	running               map[string]*peer
+}
+
+// does reports whether a peer has a job.
+func does(name string, j bench.FlowJob, threads int) bool {
+	switch name {
+	case "pytorch":
+		return j.Batch < million
+	case "onnxruntime":
+		return threads == 1 && strings.HasSuffix(j.Kernel, " realnvp") && !strings.HasPrefix(j.Kernel, "train ")
+	default:
+		return threads == 1 && j.Kernel == "train spline"
+	}
+}
+
+// of returns those that have a job, ready for turns.
+func (p *peers) of(j bench.FlowJob, threads int) (ready []*peer, err error) {
+	for name := range strings.SplitSeq(p.names, ",") {
+		if name == "none" || !does(name, j, threads) {
+			continue
+		}
+		other, err := p.start(name, threads)
+		if err != nil {
+			return nil, fmt.Errorf("could not start %s: %w", name, err)
+		}
+		if name == "onnxruntime" {
+			if err := describe(p.file(), j); err != nil {
+				return nil, err
+			}
+		}
+		if _, err := other.ask("load %s %d %d", j.Kernel, j.Hidden, j.Batch); err != nil {
+			return nil, err
+		}
+		const tolerance = 1e-4
+		if apart, err := other.ask("check"); err != nil {
+			return nil, err
+		} else if !(apart < tolerance) {
+			return nil, fmt.Errorf("%s is off by %g", name, apart)
+		}
+		ready = append(ready, other)
+	}
+	return ready, nil
+}
+
+// file is where a job is passed to ONNX Runtime.
+func (p *peers) file() string { return filepath.Join(p.folder, "job.json") }
+
+// start returns the peer of the name, started unless it runs.
+func (p *peers) start(name string, threads int) (*peer, error) {
+	if other, ok := p.running[name]; ok {
+		return other, nil
+	}
+	cmd := exec.Command(p.python, "peer.py", fmt.Sprint(threads), name)
+	switch name {
+	case "pytorch", "nflows":
+	case "onnxruntime":
+		cmd = exec.Command("node", "peer.mjs", p.file())
+	default:
+		return nil, errors.New("there is no such peer")
+	}
+	cmd.Env = os.Environ()
+	for _, library := range []string{"OMP", "OPENBLAS", "BLIS", "MKL"} {
+		cmd.Env = append(cmd.Env, fmt.Sprintf("%s_NUM_THREADS=%d", library, threads))
+	}
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p.running[name] = &peer{name, in, bufio.NewReader(out), cmd}
+	return p.running[name], nil
+}
+
+func (p *peers) stop() {
+	for name, running := range p.running {
+		running.in.Close()
+		running.cmd.Wait()
+		delete(p.running, name)
+	}
+}
+
+// describe writes a job to a file: its flow, and rows with what comes of them.
+func describe(file string, j bench.FlowJob) error {
+	const rows = 1000
+	in := make([]float32, rows*j.Flow.Dim())
+	philox.Normal(in, 2, 0, 0)
+	x, p := make([]float32, len(in)), make([]float64, rows)
+	var out any = x
+	if strings.HasPrefix(j.Kernel, "sample ") {
+		j.Flow.Inverse(x, nil, in, nil)
+	} else {
+		j.Flow.LogDensity(p, in, nil)
+		out = p
+	}
+	text, err := json.Marshal(map[string]any{"Flow": j.Flow, "Tensors": j.Flow.Tensors(), "In": in, "Out": out})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o600)
+}
+
+// compare measures one job on all sides and returns a line for each peer.
+func (p *peers) compare(j bench.FlowJob, threads, rounds int, turn time.Duration) (lines []string, err error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
 	run, stop := j.Start()
 	defer stop()
 	if err := run(); err != nil {
-		return "", err
+		return nil, err
 	}
-	if torch != nil {
-		if _, err := torch.ask("load %s %d %d", j.Kernel, j.Hidden, j.Batch); err != nil {
-			return "", err
-		}
-		if apart, err := torch.ask("check 1000"); err != nil || !(apart < 1e-4) {
-			return "", fmt.Errorf("PyTorch's flow comes back to %g only (%v)", apart, err)
-		}
+	others, err := p.of(j, threads)
+	if err != nil {
+		return nil, err
 	}
-	var own, other float64
-	var ratios []float64
+	if j.Batch == million {
+		rounds = min(rounds, 3)
+	}
+	own, best, ratios := 0.0, make([]float64, len(others)), make([][]float64, len(others))
 	for range rounds {
 		mine, err := measure(run, j.Events, threads, turn)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		own = max(own, mine)
-		if torch == nil {
-			continue
+		for i, other := range others {
+			theirs, err := other.ask("turn %g", turn.Seconds())
+			if err != nil {
+				return nil, err
+			}
+			best[i] = max(best[i], theirs)
+			ratios[i] = append(ratios[i], mine/theirs)
 		}
-		peers, err := torch.ask("turn %g", turn.Seconds())
-		if err != nil {
-			return "", err
-		}
-		other = max(other, peers)
-		ratios = append(ratios, mine/peers)
 	}
-	if torch == nil {
-		return fmt.Sprintf("%9.1f", own/1e3), nil
+	for i, r := range ratios {
+		slices.Sort(r)
+		lines = append(lines, fmt.Sprintf("%9.1f   %-12s %9.1f   %.2f %.2f %.2f", own/1e3, others[i].name, best[i]/1e3, r[0], r[rounds/2], r[rounds-1]))
 	}
-	slices.Sort(ratios)
-	return fmt.Sprintf("%9.1f %9.1f   %.2f %.2f %.2f", own/1e3, other/1e3, ratios[0], ratios[rounds/2], ratios[rounds-1]), nil
+	if lines == nil {
+		lines = []string{fmt.Sprintf("%9.1f", own/1e3)}
+	}
+	return lines, nil
 }
 
 // measure is a turn of Eidolon's, in events per second: on one thread all of it, by
@@ -122,7 +258,7 @@ func measure(run func() error, events, threads int, turn time.Duration) (float64
 	best := 0.0
 	for best == 0 || time.Since(began) < turn {
 		started, spent, calls := clock(), time.Duration(0), 0
-		for ; calls < 2 || spent < window; calls++ {
+		for ; calls < 1 || spent < window; calls++ {
 			if err := run(); err != nil {
 				return 0, err
 			}
@@ -142,45 +278,21 @@ func processTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// peer is the running peer.py, which has the requests.
+// peer is a running program, which has the requests.
 type peer struct {
-	in  io.WriteCloser
-	out *bufio.Reader
-	cmd *exec.Cmd
-}
-
-func start(python, program string, threads int) (*peer, error) {
-	cmd := exec.Command(python, program, fmt.Sprint(threads))
-	cmd.Env = os.Environ()
-	for _, library := range []string{"OMP", "OPENBLAS", "BLIS", "MKL"} {
-		cmd.Env = append(cmd.Env, fmt.Sprintf("%s_NUM_THREADS=%d", library, threads))
-	}
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	p := &peer{in, bufio.NewReader(out), cmd}
-	return p, cmd.Start()
-}
-
-func (p *peer) stop() {
-	if p != nil {
-		p.in.Close()
-		p.cmd.Wait()
-	}
+	name string
+	in   io.WriteCloser
+	out  *bufio.Reader
+	cmd  *exec.Cmd
 }
 
 // ask sends a request and returns the answer.
-func (p *peer) ask(format string, args ...any) (float64, error) {
-	if _, err := fmt.Fprintf(p.in, format+"\n", args...); err != nil {
-		return 0, err
+func (p *peer) ask(format string, args ...any) (answer float64, err error) {
+	if _, err = fmt.Fprintf(p.in, format+"\n", args...); err == nil {
+		_, err = fmt.Fscanln(p.out, &answer)
 	}
-	var answer float64
-	_, err := fmt.Fscanln(p.out, &answer)
+	if err != nil {
+		err = fmt.Errorf("%s does not answer: %w", p.name, err)
+	}
 	return answer, err
 }

@@ -1,10 +1,13 @@
 """Flows in PyTorch, to be measured in turn with Eidolon's; main.go beside it asks.
 
-Reads requests from standard input, a line each, and answers with a line each:
+    usage: peer.py THREADS pytorch|nflows
+
+They are written here, or made of the parts of nflows. Reads requests from standard
+input, a line each, and answers with a line each:
 
     load WHAT MODEL HIDDEN BATCH    WHAT is train, sample or log-density, MODEL realnvp or spline;
                                     answers with the number of parameters
-    check N                         the largest |f⁻¹(f(x)) − x| over N events
+    check                           the largest |f⁻¹(f(x)) − x| over 1000 events
     turn SECONDS                    events per second
 
 The flows are those of eidolon bench flows: 8 features, 8 coupling layers that
@@ -17,19 +20,23 @@ and Adam over one flat vector, each request uses the fastest on a short trial.
 One thread is timed by the process's own time, several by the wall clock in short windows.
 """
 
+import importlib
 import sys
 import time
+import warnings
 from typing import Tuple
+from unittest.mock import MagicMock
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 FEATURES, LAYERS, BINS, BOUND = 8, 8, 8, 5.0
-threads = int(sys.argv[1])
+threads, library = int(sys.argv[1]), sys.argv[2]
 torch.set_num_threads(threads)
 torch.set_flush_denormal(True)
 torch.manual_seed(1)
+warnings.filterwarnings("ignore", "Inputs to the softmax")  # of nflows, about conditioners that start at random
 clock = time.process_time if threads == 1 else time.perf_counter
 
 
@@ -155,6 +162,42 @@ class Flow(nn.Module):
         return torch.cat([a, b], 1)
 
 
+def nflow(model: str, hidden: int) -> nn.Module:
+    """The same flow made of the parts of nflows (github.com/bayesiains/nflows)."""
+    for name in "matplotlib", "matplotlib.pyplot", "UMNN":  # imported, but not needed here
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            sys.modules[name] = MagicMock()
+    from nflows.distributions.normal import StandardNormal
+    from nflows.flows.base import Flow as Composed
+    from nflows.transforms.base import CompositeTransform
+    from nflows.transforms.coupling import PiecewiseRationalQuadraticCouplingTransform
+
+    if model != "spline":
+        raise ValueError(f"there is no {model} of nflows here")
+
+    class Net(Conditioner):
+        def __init__(self, inputs: int, outputs: int):
+            super().__init__(inputs, hidden, outputs)
+
+        def forward(self, x, context=None):
+            return super().forward(x)
+
+    masks = ([0] * (FEATURES // 2) + [1] * (FEATURES // 2), [1] * (FEATURES // 2) + [0] * (FEATURES // 2))
+    couplings = [
+        PiecewiseRationalQuadraticCouplingTransform(torch.tensor(masks[i % 2]), Net, num_bins=BINS, tails="linear", tail_bound=BOUND)
+        for i in range(LAYERS)
+    ]
+    flow = Composed(CompositeTransform(couplings), StandardNormal([FEATURES]))
+    flow.forward, flow.nets = flow.log_prob, nn.ModuleList(c.transform_net for c in couplings)
+    flow.noise, flow.inverse = flow._transform.forward, lambda z: flow._transform.inverse(z)[0]
+    return flow
+
+
+new = nflow if library == "nflows" else Flow
+
+
 def flat_adam(params):
     """Adam over one vector, of which the parameters and their gradients are views."""
     n = sum(p.numel() for p in params)
@@ -171,9 +214,9 @@ def flat_adam(params):
 
 def ways(what, model, hidden, batch):
     """The ways to do what is asked for, each a function for one call."""
-    for script in False, True:
+    for script in [False, True][: 2 if new is Flow else 1]:  # nflows cannot be scripted
         if what != "train":
-            flow = Flow(model, hidden).requires_grad_(False)
+            flow = new(model, hidden).requires_grad_(False)
             flow = torch.jit.script(flow) if script else flow
             x = torch.randn(batch, FEATURES)
             if what == "sample":
@@ -182,7 +225,7 @@ def ways(what, model, hidden, batch):
                 yield lambda flow=flow, x=x: flow(x)
             continue
         for flat in False, True:
-            flow = Flow(model, hidden)
+            flow = new(model, hidden)
             params = list(flow.parameters())
             flow = torch.jit.script(flow) if script else flow
             x = torch.randn(max(8 * batch, 1 << 13), FEATURES)
@@ -207,7 +250,7 @@ def speed(call, batch, turn):
     best, began = 0.0, time.perf_counter()
     while best == 0 or time.perf_counter() - began < turn:
         calls, start = 0, clock()
-        while calls < 2 or clock() - start < window:
+        while calls < 1 or clock() - start < window:
             call()
             calls += 1
         best = max(best, batch * calls / (clock() - start))
@@ -225,12 +268,12 @@ for line in sys.stdin:
                     call()
                 tried.append((max(speed(call, batch, 0.15) for _ in range(2)), len(tried), call))
         best = max(tried)[2]
-        flow = Flow(model, int(args[2]))
+        flow = new(model, int(args[2]))
         answer = sum(p.numel() for p in flow.parameters())
     elif request == "check":
         with torch.no_grad():
             flow.nets.apply(lambda m: nn.init.normal_(m.weight, std=0.5 * m.in_features**-0.5) if isinstance(m, nn.Linear) else None)
-            x = torch.randn(int(args[0]), FEATURES)
+            x = torch.randn(1000, FEATURES)
             answer = float((flow.inverse(flow.noise(x)[0]) - x).abs().max())
     else:
         with torch.set_grad_enabled(what == "train"):

@@ -3,7 +3,9 @@ package bench
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/eidolon-hep/eidolon/flows"
@@ -20,6 +22,8 @@ type FlowJob struct {
 	Events int     // events of a call of run
 	Flops  float64 // floating-point operations that an event cannot do without
 
+	Flow *flows.Flow // that is asked
+
 	start func() (run func() error, stop func())
 }
 
@@ -30,10 +34,11 @@ func (j FlowJob) Shape() string { return fmt.Sprintf("H=%d batch=%d", j.Hidden, 
 // ends it. What is done once only is done before.
 func (j FlowJob) Start() (run func() error, stop func()) { return j.start() }
 
-// FlowJobs are the jobs that [Flows] measures. Flops are those of the matrix
-// products: twice the weights of the conditioners per event in one direction, and
-// three times that for a step of training.
-func FlowJobs() ([]FlowJob, error) {
+// FlowJobs are the jobs that [Flows] measures; sampling and log-densities are in
+// batches of the given numbers of events. Flops are those of the matrix products:
+// twice the weights of the conditioners per event in one direction, and three times
+// that for a step of training.
+func FlowJobs(batches ...int) ([]FlowJob, error) {
 	const dim = 8
 	var jobs []FlowJob
 	for _, size := range []struct {
@@ -42,9 +47,9 @@ func FlowJobs() ([]FlowJob, error) {
 		train   []int // batches
 		forward []int
 	}{
-		{"realnvp", 128, []int{128, 512, 4096}, []int{512, 1 << 16}},
+		{"realnvp", 128, []int{128, 512, 4096}, batches},
 		{"realnvp", 64, []int{512}, nil},
-		{"spline", 128, []int{512}, []int{512, 1 << 16}},
+		{"spline", 128, []int{512}, batches},
 	} {
 		hidden := []int{size.hidden, size.hidden}
 		layers := flows.RealNVP(dim, 1, flows.RealNVPOptions{Layers: 8, Hidden: hidden})
@@ -63,21 +68,40 @@ func FlowJobs() ([]FlowJob, error) {
 		}
 		for _, batch := range size.train {
 			steps := max(1024/batch, 1)
-			jobs = append(jobs, FlowJob{"train " + size.model, size.hidden, batch, steps * batch, 3 * flops,
+			jobs = append(jobs, FlowJob{"train " + size.model, size.hidden, batch, steps * batch, 3 * flops, f,
 				func() (func() error, func()) { return training(f, batch, steps) }})
 		}
+		learnt, err := flows.New(dim, 0, 1, layers...)
+		if err != nil {
+			return nil, err
+		}
+		weigh(learnt)
 		for _, n := range size.forward {
 			x, p := normals(n*dim), make([]float64, n)
 			forward := func(what string, run func()) {
-				jobs = append(jobs, FlowJob{what + " " + size.model, size.hidden, n, n, flops, func() (func() error, func()) {
+				jobs = append(jobs, FlowJob{what + " " + size.model, size.hidden, n, n, flops, learnt, func() (func() error, func()) {
 					return func() error { run(); return nil }, func() {}
 				}})
 			}
-			forward("sample", func() { f.Sample(x, nil, 1, 0, 0) })
-			forward("log-density", func() { f.LogDensity(p, x, nil) })
+			forward("sample", func() { learnt.Sample(x, nil, 1, 0, 0) })
+			forward("log-density", func() { learnt.LogDensity(p, x, nil) })
 		}
 	}
 	return jobs, nil
+}
+
+// weigh gives the conditioners weights as if they had been trained: a new flow is the
+// identity.
+func weigh(f *flows.Flow) {
+	for i, t := range f.Tensors() {
+		if strings.HasSuffix(t.Name, ".weight") {
+			philox.Normal(t.Value, 1, uint64(i), 0)
+			for k := range t.Value {
+				t.Value[k] *= float32(0.5 / math.Sqrt(float64(t.Shape[0])))
+			}
+		}
+	}
+	f.Update()
 }
 
 // training starts a training that makes so many steps at a time and waits in
@@ -124,7 +148,7 @@ func training(f *flows.Flow, batch, steps int) (run func() error, stop func()) {
 // in thousand events per second, against the multiply-adds that the matrix products
 // alone would take. progress is as in [Kernels].
 func Flows(ctx context.Context, progress func(r Result, done, total int)) ([]Result, error) {
-	jobs, err := FlowJobs()
+	jobs, err := FlowJobs(512, 1<<16)
 	if err != nil {
 		return nil, err
 	}
