@@ -17,12 +17,13 @@ import (
 // stands over. In noise it stays one, and its posterior mean is known: at x with α and σ
 //
 //	u_k = V_kᵀ (x − α m_k)        s_k = α² v_k + σ²
-//	q_k = m_k + V_k (α v_k/s_k u_k)
+//	q_k = V_k (V_kᵀ m_k + α v_k/s_k u_k)
 //	r_k ∝ π_k Π s_k^−½ exp(−½ Σ u_k²/s_k)
 //	q   = Σ r_k q_k
 //	∇·q = α/σ² Σ r_k (σ² Σ v_k/s_k + ‖q_k − q‖²)
 //
-// where the inner sums and products are over the D directions. The network has to learn
+// where the inner sums and products are over the D directions. All V_k stand side by
+// side, so that one product projects x on all axes, and one takes all q_k back. The network has to learn
 // what the mixture gets wrong. Its scale is measured: ρ at some α/σ is the standard
 // deviation of x_0 − q over the training events, in units of the σ/√(α²+σ²) that it would
 // be over a single normal of variance 1.
@@ -35,7 +36,8 @@ type normals struct {
 
 	logShare []float64
 	along    []float32 // V_kᵀ m_k
-	packed   []float32 // all V_k side by side, so that one product projects a row on all axes
+	packed   []float32 // all V_k side by side
+	packedT  []float32
 	zero     []float32
 }
 
@@ -111,7 +113,7 @@ func (g *normals) finish() error {
 		}
 	}
 	g.logShare, g.along = make([]float64, g.components), make([]float32, n)
-	g.packed, g.zero = make([]float32, dense.PackedLen(d, n)), make([]float32, n)
+	g.packed, g.packedT, g.zero = make([]float32, dense.PackedLen(d, n)), make([]float32, dense.PackedLen(n, d)), make([]float32, n)
 	w := make([]float32, d*n)
 	for k, share := range g.share {
 		g.logShare[k] = math.Log(float64(share) / total)
@@ -125,6 +127,7 @@ func (g *normals) finish() error {
 		}
 	}
 	dense.Pack(g.packed, w, d, n)
+	dense.PackT(g.packedT, w, d, n)
 	return nil
 }
 
@@ -181,23 +184,24 @@ func (g *normals) scaleAt(alpha, sigma float64) float64 {
 
 // normalsState is the memory for a tile of rows.
 type normalsState struct {
-	u            []float32 // rows×components×dim: Vᵀ x
 	alpha, sigma float64
+	offset, gain []float32 // −α V_kᵀ m_k; α v/s
 	inverse      []float64 // 1/s
-	gain         []float64 // α v/s
 	log          []float64 // of each component: what does not depend on x
 	width        []float64 // σ² Σ v/s
-	p            []float64 // r
-	of           []float64 // q_k
-	q            []float64
+
+	u, h []float32 // rows×components×dim: V_kᵀ q_k, before that u_k; r_k V_kᵀ q_k
+	p    []float64 // rows×components: r_k
+	q    []float32 // of a row
 }
 
 func (g *normals) newState() *normalsState {
 	n := g.components * g.dim
 	return &normalsState{
-		u: make([]float32, nn.Tile*n), inverse: make([]float64, n), gain: make([]float64, n),
-		log: make([]float64, g.components), width: make([]float64, g.components), p: make([]float64, g.components),
-		of: make([]float64, n), q: make([]float64, g.dim),
+		offset: make([]float32, n), gain: make([]float32, n), inverse: make([]float64, n),
+		log: make([]float64, g.components), width: make([]float64, g.components),
+		u: make([]float32, nn.Tile*n), h: make([]float32, nn.Tile*n),
+		p: make([]float64, nn.Tile*g.components), q: make([]float32, g.dim),
 	}
 }
 
@@ -210,7 +214,8 @@ func (g *normals) at(s *normalsState, alpha, sigma float64) {
 			v := float64(g.variance[j])
 			of := alpha*alpha*v + sigma*sigma
 			s.inverse[j] = 1 / of
-			s.gain[j] = alpha * v / of
+			s.gain[j] = float32(alpha * v / of)
+			s.offset[j] = float32(-alpha * float64(g.along[j]))
 			width += v / of
 			if product *= of; product < 1e-200 { // a logarithm now and then
 				log -= 0.5 * math.Log(product)
@@ -226,75 +231,68 @@ func (g *normals) at(s *normalsState, alpha, sigma float64) {
 func (g *normals) evaluate(s *normalsState, q []float32, div []float64, x []float32) {
 	n := g.components * g.dim
 	m := len(x) / g.dim
-	u := s.u[:m*n]
-	dense.Forward(u, nil, x, g.packed, g.zero, m, g.dim, n, dense.None)
+	u, h := s.u[:m*n], s.h[:m*n]
+	dense.Forward(u, nil, x, g.packed, s.offset, m, g.dim, n, dense.None)
 	for r := range m {
-		g.posterior(s, u[r*n:(r+1)*n])
-		for i, v := range s.q {
-			q[r*g.dim+i] = float32(v)
-		}
-		if div != nil {
-			div[r] = g.divergence(s)
-		}
+		g.posterior(s, s.p[r*g.components:(r+1)*g.components], u[r*n:(r+1)*n], h[r*n:(r+1)*n])
+	}
+	dense.GradInput(q, h, g.packedT, nil, m, g.dim, n, dense.None)
+	if div == nil {
+		return
+	}
+	dense.Forward(h, nil, q, g.packed, g.zero, m, g.dim, n, dense.None) // V_kᵀ q
+	for r := range m {
+		div[r] = g.divergence(s, s.p[r*g.components:(r+1)*g.components], u[r*n:(r+1)*n], h[r*n:(r+1)*n])
 	}
 }
 
 // residual turns the event x_0 of a row x into what is left of it for the network,
 // (x_0 − q)/scale.
 func (g *normals) residual(s *normalsState, event, x []float32, scale float64) {
-	n := g.components * g.dim
-	dense.Forward(s.u[:n], nil, x, g.packed, g.zero, 1, g.dim, n, dense.None)
-	g.posterior(s, s.u[:n])
+	g.evaluate(s, s.q, nil, x)
 	for i, v := range s.q {
-		event[i] = float32((float64(event[i]) - v) / scale)
+		event[i] = float32(float64(event[i]-v) / scale)
 	}
 }
 
-// posterior finds r, q_k and q of a row whose projections are u.
-func (g *normals) posterior(s *normalsState, u []float32) {
+// posterior finds r_k of a row in p, V_kᵀ q_k in the place of u_k in u, and their
+// products in h.
+func (g *normals) posterior(s *normalsState, p []float64, u, h []float32) {
 	d, top := g.dim, math.Inf(-1)
-	for k := range s.p {
-		sum := 0.0
-		for j := k * d; j < (k+1)*d; j++ {
-			v := float64(u[j]) - s.alpha*float64(g.along[j])
-			sum += v * v * s.inverse[j]
+	for k := range p {
+		sum, u, inverse := 0.0, u[k*d:(k+1)*d], s.inverse[k*d:(k+1)*d]
+		for j, v := range u {
+			sum += float64(v) * float64(v) * inverse[j]
 		}
-		s.p[k] = s.log[k] - 0.5*sum
-		top = max(top, s.p[k])
+		p[k] = s.log[k] - 0.5*sum
+		top = max(top, p[k])
 	}
-	em.LogSumExp(s.p, top)
-	clear(s.q)
-	for k, p := range s.p {
+	em.LogSumExp(p, top)
+	clear(h)
+	for k, p := range p {
 		if p == 0 {
 			continue
 		}
-		of := s.of[k*d : (k+1)*d]
-		for i, m := range g.mean[k*d : (k+1)*d] {
-			of[i] = float64(m)
-		}
-		for j := k * d; j < (k+1)*d; j++ {
-			w := s.gain[j] * (float64(u[j]) - s.alpha*float64(g.along[j]))
-			for i, v := range g.axes[j*d : (j+1)*d] {
-				of[i] += w * float64(v)
-			}
-		}
-		for i, v := range of {
-			s.q[i] += p * v
+		u, h, along, gain := u[k*d:(k+1)*d], h[k*d:(k+1)*d], g.along[k*d:(k+1)*d], s.gain[k*d:(k+1)*d]
+		for j, v := range u {
+			v = along[j] + gain[j]*v
+			u[j], h[j] = v, float32(p)*v
 		}
 	}
 }
 
-// divergence returns ∇·q, after posterior.
-func (g *normals) divergence(s *normalsState) float64 {
+// divergence returns ∇·q of a row, from r_k, V_kᵀ q_k and V_kᵀ q.
+func (g *normals) divergence(s *normalsState, p []float64, of, q []float32) float64 {
 	d, trace := g.dim, 0.0
-	for k, p := range s.p {
+	for k, p := range p {
 		if p == 0 {
 			continue
 		}
-		trace += p * s.width[k]
-		for i, v := range s.of[k*d : (k+1)*d] {
-			trace += p * (v - s.q[i]) * (v - s.q[i])
+		square := 0.0
+		for j := k * d; j < (k+1)*d; j++ {
+			square += float64(of[j]-q[j]) * float64(of[j]-q[j])
 		}
+		trace += p * (s.width[k] + square)
 	}
 	return s.alpha / s.sigma / s.sigma * trace
 }

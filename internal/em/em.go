@@ -39,6 +39,7 @@ const (
 	first = 1 << 13 // rows that islands are looked for in
 	most  = 1 << 18 // rows that the mixture is fitted to
 	work  = 1 << 31 // products of an iteration over these
+	space = 1 << 25 // their responsibilities
 )
 
 // Fit returns the mixture of so many normals that is likely for n rows of z (n×dim), with
@@ -60,7 +61,7 @@ func Fit(components, dim int, z, w []float32, n int, seed uint64) *Mixture {
 	}
 	f.nearest(seed)
 	f.iterate(60)
-	if many := min(n, most, work/(components*dim*dim)); many > first {
+	if many := min(n, most, work/(components*dim*dim), space/components); many > first {
 		some, someW = spread(many, z, w, n, dim)
 		if f = newFit(g, some, someW); f == nil {
 			return nil
