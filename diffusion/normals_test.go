@@ -1,6 +1,7 @@
 package diffusion
 
 import (
+	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -286,6 +287,20 @@ func TestDenoiserOverNormals(t *testing.T) {
 		t.Error("events depend on the others")
 	}
 	same(t, d, x, nil)
+	text, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tensor := range d.Tensors() {
+		if name := tensor.Name; name == "base.share" || name == "base.variance" || name == "base.scale" {
+			good := tensor.Value[1]
+			tensor.Value[1] = -1
+			if _, err := Load(text, d.Tensors()); err == nil {
+				t.Errorf("no error for a negative value in %s", name)
+			}
+			tensor.Value[1] = good
+		}
+	}
 }
 
 // TestDistilledOutline takes a map's start, the solution for the mixture alone, for its
