@@ -26,9 +26,9 @@ import (
 //
 // The events are in a k-d tree, and for each x those parts of it are left out that
 // together have less than epsilon of Σ w. It is known to be at least some S: what the
-// nearest event that was looked at has and, by Jensen's inequality, the sum of
-// Σ ω exp(−½(α/σ)² mean ‖x/α − x_i‖²) over all leaves. A part is left out when
-// all its events are in a box so far away that
+// leaf has on whose side of all cuts x/α lies, which is added first, and, by Jensen's
+// inequality, the sum of Σ ω exp(−½(α/σ)² mean ‖x/α − x_i‖²) over all leaves. A part is
+// left out when all its events are in a box so far away that
 //
 //	exp(−½(α/σ)² distance²) ≤ ε S / Σ ω
 //
@@ -255,10 +255,11 @@ func (m *Mixture) compute(out gauss.Result, x []float32, alpha, sigma float64) {
 	})
 }
 
-// unscale is y = x/α, as far as float64 goes.
+// unscale is y = x/α, rounded as in the kernels.
 func unscale(y []float64, x []float32, alpha float64) {
+	inverse := 1 / alpha
 	for d := range y {
-		y[d] = float64(x[d]) / alpha
+		y[d] = float64(float32(float64(x[d]) * inverse))
 	}
 }
 
@@ -272,13 +273,13 @@ type walker struct {
 	sharp  float64   // ½ (α/σ)²
 	y      []float64 // x/α
 	log    []float64 // log(ε S/Σω) of each row
+	home   []int32   // the leaf of each row
 	all    []int32   // rows
 	rows   []int32   // those that want something of a node, of one below it, and so on
 	blocks int       // times rows that were added
 
-	coarse    *gauss.Sums // over leaves
-	xs        []float32   // of x, with a 0 each
-	coarseLog []float64
+	coarse *gauss.Sums // over leaves
+	xs     []float32   // of x, with a 0 each
 }
 
 func (m *Mixture) newWalker() *walker {
@@ -290,10 +291,10 @@ func (m *Mixture) newWalker() *walker {
 			Variance: make([]float32, queries), InvNeff: make([]float32, queries),
 		},
 		x: make([]float32, queries*m.dim), y: make([]float64, queries*m.dim),
-		log: make([]float64, queries), all: make([]int32, queries),
+		log: make([]float64, queries), home: make([]int32, queries), all: make([]int32, queries),
 
 		coarse: gauss.NewSums(queries, m.dim+1),
-		xs:     make([]float32, queries*(m.dim+1)), coarseLog: make([]float64, queries),
+		xs:     make([]float32, queries*(m.dim+1)),
 	}
 	for i := range w.all {
 		w.all[i] = int32(i)
@@ -321,8 +322,14 @@ func (w *walker) walk(out gauss.Result, x []float32, order []uint64, alpha, sigm
 		copy(w.x[k*dim:(k+1)*dim], x[int(uint32(o))*dim:])
 	}
 	w.sums.Start(part, w.x[:m*dim], m, alpha, sigma)
-	w.prepare(m, alpha, sigma)
-	w.visit(0, 0, w.all[:m])
+	w.blocks = 0
+	if w.epsilon > 0 {
+		w.prepare(order, alpha, sigma)
+		w.visit(0, 0, w.all[:m])
+	} else {
+		w.sums.Add(w.events, 0, w.events.Blocks())
+		w.blocks = m * w.events.Blocks()
+	}
 	w.sums.Finish()
 	w.Mixture.blocks.Add(int64(w.blocks))
 	for k, o := range order {
@@ -342,43 +349,30 @@ func (w *walker) walk(out gauss.Result, x []float32, order []uint64, alpha, sigm
 	}
 }
 
-// prepare finds what may be left out for each of m rows.
-func (w *walker) prepare(m int, alpha, sigma float64) {
-	w.blocks = 0
-	w.sharp = min(0.5*alpha/sigma*alpha/sigma, math.MaxFloat64)
-	for k := range m {
+// prepare adds for each row the leaf where it is at home, and finds what may be left out
+// of the others.
+func (w *walker) prepare(order []uint64, alpha, sigma float64) {
+	m := len(order)
+	sharp := min(alpha/sigma, 1<<35) // as in the kernels
+	w.sharp = 0.5 * sharp * sharp
+	if w.sharp < 1e-27 { // nothing is far away
+		w.sharp = 0
+	}
+	for k, o := range order {
+		w.home[k] = int32(o >> 32)
+		unscale(w.y[k*w.dim:][:w.dim], w.x[k*w.dim:], alpha)
 		copy(w.xs[k*(w.dim+1):][:w.dim], w.x[k*w.dim:])
 	}
-	if w.epsilon > 0 {
-		w.coarse.Compute(gauss.Result{LogSum: w.coarseLog[:m]}, w.leaves, w.xs[:m*(w.dim+1)], m, alpha, sigma)
+	for k, next := 0, 0; k < m; k = next {
+		for next = k + 1; next < m && w.home[next] == w.home[k]; next++ {
+		}
+		w.add(&w.tree.nodes[w.home[k]], w.all[k:next])
 	}
+	w.coarse.Compute(gauss.Result{LogSum: w.log[:m]}, w.leaves, w.xs[:m*(w.dim+1)], m, alpha, sigma)
 	for k := range m {
-		y := w.y[k*w.dim:][:w.dim]
-		unscale(y, w.x[k*w.dim:], alpha)
-		w.log[k] = math.Inf(-1)
-		if w.epsilon > 0 {
-			w.log[k] = math.Log(w.epsilon) + w.atLeast(y, w.coarseLog[k]) - w.logTotal
-		}
+		least := max(w.sums.LogSum(k), w.log[k])
+		w.log[k] = math.Log(w.epsilon) + least - 1e-6*math.Abs(least) - 1e-3 - w.logTotal // less for rounding
 	}
-}
-
-// atLeast returns a number that log Σ w at y is not below: what its leaves say, or the
-// nearest event of the leaf where it is at home.
-func (w *walker) atLeast(y []float64, leaves float64) float64 {
-	best := math.Inf(-1)
-	v := &w.tree.nodes[w.tree.home(y)]
-	for i := int(v.lo); i < int(v.hi); i++ {
-		square := 0.0
-		for d, c := range w.Mixture.x[i*w.dim:][:w.dim] {
-			square += (y[d] - float64(c)) * (y[d] - float64(c))
-		}
-		if w.w[i] == 1 {
-			best = max(best, -w.sharp*square)
-		} else {
-			best = max(best, math.Log(float64(w.w[i]))-w.sharp*square)
-		}
-	}
-	return max(best, leaves-1e-6*math.Abs(leaves)) - 1e-3 // rounding
 }
 
 // visit adds what a node has for some rows. It looks at every other level of the tree and
@@ -400,7 +394,7 @@ func (w *walker) visit(at int32, depth int, rows []int32) {
 	switch {
 	case len(wanted) == 0:
 	case v.isLeaf():
-		w.add(v, wanted)
+		w.add(v, slices.DeleteFunc(wanted, func(k int32) bool { return w.home[k] == at }))
 	default:
 		w.visit(v.left, depth+1, wanted)
 		w.visit(v.right, depth+1, wanted)
