@@ -34,12 +34,15 @@ import (
 //
 // # Broad kernels
 //
-// need all events, but not each of them. Two points replace 4 neighbours, with the same
-// mean and, in the mean over the signs that are drawn, the same covariance; of these
-// points 4 are replaced again, and so on ([Mixture.halve]). Such coarser events serve
-// for q from that width σ/α on at which their error is at most 100 ε, in the root mean
-// square and relative to the spread of x_0 given x_t = x. That is not bounded but
-// measured, when the mixture is made, on 64 x. Densities and ∇·q are by all events.
+// need all events, but not each of them. A part of the events of a cell, 64 neighbours in
+// the tree or more, gets other weights, with which all moments up to a degree d are exactly
+// what those of the whole cell are: d is 9 in 2 dimensions, 5 in 3, and 2 from 6 to 16, and
+// no more events are left than there are moments (recombination: Litterer and Lyons, Ann.
+// Appl. Probab. 22 (2012) 1301). These are put into a tree and recombined again, and so on.
+// Such coarser events serve for q from that width σ/α on at which their error is at most
+// 100 ε/(d − 1)², or ε if that is more, in the root mean square and relative to the spread
+// of x_0 given x_t = x. That is not bounded but measured, when the mixture is made, on 64
+// x. Densities and ∇·q are by all events, and so is q in more than 16 dimensions.
 //
 // All this is decided for each x by itself: its results do not depend on other rows, to
 // the bit.

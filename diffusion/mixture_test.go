@@ -200,6 +200,124 @@ func TestWhatIsLeftOut(t *testing.T) {
 	}
 }
 
+// TestRecombine wants some of the events, with weights that are not negative, and the
+// moments of all of them.
+func TestRecombine(t *testing.T) {
+	for _, dim := range []int{1, 2, 3, 4, 8, 16} {
+		kept := polynomials(dim)
+		last := kept[len(kept)-1]
+		x := cloud(300, dim)
+		for _, c := range []struct {
+			name string
+			x    []float32
+			most int
+		}{
+			{"many", x, len(kept)},
+			{"few", x[:20*dim], 20},
+			{"twice each", append(slices.Clone(x[:100*dim]), x[:100*dim]...), min(100, len(kept))},
+			{"two places", append(slices.Repeat(x[:dim], 150), slices.Repeat(x[dim:2*dim], 50)...), 2},
+			{"all equal", slices.Repeat(x[:dim], 200), 1},
+		} {
+			rnd := rand.New(rand.NewPCG(7, 8))
+			w := make([]float32, len(c.x)/dim)
+			for i := range w {
+				w[i] = float32(rnd.ExpFloat64())
+			}
+			xs, ws := recombine(c.x, w, kept)
+			if len(ws) > c.most || len(xs) != len(ws)*dim {
+				t.Errorf("dim %d, %s: %d events are left, want %d at most", dim, c.name, len(ws), c.most)
+			}
+			for i, v := range ws {
+				if !(v > 0) {
+					t.Fatalf("dim %d, %s: weight %v", dim, c.name, v)
+				}
+				found := false
+				for j := range w {
+					found = found || slices.Equal(xs[i*dim:(i+1)*dim], c.x[j*dim:(j+1)*dim])
+				}
+				if !found {
+					t.Fatalf("dim %d, %s: %v is no event", dim, c.name, xs[i*dim:(i+1)*dim])
+				}
+			}
+			middle, size := make([]float64, dim), 1e-3
+			for d := range dim {
+				low, high := c.x[d], c.x[d]
+				for i := range w {
+					low, high = min(low, c.x[i*dim+d]), max(high, c.x[i*dim+d])
+				}
+				middle[d] = float64(low+high) / 2
+				size = max(size, float64(high-low)/2)
+			}
+			moment := func(x, w []float32, powers []int) float64 {
+				sum := 0.0
+				for i, v := range w {
+					term := float64(v)
+					for d, p := range powers {
+						term *= math.Pow((float64(x[i*dim+d])-middle[d])/size, float64(p))
+					}
+					sum += term
+				}
+				return sum
+			}
+			total := moment(c.x, w, make([]int, dim))
+			for _, powers := range kept {
+				want, got := moment(c.x, w, powers)/total, moment(xs, ws, powers)/total
+				if !(math.Abs(got-want) < 1e-6) {
+					t.Fatalf("dim %d, %s: the moment %v is %v, want %v", dim, c.name, powers, got, want)
+				}
+			}
+			if len(c.x) == len(x) { // a degree higher is not kept: the test can tell
+				next := slices.Clone(last)
+				next[dim-1]++
+				if moment(c.x, w, next) == moment(xs, ws, next) {
+					t.Errorf("dim %d: the moment %v is kept too", dim, next)
+				}
+			}
+		}
+	}
+	for dim, degree := range map[int]int{1: 63, 2: 9, 3: 5, 4: 3, 5: 3, 6: 2, 16: 2} {
+		if kept := polynomials(dim); kept[len(kept)-1][dim-1] != degree {
+			t.Errorf("dim %d: moments up to %v", dim, kept[len(kept)-1])
+		}
+	}
+	if polynomials(17) != nil {
+		t.Error("coarser events in 17 dimensions")
+	}
+}
+
+// TestOrderOfEvents wants the same coarser events whatever the order of those in a file.
+func TestOrderOfEvents(t *testing.T) {
+	const n, dim = 3000, 2
+	x, w := cloud(n, dim), make([]float32, n)
+	for i := range w {
+		w[i] = 1 + float32(i%7)/7
+	}
+	m, err := NewMixture(x, w, dim, DefaultEpsilon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, j := range rand.New(rand.NewPCG(9, 9)).Perm(n) {
+		w[i], w[j] = w[j], w[i]
+		for d := range dim {
+			x[i*dim+d], x[j*dim+d] = x[j*dim+d], x[i*dim+d]
+		}
+	}
+	other, err := NewMixture(x, w, dim, DefaultEpsilon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	levels := 0
+	for c, o := m, other; c != nil || o != nil; c, o = c.coarser, o.coarser {
+		if c == nil || o == nil || !slices.Equal(c.x, o.x) || !slices.Equal(c.w, o.w) || c.from != o.from {
+			t.Fatalf("after %d levels they are not the same", levels)
+		}
+		levels++
+	}
+	if levels < 3 {
+		t.Errorf("%d levels", levels)
+	}
+}
+
 // TestHardEvents has one event, two, the same one many times, one that is far away, a
 // row that is none.
 func TestHardEvents(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 // leafLen is the number of events in a leaf, whole blocks of the kernels.
 const leafLen = 8 * gauss.BlockLen
 
-// cellLen is the number of neighbours that coarser events stand for.
-const cellLen = 4
+// cellLen is the least number of neighbours that coarser events stand for.
+const cellLen = leafLen / 2
 
 // tree is a k-d tree of events. Its leaves have leafLen events each, but for the last,
 // and cells of cellLen of these are neighbours.
