@@ -1,0 +1,45 @@
+package table
+
+func forward(y, x, t []float32, m, k, stride, cells, n int) {
+	for l := range k {
+		table := t[Len(l, cells, n):Len(l+1, cells, n)]
+		for i := range m {
+			cell, f, _ := place(x[i*stride+l], cells)
+			out := y[i*n : (i+1)*n]
+			low, high := table[cell*n:(cell+1)*n], table[(cell+1)*n:(cell+2)*n]
+			low, high = low[:len(out)], high[:len(out)] // no checks in the loop
+			g := 1 - f
+			for j := range out {
+				out[j] += g*low[j] + f*high[j]
+			}
+		}
+	}
+}
+
+func backward(dx, dt, dy, x, t []float32, m, k, stride, cells, n int) {
+	for l := range k {
+		from, to := Len(l, cells, n), Len(l+1, cells, n)
+		table, grad := t[from:to], dt[from:to]
+		for i := range m {
+			cell, f, slope := place(x[i*stride+l], cells)
+			d := dy[i*n : (i+1)*n]
+			low, high := grad[cell*n:(cell+1)*n], grad[(cell+1)*n:(cell+2)*n]
+			low, high = low[:len(d)], high[:len(d)]
+			g := 1 - f
+			for j, v := range d {
+				low[j] += g * v
+				high[j] += f * v
+			}
+			if dx == nil {
+				continue
+			}
+			low, high = table[cell*n:(cell+1)*n], table[(cell+1)*n:(cell+2)*n]
+			low, high = low[:len(d)], high[:len(d)]
+			var sum float32
+			for j, v := range d {
+				sum += v * (high[j] - low[j])
+			}
+			dx[i*stride+l] += sum * slope
+		}
+	}
+}
