@@ -7,6 +7,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/kernels/table"
 )
 
 // reference evaluates a perceptron in float64, with the dropout of s if that is
@@ -39,6 +40,17 @@ func reference(n *MLP, s *MLPState, params, x []float64, m int) []float64 {
 					sum += x[r*l.in+k] * w[k*l.out+j]
 				}
 				y[r*l.out+j] = sum
+			}
+			for k := range n.tabled {
+				if i > 0 {
+					break
+				}
+				at := float64(n.cells) / (1 + math.Exp(-1.702*x[r*l.in+k]))
+				cell := min(int(at), n.cells-1)
+				row := params[n.tables.Offset+(k*(n.cells+1)+cell)*l.out:]
+				for j := range l.out {
+					y[r*l.out+j] += row[j] + (at-float64(cell))*(row[l.out+j]-row[j])
+				}
 			}
 		}
 		return y
@@ -91,10 +103,12 @@ func TestMLPGradient(t *testing.T) {
 			hidden     []int
 			residual   bool
 			dropout    float64
+			tabled     int
 		}{
-			{3, 4, 7, []int{5, 6}, false, 0}, {0, 2, 3, []int{4}, false, 0}, {1, 1, 1, nil, false, 0}, {5, 18, 64, []int{17}, false, 0},
-			{3, 4, 7, []int{5, 6}, false, 0.3}, {2, 3, 5, nil, false, 0.5},
-			{3, 4, 7, []int{9, 9}, true, 0}, {2, 3, 5, []int{4, 4, 4}, true, 0.3}, {0, 2, 3, []int{4}, true, 0}, {2, 2, 3, nil, true, 0},
+			{3, 4, 7, []int{5, 6}, false, 0, 0}, {0, 2, 3, []int{4}, false, 0, 0}, {1, 1, 1, nil, false, 0, 0}, {5, 18, 64, []int{17}, false, 0, 0},
+			{3, 4, 7, []int{5, 6}, false, 0.3, 0}, {2, 3, 5, nil, false, 0.5, 0},
+			{3, 4, 7, []int{9, 9}, true, 0, 0}, {2, 3, 5, []int{4, 4, 4}, true, 0.3, 0}, {0, 2, 3, []int{4}, true, 0, 0}, {2, 2, 3, nil, true, 0, 0},
+			{3, 4, 7, []int{5, 6}, false, 0, 2}, {3, 4, 7, []int{9, 9}, true, 0.3, 3}, {2, 2, 3, nil, false, 0, 1},
 		} {
 			var p Params
 			create, length := NewMLP, MLPLen
@@ -103,7 +117,12 @@ func TestMLPGradient(t *testing.T) {
 			}
 			n := create(&p, "net", shape.in, shape.hidden, shape.out, act)
 			n.Dropout = shape.dropout
-			if want := length(shape.in, shape.hidden, shape.out); len(p.Value) != want {
+			want := length(shape.in, shape.hidden, shape.out)
+			if shape.tabled > 0 {
+				n.AddTables("net", shape.tabled, 3)
+				want += table.Len(shape.tabled, 3, n.layers[0].out)
+			}
+			if len(p.Value) != want {
 				t.Fatalf("%d parameters, MLPLen says %d", len(p.Value), want)
 			}
 			copy(p.Value, normals(len(p.Value), 1))
