@@ -10,6 +10,7 @@ import (
 	"github.com/eidolon-hep/eidolon/kernels/coupling"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/spline"
+	"github.com/eidolon-hep/eidolon/kernels/table"
 )
 
 // Conditioner describes the network of a coupling layer, which reads the features
@@ -28,7 +29,15 @@ type Conditioner struct {
 	// in training (arXiv:1207.0580), in [0, 1). Which ones are depends on the seed of
 	// the training, the pass and the event alone.
 	Dropout float64 `json:"dropout,omitempty"`
+	// Cells, if not 0, is the number of cells of tables that the features pass through
+	// beside the first layer, for a network of steep functions of them (package
+	// [table], arXiv:2203.05556); and Tabled are the features of the context that do so.
+	Cells  int   `json:"cells,omitempty"`
+	Tabled []int `json:"tabled,omitempty"`
 }
+
+// mostCells is the largest number of cells of a table.
+const mostCells = 1 << 12
 
 func (c Conditioner) check() error {
 	for _, w := range c.Hidden {
@@ -43,6 +52,9 @@ func (c Conditioner) check() error {
 	}
 	if !(c.Dropout >= 0 && c.Dropout < 1) {
 		return fmt.Errorf("outputs of hidden layers cannot be dropped with probability %g", c.Dropout)
+	}
+	if c.Cells < 0 || c.Cells > mostCells {
+		return fmt.Errorf("the tables of a conditioner cannot have %d cells, at most %d", c.Cells, mostCells)
 	}
 	if c.Activation > dense.Tanh {
 		return fmt.Errorf("a conditioner cannot have the activation %v", c.Activation)
@@ -60,6 +72,8 @@ func (c Conditioner) check() error {
 type AffineCoupling struct {
 	// Keep are the indices of the features that stay; it may be empty.
 	Keep []int `json:"keep"`
+	// Ignore are those of Keep that the conditioner does not read.
+	Ignore []int `json:"ignore,omitempty"`
 	Conditioner
 	// Bound is the largest |s|; 0 stands for 2.
 	Bound float32 `json:"bound,omitempty"`
@@ -69,7 +83,7 @@ func (AffineCoupling) typeName() string { return "affine-coupling" }
 
 func (l AffineCoupling) shape() (couplingShape, error) {
 	bound, err := checkBound(l.Bound, 2)
-	return couplingShape{l.Keep, l.Conditioner, affine{bound}, 2}, err
+	return couplingShape{l.Keep, l.Ignore, l.Conditioner, affine{bound}, 2}, err
 }
 
 func (l AffineCoupling) parameters(dim, context int) (int, error) {
@@ -87,6 +101,8 @@ func (l AffineCoupling) build(p *nn.Params, name string, dim, context int) (bije
 type SplineCoupling struct {
 	// Keep are the indices of the features that stay; it may be empty.
 	Keep []int `json:"keep"`
+	// Ignore are those of Keep that the conditioner does not read.
+	Ignore []int `json:"ignore,omitempty"`
 	Conditioner
 	// Bins is the number of bins; 0 stands for 8.
 	Bins int `json:"bins,omitempty"`
@@ -104,7 +120,7 @@ func (l SplineCoupling) shape() (couplingShape, error) {
 		return couplingShape{}, fmt.Errorf("a spline cannot have %d bins, at most %d", l.Bins, spline.MaxBins)
 	}
 	bound, err := checkBound(l.Bound, 5)
-	return couplingShape{l.Keep, l.Conditioner, rationalQuadratic{l.Bins, bound}, spline.Params(l.Bins)}, err
+	return couplingShape{l.Keep, l.Ignore, l.Conditioner, rationalQuadratic{l.Bins, bound}, spline.Params(l.Bins)}, err
 }
 
 func (l SplineCoupling) parameters(dim, context int) (int, error) {
@@ -172,18 +188,31 @@ func (r rationalQuadratic) backward(gx, gp, gy, gl, x, _, p []float32, m, n int)
 
 // couplingShape is what tells coupling layers apart.
 type couplingShape struct {
-	keep []int
+	keep, ignore []int
 	Conditioner
 	transform transform
 	outputs   int // of the conditioner, per feature that changes
+}
+
+// reads returns the features that the conditioner reads.
+func (s *couplingShape) reads() []int {
+	return slices.DeleteFunc(slices.Clone(s.keep), func(k int) bool { return slices.Contains(s.ignore, k) })
+}
+
+// tabled returns the number of inputs of the conditioner that pass through tables.
+func (s *couplingShape) tabled() int {
+	if s.Cells == 0 {
+		return 0
+	}
+	return len(s.reads()) + len(s.Tabled)
 }
 
 type couplingDescription interface {
 	shape() (couplingShape, error)
 }
 
-// checkedShape returns the shape of a coupling layer of dim features.
-func checkedShape(l couplingDescription, dim int) (couplingShape, error) {
+// checkedShape returns the shape of a coupling layer of dim features and context ones.
+func checkedShape(l couplingDescription, dim, context int) (couplingShape, error) {
 	s, err := l.shape()
 	if err != nil {
 		return s, err
@@ -193,11 +222,21 @@ func checkedShape(l couplingDescription, dim int) (couplingShape, error) {
 			return s, fmt.Errorf("a coupling layer of %d features cannot keep %v", dim, s.keep)
 		}
 	}
+	for i, k := range s.ignore {
+		if !slices.Contains(s.keep, k) || slices.Contains(s.ignore[:i], k) {
+			return s, fmt.Errorf("a coupling layer that keeps %v cannot ignore %v", s.keep, s.ignore)
+		}
+	}
+	for i, k := range s.Tabled {
+		if k < 0 || k >= context || slices.Contains(s.Tabled[:i], k) {
+			return s, fmt.Errorf("a conditioner of %d context features cannot have tables for %v", context, s.Tabled)
+		}
+	}
 	return s, s.check()
 }
 
 func couplingParameters(l couplingDescription, dim, context int) (int, error) {
-	s, err := checkedShape(l, dim)
+	s, err := checkedShape(l, dim, context)
 	if err != nil {
 		return 0, err
 	}
@@ -205,15 +244,20 @@ func couplingParameters(l couplingDescription, dim, context int) (int, error) {
 	if s.Residual {
 		length = nn.ResidualMLPLen
 	}
-	return length(len(s.keep)+context, s.Hidden, s.outputs*(dim-len(s.keep))), nil
+	in, out := len(s.reads())+context, s.outputs*(dim-len(s.keep))
+	n := length(in, s.Hidden, out)
+	if tabled := s.tabled(); tabled > 0 {
+		n += table.Len(tabled, s.Cells, append(slices.Clone(s.Hidden), out)[0])
+	}
+	return n, nil
 }
 
 func buildCoupling(l couplingDescription, p *nn.Params, name string, dim, context int) (bijection, error) {
-	s, err := checkedShape(l, dim)
+	s, err := checkedShape(l, dim, context)
 	if err != nil {
 		return nil, err
 	}
-	b := &couplingLayer{couplingShape: s, dim: dim, context: context}
+	b := &couplingLayer{couplingShape: s, dim: dim, context: context, read: s.reads()}
 	for j := range dim {
 		if !slices.Contains(s.keep, j) {
 			b.change = append(b.change, j)
@@ -223,7 +267,16 @@ func buildCoupling(l couplingDescription, p *nn.Params, name string, dim, contex
 	if s.Residual {
 		newMLP = nn.NewResidualMLP
 	}
-	b.net = newMLP(p, name, len(s.keep)+context, s.Hidden, s.outputs*len(b.change), s.Activation)
+	b.net = newMLP(p, name, len(b.read)+context, s.Hidden, s.outputs*len(b.change), s.Activation)
+	if tabled := s.tabled(); tabled > 0 {
+		b.net.AddTables(name, tabled, s.Cells)
+	}
+	b.from = slices.Clone(s.Tabled) // these come first
+	for k := range context {
+		if !slices.Contains(s.Tabled, k) {
+			b.from = append(b.from, k)
+		}
+	}
 	b.net.Dropout = s.Dropout
 	return b, nil
 }
@@ -232,6 +285,8 @@ func buildCoupling(l couplingDescription, p *nn.Params, name string, dim, contex
 type couplingLayer struct {
 	couplingShape
 	change       []int // the features that do not stay
+	read         []int // those that the conditioner reads
+	from         []int // and the context features behind them
 	dim, context int
 	net          *nn.MLP
 	clamped      atomic.Int64
@@ -239,7 +294,7 @@ type couplingLayer struct {
 
 type couplingState struct {
 	net *nn.MLPState
-	in  []float32 // rows×(keep+context), what the conditioner reads
+	in  []float32 // rows×(read+context), what the conditioner reads
 	x   []float32 // rows×change, before the map
 	y   []float32 // rows×change, after it
 	aux []float32 // rows×change, what the map leaves for backward
@@ -253,7 +308,7 @@ func (b *couplingLayer) init(seed, stream uint64) { b.net.Init(seed, stream) }
 func (b *couplingLayer) pack(bool) { b.net.Pack() }
 
 func (b *couplingLayer) newState(rows int) any {
-	in, n := len(b.keep)+b.context, len(b.change)
+	in, n := len(b.read)+b.context, len(b.change)
 	return &couplingState{
 		net: b.net.NewState(rows),
 		in:  make([]float32, rows*in),
@@ -267,13 +322,16 @@ func (b *couplingLayer) newState(rows int) any {
 
 // condition runs the conditioner on m rows.
 func (b *couplingLayer) condition(s *couplingState, x, c []float32, m int) {
-	in := len(b.keep) + b.context
+	in := len(b.read) + b.context
 	for i := range m {
 		row, from := s.in[i*in:(i+1)*in], x[i*b.dim:(i+1)*b.dim]
-		for j, k := range b.keep {
+		for j, k := range b.read {
 			row[j] = from[k]
 		}
-		copy(row[len(b.keep):], c[i*b.context:(i+1)*b.context])
+		given := c[i*b.context : (i+1)*b.context]
+		for j, k := range b.from {
+			row[len(b.read)+j] = given[k]
+		}
 	}
 	s.p = b.net.Forward(s.net, s.in[:m*in], m)
 }
@@ -297,7 +355,7 @@ func (b *couplingLayer) inverse(state any, x, c, logDet []float32, m int) {
 }
 
 func (b *couplingLayer) backward(state any, grad, g, gLogDet []float32, m int) {
-	s, n, in := state.(*couplingState), len(b.change), len(b.keep)+b.context
+	s, n, in := state.(*couplingState), len(b.change), len(b.read)+b.context
 	gy, gp := s.y[:m*n], s.gp[:m*n*b.outputs] // y is no longer needed
 	b.gather(gy, g, m)
 	b.transform.backward(gy, gp, gy, gLogDet[:m], s.x[:m*n], s.aux[:m*n], s.p, m, n)
@@ -305,7 +363,7 @@ func (b *couplingLayer) backward(state any, grad, g, gLogDet []float32, m int) {
 	b.net.Backward(s.net, grad, s.gin[:m*in], s.in[:m*in], gp, m)
 	for i := range m {
 		row, from := g[i*b.dim:(i+1)*b.dim], s.gin[i*in:(i+1)*in]
-		for j, k := range b.keep {
+		for j, k := range b.read {
 			row[k] += from[j]
 		}
 	}

@@ -61,6 +61,19 @@ func cases(t *testing.T) map[string]*Flow {
 		flows[fmt.Sprintf("residual %v", act)] = randomFlow(t, 4, 1,
 			RealNVP(4, 1, RealNVPOptions{Layers: 2, Hidden: []int{8, 8}, Activation: act, Residual: true, Dropout: 0.2})...)
 	}
+	for _, dim := range []int{1, 2, 4} {
+		for _, context := range []int{0, 3} {
+			var tabled []int
+			if context > 0 {
+				tabled = []int{2, 0}
+			}
+			flows[fmt.Sprintf("autoregressive D=%d C=%d", dim, context)] = randomFlow(t, dim, context,
+				Autoregressive(dim, AutoregressiveOptions{Layers: 1 + 2/dim, Hidden: []int{8}, Activation: dense.Tanh, Bins: 5, Bound: 3, Cells: 3, Tabled: tabled})...)
+		}
+	}
+	flows["residual with tables"] = randomFlow(t, 2, 1,
+		Autoregressive(2, AutoregressiveOptions{Hidden: []int{8, 8}, Activation: dense.SiLU, Residual: true, Bins: 5, Bound: 3, Cells: 2})...)
+	flows["tables without a hidden layer"] = randomFlow(t, 3, 1, AffineCoupling{Keep: []int{0, 1}, Ignore: []int{0}, Conditioner: Conditioner{Cells: 4}})
 	flows["linear"] = randomFlow(t, 4, 0, Linear{}, Linear{[]int{2, 0, 3, 1}})
 	flows["mixture"] = randomFlow(t, 3, 0, Linear{}, Mixture{4})
 	flows["mixture D=1 C=2"] = randomFlow(t, 1, 2, Spline(1, 1, SplineOptions{Layers: 2, Hidden: []int{8}, Activation: dense.Tanh, Bins: 5, Bound: 3, Components: 3})...)
@@ -82,10 +95,21 @@ func reference(f *Flow, params, x, c []float64) (z []float64, logDet, logBase fl
 		switch b := b.(type) {
 		case *couplingLayer:
 			var h []float64
-			for _, k := range b.keep {
+			for _, k := range b.read {
 				h = append(h, z[k])
 			}
-			p := perceptron(append(h, c...), b.Conditioner, next)
+			for _, k := range b.from {
+				h = append(h, c[k])
+			}
+			// Tables come behind the network.
+			var tables []float64
+			if b.tabled() > 0 {
+				last := slices.IndexFunc(tensors, func(t nn.Tensor) bool { return strings.HasSuffix(t.Name, ".tables") })
+				t := tensors[last]
+				tables = params[t.Offset : t.Offset+t.Len()]
+				tensors = slices.Delete(slices.Clone(tensors), last, last+1)
+			}
+			p := perceptron(h, b.Conditioner, tables, b.tabled(), next)
 			for j, k := range b.change {
 				switch l := f.layers[i].(type) {
 				case AffineCoupling:
@@ -152,10 +176,20 @@ func reference(f *Flow, params, x, c []float64) (z []float64, logDet, logBase fl
 	return z, logDet, math.Log(p / sum)
 }
 
-// perceptron evaluates a conditioner on h, without dropout.
-func perceptron(h []float64, c Conditioner, next func() []float64) []float64 {
+// perceptron evaluates a conditioner on h, without dropout, with tables of the first
+// inputs.
+func perceptron(h []float64, c Conditioner, tables []float64, tabled int, next func() []float64) []float64 {
 	linear := func(h []float64) []float64 {
 		w, y := next(), slices.Clone(next())
+		for k := range tabled { // in the first layer only
+			at := float64(c.Cells) / (1 + math.Exp(-1.702*h[k]))
+			cell := min(int(at), c.Cells-1)
+			row := tables[(k*(c.Cells+1)+cell)*len(y):]
+			for j := range y {
+				y[j] += row[j] + (at-float64(cell))*(row[len(y)+j]-row[j])
+			}
+		}
+		tabled = 0
 		for k, v := range h {
 			for j := range y {
 				y[j] += v * w[k*len(y)+j]
@@ -421,6 +455,29 @@ func TestTrainFindsGaussian(t *testing.T) {
 	}
 	if kl > 0.01 || kl < -0.01 {
 		t.Errorf("KL(truth ‖ flow) = %g", kl)
+	}
+}
+
+// TestAutoregressive checks that a feature depends on those before it, in the order of the
+// round, and on nothing else.
+func TestAutoregressive(t *testing.T) {
+	const dim, context = 4, 1
+	for rounds := 1; rounds <= 2; rounds++ {
+		f := randomFlow(t, dim, context, Autoregressive(dim, AutoregressiveOptions{Layers: rounds, Hidden: []int{8}})...)
+		x, c := normals(dim, 3), normals(context, 4)
+		before, after := make([]float32, dim), make([]float32, dim)
+		f.Forward(before, nil, x, c)
+		for j := range x {
+			y := slices.Clone(x)
+			y[j] += 0.1
+			f.Forward(after, nil, y, c)
+			for k := range after {
+				depends := rounds == 2 || k >= j
+				if (after[k] != before[k]) != depends {
+					t.Errorf("%d rounds: feature %d depends on %d: %v, must be %v", rounds, k, j, !depends, depends)
+				}
+			}
+		}
 	}
 }
 

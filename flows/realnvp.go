@@ -28,7 +28,7 @@ func conditioner(hidden []int, act dense.Activation, residual bool, dropout floa
 	if act == dense.None {
 		act = dense.ReLU
 	}
-	return Conditioner{hidden, act, residual, dropout}
+	return Conditioner{Hidden: hidden, Activation: act, Residual: residual, Dropout: dropout}
 }
 
 // RealNVP returns the layers of a Real NVP (arXiv:1605.08803) for events of dim

@@ -1,0 +1,65 @@
+package flows
+
+import "github.com/eidolon-hep/eidolon/kernels/dense"
+
+// AutoregressiveOptions are the sizes of an autoregressive flow. Zero values ask for the
+// defaults.
+type AutoregressiveOptions struct {
+	Layers     int              // rounds over all features; by default 1
+	Hidden     []int            // widths of the conditioners' hidden layers, or residual blocks; by default 128, 128
+	Activation dense.Activation // of the hidden layers; by default ReLU
+	Residual   bool             // whether conditioners are residual networks
+	Dropout    float64          // in the conditioners while training; by default 0
+	Bins       int              // of each spline; by default 32
+	Bound      float32          // the splines end at ±Bound; by default 5
+	Cells      int              // of the tables that features pass through, none if negative; by default 32
+	Tabled     []int            // features of the context that do so, too
+	Components int              // of the base distribution; by default 1, the standard normal
+}
+
+// Autoregressive returns the layers of an autoregressive neural spline flow
+// (arXiv:1906.04032, with the factors of arXiv:1705.07057) for events of dim features,
+// to be given to [New], over the given base distribution:
+//
+//	p(x) = Π_j p(x_j | x_1, …, x_{j−1})
+//
+// Each factor is a coupling layer that changes one feature by a spline of many bins, with
+// a network of its own of the features before it, as they are in the data. So what is
+// sharp in one of them, such as the edge of a detector or an integer, stays sharp for the
+// networks, which tables help to see it. Events are drawn feature by feature; that takes
+// as long as with dim coupling layers. A second round goes over what the first has made
+// of the features, in the opposite order.
+func Autoregressive(dim int, opts AutoregressiveOptions) []Layer {
+	if opts.Bins == 0 {
+		opts.Bins = 32
+	}
+	if opts.Cells == 0 {
+		opts.Cells = 32
+	}
+	if opts.Cells < 0 { // no tables
+		opts.Cells, opts.Tabled = 0, nil
+	}
+	c := conditioner(opts.Hidden, opts.Activation, opts.Residual, opts.Dropout)
+	c.Cells, c.Tabled = opts.Cells, opts.Tabled
+	var layers []Layer
+	for round := range max(opts.Layers, 1) {
+		// Before any other feature has changed, the last is conditional on all.
+		for last := dim - 1; last >= 0; last-- {
+			var keep, ignore []int
+			for k := range dim {
+				place := k // in the order of this round
+				if round%2 == 1 {
+					place = dim - 1 - k
+				}
+				if place != last {
+					keep = append(keep, k)
+				}
+				if place > last {
+					ignore = append(ignore, k)
+				}
+			}
+			layers = append(layers, SplineCoupling{Keep: keep, Ignore: ignore, Conditioner: c, Bins: opts.Bins, Bound: opts.Bound})
+		}
+	}
+	return append(layers, base(opts.Components)...)
+}
