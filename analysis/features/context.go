@@ -65,6 +65,23 @@ func (x *Context) Dim() int {
 	return n
 }
 
+// Steep returns the features that others may depend on steeply: all but those that are
+// 0 or 1.
+func (x *Context) Steep() []int {
+	var steep []int
+	at := 0
+	for i := range x.Columns {
+		c := &x.Columns[i]
+		for range c.width() {
+			if c.As != Codes || c.width() == 1 {
+				steep = append(steep, at)
+			}
+			at++
+		}
+	}
+	return steep
+}
+
 // Names returns the names of the columns.
 func (x *Context) Names() []string {
 	names := make([]string, len(x.Columns))

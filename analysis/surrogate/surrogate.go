@@ -55,8 +55,8 @@ type Card struct {
 
 // Options say what to train and how. Zero values ask for the defaults.
 type Options struct {
-	Model  string `json:"model"`  // one of [Models]; by default the first of [Models]
-	Layers int    `json:"layers"` // coupling layers; by default 8, fewer for small samples
+	Model  string `json:"model"`  // one of [Models]; by default the first, or the second where Features has Systems or Components are more than 1
+	Layers int    `json:"layers"` // coupling layers; by default 8, fewer for small samples; rounds of an autoregressive flow, by default 1
 	Hidden int    `json:"hidden"` // width of the conditioners' hidden layers; by default 128, less for small samples; for a denoiser 256
 	Depth  int    `json:"depth"`  // number of these layers, or residual blocks; by default 2, for a denoiser and a one-step map 3
 	Seed   uint64 `json:"seed"`   // of everything random
@@ -99,19 +99,28 @@ func (o Options) Check() error {
 // withDefaults fills in what was left open.
 func (o Options) withDefaults() (Options, error) {
 	if o.Model == "" {
-		o.Model = Models()[0]
+		// What is steep in branches is not so in masses and decay angles; and a mixture has
+		// no features that are better looked at one by one.
+		o.Model = autoregressive
+		if len(o.Features.Systems) > 0 || o.Components > 1 {
+			o.Model = spline
+		}
 	}
 	if !slices.Contains(Models(), o.Model) {
 		return o, fmt.Errorf("no model is called %q; there are %s", o.Model, strings.Join(Models(), ", "))
 	}
 	hidden, depth := o.network()
+	layers := 8
+	if o.Model == autoregressive {
+		layers = 1
+	}
 	for _, v := range []struct {
 		value *int
 		otherwise,
 		most int
 		name string
 	}{
-		{&o.Layers, 8, 1024, "layers"},
+		{&o.Layers, layers, 1024, "layers"},
 		{&o.Hidden, hidden, 1 << 16, "hidden"},
 		{&o.Depth, depth, 64, "depth"},
 		{&o.Components, 0, 1 << 12, "components"},
@@ -145,17 +154,23 @@ func (o Options) checkFlow() error {
 		{"activation", o.Activation != ""}, {"residual", o.Residual}, {"dropout", o.Dropout != 0},
 	} {
 		if v.given && !o.isFlow() {
-			return fmt.Errorf("%s is for the models %s, the model %q has no such thing", v.name, strings.Join(flowModels(), " and "), o.Model)
+			return fmt.Errorf("%s is for the models %s, the model %q has no such thing", v.name, list(flowModels()), o.Model)
 		}
 	}
 	if o.Components != 0 && !o.hasNormals() {
-		return fmt.Errorf("components is for the models %s and %s, and for one %s from that, the model %q has no such thing", strings.Join(flowModels(), ", "), denoiser, distilled, o.Model)
+		return fmt.Errorf("components is for the models %s, and for one %s from the last, the model %q has no such thing", list(append(flowModels(), denoiser)), distilled, o.Model)
 	}
 	if !(o.Dropout >= 0 && o.Dropout < 1) {
 		return fmt.Errorf("dropout must be at least 0 and below 1, not %g", o.Dropout)
 	}
 	_, err := o.activation()
 	return err
+}
+
+// list is “a, b and c”.
+func list(names []string) string {
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
 // activation returns that of the conditioners.
@@ -169,15 +184,27 @@ func (o Options) activation() (act dense.Activation, err error) {
 	return act, nil
 }
 
-// forSample chooses the size of a flow's networks for a sample of n events, where it
-// was left open: full-sized ones learn a small sample by heart. And it averages the
-// parameters: a small sample is learnt better so, and a large one no worse.
-func (o Options) forSample(n int) Options {
-	if !o.isFlow() {
-		return o
+// withDefaultsFor fills in what was left open, for a sample of n events. Full-sized
+// networks learn a small sample by heart. And the parameters of flows are averaged: a
+// small sample is learnt better so, and a large one no worse.
+func (o Options) withDefaultsFor(n int) (Options, error) {
+	given := o
+	o, err := o.withDefaults()
+	if err != nil || !o.isFlow() {
+		return o, err
 	}
 	if o.Train.Average == 0 {
 		o.Train.Average = 0.998
+	}
+	if o.Model == autoregressive {
+		// Networks with tables want to be learnt fast, and then to forget what is in a few
+		// events only.
+		if o.Train.Rate == 0 {
+			o.Train.Rate = 3e-3
+		}
+		if o.Train.Decay == 0 {
+			o.Train.Decay = 0.2
+		}
 	}
 	layers, hidden := 0, 0
 	switch {
@@ -188,13 +215,13 @@ func (o Options) forSample(n int) Options {
 	case n < 60_000:
 		layers, hidden = 6, 64
 	}
-	if o.Layers == 0 {
+	if given.Layers == 0 && layers > 0 && o.Model != autoregressive {
 		o.Layers = layers
 	}
-	if o.Hidden == 0 {
+	if given.Hidden == 0 && hidden > 0 {
 		o.Hidden = hidden
 	}
-	return o
+	return o, nil
 }
 
 func (o Options) isFlow() bool { return o.Model == "" || slices.Contains(flowModels(), o.Model) }
@@ -208,7 +235,28 @@ func (o Options) hasNormals() bool {
 // default.
 func Models() []string { return append(flowModels(), kernelSums, denoiser, distilled) }
 
-func flowModels() []string { return []string{"spline", "realnvp"} }
+// The kinds of flows.
+const (
+	autoregressive = "autoregressive"
+	spline         = "spline"
+	realNVP        = "realnvp"
+)
+
+func flowModels() []string { return []string{autoregressive, spline, realNVP} }
+
+// cells returns the number of cells of the tables of an autoregressive flow of dim
+// features: fewer where there were too many tables, and none at last.
+func (o Options) cells(dim int) int {
+	const most = 1 << 22 // values of all tables
+	cells := 32
+	for cells > 0 && dim*dim/2*cells*o.Hidden > most {
+		cells /= 2
+	}
+	if cells == 0 {
+		return -1
+	}
+	return cells
+}
 
 // Conditioners tells of the conditioners of a flow, such as “2 hidden layers of 128,
 // relu”; nothing for other models.
@@ -243,19 +291,25 @@ func (o Options) network() (hidden, depth int) {
 	}
 }
 
-// newDensity returns the density that the options ask for.
-func newDensity(dim, context int, o Options) (Density, error) {
+// newDensity returns the density that the options ask for. steep are the features of the
+// context that others may depend on steeply.
+func newDensity(dim, context int, steep []int, o Options) (Density, error) {
 	act, err := o.activation()
 	if err != nil {
 		return nil, err
 	}
 	var layers []flows.Layer
 	switch o.Model {
-	case "realnvp":
+	case autoregressive:
+		layers = flows.Autoregressive(dim, flows.AutoregressiveOptions{
+			Layers: o.Layers, Hidden: o.hidden(), Activation: act, Residual: o.Residual, Dropout: o.Dropout, Components: o.Components,
+			Cells: o.cells(dim + len(steep)), Tabled: steep,
+		})
+	case realNVP:
 		layers = flows.RealNVP(dim, o.Seed, flows.RealNVPOptions{
 			Layers: o.Layers, Hidden: o.hidden(), Activation: act, Residual: o.Residual, Dropout: o.Dropout, Components: o.Components,
 		})
-	case "spline":
+	case spline:
 		layers = flows.Spline(dim, o.Seed, flows.SplineOptions{
 			Layers: o.Layers, Hidden: o.hidden(), Activation: act, Residual: o.Residual, Dropout: o.Dropout, Components: o.Components,
 		})
@@ -283,7 +337,7 @@ func (tr *Training) noise() features.Noise { return features.Noise{Seed: tr.Card
 // if there are any.
 func (tr *Training) compose() (Density, error) {
 	o := tr.Card.Options
-	recipe := func(dim, context int) (Density, error) { return newDensity(dim, context, o) }
+	recipe := func(dim, context int) (Density, error) { return newDensity(dim, context, tr.Context.Steep(), o) }
 	m, err := newMixed(&tr.Features, tr.Context.Dim(), tr.z, tr.w, o.hidden(), o.Seed, recipe)
 	if m != nil || err != nil {
 		return m, err
@@ -301,8 +355,7 @@ func isHeldOut(i int) bool { return philox.Uint64(0, streamSplit, uint64(i))%10 
 // New looks at the events of t and their weights w (nil: 1 each), chooses the
 // features and composes the density. Call [Training.Run] to train it.
 func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
-	opts, err := opts.forSample(t.Len()).withDefaults()
-	if err != nil {
+	if err := opts.Check(); err != nil {
 		return nil, fmt.Errorf("surrogate: %w", err)
 	}
 	if err := checkWeights(w); err != nil {
@@ -323,6 +376,9 @@ func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
 		if opts.Components > 1 { // an option of its own, so that a checkpoint tells of it
 			opts.Features.Plain, spec = true, spec.Plain()
 		}
+	}
+	if opts, err = opts.withDefaultsFor(t.Len()); err != nil {
+		return nil, fmt.Errorf("surrogate: %w", err)
 	}
 	context := &features.Context{}
 	if len(opts.Condition) > 0 {

@@ -4,7 +4,7 @@
 // fresh events, for each model; where that is a one-step map, which has no density of its
 // own, that of its teacher, and how well boosted trees tell the events of both from true ones:
 //
-//	go run ./bench/quality [-events N] [-only NAME] [-models spline,realnvp]
+//	go run ./bench/quality [-events N] [-only NAME] [-models autoregressive,spline]
 //
 // On real files it trains on three events of four and prints what a classifier says
 // of generated events and the others, the mean log-density of these, and what
@@ -33,7 +33,7 @@ func main() {
 		fresh  = flag.Int("fresh", 100_000, "how many events of it to measure on")
 		folder = flag.String("files", "", "measure on the ROOT files in this folder instead")
 		only   = flag.String("only", "", "only what has this in its name")
-		models = flag.String("models", "spline,realnvp", "the models, for files the first")
+		models = flag.String("models", "", "the models (default: autoregressive, spline, realnvp), for files the first (default: as eidolon train)")
 		limit  = flag.Duration("time", 3*time.Minute, "how long to train at most; 0: no limit")
 		o      surrogate.Options
 	)
@@ -56,7 +56,10 @@ func main() {
 		}
 		return
 	}
-	fmt.Printf("%-42s %-9s %18s %8s %10s\n", "density", "model", "KL [nats]", "bar", "training")
+	if *models == "" {
+		*models = "autoregressive,spline,realnvp"
+	}
+	fmt.Printf("%-42s %-14s %18s %8s %10s\n", "density", "model", "KL [nats]", "bar", "training")
 	for _, d := range densities() {
 		if !strings.Contains(d.name, *only) {
 			continue
@@ -67,7 +70,7 @@ func main() {
 			if err != nil {
 				log.Fatalf("%s, %s: %v", d.name, model, err)
 			}
-			fmt.Printf("%-42s %-9s %9.4f ± %.4f %8.2f %8.0f s%s\n", d.name, model, r.kl, r.sigma, d.bar, r.seconds, r.more)
+			fmt.Printf("%-42s %-14s %9.4f ± %.4f %8.2f %8.0f s%s\n", d.name, model, r.kl, r.sigma, d.bar, r.seconds, r.more)
 		}
 	}
 }

@@ -131,8 +131,8 @@ func (f *trainFlags) takeUp(cmd *cobra.Command) (err error) {
 // addModelFlags adds the flags that say what to train and how.
 func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags := cmd.Flags()
-	flags.StringVar(&o.Model, "model", surrogate.Models()[0], "the kind of model: "+strings.Join(surrogate.Models(), ", "))
-	flags.IntVar(&o.Layers, "layers", 0, "coupling layers (default 8, fewer for small samples)")
+	flags.StringVar(&o.Model, "model", "", "the kind of model: "+strings.Join(surrogate.Models(), ", ")+" (default "+surrogate.Models()[0]+"; with --system, and where events come as islands, "+surrogate.Models()[1]+")")
+	flags.IntVar(&o.Layers, "layers", 0, "coupling layers (default 8, fewer for small samples), or rounds of an autoregressive flow (default 1)")
 	flags.IntVar(&o.Hidden, "hidden", 0, "width of the hidden layers of the networks (default 128, narrower for small samples; denoiser 256)")
 	flags.IntVar(&o.Depth, "depth", 0, "number of these hidden layers (default 2; denoiser and distilled 3)")
 	flags.IntVar(&o.Components, "components", 0, "normals that a flow or a denoiser begins with (default 1, or 16 where the events come as islands)")
@@ -150,7 +150,7 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags.IntVar(&o.Train.Epochs, "epochs", 0, "passes over the events (default: by their number)")
 	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "the longest that training may take, such as 5m (default: no limit)")
 	flags.IntVar(&o.Train.Batch, "batch", 0, "events per step (default 512, fewer for small samples)")
-	flags.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate (default 0.001; denoiser and distilled 0.004, less for small samples)")
+	flags.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate (default 0.001; autoregressive 0.003; denoiser and distilled 0.004, less for small samples)")
 	flags.Float64Var(&o.Train.Average, "average", 0, "decay per step of the moving average of the parameters that is kept (default 0.998; denoiser and distilled 0.999; next to 0, as 1e-6, for no average)")
 	flags.IntVar(&o.Train.Patience, "patience", 0, "validations, of about 100, without a better loss before the last phase of the training (default 15; none for a denoiser and a one-step map)")
 }
