@@ -55,7 +55,7 @@ type Card struct {
 
 // Options say what to train and how. Zero values ask for the defaults.
 type Options struct {
-	Model  string `json:"model"`  // one of [Models]; by default the first, or the second where Features has Systems or Components are more than 1
+	Model  string `json:"model"`  // one of [Models]; by default the one of the first two that a short trial says
 	Layers int    `json:"layers"` // coupling layers; by default 8, fewer for small samples; rounds of an autoregressive flow, by default 1
 	Hidden int    `json:"hidden"` // width of the conditioners' hidden layers; by default 128, less for small samples; for a denoiser 256
 	Depth  int    `json:"depth"`  // number of these layers, or residual blocks; by default 2, for a denoiser and a one-step map 3
@@ -99,12 +99,7 @@ func (o Options) Check() error {
 // withDefaults fills in what was left open.
 func (o Options) withDefaults() (Options, error) {
 	if o.Model == "" {
-		// What is steep in branches is not so in masses and decay angles; and a mixture has
-		// no features that are better looked at one by one.
-		o.Model = autoregressive
-		if len(o.Features.Systems) > 0 || o.Components > 1 {
-			o.Model = spline
-		}
+		o.Model = Models()[0]
 	}
 	if !slices.Contains(Models(), o.Model) {
 		return o, fmt.Errorf("no model is called %q; there are %s", o.Model, strings.Join(Models(), ", "))
@@ -375,6 +370,11 @@ func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
 		}
 		if opts.Components > 1 { // an option of its own, so that a checkpoint tells of it
 			opts.Features.Plain, spec = true, spec.Plain()
+		}
+	}
+	if opts.Model == "" {
+		if opts.Model, err = trial(t, w, opts); err != nil {
+			return nil, err
 		}
 	}
 	if opts, err = opts.withDefaultsFor(t.Len()); err != nil {

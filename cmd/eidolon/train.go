@@ -131,7 +131,7 @@ func (f *trainFlags) takeUp(cmd *cobra.Command) (err error) {
 // addModelFlags adds the flags that say what to train and how.
 func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags := cmd.Flags()
-	flags.StringVar(&o.Model, "model", "", "the kind of model: "+strings.Join(surrogate.Models(), ", ")+" (default "+surrogate.Models()[0]+"; with --system, and where events come as islands, "+surrogate.Models()[1]+")")
+	flags.StringVar(&o.Model, "model", "", "the kind of model: "+strings.Join(surrogate.Models(), ", ")+" (default: what a short trial of the first two says)")
 	flags.IntVar(&o.Layers, "layers", 0, "coupling layers (default 8, fewer for small samples), or rounds of an autoregressive flow (default 1)")
 	flags.IntVar(&o.Hidden, "hidden", 0, "width of the hidden layers of the networks (default 128, narrower for small samples; denoiser 256)")
 	flags.IntVar(&o.Depth, "depth", 0, "number of these hidden layers (default 2; denoiser and distilled 3)")
