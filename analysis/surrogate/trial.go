@@ -19,6 +19,7 @@ func trial(t *rootio.Table, w []float64, o Options) (model string, err error) {
 	const (
 		most = 1 << 15 // events
 		long = 1 << 19 // events of all passes
+		many = 50      // passes
 		// margin is how much better splines must be, in nats per feature.
 		margin = 0.005
 	)
@@ -31,7 +32,7 @@ func trial(t *rootio.Table, w []float64, o Options) (model string, err error) {
 	if n < t.Len() {
 		some, someW = thin(t, w, n)
 	}
-	epochs := max(long/n, 1)
+	epochs := min(max(long/n, 1), many)
 	if o.Train.Epochs > 0 {
 		epochs = min(epochs, o.Train.Epochs)
 	}
