@@ -12,6 +12,7 @@ import (
 	"github.com/eidolon-hep/eidolon/kernels/optim"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/kernels/spline"
+	"github.com/eidolon-hep/eidolon/kernels/table"
 	"github.com/eidolon-hep/eidolon/kernels/vmath"
 )
 
@@ -24,7 +25,7 @@ type row struct {
 
 // rows is the table. A new family of kernels adds a function to it.
 func rows() []row {
-	return slices.Concat(denseRows(), vmathRows(), couplingRows(), splineRows(), gaussRows(), optimRows(), philoxRows())
+	return slices.Concat(denseRows(), vmathRows(), tableRows(), couplingRows(), splineRows(), gaussRows(), optimRows(), philoxRows())
 }
 
 // denseRows has the layers that networks are made of. Their unit of work is one
@@ -113,6 +114,33 @@ func vmathRows() []row {
 		},
 		limit: func() limits.Work { return limits.Exp(1) },
 	}}
+}
+
+// tableRows has layers of tables on a tile of 64 events; the tables lie in the second
+// cache. A unit of work is a function's value: it needs two numbers of a table, and its
+// gradients two of the table and two of its gradient.
+func tableRows() []row {
+	const m, k, cells = 64, 8, 32
+	var rows []row
+	for _, n := range []int{64, 128} {
+		add := func(function string, bytes float64, call func(x, dx, y, t, dt []float32)) {
+			rows = append(rows, row{
+				kernel: "table." + function, shape: fmt.Sprintf("m=%d k=%d cells=%d n=%d", m, k, cells, n), unit: "G/s",
+				work: func() limits.Work {
+					tables := table.Len(k, cells, n)
+					x, dx, y, t, dt := random(m*k), random(m*k), random(m*n), random(tables), random(tables)
+					for i := range x {
+						x[i] *= 16 // of variance 1, so that all cells have their share
+					}
+					return limits.Work{Amount: float64(m * k * n), Run: func() { call(x, dx, y, t, dt) }}
+				},
+				limit: func() limits.Work { return limits.Read(bytes) },
+			})
+		}
+		add("Forward", 8, func(x, _, y, t, _ []float32) { table.Forward(y, x, t, m, k, k, cells, n) })
+		add("Backward", 16, func(x, dx, y, t, dt []float32) { table.Backward(dx, dt, y, x, t, m, k, k, cells, n) })
+	}
+	return rows
 }
 
 // couplingRows and splineRows have the transforms of coupling layers on a tile of

@@ -49,13 +49,20 @@ func Philox(words float64) Work { return loop(philox, 8*4/words) }
 // work is so many deviates.
 func Normal(count float64) Work { return loop(normal, 32/count) }
 
+// Load is loads from the first cache. A unit of work is so many bytes.
+func Load(bytes float64) Work { return loads(1<<12, bytes) } // half of most first caches
+
 // Read is loads from the second cache. A unit of work is so many bytes.
-func Read(bytes float64) Work {
+func Read(bytes float64) Work { return loads(1<<16, bytes) } // eight times most first caches, half of most second ones
+
+func loads(floats int, bytes float64) Work {
 	if !available {
 		return Work{}
 	}
-	// Eight times most first caches, half of most second ones.
-	memory := make([]float32, 1<<16)
+	memory := make([]float32, floats)
+	for i := range memory {
+		memory[i] = 1 // pages that nobody wrote to may all be the same one
+	}
 	return Work{
 		Amount: float64(4*len(memory)) / bytes,
 		Run:    func() { read(&memory[0], len(memory)/64) },

@@ -1,6 +1,8 @@
 package table
 
-func forward(y, x, t []float32, m, k, stride, cells, n int) {
+import "math"
+
+func forwardPure(y, x, t []float32, m, k, stride, cells, n int) {
 	for l := range k {
 		table := t[Len(l, cells, n):Len(l+1, cells, n)]
 		for i := range m {
@@ -16,7 +18,7 @@ func forward(y, x, t []float32, m, k, stride, cells, n int) {
 	}
 }
 
-func backward(dx, dt, dy, x, t []float32, m, k, stride, cells, n int) {
+func backwardPure(dx, dt, dy, x, t []float32, m, k, stride, cells, n int) {
 	for l := range k {
 		from, to := Len(l, cells, n), Len(l+1, cells, n)
 		table, grad := t[from:to], dt[from:to]
@@ -42,4 +44,13 @@ func backward(dx, dt, dy, x, t []float32, m, k, stride, cells, n int) {
 			dx[i*stride+l] += sum * slope
 		}
 	}
+}
+
+// place returns the cell of x, how far in it x is, and the derivative of that. NaN is in
+// the first cell.
+func place(x float32, cells int) (cell int, f, slope float32) {
+	u := 1 / (1 + math.Exp(-steepness*float64(x)))
+	at := u * float64(cells)
+	cell = min(max(int(at), 0), cells-1)
+	return cell, float32(at - float64(cell)), float32(steepness * u * (1 - u) * float64(cells))
 }

@@ -16,10 +16,9 @@
 // others panic. Nothing is allocated.
 package table
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
+
+//go:generate go run ../../asm/table -out table_avx2_amd64.s -stubs table_avx2_amd64.go -pkg table
 
 // Len returns the number of values in the tables of k inputs for n outputs.
 func Len(k, cells, n int) int { return k * (cells + 1) * n }
@@ -48,15 +47,7 @@ func Backward(dx, dt, dy, x, t []float32, m, k, stride, cells, n int) {
 	backward(dx, dt, dy, x, t, m, k, stride, cells, n)
 }
 
-// place returns the cell of x, how far in it x is, and the derivative of that. NaN is in
-// the first cell.
-func place(x float32, cells int) (cell int, f, slope float32) {
-	u := 1 / (1 + math.Exp(-steepness*float64(x)))
-	at := u * float64(cells)
-	cell = min(max(int(at), 0), cells-1)
-	return cell, float32(at - float64(cell)), float32(steepness * u * (1 - u) * float64(cells))
-}
-
+// steepness is that of u(x).
 const steepness = 1.702
 
 func check(function string, m, k, stride, cells, n int) {
