@@ -26,6 +26,7 @@ func main() {
 	forward()
 	backward()
 	gradTables()
+	gradInput()
 	Generate()
 }
 
@@ -57,27 +58,47 @@ func backward() {
 	Pragma("noescape")
 	Doc("backwardAVX2 is backwardPure for a block, no size of which is 0.")
 	w := walk{places: findPlaces(true), rows: "dy", tables: "t"}
-	toGrad, toDx := argument("dt"), GP64() // from a value of t to its gradient, and from a place to dx
+	toGrad := GP64() // from a value of t to its gradient
+	Load(Param("dt"), toGrad)
 	SUBQ(argument("t"), toGrad)
-	dx := local()
+	w.overInputsOfDx(func(p panel, dy []VecVirtual, low, high, dx Mem) {
+		p.gradInput(dy, low, high, w.slope(), dx)
+		f, g := w.shares()
+		low.Index, low.Scale = toGrad, 1
+		high.Index, high.Scale = toGrad, 1
+		p.addMultiple(g, dy, low)
+		p.addMultiple(f, dy, high)
+	})
+	end()
+}
+
+func gradInput() {
+	TEXT("gradInputAVX2", 0, "func(dx, dy, x, t *float32, m, k, stride, cells, n int)")
+	Pragma("noescape")
+	Doc("gradInputAVX2 is backwardPure for a block, no size of which is 0, without dt.")
+	w := walk{places: findPlaces(true), rows: "dy", tables: "t"}
+	w.overInputsOfDx(func(p panel, dy []VecVirtual, low, high, dx Mem) {
+		p.gradInput(dy, low, high, w.slope(), dx)
+	})
+	end()
+}
+
+// overInputsOfDx calls do for each input of each row of each panel, with the row's dy and
+// where the gradient of the input is.
+func (w *walk) overInputsOfDx(do func(p panel, dy []VecVirtual, low, high, dx Mem)) {
+	toDx, dx := GP64(), local() // from a place to dx
 	w.begin = func() { MOVQ(argument("dx"), dx) }
 	w.overPanels(func(p panel) {
 		dy := p.load(w.row)
 		MOVQ(dx, toDx)
 		SUBQ(w.place, toDx)
 		w.overInputs(func(low, high Mem) {
-			p.gradInput(dy, low, high, w.slope(), Mem{Base: w.place, Index: toDx, Scale: 1})
-			f, g := w.shares()
-			low.Index, low.Scale = toGrad, 1
-			high.Index, high.Scale = toGrad, 1
-			p.addMultiple(g, dy, low)
-			p.addMultiple(f, dy, high)
+			do(p, dy, low, high, Mem{Base: w.place, Index: toDx, Scale: 1})
 		})
 		stride := argument("stride")
 		SHLQ(Imm(2), stride)
 		ADDQ(stride, dx)
 	})
-	end()
 }
 
 func gradTables() {

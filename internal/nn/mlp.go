@@ -266,8 +266,8 @@ func (n *MLP) drop(s *MLPState, i, m int) []float32 {
 }
 
 // Backward follows a Forward of the same rows x (m×in): from dy = ∂L/∂y (m×out)
-// it adds the gradients of the parameters to grad, unless that is nil, which it must not
-// be for a network with tables, and stores ∂L/∂x in dx (m×in), unless that is nil.
+// it adds the gradients of the parameters to grad, unless that is nil, and stores ∂L/∂x
+// in dx (m×in), unless that is nil.
 func (n *MLP) Backward(s *MLPState, grad, dx, x, dy []float32, m int) {
 	var block []float32 // ∂L/∂h behind a residual block
 	for i := len(n.layers) - 1; i >= 0; i-- {
@@ -291,7 +291,11 @@ func (n *MLP) Backward(s *MLPState, grad, dx, x, dy []float32, m int) {
 				dense.GradInput(dx, dy, l.packedT, nil, m, l.in, l.out, dense.None)
 			}
 			if n.tabled > 0 {
-				table.Backward(dx, n.tables.Of(grad), dy, x, n.tables.Of(n.params.Value), m, n.tabled, l.in, n.cells, l.out)
+				var dt []float32
+				if grad != nil {
+					dt = n.tables.Of(grad)
+				}
+				table.Backward(dx, dt, dy, x, n.tables.Of(n.params.Value), m, n.tabled, l.in, n.cells, l.out)
 			}
 			return
 		}

@@ -8,9 +8,9 @@ func forwardPure(y, x, t []float32, m, k, stride, cells, n int) {
 		for i := range m {
 			cell, f, _ := place(x[i*stride+l], cells)
 			out := y[i*n : (i+1)*n]
-			low, high := table[cell*n:(cell+1)*n], table[(cell+1)*n:(cell+2)*n]
-			low, high = low[:len(out)], high[:len(out)] // no checks in the loop
+			low, high := knots(table, cell, n)
 			g := 1 - f
+			low, high = low[:len(out)], high[:len(out)] // no checks in the loop
 			for j := range out {
 				out[j] += g*low[j] + f*high[j]
 			}
@@ -21,29 +21,34 @@ func forwardPure(y, x, t []float32, m, k, stride, cells, n int) {
 func backwardPure(dx, dt, dy, x, t []float32, m, k, stride, cells, n int) {
 	for l := range k {
 		from, to := Len(l, cells, n), Len(l+1, cells, n)
-		table, grad := t[from:to], dt[from:to]
 		for i := range m {
 			cell, f, slope := place(x[i*stride+l], cells)
 			d := dy[i*n : (i+1)*n]
-			low, high := grad[cell*n:(cell+1)*n], grad[(cell+1)*n:(cell+2)*n]
-			low, high = low[:len(d)], high[:len(d)]
-			g := 1 - f
-			for j, v := range d {
-				low[j] += g * v
-				high[j] += f * v
+			if dt != nil {
+				low, high := knots(dt[from:to], cell, n)
+				g := 1 - f
+				low, high = low[:len(d)], high[:len(d)]
+				for j, v := range d {
+					low[j] += g * v
+					high[j] += f * v
+				}
 			}
-			if dx == nil {
-				continue
+			if dx != nil {
+				low, high := knots(t[from:to], cell, n)
+				var sum float32
+				low, high = low[:len(d)], high[:len(d)]
+				for j, v := range d {
+					sum += v * (high[j] - low[j])
+				}
+				dx[i*stride+l] += sum * slope
 			}
-			low, high = table[cell*n:(cell+1)*n], table[(cell+1)*n:(cell+2)*n]
-			low, high = low[:len(d)], high[:len(d)]
-			var sum float32
-			for j, v := range d {
-				sum += v * (high[j] - low[j])
-			}
-			dx[i*stride+l] += sum * slope
 		}
 	}
+}
+
+// knots returns the rows of a table on both sides of a cell.
+func knots(table []float32, cell, n int) (low, high []float32) {
+	return table[cell*n : (cell+1)*n], table[(cell+1)*n : (cell+2)*n]
 }
 
 // place returns the cell of x, how far in it x is, and the derivative of that. NaN is in

@@ -34,16 +34,22 @@ func Forward(y, x, t []float32, m, k, stride, cells, n int) {
 }
 
 // Backward follows a Forward of the same x and t: from dy = ∂L/∂y (m×n) it adds ∂L/∂t to
-// dt, and ∂L/∂x to the first k columns of dx (m×stride), unless dx is nil.
+// dt, unless that is nil, and ∂L/∂x to the first k columns of dx (m×stride), unless that
+// is nil.
 func Backward(dx, dt, dy, x, t []float32, m, k, stride, cells, n int) {
 	check("Backward", m, k, stride, cells, n)
 	if dx != nil {
 		checkLen("Backward", "dx", dx, m*stride)
 	}
-	checkLen("Backward", "dt", dt, Len(k, cells, n))
+	if dt != nil {
+		checkLen("Backward", "dt", dt, Len(k, cells, n))
+	}
 	checkLen("Backward", "dy", dy, m*n)
 	checkLen("Backward", "x", x, m*stride)
 	checkLen("Backward", "t", t, Len(k, cells, n))
+	if dx == nil && dt == nil {
+		return
+	}
 	backward(dx, dt, dy, x, t, m, k, stride, cells, n)
 }
 

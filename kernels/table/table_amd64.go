@@ -26,9 +26,12 @@ func backward(dx, dt, dy, x, t []float32, m, k, stride, cells, n int) {
 	}
 	eachBlock(m, k, func(b block) {
 		at, from := b.row*stride+b.input, Len(b.input, cells, n)
-		if dx == nil {
+		switch {
+		case dx == nil:
 			gradTablesAVX2(&dt[from], &dy[b.row*n], &x[at], b.m, b.k, stride, cells, n)
-		} else {
+		case dt == nil:
+			gradInputAVX2(&dx[at], &dy[b.row*n], &x[at], &t[from], b.m, b.k, stride, cells, n)
+		default:
 			backwardAVX2(&dx[at], &dt[from], &dy[b.row*n], &x[at], &t[from], b.m, b.k, stride, cells, n)
 		}
 	})

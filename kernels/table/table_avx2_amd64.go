@@ -18,3 +18,8 @@ func backwardAVX2(dx *float32, dt *float32, dy *float32, x *float32, t *float32,
 //
 //go:noescape
 func gradTablesAVX2(dt *float32, dy *float32, x *float32, m int, k int, stride int, cells int, n int)
+
+// gradInputAVX2 is backwardPure for a block, no size of which is 0, without dt.
+//
+//go:noescape
+func gradInputAVX2(dx *float32, dy *float32, x *float32, t *float32, m int, k int, stride int, cells int, n int)

@@ -1365,3 +1365,410 @@ panel_part_input:
 panel_part_done:
 	VZEROUPPER
 	RET
+
+// func gradInputAVX2(dx *float32, dy *float32, x *float32, t *float32, m int, k int, stride int, cells int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gradInputAVX2(SB), $6216-72
+	LEAQ         (SP), AX
+	ADDQ         $0x1f, AX
+	ANDQ         $-32, AX
+	MOVQ         AX, CX
+	MOVQ         cells+56(FP), DX
+	VMOVD        DX, X2
+	VPBROADCASTD X2, Y2
+	VCVTDQ2PS    Y2, Y0
+	VPCMPEQD     Y1, Y1, Y1
+	VPADDD       Y1, Y2, Y2
+	MOVQ         n+64(FP), DX
+	VMOVD        DX, X1
+	VPBROADCASTD X1, Y1
+	VPSLLD       $0x02, Y1, Y1
+	VMULPS       all_3fd9db23<>+0(SB), Y0, Y3
+	MOVQ         x+16(FP), DX
+	MOVQ         stride+48(FP), BX
+	MOVQ         m+32(FP), SI
+	SHLQ         $0x02, BX
+
+places:
+	MOVQ k+40(FP), DI
+	MOVQ DX, R8
+
+eight_places:
+	VMOVD        DI, X4
+	VPBROADCASTD X4, Y4
+	VPCMPGTD     lanes<>+0(SB), Y4, Y4
+	VMASKMOVPS   (R8), Y4, Y4
+	VMULPS       all_3fd9db23<>+0(SB), Y4, Y4
+	VMOVAPS      all_41900000<>+0(SB), Y5
+	VMINPS       Y4, Y5, Y4
+	VMOVAPS      all_c2d00000<>+0(SB), Y5
+	VMAXPS       Y4, Y5, Y4
+	VMOVAPS      all_4138aa3b<>+0(SB), Y5
+	VMOVAPS      all_4b4000f8<>+0(SB), Y7
+	VMOVAPS      Y5, Y6
+	VFMADD213PS  Y7, Y4, Y6
+	VSUBPS       Y7, Y6, Y7
+	VFMSUB231PS  Y5, Y4, Y7
+	VMOVAPS      all_34257060<>+0(SB), Y5
+	VFMADD231PS  Y5, Y4, Y7
+	VMOVAPS      all_38e34868<>+0(SB), Y4
+	VMOVAPS      Y4, Y4
+	VMOVAPS      all_3b760611<>+0(SB), Y5
+	VFMADD213PS  Y5, Y7, Y4
+	VMOVAPS      all_3db17219<>+0(SB), Y5
+	VFMADD213PS  Y5, Y7, Y4
+	VMULPS       Y7, Y4, Y4
+	VPERMPS      eighths<>+0(SB), Y6, Y5
+	VPSLLD       $0x14, Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VFMADD213PS  Y5, Y5, Y4
+	VMOVAPS      all_4f000000<>+0(SB), Y5
+	VADDPS       Y5, Y4, Y5
+	VDIVPS       Y5, Y4, Y4
+	VMULPS       Y0, Y4, Y5
+	VCVTTPS2DQ   Y5, Y6
+	VPMINSD      Y2, Y6, Y6
+	VPMAXSD      all_00000000<>+0(SB), Y6, Y6
+	VCVTDQ2PS    Y6, Y7
+	VSUBPS       Y7, Y5, Y5
+	VMOVUPS      Y5, (CX)
+	VPMULLD      Y1, Y6, Y6
+	VMOVDQU      Y6, 2048(CX)
+	VMOVAPS      all_3f800000<>+0(SB), Y5
+	VSUBPS       Y4, Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VMOVUPS      Y5, 4096(CX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, R8
+	SUBQ         $0x08, DI
+	JG           eight_places
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          places
+	VMOVAPS      all_3f800000<>+0(SB), Y0
+	MOVQ         n+64(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         cells+56(FP), CX
+	INCQ         CX
+	IMULQ        BX, CX
+	MOVQ         CX, 6184(SP)
+	MOVQ         n+64(FP), CX
+	MOVQ         CX, 6192(SP)
+	MOVQ         $0x00000000, 6200(SP)
+
+panel_64:
+	MOVQ 6192(SP), CX
+	SUBQ $0x00000040, CX
+	JL   panel_64_done
+	MOVQ CX, 6192(SP)
+	MOVQ t+24(FP), SI
+	ADDQ 6200(SP), SI
+	MOVQ dy+8(FP), DI
+	ADDQ 6200(SP), DI
+	ADDQ $0x00000100, 6200(SP)
+	MOVQ m+32(FP), CX
+	MOVQ CX, 6208(SP)
+	MOVQ AX, CX
+	MOVQ dx+0(FP), DX
+	MOVQ DX, 6176(SP)
+
+panel_64_row:
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 96(DI), Y3
+	VMOVUPS 128(DI), Y4
+	VMOVUPS 160(DI), Y5
+	VMOVUPS 192(DI), Y6
+	VMOVUPS 224(DI), Y7
+	MOVQ    6176(SP), DX
+	SUBQ    CX, DX
+	MOVQ    k+40(FP), R9
+	MOVQ    SI, R8
+
+panel_64_input:
+	MOVL         2048(CX), R10
+	ADDQ         R8, R10
+	LEAQ         (R10)(BX*1), R11
+	VMOVUPS      (R11), Y8
+	VSUBPS       (R10), Y8, Y8
+	VMULPS       Y0, Y8, Y8
+	VMOVUPS      32(R11), Y9
+	VSUBPS       32(R10), Y9, Y9
+	VMULPS       Y1, Y9, Y9
+	VMOVUPS      64(R11), Y10
+	VSUBPS       64(R10), Y10, Y10
+	VFMADD231PS  Y2, Y10, Y8
+	VMOVUPS      96(R11), Y10
+	VSUBPS       96(R10), Y10, Y10
+	VFMADD231PS  Y3, Y10, Y9
+	VMOVUPS      128(R11), Y10
+	VSUBPS       128(R10), Y10, Y10
+	VFMADD231PS  Y4, Y10, Y8
+	VMOVUPS      160(R11), Y10
+	VSUBPS       160(R10), Y10, Y10
+	VFMADD231PS  Y5, Y10, Y9
+	VMOVUPS      192(R11), Y10
+	VSUBPS       192(R10), Y10, Y10
+	VFMADD231PS  Y6, Y10, Y8
+	VMOVUPS      224(R11), Y10
+	VSUBPS       224(R10), Y10, Y10
+	VFMADD231PS  Y7, Y10, Y9
+	VADDPS       Y9, Y8, Y8
+	VEXTRACTF128 $0x01, Y8, X9
+	VADDPS       X9, X8, X8
+	VMOVHLPS     X8, X8, X9
+	VADDPS       X9, X8, X8
+	VMOVSHDUP    X8, X9
+	VADDSS       X9, X8, X8
+	VMOVSS       (CX)(DX*1), X9
+	VFMADD231SS  4096(CX), X8, X9
+	VMOVSS       X9, (CX)(DX*1)
+	ADDQ         6184(SP), R8
+	ADDQ         $0x04, CX
+	DECQ         R9
+	JNZ          panel_64_input
+	ADDQ         $0x1f, CX
+	ANDQ         $-32, CX
+	MOVQ         stride+48(FP), DX
+	SHLQ         $0x02, DX
+	ADDQ         DX, 6176(SP)
+	ADDQ         BX, DI
+	DECQ         6208(SP)
+	JNZ          panel_64_row
+	JMP          panel_64
+
+panel_64_done:
+	MOVQ 6192(SP), CX
+	SUBQ $0x00000020, CX
+	JL   panel_32_done
+	MOVQ CX, 6192(SP)
+	MOVQ t+24(FP), SI
+	ADDQ 6200(SP), SI
+	MOVQ dy+8(FP), DI
+	ADDQ 6200(SP), DI
+	ADDQ $0x00000080, 6200(SP)
+	MOVQ m+32(FP), CX
+	MOVQ CX, 6208(SP)
+	MOVQ AX, CX
+	MOVQ dx+0(FP), DX
+	MOVQ DX, 6176(SP)
+
+panel_32_row:
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 96(DI), Y3
+	MOVQ    6176(SP), DX
+	SUBQ    CX, DX
+	MOVQ    k+40(FP), R9
+	MOVQ    SI, R8
+
+panel_32_input:
+	MOVL         2048(CX), R10
+	ADDQ         R8, R10
+	LEAQ         (R10)(BX*1), R11
+	VMOVUPS      (R11), Y4
+	VSUBPS       (R10), Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMOVUPS      32(R11), Y5
+	VSUBPS       32(R10), Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VMOVUPS      64(R11), Y6
+	VSUBPS       64(R10), Y6, Y6
+	VFMADD231PS  Y2, Y6, Y4
+	VMOVUPS      96(R11), Y6
+	VSUBPS       96(R10), Y6, Y6
+	VFMADD231PS  Y3, Y6, Y5
+	VADDPS       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VADDPS       X5, X4, X4
+	VMOVHLPS     X4, X4, X5
+	VADDPS       X5, X4, X4
+	VMOVSHDUP    X4, X5
+	VADDSS       X5, X4, X4
+	VMOVSS       (CX)(DX*1), X5
+	VFMADD231SS  4096(CX), X4, X5
+	VMOVSS       X5, (CX)(DX*1)
+	ADDQ         6184(SP), R8
+	ADDQ         $0x04, CX
+	DECQ         R9
+	JNZ          panel_32_input
+	ADDQ         $0x1f, CX
+	ANDQ         $-32, CX
+	MOVQ         stride+48(FP), DX
+	SHLQ         $0x02, DX
+	ADDQ         DX, 6176(SP)
+	ADDQ         BX, DI
+	DECQ         6208(SP)
+	JNZ          panel_32_row
+
+panel_32_done:
+	MOVQ 6192(SP), CX
+	SUBQ $0x00000010, CX
+	JL   panel_16_done
+	MOVQ CX, 6192(SP)
+	MOVQ t+24(FP), SI
+	ADDQ 6200(SP), SI
+	MOVQ dy+8(FP), DI
+	ADDQ 6200(SP), DI
+	ADDQ $0x00000040, 6200(SP)
+	MOVQ m+32(FP), CX
+	MOVQ CX, 6208(SP)
+	MOVQ AX, CX
+	MOVQ dx+0(FP), DX
+	MOVQ DX, 6176(SP)
+
+panel_16_row:
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	MOVQ    6176(SP), DX
+	SUBQ    CX, DX
+	MOVQ    k+40(FP), R9
+	MOVQ    SI, R8
+
+panel_16_input:
+	MOVL         2048(CX), R10
+	ADDQ         R8, R10
+	LEAQ         (R10)(BX*1), R11
+	VMOVUPS      (R11), Y2
+	VSUBPS       (R10), Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      32(R11), Y3
+	VSUBPS       32(R10), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VMOVHLPS     X2, X2, X3
+	VADDPS       X3, X2, X2
+	VMOVSHDUP    X2, X3
+	VADDSS       X3, X2, X2
+	VMOVSS       (CX)(DX*1), X3
+	VFMADD231SS  4096(CX), X2, X3
+	VMOVSS       X3, (CX)(DX*1)
+	ADDQ         6184(SP), R8
+	ADDQ         $0x04, CX
+	DECQ         R9
+	JNZ          panel_16_input
+	ADDQ         $0x1f, CX
+	ANDQ         $-32, CX
+	MOVQ         stride+48(FP), DX
+	SHLQ         $0x02, DX
+	ADDQ         DX, 6176(SP)
+	ADDQ         BX, DI
+	DECQ         6208(SP)
+	JNZ          panel_16_row
+
+panel_16_done:
+	MOVQ 6192(SP), CX
+	SUBQ $0x00000008, CX
+	JL   panel_8_done
+	MOVQ CX, 6192(SP)
+	MOVQ t+24(FP), SI
+	ADDQ 6200(SP), SI
+	MOVQ dy+8(FP), DI
+	ADDQ 6200(SP), DI
+	ADDQ $0x00000020, 6200(SP)
+	MOVQ m+32(FP), CX
+	MOVQ CX, 6208(SP)
+	MOVQ AX, CX
+	MOVQ dx+0(FP), DX
+	MOVQ DX, 6176(SP)
+
+panel_8_row:
+	VMOVUPS (DI), Y0
+	MOVQ    6176(SP), DX
+	SUBQ    CX, DX
+	MOVQ    k+40(FP), R9
+	MOVQ    SI, R8
+
+panel_8_input:
+	MOVL         2048(CX), R10
+	ADDQ         R8, R10
+	LEAQ         (R10)(BX*1), R11
+	VMOVUPS      (R11), Y1
+	VSUBPS       (R10), Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VMOVHLPS     X1, X1, X2
+	VADDPS       X2, X1, X1
+	VMOVSHDUP    X1, X2
+	VADDSS       X2, X1, X1
+	VMOVSS       (CX)(DX*1), X2
+	VFMADD231SS  4096(CX), X1, X2
+	VMOVSS       X2, (CX)(DX*1)
+	ADDQ         6184(SP), R8
+	ADDQ         $0x04, CX
+	DECQ         R9
+	JNZ          panel_8_input
+	ADDQ         $0x1f, CX
+	ANDQ         $-32, CX
+	MOVQ         stride+48(FP), DX
+	SHLQ         $0x02, DX
+	ADDQ         DX, 6176(SP)
+	ADDQ         BX, DI
+	DECQ         6208(SP)
+	JNZ          panel_8_row
+
+panel_8_done:
+	MOVQ         6192(SP), CX
+	TESTQ        CX, CX
+	JZ           panel_part_done
+	VMOVD        CX, X0
+	VPBROADCASTD X0, Y0
+	VPCMPGTD     lanes<>+0(SB), Y0, Y0
+	MOVQ         CX, 6192(SP)
+	MOVQ         t+24(FP), SI
+	ADDQ         6200(SP), SI
+	MOVQ         dy+8(FP), DI
+	ADDQ         6200(SP), DI
+	ADDQ         $0x00000020, 6200(SP)
+	MOVQ         m+32(FP), CX
+	MOVQ         CX, 6208(SP)
+	MOVQ         AX, CX
+	MOVQ         dx+0(FP), AX
+	MOVQ         AX, 6176(SP)
+
+panel_part_row:
+	VMASKMOVPS (DI), Y0, Y1
+	MOVQ       6176(SP), DX
+	SUBQ       CX, DX
+	MOVQ       k+40(FP), R8
+	MOVQ       SI, AX
+
+panel_part_input:
+	MOVL         2048(CX), R9
+	ADDQ         AX, R9
+	LEAQ         (R9)(BX*1), R10
+	VMASKMOVPS   (R10), Y0, Y2
+	VMASKMOVPS   (R9), Y0, Y3
+	VSUBPS       Y3, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VMOVHLPS     X2, X2, X3
+	VADDPS       X3, X2, X2
+	VMOVSHDUP    X2, X3
+	VADDSS       X3, X2, X2
+	VMOVSS       (CX)(DX*1), X3
+	VFMADD231SS  4096(CX), X2, X3
+	VMOVSS       X3, (CX)(DX*1)
+	ADDQ         6184(SP), AX
+	ADDQ         $0x04, CX
+	DECQ         R8
+	JNZ          panel_part_input
+	ADDQ         $0x1f, CX
+	ANDQ         $-32, CX
+	MOVQ         stride+48(FP), AX
+	SHLQ         $0x02, AX
+	ADDQ         AX, 6176(SP)
+	ADDQ         BX, DI
+	DECQ         6208(SP)
+	JNZ          panel_part_row
+
+panel_part_done:
+	VZEROUPPER
+	RET

@@ -170,7 +170,9 @@ func TestGradInput(t *testing.T) {
 		}
 		start, twin := append([]float32(nil), p.dx.Inside...), append([]float32(nil), p.dx.Inside...)
 		p.backward()
+		alone := append([]float32(nil), start...)
 		backwardPure(twin, p.dt.Inside, p.dy.Inside, p.x.Inside, p.t.Inside, s.m, s.k, s.stride, s.cells, s.n)
+		Backward(alone, nil, p.dy.Inside, p.x.Inside, p.t.Inside, s.m, s.k, s.stride, s.cells, s.n)
 		p.filled(t)
 		for i, d := range start {
 			want, bound := float64(d), 0.0
@@ -187,6 +189,7 @@ func TestGradInput(t *testing.T) {
 			}
 			near(t, s, "dx", i, p.dx.Inside[i], want, bound)
 			near(t, s, "twin's dx", i, twin[i], want, bound)
+			near(t, s, "dx without dt", i, alone[i], float64(p.dx.Inside[i]), 0)
 		}
 	})
 }
@@ -318,6 +321,7 @@ func TestPageEnd(t *testing.T) {
 				Forward(y, x, tables, m, k, k, cells, n)
 				Backward(dx, dt, dy, x, tables, m, k, k, cells, n)
 				Backward(nil, dt, dy, x, tables, m, k, k, cells, n)
+				Backward(dx, nil, dy, x, tables, m, k, k, cells, n)
 			}
 		}
 	}
@@ -363,6 +367,7 @@ func TestNoAllocation(t *testing.T) {
 		p.forward()
 		p.backward()
 		Backward(nil, p.dt.Inside, p.dy.Inside, p.x.Inside, p.t.Inside, s.m, s.k, s.stride, s.cells, s.n)
+		Backward(p.dx.Inside, nil, p.dy.Inside, p.x.Inside, p.t.Inside, s.m, s.k, s.stride, s.cells, s.n)
 	}); allocs != 0 {
 		t.Errorf("%v allocations", allocs)
 	}
