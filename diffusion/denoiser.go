@@ -13,6 +13,7 @@ import (
 	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/kernels/table"
 )
 
 // Denoiser is the model whose posterior mean is a network, trained by regression on x_0:
@@ -23,7 +24,9 @@ import (
 // so that what F is to learn, (σ x_0 − α ε)/√(α²+σ²) with the noise ε of x = α x_0 + σ ε,
 // has variance 1 at every time, and so has what it reads (the preconditioning of
 // arXiv:2206.00364 for data of variance 1). F reads the ratio α/σ alone: it serves all
-// schedules.
+// schedules. It does not read x in white space, but the features of the noisy event, each
+// divided by its spread, and tables help it to see what is sharp in one of them, such as
+// the edge of a detector or an integer.
 //
 // The first term is the posterior mean of a normal. Where events come as islands, that of
 // a mixture of normals stands there, found by EM and closed in form, and the second term
@@ -44,8 +47,12 @@ type Denoiser struct {
 
 // DenoiserOptions say how a [Denoiser] is made.
 type DenoiserOptions struct {
-	// Hidden are the widths of the hidden layers; by default three of 256.
+	// Hidden are the widths of the hidden layers; by default two of 256.
 	Hidden []int `json:"hidden"`
+	// Cells is the number of cells of the tables that every feature passes through
+	// beside the first layer (package kernels/table), and the time; none if negative, by
+	// default 32.
+	Cells int `json:"cells"`
 	// Components is the number of normals that the network stands over; by default 1.
 	Components int `json:"components,omitempty"`
 	// Width is σ_min, where the path ends: events keep a noise of this width, in units
@@ -62,6 +69,9 @@ func (o DenoiserOptions) Check() error {
 			return fmt.Errorf("a hidden layer cannot be %d wide", h)
 		}
 	}
+	if o.Cells > 1<<12 {
+		return fmt.Errorf("a table cannot have %d cells", o.Cells)
+	}
 	if o.Components < 0 || o.Components > 1<<12 {
 		return fmt.Errorf("there cannot be %d normals", o.Components)
 	}
@@ -73,7 +83,10 @@ func (o DenoiserOptions) Check() error {
 
 func (o DenoiserOptions) withDefaults() DenoiserOptions {
 	if o.Hidden == nil {
-		o.Hidden = []int{256, 256, 256}
+		o.Hidden = []int{256, 256}
+	}
+	if o.Cells == 0 {
+		o.Cells = 32
 	}
 	if o.Width == 0 {
 		o.Width = 0.01
@@ -90,16 +103,23 @@ func NewDenoiser(dim, context int, seed uint64, opts DenoiserOptions) (*Denoiser
 	if err := opts.Check(); err != nil {
 		return nil, fmt.Errorf("diffusion: %w", err)
 	}
-	d := &Denoiser{dim: dim, context: context, about: opts.withDefaults()}
+	d := &Denoiser{dim: dim, context: context, about: opts.withDefaults(), white: unchanged(dim)}
 	d.net = nn.NewMLP(&d.params, "net", d.inputs(), d.about.Hidden, dim, dense.SiLU)
+	if d.about.Cells > 0 {
+		d.net.AddTables("net", d.tabled(), d.about.Cells)
+	}
 	d.net.Init(seed, 0)
 	d.net.Pack()
 	d.stand(nil)
 	return d, nil
 }
 
-// inputs is the number of what the network reads.
+// inputs is the number of what the network reads: features, functions of time, context.
 func (d *Denoiser) inputs() int { return d.dim + timeFeatures + d.context }
+
+// tabled is the number of those that pass through tables, which are the first: features
+// and one function of time.
+func (d *Denoiser) tabled() int { return d.dim + 1 }
 
 // Dim returns the number of features of an event.
 func (d *Denoiser) Dim() int { return d.dim }
@@ -122,12 +142,13 @@ func (d *Denoiser) String() string {
 const timeFeatures = 11
 
 // embed writes functions of the time where the ratio of α and σ, of which the squares
-// sum to 1, is what it is: α, σ, and waves in log(α/σ) within e^±6.
+// sum to 1, is what it is: log(α/σ) as trainings draw it, in units of its spread, α, σ,
+// and waves in the logarithm within its bounds.
 func embed(dst []float32, alpha, sigma float64) {
-	u := min(max(math.Log(alpha/sigma)/6, -1), 1)
-	dst[0], dst[1], dst[2] = float32(alpha), float32(sigma), float32(u)
+	u := min(max(math.Log(alpha/sigma), -mostLogSNR), mostLogSNR)
+	dst[0], dst[1], dst[2] = float32((u-meanLogSNR)/widthLogSNR), float32(alpha), float32(sigma)
 	for k := range 4 {
-		s, c := math.Sincos(math.Pi / 2 * u * float64(int(1)<<k))
+		s, c := math.Sincos(math.Pi / 2 * u / mostLogSNR * float64(int(1)<<k))
 		dst[3+2*k], dst[4+2*k] = float32(s), float32(c)
 	}
 }
@@ -138,7 +159,8 @@ type denoising struct {
 	in       []float32 // what the network reads
 	dy, dx   []float32
 	noise, u []float32
-	x        []float32 // of variance 1
+	x        []float32 // white, of variance 1
+	own      []float32 // the features of the same
 	normals  *normalsState
 }
 
@@ -146,7 +168,8 @@ func (d *Denoiser) newDenoising() *denoising {
 	s := &denoising{
 		state: d.net.NewState(nn.Tile), in: make([]float32, nn.Tile*d.inputs()),
 		dy: make([]float32, nn.Tile*d.dim), dx: make([]float32, nn.Tile*d.inputs()),
-		noise: make([]float32, d.dim), u: make([]float32, 1), x: make([]float32, nn.Tile*d.dim),
+		noise: make([]float32, d.dim), u: make([]float32, 1),
+		x: make([]float32, nn.Tile*d.dim), own: make([]float32, nn.Tile*d.dim),
 	}
 	if d.base != nil {
 		s.normals = d.base.newState()
@@ -171,13 +194,13 @@ func (d *Denoiser) Mean(q []float32, div []float64, x, c []float32, alpha, sigma
 			m := min(nn.Tile, hi-lo)
 			for r := range m {
 				row := s.in[r*width : (r+1)*width]
-				for j, v := range x[(lo+r)*d.dim : (lo+r+1)*d.dim] {
-					row[j] = scale * v
-				}
-				copy(s.x[r*d.dim:], row[:d.dim])
 				copy(row[d.dim:], time[:])
 				copy(row[d.dim+timeFeatures:], c[(lo+r)*d.context:(lo+r+1)*d.context])
 			}
+			for j, v := range x[lo*d.dim : (lo+m)*d.dim] {
+				s.x[j] = scale * v
+			}
+			d.readFeatures(s, m)
 			y := d.net.Forward(s.state, s.in[:m*width], m)
 			var part []float64
 			if div != nil {
@@ -209,12 +232,26 @@ func (d *Denoiser) Mean(q []float32, div []float64, x, c []float32, alpha, sigma
 					dy[r*d.dim+j] = 1
 				}
 				d.net.Backward(s.state, nil, dx, s.in[:m*width], dy, m)
+				to := d.white.toOwn[j*d.dim : (j+1)*d.dim] // the features that x_j is part of
 				for r := range part {
-					part[r] += out / norm * float64(dx[r*width+j])
+					slope := 0.0
+					for l, v := range dx[r*width : r*width+d.dim] {
+						slope += float64(v) * float64(to[l])
+					}
+					part[r] += out / norm * slope
 				}
 			}
 		}
 	})
+}
+
+// readFeatures writes the features of the m rows of s.x where the network reads them.
+func (d *Denoiser) readFeatures(s *denoising, m int) {
+	own, width := s.own[:m*d.dim], d.inputs()
+	dense.Forward(own, nil, s.x[:m*d.dim], d.white.packedOwn, d.white.zero, m, d.dim, d.dim, dense.None)
+	for r := range m {
+		copy(s.in[r*width:], own[r*d.dim:(r+1)*d.dim])
+	}
 }
 
 // spread returns the factor of F, for α and σ whose squares sum to 1.
@@ -234,7 +271,7 @@ const meanLogSNR, widthLogSNR, mostLogSNR = 1, 1.8, 6
 // Train fits the network to the rows of train: the loss is the weighted mean of the
 // squared error of F, per feature. ctx, valid and opts are as for flows, but for their
 // defaults: the parameters are averaged, the rate is 4e-3 (2e-3 for fewer than 20,000
-// rows), and there are as many epochs as make 24 million rows, but at most 500, and all of
+// rows), and there are as many epochs as make 36 million rows, but at most 500, and all of
 // them are made.
 func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptions) (History, error) {
 	if err := checkData(d.dim, d.context, train, valid); err != nil {
@@ -248,7 +285,7 @@ func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptio
 	if opts.MaxTime > 0 {
 		opts.MaxTime = max(opts.MaxTime-time.Since(begin), 1)
 	}
-	opts = regressing(opts, train.Len())
+	opts = regressing(opts, train.Len(), 36_000_000)
 	h, err := nn.Fit(ctx, (*regression)(d), d.whiten(train), d.whiten(valid), opts)
 	d.net.Pack()
 	if e := d.finish(); e != nil {
@@ -286,11 +323,12 @@ func (d *Denoiser) adopt(_ context.Context, train Data, seed uint64) error {
 	return d.finish()
 }
 
-// regressing fills in the options of a training by regression. Its loss is noisy, and
-// falls most when the rate does: to lose patience before that is a loss of quality.
-func regressing(o TrainOptions, events int) TrainOptions {
+// regressing fills in the options of a training by regression, which by default reads so
+// many rows in all. Its loss is noisy, and falls most when the rate does: to lose patience
+// before that is a loss of quality.
+func regressing(o TrainOptions, events, rows int) TrainOptions {
 	if o.Epochs == 0 {
-		o.Epochs = min(max(24_000_000/events, 1), 500)
+		o.Epochs = min(max(rows/events, 1), 500)
 	}
 	if o.Average == 0 {
 		o.Average = 0.999
@@ -404,7 +442,7 @@ func (g *regressor) Loss(grad []float32, rows nn.Rows) float64 {
 		philox.Normal(g.u, g.seed, streamTime+rows.Pass, uint64(rows.Index[r]))
 		philox.Normal(g.noise, g.seed, streamNoise+rows.Pass, uint64(rows.Index[r])*uint64(g.dim))
 		alpha, sigma := unit(min(max(meanLogSNR+widthLogSNR*float64(g.u[0]), -mostLogSNR), mostLogSNR))
-		row := g.in[r*width : (r+1)*width]
+		row := g.x[r*g.dim : (r+1)*g.dim]
 		for j, e := range g.noise {
 			x := target[r*g.dim+j]
 			row[j] = float32(alpha)*x + float32(sigma)*e
@@ -414,11 +452,13 @@ func (g *regressor) Loss(grad []float32, rows nn.Rows) float64 {
 		}
 		if g.base != nil {
 			g.base.at(g.normals, alpha, sigma)
-			g.base.residual(g.normals, target[r*g.dim:(r+1)*g.dim], row[:g.dim], g.spread(alpha, sigma))
+			g.base.residual(g.normals, target[r*g.dim:(r+1)*g.dim], row, g.spread(alpha, sigma))
 		}
+		row = g.in[r*width : (r+1)*width]
 		embed(row[g.dim:], alpha, sigma)
 		copy(row[g.dim+timeFeatures:], rows.C[r*g.context:(r+1)*g.context])
 	}
+	g.readFeatures(g.denoising, m)
 	y := g.net.Forward(g.state, g.in[:m*width], m)
 	loss := 0.0
 	dy := g.dy[:m*g.dim]
@@ -531,6 +571,9 @@ func loadDenoiser(text []byte, tensors []Tensor) (*Denoiser, error) {
 		}
 	}
 	want := nn.MLPLen(f.Dim+timeFeatures+f.Context, f.Options.Hidden, f.Dim)
+	if o := f.Options; o.Cells > 0 && len(o.Hidden) > 0 {
+		want += table.Len(f.Dim+1, o.Cells, o.Hidden[0])
+	}
 	if f.Options.Components > 1 {
 		want += normalsLen(f.Dim, f.Options.Components)
 	}

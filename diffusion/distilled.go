@@ -218,7 +218,7 @@ func (s *Distilled) Train(ctx context.Context, train, valid Data, opts TrainOpti
 			return save(mapVectors(c, func(v []float32) []float32 { return slices.Concat(taught, v) }))
 		}
 	}
-	opts = regressing(opts, poolLen)
+	opts = regressing(opts, poolLen, 24_000_000)
 	p := s.newPool(train, opts.Seed)
 	h, err := nn.Fit(ctx, (*imitation)(s), p.data(poolLen), p.validation(), opts)
 	s.net.Pack()

@@ -7,9 +7,11 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 )
 
@@ -32,6 +34,21 @@ type whitening struct {
 	Forward []float64 `json:"forward"` // A, Dim×Dim
 	inverse []float64
 	logDet  float64 // of A
+
+	// What takes z to the features of x, each with variance 1, as a layer of a network.
+	toOwn, packedOwn, zero []float32
+}
+
+// unchanged is the map of features that are white.
+func unchanged(dim int) *whitening {
+	h := &whitening{Mean: make([]float64, dim), Forward: make([]float64, dim*dim)}
+	for j := range dim {
+		h.Forward[j*dim+j] = 1
+	}
+	if err := h.finish(); err != nil {
+		panic(err) // the identity has an inverse
+	}
+	return h
 }
 
 // leastVariance is the variance, of the largest, from which on a direction counts as
@@ -113,6 +130,17 @@ func (h *whitening) finish() error {
 	}
 	h.inverse = slices.Clone(inverse.RawMatrix().Data)
 	h.logDet, _ = mat.LogDet(a)
+
+	h.toOwn, h.zero = make([]float32, dim*dim), make([]float32, dim)
+	for l := range dim {
+		row := h.inverse[l*dim : (l+1)*dim]
+		spread := max(floats.Norm(row, 2), math.SmallestNonzeroFloat32)
+		for j, v := range row {
+			h.toOwn[j*dim+l] = float32(v / spread)
+		}
+	}
+	h.packedOwn = make([]float32, dense.PackedLen(dim, dim))
+	dense.Pack(h.packedOwn, h.toOwn, dim, dim)
 	return nil
 }
 

@@ -256,29 +256,7 @@ func TestDenoiserOverNormals(t *testing.T) {
 	}
 	d.net.Pack()
 	for _, at := range [][2]float64{{0.2, 0.8}, {0.9, 0.3}} {
-		x := slices.Clone(white[:60])
-		m, div := make([]float32, 60), make([]float64, 20)
-		d.Mean(m, div, x, nil, at[0], at[1])
-		want := make([]float64, 20)
-		for j := range 3 {
-			const h = 2e-3
-			up, down := slices.Clone(x), slices.Clone(x)
-			for i := range want {
-				up[3*i+j] += h
-				down[3*i+j] -= h
-			}
-			q, r := make([]float32, 60), make([]float32, 60)
-			d.Mean(q, nil, up, nil, at[0], at[1])
-			d.Mean(r, nil, down, nil, at[0], at[1])
-			for i := range want {
-				want[i] += float64(q[3*i+j]-r[3*i+j]) / float64(up[3*i+j]-down[3*i+j])
-			}
-		}
-		for i, v := range want {
-			if math.Abs(div[i]-v) > 0.01*(1+math.Abs(v)) {
-				t.Errorf("%v: ∇·q = %v, want %v", at, div[i], v)
-			}
-		}
+		checkDivergence(t, d, white[:300], nil, at[0], at[1])
 	}
 	x, part := make([]float32, 3*300), make([]float32, 3*7)
 	d.Sample(x, nil, 5, 0, 0)

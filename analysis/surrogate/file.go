@@ -13,7 +13,7 @@ import (
 )
 
 // format is the version of the model file.
-const format = 3
+const format = 4
 
 // metadata is what a model file says beside its tensors.
 type metadata struct {
@@ -42,7 +42,7 @@ func (s *Surrogate) describe() (metadata, error) {
 // check reports whether metadata that were read are ours.
 func (m metadata) check() error {
 	if m.Format != format {
-		return fmt.Errorf("the file has format %d, this program reads format %d", m.Format, format)
+		return fmt.Errorf("the file has format %d, this program reads format %d: train the model again, or take the program that wrote it", m.Format, format)
 	}
 	if err := m.Features.Check(); err != nil {
 		return err

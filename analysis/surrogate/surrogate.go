@@ -56,9 +56,9 @@ type Card struct {
 // Options say what to train and how. Zero values ask for the defaults.
 type Options struct {
 	Model  string `json:"model"`  // one of [Models]; by default the one of the first two that a short trial says
-	Layers int    `json:"layers"` // coupling layers; by default 8, fewer for small samples; rounds of an autoregressive flow, by default 1
+	Layers int    `json:"layers"` // coupling layers of a flow; by default 8, fewer for small samples; rounds of an autoregressive one, by default 1
 	Hidden int    `json:"hidden"` // width of the conditioners' hidden layers; by default 128, less for small samples; for a denoiser 256
-	Depth  int    `json:"depth"`  // number of these layers, or residual blocks; by default 2, for a denoiser and a one-step map 3
+	Depth  int    `json:"depth"`  // number of these layers, or residual blocks; by default 2, for a one-step map 3
 	Seed   uint64 `json:"seed"`   // of everything random
 
 	// Components is the number of normals in the base distribution of a flow
@@ -105,9 +105,12 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("no model is called %q; there are %s", o.Model, strings.Join(Models(), ", "))
 	}
 	hidden, depth := o.network()
-	layers := 8
-	if o.Model == autoregressive {
+	layers := 0
+	switch {
+	case o.Model == autoregressive:
 		layers = 1
+	case o.isFlow():
+		layers = 8
 	}
 	for _, v := range []struct {
 		value *int
@@ -146,11 +149,14 @@ func (o Options) checkFlow() error {
 		name  string
 		given bool
 	}{
-		{"activation", o.Activation != ""}, {"residual", o.Residual}, {"dropout", o.Dropout != 0},
+		{"layers", o.Layers != 0}, {"activation", o.Activation != ""}, {"residual", o.Residual}, {"dropout", o.Dropout != 0},
 	} {
 		if v.given && !o.isFlow() {
 			return fmt.Errorf("%s is for the models %s, the model %q has no such thing", v.name, list(flowModels()), o.Model)
 		}
+	}
+	if o.Model == kernelSums && (o.Hidden != 0 || o.Depth != 0) {
+		return fmt.Errorf("hidden and depth are of networks, the model %q has none", o.Model)
 	}
 	if o.Components != 0 && !o.hasNormals() {
 		return fmt.Errorf("components is for the models %s, and for one %s from the last, the model %q has no such thing", list(append(flowModels(), denoiser)), distilled, o.Model)
@@ -277,8 +283,10 @@ func (o Options) hidden() []int { return slices.Repeat([]int{o.Hidden}, o.Depth)
 // network returns the default width and number of hidden layers.
 func (o Options) network() (hidden, depth int) {
 	switch o.Model {
+	case kernelSums: // which has none
+		return 0, 0
 	case denoiser:
-		return 256, 3
+		return 256, 2
 	case distilled:
 		return 128, 3
 	default:

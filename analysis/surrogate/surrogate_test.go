@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -296,6 +297,8 @@ func TestOptions(t *testing.T) {
 		"residual is for the models":       {Model: kernelSums, Residual: true},
 		"activation is for the models":     {Model: distilled, Activation: "relu"},
 		"components is for the models":     {Model: kernelSums, Components: 3},
+		"layers is for the models":         {Model: denoiser, Layers: 4},
+		"hidden and depth are of networks": {Model: kernelSums, Depth: 3},
 	} {
 		if _, err := New(table, nil, opts); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: error %v", name, err)
@@ -388,7 +391,7 @@ func TestLoadErrors(t *testing.T) {
 		t.Error("no error for a byte too many")
 	}
 	for _, c := range [][2]string{
-		{`"F32"`, `"F64"`}, {`\"dim\":6`, `\"dim\":8`}, {`\"format\":3`, `\"format\":9`},
+		{`"F32"`, `"F64"`}, {`\"dim\":6`, `\"dim\":8`}, {fmt.Sprintf(`\"format\":%d`, format), `\"format\":999`},
 		{`\"keep\":[`, `\"keep\":[9`}, {`"eidolon"`, `"another"`}, {`\"as\":\"codes\"`, `\"as\":\"magic\"`},
 	} {
 		bad := bytes.ReplaceAll(data, []byte(c[0]), []byte(c[1]))

@@ -10,9 +10,13 @@ import (
 func TestDiffusion(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "in.root"), "Events", sample(1200))
-	fast := []string{"--solver", "dpm2m", "--steps", "4", "--epochs", "1", "--hidden", "8", "--depth", "1"}
+	fast := []string{"--solver", "dpm2m", "--steps", "4", "--epochs", "1"}
 	for _, model := range []string{"diffusion", "denoiser"} {
-		text := must(t, dir, append([]string{"train", "-i", "in.root", "--model", model, "-o", model}, fast...)...)
+		train := append([]string{"train", "-i", "in.root", "--model", model, "-o", model}, fast...)
+		if model == "denoiser" {
+			train = append(train, "--hidden", "8", "--depth", "1")
+		}
+		text := must(t, dir, train...)
 		if !strings.Contains(text, "copies") {
 			t.Errorf("train --model %s says nothing of copies: %s", model, text)
 		}
@@ -35,6 +39,8 @@ func TestDiffusion(t *testing.T) {
 		{"train", "-i", "in.root", "-o", "x", "--model", "denoiser", "--teacher", "diffusion"},
 		{"train", "-i", "in.root", "-o", "x", "--model", "diffusion", "--solver", "rk4"},
 		{"train", "-i", "in.root", "-o", "x", "--model", "denoiser", "--sigma-min", "0"},
+		{"train", "-i", "in.root", "-o", "x", "--model", "denoiser", "--layers", "4"},
+		{"train", "-i", "in.root", "-o", "x", "--model", "diffusion", "--hidden", "8"},
 		{"train", "-i", "in.root", "-o", "x", "--model", "diffusion", "--epsilon", "1"},
 	} {
 		if _, stderr, code := eidolon(t, dir, c...); code != 2 {
