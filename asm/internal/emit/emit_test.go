@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -27,6 +28,9 @@ func TestGeneratedFilesUseOnlyAVX2(t *testing.T) {
 		t.Fatal("no generated files found")
 	}
 	for _, name := range files {
+		if strings.HasSuffix(name, "_avx512_amd64.s") {
+			continue // is called where cpu.AVX512 alone
+		}
 		f, err := os.Open(name)
 		if err != nil {
 			t.Fatal(err)
