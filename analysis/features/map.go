@@ -11,6 +11,7 @@ type Map struct {
 	Sum       *Sum       `json:"sum,omitempty"`
 	Lookup    *Lookup    `json:"lookup,omitempty"`
 	System    *System    `json:"system,omitempty"`
+	Mass      *Mass      `json:"mass,omitempty"`
 	Direction *Direction `json:"direction,omitempty"`
 	Polar     *Polar     `json:"polar,omitempty"`
 	Rounded   *Rounded   `json:"rounded,omitempty"`
@@ -47,6 +48,8 @@ func (m *Map) mapping() mapping {
 		return m.Polar
 	case m.System != nil:
 		return m.System
+	case m.Mass != nil:
+		return m.Mass
 	case m.Rounded != nil:
 		return m.Rounded
 	case m.Residual != nil:

@@ -210,6 +210,11 @@ func (f *fitting) addSystem(s *System) error {
 		if v.MassBranch != "" && slices.Min(f.load(v.MassBranch)) < 0 {
 			return fmt.Errorf("features: vector %q: its mass, branch %q, is negative in some events", v.Name, v.MassBranch)
 		}
+	}
+	if f.addMass(s) {
+		return nil
+	}
+	for _, v := range s.Vectors {
 		for _, name := range v.Components {
 			f.roundComponent(name)
 			delete(f.circles, name)

@@ -12,8 +12,10 @@
 //     momentum, functions of codes.
 //   - polar: the components of a momentum of which the file has the magnitude, too,
 //     become pT, φ and η.
-//   - system: the momenta of vectors that are declared become the mass, momentum
-//     and decay angles of their sum.
+//   - mass: of two vectors that are declared, the mass of their sum takes the place of
+//     the second's transverse momentum.
+//   - system: where that is not one to one, and of more vectors, the momenta become the
+//     mass, momentum and decay angles of their sum.
 //   - rounded: decimals become continuous by a uniform deviate within their cell.
 //     The way back rounds, to the same floating-point number.
 //   - residual: of a column that relations between momenta nearly give, such as p
@@ -392,6 +394,8 @@ func (s *Spec) Treatments() []Treatment {
 					how[c] = "by system " + m.System.Name
 				}
 			}
+		case m.Mass != nil:
+			how[m.Mass.Vectors[1].Components[0]] = "by the mass of " + m.Mass.Name
 		case m.Residual != nil:
 			how[m.Residual.Variable] = "relative to its value from " + strings.Join(m.Residual.Of, ", ")
 		case m.Relative != nil:

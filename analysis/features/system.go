@@ -23,7 +23,9 @@ type Vector struct {
 // of its decay, a sequence of decays into two: the system is the first vector and the
 // rest, the rest is the second and what is left, and so on. The coordinates are
 //
-//   - of the system: its mass m, transverse momentum, rapidity and azimuth,
+//   - of the system: its mass m, transverse momentum and rapidity,
+//   - the azimuth of the first vector, for detectors are not the same all round: what
+//     they measure of a particle depends on its own azimuth,
 //   - of each decay: cos θ* and φ* of the vector in the rest frame of what decays,
 //     with the axes of Collins and Soper (Phys. Rev. D 16 (1977) 2219): x along the
 //     transverse momentum, z along the beam, after a boost along z and one along x,
@@ -35,15 +37,17 @@ type Vector struct {
 //
 //	d³p₁/2E₁ d³p₂/2E₂ = (p*/2) dm dcosθ* dφ* · d³P/2E,  d³P/2E = (pT/2) dpT dφ dy,
 //
-// and d³p = pT² cosh η dpT dη dφ. Masses do not change.
+// and d³p = pT² cosh η dpT dη dφ. The azimuth of a vector is that of the system and what
+// does not depend on it. Masses do not change.
 type System struct {
 	Name    string   `json:"name"`
 	Vectors []Vector `json:"vectors"`
 }
 
-// names of the coordinates, in order: those of the system, then those of each decay.
+// names of the coordinates, in order: those of the system, the azimuth, then those of
+// each decay.
 func (s *System) names() []string {
-	names := []string{"m(" + s.Name + ")", "pT(" + s.Name + ")", "y(" + s.Name + ")", "φ(" + s.Name + ")"}
+	names := []string{"m(" + s.Name + ")", "pT(" + s.Name + ")", "y(" + s.Name + ")", "φ(" + s.Vectors[0].Name + ")"}
 	for i, v := range s.Vectors[:len(s.Vectors)-1] {
 		if i > 0 {
 			names = append(names, fmt.Sprintf("m(%s) of its range", s.rest(i)))
@@ -225,7 +229,7 @@ func (s *System) forward(f *frame, logDet []float64, _ func([]float64)) {
 			sum[i] = p[i].plus(sum[i+1])
 		}
 		out[0][k], out[1][k], out[2][k] = sum[0].m, sum[0].pt(), sum[0].y
-		out[3][k] = math.Atan2(sum[0].py, sum[0].px)
+		out[3][k] = math.Atan2(p[0].py, p[0].px)
 		logVolume -= math.Log(max(out[1][k], least) / 2)
 		rest := 0.0 // the sum of the masses of the vectors that are left
 		for i := range p {
@@ -260,7 +264,7 @@ func (s *System) inverse(f *frame) {
 		in = append(in, f.at(name))
 	}
 	out, mass := s.components(f, f.add)
-	m := make([]float64, n)
+	m, p := make([]float64, n), make([]particle, n)
 	for k := range f.n {
 		rest := 0.0
 		for i, v := range s.Vectors {
@@ -269,9 +273,7 @@ func (s *System) inverse(f *frame) {
 			}
 			rest += m[i]
 		}
-		pt := max(in[1][k], 0)
-		sin, cos := math.Sincos(in[3][k])
-		parent := particle{px: pt * cos, py: pt * sin, y: in[2][k], m: max(in[0][k], rest, least)}
+		parent := particle{px: max(in[1][k], 0), y: in[2][k], m: max(in[0][k], rest, least)}
 		for i := range n - 1 {
 			at := 4 + 3*i
 			rest -= m[i]
@@ -279,11 +281,14 @@ func (s *System) inverse(f *frame) {
 			if i < n-2 {
 				heavy = rest + min(max(in[at+2][k], 0), 1)*max(parent.m-m[i]-rest, 0)
 			}
-			first, second := parent.decay(m[i], heavy, min(max(in[at][k], -1), 1), in[at+1][k])
-			s.Vectors[i].put(first, out[i], k)
-			parent = second
+			p[i], parent = parent.decay(m[i], heavy, min(max(in[at][k], -1), 1), in[at+1][k])
 		}
-		s.Vectors[n-1].put(parent, out[n-1], k)
+		p[n-1] = parent
+		sin, cos := math.Sincos(in[3][k] - math.Atan2(p[0].py, p[0].px))
+		for i := range p {
+			p[i].px, p[i].py = p[i].px*cos-p[i].py*sin, p[i].px*sin+p[i].py*cos
+			s.Vectors[i].put(p[i], out[i], k)
+		}
 	}
 	for _, name := range s.names() {
 		f.take(name)

@@ -93,7 +93,7 @@ func TestSystem(t *testing.T) {
 					all = append(all, p)
 					fmom.IAdd(&sum, &all[i])
 				}
-				for i, want := range []float64{sum.M(), sum.Pt(), sum.Rapidity(), sum.Phi()} {
+				for i, want := range []float64{sum.M(), sum.Pt(), sum.Rapidity(), all[0].Phi()} {
 					if got := after.at(made[i])[k]; math.Abs(got-want) > 1e-6*(1+math.Abs(want)) {
 						t.Fatalf("%s is %g, want %g", made[i], got, want)
 					}
@@ -164,16 +164,23 @@ func TestCollinsSoper(t *testing.T) {
 
 // muons returns pairs of muons from a resonance of a width, in a table of float32.
 func muons(n int, width float64, r *rand.Rand) *rootio.Table {
+	return resonance(n, 91.2, width, muonMass, r)
+}
+
+const muonMass, kaonMass = 0.1057, 0.4937
+
+// resonance returns its decays in two particles of a mass.
+func resonance(n int, m, width, mass float64, r *rand.Rand) *rootio.Table {
 	x := make([][]float32, 6)
 	for j := range x {
 		x[j] = make([]float32, n)
 	}
 	for i := range n {
-		z := particle{px: 8 * r.NormFloat64(), py: 8 * r.NormFloat64(), y: r.NormFloat64(), m: 91.2 + width*r.NormFloat64()}
+		z := particle{px: 8 * r.NormFloat64(), py: 8 * r.NormFloat64(), y: r.NormFloat64(), m: m + width*r.NormFloat64()}
 		if i%1000 == 0 {
-			z.m = 70
+			z.m = 2*mass + 0.8*(m-2*mass)
 		}
-		a, b := z.decay(0.1057, 0.1057, 2*r.Float64()-1, math.Pi*(2*r.Float64()-1))
+		a, b := z.decay(mass, mass, 2*r.Float64()-1, math.Pi*(2*r.Float64()-1))
 		for j, p := range []particle{a, b} {
 			x[3*j][i] = float32(p.pt())
 			x[3*j+1][i] = float32(math.Asinh(p.pz() / p.pt()))
@@ -192,47 +199,117 @@ var pair = Options{Vectors: []string{"a=pt1,eta1,phi1,0.1057", "b=pt2,eta2,phi2,
 // TestSystemColumns checks that branches come back through the coordinates, and that
 // independent features make events with the mass of the resonance.
 func TestSystemColumns(t *testing.T) {
-	for _, width := range []float64{2.5, 0.01} {
-		testSystemColumns(t, width)
-	}
-}
-
-func testSystemColumns(t *testing.T, width float64) {
-	const n = 20000
-	r := rand.New(rand.NewPCG(6, 6))
-	table := muons(n, width, r)
-	s, err := Fit(table, nil, pair)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.Dim() != 6 {
-		t.Errorf("%d features", s.Dim())
-	}
-	if got := how(s, "eta2"); got != "by system Z" {
-		t.Errorf("eta2: %s", got)
-	}
-	before, after, z := roundTrip(t, s, table)
-	for j := range before {
-		for i, v := range before[j] {
-			if math.Abs(after[j][i]-v) > 2e-5*(1+math.Abs(v)) {
-				t.Fatalf("%s = %.9g comes back as %.9g", s.Branches[j].Name, v, after[j][i])
+	kaons := Options{Vectors: []string{"a=pt1,eta1,phi1,0.4937", "b=pt2,eta2,phi2,0.4937"}, Systems: []string{"Z=a+b"}}
+	for _, c := range []struct {
+		opts           Options
+		m, width, mass float64
+		how            string // becomes of the second momentum
+	}{
+		{pair, 91.2, 2.5, muonMass, "by the mass of Z"},
+		{pair, 91.2, 0.01, muonMass, "by the mass of Z"},
+		// Close to the threshold there are two momenta for a mass.
+		{kaons, 1.02, 0.002, kaonMass, "by system Z"},
+	} {
+		const n = 20000
+		r := rand.New(rand.NewPCG(6, 6))
+		table := resonance(n, c.m, c.width, c.mass, r)
+		s, err := Fit(table, nil, c.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Dim() != 6 {
+			t.Errorf("%d features", s.Dim())
+		}
+		if got := how(s, "pt2"); got != c.how {
+			t.Errorf("pt2: %s", got)
+		}
+		before, after, z := roundTrip(t, s, table)
+		for j := range before {
+			for i, v := range before[j] {
+				if math.Abs(after[j][i]-v) > 2e-5*(1+math.Abs(v)) {
+					t.Fatalf("%s = %.9g comes back as %.9g", s.Branches[j].Name, v, after[j][i])
+				}
 			}
 		}
-	}
-	for i := range z {
-		z[i] = float32(r.NormFloat64())
-	}
-	drawn := rootio.NewTable(s.Fields(), n)
-	s.Decode(drawn, z)
-	m := masses(drawn)
-	slices.Sort(m)
-	if median, half := m[n/2], (m[n*84/100]-m[n*16/100])/2; math.Abs(median-91.2) > 0.05*width || math.Abs(half/width-1) > 0.05 {
-		t.Errorf("the mass of drawn events is %.4f ± %.4f, want 91.2 ± %g", median, half, width)
+		for i := range z {
+			z[i] = float32(r.NormFloat64())
+		}
+		drawn := rootio.NewTable(s.Fields(), n)
+		s.Decode(drawn, z)
+		m := masses(drawn, c.mass)
+		slices.Sort(m)
+		if median, half := m[n/2], (m[n*84/100]-m[n*16/100])/2; math.Abs(median-c.m) > 0.05*c.width || math.Abs(half/c.width-1) > 0.05 {
+			t.Errorf("the mass of drawn events is %.4f ± %.4f, want %g ± %g", median, half, c.m, c.width)
+		}
 	}
 }
 
-// masses returns the masses of pairs of muons.
-func masses(table *rootio.Table) []float64 {
+// TestMass checks the coordinate against go-hep's four-vectors, its way back, and the
+// logarithm of its Jacobian against finite differences, for heavy and light particles.
+func TestMass(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 2))
+	const events = 200
+	s, f := aSystem(2, true, r, events)
+	m := &Mass{s.Name, [2]Vector(s.Vectors)}
+	if !m.isSound() {
+		t.Fatal("the map is not sound")
+	}
+	_, taken, made := m.variables()
+	before, logDet := copyFrame(f), make([]float64, events)
+	m.forward(f, logDet, nil)
+	after := copyFrame(f)
+	at := func(f *frame, k int) (p [2]fmom.PtEtaPhiM) {
+		for i, v := range m.Vectors {
+			mass := v.Mass
+			if v.MassBranch != "" {
+				mass = f.at(v.MassBranch)[k]
+			}
+			p[i] = fmom.NewPtEtaPhiM(f.at(v.Components[0])[k], f.at(v.Components[1])[k], f.at(v.Components[2])[k], mass)
+		}
+		return p
+	}
+	m.inverse(f)
+	smaller := 0
+	for k := range events {
+		p := at(before, k)
+		want := fmom.InvMass(&p[0], &p[1])
+		if got := after.at(made[0])[k]; math.Abs(got-want) > 1e-6*want {
+			t.Fatalf("the mass is %g, want %g", got, want)
+		}
+		pt, back := before.at(taken[0])[k], f.at(taken[0])[k]
+		if math.IsInf(logDet[k], -1) {
+			smaller++
+			if !(back > pt) {
+				t.Fatalf("pT = %g is not the larger solution: it comes back as %g", pt, back)
+			}
+			continue
+		}
+		if math.Abs(back-pt) > 1e-6*pt {
+			t.Errorf("pT = %g comes back as %g", pt, back)
+		}
+		h := 1e-5 * pt
+		var of [2]float64
+		for side := range of {
+			p[1] = fmom.NewPtEtaPhiM(pt+h*float64(2*side-1), p[1].Eta(), p[1].Phi(), p[1].M())
+			of[side] = fmom.InvMass(&p[0], &p[1])
+		}
+		if want := math.Log((of[1] - of[0]) / (2 * h)); math.Abs(logDet[k]-want) > 1e-3 {
+			t.Errorf("log|det| %g, finite differences %g", logDet[k], want)
+		}
+	}
+	if smaller == 0 || smaller > events/2 {
+		t.Errorf("%d of %d events have the smaller momentum", smaller, events)
+	}
+	// Below the least mass there is none.
+	p := kinematics{pt1: 10, m1: 1, m2: 1}
+	p.sinDelta, p.cosDelta = math.Sincos(0.1)
+	if pt := p.transverse(1.5); !(pt > 0 && pt < 20) {
+		t.Errorf("an impossible mass has pT = %g", pt)
+	}
+}
+
+// masses returns the masses of pairs of particles of a mass.
+func masses(table *rootio.Table, mass float64) []float64 {
 	m := make([]float64, table.Len())
 	for i := range m {
 		var p [2]particle
@@ -241,7 +318,7 @@ func masses(table *rootio.Table) []float64 {
 			for l := range c {
 				c[l] = float64(table.Columns[3*j+l].Values().([]float32)[i])
 			}
-			v := Vector{Polar: true, Mass: 0.1057}
+			v := Vector{Polar: true, Mass: mass}
 			p[j], _ = v.take([3][]float64{c[0:1], c[1:2], c[2:3]}, nil, 0)
 		}
 		m[i] = p[0].plus(p[1]).m
@@ -278,16 +355,20 @@ func TestRoundedSystem(t *testing.T) {
 			t.Errorf("%s: %d of %d values do not come back", s.Branches[j].Name, wrong, n)
 		}
 	}
-	for i := range z { // far out in all but the mass
+	lo, hi := s.Limits(0.1)
+	for i := range z { // as far out as events may be in all but the mass
 		if z[i] = float32(2 * r.NormFloat64()); s.Columns[i%6].Name == "m(Z)" {
 			z[i] /= 4
 		}
+		z[i] = min(max(z[i], lo[i%6]), hi[i%6])
 	}
 	drawn := rootio.NewTable(s.Fields(), n)
 	s.Decode(drawn, z)
-	for i, got := range masses(drawn) {
+	for i, got := range masses(drawn, muonMass) {
 		m := slices.IndexFunc(s.Columns, func(c Column) bool { return c.Name == "m(Z)" })
-		if want := s.Columns[m].decode(float64(z[6*i+m])); math.Abs(got-want) > 0.05*want {
+		// Momenta may be hardly more than what they are rounded to.
+		rounding := 0.001/float64(drawn.Columns[0].Values().([]float32)[i]) + 0.001/float64(drawn.Columns[3].Values().([]float32)[i])
+		if want := s.Columns[m].decode(float64(z[6*i+m])); math.Abs(got-want) > (0.01+rounding)*want {
 			t.Fatalf("a mass of %g was drawn as %g", want, got)
 		}
 	}
@@ -364,7 +445,7 @@ func TestMapsSurviveJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Maps) != 5 {
+	if len(s.Maps) != 6 {
 		t.Fatalf("%d maps", len(s.Maps))
 	}
 	text, err := json.Marshal(s)
