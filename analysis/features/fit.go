@@ -76,6 +76,7 @@ func Fit(t *rootio.Table, w []float64, opts Options) (*Spec, error) {
 	f.findAngles()
 	f.relateMomenta(declared)
 	f.relateAngles()
+	f.findRanges()
 	for _, field := range append(slices.Clone(s.Branches), f.coordinates...) {
 		if !f.isLeftOut(field.Name) {
 			f.fit(field)

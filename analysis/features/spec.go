@@ -67,6 +67,9 @@ type Spec struct {
 
 	// Columns are the coordinates, each with its treatment.
 	Columns []Column `json:"columns"`
+
+	// Ranges are those of the branches that are no coordinates themselves.
+	Ranges []Range `json:"ranges,omitempty"`
 }
 
 // Dim returns the number of features: columns that are not constant.
@@ -352,6 +355,11 @@ func (s *Spec) Check() error {
 	}
 	for name := range variables {
 		return fmt.Errorf("features: the specification of %q is missing", name)
+	}
+	for i := range s.Ranges {
+		if r := &s.Ranges[i]; !slices.Contains(s.Names(), r.Name) || !r.isSound() {
+			return fmt.Errorf("features: the range of %q is damaged", r.Name)
+		}
 	}
 	return nil
 }

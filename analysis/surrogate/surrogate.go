@@ -558,7 +558,9 @@ const redraws = 20
 //
 // An event with a feature further than a tenth of a standard deviation (of model
 // space) outside the range of the training events is drawn again, 20 times at most,
-// and then moved to that limit. Where the range ends at zero it ends there.
+// and then moved to that limit. Where the range ends at zero it ends there. The same holds
+// for branches that are no features themselves, such as the momenta of a system; where
+// these have a hard edge, as after a cut, nothing is beyond it ([features.Spec.Outside]).
 func (s *Surrogate) Generate(t, given *rootio.Table, seed, first uint64) (Tails, error) {
 	rows := make([]uint64, t.Len())
 	for i := range rows {
@@ -582,7 +584,6 @@ func (s *Surrogate) GenerateRows(t, given *rootio.Table, seed uint64, rows []uin
 			}
 		}
 	}
-	lo, hi := s.Features.Limits(margin)
 	clamped := clampedBy(s.Density)
 	var redrawn, clipped atomic.Int64
 	var all sync.WaitGroup
@@ -592,28 +593,71 @@ func (s *Surrogate) GenerateRows(t, given *rootio.Table, seed uint64, rows []uin
 	for from := 0; from < n; from += piece {
 		to := min(from+piece, n)
 		all.Go(func() {
-			for i := from; i < to; i++ {
-				row := z[i*dim : (i+1)*dim]
-				for attempt := uint64(1); !within(row, lo, hi); attempt++ {
-					if attempt > redraws {
-						for j := range row {
-							row[j] = min(max(row[j], lo[j]), hi[j])
-							if row[j] != row[j] { // NaN
-								row[j] = 0
-							}
-						}
-						clipped.Add(1)
-						break
-					}
-					redrawn.Add(1)
-					s.Density.Sample(row, c[i*width:(i+1)*width], seed, attempt, rows[i])
-				}
-			}
-			s.Features.Decode(t.Slice(from, to), z[from*dim:to*dim])
+			r, m := s.keepWithin(t.Slice(from, to), z[from*dim:to*dim], c[from*width:to*width], seed, rows[from:to])
+			redrawn.Add(r)
+			clipped.Add(m)
 		})
 	}
 	all.Wait()
 	return Tails{redrawn.Load(), clipped.Load(), clampedBy(s.Density) - clamped, s.copies(z, c)}, nil
+}
+
+// keepWithin stores the events with the features z in t. Those outside the range of the
+// training events are drawn again, as often as they may be, and then clipped.
+func (s *Surrogate) keepWithin(t *rootio.Table, z, c []float32, seed uint64, rows []uint64) (redrawn, clipped int64) {
+	dim, width := s.Density.Dim(), s.Density.Context()
+	lo, hi := s.Features.Limits(margin)
+	feature := func(i int) []float32 { return z[i*dim : (i+1)*dim] }
+	var outside []int
+	for i := range rows {
+		if !within(feature(i), lo, hi) {
+			outside = append(outside, i)
+		}
+	}
+	s.Features.Decode(t, z) // what is outside makes no sense yet
+	outside = union(outside, s.Features.Outside(t, margin))
+	for attempt := uint64(1); len(outside) > 0; attempt++ {
+		if attempt > redraws {
+			for _, i := range outside {
+				row := feature(i)
+				for j := range row {
+					row[j] = min(max(row[j], lo[j]), hi[j])
+					if row[j] != row[j] { // NaN
+						row[j] = 0
+					}
+				}
+				s.Features.Decode(t.Slice(i, i+1), row)
+				s.Features.Clip(t, i, margin)
+			}
+			return redrawn, int64(len(outside))
+		}
+		redrawn += int64(len(outside))
+		again := make([]float32, len(outside)*dim)
+		given, numbers := make([]float32, 0, len(outside)*width), make([]uint64, len(outside))
+		for k, i := range outside {
+			given, numbers[k] = append(given, c[i*width:(i+1)*width]...), rows[i]
+		}
+		sampleRows(s.Density, again, given, seed, attempt, numbers)
+		var left []int
+		for k, i := range outside {
+			row := feature(i)
+			copy(row, again[k*dim:])
+			event := t.Slice(i, i+1)
+			s.Features.Decode(event, row)
+			if !within(row, lo, hi) || len(s.Features.Outside(event, margin)) > 0 {
+				left = append(left, i)
+			}
+		}
+		outside = left
+	}
+	return redrawn, 0
+}
+
+// union returns what is in a or b, both ascending.
+func union(a, b []int) []int {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // clampedBy returns the number of corrections that a density has made so far.

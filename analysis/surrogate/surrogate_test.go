@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -173,6 +174,54 @@ func TestTails(t *testing.T) {
 		width := c.Max - c.Min
 		if lo, hi := slices.Min(x), slices.Max(x); !(lo > c.Min-2*width && hi < c.Max+2*width) {
 			t.Errorf("%s: generated from %g to %g, data from %g to %g", c.Name, lo, hi, c.Min, c.Max)
+		}
+	}
+}
+
+// TestCut checks that a cut on a momentum holds for generated events, too, where the
+// momentum is no feature, and that these depend on (seed, number) alone all the same.
+func TestCut(t *testing.T) {
+	const cut, n = 35, 4000
+	g := zmumu.Default()
+	all := g.Table(1, 0, 8*n)
+	all.Columns = all.Columns[6:] // of the muons
+	var names []string
+	for _, c := range all.Columns {
+		names = append(names, c.Name)
+	}
+	var rows []int
+	x := make([]float64, all.Len())
+	all.Columns[3].Floats(x, 0)
+	for i, pt := range x {
+		if pt > cut {
+			rows = append(rows, i)
+		}
+	}
+	table := &rootio.Table{}
+	for _, c := range all.Columns {
+		table.Columns = append(table.Columns, c.Take(rows))
+	}
+	opts := small
+	opts.Features = features.Options{
+		Vectors: []string{"a=" + strings.Join(names[:3], ",") + ",0.1057", "b=" + strings.Join(names[3:], ",") + ",0.1057"},
+		Systems: []string{"Z=a+b"},
+	}
+	s := train(t, table, nil, opts)
+	out := rootio.NewTable(s.Features.Fields(), n)
+	tails := generate(t, s, out, 1, 0)
+	if tails.Redrawn == 0 {
+		t.Error("no event was beyond the cut, there is nothing to test")
+	}
+	pt := make([]float64, n)
+	out.Columns[3].Floats(pt, 0)
+	if least := slices.Min(pt); least < cut {
+		t.Errorf("%s goes down to %g, the cut is at %d", names[3], least, cut)
+	}
+	again := rootio.NewTable(s.Features.Fields(), n/2)
+	generate(t, s, again, 1, n/4)
+	for j, c := range again.Columns {
+		if !reflect.DeepEqual(c.Values(), out.Columns[j].Slice(n/4, n/4+n/2).Values()) {
+			t.Errorf("%s: other events where fewer are drawn at a time", c.Name)
 		}
 	}
 }

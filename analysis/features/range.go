@@ -1,0 +1,125 @@
+package features
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// Range is where the values of a branch are that maps turn into other coordinates, such
+// as a transverse momentum that becomes part of a system. Its own range is not that of
+// any feature: a cut on it is a curved surface among these, which no smooth density
+// keeps to.
+type Range struct {
+	Name   string  `json:"name"`
+	Min    float64 `json:"min"` // in the data, or the hard edge beside it
+	Max    float64 `json:"max"`
+	Spread float64 `json:"spread"` // the standard deviation
+
+	// HardMin and HardMax say that there is an edge: nothing is beyond.
+	HardMin bool `json:"hard_min,omitempty"`
+	HardMax bool `json:"hard_max,omitempty"`
+}
+
+// limits returns the range, wider by a margin, in units of the spread, on each side
+// that is no edge, as numbers of a kind.
+func (r *Range) limits(margin float64, kind rootio.Kind) (lo, hi float64) {
+	lo, hi = r.Min, r.Max
+	if !r.HardMin {
+		lo -= margin * r.Spread
+	}
+	if !r.HardMax {
+		hi += margin * r.Spread
+	}
+	if kind == rootio.Float32 {
+		lo, hi = float64(float32(lo)), float64(float32(hi))
+	}
+	return lo, hi
+}
+
+func (r *Range) isSound() bool { return r.Min <= r.Max && r.Spread >= 0 && !math.IsInf(r.Spread, 0) }
+
+// Outside returns the events of t, which has the columns of [Spec.Fields], with a branch
+// that is outside its range by more than margin standard deviations, or by anything
+// where the range ends at a hard edge. It is about branches that maps turn into other
+// coordinates; [Spec.Limits] are those of the features.
+func (s *Spec) Outside(t *rootio.Table, margin float64) (rows []int) {
+	if len(s.Ranges) == 0 {
+		return nil
+	}
+	outside := make([]bool, t.Len())
+	x := make([]float64, t.Len())
+	for i := range s.Ranges {
+		c, _ := t.Column(s.Ranges[i].Name)
+		c.Floats(x, 0)
+		lo, hi := s.Ranges[i].limits(margin, c.Kind)
+		for k, v := range x {
+			if !(v >= lo && v <= hi) {
+				outside[k] = true
+			}
+		}
+	}
+	for k, out := range outside {
+		if out {
+			rows = append(rows, k)
+		}
+	}
+	return rows
+}
+
+// Clip moves the branches of an event that are outside their ranges by more than the
+// margin to its end.
+func (s *Spec) Clip(t *rootio.Table, event int, margin float64) {
+	x := make([]float64, 1)
+	for i := range s.Ranges {
+		c, _ := t.Column(s.Ranges[i].Name)
+		c.Floats(x, event)
+		lo, hi := s.Ranges[i].limits(margin, c.Kind)
+		if v := x[0]; !(v >= lo && v <= hi) {
+			if x[0] = min(max(v, lo), hi); v != v {
+				x[0] = lo
+			}
+			c.SetFloats(event, x)
+		}
+	}
+}
+
+// findRanges finds the ranges of the branches that maps turn into other coordinates.
+// Angles have none.
+func (f *fitting) findRanges() {
+	for i := range f.spec.Maps {
+		m := &f.spec.Maps[i]
+		_, taken, made := m.mapping().variables()
+		if len(made) == 0 || m.Relative != nil {
+			continue
+		}
+		for _, name := range taken {
+			c, ok := f.table.Column(name)
+			if _, isAngle := f.circles[name]; !ok || isAngle || slices.Contains(made, name) || m.System.isAzimuth(name) {
+				continue
+			}
+			x := make([]float64, c.Len())
+			c.Floats(x, 0)
+			s := newSample(x, f.w)
+			r := Range{Name: name, Min: s.value[0], Max: s.value[len(s.value)-1], Spread: stat.StdDev(x, nil)}
+			r.HardMin, r.HardMax = r.Min == 0, r.Max == 0
+			k := edgeEvents(s.n)
+			if spacing, hard := edge(s, k, false); hard && !r.HardMin {
+				r.Min, r.HardMin = placeEdge(r.Min, spacing, -1), true
+			}
+			if spacing, hard := edge(s, k, true); hard && !r.HardMax {
+				r.Max, r.HardMax = placeEdge(r.Max, spacing, +1), true
+			}
+			f.spec.Ranges = append(f.spec.Ranges, r)
+		}
+	}
+}
+
+// isAzimuth reports whether a branch is the azimuth of a vector of the system, which may
+// be nil.
+func (s *System) isAzimuth(name string) bool {
+	return s != nil && slices.ContainsFunc(s.Vectors, func(v Vector) bool { return v.Polar && v.Components[2] == name })
+}
