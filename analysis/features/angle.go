@@ -179,10 +179,18 @@ func (f *fitting) findAngles() {
 			f.take(field.Name)
 		}
 	}
+	for _, field := range f.given.Fields() {
+		x := f.load(field.Name)
+		if c, ok := circleOf(field, x, f.w); ok && !slices.ContainsFunc(x, math.IsNaN) {
+			f.circles[field.Name] = c
+		} else {
+			f.take(field.Name)
+		}
+	}
 }
 
-// relateAngles adds the maps of angles that are closer to another one than they are
-// to any direction.
+// relateAngles adds the maps of angles that are closer to another one, or to one of the
+// condition, than they are to any direction.
 func (f *fitting) relateAngles() {
 	var angles []rootio.Field
 	for _, field := range append(slices.Clone(f.spec.Branches), f.coordinates...) {
@@ -190,13 +198,20 @@ func (f *fitting) relateAngles() {
 			angles = append(angles, field)
 		}
 	}
+	var given []rootio.Field
+	for _, field := range f.given.Fields() {
+		if _, ok := f.circles[field.Name]; ok {
+			given = append(given, field)
+		}
+	}
 	// The last first: what an angle is measured from is still there.
-	for j := len(angles) - 1; j > 0; j-- {
+	for j := len(angles) - 1; j >= 0; j-- {
 		c := f.circles[angles[j].Name]
 		x, d := f.load(angles[j].Name), f.add(scratch)
 		const gain = 0.1 // nats, at least
-		to, least := -1, c.entropy(x, f.w)-gain
-		for i, other := range angles[:j] {
+		var to *rootio.Field
+		least := c.entropy(x, f.w) - gain
+		for _, other := range slices.Concat(given, angles[:j]) {
 			if f.circles[other.Name].Period != c.Period {
 				continue
 			}
@@ -204,15 +219,17 @@ func (f *fitting) relateAngles() {
 				d[k] = x[k] - v
 			}
 			if h := c.entropy(d, f.w); h < least {
-				to, least = i, h
+				to, least = &other, h
 			}
 		}
-		if to < 0 {
+		if to == nil {
 			continue
 		}
 		f.round(angles[j])
-		f.round(angles[to])
-		r := &Relative{Circle: c, Variable: angles[j].Name, To: angles[to].Name}
+		if !f.isGiven(to.Name) {
+			f.round(*to)
+		}
+		r := &Relative{Circle: c, Variable: angles[j].Name, To: to.Name}
 		f.apply(Map{Relative: r})
 		f.circles[r.name()] = Circle{-c.Period / 2, c.Period}
 		f.coordinates = append(f.coordinates, rootio.Field{Name: r.name(), Kind: rootio.Float64})

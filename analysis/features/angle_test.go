@@ -142,7 +142,7 @@ func TestRelative(t *testing.T) {
 			z[i] = float32(r.NormFloat64())
 		}
 		drawn := rootio.NewTable(s.Fields(), n)
-		s.Decode(drawn, z)
+		s.Decode(drawn, z, nil)
 		a, b := drawn.Columns[0].Values().([]float32), drawn.Columns[1].Values().([]float32)
 		var spread float64
 		for i := range n {

@@ -73,7 +73,7 @@ func TestDetermined(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"p": "= √(px² + py² + pz²)", "e": "= √(px² + py² + pz² + 0.0194603)", "mev": "= 1000·px", "sum": "= px + py − 2.5",
-		"again": "= py", "nearly": "standardised, normal spline of 19 knots", "q3": "= −q1 − q2 + 1",
+		"again": "= py", "nearly": "relative to px", "q3": "= −q1 − q2 + 1",
 		"cc": "a function of mode", "rare": "2 codes, dequantised", "radian": "= 0.0174533·angle",
 	} {
 		if got := how(s, name); got != want {

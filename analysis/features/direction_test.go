@@ -71,7 +71,7 @@ func TestMomenta(t *testing.T) {
 			z[i] = float32(r.NormFloat64())
 		}
 		drawn := rootio.NewTable(s.Fields(), n)
-		s.Decode(drawn, z)
+		s.Decode(drawn, z, nil)
 		pt := make([]float64, n)
 		drawn.Columns[3].Floats(pt, 0)
 		if least := slices.Min(pt); least < 19.95 {

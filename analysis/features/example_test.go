@@ -36,7 +36,7 @@ func Example() {
 		return
 	}
 	back := rootio.NewTable(spec.Fields(), n)
-	spec.Decode(back, z)
+	spec.Decode(back, z, nil)
 	fmt.Println("charges come back:", fmt.Sprint(back.Columns[1].Values()) == fmt.Sprint(charge))
 	// Output:
 	// pt: log above 20, normal spline of 9 knots

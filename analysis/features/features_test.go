@@ -80,7 +80,7 @@ func TestContinuous(t *testing.T) {
 		}
 
 		back := rootio.NewTable(s.Fields(), len(x))
-		s.Decode(back, z)
+		s.Decode(back, z, nil)
 		got := back.Columns[0].Values().([]float64)
 		for i, v := range x {
 			// A float32 feature moves x by its rounding, times the slope.
@@ -188,7 +188,7 @@ func TestCodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	back := rootio.NewTable(s.Fields(), n)
-	s.Decode(back, z)
+	s.Decode(back, z, nil)
 	for j, col := range table.Columns {
 		if !equal(col, back.Columns[j]) {
 			t.Errorf("column %s does not come back", col.Name)
@@ -217,7 +217,7 @@ func TestCodes(t *testing.T) {
 	for i := range z {
 		z[i] = float32(r.NormFloat64())
 	}
-	s.Decode(back, z)
+	s.Decode(back, z, nil)
 	count := map[int32]int{}
 	for _, v := range back.Columns[0].Values().([]int32) {
 		count[v]++
@@ -283,7 +283,7 @@ func TestInteger(t *testing.T) {
 		t.Fatal(err)
 	}
 	back := rootio.NewTable(s.Fields(), len(x))
-	s.Decode(back, z)
+	s.Decode(back, z, nil)
 	wrong := 0
 	for i, v := range back.Columns[0].Values().([]int64) {
 		if v != values[i] {
@@ -296,7 +296,7 @@ func TestInteger(t *testing.T) {
 	for i := range z {
 		z[i] = float32(20 * (float64(i)/float64(len(z)) - 0.5))
 	}
-	s.Decode(back, z)
+	s.Decode(back, z, nil)
 	got := back.Columns[0].Values().([]int64)
 	if slices.Min(got) != slices.Min(values) || slices.Max(got) != slices.Max(values) {
 		t.Errorf("drawn from %d to %d, data from %d to %d", slices.Min(got), slices.Max(got), slices.Min(values), slices.Max(values))
@@ -326,7 +326,7 @@ func TestConstant(t *testing.T) {
 		t.Errorf("%d features, want 1", s.Dim())
 	}
 	back := rootio.NewTable(s.Fields(), 2)
-	s.Decode(back, []float32{0, 1})
+	s.Decode(back, []float32{0, 1}, nil)
 	if got := back.Columns[0].Values().([]uint32); !slices.Equal(got, []uint32{7, 7}) {
 		t.Errorf("a constant column comes back as %v", got)
 	}
@@ -496,7 +496,7 @@ func TestSpikes(t *testing.T) {
 			t.Errorf("%s: the feature has mean %.3f and mean square %.3f", name, m1, m2)
 		}
 		back := rootio.NewTable(s.Fields(), n)
-		s.Decode(back, z)
+		s.Decode(back, z, nil)
 		got := make([]float64, n)
 		back.Columns[0].Floats(got, 0)
 		wrong := 0
@@ -517,7 +517,7 @@ func TestSpikes(t *testing.T) {
 		for i := range z {
 			z[i] = float32(r.NormFloat64())
 		}
-		s.Decode(back, z)
+		s.Decode(back, z, nil)
 		back.Columns[0].Floats(got, 0)
 		count := map[float64]int{}
 		for _, v := range got {

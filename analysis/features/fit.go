@@ -41,6 +41,12 @@ var ErrUnusable = errors.New("features: leave branches out or remove events")
 // proportions count events of negative weight as absent. An error says which
 // branch cannot be used and why.
 func Fit(t *rootio.Table, w []float64, opts Options) (*Spec, error) {
+	return FitGiven(t, &rootio.Table{}, w, opts)
+}
+
+// FitGiven is like [Fit] for columns whose density is to be conditional on others, those
+// of given: a column that is close to one of these is measured from it.
+func FitGiven(t, given *rootio.Table, w []float64, opts Options) (*Spec, error) {
 	if err := checkTable(t, w, true); err != nil {
 		return nil, err
 	}
@@ -53,7 +59,7 @@ func Fit(t *rootio.Table, w []float64, opts Options) (*Spec, error) {
 	}
 	s := &Spec{Branches: t.Fields()}
 	f := &fitting{
-		spec: s, table: t, w: w, as: opts.As,
+		spec: s, table: t, given: given, w: w, as: opts.As,
 		circles: map[string]Circle{}, cells: map[string]*[2]float64{}, legal: map[string]*[2]float64{},
 	}
 	f.reset(t.Len())
@@ -75,6 +81,7 @@ func Fit(t *rootio.Table, w []float64, opts Options) (*Spec, error) {
 	f.addPolar(declared)
 	f.findAngles()
 	f.relateMomenta(declared)
+	f.measureNear(declared)
 	f.relateAngles()
 	f.findRanges()
 	for _, field := range append(slices.Clone(s.Branches), f.coordinates...) {
@@ -97,6 +104,7 @@ type fitting struct {
 	frame
 	spec  *Spec
 	table *rootio.Table
+	given *rootio.Table // the columns of the condition
 	w     []float64
 	as    map[string]string // how branches are to be treated
 
@@ -112,9 +120,18 @@ func (f *fitting) load(name string) []float64 {
 		return x
 	}
 	x := f.add(name)
-	c, _ := f.table.Column(name)
+	c, ok := f.table.Column(name)
+	if !ok {
+		c, _ = f.given.Column(name)
+	}
 	c.Floats(x, 0)
 	return x
+}
+
+// isGiven reports whether a variable is a column of the condition.
+func (f *fitting) isGiven(name string) bool {
+	_, ok := f.given.Column(name)
+	return ok
 }
 
 // field returns the branch of a name.
@@ -131,6 +148,12 @@ func (f *fitting) sample(name string) *sample {
 
 // apply adds a map to the specification, and takes the variables through it.
 func (f *fitting) apply(m Map) {
+	read, _, _ := m.mapping().variables()
+	for _, name := range read {
+		if f.isGiven(name) && !slices.Contains(f.spec.Given, name) {
+			f.spec.Given = append(f.spec.Given, name)
+		}
+	}
 	stream := streamMaps + len(f.spec.Maps)
 	f.spec.Maps = append(f.spec.Maps, m)
 	m.mapping().forward(&f.frame, nil, func(u []float64) { Noise{}.uniform(u, stream, 0) })

@@ -17,6 +17,7 @@ type Map struct {
 	Rounded   *Rounded   `json:"rounded,omitempty"`
 	Residual  *Residual  `json:"residual,omitempty"`
 	Relative  *Relative  `json:"relative,omitempty"`
+	Near      *Near      `json:"near,omitempty"`
 }
 
 // mapping is a map of variables that is undone exactly.
@@ -56,6 +57,8 @@ func (m *Map) mapping() mapping {
 		return m.Residual
 	case m.Relative != nil:
 		return m.Relative
+	case m.Near != nil:
+		return m.Near
 	}
 	return nil
 }

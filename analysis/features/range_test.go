@@ -38,7 +38,7 @@ func TestRanges(t *testing.T) {
 		z[i] = float32(r.NormFloat64())
 	}
 	drawn := rootio.NewTable(s.Fields(), n)
-	s.Decode(drawn, z)
+	s.Decode(drawn, z, nil)
 	pt := drawn.Columns[3].Values().([]float32)
 	lo, hi := s.Ranges[0].limits(0.1, rootio.Float32)
 	out := 0

@@ -78,6 +78,9 @@ const (
 	// related is the part of a column's standard deviation below which what is left
 	// of it shows that it is related to others.
 	related = 0.02
+	// better is the part that is left of what would be left if the column were
+	// measured from one of the others alone.
+	better = 0.3
 	// mostRelated is the number of columns up to which relations are looked for.
 	mostRelated = 60
 )
@@ -112,6 +115,15 @@ func (f *fitting) relateMomenta(kept []string) {
 		f.coordinates = append(f.coordinates, rootio.Field{Name: r.name(), Kind: rootio.Float64})
 		fields = slices.DeleteFunc(fields, func(field rootio.Field) bool { return field.Name == r.Variable })
 	}
+}
+
+// apart returns the standard deviation of y − x.
+func apart(y, x []float64) float64 {
+	d := make([]float64, len(y))
+	for k, v := range y {
+		d[k] = v - x[k]
+	}
+	return stat.StdDev(d, nil)
 }
 
 // findResidual returns the map that leaves least of a column; nil if there is none.
@@ -150,7 +162,9 @@ func (f *fitting) findResidual(fields []rootio.Field) (best *Residual) {
 					for k := range n {
 						d[k] = v[k] - relation.of(p[k], q[k])
 					}
-					if left := stat.StdDev(d, nil) / std; left < least {
+					left := stat.StdDev(d, nil) / std
+					// pT is no √(pT'² + η²), if it is close to pT'.
+					if left < least && left < better*min(apart(v[:n], p), apart(v[:n], q))/std {
 						least = left
 						best = &Residual{y.Name, relation.name, []string{a.Name, b.Name}}
 					}

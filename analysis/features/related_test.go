@@ -44,7 +44,7 @@ func TestRelatedMomenta(t *testing.T) {
 		t.Fatal(err)
 	}
 	back := rootio.NewTable(s.Fields(), n)
-	s.Decode(back, z)
+	s.Decode(back, z, nil)
 	for j, c := range table.Columns {
 		x, y := make([]float64, n), make([]float64, n)
 		c.Floats(x, 0)

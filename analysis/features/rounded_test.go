@@ -28,7 +28,7 @@ func roundTrip(t *testing.T, s *Spec, table *rootio.Table) (before, after [][]fl
 		}
 	}
 	back := rootio.NewTable(s.Fields(), n)
-	s.Decode(back, z)
+	s.Decode(back, z, nil)
 	floats := func(t *rootio.Table) (all [][]float64) {
 		for _, f := range s.Fields() {
 			c, _ := t.Column(f.Name)
@@ -97,7 +97,7 @@ func TestRounded(t *testing.T) {
 			z[i] = float32(12 * (float64(i)/n - 0.5))
 		}
 		drawn := rootio.NewTable(s.Fields(), n)
-		s.Decode(drawn, z)
+		s.Decode(drawn, z, nil)
 		x := make([]float64, n)
 		drawn.Columns[0].Floats(x, 0)
 		for _, v := range x {

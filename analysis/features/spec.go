@@ -20,7 +20,8 @@
 //     The way back rounds, to the same floating-point number.
 //   - residual: of a column that relations between momenta nearly give, such as p
 //     beside pT and η, all rounded, what they do not say.
-//   - relative: an angle is measured from another one that it is close to.
+//   - relative, near: an angle or a number is measured from another one that it is close
+//     to, which may be part of the condition of the density.
 //
 // Columns, then, turn each coordinate into a feature. Each is one of five kinds:
 //
@@ -64,6 +65,9 @@ type Spec struct {
 
 	// Maps turn the branches into coordinates, one after the other.
 	Maps []Map `json:"maps,omitempty"`
+
+	// Given are columns of the condition that maps read.
+	Given []string `json:"given,omitempty"`
 
 	// Columns are the coordinates, each with its treatment.
 	Columns []Column `json:"columns"`
@@ -185,6 +189,10 @@ func (s *Spec) encode(z []float32, logDet []float64, t *rootio.Table, noise Nois
 	if err != nil {
 		return err
 	}
+	given, err := s.findGiven(t)
+	if err != nil {
+		return err
+	}
 	missing := map[string]bool{} // the columns of which values may be missing
 	for _, c := range s.Columns {
 		missing[c.Name] = c.Missing > 0
@@ -198,6 +206,13 @@ func (s *Spec) encode(z []float32, logDet []float64, t *rootio.Table, noise Nois
 			b.Floats(x, lo)
 			if k := notFinite(x, missing[b.Name]); k >= 0 {
 				return fmt.Errorf("features: branch %q is %v in entry %d", b.Name, x[k], noise.First+uint64(lo+k))
+			}
+		}
+		for _, c := range given {
+			x := f.add(c.Name)
+			c.Floats(x, lo)
+			if k := notFinite(x, false); k >= 0 {
+				return fmt.Errorf("features: branch %q, of the condition, is %v in entry %d", c.Name, x[k], noise.First+uint64(lo+k))
 			}
 		}
 		var ld []float64
@@ -250,6 +265,19 @@ func (s *Spec) find(t *rootio.Table) ([]rootio.Column, error) {
 	return branches, nil
 }
 
+// findGiven returns the columns of t, those of the condition, that maps read.
+func (s *Spec) findGiven(t *rootio.Table) ([]rootio.Column, error) {
+	given := make([]rootio.Column, len(s.Given))
+	for i, name := range s.Given {
+		c, ok := t.Column(name)
+		if !ok {
+			return nil, fmt.Errorf("features: branch %q, of the condition, is missing", name)
+		}
+		given[i] = c
+	}
+	return given, nil
+}
+
 func (s *Spec) cells() [][]cell {
 	cells := make([][]cell, len(s.Columns))
 	for i := range s.Columns {
@@ -270,17 +298,26 @@ func notFinite(x []float64, missing bool) int {
 }
 
 // Decode stores the columns of the events with the features z (n×Dim) in t, which
-// has the columns of [Spec.Fields] and n events. It is the inverse of Encode.
-func (s *Spec) Decode(t *rootio.Table, z []float32) {
+// has the columns of [Spec.Fields] and n events. It is the inverse of Encode. Given are
+// the columns of the condition of these events, nil where [Spec.Given] has none; without
+// those it panics.
+func (s *Spec) Decode(t *rootio.Table, z []float32, given *rootio.Table) {
 	n, dim := t.Len(), s.Dim()
 	if len(z) != n*dim || len(t.Columns) != len(s.Branches) {
 		panic(fmt.Sprintf("features: Decode of %d values into %d events of %d columns", len(z), n, len(t.Columns)))
+	}
+	conditions, err := s.findGiven(given)
+	if err != nil {
+		panic(err)
 	}
 	cells := s.cells()
 	f := &frame{}
 	for lo := 0; lo < n; lo += block {
 		hi := min(lo+block, n)
 		f.reset(hi - lo)
+		for _, c := range conditions {
+			c.Floats(f.add(c.Name), lo)
+		}
 		feature := 0
 		for i := range s.Columns {
 			c := &s.Columns[i]
@@ -341,10 +378,19 @@ func (s *Spec) Check() error {
 		}
 		variables[b.Name] = true
 	}
+	for _, name := range s.Given {
+		if variables[name] {
+			return fmt.Errorf("features: the specification of branch %q of the condition is damaged", name)
+		}
+		variables[name] = true
+	}
 	for i := range s.Maps {
 		if err := s.Maps[i].check(variables); err != nil {
 			return err
 		}
+	}
+	for _, name := range s.Given {
+		delete(variables, name)
 	}
 	for i := range s.Columns {
 		c := &s.Columns[i]
@@ -408,6 +454,8 @@ func (s *Spec) Treatments() []Treatment {
 			how[m.Residual.Variable] = "relative to its value from " + strings.Join(m.Residual.Of, ", ")
 		case m.Relative != nil:
 			how[m.Relative.Variable] = "relative to " + m.Relative.To
+		case m.Near != nil:
+			how[m.Near.Variable] = "relative to " + m.Near.To
 		case m.Sum != nil:
 			how[m.Sum.Variable] = "= " + m.Sum.String()
 		case m.Lookup != nil:

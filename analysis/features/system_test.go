@@ -235,7 +235,7 @@ func TestSystemColumns(t *testing.T) {
 			z[i] = float32(r.NormFloat64())
 		}
 		drawn := rootio.NewTable(s.Fields(), n)
-		s.Decode(drawn, z)
+		s.Decode(drawn, z, nil)
 		m := masses(drawn, c.mass)
 		slices.Sort(m)
 		if median, half := m[n/2], (m[n*84/100]-m[n*16/100])/2; math.Abs(median-c.m) > 0.05*c.width || math.Abs(half/c.width-1) > 0.05 {
@@ -363,7 +363,7 @@ func TestRoundedSystem(t *testing.T) {
 		z[i] = min(max(z[i], lo[i%6]), hi[i%6])
 	}
 	drawn := rootio.NewTable(s.Fields(), n)
-	s.Decode(drawn, z)
+	s.Decode(drawn, z, nil)
 	for i, got := range masses(drawn, muonMass) {
 		m := slices.IndexFunc(s.Columns, func(c Column) bool { return c.Name == "m(Z)" })
 		// Momenta may be hardly more than what they are rounded to.

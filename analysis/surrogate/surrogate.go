@@ -368,12 +368,12 @@ func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec, err := features.Fit(target, w, opts.Features)
+	spec, err := features.FitGiven(target, condition, w, opts.Features)
 	if err != nil {
 		return nil, err
 	}
 	if opts.Components == 0 && opts.hasNormals() {
-		if opts.Components, err = islands(spec, target, w, opts.Seed); err != nil {
+		if opts.Components, err = islands(spec, t, w, opts.Seed); err != nil {
 			return nil, err
 		}
 		if opts.Components > 1 { // an option of its own, so that a checkpoint tells of it
@@ -593,7 +593,11 @@ func (s *Surrogate) GenerateRows(t, given *rootio.Table, seed uint64, rows []uin
 	for from := 0; from < n; from += piece {
 		to := min(from+piece, n)
 		all.Go(func() {
-			r, m := s.keepWithin(t.Slice(from, to), z[from*dim:to*dim], c[from*width:to*width], seed, rows[from:to])
+			var conditions *rootio.Table
+			if given != nil {
+				conditions = given.Slice(from, to)
+			}
+			r, m := s.keepWithin(t.Slice(from, to), conditions, z[from*dim:to*dim], c[from*width:to*width], seed, rows[from:to])
 			redrawn.Add(r)
 			clipped.Add(m)
 		})
@@ -604,17 +608,26 @@ func (s *Surrogate) GenerateRows(t, given *rootio.Table, seed uint64, rows []uin
 
 // keepWithin stores the events with the features z in t. Those outside the range of the
 // training events are drawn again, as often as they may be, and then clipped.
-func (s *Surrogate) keepWithin(t *rootio.Table, z, c []float32, seed uint64, rows []uint64) (redrawn, clipped int64) {
+func (s *Surrogate) keepWithin(t, given *rootio.Table, z, c []float32, seed uint64, rows []uint64) (redrawn, clipped int64) {
 	dim, width := s.Density.Dim(), s.Density.Context()
 	lo, hi := s.Features.Limits(margin)
 	feature := func(i int) []float32 { return z[i*dim : (i+1)*dim] }
+	decode := func(i int) (event *rootio.Table) {
+		var condition *rootio.Table
+		if given != nil {
+			condition = given.Slice(i, i+1)
+		}
+		event = t.Slice(i, i+1)
+		s.Features.Decode(event, feature(i), condition)
+		return event
+	}
 	var outside []int
 	for i := range rows {
 		if !within(feature(i), lo, hi) {
 			outside = append(outside, i)
 		}
 	}
-	s.Features.Decode(t, z) // what is outside makes no sense yet
+	s.Features.Decode(t, z, given) // what is outside makes no sense yet
 	outside = union(outside, s.Features.Outside(t, margin))
 	for attempt := uint64(1); len(outside) > 0; attempt++ {
 		if attempt > redraws {
@@ -626,24 +639,23 @@ func (s *Surrogate) keepWithin(t *rootio.Table, z, c []float32, seed uint64, row
 						row[j] = 0
 					}
 				}
-				s.Features.Decode(t.Slice(i, i+1), row)
+				decode(i)
 				s.Features.Clip(t, i, margin)
 			}
 			return redrawn, int64(len(outside))
 		}
 		redrawn += int64(len(outside))
 		again := make([]float32, len(outside)*dim)
-		given, numbers := make([]float32, 0, len(outside)*width), make([]uint64, len(outside))
+		context, numbers := make([]float32, 0, len(outside)*width), make([]uint64, len(outside))
 		for k, i := range outside {
-			given, numbers[k] = append(given, c[i*width:(i+1)*width]...), rows[i]
+			context, numbers[k] = append(context, c[i*width:(i+1)*width]...), rows[i]
 		}
-		sampleRows(s.Density, again, given, seed, attempt, numbers)
+		sampleRows(s.Density, again, context, seed, attempt, numbers)
 		var left []int
 		for k, i := range outside {
 			row := feature(i)
 			copy(row, again[k*dim:])
-			event := t.Slice(i, i+1)
-			s.Features.Decode(event, row)
+			event := decode(i)
 			if !within(row, lo, hi) || len(s.Features.Outside(event, margin)) > 0 {
 				left = append(left, i)
 			}
