@@ -185,6 +185,7 @@ func TestDecayChain(t *testing.T) {
 		"B_PX": "= K_PX + ep_PX + em_PX", "B_E": "= K_E + ep_E + em_E", "B_PT": "= √(B_PX² + B_PY²)",
 		"K_PHI": "= atan2(K_PY, K_PX)", "K_ETA": "= asinh(K_PZ/K_PT)", "K_TRUEE": "= √(K_TRUEP² + 0.243717)",
 		"THETA": "always missing (NaN), restored on output",
+		"B_M":   "= √(B_E² − B_PX² − B_PY² − B_PZ²)", "ep_E": "= √(ep_PX² + ep_PY² + ep_PZ² + 2.6112e-07)", "em_M": "= √(em_E² − em_P²)",
 	} {
 		if got := how(s, name); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
@@ -196,6 +197,68 @@ func TestDecayChain(t *testing.T) {
 			if math.IsNaN(v) != math.IsNaN(after[j][i]) || math.Abs(after[j][i]-v) > 1e-3*(1+math.Abs(v)) {
 				t.Fatalf("%s: %g comes back as %g", s.Branches[j].Name, v, after[j][i])
 			}
+		}
+	}
+}
+
+// TestMassesAmongEnergies checks that masses are found which are tiny beside the energies:
+// of a resonance from its daughters, of electrons whose energies another program has
+// rounded here and there, and a column of masses that is nothing but rounding.
+func TestMassesAmongEnergies(t *testing.T) {
+	const n, electron = 2000, 0.00051099893
+	r := rand.New(rand.NewPCG(4, 3))
+	names := []string{"M", "E", "P", "PX", "PY", "PZ", "e_M", "e_E", "e_P"}
+	x := make([][]float64, len(names))
+	for j := range x {
+		x[j] = make([]float64, n)
+	}
+	digits := func(v float64) float64 { return v * (1 + 1e-14*r.NormFloat64()) }
+	for i := range n {
+		m, px, py, pz := 5.28+0.1*r.NormFloat64(), 5*r.NormFloat64(), 5*r.NormFloat64(), 20+300*r.ExpFloat64()
+		p := math.Sqrt(px*px + py*py + pz*pz)
+		e := math.Sqrt(p*p + m*m)
+		ep := 0.05 + 100*r.ExpFloat64()
+		ee := digits(math.Sqrt(ep*ep + electron*electron))
+		for j, v := range []float64{math.Sqrt(e*e - p*p), e, p, px, py, pz, math.Sqrt(max(ee*ee-ep*ep, 0)), ee, ep} {
+			x[j][i] = v
+		}
+	}
+	table := &rootio.Table{}
+	for j, name := range names {
+		table.Columns = append(table.Columns, rootio.ColumnOf(name, x[j]))
+	}
+	s, err := Fit(table, nil, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Dim() != 5 { // four components, and the momentum of the electron
+		for _, v := range s.Treatments() {
+			t.Log(v.Name, v.How)
+		}
+		t.Fatalf("%d features", s.Dim())
+	}
+	z := make([]float32, n*s.Dim())
+	for i := range z {
+		z[i] = float32(0.5 * r.NormFloat64())
+	}
+	drawn := rootio.NewTable(s.Fields(), n)
+	s.Decode(drawn, z, nil)
+	of := func(name string) []float64 {
+		c, _ := drawn.Column(name)
+		return c.Values().([]float64)
+	}
+	for i := range n {
+		e, p, m := of("E")[i], of("P")[i], of("M")[i]
+		if d := e*e - p*p - m*m; math.Abs(d) > 1e-12*e*e {
+			t.Fatalf("E² − P² − M² = %g of an event with E = %g", d, e)
+		}
+		px, py, pz := of("PX")[i], of("PY")[i], of("PZ")[i]
+		if d := p*p - px*px - py*py - pz*pz; math.Abs(d) > 1e-12*p*p {
+			t.Fatalf("P² is not the sum of squares by %g of an event with P = %g", d, p)
+		}
+		e, p = of("e_E")[i], of("e_P")[i]
+		if d := e*e - p*p - electron*electron; math.Abs(d) > 1e-12*e*e {
+			t.Fatalf("the electron's m² is off by %g at E = %g", d, e)
 		}
 	}
 }

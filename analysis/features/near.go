@@ -112,7 +112,7 @@ func (f *fitting) measureNear(kept []string) {
 		values[field.Name] = some
 		return true
 	}
-	for _, field := range f.spec.Branches {
+	for _, field := range append(slices.Clone(f.spec.Branches), f.coordinates...) {
 		_, isAngle := f.circles[field.Name]
 		if field.Kind.IsFloat() && !isAngle && !f.isLeftOut(field.Name) && !slices.Contains(kept, field.Name) && look(field, f.load(field.Name)) {
 			fields = append(fields, field)
@@ -138,9 +138,10 @@ func (f *fitting) measureNear(kept []string) {
 		if best.To == "" {
 			continue
 		}
-		f.round(fields[j])
-		if !f.isGiven(best.To) {
-			f.round(f.field(best.To))
+		for _, name := range []string{best.Variable, best.To} {
+			if slices.Contains(f.spec.Names(), name) { // and no coordinate or condition
+				f.round(f.field(name))
+			}
 		}
 		f.apply(Map{Near: &best.Near})
 		f.coordinates = append(f.coordinates, rootio.Field{Name: best.name(), Kind: rootio.Float64})

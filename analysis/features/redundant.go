@@ -39,6 +39,7 @@ func (f *fitting) leaveOutDetermined(kept []string) {
 	}
 	// What a momentum is computed from must be there when it is: angles and
 	// magnitudes before sums, those that are parts of sums after these.
+	numbers = f.leaveOutMasses(numbers, kept)
 	numbers = f.leaveOutDirections(numbers, kept)
 	sums := f.findSums(numbers, kept, false)
 	ofSums := slices.Clone(kept)
@@ -68,6 +69,66 @@ func countValues(x []float64) int {
 		}
 	}
 	return len(seen)
+}
+
+// leaveOutMasses adds the maps of masses that hardly vary, computed as √(E² − p²) with
+// more or less of rounding in them, and returns the columns that are left. These are no
+// variables: what they are follows from how E and p are rounded.
+func (f *fitting) leaveOutMasses(fields []rootio.Field, kept []string) []rootio.Field {
+	const hardly, some = 0.05, 20
+	if f.n < some {
+		return fields
+	}
+	var doubles []rootio.Field
+	for _, field := range fields {
+		if field.Kind == rootio.Float64 {
+			doubles = append(doubles, field)
+		}
+	}
+	// far returns how far a mass is from that of an energy and a momentum, in units in
+	// the last place of their squares, in the mean of some events; infinity where it is none.
+	far := func(m, e, p []float64) float64 {
+		sum := 0.0
+		for i := range some { // most pairs fail at once
+			k := i * (f.n - 1) / (some - 1)
+			largest := e[k] * e[k]
+			d := math.Abs(largest-p[k]*p[k]-m[k]*m[k]) / ulp(rootio.Float64, largest)
+			if !(p[k] <= e[k] && d <= lostDigits(rootio.Float64)) {
+				return math.Inf(1)
+			}
+			sum += d
+		}
+		return sum / some
+	}
+	for _, field := range doubles {
+		m := f.load(field.Name)
+		lo, hi := slices.Min(m), slices.Max(m)
+		if slices.Contains(kept, field.Name) || !(lo > 0 && hi-lo < hardly*hi) {
+			continue
+		}
+		var best *Sum
+		nearest := math.Inf(1)
+		for _, e := range doubles {
+			for _, p := range doubles {
+				if e.Name == p.Name || e.Name == field.Name || p.Name == field.Name {
+					continue
+				}
+				d := far(m, f.load(e.Name), f.load(p.Name))
+				if !(d < nearest) {
+					continue
+				}
+				s := &Sum{Variable: field.Name, Kind: field.Kind, Squares: true, Terms: []Term{{e.Name, 1}, {p.Name, -1}}}
+				if f.complete(s) && s.Offset == 0 {
+					best, nearest = s, d
+				}
+			}
+		}
+		if best != nil {
+			fields = f.leaveOut(best, fields)
+			doubles = slices.DeleteFunc(slices.Clone(doubles), func(f rootio.Field) bool { return f.Name == field.Name })
+		}
+	}
+	return fields
 }
 
 // leaveOut adds the map of a sum and returns the columns that are left.
@@ -166,21 +227,27 @@ func (f *fitting) findSome(fields []rootio.Field, kept []string, squares bool) (
 // sumOf returns v as a sum of columns of the basis, with c its coordinates there, or
 // one of these as a sum of the others and v; nil if that does not hold.
 func (f *fitting) sumOf(v *vector, basis []*vector, product [][]float64, c []float64, kept []string, squares bool) *Sum {
-	var columns []*vector
-	var parts []float64
 	factor := slices.Clone(c[:len(basis)])
 	for i := len(basis) - 1; i >= 0; i-- { // back substitution
 		factor[i] /= product[i][i]
 		for j := range i {
 			factor[j] -= factor[i] * product[i][j]
 		}
-		if math.Abs(factor[i]) > looksDependent {
-			columns, parts = append(columns, basis[i]), append(parts, factor[i])
+	}
+	// What is small may be rounding, or a mass beside large energies.
+	for _, least := range []float64{looksDependent, 1e-3 * looksDependent, 1e-6 * looksDependent} {
+		var columns []*vector
+		var parts []float64
+		for i, p := range factor {
+			if math.Abs(p) > least {
+				columns, parts = append(columns, basis[i]), append(parts, p)
+			}
+		}
+		if s := f.solve(append(columns, v), append(parts, -1), kept, squares); s != nil {
+			return s
 		}
 	}
-	slices.Reverse(columns)
-	slices.Reverse(parts)
-	return f.solve(append(columns, v), append(parts, -1), kept, squares)
+	return nil
 }
 
 // solve returns one of the columns as a sum of the others, where the columns, normed,
@@ -243,16 +310,24 @@ func (f *fitting) complete(s *Sum) bool {
 	for _, terms := range [][]Term{simple, s.Terms} {
 		s.Terms, s.Offset = terms, 0
 		s.total(y, largest, &f.frame)
-		offset := 0.0
+		// Where the terms are small, rounding is, too.
+		offset, tolerance, weights := 0.0, 0.0, 0.0
 		for k, v := range inFile {
 			if s.Squares {
 				v *= v
 			}
-			offset += (v - y[k]) / float64(f.n)
+			weight := 1 / max(largest[k]*largest[k], 1e-200)
+			offset += weight * (v - y[k])
+			tolerance += weight * lostDigits(s.Kind) * ulp(s.Kind, largest[k])
+			weights += weight
 		}
-		tolerance := 64 * ulp(s.Kind, floats.Max(largest))
-		m := simpleNumber(math.Sqrt(math.Abs(offset)), tolerance/math.Sqrt(math.Abs(offset)+tolerance))
-		for _, s.Offset = range []float64{simpleNumber(offset, tolerance), math.Copysign(m*m, offset), offset} {
+		offset, tolerance = offset/weights, tolerance/weights
+		candidates := []float64{simpleNumber(offset, tolerance), offset}
+		if s.Squares { // the square of a mass
+			m := simpleNumber(math.Sqrt(math.Abs(offset)), tolerance/math.Sqrt(math.Abs(offset)+tolerance))
+			candidates = slices.Insert(candidates, 0, math.Copysign(m*m, offset))
+		}
+		for _, s.Offset = range candidates {
 			s.compute(y, largest, &f.frame)
 			k := 0
 			for k < f.n && s.isNear(y[k], inFile[k], largest[k]) {
