@@ -23,7 +23,7 @@ func transpose() {
 	for half := range 2 {
 		// Four columns: rows r and r+4 share a register, so that what follows
 		// are two transpositions of 4×4 side by side.
-		const lane = vector / 2
+		lane := vector / 2
 		rows := make([]VecVirtual, lane)
 		for r := range rows {
 			rows[r] = YMM()

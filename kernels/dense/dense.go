@@ -34,6 +34,7 @@ package dense
 import "fmt"
 
 //go:generate go run ../../asm/dense -out dense_avx2_amd64.s -stubs dense_avx2_amd64.go -pkg dense
+//go:generate go run ../../asm/dense -wide -out dense_avx512_amd64.s -stubs dense_avx512_amd64.go -pkg dense
 
 // PackedLen returns the number of floats that a packed k×n matrix takes:
 // k·n with n rounded up to a multiple of 8.

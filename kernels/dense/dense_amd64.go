@@ -84,9 +84,15 @@ func forwardBlocks(y, z, x, wp, b []float32, m, k, n int, act Activation) {
 			if z != nil {
 				zp = &z[i*n+start]
 			}
-			if width == 16 {
+			switch {
+			case cpu.AVX512 && n-j >= 32:
+				width = 32
+				forward32Wide(y, zp, x, unsafe.SliceData(wp), &b[start], rows, k, n, int(act))
+			case cpu.AVX512 && width == 16:
+				forward16Wide(y, zp, x, unsafe.SliceData(wp), &b[start], rows, k, n, int(act))
+			case width == 16:
 				forward16(y, zp, x, unsafe.SliceData(wp), &b[start], rows, k, n, int(act))
-			} else {
+			default:
 				forward8(y, zp, x, unsafe.SliceData(wp), &b[start], rows, k, n, int(act))
 			}
 			wp = wp[k*width:]
@@ -103,6 +109,14 @@ func activateFlat(y []float32, act Activation) {
 	switch {
 	case !cpu.AVX2:
 		activatePure(y, act)
+	case cpu.AVX512 && act == ReLU:
+		reluWide(p, n)
+	case cpu.AVX512 && act == LeakyReLU:
+		leakyReLUWide(p, n)
+	case cpu.AVX512 && act == SiLU:
+		siluWide(p, n)
+	case cpu.AVX512 && act == Tanh:
+		tanhWide(p, n)
 	case act == ReLU:
 		relu(p, n)
 	case act == LeakyReLU:
@@ -115,11 +129,14 @@ func activateFlat(y []float32, act Activation) {
 }
 
 func addTo(y, x []float32) {
-	if !cpu.AVX2 {
+	switch {
+	case cpu.AVX512:
+		addWide(unsafe.SliceData(y), unsafe.SliceData(x), len(y))
+	case cpu.AVX2:
+		add(unsafe.SliceData(y), unsafe.SliceData(x), len(y))
+	default:
 		addPure(y, x)
-		return
 	}
-	add(unsafe.SliceData(y), unsafe.SliceData(x), len(y))
 }
 
 func gradInput(dx, dz, wtp, s []float32, m, k, n int, act Activation) {
@@ -163,15 +180,24 @@ func gradInputBlocks(dx, dz, wtp, s []float32, m, k, n int, act Activation) {
 			if fused != None {
 				sp = &s[i*k+start]
 			}
-			if width == 16 {
+			switch {
+			case cpu.AVX512 && k-j >= 32:
+				width = 32
+				gradInput32Wide(dx, sp, dz, unsafe.SliceData(wtp), rows, n, k, int(fused))
+			case cpu.AVX512 && width == 16:
+				gradInput16Wide(dx, sp, dz, unsafe.SliceData(wtp), rows, n, k, int(fused))
+			case width == 16:
 				gradInput16(dx, sp, dz, unsafe.SliceData(wtp), rows, n, k, int(fused))
-			} else {
+			default:
 				gradInput8(dx, sp, dz, unsafe.SliceData(wtp), rows, n, k, int(fused))
 			}
 			wtp = wtp[n*width:]
 			j = start + width
 		}
-		if act == SiLU {
+		switch {
+		case act == SiLU && cpu.AVX512:
+			siluGradientWide(&dx[i*k], &s[i*k], rows*k)
+		case act == SiLU:
 			siluGradient(&dx[i*k], &s[i*k], rows*k)
 		}
 	}
@@ -192,24 +218,50 @@ func gradWeights(dw, db, x, dz []float32, m, k, n int) {
 		gradWeightsPure(dw, db, x, dz, m, k, n)
 		return
 	}
-	var gathered [gatherRows * 16]float32
-	g := &gathered[0]
 	blocks := (m + gatherRows - 1) / gatherRows
 	block := (m + blocks - 1) / blocks
 	for i := 0; i < m; i += block {
 		rows := min(block, m-i)
-		x := unsafe.SliceData(x[i*k:])
-		for j := 0; j < n; {
-			w := unsafe.SliceData(dw[min(j, len(dw)):])
-			if columns := min(n-j, 16); columns > 8 {
-				gather16(g, &db[j], &dz[i*n+j], rows, n, columns)
-				gradWeights16(w, x, g, rows, k, n, columns)
-				j += columns
-			} else {
-				gather8(g, &db[j], &dz[i*n+j], rows, n, columns)
-				gradWeights8(w, x, g, rows, k, n, columns)
-				j += columns
-			}
+		x, dz := x[i*k:], dz[i*n:]
+		if cpu.AVX512 {
+			gradWeightsBlockWide(dw, db, x, dz, rows, k, n)
+		} else {
+			gradWeightsBlock(dw, db, x, dz, rows, k, n)
+		}
+	}
+}
+
+// gradWeightsBlock adds what at most gatherRows rows contribute.
+func gradWeightsBlock(dw, db, x, dz []float32, m, k, n int) {
+	var gathered [gatherRows * 16]float32
+	g, xp := &gathered[0], unsafe.SliceData(x)
+	for j := 0; j < n; {
+		w, columns := unsafe.SliceData(dw[min(j, len(dw)):]), min(n-j, 16)
+		if columns > 8 {
+			gather16(g, &db[j], &dz[j], m, n, columns)
+			gradWeights16(w, xp, g, m, k, n, columns)
+		} else {
+			gather8(g, &db[j], &dz[j], m, n, columns)
+			gradWeights8(w, xp, g, m, k, n, columns)
+		}
+		j += columns
+	}
+}
+
+// gradWeightsBlockWide is gradWeightsBlock with AVX-512, which reads dz where it is:
+// its masked loads cost no more than others, and tiles are so large that it is read
+// seldom.
+func gradWeightsBlockWide(dw, db, x, dz []float32, m, k, n int) {
+	for j := 0; j < n; j += 64 {
+		sumRowsWide(&db[j], &dz[j], m, n, min(n-j, 64))
+	}
+	xp := unsafe.SliceData(x)
+	for j := 0; j < n; j += 32 {
+		w := unsafe.SliceData(dw[min(j, len(dw)):])
+		if columns := min(n-j, 32); columns > 16 {
+			gradWeights32Wide(w, xp, &dz[j], m, k, n, columns)
+		} else {
+			gradWeights16Wide(w, xp, &dz[j], m, k, n, columns)
 		}
 	}
 }
