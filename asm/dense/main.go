@@ -41,7 +41,7 @@ func main() {
 			p.forward()
 			p.gradInput()
 		}
-		for _, p := range []panel{{columns: 32, rows: falling(12)}, {columns: 16, rows: falling(16)}} {
+		for _, p := range []panel{{columns: 32, rows: append([]int{12}, falling(8)...)}, {columns: 16, rows: falling(16)}} {
 			p.gradWeights()
 		}
 		sumRows()

@@ -41,13 +41,20 @@ func (p panel) gather() {
 // gradWeights writes the gradient of the weights for one panel: tiles of
 // outer products summed over the rows of the batch.
 func (p panel) gradWeights() {
+	signature := "func(dw, x, dz *float32, m, k, n, columns int)"
 	doc := []string{fmt.Sprintf("adds xᵀ·dz to columns, %s, of dw, summing over m ≥ 1 rows.", p.some())}
-	if *wide {
-		doc = append(doc, "dw points to the first of them, dz to theirs in the first row.")
-	} else {
+	masked := p.columns <= packed
+	switch {
+	case !*wide:
 		doc = append(doc, fmt.Sprintf("dw points to the first of them, dz to the panel that gather%d made.", p.columns))
+	case masked:
+		doc = append(doc, "dw points to the first of them, dz to theirs in the first row.")
+	default:
+		signature = "func(dw, x, dz *float32, m, k, n int)"
+		doc[0] = fmt.Sprintf("adds xᵀ·dz to %d columns of dw, summing over m ≥ 1 rows.", p.columns)
+		doc = append(doc, "dw points to the first of them, dz to theirs in the first row.")
 	}
-	function(fmt.Sprintf("gradWeights%d", p.columns), "func(dw, x, dz *float32, m, k, n, columns int)", doc...)
+	function(fmt.Sprintf("gradWeights%d", p.columns), signature, doc...)
 	dw, x := argument("dw", 1), argument("x", 1)
 	xStride, wStride := argument("k", float), argument("n", float)
 	xStride3, wStride3 := GP64(), GP64()
@@ -55,7 +62,9 @@ func (p panel) gradWeights() {
 	var last mask
 	if *wide {
 		LEAQ(Mem{Base: wStride, Index: wStride, Scale: 2}, wStride3)
-		last = p.lastMask(argument("columns", 1))
+		if masked {
+			last = p.lastMask(argument("columns", 1))
+		}
 	}
 	left := argument("k", 1)
 

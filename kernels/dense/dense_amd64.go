@@ -233,35 +233,48 @@ func gradWeights(dw, db, x, dz []float32, m, k, n int) {
 
 // gradWeightsBlock adds what at most gatherRows rows contribute.
 func gradWeightsBlock(dw, db, x, dz []float32, m, k, n int) {
-	var gathered [gatherRows * 16]float32
-	g, xp := &gathered[0], unsafe.SliceData(x)
 	for j := 0; j < n; {
-		w, columns := unsafe.SliceData(dw[min(j, len(dw)):]), min(n-j, 16)
-		if columns > 8 {
-			gather16(g, &db[j], &dz[j], m, n, columns)
-			gradWeights16(w, xp, g, m, k, n, columns)
-		} else {
-			gather8(g, &db[j], &dz[j], m, n, columns)
-			gradWeights8(w, xp, g, m, k, n, columns)
-		}
+		columns := min(n-j, 16)
+		gradWeightsPanel(dw, db, x, dz, m, k, n, j, columns)
 		j += columns
 	}
 }
 
-// gradWeightsBlockWide is gradWeightsBlock with AVX-512, which reads dz where it is:
-// its masked loads cost no more than others, and tiles are so large that it is read
-// seldom.
-func gradWeightsBlockWide(dw, db, x, dz []float32, m, k, n int) {
-	for j := 0; j < n; j += 64 {
-		sumRowsWide(&db[j], &dz[j], m, n, min(n-j, 64))
+// gradWeightsPanel is gradWeightsBlock for at most 16 columns from j on.
+func gradWeightsPanel(dw, db, x, dz []float32, m, k, n, j, columns int) {
+	var gathered [gatherRows * 16]float32
+	g, w, xp := &gathered[0], unsafe.SliceData(dw[min(j, len(dw)):]), unsafe.SliceData(x)
+	if columns > 8 {
+		gather16(g, &db[j], &dz[j], m, n, columns)
+		gradWeights16(w, xp, g, m, k, n, columns)
+	} else {
+		gather8(g, &db[j], &dz[j], m, n, columns)
+		gradWeights8(w, xp, g, m, k, n, columns)
 	}
-	xp := unsafe.SliceData(x)
-	for j := 0; j < n; j += 32 {
-		w := unsafe.SliceData(dw[min(j, len(dw)):])
-		if columns := min(n-j, 32); columns > 16 {
-			gradWeights32Wide(w, xp, &dz[j], m, k, n, columns)
-		} else {
+}
+
+// gradWeightsBlockWide is gradWeightsBlock with AVX-512, which reads dz where it is:
+// tiles are so large that it is read seldom.
+func gradWeightsBlockWide(dw, db, x, dz []float32, m, k, n int) {
+	inside := n // columns whose registers are more than half full
+	if last := n % 16; 0 < last && last <= 8 {
+		inside -= last
+	}
+	for j := 0; j < inside; j += 64 {
+		sumRowsWide(&db[j], &dz[j], m, n, min(inside-j, 64))
+	}
+	for j := 0; j < n; {
+		w, xp := unsafe.SliceData(dw[min(j, len(dw)):]), unsafe.SliceData(x)
+		columns := min(n-j, 16)
+		switch {
+		case n-j >= 32:
+			columns = 32
+			gradWeights32Wide(w, xp, &dz[j], m, k, n)
+		case j < inside:
 			gradWeights16Wide(w, xp, &dz[j], m, k, n, columns)
+		default:
+			gradWeightsPanel(dw, db, x, dz, m, k, n, j, columns)
 		}
+		j += columns
 	}
 }

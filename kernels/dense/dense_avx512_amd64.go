@@ -34,11 +34,11 @@ func forward16Wide(y *float32, z *float32, x *float32, w *float32, b *float32, m
 //go:noescape
 func gradInput16Wide(dx *float32, s *float32, dz *float32, w *float32, m int, n int, k int, act int)
 
-// gradWeights32Wide adds xᵀ·dz to columns, 17 to 32, of dw, summing over m ≥ 1 rows.
+// gradWeights32Wide adds xᵀ·dz to 32 columns of dw, summing over m ≥ 1 rows.
 // dw points to the first of them, dz to theirs in the first row.
 //
 //go:noescape
-func gradWeights32Wide(dw *float32, x *float32, dz *float32, m int, k int, n int, columns int)
+func gradWeights32Wide(dw *float32, x *float32, dz *float32, m int, k int, n int)
 
 // gradWeights16Wide adds xᵀ·dz to columns, 1 to 16, of dw, summing over m ≥ 1 rows.
 // dw points to the first of them, dz to theirs in the first row.
