@@ -2,8 +2,7 @@
 // AVX-512.
 //
 // Read product.go for the layers and the gradients of their inputs, weights.go
-// for the gradients of the weights, transpose.go for the packing of transposed
-// weights, activation.go for the activations that are a pass of their own. What
+// for the gradients of the weights, transpose.go for the packing of weights, activation.go for the activations that are a pass of their own. What
 // the functions do is said in their comments, which avo copies into the stubs;
 // how slices become calls of them, in kernels/dense/dense_amd64.go.
 //
@@ -54,6 +53,7 @@ func main() {
 			p.gather()
 			p.gradWeights()
 		}
+		pack()
 		transpose()
 	}
 	add()

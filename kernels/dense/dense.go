@@ -47,16 +47,8 @@ func Pack(dst, w []float32, k, n int) {
 	check("Pack", "w", len(w), k*n)
 	for j := 0; j < n; {
 		start, width := panel(j, n)
-		used := min(width, n-start)
-		for p := range k {
-			row := w[p*n+start:][:used]
-			if used == 16 {
-				*(*[16]float32)(dst) = [16]float32(row)
-			} else {
-				clear(dst[copy(dst, row):width])
-			}
-			dst = dst[width:]
-		}
+		packPanel(dst[:k*width], w, k, n, start, width)
+		dst = dst[k*width:]
 		j = start + width
 	}
 }

@@ -23,6 +23,14 @@ const (
 	gatherRows = 128
 )
 
+func packPanel(dst, w []float32, k, n, start, width int) {
+	if !cpu.AVX2 || k == 0 || width < 16 {
+		packPanelPure(dst, w, k, n, start, width)
+		return
+	}
+	pack16(&dst[0], &w[start], k, n)
+}
+
 func packT(dst, w []float32, k, n int) {
 	if !cpu.AVX2 || k < 8 || n < 8 {
 		packTPure(dst, w, k, n)
