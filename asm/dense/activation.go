@@ -40,9 +40,8 @@ const (
 
 // add writes the sum of two slices.
 func add() {
-	TEXT("add", NOSPLIT, "func(y, x *float32, n int)")
-	Pragma("noescape")
-	Doc("add is y = y + x for n floats.")
+	function("add", "func(y, x *float32, n int)",
+		"is y = y + x for n floats.")
 	flat("y", []string{"y", "x"}, func(load func(string) abreast.Vectors) abreast.Vectors {
 		y, x := load("y"), load("x")
 		y.Each(func(i int, v VecVirtual) { VADDPS(x[i], v, v) })
@@ -52,23 +51,22 @@ func add() {
 
 // relu writes the activations ReLU and LeakyReLU.
 func relu() {
-	TEXT("relu", NOSPLIT, "func(y *float32, n int)")
-	Pragma("noescape")
-	Doc("relu is y = max(0, y) for n floats; NaN stays NaN.")
+	function("relu", "func(y *float32, n int)",
+		"is y = max(0, y) for n floats; NaN stays NaN.")
 	flat("y", []string{"y"}, func(load func(string) abreast.Vectors) abreast.Vectors {
-		zero, y := YMM(), load("y")
+		zero, y := register(), load("y")
 		VXORPS(zero, zero, zero)
 		y.Each(func(_ int, v VecVirtual) { VMAXPS(v, zero, v) })
 		return y
 	})
 
-	TEXT("leakyReLU", NOSPLIT, "func(y *float32, n int)")
-	Pragma("noescape")
-	Doc("leakyReLU is y = max(y, 0.01·y) for n floats; NaN stays NaN.")
+	function("leakyReLU", "func(y *float32, n int)",
+		"is y = max(y, 0.01·y) for n floats; NaN stays NaN.")
 	flat("y", []string{"y"}, func(load func(string) abreast.Vectors) abreast.Vectors {
 		y := load("y")
 		low := y.Copy()
-		low.Each(func(_ int, v VecVirtual) { VMULPS(constants.Float(0.01), v, v) })
+		slope := constant(0.01)
+		low.Each(func(_ int, v VecVirtual) { VMULPS(slope, v, v) })
 		y.Each(func(i int, v VecVirtual) { VMAXPS(v, low[i], v) })
 		return y
 	})
@@ -76,16 +74,15 @@ func relu() {
 
 // silu writes the activation SiLU.
 func silu() {
-	TEXT("silu", NOSPLIT, "func(y *float32, n int)")
-	Pragma("noescape")
-	Doc("silu is y = y·σ(y) for n floats.")
+	function("silu", "func(y *float32, n int)",
+		"is y = y·σ(y) for n floats.")
 	flat("y", []string{"y"}, func(load func(string) abreast.Vectors) abreast.Vectors {
 		e := exp(clamp(load("y"), lowest, highest), scaleBits)
 		y := load("y").With(VMAXPS, constants.Float(lowest))
 		z := y.Copy().With(VMINPS, constants.Float(highest))
 		// Four vectors of four kinds leave no register for the constant.
-		sum := e.Copy()
-		sum.Each(func(_ int, v VecVirtual) { VADDPS(constants.Float(scale), v, v) })
+		sum, power := e.Copy(), constant(scale)
+		sum.Each(func(_ int, v VecVirtual) { VADDPS(power, v, v) })
 		// z·E/(E+2³¹), and what y exceeds highest by.
 		y.Each(func(i int, v VecVirtual) {
 			VSUBPS(z[i], v, v)
@@ -99,16 +96,14 @@ func silu() {
 
 // siluGradient writes the derivative of SiLU.
 func siluGradient() {
-	TEXT("siluGradient", NOSPLIT, "func(dx, z *float32, n int)")
-	Pragma("noescape")
-	Doc("siluGradient is dx = dx·σ(z)·(1 + z·σ(−z)) for n floats.")
+	function("siluGradient", "func(dx, z *float32, n int)",
+		"is dx = dx·σ(z)·(1 + z·σ(−z)) for n floats.")
 	flat("dx", []string{"dx", "z"}, func(load func(string) abreast.Vectors) abreast.Vectors {
 		e := exp(clamp(load("z"), lowest, highest), scaleBits)
 		z := clamp(load("z"), lowest, highest)
 		sum := e.Copy().With(VADDPS, constants.Float(scale))
 		// E·(E + 2³¹ + 2³¹·z)/(E+2³¹)².
-		factor := YMM()
-		VMOVAPS(constants.Float(scale), factor)
+		factor := z.Load(constants.Float(scale))
 		z.Each(func(i int, v VecVirtual) {
 			VFMADD213PS(sum[i], factor, v)
 			VMULPS(v, e[i], e[i])
@@ -123,22 +118,21 @@ func siluGradient() {
 
 // tanh writes the activation Tanh.
 func tanh() {
-	TEXT("tanh", NOSPLIT, "func(y *float32, n int)")
-	Pragma("noescape")
-	Doc("tanh is y = tanh(y) for n floats.")
+	function("tanh", "func(y *float32, n int)",
+		"is y = tanh(y) for n floats.")
 	flat("y", []string{"y"}, func(load func(string) abreast.Vectors) abreast.Vectors {
 		// tanh|y| = z/(z+2) with z = exp(2|y|) − 1 = 2ⁿ·(2ᶠ−1) + (2ⁿ−1). At 10
 		// and beyond it rounds to 1.
 		x := load("y").With(VANDPS, constants.Bits(signBit-1)).With(VMINPS, constants.Float(10))
 		power, f := split(x, 2*math.Log2E, rounder)
+		factor := constant(2 * math.Log2E)
 		f.Each(func(i int, v VecVirtual) {
-			VFMSUB231PS(constants.Float(2*math.Log2E), x[i], v)
+			VFMSUB231PS(factor, x[i], v)
 			VPSLLD(Imm(exponent), power[i], power[i])
 		})
 		z := f.Polynomial(coefficients(expCoeff...))
 		f.Each(func(i int, v VecVirtual) { VMULPS(v, z[i], z[i]) })
-		one := YMM()
-		VMOVAPS(constants.Float(1), one)
+		one := power.Load(constants.Float(1))
 		power.Each(func(i int, v VecVirtual) {
 			VPADDD(one, v, v)
 			less := f[i]
@@ -147,9 +141,10 @@ func tanh() {
 		})
 		sum := z.Copy().With(VADDPS, constants.Float(2))
 		y := load("y")
+		sign := constant(float32(math.Copysign(0, -1)))
 		y.Each(func(i int, v VecVirtual) {
 			VDIVPS(sum[i], z[i], z[i])
-			VANDPS(constants.Bits(signBit), v, v)
+			VANDPS(sign, v, v)
 			VORPS(z[i], v, v)
 		})
 		return y
@@ -167,7 +162,7 @@ func flat(out string, in []string, f func(load func(string) abreast.Vectors) abr
 	vectors := func(count int, load func(Mem, VecVirtual), store func(VecVirtual, Mem)) {
 		at := func(name string, i int) Mem { return Mem{Base: pointers[name], Disp: i * vector * float} }
 		f(func(name string) abreast.Vectors {
-			l := abreast.New(count)
+			l := abreast.Of(count, register)
 			l.Each(func(i int, v VecVirtual) { load(at(name, i), v) })
 			return l
 		}).Each(func(i int, v VecVirtual) { store(v, at(out, i)) })
@@ -181,8 +176,7 @@ func flat(out string, in []string, f func(load func(string) abreast.Vectors) abr
 		Label(loop.name)
 		CMPQ(n, Imm(uint64(loop.count*vector)))
 		JL(LabelRef(loop.next))
-		vectors(loop.count, func(from Mem, to VecVirtual) { VMOVUPS(from, to) },
-			func(from VecVirtual, to Mem) { VMOVUPS(from, to) })
+		vectors(loop.count, mask{}.load, mask{}.store)
 		for _, name := range in {
 			ADDQ(U32(loop.count*vector*float), pointers[name])
 		}
@@ -192,9 +186,8 @@ func flat(out string, in []string, f func(load func(string) abreast.Vectors) abr
 	Label("rest")
 	TESTQ(n, n)
 	JZ(LabelRef("done"))
-	mask := constants.Mask8(n)
-	vectors(1, func(from Mem, to VecVirtual) { VMASKMOVPS(from, mask, to) },
-		func(from VecVirtual, to Mem) { VMASKMOVPS(from, mask, to) })
+	rest := newMask(n)
+	vectors(1, rest.load, rest.store)
 	Label("done")
 	VZEROUPPER()
 	RET()
@@ -208,10 +201,9 @@ func clamp(x abreast.Vectors, low, high float32) abreast.Vectors {
 // exp is 2ᵇ·exp(x), which must be normal.
 func exp(x abreast.Vectors, b int) abreast.Vectors {
 	n, f := split(x, log2High, rounder+float32(b))
-	high, low := YMM(), YMM()
-	VMOVAPS(constants.Float(log2High), high)
+	high := x.Load(constants.Float(log2High))
 	x.Each(func(i int, v VecVirtual) { VFMSUB231PS(high, v, f[i]) })
-	VMOVAPS(constants.Float(log2Low), low)
+	low := x.Load(constants.Float(log2Low))
 	x.Each(func(i int, v VecVirtual) { VFMADD231PS(low, v, f[i]) })
 	y := f.Polynomial(coefficients(append([]float32{1}, expCoeff...)...))
 	n.Each(func(i int, v VecVirtual) {
@@ -224,10 +216,8 @@ func exp(x abreast.Vectors, b int) abreast.Vectors {
 // split is the integer next to factor·x, twice: in the low bits of n, on top of
 // what from has there, and as the float k.
 func split(x abreast.Vectors, factor, from float32) (n, k abreast.Vectors) {
-	n, k = abreast.New(len(x)), abreast.New(len(x))
-	scale, round := YMM(), YMM()
-	VMOVAPS(constants.Float(factor), scale)
-	VMOVAPS(constants.Float(from), round)
+	n, k = x.Like(), x.Like()
+	scale, round := x.Load(constants.Float(factor)), x.Load(constants.Float(from))
 	x.Each(func(i int, v VecVirtual) {
 		VMOVAPS(scale, n[i])
 		VFMADD213PS(round, v, n[i])

@@ -1,13 +1,19 @@
-// Command dense writes the AVX2 assembly of kernels/dense.
+// Command dense writes the assembly of kernels/dense: for AVX2, and with -wide for
+// AVX-512.
 //
 // Read product.go for the layers and the gradients of their inputs, weights.go
-// for the gradients of the weights, transpose.go for the packing of transposed
-// weights, activation.go for the activations that are a pass of their own. What
+// for the gradients of the weights, transpose.go for the packing of weights, activation.go for the activations that are a pass of their own. What
 // the functions do is said in their comments, which avo copies into the stubs;
 // how slices become calls of them, in kernels/dense/dense_amd64.go.
+//
+// The wide functions have the names of the others with Wide behind, and compute the
+// same bits: every number is the same chain of the same instructions.
 package main
 
 import (
+	"flag"
+	"strings"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -16,25 +22,40 @@ import (
 )
 
 const (
-	float  = 4 // bytes of a float32
-	vector = 8 // floats of a YMM register
-	chains = 8 // registers that sums must go to in turn: the latency of a multiply-add times the pipes
+	float  = 4  // bytes of a float32
+	line   = 64 // bytes of a cache line
+	packed = 16 // columns of a panel in memory, but of one of eight
+	chains = 8  // registers that sums must go to in turn: the latency of a multiply-add times the pipes
 )
 
 // constants holds the vectors of constants of this program.
 var constants = emit.New()
 
 func main() {
+	flag.Parse()
 	ConstraintExpr("!purego")
-	for _, p := range []panel{{columns: 16, rows: []int{6, 4, 2, 1}}, {columns: 8, rows: []int{12, 8, 4, 2, 1}}} {
-		p.forward()
-		p.gradInput()
+	if *wide {
+		widen()
+		for _, p := range []panel{{columns: 32, rows: []int{12, 8, 4, 2, 1}}, {columns: 16, rows: []int{16, 12, 8, 4, 2, 1}}} {
+			p.forward()
+			p.gradInput()
+		}
+		for _, p := range []panel{{columns: 32, rows: append([]int{12}, falling(8)...)}, {columns: 16, rows: falling(16)}} {
+			p.gradWeights()
+		}
+		sumRows()
+	} else {
+		for _, p := range []panel{{columns: 16, rows: []int{6, 4, 2, 1}}, {columns: 8, rows: []int{12, 8, 4, 2, 1}}} {
+			p.forward()
+			p.gradInput()
+		}
+		for _, p := range []panel{{columns: 16, rows: falling(6)}, {columns: 8, rows: []int{12, 8, 4, 2, 1}}} {
+			p.gather()
+			p.gradWeights()
+		}
+		pack()
+		transpose()
 	}
-	for _, p := range []panel{{columns: 16, rows: []int{6, 5, 4, 3, 2, 1}}, {columns: 8, rows: []int{12, 8, 4, 2, 1}}} {
-		p.gather()
-		p.gradWeights()
-	}
-	transpose()
 	add()
 	relu()
 	silu()
@@ -43,9 +64,26 @@ func main() {
 	Generate()
 }
 
+// function begins a function. doc is what it does, after its name.
+func function(name, signature string, doc ...string) {
+	name += suffix
+	TEXT(name, NOSPLIT, signature)
+	Pragma("noescape")
+	Doc(strings.Split(name+" "+strings.Join(doc, "\n"), "\n")...)
+}
+
+// falling is n, n−1, … 1.
+func falling(n int) []int {
+	var rows []int
+	for ; n > 0; n-- {
+		rows = append(rows, n)
+	}
+	return rows
+}
+
 // panel is a block of columns and the numbers of rows, falling to 1, that a
 // tile of it may have. A tile is what one microkernel computes: it lives in
-// registers, rows × columns/8 of them.
+// registers, rows × columns/vector of them.
 type panel struct {
 	columns int
 	rows    []int
@@ -53,7 +91,11 @@ type panel struct {
 
 func (p panel) vectors() int { return p.columns / vector }
 
-// tile is rows × vectors of YMM registers.
+// packed is how many of the columns lie side by side in packed weights: 32 columns
+// are two panels there, one behind the other.
+func (p panel) packed() int { return min(p.columns, packed) }
+
+// tile is rows × vectors of registers.
 type tile [][]VecVirtual
 
 // zeroTile is a tile of zeros.
@@ -62,7 +104,7 @@ func zeroTile(rows, vectors int) tile {
 	for r := range t {
 		t[r] = make([]VecVirtual, vectors)
 		for v := range t[r] {
-			t[r][v] = YMM()
+			t[r][v] = register()
 			VXORPS(t[r][v], t[r][v], t[r][v])
 		}
 	}
@@ -120,9 +162,12 @@ func (p rowPointers) advance(bytes int) {
 // prefetch asks for the panel's part of rows that a tile needs when it is done:
 // they may be as far away as the third cache.
 func (p panel) prefetch(at rowPointers, rows int) {
+	last := (p.columns - 1) * float // may lie in one more line
 	for r := range rows {
-		PREFETCHT0(at.row(r))
-		PREFETCHT0(at.row(r).Offset((p.columns - 1) * float)) // they may lie across two lines
+		for offset := 0; offset < last; offset += line {
+			PREFETCHT0(at.row(r).Offset(offset))
+		}
+		PREFETCHT0(at.row(r).Offset(last))
 	}
 }
 

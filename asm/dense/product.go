@@ -10,9 +10,8 @@ import (
 
 // forward writes the layer for one panel.
 func (p panel) forward() {
-	TEXT(fmt.Sprintf("forward%d", p.columns), NOSPLIT, "func(y, z, x, w, b *float32, m, k, n, act int)")
-	Pragma("noescape")
-	Doc(fmt.Sprintf("forward%d computes %d columns of a layer for m ≥ 1 rows:", p.columns, p.columns),
+	function(fmt.Sprintf("forward%d", p.columns), "func(y, z, x, w, b *float32, m, k, n, act int)",
+		fmt.Sprintf("computes %d columns of a layer for m ≥ 1 rows:", p.columns),
 		"y and, unless it is nil, z point to the first of them in the first row, w to",
 		"their panel, b to their biases. act is that of an Activation without an",
 		"exponential; for the others y gets what z gets.")
@@ -22,7 +21,7 @@ func (p panel) forward() {
 			b := argument("b", 1)
 			for r := range t {
 				for v := range p.vectors() {
-					t[r] = append(t[r], YMM())
+					t[r] = append(t[r], register())
 					VMOVUPS(Mem{Base: b, Disp: v * vector * float}, t[r][v])
 				}
 			}
@@ -43,17 +42,16 @@ func (p panel) forward() {
 			act := argument("act", 1)
 			CMPQ(act, Imm(1))
 			JNE(LabelRef(label + "_not_relu"))
-			zero := YMM()
+			zero := register()
 			VXORPS(zero, zero, zero)
 			t.each(func(_, _ int, acc VecVirtual) { VMAXPS(acc, zero, acc) })
 			JMP(LabelRef(label + "_store"))
 			Label(label + "_not_relu")
 			CMPQ(act, Imm(2))
 			JNE(LabelRef(label + "_store"))
-			slope := YMM()
-			VMOVAPS(constants.Float(0.01), slope)
+			slope := load(0.01)
 			t.each(func(_, _ int, acc VecVirtual) {
-				low := YMM()
+				low := register()
 				VMULPS(slope, acc, low)
 				VMAXPS(acc, low, acc)
 			})
@@ -64,9 +62,8 @@ func (p panel) forward() {
 
 // gradInput writes the gradient of a layer's input for one panel.
 func (p panel) gradInput() {
-	TEXT(fmt.Sprintf("gradInput%d", p.columns), NOSPLIT, "func(dx, s, dz, w *float32, m, n, k, act int)")
-	Pragma("noescape")
-	Doc(fmt.Sprintf("gradInput%d computes %d columns of the gradient of a layer's input for m ≥ 1", p.columns, p.columns),
+	function(fmt.Sprintf("gradInput%d", p.columns), "func(dx, s, dz, w *float32, m, n, k, act int)",
+		fmt.Sprintf("computes %d columns of the gradient of a layer's input for m ≥ 1", p.columns),
 		"rows: dx and s point to the first of them in the first row, w to their panel.",
 		"act is an Activation other than SiLU; s is not read for None.")
 	p.product("dz", "n", "k", []string{"dx", "s"}, "s",
@@ -77,38 +74,25 @@ func (p panel) gradInput() {
 			JZ(LabelRef(label + "_store"))
 			s := address("s")
 			at := func(r, v int) Mem { return s.row(r).Offset(v * vector * float) }
-			const lessOrEqual, notLessOrEqual = U8(0x12), U8(0x16) // quiet predicates of VCMPPS
-
 			CMPQ(act, Imm(1))
 			JNE(LabelRef(label + "_not_relu"))
-			zero := YMM()
+			zero := register()
 			VXORPS(zero, zero, zero)
-			t.each(func(r, v int, acc VecVirtual) {
-				mask := YMM()
-				VMOVUPS(at(r, v), mask)
-				VCMPPS(notLessOrEqual, zero, mask, mask)
-				VANDPS(mask, acc, acc)
-			})
+			t.each(func(r, v int, acc VecVirtual) { zeroUnlessPositive(at(r, v), zero, acc) })
 			JMP(LabelRef(label + "_store"))
 
 			Label(label + "_not_relu")
 			CMPQ(act, Imm(2))
 			JNE(LabelRef(label + "_tanh"))
 			VXORPS(zero, zero, zero)
-			t.each(func(r, v int, acc VecVirtual) {
-				mask, low := YMM(), YMM()
-				VMOVUPS(at(r, v), mask)
-				VCMPPS(lessOrEqual, zero, mask, mask)
-				VMULPS(constants.Float(0.01), acc, low)
-				VBLENDVPS(mask, low, acc, acc)
-			})
+			slope := constant(0.01)
+			t.each(func(r, v int, acc VecVirtual) { scaleUnlessPositive(at(r, v), zero, slope, acc) })
 			JMP(LabelRef(label + "_store"))
 
 			Label(label + "_tanh")
-			one := YMM()
-			VMOVAPS(constants.Float(1), one)
+			one := load(1)
 			t.each(func(r, v int, acc VecVirtual) {
-				d := YMM()
+				d := register()
 				VMOVUPS(at(r, v), d)
 				VFNMADD213PS(one, d, d)
 				VMULPS(d, acc, acc)
@@ -120,6 +104,38 @@ func (p panel) gradInput() {
 				VMOVUPS(acc, dx.row(r).Offset(v*vector*float))
 			})
 		})
+}
+
+const lessOrEqual, notLessOrEqual = U8(0x12), U8(0x16) // quiet predicates of VCMPPS
+
+// zeroUnlessPositive sets acc to 0 where s ≤ 0.
+func zeroUnlessPositive(s Mem, zero, acc VecVirtual) {
+	v := register()
+	VMOVUPS(s, v)
+	if *wide {
+		positive := K()
+		VCMPPS(notLessOrEqual, zero, v, positive)
+		VMOVAPS_Z(acc, positive, acc)
+		return
+	}
+	VCMPPS(notLessOrEqual, zero, v, v)
+	VANDPS(v, acc, acc)
+}
+
+// scaleUnlessPositive multiplies acc by a slope where s ≤ 0.
+func scaleUnlessPositive(s Mem, zero VecVirtual, slope Op, acc VecVirtual) {
+	v := register()
+	VMOVUPS(s, v)
+	if *wide {
+		low := K()
+		VCMPPS(lessOrEqual, zero, v, low)
+		VMULPS(slope, acc, low, acc)
+		return
+	}
+	low := register()
+	VCMPPS(lessOrEqual, zero, v, v)
+	VMULPS(slope, acc, low)
+	VBLENDVPS(v, low, acc, acc)
 }
 
 // product writes the body of a function that multiplies the matrix in, whose
@@ -190,24 +206,43 @@ func (p panel) product(in, inner, outer string, out []string, ahead string,
 
 // multiply adds to t the product of its rows of x by the panel.
 func (p panel) multiply(label string, t tile, x rowPointers, inner string) {
-	w, n := argument("w", 1), argument(inner, 1)
+	panels := []GPVirtual{argument("w", 1)}
+	n := argument(inner, 1)
+	for len(panels) < p.columns/p.packed() {
+		next := argument(inner, p.packed()*float)
+		ADDQ(panels[len(panels)-1], next)
+		panels = append(panels, next)
+	}
 	loop(label, n, 4,
 		func(copy int) {
 			var ws []VecVirtual
 			for v := range p.vectors() {
-				ws = append(ws, YMM())
-				VMOVUPS(Mem{Base: w, Disp: (copy*p.columns + v*vector) * float}, ws[v])
+				ws = append(ws, register())
+				column := v * vector
+				VMOVUPS(Mem{Base: panels[column/p.packed()], Disp: (copy*p.packed() + column%p.packed()) * float}, ws[v])
 			}
 			for r := range t {
-				a := YMM()
-				VBROADCASTSS(x.row(r).Offset(copy*float), a)
-				for v := range ws {
-					VFMADD231PS(ws[v], a, t[r][v])
-				}
+				addProducts(t[r], ws, x.row(r).Offset(copy*float))
 			}
 		},
 		func(iterations int) {
 			x.advance(iterations * float)
-			ADDQ(U32(iterations*p.columns*float), w)
+			for _, w := range panels {
+				ADDQ(U32(iterations*p.packed()*float), w)
+			}
 		})
+}
+
+// addProducts adds to a row of a tile the products of the vectors ws with the number
+// at a.
+func addProducts(row, ws []VecVirtual, a Mem) {
+	if *wide && len(ws) == 1 {
+		VFMADD231PS_BCST(a, ws[0], row[0])
+		return
+	}
+	all := register()
+	VBROADCASTSS(a, all)
+	for v := range ws {
+		VFMADD231PS(ws[v], all, row[v])
+	}
 }

@@ -6,6 +6,25 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
+// pack writes the packing of a panel as it is.
+func pack() {
+	function("pack16", "func(dst, w *float32, k, n int)",
+		"stores 16 columns of k ≥ 1 rows of w, which are n floats apart, row behind row.")
+	dst, w, k, stride := argument("dst", 1), argument("w", 1), argument("k", 1), argument("n", float)
+	Label("row")
+	for v := range packed / vector {
+		r := register()
+		VMOVUPS(Mem{Base: w, Disp: v * vector * float}, r)
+		VMOVUPS(r, Mem{Base: dst, Disp: v * vector * float})
+	}
+	ADDQ(stride, w)
+	ADDQ(U32(packed*float), dst)
+	DECQ(k)
+	JNZ(LabelRef("row"))
+	VZEROUPPER()
+	RET()
+}
+
 // transpose writes the transposition of eight rows, eight columns at a time.
 func transpose() {
 	TEXT("transpose8", NOSPLIT, "func(dst, src *float32, blocks, width, n int)")
@@ -23,7 +42,7 @@ func transpose() {
 	for half := range 2 {
 		// Four columns: rows r and r+4 share a register, so that what follows
 		// are two transpositions of 4×4 side by side.
-		const lane = vector / 2
+		lane := vector / 2
 		rows := make([]VecVirtual, lane)
 		for r := range rows {
 			rows[r] = YMM()

@@ -10,22 +10,21 @@ import (
 
 // gather writes the function that copies a panel of dz.
 func (p panel) gather() {
-	TEXT(fmt.Sprintf("gather%d", p.columns), NOSPLIT, "func(dst, db, dz *float32, m, n, columns int)")
-	Pragma("noescape")
-	Doc(fmt.Sprintf("gather%d copies columns, %s, of m ≥ 1 rows of dz to dst, whose rows", p.columns, p.some()),
+	function(fmt.Sprintf("gather%d", p.columns), "func(dst, db, dz *float32, m, n, columns int)",
+		fmt.Sprintf("copies columns, %s, of m ≥ 1 rows of dz to dst, whose rows", p.some()),
 		fmt.Sprintf("are %d floats, the rest zero, and adds their sums to db.", p.columns))
 	dst, db, dz := argument("dst", 1), argument("db", 1), argument("dz", 1)
 	stride, m := argument("n", float), argument("m", 1)
-	mask := p.lastMask(argument("columns", 1))
+	last := p.lastMask(argument("columns", 1))
 
 	sums := zeroTile(1, p.vectors())
 	Label("row")
 	sums.each(func(_, v int, acc VecVirtual) {
-		g, offset := YMM(), v*vector*float
+		g, offset := register(), v*vector*float
 		if v < p.vectors()-1 {
 			VMOVUPS(Mem{Base: dz, Disp: offset}, g)
 		} else {
-			VMASKMOVPS(Mem{Base: dz, Disp: offset}, mask, g)
+			last.load(Mem{Base: dz, Disp: offset}, g)
 		}
 		VMOVUPS(g, Mem{Base: dst, Disp: offset})
 		VADDPS(g, acc, acc)
@@ -34,7 +33,7 @@ func (p panel) gather() {
 	ADDQ(U32(p.columns*float), dst)
 	DECQ(m)
 	JNZ(LabelRef("row"))
-	p.addMasked(sums, newRowPointers(db, stride, 1), mask)
+	sums.addTo(newRowPointers(db, stride, 1), last)
 	VZEROUPPER()
 	RET()
 }
@@ -42,14 +41,31 @@ func (p panel) gather() {
 // gradWeights writes the gradient of the weights for one panel: tiles of
 // outer products summed over the rows of the batch.
 func (p panel) gradWeights() {
-	TEXT(fmt.Sprintf("gradWeights%d", p.columns), NOSPLIT, "func(dw, x, dz *float32, m, k, n, columns int)")
-	Pragma("noescape")
-	Doc(fmt.Sprintf("gradWeights%d adds xᵀ·dz to columns, %s, of dw, summing over m ≥ 1 rows.", p.columns, p.some()),
-		fmt.Sprintf("dw points to the first of them, dz to the panel that gather%d made.", p.columns))
+	signature := "func(dw, x, dz *float32, m, k, n, columns int)"
+	doc := []string{fmt.Sprintf("adds xᵀ·dz to columns, %s, of dw, summing over m ≥ 1 rows.", p.some())}
+	masked := p.columns <= packed
+	switch {
+	case !*wide:
+		doc = append(doc, fmt.Sprintf("dw points to the first of them, dz to the panel that gather%d made.", p.columns))
+	case masked:
+		doc = append(doc, "dw points to the first of them, dz to theirs in the first row.")
+	default:
+		signature = "func(dw, x, dz *float32, m, k, n int)"
+		doc[0] = fmt.Sprintf("adds xᵀ·dz to %d columns of dw, summing over m ≥ 1 rows.", p.columns)
+		doc = append(doc, "dw points to the first of them, dz to theirs in the first row.")
+	}
+	function(fmt.Sprintf("gradWeights%d", p.columns), signature, doc...)
 	dw, x := argument("dw", 1), argument("x", 1)
 	xStride, wStride := argument("k", float), argument("n", float)
-	xStride3 := GP64()
+	xStride3, wStride3 := GP64(), GP64()
 	LEAQ(Mem{Base: xStride, Index: xStride, Scale: 2}, xStride3)
+	var last mask
+	if *wide {
+		LEAQ(Mem{Base: wStride, Index: wStride, Scale: 2}, wStride3)
+		if masked {
+			last = p.lastMask(argument("columns", 1))
+		}
+	}
 	left := argument("k", 1)
 
 	for _, rows := range p.rows {
@@ -73,44 +89,46 @@ func (p panel) gradWeights() {
 		MOVQ(x, row)
 		loop(label+"_sum", m, 4,
 			func(copy int) {
+				at := Mem{Base: dz, Disp: copy * p.columns * float}
+				if *wide {
+					at = rowOf(dz, wStride, wStride3, copy)
+				}
 				var gs []VecVirtual
 				for v := range p.vectors() {
-					gs = append(gs, YMM())
-					VMOVUPS(Mem{Base: dz, Disp: (copy*p.columns + v*vector) * float}, gs[v])
-				}
-				at := []Mem{
-					{Base: row}, {Base: row, Index: xStride, Scale: 1},
-					{Base: row, Index: xStride, Scale: 2}, {Base: row, Index: xStride3, Scale: 1},
-				}[copy]
-				for r := range t {
-					a := YMM()
-					VBROADCASTSS(at.Offset(r*float), a)
-					for v := range gs {
-						VFMADD231PS(gs[v], a, t[r][v])
+					gs = append(gs, register())
+					if offset := v * vector * float; *wide && v == p.vectors()-1 {
+						last.load(at.Offset(offset), gs[v])
+					} else {
+						VMOVUPS(at.Offset(offset), gs[v])
 					}
+				}
+				at = rowOf(row, xStride, xStride3, copy)
+				for r := range t {
+					addProducts(t[r], gs, at.Offset(r*float))
 				}
 			},
 			func(iterations int) {
-				if iterations == 1 {
-					ADDQ(xStride, row)
+				addRows(row, xStride, iterations)
+				if *wide {
+					addRows(dz, wStride, iterations)
 				} else {
-					LEAQ(Mem{Base: row, Index: xStride, Scale: uint8(iterations)}, row)
+					ADDQ(U32(iterations*p.columns*float), dz)
 				}
-				ADDQ(U32(iterations*p.columns*float), dz)
 			})
 
-		to, columns := newRowPointers(dw, wStride, rows), argument("columns", 1)
-		CMPQ(columns, Imm(uint64(p.columns)))
-		JE(LabelRef(label + "_whole"))
-		p.addMasked(t, to, p.lastMask(columns))
-		JMP(LabelRef(label + "_next"))
-		Label(label + "_whole")
-		t.each(func(r, v int, acc VecVirtual) {
-			at := to.row(r).Offset(v * vector * float)
-			VADDPS(at, acc, acc)
-			VMOVUPS(acc, at)
-		})
-		Label(label + "_next")
+		to := newRowPointers(dw, wStride, rows)
+		if *wide {
+			t.addTo(to, last)
+		} else {
+			columns := argument("columns", 1)
+			CMPQ(columns, Imm(uint64(p.columns)))
+			JE(LabelRef(label + "_whole"))
+			t.addTo(to, p.lastMask(columns))
+			JMP(LabelRef(label + "_next"))
+			Label(label + "_whole")
+			t.addTo(to, mask{})
+			Label(label + "_next")
+		}
 		LEAQ(to.row(rows-1), dw)
 		ADDQ(wStride, dw)
 		ADDQ(U32(rows*float), x)
@@ -122,32 +140,74 @@ func (p panel) gradWeights() {
 	RET()
 }
 
+// sumRows writes the gradient of the bias, which the narrow functions sum as they
+// gather dz.
+func sumRows() {
+	p := panel{columns: 4 * vector}
+	function("sumRows", "func(db, dz *float32, m, n, columns int)",
+		fmt.Sprintf("adds to db the sums of columns, 1 to %d, over m ≥ 1 rows of dz.", p.columns))
+	db, dz := argument("db", 1), argument("dz", 1)
+	stride, m, columns := argument("n", float), argument("m", 1), argument("columns", 1)
+	masks := make([]mask, p.vectors())
+	for v := range masks {
+		masks[v] = mask{lanes: constants.Mask16(columns)}
+		SUBQ(Imm(uint64(vector)), columns)
+	}
+	sums := zeroTile(1, p.vectors())
+	Label("row")
+	sums.each(func(_, v int, acc VecVirtual) {
+		VADDPS(Mem{Base: dz, Disp: v * vector * float}, acc, masks[v].lanes, acc)
+	})
+	ADDQ(stride, dz)
+	DECQ(m)
+	JNZ(LabelRef("row"))
+	sums.each(func(_, v int, acc VecVirtual) { masks[v].add(acc, Mem{Base: db, Disp: v * vector * float}) })
+	VZEROUPPER()
+	RET()
+}
+
+// rowOf is the row so many strides from first, of which there are at most three.
+func rowOf(first, stride, stride3 GPVirtual, row int) Mem {
+	return []Mem{
+		{Base: first}, {Base: first, Index: stride, Scale: 1},
+		{Base: first, Index: stride, Scale: 2}, {Base: first, Index: stride3, Scale: 1},
+	}[row]
+}
+
+// addRows moves a pointer on by one row or by four.
+func addRows(p, stride GPVirtual, rows int) {
+	if rows == 1 {
+		ADDQ(stride, p)
+	} else {
+		LEAQ(Mem{Base: p, Index: stride, Scale: uint8(rows)}, p)
+	}
+}
+
 // some says how many of a panel's columns may be used.
 func (p panel) some() string {
 	if p.columns == vector {
-		return "1 to 8"
+		return fmt.Sprintf("1 to %d", vector)
 	}
 	return fmt.Sprintf("%d to %d", p.columns-vector+1, p.columns)
 }
 
 // lastMask is the mask of the last vector of a panel of which so many columns
 // are used. It destroys columns.
-func (p panel) lastMask(columns GPVirtual) VecVirtual {
-	SUBQ(Imm(uint64(p.columns-vector)), columns)
-	return constants.Mask8(columns)
+func (p panel) lastMask(columns GPVirtual) mask {
+	if more := p.columns - vector; more > 0 || !*wide {
+		SUBQ(Imm(uint64(more)), columns)
+	}
+	return newMask(columns)
 }
 
-// addMasked adds t to the rows to, of the last vector only what mask says.
-func (p panel) addMasked(t tile, to rowPointers, mask VecVirtual) {
+// addTo adds t to the rows to, of the last vector only what mask says.
+func (t tile) addTo(to rowPointers, last mask) {
 	t.each(func(r, v int, acc VecVirtual) {
-		at, old := to.row(r).Offset(v*vector*float), YMM()
-		if v < p.vectors()-1 {
-			VADDPS(at, acc, acc)
-			VMOVUPS(acc, at)
-			return
+		at := to.row(r).Offset(v * vector * float)
+		if v < len(t[r])-1 {
+			mask{}.add(acc, at)
+		} else {
+			last.add(acc, at)
 		}
-		VMASKMOVPS(at, mask, old)
-		VADDPS(old, acc, acc)
-		VMASKMOVPS(acc, mask, at)
 	})
 }

@@ -1,24 +1,42 @@
-// Command limits writes the AVX2 assembly of internal/limits: loops that do
-// nothing but keep the processor as busy as it can be.
+// Command limits writes the assembly of internal/limits, loops that do nothing but
+// keep the processor as busy as it can be: for AVX2, and with -wide the one of
+// multiply-adds for AVX-512.
 package main
 
 import (
+	"flag"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
 
+	"github.com/eidolon-hep/eidolon/asm/internal/abreast"
 	"github.com/eidolon-hep/eidolon/asm/internal/emit"
 )
 
 // constants holds the vectors of constants of this program.
 var constants = emit.New()
 
-func main() {
-	ConstraintExpr("!purego")
+// What registers are, and the suffix of the functions' names.
+var register, suffix = YMM, "AVX2"
 
+func main() {
+	wide := flag.Bool("wide", false, "write for AVX-512")
+	flag.Parse()
+	ConstraintExpr("!purego")
+	if *wide {
+		register, suffix = ZMM, "AVX512"
+	}
 	mix("fma", "twelve multiply-adds", 12,
 		part{1, nil})
+	if !*wide {
+		narrow()
+	}
+	Generate()
+}
 
+// narrow writes the loops that have no wide counterparts.
+func narrow() {
 	// As asm/internal/emit has them in range: the comparison with its ends, of |x|;
 	// the nearest eighth of a power and the rest, a subtraction and three
 	// multiply-adds; a polynomial of degree 3 without its constant; the power from a
@@ -63,7 +81,6 @@ func main() {
 		part{1, VDIVPS})
 
 	read()
-	Generate()
 }
 
 // part is a number of instructions of one kind: op, which gets two sources and
@@ -85,18 +102,14 @@ func blend(ops ...Op)   { VBLENDVPS(ops[0], ops[0], ops[1], ops[2]) }
 // registers in turn, more than their latency times the pipes of any processor,
 // and what the others write nobody reads.
 func mix(name, doc string, repeated int, parts ...part) {
-	TEXT(name+"AVX2", NOSPLIT, "func(n int)")
-	Doc(name+"AVX2 does n ≥ 1 times "+doc+",", "none of which waits for another.")
+	TEXT(name+suffix, NOSPLIT, "func(n int)")
+	Doc(name+suffix+" does n ≥ 1 times "+doc+",", "none of which waits for another.")
 	n := GP64()
 	Load(Param("n"), n)
-	x, y, result := YMM(), YMM(), YMM()
-	VMOVAPS(constants.Float(1.37), x)
-	VMOVAPS(constants.Float(2.71), y)
-	sums := make([]VecVirtual, 12)
-	for i := range sums {
-		sums[i] = YMM()
-		VMOVAPS(x, sums[i])
-	}
+	x, y := abreast.Filled(register, constants.Float(1.37)), abreast.Filled(register, constants.Float(2.71))
+	result := register()
+	sums := abreast.Of(12, register)
+	sums.Each(func(_ int, sum VecVirtual) { VMOVAPS(x, sum) })
 
 	total := 0
 	for _, p := range parts {

@@ -12,6 +12,7 @@
 package limits
 
 //go:generate go run ../../asm/limits -out limits_avx2_amd64.s -stubs limits_avx2_amd64.go -pkg limits
+//go:generate go run ../../asm/limits -wide -out limits_avx512_amd64.s -stubs limits_avx512_amd64.go -pkg limits
 
 // Work is something to be measured: a function, and how much a call of it does.
 // A Work is used by one goroutine at a time.
@@ -30,9 +31,9 @@ const (
 // it the functions below return the zero Work.
 func Available() bool { return available }
 
-// FMA is as many fused multiply-adds on registers as can be. A unit of work is
+// FMA is as many fused multiply-adds on registers as can be, of the widest in use. A unit of work is
 // so many floating-point operations, of which a multiply-add is two.
-func FMA(flops float64) Work { return loop(fma, 12*lanes*2/flops) }
+func FMA(flops float64) Work { return loop(fma, 12*fmaLanes()*2/flops) }
 
 // Exp is the instructions of the exponential function of kernels/vmath. A unit
 // of work is so many exponentials.

@@ -34,6 +34,7 @@ package dense
 import "fmt"
 
 //go:generate go run ../../asm/dense -out dense_avx2_amd64.s -stubs dense_avx2_amd64.go -pkg dense
+//go:generate go run ../../asm/dense -wide -out dense_avx512_amd64.s -stubs dense_avx512_amd64.go -pkg dense
 
 // PackedLen returns the number of floats that a packed k×n matrix takes:
 // k·n with n rounded up to a multiple of 8.
@@ -46,16 +47,8 @@ func Pack(dst, w []float32, k, n int) {
 	check("Pack", "w", len(w), k*n)
 	for j := 0; j < n; {
 		start, width := panel(j, n)
-		used := min(width, n-start)
-		for p := range k {
-			row := w[p*n+start:][:used]
-			if used == 16 {
-				*(*[16]float32)(dst) = [16]float32(row)
-			} else {
-				clear(dst[copy(dst, row):width])
-			}
-			dst = dst[width:]
-		}
+		packPanel(dst[:k*width], w, k, n, start, width)
+		dst = dst[k*width:]
 		j = start + width
 	}
 }

@@ -23,6 +23,14 @@ const (
 	gatherRows = 128
 )
 
+func packPanel(dst, w []float32, k, n, start, width int) {
+	if !cpu.AVX2 || k == 0 || width < 16 {
+		packPanelPure(dst, w, k, n, start, width)
+		return
+	}
+	pack16(&dst[0], &w[start], k, n)
+}
+
 func packT(dst, w []float32, k, n int) {
 	if !cpu.AVX2 || k < 8 || n < 8 {
 		packTPure(dst, w, k, n)
@@ -84,9 +92,15 @@ func forwardBlocks(y, z, x, wp, b []float32, m, k, n int, act Activation) {
 			if z != nil {
 				zp = &z[i*n+start]
 			}
-			if width == 16 {
+			switch {
+			case cpu.AVX512 && n-j >= 32:
+				width = 32
+				forward32Wide(y, zp, x, unsafe.SliceData(wp), &b[start], rows, k, n, int(act))
+			case cpu.AVX512 && width == 16:
+				forward16Wide(y, zp, x, unsafe.SliceData(wp), &b[start], rows, k, n, int(act))
+			case width == 16:
 				forward16(y, zp, x, unsafe.SliceData(wp), &b[start], rows, k, n, int(act))
-			} else {
+			default:
 				forward8(y, zp, x, unsafe.SliceData(wp), &b[start], rows, k, n, int(act))
 			}
 			wp = wp[k*width:]
@@ -103,6 +117,14 @@ func activateFlat(y []float32, act Activation) {
 	switch {
 	case !cpu.AVX2:
 		activatePure(y, act)
+	case cpu.AVX512 && act == ReLU:
+		reluWide(p, n)
+	case cpu.AVX512 && act == LeakyReLU:
+		leakyReLUWide(p, n)
+	case cpu.AVX512 && act == SiLU:
+		siluWide(p, n)
+	case cpu.AVX512 && act == Tanh:
+		tanhWide(p, n)
 	case act == ReLU:
 		relu(p, n)
 	case act == LeakyReLU:
@@ -115,11 +137,14 @@ func activateFlat(y []float32, act Activation) {
 }
 
 func addTo(y, x []float32) {
-	if !cpu.AVX2 {
+	switch {
+	case cpu.AVX512:
+		addWide(unsafe.SliceData(y), unsafe.SliceData(x), len(y))
+	case cpu.AVX2:
+		add(unsafe.SliceData(y), unsafe.SliceData(x), len(y))
+	default:
 		addPure(y, x)
-		return
 	}
-	add(unsafe.SliceData(y), unsafe.SliceData(x), len(y))
 }
 
 func gradInput(dx, dz, wtp, s []float32, m, k, n int, act Activation) {
@@ -163,15 +188,24 @@ func gradInputBlocks(dx, dz, wtp, s []float32, m, k, n int, act Activation) {
 			if fused != None {
 				sp = &s[i*k+start]
 			}
-			if width == 16 {
+			switch {
+			case cpu.AVX512 && k-j >= 32:
+				width = 32
+				gradInput32Wide(dx, sp, dz, unsafe.SliceData(wtp), rows, n, k, int(fused))
+			case cpu.AVX512 && width == 16:
+				gradInput16Wide(dx, sp, dz, unsafe.SliceData(wtp), rows, n, k, int(fused))
+			case width == 16:
 				gradInput16(dx, sp, dz, unsafe.SliceData(wtp), rows, n, k, int(fused))
-			} else {
+			default:
 				gradInput8(dx, sp, dz, unsafe.SliceData(wtp), rows, n, k, int(fused))
 			}
 			wtp = wtp[n*width:]
 			j = start + width
 		}
-		if act == SiLU {
+		switch {
+		case act == SiLU && cpu.AVX512:
+			siluGradientWide(&dx[i*k], &s[i*k], rows*k)
+		case act == SiLU:
 			siluGradient(&dx[i*k], &s[i*k], rows*k)
 		}
 	}
@@ -192,24 +226,63 @@ func gradWeights(dw, db, x, dz []float32, m, k, n int) {
 		gradWeightsPure(dw, db, x, dz, m, k, n)
 		return
 	}
-	var gathered [gatherRows * 16]float32
-	g := &gathered[0]
 	blocks := (m + gatherRows - 1) / gatherRows
 	block := (m + blocks - 1) / blocks
 	for i := 0; i < m; i += block {
 		rows := min(block, m-i)
-		x := unsafe.SliceData(x[i*k:])
-		for j := 0; j < n; {
-			w := unsafe.SliceData(dw[min(j, len(dw)):])
-			if columns := min(n-j, 16); columns > 8 {
-				gather16(g, &db[j], &dz[i*n+j], rows, n, columns)
-				gradWeights16(w, x, g, rows, k, n, columns)
-				j += columns
-			} else {
-				gather8(g, &db[j], &dz[i*n+j], rows, n, columns)
-				gradWeights8(w, x, g, rows, k, n, columns)
-				j += columns
-			}
+		x, dz := x[i*k:], dz[i*n:]
+		if cpu.AVX512 {
+			gradWeightsBlockWide(dw, db, x, dz, rows, k, n)
+		} else {
+			gradWeightsBlock(dw, db, x, dz, rows, k, n)
 		}
+	}
+}
+
+// gradWeightsBlock adds what at most gatherRows rows contribute.
+func gradWeightsBlock(dw, db, x, dz []float32, m, k, n int) {
+	for j := 0; j < n; {
+		columns := min(n-j, 16)
+		gradWeightsPanel(dw, db, x, dz, m, k, n, j, columns)
+		j += columns
+	}
+}
+
+// gradWeightsPanel is gradWeightsBlock for at most 16 columns from j on.
+func gradWeightsPanel(dw, db, x, dz []float32, m, k, n, j, columns int) {
+	var gathered [gatherRows * 16]float32
+	g, w, xp := &gathered[0], unsafe.SliceData(dw[min(j, len(dw)):]), unsafe.SliceData(x)
+	if columns > 8 {
+		gather16(g, &db[j], &dz[j], m, n, columns)
+		gradWeights16(w, xp, g, m, k, n, columns)
+	} else {
+		gather8(g, &db[j], &dz[j], m, n, columns)
+		gradWeights8(w, xp, g, m, k, n, columns)
+	}
+}
+
+// gradWeightsBlockWide is gradWeightsBlock with AVX-512, which reads dz where it is:
+// tiles are so large that it is read seldom.
+func gradWeightsBlockWide(dw, db, x, dz []float32, m, k, n int) {
+	inside := n // columns whose registers are more than half full
+	if last := n % 16; 0 < last && last <= 8 {
+		inside -= last
+	}
+	for j := 0; j < inside; j += 64 {
+		sumRowsWide(&db[j], &dz[j], m, n, min(inside-j, 64))
+	}
+	for j := 0; j < n; {
+		w, xp := unsafe.SliceData(dw[min(j, len(dw)):]), unsafe.SliceData(x)
+		columns := min(n-j, 16)
+		switch {
+		case n-j >= 32:
+			columns = 32
+			gradWeights32Wide(w, xp, &dz[j], m, k, n)
+		case j < inside:
+			gradWeights16Wide(w, xp, &dz[j], m, k, n, columns)
+		default:
+			gradWeightsPanel(dw, db, x, dz, m, k, n, j, columns)
+		}
+		j += columns
 	}
 }

@@ -58,6 +58,11 @@ func gather8(dst *float32, db *float32, dz *float32, m int, n int, columns int)
 //go:noescape
 func gradWeights8(dw *float32, x *float32, dz *float32, m int, k int, n int, columns int)
 
+// pack16 stores 16 columns of k ≥ 1 rows of w, which are n floats apart, row behind row.
+//
+//go:noescape
+func pack16(dst *float32, w *float32, k int, n int)
+
 // transpose8 stores eight rows of 8·blocks floats, blocks ≥ 1, as columns. The
 // rows of src are n floats apart, those of dst width floats.
 //

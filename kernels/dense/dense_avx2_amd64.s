@@ -5519,6 +5519,27 @@ rows1_done:
 	VZEROUPPER
 	RET
 
+// func pack16(dst *float32, w *float32, k int, n int)
+// Requires: AVX
+TEXT ·pack16(SB), NOSPLIT, $0-32
+	MOVQ   dst+0(FP), AX
+	MOVQ   w+8(FP), CX
+	MOVQ   k+16(FP), DX
+	MOVQ   n+24(FP), BX
+	IMUL3Q $0x04, BX, BX
+
+row:
+	VMOVUPS (CX), Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS Y0, 32(AX)
+	ADDQ    BX, CX
+	ADDQ    $0x00000040, AX
+	DECQ    DX
+	JNZ     row
+	VZEROUPPER
+	RET
+
 // func transpose8(dst *float32, src *float32, blocks int, width int, n int)
 // Requires: AVX
 TEXT ·transpose8(SB), NOSPLIT, $0-40

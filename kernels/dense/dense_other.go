@@ -2,6 +2,8 @@
 
 package dense
 
+func packPanel(dst, w []float32, k, n, start, width int) { packPanelPure(dst, w, k, n, start, width) }
+
 func packT(dst, w []float32, k, n int) { packTPure(dst, w, k, n) }
 
 func forward(y, z, x, wp, b []float32, m, k, n int, act Activation) {

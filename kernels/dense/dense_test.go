@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/kernels/cpu"
 	"github.com/eidolon-hep/eidolon/kernels/internal/guard"
 )
 
@@ -384,11 +385,11 @@ func close(got, want, bound float64) bool {
 func TestNothingIsReadOutside(t *testing.T) {
 	slices := make([]func(int) []float32, 9)
 	for i := range slices {
-		slices[i] = guard.AtPageEnd[float32](t, 1<<10)
+		slices[i] = guard.AtPageEnd[float32](t, 1<<11)
 	}
 	for _, m := range []int{1, 2, 5, 6, 7, 11, 12, 13, 25} {
 		for _, k := range []int{0, 1, 3, 4, 5, 7, 8, 9, 16, 17, 21} {
-			for _, n := range []int{1, 2, 3, 7, 8, 9, 15, 16, 17, 23, 24, 25, 33} {
+			for _, n := range []int{1, 2, 3, 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 32, 33, 47, 48, 49, 65} {
 				y, z, x, b, w := slices[0](m*n), slices[1](m*n), slices[2](m*k), slices[3](n), slices[4](k*n)
 				wp, wtp := slices[5](PackedLen(k, n)), slices[6](PackedLen(n, k))
 				dx, db := slices[7](m*k), slices[8](n)
@@ -402,6 +403,76 @@ func TestNothingIsReadOutside(t *testing.T) {
 				GradWeights(w, db, x, y, m, k, n)
 			}
 		}
+	}
+}
+
+// TestWideIsNarrow wants the same bits with AVX-512 as without: the events of a seed
+// are those of any processor.
+func TestWideIsNarrow(t *testing.T) {
+	if !cpu.AVX512 {
+		t.Skip("AVX-512 is not in use")
+	}
+	sweep(t, func(t *testing.T, rnd *rand.Rand, m, k, n int) {
+		x, w, b := guard.Normal[float32](rnd, m*k), guard.Normal[float32](rnd, k*n), guard.Normal[float32](rnd, n)
+		dz, s := guard.Normal[float32](rnd, m*n), guard.Normal[float32](rnd, m*k)
+		wp, wtp := make([]float32, PackedLen(k, n)), make([]float32, PackedLen(n, k))
+		Pack(wp, w.Inside, k, n)
+		PackT(wtp, w.Inside, k, n)
+		act := activations[rnd.IntN(len(activations))]
+		both(t, rnd, fmt.Sprintf("Forward m=%d k=%d n=%d %v", m, k, n, act), [][]float32{nil, nil}, []int{m * n, m * n}, func(out [][]float32) {
+			Forward(out[0], out[1], x.Inside, wp, b.Inside, m, k, n, act)
+		})
+		both(t, rnd, fmt.Sprintf("GradInput m=%d k=%d n=%d %v", m, k, n, act), [][]float32{nil}, []int{m * k}, func(out [][]float32) {
+			GradInput(out[0], dz.Inside, wtp, s.Inside, m, k, n, act)
+		})
+		both(t, rnd, fmt.Sprintf("GradWeights m=%d k=%d n=%d", m, k, n), [][]float32{w.Inside, b.Inside}, []int{k * n, n}, func(out [][]float32) {
+			GradWeights(out[0], out[1], x.Inside, dz.Inside, m, k, n)
+		})
+	})
+
+	rnd := rand.New(rand.NewPCG(11, 12))
+	for n := range 300 {
+		z, x := guard.Normal[float32](rnd, n), guard.Normal[float32](rnd, n)
+		for i := range z.Inside {
+			if scale := rnd.IntN(40) - 20; scale > -8 {
+				z.Inside[i] = float32(math.Ldexp(float64(z.Inside[i]), scale))
+			} else if scale < -16 {
+				z.Inside[i] = float32(math.Inf(rnd.IntN(2) - 1))
+			}
+		}
+		for _, act := range activations {
+			both(t, rnd, fmt.Sprintf("Activate n=%d %v", n, act), [][]float32{nil}, []int{n}, func(out [][]float32) {
+				Activate(out[0], z.Inside, act)
+			})
+			wtp := make([]float32, PackedLen(1, n))
+			PackT(wtp, x.Inside, n, 1)
+			both(t, rnd, fmt.Sprintf("GradInput n=%d %v", n, act), [][]float32{nil}, []int{n}, func(out [][]float32) {
+				GradInput(out[0], []float32{1}, wtp, z.Inside, 1, n, 1, act)
+			})
+		}
+		both(t, rnd, fmt.Sprintf("Add n=%d", n), [][]float32{z.Inside}, []int{n}, func(out [][]float32) { Add(out[0], x.Inside) })
+	}
+}
+
+// both calls f with AVX-512 and without, with slices of the lengths that begin as start
+// has them, and compares what is in these then.
+func both(t *testing.T, rnd *rand.Rand, name string, start [][]float32, lengths []int, f func(out [][]float32)) {
+	t.Helper()
+	defer func() { cpu.AVX512 = true }()
+	var results [2][]guard.Slice[float32]
+	for tier, with := range []bool{true, false} {
+		var out [][]float32
+		for i, n := range lengths {
+			s := guard.New[float32](rnd, n)
+			copy(s.Inside, start[i])
+			results[tier], out = append(results[tier], s), append(out, s.Inside)
+		}
+		cpu.AVX512 = with
+		f(out)
+	}
+	for i, wide := range results[0] {
+		wide.Intact(t, name)
+		same(t, name, wide.Inside, results[1][i].Inside)
 	}
 }
 

@@ -6,6 +6,14 @@ import "math"
 // weights are summed before they are added to it.
 const rowBlock = 64
 
+func packPanelPure(dst, w []float32, k, n, start, width int) {
+	used := min(width, n-start)
+	for p := range k {
+		clear(dst[copy(dst, w[p*n+start:][:used]):width])
+		dst = dst[width:]
+	}
+}
+
 func packTPure(dst, w []float32, k, n int) {
 	for j := 0; j < k; {
 		start, width := panel(j, k)

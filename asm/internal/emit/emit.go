@@ -51,7 +51,7 @@ func (e *Emitter) Float(x float32) Mem { return e.Bits(math.Float32bits(x)) }
 
 // Bits is a memory operand of eight times the 32 bits u.
 func (e *Emitter) Bits(u uint32) Mem {
-	return e.vector(fmt.Sprintf("all_%08x", u), [8]uint32{u, u, u, u, u, u, u, u})
+	return e.vector(fmt.Sprintf("all_%08x", u), u, u, u, u, u, u, u, u)
 }
 
 // Mask8 is a mask for VMASKMOVPS with the first n lanes on: none if n ≤ 0, all
@@ -60,11 +60,19 @@ func (e *Emitter) Mask8(n GPVirtual) VecVirtual {
 	count, mask := XMM(), YMM()
 	VMOVD(n.As32(), count)
 	VPBROADCASTD(count, mask)
-	VPCMPGTD(e.vector("lanes", [8]uint32{0, 1, 2, 3, 4, 5, 6, 7}), mask, mask)
+	VPCMPGTD(e.vector("lanes", 0, 1, 2, 3, 4, 5, 6, 7), mask, mask)
 	return mask
 }
 
-func (e *Emitter) vector(name string, lanes [8]uint32) Mem {
+// Mask16 is Mask8 for the sixteen lanes of AVX-512.
+func (e *Emitter) Mask16(n GPVirtual) OpmaskVirtual {
+	count, mask := ZMM(), K()
+	VPBROADCASTD(n.As32(), count)
+	VPCMPGTD(e.vector("lanes16", 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), count, mask)
+	return mask
+}
+
+func (e *Emitter) vector(name string, lanes ...uint32) Mem {
 	mem, ok := e.vectors[name]
 	if !ok {
 		mem = GLOBL(name, attr.RODATA|attr.NOPTR)

@@ -112,7 +112,7 @@ func (e *Emitter) timesPower(n, p abreast.Vectors) abreast.Vectors {
 		power := float32(math.Exp2(float64(k) / 8))
 		fractions[k] = math.Float32bits(power) - uint32(k)<<(exponent-3)
 	}
-	table, power := e.vector("eighths", fractions), abreast.New(len(n))
+	table, power := e.vector("eighths", fractions[:]...), abreast.New(len(n))
 	power.Each(func(i int, r VecVirtual) { VPERMPS(table, n[i], r) })
 	n.Each(func(_ int, r VecVirtual) { VPSLLD(Imm(exponent-3), r, r) })
 	power.Each(func(i int, r VecVirtual) { VPADDD(n[i], r, r) })
