@@ -306,7 +306,7 @@ func newDensity(dim, context int, steep []int, o Options) (Density, error) {
 	case autoregressive:
 		layers = flows.Autoregressive(dim, flows.AutoregressiveOptions{
 			Layers: o.Layers, Hidden: o.hidden(), Activation: act, Residual: o.Residual, Dropout: o.Dropout, Components: o.Components,
-			Cells: o.cells(dim + len(steep)), Tabled: steep,
+			Cells: o.cells(dim + len(steep)), Tabled: steep, Standard: true,
 		})
 	case realNVP:
 		layers = flows.RealNVP(dim, o.Seed, flows.RealNVPOptions{
