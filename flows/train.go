@@ -24,6 +24,10 @@ type (
 	Checkpoint = nn.Checkpoint
 )
 
+// Off is the value of an option of a training that asks for nothing of its kind, where
+// zero asks for the default.
+const Off = nn.Off
+
 // Train fits the flow to the rows of train by maximum likelihood: the loss is the
 // weighted mean of −log p(x|c). The parameters end as those with the lowest loss
 // on valid, which may be empty (then train serves). When ctx is cancelled the

@@ -27,7 +27,8 @@ type DiffusionOptions struct {
 	// "diffusion" it is the width of the kernels, by default the one for which
 	// events that are left out are most likely; for others it is 0.01.
 	SigmaMin *float64 `json:"sigma_min,omitempty"`
-	// Epsilon is the part of the kernel sums that may be left out.
+	// Epsilon is the part of the kernel sums that may be left out; by default
+	// [diffusion.DefaultEpsilon], with [flows.Off] none.
 	Epsilon float64 `json:"epsilon,omitempty"`
 	// Solver is how the equation is solved.
 	Solver diffusion.Solver `json:"solver,omitzero"`

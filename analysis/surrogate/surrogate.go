@@ -53,7 +53,8 @@ type Card struct {
 	Multiplicity []float64          `json:"multiplicity,omitempty"`
 }
 
-// Options say what to train and how. Zero values ask for the defaults.
+// Options say what to train and how. Zero values ask for the defaults; where a zero would
+// mean something else, that is [flows.Off].
 type Options struct {
 	Model  string `json:"model"`  // one of [Models]; by default the one of the first two that a short trial says
 	Layers int    `json:"layers"` // coupling layers of a flow; by default 8, fewer for small samples; rounds of an autoregressive one, by default 1

@@ -15,6 +15,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/diffusion"
+	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -68,6 +69,9 @@ on from the checkpoint, to the same result as without the interrupt.`,
 				return err
 			}
 			if err := require(cmd, "input", "output"); err != nil {
+				return err
+			}
+			if err := takeZeros(cmd, &f.options); err != nil {
 				return err
 			}
 			if err := f.options.Check(); err != nil {
@@ -142,17 +146,48 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	d := &o.Diffusion
 	flags.StringVar(&d.Teacher, "teacher", "", "what a distilled model learns from: denoiser or diffusion (default denoiser)")
 	flags.Var(optional{&d.SigmaMin}, "sigma-min", "where the path of a diffusion ends, in units of the events' spread (default for diffusion: chosen by events left out, else 0.01)")
-	flags.Float64Var(&d.Epsilon, "epsilon", 0, "the part of the kernel sums that may be left out (default 1e-5)")
+	flags.Float64Var(&d.Epsilon, "epsilon", 0, "the part of the kernel sums that may be left out; 0: none (default 1e-5)")
 	flags.TextVar(&d.Solver.Method, "solver", diffusion.DPM3M, "the solver of a diffusion: dpm1, dpm2m, dpm3m, dpm2s, dpm3s, euler or heun")
 	flags.IntVar(&d.Solver.Steps, "steps", 0, "its number of steps (default 24)")
-	flags.Float64Var(&d.Solver.Tolerance, "tolerance", 0, "choose steps of an error below this instead")
+	flags.Float64Var(&d.Solver.Tolerance, "tolerance", 0, "choose steps of an error below this instead; 0: do not")
 	flags.Uint64Var(&o.Seed, "seed", 1, "the seed of everything random")
 	flags.IntVar(&o.Train.Epochs, "epochs", 0, "passes over the events (default: by their number)")
-	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "the longest that training may take, such as 5m (default: no limit)")
+	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "the longest that training may take, such as 5m; 0: no limit")
 	flags.IntVar(&o.Train.Batch, "batch", 0, "events per step (default 512, fewer for small samples)")
 	flags.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate (default 0.001; autoregressive 0.003; denoiser and distilled 0.004, less for small samples)")
-	flags.Float64Var(&o.Train.Average, "average", 0, "decay per step of the moving average of the parameters that is kept (default 0.998; denoiser and distilled 0.999; next to 0, as 1e-6, for no average)")
-	flags.IntVar(&o.Train.Patience, "patience", 0, "validations, of about 100, without a better loss before the last phase of the training (default 15; none for a denoiser and a one-step map)")
+	flags.Float64Var(&o.Train.Average, "average", 0, "decay per step of the moving average of the parameters that is kept; 0: no average (default 0.998; denoiser and distilled 0.999)")
+	flags.IntVar(&o.Train.Patience, "patience", 0, "validations, of about 100, without a better loss before the last phase of the training; 0: make all epochs (default 15; denoiser and distilled 0)")
+}
+
+// takeZeros gives the zeros that were typed their meaning, which is not that of the zeros
+// of options, and refuses those without any.
+func takeZeros(cmd *cobra.Command, o *surrogate.Options) error {
+	set := func(name string) (text string, ok bool) {
+		flag := cmd.Flags().Lookup(name)
+		return flag.Value.String(), flag.Changed
+	}
+	for _, v := range []struct {
+		name string
+		off  func()
+	}{
+		{"average", func() { o.Train.Average = flows.Off }},
+		{"patience", func() { o.Train.Patience = flows.Off }},
+		{"epsilon", func() { o.Diffusion.Epsilon = flows.Off }},
+	} {
+		text, ok := set(v.name)
+		switch {
+		case ok && text == "0":
+			v.off()
+		case ok && strings.HasPrefix(text, "-"):
+			return usagef("--%s cannot be %s", v.name, text)
+		}
+	}
+	for _, name := range []string{"layers", "hidden", "depth", "components", "steps", "epochs", "batch", "rate"} {
+		if text, ok := set(name); ok && text == "0" {
+			return usagef("--%s cannot be 0: leave it out for the default", name)
+		}
+	}
+	return nil
 }
 
 // optional is a number as a flag that may be left out.

@@ -324,9 +324,35 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// TestOff checks that options that are off differ from those that are left to defaults.
+func TestOff(t *testing.T) {
+	still := Data{Dim: 2, X: make([]float32, 200)} // in which there is nothing to learn
+	h, err := Fit(context.Background(), newRegression(2), still, still, Options{Epochs: 100, Patience: Off, Average: Off, Decay: Off})
+	if err != nil || h.Stopped != "all epochs done" {
+		t.Errorf("without patience: error %v, %q", err, h.Stopped)
+	}
+	f, err := newFit(newRegression(2), still, still, Options{Average: Off, Decay: Off})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.pool.close()
+	if f.Mean != nil || f.adam.Decay != 0 {
+		t.Errorf("average %v, decay %g", f.Mean, f.adam.Decay)
+	}
+	begin := time.Now().Add(-time.Minute)
+	for limit, want := range map[time.Duration]time.Duration{0: 0, time.Second: 1} {
+		if got := (Options{MaxTime: limit}).Since(begin).MaxTime; got != want {
+			t.Errorf("a minute after the beginning, %v are left of %v", got, limit)
+		}
+	}
+	if got := (Options{MaxTime: time.Hour}).Since(begin).MaxTime; !(got < 59*time.Minute+time.Second && got > 58*time.Minute) {
+		t.Errorf("a minute after the beginning, %v are left of an hour", got)
+	}
+}
+
 func TestOptions(t *testing.T) {
 	for _, bad := range []Options{
-		{Epochs: -1}, {MaxTime: -1}, {Batch: -1}, {Rate: -1}, {Rate: math.NaN()}, {Clip: -1}, {Patience: -1}, {Decay: 1}, {Average: 1},
+		{Epochs: -1}, {MaxTime: -1}, {Batch: -1}, {Rate: -1}, {Rate: math.NaN()}, {Clip: -1}, {Patience: -2}, {Decay: 1}, {Decay: -0.5}, {Average: 1}, {Average: -0.5},
 	} {
 		if _, err := Fit(context.Background(), newRegression(2), curve(100, 1), Data{}, bad); err == nil {
 			t.Errorf("no error for %+v", bad)
