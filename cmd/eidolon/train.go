@@ -50,7 +50,8 @@ of varying length, pt is short for Jet_pt, and branches of the event may be
 conditions. Features and conditions may be computed: m=sqrt(2*pt1*pt2*(cosh(eta1-eta2)-cos(phi1-phi2))).
 
 One event in ten is held out for validation; the model keeps the parameters that
-were best there. A checkpoint is kept beside the model while the training runs. An
+were best there. A loss that is not finite sends the training back to these, with half of
+the rate. A checkpoint is kept beside the model while the training runs. An
 interrupt (ctrl-C) ends the training and saves the best model so far; --resume goes
 on from the checkpoint, to the same result as without the interrupt.`,
 		Example: `  eidolon train -i zmumu.root -o zmumu.eidolon

@@ -181,7 +181,7 @@ type History struct {
 	Rollbacks int     `json:"rollbacks,omitempty"`
 }
 
-// maxRollbacks is how often a training may start again from its last good state
+// maxRollbacks is how often a training may go back because of a loss that is not finite
 // before it is given up.
 const maxRollbacks = 10
 
@@ -199,7 +199,8 @@ const streamShuffle = 1 << 32
 // no better loss for a while, the training goes back to the best parameters and
 // lets the rate fall to zero from there, in a quarter of the steps that they took.
 // A loss that is not finite is answered by going back to the best parameters with
-// half of the rate. When ctx is cancelled the parameters are the best ones so far,
+// half of the rate: not to those of the step before, which led there and have not been
+// validated. When ctx is cancelled the parameters are the best ones so far,
 // and its error is returned.
 //
 // For equal seeds the result is the same to the bit for any GOMAXPROCS: a batch

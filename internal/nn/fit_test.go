@@ -149,8 +149,8 @@ func TestFitWeights(t *testing.T) {
 	}
 }
 
-// TestFitRollsBack lets the loss be NaN now and then: the training goes on from
-// its last good state; when that happens all the time it ends with an error.
+// TestFitRollsBack lets the loss be NaN now and then: the training goes on from its best
+// parameters; when that happens all the time it ends with an error.
 func TestFitRollsBack(t *testing.T) {
 	r := newRegression(2)
 	r.bad = func(step int) bool { return step == 40 || step == 90 }
@@ -168,6 +168,28 @@ func TestFitRollsBack(t *testing.T) {
 	}
 	if _, err := json.Marshal(h); err != nil {
 		t.Error(err)
+	}
+	// Those of the step before, with a loss of their own, are not gone back to.
+	data := curve(1000, 1)
+	f, err := newFit(newRegression(2), data, data, Options{Batch: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.pool.close()
+	f.pack()
+	f.History.Best = f.validate()
+	f.shuffle(0)
+	for range 3 {
+		if err := f.oneStep(1e-2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.obj.(*regression).bad = func(int) bool { return true }
+	if err := f.oneStep(1e-2); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(f.params, f.Best) || f.Slower != 0.5 || f.validate() != f.History.Best {
+		t.Errorf("after a loss that is not finite, the loss is %g and the rate is %g of what it was; want %g and 0.5", f.validate(), f.Slower, f.History.Best)
 	}
 	// A rate that throws the parameters far off makes validations not finite.
 	wild := newRegression(2)
