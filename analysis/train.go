@@ -142,7 +142,10 @@ func (t *Train) StopTask(ctx fwk.Context) error {
 			}
 		}
 	}
-	training, err := surrogate.New(table, weights, opts)
+	if opts.Log == nil {
+		opts.Log = func(line string) { ctx.Msg().Infof("%s\n", line) }
+	}
+	training, err := surrogate.New(contextOf(ctx), table, weights, opts)
 	if err != nil {
 		return err
 	}

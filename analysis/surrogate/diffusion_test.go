@@ -97,7 +97,7 @@ func TestDiffusion(t *testing.T) {
 		}
 	}
 	// Conditions of many values are for other models.
-	tr, err := New(numbers, nil, Options{Model: kernelSums, Condition: []string{"x"}})
+	tr, err := New(t.Context(), numbers, nil, Options{Model: kernelSums, Condition: []string{"x"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestDiffusion(t *testing.T) {
 		w[i] = 1
 	}
 	w[7] = -1
-	tr, err = New(numbers, w, Options{Model: kernelSums})
+	tr, err = New(t.Context(), numbers, w, Options{Model: kernelSums})
 	if err != nil {
 		t.Fatal(err)
 	}

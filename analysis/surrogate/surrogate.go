@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/flows"
@@ -39,6 +40,9 @@ type Card struct {
 	Events  int           `json:"events"`           // rows that were trained and validated on
 	Options Options       `json:"options"`
 	History flows.History `json:"history"`
+
+	// Choice says why this kind of model was taken, where that was left open.
+	Choice *Choice `json:"choice,omitempty"`
 
 	// Copies is the share of generated events that are copies of training events
 	// ([diffusion.Copies]), for models that might make them.
@@ -88,7 +92,18 @@ type Options struct {
 	// Diffusion are the settings of the models that are no flows.
 	Diffusion DiffusionOptions `json:"diffusion,omitzero"`
 
+	// Train says how to train. Its MaxTime counts from the beginning of [New].
 	Train flows.TrainOptions `json:"train"`
+
+	// Log, when not nil, is told in a line what New does where that takes time, and
+	// what came of it.
+	Log func(line string) `json:"-"`
+}
+
+func (o Options) log(format string, a ...any) {
+	if o.Log != nil {
+		o.Log(fmt.Sprintf(format, a...))
+	}
 }
 
 // Check says which option makes no sense, if any.
@@ -329,6 +344,7 @@ type Training struct {
 	*Surrogate
 	Train, Valid int // numbers of events
 
+	begin time.Time // from which on the time for training counts
 	table *rootio.Table
 	w     []float64
 	z, c  []float32 // the events in model space, and their context
@@ -357,8 +373,10 @@ const streamSplit = 1 << 48
 func isHeldOut(i int) bool { return philox.Uint64(0, streamSplit, uint64(i))%10 == 0 }
 
 // New looks at the events of t and their weights w (nil: 1 each), chooses the
-// features and composes the density. Call [Training.Run] to train it.
-func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
+// features and composes the density. Call [Training.Run] to train it. When ctx is cancelled
+// its error is returned.
+func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Training, error) {
+	begin := time.Now()
 	if err := opts.Check(); err != nil {
 		return nil, fmt.Errorf("surrogate: %w", err)
 	}
@@ -373,39 +391,57 @@ func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
 	if err != nil {
 		return nil, err
 	}
+	conditions := &features.Context{}
+	if len(opts.Condition) > 0 {
+		if conditions, err = features.FitContext(condition, w); err != nil {
+			return nil, fmt.Errorf("condition: %w", err)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if opts.Components == 0 && opts.hasNormals() {
-		if opts.Components, err = islands(spec, target, w, opts.Seed); err != nil {
+		if opts.Components, err = islands(ctx, spec, target, w, opts.Seed, opts.Train.MaxTime/10); err != nil {
 			return nil, err
 		}
 		if opts.Components > 1 { // an option of its own, so that a checkpoint tells of it
 			opts.Features.Plain, spec = true, spec.Plain()
 		}
 	}
+	var choice *Choice
 	if opts.Model == "" {
-		if opts.Model, err = trial(t, w, opts); err != nil {
+		if choice, err = choose(ctx, spec, conditions, t, w, opts, begin); err != nil {
 			return nil, err
 		}
+		opts.Model = choice.Model
+		opts.log("%v", choice)
 	}
-	if opts, err = opts.withDefaultsFor(t.Len()); err != nil {
+	tr, err := newTraining(spec, conditions, t, w, opts)
+	if err != nil {
+		return nil, err
+	}
+	tr.begin, tr.Card.Choice = begin, choice
+	return tr, nil
+}
+
+// newTraining is [New] where features and model are chosen.
+func newTraining(spec *features.Spec, conditions *features.Context, t *rootio.Table, w []float64, opts Options) (*Training, error) {
+	opts, err := opts.withDefaultsFor(t.Len())
+	if err != nil {
 		return nil, fmt.Errorf("surrogate: %w", err)
 	}
-	context := &features.Context{}
-	if len(opts.Condition) > 0 {
-		if context, err = features.FitContext(condition, w); err != nil {
-			return nil, fmt.Errorf("condition: %w", err)
-		}
-	}
 	tr := &Training{
-		Surrogate: &Surrogate{Features: *spec, Context: *context, Card: Card{Events: t.Len(), Options: opts}},
+		Surrogate: &Surrogate{Features: *spec, Context: *conditions, Card: Card{Events: t.Len(), Options: opts}},
+		begin:     time.Now(),
 		table:     t,
 		w:         w,
 		z:         make([]float32, t.Len()*spec.Dim()),
-		c:         make([]float32, t.Len()*context.Dim()),
+		c:         make([]float32, t.Len()*conditions.Dim()),
 	}
 	if err := spec.Encode(tr.z, nil, t, tr.noise()); err != nil {
 		return nil, err
 	}
-	if err := context.Encode(tr.c, t, 0); err != nil {
+	if err := conditions.Encode(tr.c, t, 0); err != nil {
 		return nil, err
 	}
 	if tr.Density, err = tr.compose(); err != nil {
@@ -508,7 +544,7 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 	}
 
 	var err error
-	tr.Card.History, err = tr.Density.Train(ctx, train, valid, tr.Card.Options.Train)
+	tr.Card.History, err = tr.Density.Train(ctx, train, valid, tr.Card.Options.Train.Since(tr.begin))
 	if err != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("surrogate: could not train: %w", err)
 	}

@@ -42,7 +42,7 @@ var small = Options{Layers: 4, Hidden: 16, Seed: 1, Train: flows.TrainOptions{Ep
 
 func train(t *testing.T, table *rootio.Table, w []float64, opts Options) *Surrogate {
 	t.Helper()
-	tr, err := New(table, w, opts)
+	tr, err := New(t.Context(), table, w, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func TestWeights(t *testing.T) {
 	for i := range w {
 		w[i] = -w[i]
 	}
-	if _, err := New(&rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x)}}, w, small); err == nil {
+	if _, err := New(t.Context(), &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x)}}, w, small); err == nil {
 		t.Error("no error for a negative sum of weights")
 	}
 }
@@ -273,7 +273,7 @@ func TestInterrupt(t *testing.T) {
 			cancel()
 		}
 	}
-	tr, err := New(zmumu.Default().Table(1, 0, 1000), nil, opts)
+	tr, err := New(t.Context(), zmumu.Default().Table(1, 0, 1000), nil, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +300,7 @@ func TestOptions(t *testing.T) {
 		"layers is for the models":         {Model: denoiser, Layers: 4},
 		"hidden and depth are of networks": {Model: kernelSums, Depth: 3},
 	} {
-		if _, err := New(table, nil, opts); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := New(t.Context(), table, nil, opts); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
@@ -440,7 +440,7 @@ func testResume(t *testing.T, table *rootio.Table, opts Options) {
 			cancel()
 		}
 	}
-	tr, err := New(table, nil, opts)
+	tr, err := New(t.Context(), table, nil, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -455,10 +455,10 @@ func testResume(t *testing.T, table *rootio.Table, opts Options) {
 	if !slices.Equal(paused.Columns, want.Features.Names()) {
 		t.Errorf("columns %v", paused.Columns)
 	}
-	if _, err := paused.Resume(table.Slice(0, table.Len()-1), nil); err == nil {
+	if _, err := paused.Resume(t.Context(), table.Slice(0, table.Len()-1), nil); err == nil {
 		t.Error("no error for other events")
 	}
-	tr, err = paused.Resume(table, nil)
+	tr, err = paused.Resume(t.Context(), table, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -503,10 +503,7 @@ func TestConditional(t *testing.T) {
 		}
 		return &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("c", c), rootio.ColumnOf("x", x), rootio.ColumnOf("code", code)}}
 	}
-	for _, model := range Models() {
-		if model != "realnvp" && model != "spline" { // see package diffusion
-			continue
-		}
+	for _, model := range flowModels() {
 		opts := Options{Model: model, Layers: 4, Hidden: 32, Seed: 1, Condition: []string{"code", "c"}, Train: flows.TrainOptions{Epochs: 15}}
 		s := train(t, draw(1), nil, opts)
 		file := filepath.Join(t.TempDir(), "m")
@@ -561,7 +558,7 @@ func TestConditional(t *testing.T) {
 		}
 	}
 	for _, condition := range [][]string{{"y"}, {"x", "c", "code"}} {
-		if _, err := New(draw(1), nil, Options{Condition: condition}); err == nil {
+		if _, err := New(t.Context(), draw(1), nil, Options{Condition: condition}); err == nil {
 			t.Errorf("no error for the condition %v", condition)
 		}
 	}

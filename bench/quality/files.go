@@ -124,7 +124,7 @@ func (s sampleFile) measure(folder string, o surrogate.Options) error {
 	}
 	o.Condition, o.Features = s.condition, s.features
 	begin := time.Now()
-	training, err := surrogate.New(train, nil, o)
+	training, err := surrogate.New(context.Background(), train, nil, o)
 	if err != nil {
 		return err
 	}

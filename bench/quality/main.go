@@ -85,7 +85,7 @@ type result struct {
 // measure trains on n events of d.
 func measure(d density, o surrogate.Options, n, fresh int) (r result, err error) {
 	begin := time.Now()
-	training, err := surrogate.New(d.events(1, n), nil, o)
+	training, err := surrogate.New(context.Background(), d.events(1, n), nil, o)
 	if err != nil {
 		return r, err
 	}

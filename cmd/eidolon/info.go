@@ -137,6 +137,9 @@ func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
 	if networks := c.Options.Conditioners(); networks != "" {
 		fmt.Fprintf(out, "networks of %s\n", networks)
 	}
+	if c.Choice != nil {
+		fmt.Fprintln(out, c.Choice)
+	}
 	rows := "events"
 	if c.Collection != nil {
 		rows = "objects " + c.Collection.Name

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -153,7 +154,7 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags.Float64Var(&d.Solver.Tolerance, "tolerance", 0, "choose steps of an error below this instead; 0: do not")
 	flags.Uint64Var(&o.Seed, "seed", 1, "the seed of everything random")
 	flags.IntVar(&o.Train.Epochs, "epochs", 0, "passes over the events (default: by their number)")
-	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "the longest that training may take, such as 5m; 0: no limit")
+	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "the longest that training may take, from when the events are read, such as 5m; 0: no limit")
 	flags.IntVar(&o.Train.Batch, "batch", 0, "events per step (default 512, fewer for small samples)")
 	flags.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate (default 0.001; autoregressive 0.003; denoiser and distilled 0.004, less for small samples)")
 	flags.Float64Var(&o.Train.Average, "average", 0, "decay per step of the moving average of the parameters that is kept; 0: no average (default 0.998; denoiser and distilled 0.999)")
@@ -237,7 +238,9 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	if err != nil {
 		return nil, err
 	}
-	training, err := f.prepare(data.table, data.weights)
+	log := cmd.ErrOrStderr()
+	f.options.Log = func(line string) { fmt.Fprintln(log, line) }
+	training, err := f.prepare(cmd.Context(), data.table, data.weights)
 	if err != nil {
 		hint := ""
 		if errors.Is(err, features.ErrUnusable) {
@@ -261,7 +264,6 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	}
 	training.CheckpointTo(checkpoint)
 
-	log := cmd.ErrOrStderr()
 	if err := printFeatures(log, training.Surrogate); err != nil {
 		return nil, err
 	}
@@ -304,11 +306,11 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 
 // prepare looks at the events and composes the model, or takes up the training
 // that is to be resumed.
-func (f *trainFlags) prepare(table *rootio.Table, w []float64) (*surrogate.Training, error) {
+func (f *trainFlags) prepare(ctx context.Context, table *rootio.Table, w []float64) (*surrogate.Training, error) {
 	if f.paused != nil {
-		return f.paused.Resume(table, w)
+		return f.paused.Resume(ctx, table, w)
 	}
-	return surrogate.New(table, w, f.options)
+	return surrogate.New(ctx, table, w, f.options)
 }
 
 // read reads the columns that were asked for, and the weights if any.

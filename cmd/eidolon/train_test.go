@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
@@ -35,5 +39,29 @@ func TestZeros(t *testing.T) {
 	must(t, dir, "train", "-c", "card.yaml")
 	if o := card(t, dir, "m").Options; o.Diffusion.Epsilon != -1 {
 		t.Errorf("exact sums were asked for, not %+v", o.Diffusion)
+	}
+}
+
+// TestChoice checks that train and info say which model a trial has chosen, and that an
+// interrupt of the trial leaves nothing behind.
+func TestChoice(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "in.root"), "Events", sample(500))
+	_, stderr, code := eidolon(t, dir, "train", "-i", "in.root", "-o", "m", "--hidden", "8", "--epochs", "1")
+	line := card(t, dir, "m").Choice.String()
+	if code != 0 || !strings.Contains(stderr, line+"\n") {
+		t.Errorf("train does not say %q:\n%s", line, stderr)
+	}
+	if text := must(t, dir, "info", "m"); !strings.Contains(text, line+"\n") {
+		t.Errorf("info does not say %q:\n%s", line, text)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var out bytes.Buffer
+	err := cancelAfter{&out, "a trial", cancel}
+	if code := run(ctx, []string{"train", "-i", "in.root", "-o", "x", "--epochs", "100000"}, &out, &err); code != exitInterrupted {
+		t.Errorf("exit code %d, want %d", code, exitInterrupted)
+	}
+	if got := names(t, dir); !slices.Equal(got, []string{"in.root", "m"}) {
+		t.Errorf("files left behind: %v", got)
 	}
 }
