@@ -187,7 +187,7 @@ func (s *Surrogate) Remarks() []string {
 		remarks = append(remarks, "σ_min is 0: the events are copies of training events, and have no density")
 	}
 	if m := s.Card.Copies; m != nil {
-		remarks = append(remarks, fmt.Sprintf("%.2g %% of generated events are copies: nearer to a training event than 99 %% of these are to each other", 100**m))
+		remarks = append(remarks, percent(*m)+" of generated events are copies: nearer to a training event than 99 % of these are to each other")
 	}
 	if m, ok := s.Inner().(*diffusion.Distilled); ok {
 		remarks = append(remarks, fmt.Sprintf("the one-step map is %.3g standard deviations from its teacher, in the root mean square", math.Sqrt(m.Loss())))

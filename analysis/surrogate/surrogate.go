@@ -36,8 +36,9 @@ type Card struct {
 	Command string        `json:"command,omitempty"` // that trained it
 	Inputs  []string      `json:"inputs,omitempty"`  // the names of the files
 	Tree    string        `json:"tree,omitempty"`
-	Weight  string        `json:"weight,omitempty"` // the branch of weights
-	Events  int           `json:"events"`           // rows that were trained and validated on
+	Weight  string        `json:"weight,omitempty"`  // the branch of weights
+	Events  int           `json:"events"`            // rows that were trained and validated on
+	Weights *Weights      `json:"weights,omitempty"` // what they are, if there are any
 	Options Options       `json:"options"`
 	History flows.History `json:"history"`
 
@@ -420,7 +421,7 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 	if err != nil {
 		return nil, err
 	}
-	tr.begin, tr.Card.Choice = begin, choice
+	tr.begin, tr.Card.Choice, tr.Card.Weights = begin, choice, weightsOf(w)
 	return tr, nil
 }
 
@@ -479,20 +480,6 @@ func split(t *rootio.Table, condition []string) (target, context *rootio.Table, 
 		return nil, nil, errors.New("surrogate: all branches are in the condition, there is nothing to learn")
 	}
 	return target, context, nil
-}
-
-func checkWeights(w []float64) error {
-	sum := 0.0
-	for i, v := range w {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("surrogate: the weight is %v in entry %d", v, i)
-		}
-		sum += v
-	}
-	if w != nil && sum <= 0 {
-		return fmt.Errorf("surrogate: the sum of the weights is %g, must be positive", sum)
-	}
-	return nil
 }
 
 // Run trains the density and returns the surrogate. When ctx is cancelled it returns

@@ -149,6 +149,9 @@ func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
 		where = fmt.Sprintf(" of tree %q in %s", c.Tree, strings.Join(c.Inputs, ", "))
 	}
 	fmt.Fprintf(out, "trained on %d %s%s\n", c.Events, rows, where)
+	if c.Weights != nil {
+		fmt.Fprintln(out, c.Weights)
+	}
 	if c.View.Where != "" {
 		fmt.Fprintf(out, "where %s\n", c.View.Where)
 	}

@@ -96,7 +96,7 @@ on from the checkpoint, to the same result as without the interrupt.`,
 	flags.StringToStringVar(&f.options.Features.As, "as", nil, "how to treat branches, such as pt=log,run=codes: "+strings.Join(features.Treatments(), ", ")+" (default: as their values ask for)")
 	flags.StringSliceVar(&f.exclude, "exclude", nil, "branches to leave out")
 	f.view.add(cmd)
-	flags.StringVar(&f.weight, "weight", "", "the branch of event weights")
+	flags.StringVar(&f.weight, "weight", "", "the branch of event weights w, positive and negative: the loss is Σ w·loss / Σ w")
 	flags.StringVarP(&f.output, "output", "o", "", "the model file to write")
 	flags.StringVarP(&f.card, "card", "c", "", "a YAML file with values for these flags")
 	addModelFlags(cmd, &f.options)
@@ -270,6 +270,9 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	if s := features.Suggest(training.Features.Names()); len(card.Options.Features.Systems) == 0 && len(s.Systems) > 0 {
 		fmt.Fprintf(log, "note: for the mass of a system to be learnt, declare it: --vector %s --system %s\n",
 			strings.Join(s.Vectors, " --vector "), s.Systems[0])
+	}
+	if card.Weights != nil {
+		fmt.Fprintln(log, card.Weights)
 	}
 	fmt.Fprintf(log, "model: %s, %v\n", card.Options.Model, training.Density)
 	fmt.Fprintf(log, "%d events to train on, %d to validate\n", training.Train, training.Valid)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/rootio"
 )
 
 // card returns what a model file says of its training.
@@ -63,5 +65,31 @@ func TestChoice(t *testing.T) {
 	}
 	if got := names(t, dir); !slices.Equal(got, []string{"in.root", "m"}) {
 		t.Errorf("files left behind: %v", got)
+	}
+}
+
+// TestWeights checks that train, info and --json say what the weights are like.
+func TestWeights(t *testing.T) {
+	dir := t.TempDir()
+	events := sample(400)
+	w := make([]float32, 400)
+	for i := range w {
+		w[i] = 2
+		if i%4 == 0 {
+			w[i] = -1
+		}
+	}
+	events.Columns = append(events.Columns, rootio.ColumnOf("w", w))
+	write(t, filepath.Join(dir, "in.root"), "Events", events)
+	_, stderr, code := eidolon(t, dir, "train", "-i", "in.root", "-o", "m", "--weight", "w", "--model", "spline", "--hidden", "8", "--layers", "2", "--epochs", "2")
+	const line = "weights: as good as 192 events of equal weight; 25 % of the events have negative ones, which are 14 % of the sum of |weight|\n"
+	if code != 0 || !strings.Contains(stderr, line) {
+		t.Errorf("train does not say %q:\n%s", line, stderr)
+	}
+	if text := must(t, dir, "info", "m"); !strings.Contains(text, line) {
+		t.Errorf("info does not say %q:\n%s", line, text)
+	}
+	if got := card(t, dir, "m").Weights; got == nil || math.Abs(got.Effective-500*500.0/1300) > 1e-9 || math.Abs(got.Negative-0.25) > 1e-9 {
+		t.Errorf("--json has %+v", got)
 	}
 }
