@@ -180,12 +180,46 @@ func (tr *Training) countCopies(train []float32) error {
 	return nil
 }
 
-// Remarks are what a user should be told of the density.
+// HasDensity reports whether there is a log-density: copies of training events have none.
+func (s *Surrogate) HasDensity() bool {
+	model := any(s.Inner())
+	if m, ok := model.(*diffusion.Distilled); ok {
+		model = m.Teacher()
+	}
+	k, ok := model.(*diffusion.Kernels)
+	return !ok || k.Width() > 0
+}
+
+// Warnings are what a user must be told of the density and its training.
+func (s *Surrogate) Warnings() []string {
+	var warnings []string
+	h := s.Card.History
+	if untouched(h) {
+		warnings = append(warnings, "nothing was learnt: no parameters were better than the first ones, so the features alone are the model; more events, a smaller --hidden or a lower --rate may help")
+	}
+	if h.Rollbacks > 0 {
+		warnings = append(warnings, fmt.Sprintf("the loss was not finite %s, where the training went back to its best parameters with half of the rate: a lower --rate may do better", times(h.Rollbacks)))
+	}
+	if !s.HasDensity() {
+		events := "the events"
+		if s.Card.Options.Model == distilled {
+			events = "the events that the map was learnt from"
+		}
+		warnings = append(warnings, "σ_min is 0: "+events+" are copies of training events, and have no density")
+	}
+	return warnings
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// Remarks are what else there is to say of the density.
 func (s *Surrogate) Remarks() []string {
 	var remarks []string
-	if d, ok := s.Inner().(*diffusion.Kernels); ok && d.Width() == 0 {
-		remarks = append(remarks, "σ_min is 0: the events are copies of training events, and have no density")
-	}
 	if m := s.Card.Copies; m != nil {
 		remarks = append(remarks, percent(*m)+" of generated events are copies: nearer to a training event than 99 % of these are to each other")
 	}

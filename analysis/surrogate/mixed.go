@@ -376,6 +376,9 @@ func (m *mixed) Train(ctx context.Context, train, valid flows.Data, opts flows.T
 	trainCodes, trainRest := m.data(train)
 	validCodes, validRest := m.data(valid)
 	h, err := m.codes.Train(ctx, trainCodes, validCodes, m.codesOptions(opts))
+	if m.rest == nil && h.Batch == 0 {
+		h.Stopped = "nothing to train: the frequencies of the codes are the model"
+	}
 	if err != nil || m.rest == nil {
 		return h, err
 	}

@@ -482,7 +482,8 @@ func split(t *rootio.Table, condition []string) (target, context *rootio.Table, 
 	return target, context, nil
 }
 
-// Run trains the density and returns the surrogate. When ctx is cancelled it returns
+// Run trains the density and returns the surrogate. The error wraps [ErrNothingLearnt]
+// when the training has failed in a way that leaves nothing of use. When ctx is cancelled it returns
 // the best surrogate so far along with the error of ctx.
 func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 	spec, dim, n := &tr.Features, tr.Features.Dim(), tr.table.Len()
@@ -535,10 +536,60 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 	if err != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("surrogate: could not train: %w", err)
 	}
-	if err == nil {
-		err = tr.countCopies(train.X)
+	if err != nil {
+		return tr.Surrogate, err
 	}
-	return tr.Surrogate, err
+	if err := checkLearnt(tr.Card.History); err != nil {
+		return nil, err
+	}
+	return tr.Surrogate, tr.countCopies(train.X)
+}
+
+// ErrNothingLearnt says that a training has failed without an error of its own.
+var ErrNothingLearnt = errors.New("nothing was learnt")
+
+// checkLearnt tells a training that has failed from one that found nothing better than
+// its start. In a small sample, or in one of independent columns, there may be nothing: the
+// features alone are the model, and the losses stay near the first one. But where there was
+// no step, or the losses ran away from the beginning on, the parameters are those
+// of an untrained network, which is no model of anything.
+func checkLearnt(h flows.History) error {
+	const near = 1 // nats; the first validation is after a hundredth of the steps, with a rate that has hardly risen
+	if !untouched(h) {
+		return nil
+	}
+	if len(h.Points) == 0 {
+		if h.Rollbacks == 0 {
+			return fmt.Errorf("surrogate: %w: there was no time for a step of the training (--max-time)", ErrNothingLearnt)
+		}
+		return fmt.Errorf("surrogate: %w: the loss was not finite in all of the training: lower the learning rate (--rate)", ErrNothingLearnt)
+	}
+	nearest := math.Inf(1)
+	for _, p := range h.Points {
+		nearest = min(nearest, p.Valid)
+	}
+	if nearest > h.Best+near {
+		return fmt.Errorf("surrogate: %w: the loss was never below %.4g, that of the untrained model is %.4g: lower the learning rate (--rate)", ErrNothingLearnt, nearest, h.Best)
+	}
+	return nil
+}
+
+// untouched reports whether no parameters were better than the first ones.
+func untouched(h flows.History) bool { return h.Batch > 0 && h.BestStep == 0 }
+
+// Valid returns the number of events that were held out for validation: 0 where there are
+// so few that the loss is that of the training events.
+func (c Card) Valid() int {
+	n := 0
+	for i := range c.Events {
+		if isHeldOut(i) {
+			n++
+		}
+	}
+	if n == c.Events {
+		return 0
+	}
+	return n
 }
 
 // Tails counts what had to be done about generated events outside the range of

@@ -284,6 +284,35 @@ func TestInterrupt(t *testing.T) {
 	generate(t, s, rootio.NewTable(s.Features.Fields(), 10), 1, 0)
 }
 
+// TestCheckLearnt checks which trainings have failed, and which are only warned of.
+func TestCheckLearnt(t *testing.T) {
+	point := func(step int, valid float64) flows.Point { return flows.Point{Step: step, Valid: valid} }
+	for name, c := range map[string]struct {
+		h        flows.History
+		fails    bool
+		warnings []string
+	}{
+		"learnt":           {flows.History{Batch: 9, Best: 2, BestStep: 20, Points: []flows.Point{point(10, 9), point(20, 2)}}, false, nil},
+		"nothing to train": {flows.History{Best: 2, Points: []flows.Point{point(0, 2)}}, false, nil},
+		"no better":        {flows.History{Batch: 9, Best: 2, Points: []flows.Point{point(10, 2.1), point(20, 9)}}, false, []string{"the features alone"}},
+		"ran away":         {flows.History{Batch: 9, Best: 2, Points: []flows.Point{point(10, 80), point(20, 9)}}, true, nil},
+		"no time":          {flows.History{Batch: 9, Best: 2}, true, nil},
+		"never finite":     {flows.History{Batch: 9, Best: 2, Rollbacks: 3}, true, nil},
+		"rolled back":      {flows.History{Batch: 9, Best: 2, BestStep: 20, Rollbacks: 3, Points: []flows.Point{point(20, 2)}}, false, []string{"not finite 3 times"}},
+	} {
+		if err := checkLearnt(c.h); (err != nil) != c.fails || err != nil && !errors.Is(err, ErrNothingLearnt) {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if c.fails {
+			continue
+		}
+		got := (&Surrogate{Card: Card{History: c.h}}).Warnings()
+		if len(got) != len(c.warnings) || len(got) > 0 && !strings.Contains(got[0], c.warnings[0]) {
+			t.Errorf("%s: warnings %q", name, got)
+		}
+	}
+}
+
 func TestOptions(t *testing.T) {
 	table := zmumu.Default().Table(1, 0, 100)
 	for name, opts := range map[string]Options{

@@ -159,7 +159,10 @@ func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
 		fmt.Fprintf(out, "with %s\n", d)
 	}
 	fmt.Fprintf(out, "by %q (version %s)\n", c.Command, c.Version)
-	fmt.Fprintf(out, "best validation loss %.4f at step %d, batch %d (%s)\n", h.Best, h.BestStep, h.Batch, h.Stopped)
+	fmt.Fprintln(out, outcome(m))
+	for _, warning := range m.Warnings() {
+		fmt.Fprintf(out, "warning: %s\n", warning)
+	}
 	for _, remark := range m.Remarks() {
 		fmt.Fprintln(out, remark)
 	}

@@ -214,12 +214,11 @@ func (f *trainFlags) run(cmd *cobra.Command) error {
 			return e
 		}
 	} else {
-		h := model.Card.History
-		fmt.Fprintf(cmd.OutOrStdout(), "%s: best validation loss %.4f at step %d (%s)\n", f.output, h.Best, h.BestStep, h.Stopped)
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", f.output, outcome(model))
 		for _, remark := range model.Remarks() {
 			fmt.Fprintln(cmd.OutOrStdout(), remark)
 		}
-		printRoundTrip(cmd.OutOrStdout(), h)
+		printRoundTrip(cmd.OutOrStdout(), model.Card.History)
 	}
 	return err
 }
@@ -286,11 +285,17 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	if err != nil && errors.Is(err, cmd.Context().Err()) {
 		fmt.Fprintf(log, "to go on: eidolon train --resume %s -o %s\n", checkpoint, f.output)
 	}
+	if errors.Is(err, surrogate.ErrNothingLearnt) { // there is nothing to go on from
+		_ = os.Remove(checkpoint)
+	}
 	if model == nil || err != nil && model.Card.History.BestStep == 0 {
 		return nil, err
 	}
 	if e := model.Save(f.output); e != nil {
 		return nil, e
+	}
+	for _, warning := range model.Warnings() {
+		fmt.Fprintf(log, "warning: %s\n", warning)
 	}
 	if p := model.Card.History.Points; len(p) > 0 {
 		const nats = 0.5

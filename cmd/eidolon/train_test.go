@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -91,5 +92,56 @@ func TestWeights(t *testing.T) {
 	}
 	if got := card(t, dir, "m").Weights; got == nil || math.Abs(got.Effective-500*500.0/1300) > 1e-9 || math.Abs(got.Negative-0.25) > 1e-9 {
 		t.Errorf("--json has %+v", got)
+	}
+}
+
+// TestNothingLearnt trains where no parameters can be better than the first ones. What has
+// run away is an error that leaves nothing behind; where the features alone are the model,
+// that is said.
+func TestNothingLearnt(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "in.root"), "Events", sample(2000))
+	for says, args := range map[string][]string{
+		"nothing was learnt: the loss was never below": {"--rate", "9", "--epochs", "5"},
+		"nothing was learnt: there was no time":        {"--max-time", "1ns"},
+	} {
+		args = append([]string{"train", "-i", "in.root", "-o", "m", "--model", "spline", "--features", "mass,pt", "--hidden", "8", "--layers", "2"}, args...)
+		_, stderr, code := eidolon(t, dir, args...)
+		if code != exitError || !strings.Contains(stderr, says) {
+			t.Errorf("exit code %d, does not say %q:\n%s", code, says, stderr)
+		}
+	}
+	if got := names(t, dir); len(got) != 1 {
+		t.Errorf("files left behind: %v", got)
+	}
+	// A tiny rate finds nothing better, and does no harm.
+	x := make([]float32, 300)
+	philox.Normal(x, 1, 0, 0)
+	write(t, filepath.Join(dir, "normal.root"), "Events", &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x)}})
+	stdout, stderr, code := eidolon(t, dir, "train", "-i", "normal.root", "-o", "m", "--model", "spline", "--rate", "1e-12", "--epochs", "2", "--hidden", "8", "--layers", "2")
+	const warning = "warning: nothing was learnt: no parameters were better than the first ones"
+	if code != 0 || !strings.Contains(stderr, warning) || !strings.Contains(stdout, " at step 0") {
+		t.Errorf("exit code %d, no warning in:\n%s", code, stderr)
+	}
+	if text := must(t, dir, "info", "m"); !strings.Contains(text, warning) {
+		t.Errorf("info has no warning:\n%s", text)
+	}
+}
+
+// TestOutcome checks what is said of trainings that have no validation loss.
+func TestOutcome(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "in.root"), "Events", sample(600))
+	write(t, filepath.Join(dir, "few.root"), "Events", sample(7))
+	for want, args := range map[string][]string{
+		"m: validation loss ":                                               {"-i", "in.root", "--model", "diffusion", "--features", "mass,pt"},
+		"m: nothing to train, and no event to validate\n":                   {"-i", "few.root", "--model", "diffusion", "--features", "mass,pt"},
+		"m: nothing to train: the frequencies of the codes are the model\n": {"-i", "in.root", "--features", "pdg,flag", "--model", "spline"},
+		"m: best loss ": {"-i", "few.root", "--features", "mass,pt", "--model", "spline", "--epochs", "1", "--hidden", "8", "--layers", "2"},
+	} {
+		stdout := must(t, dir, append([]string{"train", "-o", "m"}, args...)...)
+		if !strings.HasPrefix(stdout, want) || strings.Contains(stdout, "0.0000") {
+			t.Errorf("train %v says:\n%s", args, stdout)
+		}
 	}
 }
