@@ -35,8 +35,11 @@ type DiffusionOptions struct {
 }
 
 func (d DiffusionOptions) check(o Options) error {
-	if d.Teacher != "" && (o.Model != distilled || !slices.Contains([]string{denoiser, kernelSums}, d.Teacher)) {
-		return fmt.Errorf("a teacher goes with the model %q, and is %q or %q, not %q", distilled, denoiser, kernelSums, d.Teacher)
+	if d.Teacher != "" && !slices.Contains([]string{denoiser, kernelSums}, d.Teacher) {
+		return fmt.Errorf("a teacher is %q or %q, not %q", denoiser, kernelSums, d.Teacher)
+	}
+	if s := d.Solver; s.Tolerance > 0 && (s.Steps != 0 || s.Method != 0 || s.Grid != nil) {
+		return errors.New("a tolerance chooses the steps of a solver: neither their number nor another solver goes with it")
 	}
 	if err := (diffusion.KernelsOptions{Width: d.SigmaMin, Epsilon: d.Epsilon, Solver: d.Solver}).Check(); err != nil {
 		return err

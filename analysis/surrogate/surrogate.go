@@ -115,11 +115,14 @@ func (o Options) Check() error {
 
 // withDefaults fills in what was left open.
 func (o Options) withDefaults() (Options, error) {
+	if o.Model != "" && !slices.Contains(Models(), o.Model) {
+		return o, fmt.Errorf("no model is called %q; there are %s", o.Model, strings.Join(Models(), ", "))
+	}
+	if err := o.checkSettings(); err != nil {
+		return o, err
+	}
 	if o.Model == "" {
 		o.Model = Models()[0]
-	}
-	if !slices.Contains(Models(), o.Model) {
-		return o, fmt.Errorf("no model is called %q; there are %s", o.Model, strings.Join(Models(), ", "))
 	}
 	hidden, depth := o.network()
 	layers := 0
@@ -147,7 +150,10 @@ func (o Options) withDefaults() (Options, error) {
 			return o, fmt.Errorf("%s must be between 1 and %d, not %d", v.name, v.most, *v.value)
 		}
 	}
-	if err := o.checkFlow(); err != nil {
+	if !(o.Dropout >= 0 && o.Dropout < 1) {
+		return o, fmt.Errorf("dropout must be at least 0 and below 1, not %g", o.Dropout)
+	}
+	if _, err := o.activation(); err != nil {
 		return o, err
 	}
 	if err := o.Diffusion.check(o); err != nil {
@@ -158,37 +164,6 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.Train.Seed = o.Seed
 	return o, o.Train.Check()
-}
-
-// checkFlow checks what flows have, and other models do not all have.
-func (o Options) checkFlow() error {
-	for _, v := range []struct {
-		name  string
-		given bool
-	}{
-		{"layers", o.Layers != 0}, {"activation", o.Activation != ""}, {"residual", o.Residual}, {"dropout", o.Dropout != 0},
-	} {
-		if v.given && !o.isFlow() {
-			return fmt.Errorf("%s is for the models %s, the model %q has no such thing", v.name, list(flowModels()), o.Model)
-		}
-	}
-	if o.Model == kernelSums && (o.Hidden != 0 || o.Depth != 0) {
-		return fmt.Errorf("hidden and depth are of networks, the model %q has none", o.Model)
-	}
-	if o.Components != 0 && !o.hasNormals() {
-		return fmt.Errorf("components is for the models %s, and for one %s from the last, the model %q has no such thing", list(append(flowModels(), denoiser)), distilled, o.Model)
-	}
-	if !(o.Dropout >= 0 && o.Dropout < 1) {
-		return fmt.Errorf("dropout must be at least 0 and below 1, not %g", o.Dropout)
-	}
-	_, err := o.activation()
-	return err
-}
-
-// list is “a, b and c”.
-func list(names []string) string {
-	last := len(names) - 1
-	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
 // activation returns that of the conditioners.
@@ -243,11 +218,6 @@ func (o Options) withDefaultsFor(n int) (Options, error) {
 }
 
 func (o Options) isFlow() bool { return o.Model == "" || slices.Contains(flowModels(), o.Model) }
-
-// hasNormals reports whether Components are of use to the model.
-func (o Options) hasNormals() bool {
-	return o.isFlow() || o.Model == denoiser || o.Model == distilled && o.Diffusion.Teacher != kernelSums
-}
 
 // Models returns the names of the models that can be trained; the first is the
 // default.
@@ -401,7 +371,7 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if opts.Components == 0 && opts.hasNormals() {
+	if opts.Components == 0 && opts.has("components") {
 		if opts.Components, err = islands(ctx, spec, target, w, opts.Seed, opts.Train.MaxTime/10); err != nil {
 			return nil, err
 		}

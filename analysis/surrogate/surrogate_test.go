@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
@@ -327,7 +328,22 @@ func TestOptions(t *testing.T) {
 		"activation is for the models":     {Model: distilled, Activation: "relu"},
 		"components is for the models":     {Model: kernelSums, Components: 3},
 		"layers is for the models":         {Model: denoiser, Layers: 4},
-		"hidden and depth are of networks": {Model: kernelSums, Depth: 3},
+		"depth is for the models":          {Model: kernelSums, Depth: 3},
+		"sigma_min is for the models diffusion, denoiser and distilled: the model \"spline\" has":      {Model: spline, Diffusion: DiffusionOptions{SigmaMin: new(float64)}},
+		"solver is for the models diffusion":                                                           {Model: realNVP, Diffusion: DiffusionOptions{Solver: diffusion.Solver{Method: diffusion.Heun}}},
+		"steps is for the models diffusion":                                                            {Model: autoregressive, Diffusion: DiffusionOptions{Solver: diffusion.Solver{Steps: 5}}},
+		"the default, a flow, has no use for it":                                                       {Diffusion: DiffusionOptions{Solver: diffusion.Solver{Tolerance: 0.1}}},
+		"epsilon is for the models diffusion and distilled from diffusion: the model \"denoiser\" has": {Model: denoiser, Diffusion: DiffusionOptions{Epsilon: 1e-3}},
+		"the model \"distilled\" has no use":                                                           {Model: distilled, Diffusion: DiffusionOptions{Epsilon: 1e-3}},
+		"the model \"distilled from diffusion\"":                                                       {Model: distilled, Components: 3, Diffusion: DiffusionOptions{Teacher: kernelSums}},
+		"teacher is for the model distilled: the":                                                      {Model: denoiser, Diffusion: DiffusionOptions{Teacher: denoiser}},
+		"a tolerance chooses the steps":                                                                {Model: denoiser, Diffusion: DiffusionOptions{Solver: diffusion.Solver{Steps: 5, Tolerance: 0.1}}},
+		"epochs is for the models autoregressive,":                                                     {Model: kernelSums, Train: flows.TrainOptions{Epochs: 3}},
+		"max_time is for the models":                                                                   {Model: kernelSums, Train: flows.TrainOptions{MaxTime: 3}},
+		"batch is for the models":                                                                      {Model: kernelSums, Train: flows.TrainOptions{Batch: 3}},
+		"rate is for the models":                                                                       {Model: kernelSums, Train: flows.TrainOptions{Rate: 3}},
+		"average is for the models":                                                                    {Model: kernelSums, Train: flows.TrainOptions{Average: flows.Off}},
+		"patience is for the models":                                                                   {Model: kernelSums, Train: flows.TrainOptions{Patience: 3}},
 	} {
 		if _, err := New(t.Context(), table, nil, opts); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: error %v", name, err)

@@ -76,6 +76,9 @@ on from the checkpoint, to the same result as without the interrupt.`,
 			if err := takeZeros(cmd, &f.options); err != nil {
 				return err
 			}
+			if err := checkUses(cmd, f.options); err != nil {
+				return err
+			}
 			if err := f.options.Check(); err != nil {
 				return usageError{err}
 			}
@@ -190,6 +193,16 @@ func takeZeros(cmd *cobra.Command, o *surrogate.Options) error {
 		}
 	}
 	return nil
+}
+
+// checkUses refuses flags that the model has no use for, whatever their value.
+func checkUses(cmd *cobra.Command, o surrogate.Options) (err error) {
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		if e := o.Uses(strings.ReplaceAll(flag.Name, "-", "_")); e != nil && err == nil {
+			err = usagef("--%s %w", flag.Name, e)
+		}
+	})
+	return err
 }
 
 // optional is a number as a flag that may be left out.
