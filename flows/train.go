@@ -29,6 +29,10 @@ type (
 // zero asks for the default.
 const Off = nn.Off
 
+// OutOfTime is what a [History] says has stopped a training for which there was not the
+// time for all of its steps.
+const OutOfTime = nn.OutOfTime
+
 // Train fits the flow to the rows of train by maximum likelihood: the loss is the
 // weighted mean of −log p(x|c). The parameters end as those with the lowest loss
 // on valid, which may be empty (then train serves). When ctx is cancelled the

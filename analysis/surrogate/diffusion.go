@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/flows"
@@ -158,16 +159,29 @@ func (m *mixed) left(z, c []float32) (y, cy []float32) {
 	return y, cy
 }
 
-// countCopies finds the share of copies among events that the model draws, if it is of
-// a kind that might make them, and not conditional.
+// countsCopies reports whether the model is of a kind that might make copies, and not
+// conditional.
+func (tr *Training) countsCopies() bool {
+	return slices.Contains([]string{kernelSums, denoiser, distilled}, tr.Card.Options.Model) && tr.Context.Dim() == 0 && tr.Features.Dim() > 0
+}
+
+// countCopies finds the share of copies among events that the model draws.
 func (tr *Training) countCopies(train []float32) error {
-	o, dim := tr.Card.Options, tr.Features.Dim()
-	if !slices.Contains([]string{kernelSums, denoiser, distilled}, o.Model) || tr.Context.Dim() > 0 || dim == 0 {
+	if !tr.countsCopies() {
 		return nil
 	}
-	const most = 1 << 13
-	z := make([]float32, min(most, tr.Train)*dim)
-	tr.Density.Sample(z, nil, o.Seed, 0, 0)
+	o, dim := tr.Card.Options, tr.Features.Dim()
+	const most, part = 1 << 13, 1 << 9
+	n := min(most, tr.Train)
+	z := make([]float32, n*dim)
+	begin := time.Now()
+	for lo := 0; lo < n; lo += part {
+		if limit := o.Train.MaxTime; limit > 0 && lo > 0 && time.Since(begin) > limit/20 {
+			z = z[:lo*dim]
+			break
+		}
+		tr.Density.Sample(z[lo*dim:min(lo+part, n)*dim], nil, o.Seed, 0, uint64(lo))
+	}
 	if m, ok := tr.Density.(*mixed); ok { // codes are the same in many events, and have noise in model space
 		if dim = len(m.kept); dim == 0 {
 			return nil

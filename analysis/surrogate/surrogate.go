@@ -501,8 +501,12 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 		z, tr.z = nil, nil
 	}
 
+	opts := tr.Card.Options.Train
+	if tr.countsCopies() {
+		opts.MaxTime -= opts.MaxTime / 10
+	}
 	var err error
-	tr.Card.History, err = tr.Density.Train(ctx, train, valid, tr.Card.Options.Train.Since(tr.begin))
+	tr.Card.History, err = tr.Density.Train(ctx, train, valid, opts.Since(tr.begin))
 	if err != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("surrogate: could not train: %w", err)
 	}

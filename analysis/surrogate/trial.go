@@ -16,7 +16,8 @@ import (
 type Choice struct {
 	Model string `json:"model"`
 	// Losses are those of a trial, in nats, of the kinds that could be trained in it on
-	// Events of the events; without a trial there are none.
+	// Events of the events; without a trial, or where there was no time for it, there are
+	// none.
 	Losses map[string]float64 `json:"losses,omitempty"`
 	Events int                `json:"events,omitempty"`
 	// Margin is how much better splines had to be.
@@ -28,6 +29,9 @@ type Choice struct {
 func (c *Choice) String() string {
 	if c.Events == 0 {
 		return fmt.Sprintf("no trial: events that come as islands are for the model %s", c.Model)
+	}
+	if c.Losses == nil {
+		return fmt.Sprintf("there is no time for a trial: %s, the default", c.Model)
 	}
 	var losses []string
 	for _, model := range inTrial() {
@@ -64,6 +68,8 @@ func choose(ctx context.Context, spec *features.Spec, conditions *features.Conte
 		many = 50      // passes
 		// margin is how much better splines must be, in nats per feature.
 		margin = 0.005
+		// enough is the number of steps that say something.
+		enough = 50
 	)
 	if o.Components > 1 {
 		return &Choice{Model: spline}, nil
@@ -89,14 +95,19 @@ func choose(ctx context.Context, spec *features.Spec, conditions *features.Conte
 		if err != nil {
 			return nil, err
 		}
-		s, err := tr.Run(ctx)
+		tr.begin = time.Now()
+		_, err = tr.Run(ctx)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
+		}
+		h := tr.Card.History
+		if steps := len(h.Points); h.Stopped == flows.OutOfTime && (steps == 0 || h.Points[steps-1].Step < enough) {
+			return &Choice{Model: Models()[0], Events: n}, nil
 		}
 		if err != nil {
 			continue // it may be able to learn nothing of so few events
 		}
-		loss := s.Card.History.Best
+		loss := h.Best
 		c.Losses[o.Model] = loss
 		if o.Model == spline {
 			loss += c.Margin

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -100,6 +101,7 @@ func TestChoice(t *testing.T) {
 		"trial on 9 events: autoregressive 2.0000, spline 3.0000 nats: autoregressive":                                 {autoregressive, map[string]float64{autoregressive: 2, spline: 3}, 9, 0.1},
 		"trial on 9 events: autoregressive 2.0000, spline 1.9500 nats: autoregressive (splines must be better by 0.1)": {autoregressive, map[string]float64{autoregressive: 2, spline: 1.95}, 9, 0.1},
 		"trial on 9 events: autoregressive could not be trained, spline 1.9500 nats: spline":                           {spline, map[string]float64{spline: 1.95}, 9, 0.1},
+		"there is no time for a trial: autoregressive, the default":                                                    {Model: autoregressive, Events: 9},
 		"no trial: events that come as islands are for the model spline":                                               {Model: spline},
 	} {
 		if got := c.String(); got != want {
@@ -130,6 +132,19 @@ func TestInterruptBefore(t *testing.T) {
 			t.Errorf("%s: error %v after %v", name, err, took)
 		}
 		cancel()
+	}
+}
+
+// TestTrialInAHurry checks that a trial of a few steps decides nothing.
+func TestTrialInAHurry(t *testing.T) {
+	spec, err := features.Fit(everyKind(20_000), nil, features.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Components: 1, Train: flows.TrainOptions{MaxTime: 20 * time.Millisecond}}
+	c, err := choose(t.Context(), spec, &features.Context{}, everyKind(20_000), nil, o, time.Now())
+	if err != nil || c.Model != autoregressive || c.Losses != nil {
+		t.Errorf("in 20 ms the choice is %v (%v)", c, err)
 	}
 }
 

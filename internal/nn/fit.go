@@ -181,6 +181,10 @@ type History struct {
 	Rollbacks int     `json:"rollbacks,omitempty"`
 }
 
+// OutOfTime is what a history says has stopped a training for which there was not the
+// time for all of its steps.
+const OutOfTime = "time is over"
+
 // maxRollbacks is how often a training may go back because of a loss that is not finite
 // before it is given up.
 const maxRollbacks = 10
@@ -460,7 +464,7 @@ func (f *fit) run(ctx context.Context) error {
 		if f.Step >= f.Phase.Last {
 			switch {
 			case f.Phase.Last < f.Phase.Planned:
-				h.Stopped = "time is over"
+				h.Stopped = OutOfTime
 			case f.Phase.Final:
 				h.Stopped = "no better loss for a while"
 			default:
@@ -514,7 +518,9 @@ func (f *fit) fitIntoTime() {
 	pace := float64(made) / float64(f.Elapsed-p.Begin)
 	last := f.Step + int(max(float64(f.opts.MaxTime-f.Elapsed), 0)*pace)
 	if p.Last = min(last, p.Planned); p.Last < p.Planned {
-		p.Every = max((p.Last-p.First)/validations, 1)
+		// A validation of more rows than were trained on since the last one is a waste.
+		rows := (f.valid.Len() + f.opts.Batch - 1) / f.opts.Batch
+		p.Every = max((p.Last-p.First)/validations, rows, 1)
 	}
 }
 

@@ -220,6 +220,14 @@ func TestFitEnds(t *testing.T) {
 	if took := time.Since(start); err != nil || h.Stopped != "time is over" || took > 10*time.Second {
 		t.Errorf("limited training: error %v, %q after %v", err, h.Stopped, took)
 	}
+	// In a hurry, there is more training than validation.
+	h, err = Fit(context.Background(), r, curve(20_000, 1), curve(10_000, 2), Options{Batch: 100, Epochs: 1e6, Patience: 1e6, MaxTime: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(h.Points); n < 1 || h.Points[n-1].Step < 90*(n-2) {
+		t.Errorf("%d validations of 10,000 rows in %d steps of 100", n, h.Points[n-1].Step)
+	}
 	// No improvement is possible when nothing can be learnt.
 	still := Data{Dim: 2, X: make([]float32, 200)}
 	h, err = Fit(context.Background(), newRegression(2), still, still, Options{Epochs: 1000, Patience: 5})
