@@ -159,6 +159,9 @@ func (t *Train) StopTask(ctx fwk.Context) error {
 	if model == nil {
 		return err
 	}
+	for _, warning := range model.Warnings() {
+		ctx.Msg().Warnf("%s\n", warning)
+	}
 	if saved := model.Save(t.Output); saved != nil {
 		return saved
 	}

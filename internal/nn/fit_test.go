@@ -225,7 +225,7 @@ func TestFitEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(h.Points); n < 1 || h.Points[n-1].Step < 90*(n-2) {
+	if n := len(h.Points); n > 1 && h.Points[n-1].Step < 90*(n-2) {
 		t.Errorf("%d validations of 10,000 rows in %d steps of 100", n, h.Points[n-1].Step)
 	}
 	// No improvement is possible when nothing can be learnt.
