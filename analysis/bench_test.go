@@ -91,7 +91,7 @@ func BenchmarkFastSim(b *testing.B) {
 	const n = 200_000
 	table := zmumu.Default().Table(1, 0, n)
 	in := write(b, filepath.Join(b.TempDir(), "in.root"), table)
-	tr, err := surrogate.New(table.Slice(0, 5000), nil, surrogate.Options{
+	tr, err := surrogate.New(b.Context(), table.Slice(0, 5000), nil, surrogate.Options{
 		Model: "spline", Condition: []string{"mass", "y", "pt", "phi", "costheta", "phistar", "mu1_pt", "mu1_eta", "mu1_phi", "mu2_pt"}, Train: quick.Train,
 	})
 	if err != nil {

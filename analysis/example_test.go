@@ -130,7 +130,7 @@ func exampleModel(dir string, options surrogate.Options, branches ...string) str
 		table.Columns = append(table.Columns, c)
 	}
 	options.Layers, options.Hidden, options.Train.Epochs = 2, 16, 1
-	training, err := surrogate.New(table, nil, options)
+	training, err := surrogate.New(context.Background(), table, nil, options)
 	if err != nil {
 		panic(err)
 	}

@@ -46,7 +46,7 @@ var models = sync.OnceValues(func() (string, string) {
 		if i == 1 {
 			opts.Condition = []string{"mass", "charge"}
 		}
-		tr, err := surrogate.New(sample(2000), nil, opts)
+		tr, err := surrogate.New(context.Background(), sample(2000), nil, opts)
 		if err != nil {
 			panic(err)
 		}
@@ -287,7 +287,7 @@ func TestTrain(t *testing.T) {
 	in := write(t, filepath.Join(t.TempDir(), "in.root"), table)
 	opts := quick
 	opts.Condition = []string{"charge"}
-	tr, err := surrogate.New(&rootio.Table{Columns: table.Columns[1:]}, weightsOf(table), opts)
+	tr, err := surrogate.New(t.Context(), &rootio.Table{Columns: table.Columns[1:]}, weightsOf(table), opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -142,7 +142,10 @@ func (t *Train) StopTask(ctx fwk.Context) error {
 			}
 		}
 	}
-	training, err := surrogate.New(table, weights, opts)
+	if opts.Log == nil {
+		opts.Log = func(line string) { ctx.Msg().Infof("%s\n", line) }
+	}
+	training, err := surrogate.New(contextOf(ctx), table, weights, opts)
 	if err != nil {
 		return err
 	}
@@ -155,6 +158,9 @@ func (t *Train) StopTask(ctx fwk.Context) error {
 	model, err := training.Run(contextOf(ctx))
 	if model == nil {
 		return err
+	}
+	for _, warning := range model.Warnings() {
+		ctx.Msg().Warnf("%s\n", warning)
 	}
 	if saved := model.Save(t.Output); saved != nil {
 		return saved

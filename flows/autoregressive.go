@@ -15,6 +15,10 @@ type AutoregressiveOptions struct {
 	Cells      int              // of the tables that features pass through, none if negative; by default 32
 	Tabled     []int            // features of the context that do so, too
 	Components int              // of the base distribution; by default 1, the standard normal
+
+	// Standard says that the features have mean 0 and variance 1 already. Others are
+	// first brought there by an [ActNorm]: nothing else moves what lies beyond ±Bound.
+	Standard bool
 }
 
 // Autoregressive returns the layers of an autoregressive neural spline flow
@@ -24,11 +28,11 @@ type AutoregressiveOptions struct {
 //	p(x) = Π_j p(x_j | x_1, …, x_{j−1})
 //
 // Each factor is a coupling layer that changes one feature by a spline of many bins, with
-// a network of its own of the features before it, as they are in the data. So what is
-// sharp in one of them, such as the edge of a detector or an integer, stays sharp for the
-// networks, which tables help to see it. Events are drawn feature by feature; that takes
-// as long as with dim coupling layers. A second round goes over what the first has made
-// of the features, in the opposite order.
+// a network of its own of the features before it, as they are in the data but for their
+// scale. So what is sharp in one of them, such as the edge of a detector or an integer,
+// stays sharp for the networks, which tables help to see it. Events are drawn feature by
+// feature; that takes as long as with dim coupling layers. A second round goes over what
+// the first has made of the features, in the opposite order.
 func Autoregressive(dim int, opts AutoregressiveOptions) []Layer {
 	if opts.Bins == 0 {
 		opts.Bins = 32
@@ -42,6 +46,9 @@ func Autoregressive(dim int, opts AutoregressiveOptions) []Layer {
 	c := conditioner(opts.Hidden, opts.Activation, opts.Residual, opts.Dropout)
 	c.Cells, c.Tabled = opts.Cells, opts.Tabled
 	var layers []Layer
+	if !opts.Standard {
+		layers = append(layers, ActNorm{})
+	}
 	for round := range max(opts.Layers, 1) {
 		// Before any other feature has changed, the last is conditional on all.
 		for last := dim - 1; last >= 0; last-- {

@@ -72,7 +72,7 @@ func cases(t *testing.T) map[string]*Flow {
 		}
 	}
 	flows["residual with tables"] = randomFlow(t, 2, 1,
-		Autoregressive(2, AutoregressiveOptions{Hidden: []int{8, 8}, Activation: dense.SiLU, Residual: true, Bins: 5, Bound: 3, Cells: 2})...)
+		Autoregressive(2, AutoregressiveOptions{Hidden: []int{8, 8}, Activation: dense.SiLU, Residual: true, Bins: 5, Bound: 3, Cells: 2, Standard: true})...)
 	flows["tables without a hidden layer"] = randomFlow(t, 3, 1, AffineCoupling{Keep: []int{0, 1}, Ignore: []int{0}, Conditioner: Conditioner{Cells: 4}})
 	flows["linear"] = randomFlow(t, 4, 0, Linear{}, Linear{[]int{2, 0, 3, 1}})
 	flows["mixture"] = randomFlow(t, 3, 0, Linear{}, Mixture{4})

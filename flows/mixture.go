@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -101,10 +102,10 @@ func (b *mixture) init(seed, stream uint64) {
 	}
 }
 
-// start fits the mixture to n rows of z, with weights w (nil: 1 each), by EM. Rows that
-// are not finite leave the mixture as it is.
-func (b *mixture) start(z, w []float32, n int, seed uint64) {
-	g := em.Fit(b.components, b.dim, z, w, n, seed)
+// start fits the mixture to n rows of z, with weights w (nil: 1 each), by EM, until ctx is
+// cancelled. Rows that are not finite leave the mixture as it is.
+func (b *mixture) start(ctx context.Context, z, w []float32, n int, seed uint64) {
+	g := em.FitContext(ctx, b.components, b.dim, z, w, n, seed)
 	if g == nil {
 		return
 	}

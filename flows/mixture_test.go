@@ -57,7 +57,7 @@ func TestMixtureFindsIslands(t *testing.T) {
 	for i, row := range rows {
 		x[2*i], x[2*i+1] = row[0], row[1]
 	}
-	f.Start(Data{Dim: 2, X: x, W: w}, 1)
+	f.Start(t.Context(), Data{Dim: 2, X: x, W: w}, 1)
 	f.Update()
 	fresh, truth := islands(20_000, 2)
 	p := make([]float64, len(truth))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
 )
@@ -24,6 +25,14 @@ type (
 	Checkpoint = nn.Checkpoint
 )
 
+// Off is the value of an option of a training that asks for nothing of its kind, where
+// zero asks for the default.
+const Off = nn.Off
+
+// OutOfTime is what a [History] says has stopped a training for which there was not the
+// time for all of its steps.
+const OutOfTime = nn.OutOfTime
+
 // Train fits the flow to the rows of train by maximum likelihood: the loss is the
 // weighted mean of −log p(x|c). The parameters end as those with the lowest loss
 // on valid, which may be empty (then train serves). When ctx is cancelled the
@@ -39,7 +48,13 @@ func (f *Flow) Train(ctx context.Context, train, valid Data, opts TrainOptions) 
 		return History{}, fmt.Errorf("flows: %d values, %d of the context and %d weights do not make rows of %d and %d features", len(train.X), len(train.C), len(train.W), f.dim, f.context)
 	}
 	if !f.started && n > 0 && opts.Resume == nil {
-		f.Start(train, opts.Seed)
+		begin, within, cancel := time.Now(), ctx, func() {}
+		if opts.MaxTime > 0 {
+			within, cancel = context.WithTimeout(ctx, opts.MaxTime/4)
+		}
+		f.Start(within, train, opts.Seed)
+		cancel()
+		opts = opts.Since(begin)
 	}
 	h, err := nn.Fit(ctx, (*likelihood)(f), train, valid, opts)
 	f.Update()
@@ -48,8 +63,8 @@ func (f *Flow) Train(ctx context.Context, train, valid Data, opts TrainOptions) 
 
 // Start lets the layers start from data that want to: [ActNorm] and [Mixture]. It looks
 // at some thousand rows, from all over the data. Train does it where it was not done
-// before.
-func (f *Flow) Start(data Data, seed uint64) {
+// before. When ctx is cancelled it ends early.
+func (f *Flow) Start(ctx context.Context, data Data, seed uint64) {
 	f.started = true
 	const most = 1 << 13 // rows that are looked at
 	n := min(data.Len(), most)
@@ -74,7 +89,7 @@ func (f *Flow) Start(data Data, seed uint64) {
 		}
 	}
 	if f.base != nil {
-		f.base.start(x, w, n, seed)
+		f.base.start(ctx, x, w, n, seed)
 	}
 }
 

@@ -1,6 +1,7 @@
 package surrogate
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -96,11 +97,11 @@ func LoadCheckpoint(file string) (*Paused, error) {
 	return p, nil
 }
 
-// Resume returns the training, to go on with the events that it began with. The
+// Resume returns the training, to go on with the events that it began with: see [New]. The
 // continuation is the same to the bit as if there had been no stop, unless its
 // time is limited.
-func (p *Paused) Resume(t *rootio.Table, w []float64) (*Training, error) {
-	tr, err := New(t, w, p.Card.Options)
+func (p *Paused) Resume(ctx context.Context, t *rootio.Table, w []float64) (*Training, error) {
+	tr, err := New(ctx, t, w, p.Card.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +109,7 @@ func (p *Paused) Resume(t *rootio.Table, w []float64) (*Training, error) {
 		return nil, errors.New("surrogate: these are not the events that the training began with")
 	}
 	tr.Card.Version, tr.Card.Command = p.Card.Version, p.Card.Command
+	tr.Card.Choice = p.Card.Choice
 	tr.Card.Inputs, tr.Card.Tree, tr.Card.Weight = p.Card.Inputs, p.Card.Tree, p.Card.Weight
 	tr.Card.Options.Train.Resume = &p.saved.State
 	return tr, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/flows"
@@ -27,15 +28,19 @@ type DiffusionOptions struct {
 	// "diffusion" it is the width of the kernels, by default the one for which
 	// events that are left out are most likely; for others it is 0.01.
 	SigmaMin *float64 `json:"sigma_min,omitempty"`
-	// Epsilon is the part of the kernel sums that may be left out.
+	// Epsilon is the part of the kernel sums that may be left out; by default
+	// [diffusion.DefaultEpsilon], with [flows.Off] none.
 	Epsilon float64 `json:"epsilon,omitempty"`
 	// Solver is how the equation is solved.
 	Solver diffusion.Solver `json:"solver,omitzero"`
 }
 
 func (d DiffusionOptions) check(o Options) error {
-	if d.Teacher != "" && (o.Model != distilled || !slices.Contains([]string{denoiser, kernelSums}, d.Teacher)) {
-		return fmt.Errorf("a teacher goes with the model %q, and is %q or %q, not %q", distilled, denoiser, kernelSums, d.Teacher)
+	if d.Teacher != "" && !slices.Contains([]string{denoiser, kernelSums}, d.Teacher) {
+		return fmt.Errorf("a teacher is %q or %q, not %q", denoiser, kernelSums, d.Teacher)
+	}
+	if s := d.Solver; s.Tolerance > 0 && (s.Steps != 0 || s.Method != 0 || s.Grid != nil) {
+		return errors.New("a tolerance chooses the steps of a solver: neither their number nor another solver goes with it")
 	}
 	if err := (diffusion.KernelsOptions{Width: d.SigmaMin, Epsilon: d.Epsilon, Solver: d.Solver}).Check(); err != nil {
 		return err
@@ -154,16 +159,29 @@ func (m *mixed) left(z, c []float32) (y, cy []float32) {
 	return y, cy
 }
 
-// countCopies finds the share of copies among events that the model draws, if it is of
-// a kind that might make them, and not conditional.
+// countsCopies reports whether the model is of a kind that might make copies, and not
+// conditional.
+func (tr *Training) countsCopies() bool {
+	return slices.Contains([]string{kernelSums, denoiser, distilled}, tr.Card.Options.Model) && tr.Context.Dim() == 0 && tr.Features.Dim() > 0
+}
+
+// countCopies finds the share of copies among events that the model draws.
 func (tr *Training) countCopies(train []float32) error {
-	o, dim := tr.Card.Options, tr.Features.Dim()
-	if !slices.Contains([]string{kernelSums, denoiser, distilled}, o.Model) || tr.Context.Dim() > 0 || dim == 0 {
+	if !tr.countsCopies() {
 		return nil
 	}
-	const most = 1 << 13
-	z := make([]float32, min(most, tr.Train)*dim)
-	tr.Density.Sample(z, nil, o.Seed, 0, 0)
+	o, dim := tr.Card.Options, tr.Features.Dim()
+	const most, part = 1 << 13, 1 << 9
+	n := min(most, tr.Train)
+	z := make([]float32, n*dim)
+	begin := time.Now()
+	for lo := 0; lo < n; lo += part {
+		if limit := o.Train.MaxTime; limit > 0 && lo > 0 && time.Since(begin) > limit/20 {
+			z = z[:lo*dim]
+			break
+		}
+		tr.Density.Sample(z[lo*dim:min(lo+part, n)*dim], nil, o.Seed, 0, uint64(lo))
+	}
 	if m, ok := tr.Density.(*mixed); ok { // codes are the same in many events, and have noise in model space
 		if dim = len(m.kept); dim == 0 {
 			return nil
@@ -179,14 +197,48 @@ func (tr *Training) countCopies(train []float32) error {
 	return nil
 }
 
-// Remarks are what a user should be told of the density.
+// HasDensity reports whether there is a log-density: copies of training events have none.
+func (s *Surrogate) HasDensity() bool {
+	model := any(s.Inner())
+	if m, ok := model.(*diffusion.Distilled); ok {
+		model = m.Teacher()
+	}
+	k, ok := model.(*diffusion.Kernels)
+	return !ok || k.Width() > 0
+}
+
+// Warnings are what a user must be told of the density and its training.
+func (s *Surrogate) Warnings() []string {
+	var warnings []string
+	h := s.Card.History
+	if untouched(h) {
+		warnings = append(warnings, "nothing was learnt: no parameters were better than the first ones, so the features alone are the model; more events, a smaller --hidden or a lower --rate may help")
+	}
+	if h.Rollbacks > 0 {
+		warnings = append(warnings, fmt.Sprintf("the loss was not finite %s, where the training went back to its best parameters with half of the rate: a lower --rate may do better", times(h.Rollbacks)))
+	}
+	if !s.HasDensity() {
+		events := "the events"
+		if s.Card.Options.Model == distilled {
+			events = "the events that the map was learnt from"
+		}
+		warnings = append(warnings, "σ_min is 0: "+events+" are copies of training events, and have no density")
+	}
+	return warnings
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// Remarks are what else there is to say of the density.
 func (s *Surrogate) Remarks() []string {
 	var remarks []string
-	if d, ok := s.Inner().(*diffusion.Kernels); ok && d.Width() == 0 {
-		remarks = append(remarks, "σ_min is 0: the events are copies of training events, and have no density")
-	}
 	if m := s.Card.Copies; m != nil {
-		remarks = append(remarks, fmt.Sprintf("%.2g %% of generated events are copies: nearer to a training event than 99 %% of these are to each other", 100**m))
+		remarks = append(remarks, percent(*m)+" of generated events are copies: nearer to a training event than 99 % of these are to each other")
 	}
 	if m, ok := s.Inner().(*diffusion.Distilled); ok {
 		remarks = append(remarks, fmt.Sprintf("the one-step map is %.3g standard deviations from its teacher, in the root mean square", math.Sqrt(m.Loss())))

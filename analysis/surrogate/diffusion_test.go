@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/diffusion"
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -33,9 +32,9 @@ func TestDiffusion(t *testing.T) {
 		{kernelSums, "", numbers, 0}, {kernelSums, "", codes, 0}, {denoiser, "", codes, 0}, {distilled, "", codes, 0}, {distilled, kernelSums, numbers, 0},
 		{denoiser, "", codes, 3}, {distilled, "", codes, 3},
 	} {
-		opts := Options{Model: c.model, Components: c.components, Seed: 1, Train: flows.TrainOptions{Epochs: 2}}
+		opts := Options{Model: c.model, Components: c.components, Seed: 1}
 		if c.model != kernelSums {
-			opts.Hidden, opts.Depth = 8, 1
+			opts.Hidden, opts.Depth, opts.Train.Epochs = 8, 1, 2
 		}
 		opts.Diffusion.Teacher = c.teacher
 		opts.Diffusion.Solver = diffusion.Solver{Steps: 4, Method: diffusion.DPM2M}
@@ -97,7 +96,7 @@ func TestDiffusion(t *testing.T) {
 		}
 	}
 	// Conditions of many values are for other models.
-	tr, err := New(numbers, nil, Options{Model: kernelSums, Condition: []string{"x"}})
+	tr, err := New(t.Context(), numbers, nil, Options{Model: kernelSums, Condition: []string{"x"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +109,7 @@ func TestDiffusion(t *testing.T) {
 		w[i] = 1
 	}
 	w[7] = -1
-	tr, err = New(numbers, w, Options{Model: kernelSums})
+	tr, err = New(t.Context(), numbers, w, Options{Model: kernelSums})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,9 @@
 package surrogate
 
 import (
+	"context"
+	"time"
+
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -11,8 +14,9 @@ import (
 // normal one by one, over a standard normal, are the best start. Events that come as
 // islands are learnt better over a mixture, if they need not be bent one by one, that
 // is, in columns without edges, heavy tails and spikes. So a mixture is fitted to some
-// events in both kinds of columns, and judged by others.
-func islands(spec *features.Spec, t *rootio.Table, w []float64, seed uint64) (components int, err error) {
+// events in both kinds of columns, for no longer than limit (0: as long as it takes), and
+// judged by others.
+func islands(ctx context.Context, spec *features.Spec, t *rootio.Table, w []float64, seed uint64, limit time.Duration) (components int, err error) {
 	const (
 		look   = 1 << 13 // events to fit, and as many to judge
 		many   = 16
@@ -34,7 +38,15 @@ func islands(spec *features.Spec, t *rootio.Table, w []float64, seed uint64) (co
 		if err != nil {
 			return 0, err
 		}
-		f.Start(flows.Data{Dim: s.Dim(), X: z, W: learnW}, seed)
+		within, cancel := ctx, func() {}
+		if limit > 0 {
+			within, cancel = context.WithTimeout(ctx, limit/2)
+		}
+		f.Start(within, flows.Data{Dim: s.Dim(), X: z, W: learnW}, seed)
+		cancel()
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
 		if err := s.Encode(z, jacobian, judge, features.Noise{Seed: seed}); err != nil {
 			return 0, err
 		}

@@ -56,7 +56,7 @@ func TestIslands(t *testing.T) {
 		}
 	}
 	for _, w := range [][]float64{nil, weights} {
-		training, err := New(table, w, Options{Layers: 2, Hidden: 16, Seed: 1, Train: flows.TrainOptions{Epochs: 1}})
+		training, err := New(t.Context(), table, w, Options{Layers: 2, Hidden: 16, Seed: 1, Train: flows.TrainOptions{Epochs: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func TestIslands(t *testing.T) {
 		{Model: denoiser, Hidden: 16, Depth: 1},
 		{Model: distilled, Hidden: 16, Depth: 1},
 	} {
-		training, err := New(table, nil, o)
+		training, err := New(t.Context(), table, nil, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,10 +92,10 @@ func TestIslands(t *testing.T) {
 			t.Errorf("%s: six islands are learnt over %d normals", o.Model, got.Components)
 		}
 	}
-	if training, err := New(table, nil, Options{Model: kernelSums}); err != nil || training.Card.Options.Features.Plain {
+	if training, err := New(t.Context(), table, nil, Options{Model: kernelSums}); err != nil || training.Card.Options.Features.Plain {
 		t.Errorf("kernel sums look for islands (%v)", err)
 	}
-	training, err := New(codesAndMore(1, 20_000), nil, Options{})
+	training, err := New(t.Context(), codesAndMore(1, 20_000), nil, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

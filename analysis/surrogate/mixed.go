@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/flows"
@@ -371,13 +372,17 @@ func cumulate(p []float64) {
 
 // Train fits the probabilities of the codes first, then the density of what is left.
 func (m *mixed) Train(ctx context.Context, train, valid flows.Data, opts flows.TrainOptions) (flows.History, error) {
+	begin := time.Now()
 	trainCodes, trainRest := m.data(train)
 	validCodes, validRest := m.data(valid)
 	h, err := m.codes.Train(ctx, trainCodes, validCodes, m.codesOptions(opts))
+	if m.rest == nil && h.Batch == 0 {
+		h.Stopped = "nothing to train: the frequencies of the codes are the model"
+	}
 	if err != nil || m.rest == nil {
 		return h, err
 	}
-	return m.rest.Train(ctx, trainRest, validRest, opts)
+	return m.rest.Train(ctx, trainRest, validRest, opts.Since(begin))
 }
 
 // codesOptions are the options for the probabilities of codes, a small part of all.

@@ -165,7 +165,7 @@ func TestNothingButCodes(t *testing.T) {
 // TestSplitAndJoin checks that parting features and joining them is lossless.
 func TestSplitAndJoin(t *testing.T) {
 	table := codesAndMore(3, 5000)
-	tr, err := New(table, nil, small)
+	tr, err := New(t.Context(), table, nil, small)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/flows"
@@ -35,10 +36,14 @@ type Card struct {
 	Command string        `json:"command,omitempty"` // that trained it
 	Inputs  []string      `json:"inputs,omitempty"`  // the names of the files
 	Tree    string        `json:"tree,omitempty"`
-	Weight  string        `json:"weight,omitempty"` // the branch of weights
-	Events  int           `json:"events"`           // rows that were trained and validated on
+	Weight  string        `json:"weight,omitempty"`  // the branch of weights
+	Events  int           `json:"events"`            // rows that were trained and validated on
+	Weights *Weights      `json:"weights,omitempty"` // what they are, if there are any
 	Options Options       `json:"options"`
 	History flows.History `json:"history"`
+
+	// Choice says why this kind of model was taken, where that was left open.
+	Choice *Choice `json:"choice,omitempty"`
 
 	// Copies is the share of generated events that are copies of training events
 	// ([diffusion.Copies]), for models that might make them.
@@ -53,7 +58,8 @@ type Card struct {
 	Multiplicity []float64          `json:"multiplicity,omitempty"`
 }
 
-// Options say what to train and how. Zero values ask for the defaults.
+// Options say what to train and how. Zero values ask for the defaults; where a zero would
+// mean something else, that is [flows.Off].
 type Options struct {
 	Model  string `json:"model"`  // one of [Models]; by default the one of the first two that a short trial says
 	Layers int    `json:"layers"` // coupling layers of a flow; by default 8, fewer for small samples; rounds of an autoregressive one, by default 1
@@ -87,7 +93,18 @@ type Options struct {
 	// Diffusion are the settings of the models that are no flows.
 	Diffusion DiffusionOptions `json:"diffusion,omitzero"`
 
+	// Train says how to train. Its MaxTime counts from the beginning of [New].
 	Train flows.TrainOptions `json:"train"`
+
+	// Log, when not nil, is told in a line what New does where that takes time, and
+	// what came of it.
+	Log func(line string) `json:"-"`
+}
+
+func (o Options) log(format string, a ...any) {
+	if o.Log != nil {
+		o.Log(fmt.Sprintf(format, a...))
+	}
 }
 
 // Check says which option makes no sense, if any.
@@ -98,11 +115,14 @@ func (o Options) Check() error {
 
 // withDefaults fills in what was left open.
 func (o Options) withDefaults() (Options, error) {
+	if o.Model != "" && !slices.Contains(Models(), o.Model) {
+		return o, fmt.Errorf("no model is called %q; there are %s", o.Model, strings.Join(Models(), ", "))
+	}
+	if err := o.checkSettings(); err != nil {
+		return o, err
+	}
 	if o.Model == "" {
 		o.Model = Models()[0]
-	}
-	if !slices.Contains(Models(), o.Model) {
-		return o, fmt.Errorf("no model is called %q; there are %s", o.Model, strings.Join(Models(), ", "))
 	}
 	hidden, depth := o.network()
 	layers := 0
@@ -130,7 +150,10 @@ func (o Options) withDefaults() (Options, error) {
 			return o, fmt.Errorf("%s must be between 1 and %d, not %d", v.name, v.most, *v.value)
 		}
 	}
-	if err := o.checkFlow(); err != nil {
+	if !(o.Dropout >= 0 && o.Dropout < 1) {
+		return o, fmt.Errorf("dropout must be at least 0 and below 1, not %g", o.Dropout)
+	}
+	if _, err := o.activation(); err != nil {
 		return o, err
 	}
 	if err := o.Diffusion.check(o); err != nil {
@@ -141,37 +164,6 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.Train.Seed = o.Seed
 	return o, o.Train.Check()
-}
-
-// checkFlow checks what flows have, and other models do not all have.
-func (o Options) checkFlow() error {
-	for _, v := range []struct {
-		name  string
-		given bool
-	}{
-		{"layers", o.Layers != 0}, {"activation", o.Activation != ""}, {"residual", o.Residual}, {"dropout", o.Dropout != 0},
-	} {
-		if v.given && !o.isFlow() {
-			return fmt.Errorf("%s is for the models %s, the model %q has no such thing", v.name, list(flowModels()), o.Model)
-		}
-	}
-	if o.Model == kernelSums && (o.Hidden != 0 || o.Depth != 0) {
-		return fmt.Errorf("hidden and depth are of networks, the model %q has none", o.Model)
-	}
-	if o.Components != 0 && !o.hasNormals() {
-		return fmt.Errorf("components is for the models %s, and for one %s from the last, the model %q has no such thing", list(append(flowModels(), denoiser)), distilled, o.Model)
-	}
-	if !(o.Dropout >= 0 && o.Dropout < 1) {
-		return fmt.Errorf("dropout must be at least 0 and below 1, not %g", o.Dropout)
-	}
-	_, err := o.activation()
-	return err
-}
-
-// list is “a, b and c”.
-func list(names []string) string {
-	last := len(names) - 1
-	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
 // activation returns that of the conditioners.
@@ -226,11 +218,6 @@ func (o Options) withDefaultsFor(n int) (Options, error) {
 }
 
 func (o Options) isFlow() bool { return o.Model == "" || slices.Contains(flowModels(), o.Model) }
-
-// hasNormals reports whether Components are of use to the model.
-func (o Options) hasNormals() bool {
-	return o.isFlow() || o.Model == denoiser || o.Model == distilled && o.Diffusion.Teacher != kernelSums
-}
 
 // Models returns the names of the models that can be trained; the first is the
 // default.
@@ -306,7 +293,7 @@ func newDensity(dim, context int, steep []int, o Options) (Density, error) {
 	case autoregressive:
 		layers = flows.Autoregressive(dim, flows.AutoregressiveOptions{
 			Layers: o.Layers, Hidden: o.hidden(), Activation: act, Residual: o.Residual, Dropout: o.Dropout, Components: o.Components,
-			Cells: o.cells(dim + len(steep)), Tabled: steep,
+			Cells: o.cells(dim + len(steep)), Tabled: steep, Standard: true,
 		})
 	case realNVP:
 		layers = flows.RealNVP(dim, o.Seed, flows.RealNVPOptions{
@@ -328,6 +315,7 @@ type Training struct {
 	*Surrogate
 	Train, Valid int // numbers of events
 
+	begin time.Time // from which on the time for training counts
 	table *rootio.Table
 	w     []float64
 	z, c  []float32 // the events in model space, and their context
@@ -356,8 +344,10 @@ const streamSplit = 1 << 48
 func isHeldOut(i int) bool { return philox.Uint64(0, streamSplit, uint64(i))%10 == 0 }
 
 // New looks at the events of t and their weights w (nil: 1 each), chooses the
-// features and composes the density. Call [Training.Run] to train it.
-func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
+// features and composes the density. Call [Training.Run] to train it. When ctx is cancelled
+// its error is returned.
+func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Training, error) {
+	begin := time.Now()
 	if err := opts.Check(); err != nil {
 		return nil, fmt.Errorf("surrogate: %w", err)
 	}
@@ -372,39 +362,57 @@ func New(t *rootio.Table, w []float64, opts Options) (*Training, error) {
 	if err != nil {
 		return nil, err
 	}
-	if opts.Components == 0 && opts.hasNormals() {
-		if opts.Components, err = islands(spec, t, w, opts.Seed); err != nil {
+	conditions := &features.Context{}
+	if len(opts.Condition) > 0 {
+		if conditions, err = features.FitContext(condition, w); err != nil {
+			return nil, fmt.Errorf("condition: %w", err)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if opts.Components == 0 && opts.has("components") {
+		if opts.Components, err = islands(ctx, spec, t, w, opts.Seed, opts.Train.MaxTime/10); err != nil {
 			return nil, err
 		}
 		if opts.Components > 1 { // an option of its own, so that a checkpoint tells of it
 			opts.Features.Plain, spec = true, spec.Plain()
 		}
 	}
+	var choice *Choice
 	if opts.Model == "" {
-		if opts.Model, err = trial(t, w, opts); err != nil {
+		if choice, err = choose(ctx, spec, conditions, t, w, opts, begin); err != nil {
 			return nil, err
 		}
+		opts.Model = choice.Model
+		opts.log("%v", choice)
 	}
-	if opts, err = opts.withDefaultsFor(t.Len()); err != nil {
+	tr, err := newTraining(spec, conditions, t, w, opts)
+	if err != nil {
+		return nil, err
+	}
+	tr.begin, tr.Card.Choice, tr.Card.Weights = begin, choice, weightsOf(w)
+	return tr, nil
+}
+
+// newTraining is [New] where features and model are chosen.
+func newTraining(spec *features.Spec, conditions *features.Context, t *rootio.Table, w []float64, opts Options) (*Training, error) {
+	opts, err := opts.withDefaultsFor(t.Len())
+	if err != nil {
 		return nil, fmt.Errorf("surrogate: %w", err)
 	}
-	context := &features.Context{}
-	if len(opts.Condition) > 0 {
-		if context, err = features.FitContext(condition, w); err != nil {
-			return nil, fmt.Errorf("condition: %w", err)
-		}
-	}
 	tr := &Training{
-		Surrogate: &Surrogate{Features: *spec, Context: *context, Card: Card{Events: t.Len(), Options: opts}},
+		Surrogate: &Surrogate{Features: *spec, Context: *conditions, Card: Card{Events: t.Len(), Options: opts}},
+		begin:     time.Now(),
 		table:     t,
 		w:         w,
 		z:         make([]float32, t.Len()*spec.Dim()),
-		c:         make([]float32, t.Len()*context.Dim()),
+		c:         make([]float32, t.Len()*conditions.Dim()),
 	}
 	if err := spec.Encode(tr.z, nil, t, tr.noise()); err != nil {
 		return nil, err
 	}
-	if err := context.Encode(tr.c, t, 0); err != nil {
+	if err := conditions.Encode(tr.c, t, 0); err != nil {
 		return nil, err
 	}
 	if tr.Density, err = tr.compose(); err != nil {
@@ -444,21 +452,8 @@ func split(t *rootio.Table, condition []string) (target, context *rootio.Table, 
 	return target, context, nil
 }
 
-func checkWeights(w []float64) error {
-	sum := 0.0
-	for i, v := range w {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("surrogate: the weight is %v in entry %d", v, i)
-		}
-		sum += v
-	}
-	if w != nil && sum <= 0 {
-		return fmt.Errorf("surrogate: the sum of the weights is %g, must be positive", sum)
-	}
-	return nil
-}
-
-// Run trains the density and returns the surrogate. When ctx is cancelled it returns
+// Run trains the density and returns the surrogate. The error wraps [ErrNothingLearnt]
+// when the training has failed in a way that leaves nothing of use. When ctx is cancelled it returns
 // the best surrogate so far along with the error of ctx.
 func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 	spec, dim, n := &tr.Features, tr.Features.Dim(), tr.table.Len()
@@ -506,15 +501,69 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 		z, tr.z = nil, nil
 	}
 
+	opts := tr.Card.Options.Train
+	if tr.countsCopies() {
+		opts.MaxTime -= opts.MaxTime / 10
+	}
 	var err error
-	tr.Card.History, err = tr.Density.Train(ctx, train, valid, tr.Card.Options.Train)
+	tr.Card.History, err = tr.Density.Train(ctx, train, valid, opts.Since(tr.begin))
 	if err != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("surrogate: could not train: %w", err)
 	}
-	if err == nil {
-		err = tr.countCopies(train.X)
+	if err != nil {
+		return tr.Surrogate, err
 	}
-	return tr.Surrogate, err
+	if err := checkLearnt(tr.Card.History); err != nil {
+		return nil, err
+	}
+	return tr.Surrogate, tr.countCopies(train.X)
+}
+
+// ErrNothingLearnt says that a training has failed without an error of its own.
+var ErrNothingLearnt = errors.New("nothing was learnt")
+
+// checkLearnt tells a training that has failed from one that found nothing better than
+// its start. In a small sample, or in one of independent columns, there may be nothing: the
+// features alone are the model, and the losses stay near the first one. But where there was
+// no step, or the losses ran away from the beginning on, the parameters are those
+// of an untrained network, which is no model of anything.
+func checkLearnt(h flows.History) error {
+	const near = 1 // nats; the first validation is after a hundredth of the steps, with a rate that has hardly risen
+	if !untouched(h) {
+		return nil
+	}
+	if len(h.Points) == 0 {
+		if h.Rollbacks == 0 {
+			return fmt.Errorf("surrogate: %w: there was no time for a step of the training (--max-time)", ErrNothingLearnt)
+		}
+		return fmt.Errorf("surrogate: %w: the loss was not finite in all of the training: lower the learning rate (--rate)", ErrNothingLearnt)
+	}
+	nearest := math.Inf(1)
+	for _, p := range h.Points {
+		nearest = min(nearest, p.Valid)
+	}
+	if nearest > h.Best+near {
+		return fmt.Errorf("surrogate: %w: the loss was never below %.4g, that of the untrained model is %.4g: lower the learning rate (--rate)", ErrNothingLearnt, nearest, h.Best)
+	}
+	return nil
+}
+
+// untouched reports whether no parameters were better than the first ones.
+func untouched(h flows.History) bool { return h.Batch > 0 && h.BestStep == 0 }
+
+// Valid returns the number of events that were held out for validation: 0 where there are
+// so few that the loss is that of the training events.
+func (c Card) Valid() int {
+	n := 0
+	for i := range c.Events {
+		if isHeldOut(i) {
+			n++
+		}
+	}
+	if n == c.Events {
+		return 0
+	}
+	return n
 }
 
 // Tails counts what had to be done about generated events outside the range of

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
@@ -43,7 +44,7 @@ var small = Options{Layers: 4, Hidden: 16, Seed: 1, Train: flows.TrainOptions{Ep
 
 func train(t *testing.T, table *rootio.Table, w []float64, opts Options) *Surrogate {
 	t.Helper()
-	tr, err := New(table, w, opts)
+	tr, err := New(t.Context(), table, w, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +292,7 @@ func TestWeights(t *testing.T) {
 	for i := range w {
 		w[i] = -w[i]
 	}
-	if _, err := New(&rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x)}}, w, small); err == nil {
+	if _, err := New(t.Context(), &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x)}}, w, small); err == nil {
 		t.Error("no error for a negative sum of weights")
 	}
 }
@@ -322,7 +323,7 @@ func TestInterrupt(t *testing.T) {
 			cancel()
 		}
 	}
-	tr, err := New(zmumu.Default().Table(1, 0, 1000), nil, opts)
+	tr, err := New(t.Context(), zmumu.Default().Table(1, 0, 1000), nil, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,6 +332,35 @@ func TestInterrupt(t *testing.T) {
 		t.Fatalf("interrupted training returned %v, error %v", s, err)
 	}
 	generate(t, s, rootio.NewTable(s.Features.Fields(), 10), 1, 0)
+}
+
+// TestCheckLearnt checks which trainings have failed, and which are only warned of.
+func TestCheckLearnt(t *testing.T) {
+	point := func(step int, valid float64) flows.Point { return flows.Point{Step: step, Valid: valid} }
+	for name, c := range map[string]struct {
+		h        flows.History
+		fails    bool
+		warnings []string
+	}{
+		"learnt":           {flows.History{Batch: 9, Best: 2, BestStep: 20, Points: []flows.Point{point(10, 9), point(20, 2)}}, false, nil},
+		"nothing to train": {flows.History{Best: 2, Points: []flows.Point{point(0, 2)}}, false, nil},
+		"no better":        {flows.History{Batch: 9, Best: 2, Points: []flows.Point{point(10, 2.1), point(20, 9)}}, false, []string{"the features alone"}},
+		"ran away":         {flows.History{Batch: 9, Best: 2, Points: []flows.Point{point(10, 80), point(20, 9)}}, true, nil},
+		"no time":          {flows.History{Batch: 9, Best: 2}, true, nil},
+		"never finite":     {flows.History{Batch: 9, Best: 2, Rollbacks: 3}, true, nil},
+		"rolled back":      {flows.History{Batch: 9, Best: 2, BestStep: 20, Rollbacks: 3, Points: []flows.Point{point(20, 2)}}, false, []string{"not finite 3 times"}},
+	} {
+		if err := checkLearnt(c.h); (err != nil) != c.fails || err != nil && !errors.Is(err, ErrNothingLearnt) {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if c.fails {
+			continue
+		}
+		got := (&Surrogate{Card: Card{History: c.h}}).Warnings()
+		if len(got) != len(c.warnings) || len(got) > 0 && !strings.Contains(got[0], c.warnings[0]) {
+			t.Errorf("%s: warnings %q", name, got)
+		}
+	}
 }
 
 func TestOptions(t *testing.T) {
@@ -347,9 +377,24 @@ func TestOptions(t *testing.T) {
 		"activation is for the models":     {Model: distilled, Activation: "relu"},
 		"components is for the models":     {Model: kernelSums, Components: 3},
 		"layers is for the models":         {Model: denoiser, Layers: 4},
-		"hidden and depth are of networks": {Model: kernelSums, Depth: 3},
+		"depth is for the models":          {Model: kernelSums, Depth: 3},
+		"sigma_min is for the models diffusion, denoiser and distilled: the model \"spline\" has":      {Model: spline, Diffusion: DiffusionOptions{SigmaMin: new(float64)}},
+		"solver is for the models diffusion":                                                           {Model: realNVP, Diffusion: DiffusionOptions{Solver: diffusion.Solver{Method: diffusion.Heun}}},
+		"steps is for the models diffusion":                                                            {Model: autoregressive, Diffusion: DiffusionOptions{Solver: diffusion.Solver{Steps: 5}}},
+		"the default, a flow, has no use for it":                                                       {Diffusion: DiffusionOptions{Solver: diffusion.Solver{Tolerance: 0.1}}},
+		"epsilon is for the models diffusion and distilled from diffusion: the model \"denoiser\" has": {Model: denoiser, Diffusion: DiffusionOptions{Epsilon: 1e-3}},
+		"the model \"distilled\" has no use":                                                           {Model: distilled, Diffusion: DiffusionOptions{Epsilon: 1e-3}},
+		"the model \"distilled from diffusion\"":                                                       {Model: distilled, Components: 3, Diffusion: DiffusionOptions{Teacher: kernelSums}},
+		"teacher is for the model distilled: the":                                                      {Model: denoiser, Diffusion: DiffusionOptions{Teacher: denoiser}},
+		"a tolerance chooses the steps":                                                                {Model: denoiser, Diffusion: DiffusionOptions{Solver: diffusion.Solver{Steps: 5, Tolerance: 0.1}}},
+		"epochs is for the models autoregressive,":                                                     {Model: kernelSums, Train: flows.TrainOptions{Epochs: 3}},
+		"max_time is for the models":                                                                   {Model: kernelSums, Train: flows.TrainOptions{MaxTime: 3}},
+		"batch is for the models":                                                                      {Model: kernelSums, Train: flows.TrainOptions{Batch: 3}},
+		"rate is for the models":                                                                       {Model: kernelSums, Train: flows.TrainOptions{Rate: 3}},
+		"average is for the models":                                                                    {Model: kernelSums, Train: flows.TrainOptions{Average: flows.Off}},
+		"patience is for the models":                                                                   {Model: kernelSums, Train: flows.TrainOptions{Patience: 3}},
 	} {
-		if _, err := New(table, nil, opts); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := New(t.Context(), table, nil, opts); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
@@ -489,7 +534,7 @@ func testResume(t *testing.T, table *rootio.Table, opts Options) {
 			cancel()
 		}
 	}
-	tr, err := New(table, nil, opts)
+	tr, err := New(t.Context(), table, nil, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -504,10 +549,10 @@ func testResume(t *testing.T, table *rootio.Table, opts Options) {
 	if !slices.Equal(paused.Columns, want.Features.Names()) {
 		t.Errorf("columns %v", paused.Columns)
 	}
-	if _, err := paused.Resume(table.Slice(0, table.Len()-1), nil); err == nil {
+	if _, err := paused.Resume(t.Context(), table.Slice(0, table.Len()-1), nil); err == nil {
 		t.Error("no error for other events")
 	}
-	tr, err = paused.Resume(table, nil)
+	tr, err = paused.Resume(t.Context(), table, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -552,10 +597,7 @@ func TestConditional(t *testing.T) {
 		}
 		return &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("c", c), rootio.ColumnOf("x", x), rootio.ColumnOf("code", code)}}
 	}
-	for _, model := range Models() {
-		if model != "realnvp" && model != "spline" { // see package diffusion
-			continue
-		}
+	for _, model := range flowModels() {
 		opts := Options{Model: model, Layers: 4, Hidden: 32, Seed: 1, Condition: []string{"code", "c"}, Train: flows.TrainOptions{Epochs: 15}}
 		s := train(t, draw(1), nil, opts)
 		file := filepath.Join(t.TempDir(), "m")
@@ -610,7 +652,7 @@ func TestConditional(t *testing.T) {
 		}
 	}
 	for _, condition := range [][]string{{"y"}, {"x", "c", "code"}} {
-		if _, err := New(draw(1), nil, Options{Condition: condition}); err == nil {
+		if _, err := New(t.Context(), draw(1), nil, Options{Condition: condition}); err == nil {
 			t.Errorf("no error for the condition %v", condition)
 		}
 	}

@@ -2,31 +2,78 @@ package surrogate
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"strings"
+	"time"
 
+	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// trial decides which kind of flow learns the events of t, where that was left open. What
-// is steep in single branches, such as integers, the edges of sectors and dead modules, is
-// for an autoregressive flow; what goes across many branches, such as a system of momenta,
-// for splines in couplings. So both are trained on some of the events, shortly, and the one
-// with the better loss on others is taken. A few events are too few for the tables of an
-// autoregressive flow, which gain most by more; so splines must be better by a margin. A
-// mixture has no features that are better looked at one by one: over one, it is splines.
-func trial(t *rootio.Table, w []float64, o Options) (model string, err error) {
+// Choice says which kind of flow was taken, and why.
+type Choice struct {
+	Model string `json:"model"`
+	// Losses are those of a trial, in nats, of the kinds that could be trained in it on
+	// Events of the events; without a trial, or where there was no time for it, there are
+	// none.
+	Losses map[string]float64 `json:"losses,omitempty"`
+	Events int                `json:"events,omitempty"`
+	// Margin is how much better splines had to be.
+	Margin float64 `json:"margin,omitempty"`
+}
+
+// String is a line, such as “trial on 32768 events: autoregressive 5.1200, spline 5.3000
+// nats: autoregressive”.
+func (c *Choice) String() string {
+	if c.Events == 0 {
+		return fmt.Sprintf("no trial: events that come as islands are for the model %s", c.Model)
+	}
+	if c.Losses == nil {
+		return fmt.Sprintf("there is no time for a trial: %s, the default", c.Model)
+	}
+	var losses []string
+	for _, model := range inTrial() {
+		if loss, ok := c.Losses[model]; ok {
+			losses = append(losses, fmt.Sprintf("%s %.4f", model, loss))
+		} else {
+			losses = append(losses, model+" could not be trained")
+		}
+	}
+	text := fmt.Sprintf("trial on %d events: %s nats: %s", c.Events, strings.Join(losses, ", "), c.Model)
+	if a, ok := c.Losses[autoregressive]; ok && c.Model == autoregressive {
+		if s, ok := c.Losses[spline]; ok && s < a {
+			text += fmt.Sprintf(" (splines must be better by %.3g)", c.Margin)
+		}
+	}
+	return text
+}
+
+// inTrial are the kinds of flows that a trial compares.
+func inTrial() []string { return []string{autoregressive, spline} }
+
+// choose decides which kind of flow learns the events of t, where that was left open, and
+// New began a while ago. What is steep in single branches, such as integers, the edges of sectors
+// and dead modules, is for an autoregressive flow; what goes across many branches, such as
+// a system of momenta, for splines in couplings. So both are trained on some of the events,
+// shortly, and the one with the better loss on others is taken. A few events are too few
+// for the tables of an autoregressive flow, which gain most by more; so splines must be
+// better by a margin. A mixture has no features that are better looked at one by one: over
+// one, it is splines.
+func choose(ctx context.Context, spec *features.Spec, conditions *features.Context, t *rootio.Table, w []float64, o Options, begin time.Time) (*Choice, error) {
 	const (
 		most = 1 << 15 // events
 		long = 1 << 19 // events of all passes
 		many = 50      // passes
 		// margin is how much better splines must be, in nats per feature.
 		margin = 0.005
+		// enough is the number of steps that say something.
+		enough = 50
 	)
 	if o.Components > 1 {
-		return spline, nil
+		return &Choice{Model: spline}, nil
 	}
-	o.Components = 1 // that has been decided
 	n := min(t.Len(), most)
 	some, someW := t, w
 	if n < t.Len() {
@@ -37,29 +84,39 @@ func trial(t *rootio.Table, w []float64, o Options) (model string, err error) {
 		epochs = min(epochs, o.Train.Epochs)
 	}
 	o.Train = flows.TrainOptions{
-		Epochs: epochs, MaxTime: o.Train.MaxTime / 20, Batch: o.Train.Batch, Rate: o.Train.Rate, Clip: o.Train.Clip,
+		Epochs: epochs, MaxTime: o.Train.Since(begin).MaxTime / 20, Batch: o.Train.Batch, Rate: o.Train.Rate, Clip: o.Train.Clip,
 		Patience: o.Train.Patience, Decay: o.Train.Decay, Average: o.Train.Average,
 	}
+	o.log("a trial of the models %s on %d events", strings.Join(inTrial(), " and "), n)
+	c := &Choice{Model: autoregressive, Events: n, Losses: map[string]float64{}, Margin: margin * float64(spec.Dim())}
 	best := math.Inf(1)
-	model = autoregressive
-	for _, o.Model = range []string{autoregressive, spline} {
-		tr, err := New(some, someW, o)
+	for _, o.Model = range inTrial() {
+		tr, err := newTraining(spec, conditions, some, someW, o)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
-		s, err := tr.Run(context.Background())
+		tr.begin = time.Now()
+		_, err = tr.Run(ctx)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		h := tr.Card.History
+		if steps := len(h.Points); h.Stopped == flows.OutOfTime && (steps == 0 || h.Points[steps-1].Step < enough) {
+			return &Choice{Model: Models()[0], Events: n}, nil
+		}
 		if err != nil {
 			continue // it may be able to learn nothing of so few events
 		}
-		loss := s.Card.History.Best
+		loss := h.Best
+		c.Losses[o.Model] = loss
 		if o.Model == spline {
-			loss += margin * float64(s.Features.Dim())
+			loss += c.Margin
 		}
 		if loss < best {
-			best, model = loss, o.Model
+			best, c.Model = loss, o.Model
 		}
 	}
-	return model, nil
+	return c, nil
 }
 
 // thin returns n events from all over t, and their weights.

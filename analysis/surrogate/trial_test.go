@@ -1,9 +1,18 @@
 package surrogate
 
 import (
+	"context"
+	"errors"
 	"math"
+	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -54,12 +63,111 @@ func TestTrial(t *testing.T) {
 	} {
 		o := opts
 		test.change(&o)
-		tr, err := New(test.sample, nil, o)
+		tr, err := New(t.Context(), test.sample, nil, o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := tr.Card.Options; got.Model != test.want || got.Components != max(o.Components, 1) {
 			t.Errorf("%s: %s over %d normals, want %s", test.name, got.Model, got.Components, test.want)
 		}
+	}
+}
+
+// TestChoice checks that a trial is told of before and after, and in a file.
+func TestChoice(t *testing.T) {
+	var lines []string
+	opts := small
+	opts.Train.Epochs, opts.Log = 1, func(line string) { lines = append(lines, line) }
+	s := train(t, everyKind(500), nil, opts)
+	c := s.Card.Choice
+	if c == nil || c.Model != s.Card.Options.Model || len(c.Losses) != 2 || c.Events != 500 {
+		t.Fatalf("the trial is %+v", c)
+	}
+	if len(lines) != 2 || !strings.Contains(lines[0], "trial") || lines[1] != c.String() {
+		t.Errorf("it says %q", lines)
+	}
+	file := filepath.Join(t.TempDir(), "m")
+	if err := s.Save(file); err != nil {
+		t.Fatal(err)
+	}
+	if loaded, err := Load(file); err != nil || !reflect.DeepEqual(loaded.Card.Choice, c) {
+		t.Errorf("a file has %+v (%v)", loaded.Card.Choice, err)
+	}
+	opts.Model = realNVP
+	if s := train(t, everyKind(500), nil, opts); s.Card.Choice != nil {
+		t.Errorf("what was asked for was chosen: %v", s.Card.Choice)
+	}
+	for want, c := range map[string]Choice{
+		"trial on 9 events: autoregressive 2.0000, spline 3.0000 nats: autoregressive":                                 {autoregressive, map[string]float64{autoregressive: 2, spline: 3}, 9, 0.1},
+		"trial on 9 events: autoregressive 2.0000, spline 1.9500 nats: autoregressive (splines must be better by 0.1)": {autoregressive, map[string]float64{autoregressive: 2, spline: 1.95}, 9, 0.1},
+		"trial on 9 events: autoregressive could not be trained, spline 1.9500 nats: spline":                           {spline, map[string]float64{spline: 1.95}, 9, 0.1},
+		"there is no time for a trial: autoregressive, the default":                                                    {Model: autoregressive, Events: 9},
+		"no trial: events that come as islands are for the model spline":                                               {Model: spline},
+	} {
+		if got := c.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestInterruptBefore cancels while a model is chosen: in the trial, and in the search for
+// islands.
+func TestInterruptBefore(t *testing.T) {
+	islands, _ := archipelago(1, 20_000)
+	for name, c := range map[string]struct {
+		table *rootio.Table
+		opts  Options
+	}{
+		"trial":   {zmumu.Default().Table(1, 0, 20_000), Options{Components: 1}},
+		"islands": {islands, Options{}},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		began := func(string) { time.AfterFunc(20*time.Millisecond, cancel) }
+		if c.opts.Log = began; name == "islands" {
+			began("")
+		}
+		begin := time.Now()
+		_, err := New(ctx, c.table, nil, c.opts)
+		if took := time.Since(begin); !errors.Is(err, context.Canceled) || took > 5*time.Second {
+			t.Errorf("%s: error %v after %v", name, err, took)
+		}
+		cancel()
+	}
+}
+
+// TestTrialInAHurry checks that a trial of a few steps decides nothing.
+func TestTrialInAHurry(t *testing.T) {
+	spec, err := features.Fit(everyKind(20_000), nil, features.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Components: 1, Train: flows.TrainOptions{MaxTime: 20 * time.Millisecond}}
+	c, err := choose(t.Context(), spec, &features.Context{}, everyKind(20_000), nil, o, time.Now())
+	if err != nil || c.Model != autoregressive || c.Losses != nil {
+		t.Errorf("in 20 ms the choice is %v (%v)", c, err)
+	}
+}
+
+// TestMaxTime checks that the time of a training counts from the beginning, with what
+// comes before its first step.
+func TestMaxTime(t *testing.T) {
+	opts := Options{Seed: 1, Train: flows.TrainOptions{MaxTime: 3 * time.Second, Epochs: 1 << 20}}
+	var inTraining time.Duration
+	opts.Train.Progress = func(s flows.Status) { inTraining = s.Elapsed }
+	begin := time.Now()
+	tr, err := New(t.Context(), everyKind(20_000), nil, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := time.Since(begin)
+	time.Sleep(300 * time.Millisecond) // counts, too
+	if _, err := tr.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took > opts.Train.MaxTime+3*time.Second/2 {
+		t.Errorf("it took %v, of which %v before the training", took, before)
+	}
+	if inTraining > opts.Train.MaxTime-before {
+		t.Errorf("the training took %v after %v", inTraining, before)
 	}
 }

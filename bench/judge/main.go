@@ -77,7 +77,7 @@ func generated(model string, epochs int) func(a, b *rootio.Table) (ref, cand *ro
 	return func(a, b *rootio.Table) (ref, cand *rootio.Table) {
 		opts := surrogate.Options{Model: model, Seed: 1}
 		opts.Train.Epochs = epochs
-		t, err := surrogate.New(a, nil, opts)
+		t, err := surrogate.New(context.Background(), a, nil, opts)
 		check(err)
 		s, err := t.Run(context.Background())
 		check(err)

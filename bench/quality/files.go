@@ -123,8 +123,11 @@ func (s sampleFile) measure(folder string, o surrogate.Options) error {
 		return err
 	}
 	o.Condition, o.Features = s.condition, s.features
+	if o.Uses("max_time") != nil {
+		o.Train.MaxTime = 0
+	}
 	begin := time.Now()
-	training, err := surrogate.New(train, nil, o)
+	training, err := surrogate.New(context.Background(), train, nil, o)
 	if err != nil {
 		return err
 	}

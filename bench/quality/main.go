@@ -84,8 +84,11 @@ type result struct {
 
 // measure trains on n events of d.
 func measure(d density, o surrogate.Options, n, fresh int) (r result, err error) {
+	if o.Uses("max_time") != nil {
+		o.Train.MaxTime = 0
+	}
 	begin := time.Now()
-	training, err := surrogate.New(d.events(1, n), nil, o)
+	training, err := surrogate.New(context.Background(), d.events(1, n), nil, o)
 	if err != nil {
 		return r, err
 	}

@@ -71,7 +71,7 @@ func run(file, tree string, events int64, exclude []string) error {
 // measure prints a line and returns the width.
 func measure(train, held *rootio.Table, width *float64, remark string) (float64, error) {
 	o := surrogate.Options{Model: "diffusion", Seed: 1, Diffusion: surrogate.DiffusionOptions{SigmaMin: width}}
-	t, err := surrogate.New(train, nil, o)
+	t, err := surrogate.New(context.Background(), train, nil, o)
 	if err != nil {
 		return 0, err
 	}

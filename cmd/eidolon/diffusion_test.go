@@ -10,11 +10,11 @@ import (
 func TestDiffusion(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "in.root"), "Events", sample(1200))
-	fast := []string{"--solver", "dpm2m", "--steps", "4", "--epochs", "1"}
+	fast := []string{"--solver", "dpm2m", "--steps", "4"}
 	for _, model := range []string{"diffusion", "denoiser"} {
 		train := append([]string{"train", "-i", "in.root", "--model", model, "-o", model}, fast...)
 		if model == "denoiser" {
-			train = append(train, "--hidden", "8", "--depth", "1")
+			train = append(train, "--hidden", "8", "--depth", "1", "--epochs", "1")
 		}
 		text := must(t, dir, train...)
 		if !strings.Contains(text, "copies") {
@@ -30,9 +30,21 @@ func TestDiffusion(t *testing.T) {
 		}
 	}
 	must(t, dir, "generate", "-m", "diffusion", "--direct", "-n", "200", "-o", "direct.root")
-	text := must(t, dir, "train", "-i", "in.root", "--model", "diffusion", "--sigma-min", "0", "--features", "mass,y", "-o", "copies")
-	if !strings.Contains(text, "σ_min is 0") {
-		t.Errorf("no warning of copies: %s", text)
+	for model, more := range map[string][]string{"diffusion": nil, "distilled": {"--teacher", "diffusion", "--epochs", "1", "--hidden", "8"}} {
+		stdout, stderr, code := eidolon(t, dir, append([]string{"train", "-i", "in.root", "--model", model, "--sigma-min", "0", "--features", "mass,y", "-o", "copies"}, more...)...)
+		if code != 0 || !strings.Contains(stderr, "warning: σ_min is 0") || strings.Contains(stdout, "σ_min is 0") {
+			t.Errorf("%s: no warning of copies: %s%s", model, stdout, stderr)
+		}
+		if model == "diffusion" && !strings.HasPrefix(stdout, "copies: nothing to train\n") {
+			t.Errorf("train says: %s", stdout)
+		}
+		if text := must(t, dir, "info", "copies"); !strings.Contains(text, "σ_min is 0") || strings.Contains(text, "loss 0.0000") {
+			t.Errorf("info says: %s", text)
+		}
+		_, stderr, code = eidolon(t, dir, "score", "-m", "copies", "-i", "in.root", "-o", "scored.root")
+		if code != 1 || !strings.Contains(stderr, "no density") {
+			t.Errorf("score of copies: exit code %d, %s", code, stderr)
+		}
 	}
 	for _, c := range [][]string{
 		{"generate", "-m", "denoiser", "--direct", "-n", "1", "-o", "x.root"},

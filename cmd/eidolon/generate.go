@@ -58,8 +58,11 @@ With --reweight-to the events get a branch weight that makes them like those of
 another sample, as “eidolon reweight” does.
 
 Event i depends on the seed and on i alone: the same seed gives the same events.
-Events that fall outside the range of the training events are drawn again; how
-many did is printed.`,
+
+An event with a value further outside the range of the training events than a tenth of a
+standard deviation, as the model sees the branch, is drawn again, 20 times at most, and
+then moved to that limit; a range that ends at zero ends there. How many were is
+printed.`,
 		Example: `  eidolon generate -m zmumu.eidolon -n 1000000 -o new.root
   eidolon generate -m zmumu.eidolon -n 1000000 --seed $SLURM_ARRAY_TASK_ID -o new.root
   eidolon generate -m response.eidolon -i generator.root --oversample 10 -o smeared.root`,

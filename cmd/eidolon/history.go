@@ -16,9 +16,26 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 )
+
+// outcome says how a training ended.
+func outcome(m *surrogate.Surrogate) string {
+	h, valid := m.Card.History, m.Card.Valid() > 0
+	switch {
+	case h.Batch > 0 && valid:
+		return fmt.Sprintf("best validation loss %.4f at step %d, batch %d (%s)", h.Best, h.BestStep, h.Batch, h.Stopped)
+	case h.Batch > 0:
+		return fmt.Sprintf("best loss %.4f at step %d, batch %d, without an event to validate (%s)", h.Best, h.BestStep, h.Batch, h.Stopped)
+	case len(h.Points) > 0:
+		return fmt.Sprintf("validation loss %.4f (%s)", h.Best, h.Stopped)
+	case !valid:
+		return h.Stopped + ", and no event to validate"
+	}
+	return h.Stopped
+}
 
 // printRoundTrip says how well the model that was kept undoes itself, if it is a flow.
 func printRoundTrip(out io.Writer, h flows.History) {

@@ -137,6 +137,9 @@ func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
 	if networks := c.Options.Conditioners(); networks != "" {
 		fmt.Fprintf(out, "networks of %s\n", networks)
 	}
+	if c.Choice != nil {
+		fmt.Fprintln(out, c.Choice)
+	}
 	rows := "events"
 	if c.Collection != nil {
 		rows = "objects " + c.Collection.Name
@@ -146,6 +149,9 @@ func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
 		where = fmt.Sprintf(" of tree %q in %s", c.Tree, strings.Join(c.Inputs, ", "))
 	}
 	fmt.Fprintf(out, "trained on %d %s%s\n", c.Events, rows, where)
+	if c.Weights != nil {
+		fmt.Fprintln(out, c.Weights)
+	}
 	if c.View.Where != "" {
 		fmt.Fprintf(out, "where %s\n", c.View.Where)
 	}
@@ -153,7 +159,10 @@ func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
 		fmt.Fprintf(out, "with %s\n", d)
 	}
 	fmt.Fprintf(out, "by %q (version %s)\n", c.Command, c.Version)
-	fmt.Fprintf(out, "best validation loss %.4f at step %d, batch %d (%s)\n", h.Best, h.BestStep, h.Batch, h.Stopped)
+	fmt.Fprintln(out, outcome(m))
+	for _, warning := range m.Warnings() {
+		fmt.Fprintf(out, "warning: %s\n", warning)
+	}
 	for _, remark := range m.Remarks() {
 		fmt.Fprintln(out, remark)
 	}

@@ -63,6 +63,9 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if !model.HasDensity() {
+		return fmt.Errorf("the model %s has no density: it draws copies of training events (σ_min is 0)", f.model)
+	}
 	in, err := f.view.open(f.tree, f.inputs)
 	if err != nil {
 		return err
@@ -138,11 +141,18 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 			Mean       *float64 `json:"mean_log_prob"` // of the possible events
 		}{f.output, events, impossible, finite(mean)})
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d events, mean %s %.4f", f.output, events, logProb, mean)
-	if impossible > 0 {
-		fmt.Fprintf(cmd.OutOrStdout(), " (without %d events that the model says cannot happen)", impossible)
+	text := fmt.Sprintf("%s: %d events", f.output, events)
+	if possible := events - impossible; possible > 0 {
+		text += fmt.Sprintf(", mean %s %.4f", logProb, mean)
 	}
-	fmt.Fprintln(cmd.OutOrStdout())
+	switch impossible {
+	case 0:
+	case events:
+		text += ", none of which the model says can happen"
+	default:
+		text += fmt.Sprintf(" (without %d events that the model says cannot happen)", impossible)
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), text)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/diffusion"
+	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -49,7 +51,8 @@ of varying length, pt is short for Jet_pt, and branches of the event may be
 conditions. Features and conditions may be computed: m=sqrt(2*pt1*pt2*(cosh(eta1-eta2)-cos(phi1-phi2))).
 
 One event in ten is held out for validation; the model keeps the parameters that
-were best there. A checkpoint is kept beside the model while the training runs. An
+were best there. A loss that is not finite sends the training back to these, with half of
+the rate. A checkpoint is kept beside the model while the training runs. An
 interrupt (ctrl-C) ends the training and saves the best model so far; --resume goes
 on from the checkpoint, to the same result as without the interrupt.`,
 		Example: `  eidolon train -i zmumu.root -o zmumu.eidolon
@@ -68,6 +71,12 @@ on from the checkpoint, to the same result as without the interrupt.`,
 				return err
 			}
 			if err := require(cmd, "input", "output"); err != nil {
+				return err
+			}
+			if err := takeZeros(cmd, &f.options); err != nil {
+				return err
+			}
+			if err := checkUses(cmd, f.options); err != nil {
 				return err
 			}
 			if err := f.options.Check(); err != nil {
@@ -90,7 +99,7 @@ on from the checkpoint, to the same result as without the interrupt.`,
 	flags.StringToStringVar(&f.options.Features.As, "as", nil, "how to treat branches, such as pt=log,run=codes: "+strings.Join(features.Treatments(), ", ")+" (default: as their values ask for)")
 	flags.StringSliceVar(&f.exclude, "exclude", nil, "branches to leave out")
 	f.view.add(cmd)
-	flags.StringVar(&f.weight, "weight", "", "the branch of event weights")
+	flags.StringVar(&f.weight, "weight", "", "the branch of event weights w, positive and negative: the loss is Σ w·loss / Σ w")
 	flags.StringVarP(&f.output, "output", "o", "", "the model file to write")
 	flags.StringVarP(&f.card, "card", "c", "", "a YAML file with values for these flags")
 	addModelFlags(cmd, &f.options)
@@ -142,17 +151,58 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	d := &o.Diffusion
 	flags.StringVar(&d.Teacher, "teacher", "", "what a distilled model learns from: denoiser or diffusion (default denoiser)")
 	flags.Var(optional{&d.SigmaMin}, "sigma-min", "where the path of a diffusion ends, in units of the events' spread (default for diffusion: chosen by events left out, else 0.01)")
-	flags.Float64Var(&d.Epsilon, "epsilon", 0, "the part of the kernel sums that may be left out (default 1e-5)")
+	flags.Float64Var(&d.Epsilon, "epsilon", 0, "the part of the kernel sums that may be left out; 0: none (default 1e-5)")
 	flags.TextVar(&d.Solver.Method, "solver", diffusion.DPM3M, "the solver of a diffusion: dpm1, dpm2m, dpm3m, dpm2s, dpm3s, euler or heun")
 	flags.IntVar(&d.Solver.Steps, "steps", 0, "its number of steps (default 24)")
-	flags.Float64Var(&d.Solver.Tolerance, "tolerance", 0, "choose steps of an error below this instead")
+	flags.Float64Var(&d.Solver.Tolerance, "tolerance", 0, "choose steps of an error below this instead; 0: do not")
 	flags.Uint64Var(&o.Seed, "seed", 1, "the seed of everything random")
 	flags.IntVar(&o.Train.Epochs, "epochs", 0, "passes over the events (default: by their number)")
-	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "the longest that training may take, such as 5m (default: no limit)")
+	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "the longest that training may take, from when the events are read, such as 5m; 0: no limit")
 	flags.IntVar(&o.Train.Batch, "batch", 0, "events per step (default 512, fewer for small samples)")
 	flags.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate (default 0.001; autoregressive 0.003; denoiser and distilled 0.004, less for small samples)")
-	flags.Float64Var(&o.Train.Average, "average", 0, "decay per step of the moving average of the parameters that is kept (default 0.998; denoiser and distilled 0.999; next to 0, as 1e-6, for no average)")
-	flags.IntVar(&o.Train.Patience, "patience", 0, "validations, of about 100, without a better loss before the last phase of the training (default 15; none for a denoiser and a one-step map)")
+	flags.Float64Var(&o.Train.Average, "average", 0, "decay per step of the moving average of the parameters that is kept; 0: no average (default 0.998; denoiser and distilled 0.999)")
+	flags.IntVar(&o.Train.Patience, "patience", 0, "validations, of about 100, without a better loss before the last phase of the training; 0: make all epochs (default 15; denoiser and distilled 0)")
+}
+
+// takeZeros gives the zeros that were typed their meaning, which is not that of the zeros
+// of options, and refuses those without any.
+func takeZeros(cmd *cobra.Command, o *surrogate.Options) error {
+	set := func(name string) (text string, ok bool) {
+		flag := cmd.Flags().Lookup(name)
+		return flag.Value.String(), flag.Changed
+	}
+	for _, v := range []struct {
+		name string
+		off  func()
+	}{
+		{"average", func() { o.Train.Average = flows.Off }},
+		{"patience", func() { o.Train.Patience = flows.Off }},
+		{"epsilon", func() { o.Diffusion.Epsilon = flows.Off }},
+	} {
+		text, ok := set(v.name)
+		switch {
+		case ok && text == "0":
+			v.off()
+		case ok && strings.HasPrefix(text, "-"):
+			return usagef("--%s cannot be %s", v.name, text)
+		}
+	}
+	for _, name := range []string{"layers", "hidden", "depth", "components", "steps", "epochs", "batch", "rate"} {
+		if text, ok := set(name); ok && text == "0" {
+			return usagef("--%s cannot be 0: leave it out for the default", name)
+		}
+	}
+	return nil
+}
+
+// checkUses refuses flags that the model has no use for, whatever their value.
+func checkUses(cmd *cobra.Command, o surrogate.Options) (err error) {
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		if e := o.Uses(strings.ReplaceAll(flag.Name, "-", "_")); e != nil && err == nil {
+			err = usagef("--%s %w", flag.Name, e)
+		}
+	})
+	return err
 }
 
 // optional is a number as a flag that may be left out.
@@ -177,12 +227,11 @@ func (f *trainFlags) run(cmd *cobra.Command) error {
 			return e
 		}
 	} else {
-		h := model.Card.History
-		fmt.Fprintf(cmd.OutOrStdout(), "%s: best validation loss %.4f at step %d (%s)\n", f.output, h.Best, h.BestStep, h.Stopped)
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", f.output, outcome(model))
 		for _, remark := range model.Remarks() {
 			fmt.Fprintln(cmd.OutOrStdout(), remark)
 		}
-		printRoundTrip(cmd.OutOrStdout(), h)
+		printRoundTrip(cmd.OutOrStdout(), model.Card.History)
 	}
 	return err
 }
@@ -201,7 +250,9 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	if err != nil {
 		return nil, err
 	}
-	training, err := f.prepare(data.table, data.weights)
+	log := cmd.ErrOrStderr()
+	f.options.Log = func(line string) { fmt.Fprintln(log, line) }
+	training, err := f.prepare(cmd.Context(), data.table, data.weights)
 	if err != nil {
 		hint := ""
 		if errors.Is(err, features.ErrUnusable) {
@@ -225,13 +276,15 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	}
 	training.CheckpointTo(checkpoint)
 
-	log := cmd.ErrOrStderr()
 	if err := printFeatures(log, training.Surrogate); err != nil {
 		return nil, err
 	}
 	if s := features.Suggest(training.Features.Names()); len(card.Options.Features.Systems) == 0 && len(s.Systems) > 0 {
 		fmt.Fprintf(log, "note: for the mass of a system to be learnt, declare it: --vector %s --system %s\n",
 			strings.Join(s.Vectors, " --vector "), s.Systems[0])
+	}
+	if card.Weights != nil {
+		fmt.Fprintln(log, card.Weights)
 	}
 	fmt.Fprintf(log, "model: %s, %v\n", card.Options.Model, training.Density)
 	fmt.Fprintf(log, "%d events to train on, %d to validate\n", training.Train, training.Valid)
@@ -245,11 +298,17 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	if err != nil && errors.Is(err, cmd.Context().Err()) {
 		fmt.Fprintf(log, "to go on: eidolon train --resume %s -o %s\n", checkpoint, f.output)
 	}
+	if errors.Is(err, surrogate.ErrNothingLearnt) { // there is nothing to go on from
+		_ = os.Remove(checkpoint)
+	}
 	if model == nil || err != nil && model.Card.History.BestStep == 0 {
 		return nil, err
 	}
 	if e := model.Save(f.output); e != nil {
 		return nil, e
+	}
+	for _, warning := range model.Warnings() {
+		fmt.Fprintf(log, "warning: %s\n", warning)
 	}
 	if p := model.Card.History.Points; len(p) > 0 {
 		const nats = 0.5
@@ -268,11 +327,11 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 
 // prepare looks at the events and composes the model, or takes up the training
 // that is to be resumed.
-func (f *trainFlags) prepare(table *rootio.Table, w []float64) (*surrogate.Training, error) {
+func (f *trainFlags) prepare(ctx context.Context, table *rootio.Table, w []float64) (*surrogate.Training, error) {
 	if f.paused != nil {
-		return f.paused.Resume(table, w)
+		return f.paused.Resume(ctx, table, w)
 	}
-	return surrogate.New(table, w, f.options)
+	return surrogate.New(ctx, table, w, f.options)
 }
 
 // read reads the columns that were asked for, and the weights if any.

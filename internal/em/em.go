@@ -4,6 +4,7 @@
 package em
 
 import (
+	"context"
 	"math"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
@@ -50,6 +51,11 @@ const (
 //
 // The result does not depend on the number of threads.
 func Fit(components, dim int, z, w []float32, n int, seed uint64) *Mixture {
+	return FitContext(context.Background(), components, dim, z, w, n, seed)
+}
+
+// FitContext is Fit until ctx is cancelled: then the mixture is what it is.
+func FitContext(ctx context.Context, components, dim int, z, w []float32, n int, seed uint64) *Mixture {
 	if n < 2 {
 		return nil
 	}
@@ -60,14 +66,14 @@ func Fit(components, dim int, z, w []float32, n int, seed uint64) *Mixture {
 		return nil
 	}
 	f.nearest(seed)
-	f.iterate(60)
+	f.iterate(ctx, 60)
 	if many := min(n, most, work/(components*dim*dim), space/components); many > first {
 		some, someW = spread(many, z, w, n, dim)
 		if f = newFit(g, some, someW); f == nil {
 			return nil
 		}
 		f.expect()
-		f.iterate(8)
+		f.iterate(ctx, 8)
 	}
 	return g
 }
@@ -126,13 +132,13 @@ func newFit(g *Mixture, z, w []float32) *fit {
 }
 
 // iterate goes on from the responsibilities, so many times at most.
-func (f *fit) iterate(most int) {
+func (f *fit) iterate(ctx context.Context, most int) {
 	const enough = 1e-4 // nats per row that an iteration must gain
 	before := math.Inf(-1)
 	for range most {
 		f.maximise()
 		after := f.expect()
-		if after-before < enough {
+		if after-before < enough || ctx.Err() != nil {
 			break
 		}
 		before = after

@@ -85,8 +85,12 @@ type Inverter interface {
 // roundTrips is the number of rows that an Inverter is asked about at a validation.
 const roundTrips = 1 << 10
 
+// Off is the value of an option that asks for nothing of its kind, where zero asks for
+// the default.
+const Off = -1
+
 // Options say how a model is trained. Zero values ask for the defaults, which
-// look at the data; values that make no sense are errors.
+// look at the data and may differ between models; values that make no sense are errors.
 type Options struct {
 	// Epochs is the number of passes over the events; by default as many as
 	// make 12 million events, but at most 500.
@@ -105,12 +109,13 @@ type Options struct {
 	Clip float64 `json:"clip,omitempty"`
 	// Patience is the number of validations (of about 100) without a better
 	// loss after which the training turns to its last phase, and there to its
-	// end; by default 15.
+	// end; by default 15; [Off]: all epochs are made.
 	Patience int `json:"patience,omitempty"`
-	// Decay is the decoupled weight decay (arXiv:1711.05101).
+	// Decay is the decoupled weight decay (arXiv:1711.05101); by default, and when [Off],
+	// there is none.
 	Decay float64 `json:"decay,omitempty"`
-	// Average, when not 0, is the decay of an exponential moving average of the
-	// parameters, such as 0.999; the average is validated and kept.
+	// Average is the decay of an exponential moving average of the parameters, such as
+	// 0.999; the average is validated and kept. By default, and when [Off], there is none.
 	Average float64 `json:"average,omitempty"`
 	// Seed chooses the order of the events.
 	Seed uint64 `json:"-"`
@@ -127,6 +132,15 @@ type Options struct {
 	Save func(*Checkpoint) error `json:"-"`
 	// SaveEvery is the time between checkpoints; by default one minute.
 	SaveEvery time.Duration `json:"-"`
+}
+
+// Since returns the options for what is left of a training that began a while ago: with
+// less time, if that is limited.
+func (o Options) Since(begin time.Time) Options {
+	if o.MaxTime > 0 {
+		o.MaxTime = max(o.MaxTime-time.Since(begin), 1)
+	}
+	return o
 }
 
 // Status says how far a training has come.
@@ -167,7 +181,11 @@ type History struct {
 	Rollbacks int     `json:"rollbacks,omitempty"`
 }
 
-// maxRollbacks is how often a training may start again from its last good state
+// OutOfTime is what a history says has stopped a training for which there was not the
+// time for all of its steps.
+const OutOfTime = "time is over"
+
+// maxRollbacks is how often a training may go back because of a loss that is not finite
 // before it is given up.
 const maxRollbacks = 10
 
@@ -185,7 +203,8 @@ const streamShuffle = 1 << 32
 // no better loss for a while, the training goes back to the best parameters and
 // lets the rate fall to zero from there, in a quarter of the steps that they took.
 // A loss that is not finite is answered by going back to the best parameters with
-// half of the rate. When ctx is cancelled the parameters are the best ones so far,
+// half of the rate: not to those of the step before, which led there and have not been
+// validated. When ctx is cancelled the parameters are the best ones so far,
 // and its error is returned.
 //
 // For equal seeds the result is the same to the bit for any GOMAXPROCS: a batch
@@ -360,11 +379,11 @@ func (o Options) Check() error {
 		return fmt.Errorf("the learning rate cannot be %g", o.Rate)
 	case !(o.Clip >= 0):
 		return fmt.Errorf("the norm of the gradient cannot be clipped at %g", o.Clip)
-	case o.Patience < 0:
+	case o.Patience < 0 && o.Patience != Off:
 		return fmt.Errorf("the patience cannot be %d validations", o.Patience)
-	case !(o.Decay >= 0 && o.Decay < 1):
+	case !(o.Decay >= 0 && o.Decay < 1) && o.Decay != Off:
 		return fmt.Errorf("the weight decay cannot be %g", o.Decay)
-	case !(o.Average >= 0 && o.Average < 1):
+	case !(o.Average >= 0 && o.Average < 1) && o.Average != Off:
 		return fmt.Errorf("the decay of the moving average cannot be %g", o.Average)
 	}
 	return nil
@@ -385,9 +404,13 @@ func (o Options) withDefaults(n int) Options {
 	if o.Clip == 0 {
 		o.Clip = 5
 	}
-	if o.Patience == 0 {
+	switch o.Patience {
+	case 0:
 		o.Patience = 15
+	case Off:
+		o.Patience = math.MaxInt
 	}
+	o.Decay = max(o.Decay, 0)
 	if o.SaveEvery <= 0 {
 		o.SaveEvery = time.Minute
 	}
@@ -441,7 +464,7 @@ func (f *fit) run(ctx context.Context) error {
 		if f.Step >= f.Phase.Last {
 			switch {
 			case f.Phase.Last < f.Phase.Planned:
-				h.Stopped = "time is over"
+				h.Stopped = OutOfTime
 			case f.Phase.Final:
 				h.Stopped = "no better loss for a while"
 			default:
@@ -495,7 +518,9 @@ func (f *fit) fitIntoTime() {
 	pace := float64(made) / float64(f.Elapsed-p.Begin)
 	last := f.Step + int(max(float64(f.opts.MaxTime-f.Elapsed), 0)*pace)
 	if p.Last = min(last, p.Planned); p.Last < p.Planned {
-		p.Every = max((p.Last-p.First)/validations, 1)
+		// A validation of more rows than were trained on since the last one is a waste.
+		rows := (f.valid.Len() + f.opts.Batch - 1) / f.opts.Batch
+		p.Every = max((p.Last-p.First)/validations, rows, 1)
 	}
 }
 

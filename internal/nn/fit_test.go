@@ -149,8 +149,8 @@ func TestFitWeights(t *testing.T) {
 	}
 }
 
-// TestFitRollsBack lets the loss be NaN now and then: the training goes on from
-// its last good state; when that happens all the time it ends with an error.
+// TestFitRollsBack lets the loss be NaN now and then: the training goes on from its best
+// parameters; when that happens all the time it ends with an error.
 func TestFitRollsBack(t *testing.T) {
 	r := newRegression(2)
 	r.bad = func(step int) bool { return step == 40 || step == 90 }
@@ -168,6 +168,28 @@ func TestFitRollsBack(t *testing.T) {
 	}
 	if _, err := json.Marshal(h); err != nil {
 		t.Error(err)
+	}
+	// Those of the step before, with a loss of their own, are not gone back to.
+	data := curve(1000, 1)
+	f, err := newFit(newRegression(2), data, data, Options{Batch: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.pool.close()
+	f.pack()
+	f.History.Best = f.validate()
+	f.shuffle(0)
+	for range 3 {
+		if err := f.oneStep(1e-2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.obj.(*regression).bad = func(int) bool { return true }
+	if err := f.oneStep(1e-2); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(f.params, f.Best) || f.Slower != 0.5 || f.validate() != f.History.Best {
+		t.Errorf("after a loss that is not finite, the loss is %g and the rate is %g of what it was; want %g and 0.5", f.validate(), f.Slower, f.History.Best)
 	}
 	// A rate that throws the parameters far off makes validations not finite.
 	wild := newRegression(2)
@@ -197,6 +219,14 @@ func TestFitEnds(t *testing.T) {
 	h, err = Fit(context.Background(), r, curve(1000, 1), curve(100, 2), Options{Epochs: 1e6, Patience: 1e6, MaxTime: 200 * time.Millisecond})
 	if took := time.Since(start); err != nil || h.Stopped != "time is over" || took > 10*time.Second {
 		t.Errorf("limited training: error %v, %q after %v", err, h.Stopped, took)
+	}
+	// In a hurry, there is more training than validation.
+	h, err = Fit(context.Background(), r, curve(20_000, 1), curve(10_000, 2), Options{Batch: 100, Epochs: 1e6, Patience: 1e6, MaxTime: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(h.Points); n > 1 && h.Points[n-1].Step < 90*(n-2) {
+		t.Errorf("%d validations of 10,000 rows in %d steps of 100", n, h.Points[n-1].Step)
 	}
 	// No improvement is possible when nothing can be learnt.
 	still := Data{Dim: 2, X: make([]float32, 200)}
@@ -324,9 +354,35 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// TestOff checks that options that are off differ from those that are left to defaults.
+func TestOff(t *testing.T) {
+	still := Data{Dim: 2, X: make([]float32, 200)} // in which there is nothing to learn
+	h, err := Fit(context.Background(), newRegression(2), still, still, Options{Epochs: 100, Patience: Off, Average: Off, Decay: Off})
+	if err != nil || h.Stopped != "all epochs done" {
+		t.Errorf("without patience: error %v, %q", err, h.Stopped)
+	}
+	f, err := newFit(newRegression(2), still, still, Options{Average: Off, Decay: Off})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.pool.close()
+	if f.Mean != nil || f.adam.Decay != 0 {
+		t.Errorf("average %v, decay %g", f.Mean, f.adam.Decay)
+	}
+	begin := time.Now().Add(-time.Minute)
+	for limit, want := range map[time.Duration]time.Duration{0: 0, time.Second: 1} {
+		if got := (Options{MaxTime: limit}).Since(begin).MaxTime; got != want {
+			t.Errorf("a minute after the beginning, %v are left of %v", got, limit)
+		}
+	}
+	if got := (Options{MaxTime: time.Hour}).Since(begin).MaxTime; !(got < 59*time.Minute+time.Second && got > 58*time.Minute) {
+		t.Errorf("a minute after the beginning, %v are left of an hour", got)
+	}
+}
+
 func TestOptions(t *testing.T) {
 	for _, bad := range []Options{
-		{Epochs: -1}, {MaxTime: -1}, {Batch: -1}, {Rate: -1}, {Rate: math.NaN()}, {Clip: -1}, {Patience: -1}, {Decay: 1}, {Average: 1},
+		{Epochs: -1}, {MaxTime: -1}, {Batch: -1}, {Rate: -1}, {Rate: math.NaN()}, {Clip: -1}, {Patience: -2}, {Decay: 1}, {Decay: -0.5}, {Average: 1}, {Average: -0.5},
 	} {
 		if _, err := Fit(context.Background(), newRegression(2), curve(100, 1), Data{}, bad); err == nil {
 			t.Errorf("no error for %+v", bad)

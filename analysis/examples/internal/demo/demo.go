@@ -67,7 +67,7 @@ func Model(dir string, n int, branches, condition []string) (string, error) {
 		c, _ := all.Column(name)
 		table.Columns = append(table.Columns, c)
 	}
-	training, err := surrogate.New(table, nil, surrogate.Options{
+	training, err := surrogate.New(context.Background(), table, nil, surrogate.Options{
 		Model: "spline", Layers: 4, Hidden: 32, Seed: 1, Condition: condition,
 		Train: flows.TrainOptions{Epochs: 1 + 200_000/n},
 	})
