@@ -44,6 +44,9 @@ import (
 // of x_0 given x_t = x. That is not bounded but measured, when the mixture is made, on 64
 // x. Densities and ∇·q are by all events, and so is q in more than 16 dimensions.
 //
+// Where there are so few events that to look for what may be left out would take longer
+// than to add them all, this is done.
+//
 // All this is decided for each x by itself: its results do not depend on other rows, to
 // the bit.
 type Mixture struct {
@@ -417,7 +420,8 @@ func (w *walker) visit(at int32, depth int, rows []int32) {
 	wanted, n := w.rows[first:][:len(rows)], 0
 	for _, k := range rows {
 		wanted[n] = k
-		one := 0                                                                   // no branches: which way they go is hard to tell in advance
+		// No branches: which way they go is hard to tell in advance.
+		one := 0
 		if !(-w.sharp*w.tree.nearest(at, w.y[int(k)*w.dim:][:w.dim]) < w.log[k]) { // NaN where α = 0
 			one = 1
 		}
