@@ -44,6 +44,9 @@ import (
 // of x_0 given x_t = x. That is not bounded but measured, when the mixture is made, on 64
 // x. Densities and ∇·q are by all events, and so is q in more than 16 dimensions.
 //
+// Where there are so few events that to look for what may be left out would take longer
+// than to add them all, this is done.
+//
 // All this is decided for each x by itself: its results do not depend on other rows, to
 // the bit.
 type Mixture struct {
@@ -235,27 +238,52 @@ func (m *Mixture) Effective(dst []float32, x []float32, alpha, sigma float64) {
 // queries is the number of rows that walk through the tree together.
 const queries = 384
 
+// small is how many events, times their features and 4, are sooner added than looked
+// through for what may be left out.
+const small = 12 << 10
+
 // compute stores what out asks for, for the rows of x.
 func (m *Mixture) compute(out gauss.Result, x []float32, alpha, sigma float64) {
 	n := len(x) / m.dim
 	if n*m.dim != len(x) {
 		panic(fmt.Sprintf("diffusion: %d values for rows of %d features", len(x), m.dim))
 	}
-	// Neighbours walk together.
-	order := make([]uint64, n) // leaf and row
-	nn.Parallel(n, 1<<12, func(lo, hi int) {
-		y := make([]float64, m.dim)
-		for i := lo; i < hi; i++ {
-			unscale(y, x[i*m.dim:], alpha)
-			order[i] = uint64(m.tree.home(y))<<32 | uint64(i)
-		}
-	})
-	slices.Sort(order)
+	order := m.neighbours(x, alpha)
 	nn.Parallel(n, queries, func(lo, hi int) {
 		w := m.memory.Get().(*walker)
 		defer m.memory.Put(w)
 		w.walk(out, x, order[lo:hi], alpha, sigma)
 	})
+}
+
+// place is a row and the leaf where it is at home.
+type place struct{ leaf, row int32 }
+
+// neighbours returns the rows of x in the order of their leaves, so that neighbours
+// walk together.
+func (m *Mixture) neighbours(x []float32, alpha float64) []place {
+	n := len(x) / m.dim
+	home := make([]int32, n)
+	nn.Parallel(n, 1<<12, func(lo, hi int) {
+		y := make([]float64, m.dim)
+		for i := lo; i < hi; i++ {
+			unscale(y, x[i*m.dim:], alpha)
+			home[i] = m.tree.home(y)
+		}
+	})
+	next := make([]int32, len(m.tree.nodes)+1) // place of a row of each leaf
+	for _, leaf := range home {
+		next[leaf+1]++
+	}
+	for i := range len(next) - 1 {
+		next[i+1] += next[i]
+	}
+	order := make([]place, n)
+	for i, leaf := range home {
+		order[next[leaf]] = place{leaf, int32(i)}
+		next[leaf]++
+	}
+	return order
 }
 
 // unscale is y = x/α, rounded as in the kernels.
@@ -305,8 +333,8 @@ func (m *Mixture) newWalker() *walker {
 	return w
 }
 
-// walk computes the rows whose numbers are the low halves of order.
-func (w *walker) walk(out gauss.Result, x []float32, order []uint64, alpha, sigma float64) {
+// walk computes the rows of order.
+func (w *walker) walk(out gauss.Result, x []float32, order []place, alpha, sigma float64) {
 	m, dim := len(order), w.dim
 	part := gauss.Result{}
 	if out.LogSum != nil {
@@ -322,11 +350,11 @@ func (w *walker) walk(out gauss.Result, x []float32, order []uint64, alpha, sigm
 		part.InvNeff = w.out.InvNeff[:m]
 	}
 	for k, o := range order {
-		copy(w.x[k*dim:(k+1)*dim], x[int(uint32(o))*dim:])
+		copy(w.x[k*dim:(k+1)*dim], x[int(o.row)*dim:])
 	}
 	w.sums.Start(part, w.x[:m*dim], m, alpha, sigma)
 	w.blocks = 0
-	if w.epsilon > 0 {
+	if w.epsilon > 0 && w.n*(dim+4) > small {
 		w.prepare(order, alpha, sigma)
 		w.visit(0, 0, w.all[:m])
 	} else {
@@ -336,7 +364,7 @@ func (w *walker) walk(out gauss.Result, x []float32, order []uint64, alpha, sigm
 	w.sums.Finish()
 	w.Mixture.blocks.Add(int64(w.blocks))
 	for k, o := range order {
-		i := int(uint32(o))
+		i := int(o.row)
 		if out.LogSum != nil {
 			out.LogSum[i] = part.LogSum[k]
 		}
@@ -354,7 +382,7 @@ func (w *walker) walk(out gauss.Result, x []float32, order []uint64, alpha, sigm
 
 // prepare adds for each row the leaf where it is at home, and finds what may be left out
 // of the others.
-func (w *walker) prepare(order []uint64, alpha, sigma float64) {
+func (w *walker) prepare(order []place, alpha, sigma float64) {
 	m := len(order)
 	sharp := min(alpha/sigma, 1<<35) // as in the kernels
 	w.sharp = 0.5 * sharp * sharp
@@ -362,7 +390,7 @@ func (w *walker) prepare(order []uint64, alpha, sigma float64) {
 		w.sharp = 0
 	}
 	for k, o := range order {
-		w.home[k] = int32(o >> 32)
+		w.home[k] = o.leaf
 		unscale(w.y[k*w.dim:][:w.dim], w.x[k*w.dim:], alpha)
 		copy(w.xs[k*(w.dim+1):][:w.dim], w.x[k*w.dim:])
 	}
@@ -388,12 +416,18 @@ func (w *walker) visit(at int32, depth int, rows []int32) {
 		return
 	}
 	first := len(w.rows)
+	w.rows = slices.Grow(w.rows, len(rows))
+	wanted, n := w.rows[first:][:len(rows)], 0
 	for _, k := range rows {
+		wanted[n] = k
+		// No branches: which way they go is hard to tell in advance.
+		one := 0
 		if !(-w.sharp*w.tree.nearest(at, w.y[int(k)*w.dim:][:w.dim]) < w.log[k]) { // NaN where α = 0
-			w.rows = append(w.rows, k)
+			one = 1
 		}
+		n += one
 	}
-	wanted := w.rows[first:]
+	wanted, w.rows = wanted[:n], w.rows[:first+n]
 	switch {
 	case len(wanted) == 0:
 	case v.isLeaf():

@@ -9,34 +9,34 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-const (
-	half   = queries / 2 // queries of one round: with a block they fill twelve registers
-	unroll = 4           // dimensions of one turn of the loop where their number is not fixed
-)
+const unroll = 4 // dimensions of one turn of the loop where their number is not fixed
+
+// part is how many queries have a round: with a block they fill twelve registers.
+func part() int { return queries * vector / row }
 
 // scores writes the function for a fixed number of dimensions.
 func scores(dim int) {
-	TEXT(fmt.Sprintf("scores%d", dim), NOSPLIT, scoresSignature)
+	name := fmt.Sprintf("scores%d%s", dim, set)
+	TEXT(name, NOSPLIT, scoresSignature)
 	Pragma("noescape")
-	Doc(fmt.Sprintf("scores%d is scoresPure for dim = %d.", dim, dim))
+	Doc(fmt.Sprintf("%s is scoresPure for dim = %d.", name, dim))
 	rounds(func(distances tile, y, x Register) {
 		for d := range dim {
-			distances.add(y, x, d, d == 0)
+			if d == 0 {
+				distances.begin(y, x)
+			} else {
+				distances.add(y, x, d)
+			}
 		}
 	})
 }
 
 // scoresMany writes the function for any number of dimensions from unroll on.
 func scoresMany() {
-	TEXT("scoresMany", NOSPLIT, scoresSignature)
+	TEXT("scoresMany"+set, NOSPLIT, scoresSignature)
 	Pragma("noescape")
-	Doc(fmt.Sprintf("scoresMany is scoresPure for dim ≥ %d.", unroll))
+	Doc(fmt.Sprintf("scoresMany%s is scoresPure for dim > %d.", set, unroll))
 	rounds(func(distances tile, y, x Register) {
-		for q := range distances {
-			for v := range distances[q] {
-				VXORPS(distances[q][v], distances[q][v], distances[q][v])
-			}
-		}
 		n, yd, xd := argument("dim"), GP64(), GP64()
 		MOVQ(y, yd)
 		MOVQ(x, xd)
@@ -45,10 +45,12 @@ func scoresMany() {
 			ADDQ(U32(dims*row), xd)
 		}
 
-		SUBQ(Imm(unroll), n)
+		distances.begin(yd, xd)
+		next(1)
+		SUBQ(Imm(unroll+1), n)
 		Label("dims")
 		for d := range unroll {
-			distances.add(yd, xd, d, false)
+			distances.add(yd, xd, d)
 		}
 		next(unroll)
 		SUBQ(Imm(unroll), n)
@@ -57,7 +59,7 @@ func scoresMany() {
 		JZ(LabelRef("summed"))
 
 		Label("dim")
-		distances.add(yd, xd, 0, false)
+		distances.add(yd, xd, 0)
 		next(1)
 		DECQ(n)
 		JNZ(LabelRef("dim"))
@@ -68,7 +70,8 @@ func scoresMany() {
 const scoresSignature = "func(v, y, base, events *float32, blocks, dim int, scale float32) (least int32)"
 
 // rounds takes first one half of the queries, then the other, through all
-// blocks. distances sums up what each query and event are apart.
+// blocks, or all of them at once. distances sums up what each query and event are
+// apart.
 func rounds(distances func(sum tile, y, x Register)) {
 	v, y, base := argument("v"), argument("y"), argument("base")
 	size := argument("dim") // of a block of events
@@ -78,12 +81,14 @@ func rounds(distances func(sum tile, y, x Register)) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	least, least8 := AllocLocal(vector), YMM()
-	VPCMPEQD(least8, least8, least8)
-	VPSRLD(Imm(1), least8, least8)
-	VMOVDQU(least8, least)
+	least, highest := AllocLocal(vector), YMM()
+	VPCMPEQD(highest, highest, highest)
+	VPSRLD(Imm(1), highest, highest)
+	for i := 0; i < vector; i += lanes {
+		VMOVDQU(highest, least.Offset(i))
+	}
 	round := GP64()
-	MOVQ(U32(queries/half), round)
+	MOVQ(U32(queries/part()), round)
 
 	Label("round")
 	to, x, block := GP64(), argument("events"), argument("blocks")
@@ -99,20 +104,23 @@ func rounds(distances func(sum tile, y, x Register)) {
 	DECQ(block)
 	JNZ(LabelRef("block"))
 
-	ADDQ(U32(half*float), y)
-	ADDQ(U32(half*float), base)
-	ADDQ(U32(half*row), v)
+	ADDQ(U32(part()*float), y)
+	ADDQ(U32(part()*float), base)
+	ADDQ(U32(part()*row), v)
 	DECQ(round)
 	JNZ(LabelRef("round"))
 
-	result, upper := YMM(), XMM()
+	result, other := YMM(), XMM()
 	VMOVDQU(least, result)
-	VEXTRACTI128(Imm(1), result, upper)
+	if wide {
+		VPMINSD(least.Offset(lanes), result, result)
+	}
+	VEXTRACTI128(Imm(1), result, other)
 	fold := result.AsX()
-	VPMINSD(upper, fold, fold)
+	VPMINSD(other, fold, fold)
 	for _, exchange := range []uint64{0b01_00_11_10, 0b10_11_00_01} {
-		VPSHUFD(Imm(exchange), fold, upper)
-		VPMINSD(upper, fold, fold)
+		VPSHUFD(Imm(exchange), fold, other)
+		VPMINSD(other, fold, fold)
 	}
 	bits := GP32()
 	VMOVD(fold, bits)
@@ -121,67 +129,97 @@ func rounds(distances func(sum tile, y, x Register)) {
 	RET()
 }
 
-// tile has a register for every query of a round and half a block of events.
-type tile [half][2]VecVirtual
+// tile has for every query of a round the registers of a row.
+type tile [][]VecVirtual
 
-func newTile() (t tile) {
+func newTile() tile {
+	t := make(tile, part())
 	for q := range t {
-		t[q] = [2]VecVirtual{YMM(), YMM()}
+		for range row / vector {
+			t[q] = append(t[q], register())
+		}
 	}
 	return t
 }
 
-// add adds the squares of the differences in dimension d, the first of the sums or not.
-func (t tile) add(y, x Register, d int, first bool) {
-	x0, x1 := load(at(x, d*row)), load(at(x, d*row+vector))
+// begin sets the tile to the squares of the differences in the first dimension.
+func (t tile) begin(y, x Register) {
+	t.differences(y, x, 0, func(q, v int, u VecVirtual) { VMULPS(u, u, t[q][v]) })
+}
+
+// add adds the squares of the differences in dimension d.
+func (t tile) add(y, x Register, d int) {
+	t.differences(y, x, d, func(q, v int, u VecVirtual) { VFMADD231PS(u, u, t[q][v]) })
+}
+
+// differences calls do for the difference of every query and event in dimension d.
+func (t tile) differences(y, x Register, d int, do func(q, v int, u VecVirtual)) {
+	var events []VecVirtual
+	for v := range t[0] {
+		events = append(events, load(at(x, d*row+v*vector)))
+	}
 	for q := range t {
-		u0, u1 := YMM(), YMM()
-		VBROADCASTSS(at(y, (d*queries+q)*float), u1)
-		VSUBPS(x0, u1, u0)
-		VSUBPS(x1, u1, u1)
-		if first {
-			VMULPS(u0, u0, t[q][0])
-			VMULPS(u1, u1, t[q][1])
-		} else {
-			VFMADD231PS(u0, u0, t[q][0])
-			VFMADD231PS(u1, u1, t[q][1])
+		from := at(y, (d*queries+q)*float)
+		if wide {
+			u := register()
+			VSUBPS_BCST(from, events[0], u)
+			do(q, 0, u)
+			continue
 		}
+		u0, u1 := register(), register()
+		VBROADCASTSS(from, u1)
+		VSUBPS(events[0], u1, u0)
+		VSUBPS(events[1], u1, u1)
+		do(q, 0, u0)
+		do(q, 1, u1)
 	}
 }
 
 // score stores (distance − base)·scale + penalty and keeps the least, as integers.
-// It is found by a tree whose last step alone waits for the block before.
+// The distance is rounded before the base is taken from it, so that none remains if
+// they are equal. The least is found by a tree whose last step alone waits for the block before.
 func (t tile) score(to, base Register, penalty, scale, least Mem) {
-	factor := YMM()
+	factor := register()
 	VBROADCASTSS(scale, factor)
-	var penalties [2]VecVirtual
-	for v := range penalties {
-		penalties[v] = load(penalty.Offset(v * vector))
+	var penalties []VecVirtual
+	for v := range t[0] {
+		penalties = append(penalties, load(penalty.Offset(v*vector)))
 	}
+	var found []VecVirtual
 	for q := range t {
-		b := YMM()
-		VBROADCASTSS(at(base, q*float), b)
+		var b VecVirtual
+		if !wide {
+			b = register()
+			VBROADCASTSS(at(base, q*float), b)
+		}
 		for v, r := range t[q] {
-			VSUBPS(b, r, r)
+			if wide {
+				VSUBPS_BCST(at(base, q*float), r, r)
+			} else {
+				VSUBPS(b, r, r)
+			}
 			VFMADD213PS(penalties[v], factor, r)
 			VMOVUPS(r, at(to, q*row+v*vector))
-		}
-		VPMINSD(t[q][0], t[q][1], t[q][1])
-		if q%2 == 1 {
-			VPMINSD(t[q-1][1], t[q][1], t[q][1])
+			found = append(found, r)
 		}
 	}
-	VPMINSD(t[1][1], t[3][1], t[1][1])
-	VPMINSD(t[1][1], t[5][1], t[1][1])
-	VPMINSD(least, t[1][1], t[1][1])
-	VMOVDQU(t[1][1], least)
+	for len(found) > 1 {
+		var next []VecVirtual
+		for i := 0; i+1 < len(found); i += 2 {
+			VPMINSD(found[i], found[i+1], found[i+1])
+			next = append(next, found[i+1])
+		}
+		found = append(next, found[2*len(next):]...)
+	}
+	VPMINSD(least, found[0], found[0])
+	VMOVUPS(found[0], least)
 }
 
 // lowest writes the function that finds the least exponent of every query.
 func lowest() {
-	TEXT("lowestAVX2", NOSPLIT, "func(low, v *float32, blocks int)")
+	TEXT("lowest"+set, NOSPLIT, "func(low, v *float32, blocks int)")
 	Pragma("noescape")
-	Doc("lowestAVX2 stores for each query the least v in each of 8 lanes.")
+	Doc("lowest" + set + " stores for each query the least v in each of 8 lanes.")
 	low, v, n := argument("low"), argument("v"), argument("blocks")
 	var least [queries]VecVirtual
 	for q := range least {
@@ -189,14 +227,18 @@ func lowest() {
 	}
 	Label("block")
 	for q, r := range least {
-		VMINPS(at(v, q*row), r, r)
-		VMINPS(at(v, q*row+vector), r, r)
+		for part := 0; part < row; part += vector {
+			VMINPS(at(v, q*row+part), r, r)
+		}
 	}
 	ADDQ(U32(queries*row), v)
 	DECQ(n)
 	JNZ(LabelRef("block"))
 	for q, r := range least {
-		VMOVUPS(r, at(low, q*vector))
+		if wide {
+			VMINPS(upper(r), r.AsY(), r.AsY())
+		}
+		VMOVUPS(r.AsY(), at(low, q*lanes))
 	}
 	VZEROUPPER()
 	RET()

@@ -10,8 +10,13 @@ import (
 
 // together is how many queries have their sums in registers at a time, given
 // the sums that each has: twelve registers, so that there are enough additions
-// in flight, and four for what is added.
-func together(sums int) int { return queries / sums }
+// in flight, and four for what is added. With AVX-512 there are up to 24 of 32.
+func together(sums int) int {
+	if wide {
+		return queries / ((sums + 1) / 2)
+	}
+	return queries / sums
+}
 
 // sums writes the function that sums up the weights, alone or with their
 // products with at most 3 columns of the events.
@@ -34,7 +39,7 @@ func sums(columns int) {
 func products(columns int) {
 	begin(fmt.Sprintf("products%d", columns), fmt.Sprintf("adds Σ w·x for x from %d columns of the events.", columns))
 	overBlocks(together(columns), columns, func(acc [][]VecVirtual, at from) {
-		if columns > len(acc) { // the weights stay in registers: with the columns there would be 17
+		if !wide && columns > len(acc) { // the weights stay in registers: with the columns there would be 17
 			w := make([]VecVirtual, len(acc))
 			for q := range w {
 				w[q] = load(at.w(q))
@@ -77,9 +82,9 @@ func squares() {
 func excess() {
 	begin("excess", "adds Σ w·(v − x) for x from the column of the events' penalties.")
 	overBlocks(together(1), 1, func(acc [][]VecVirtual, at from) {
-		penalty, far := at.columns(1)[0], load(constants.Float(farthest))
+		penalty, far := at.columns(1)[0], constant(farthest)
 		for q, a := range acc {
-			v := YMM()
+			v := register()
 			VPMINSD(at.v(q), far, v)
 			VSUBPS(penalty, v, v)
 			VFMADD231PS(at.w(q), v, a[0])
@@ -89,22 +94,23 @@ func excess() {
 
 // begin begins a function that adds to the sums of a tile's queries.
 func begin(name, does string) {
+	name += set
 	TEXT(name, NOSPLIT, "func(lanes, w, v, x *float32, blocks, rows, columns int)")
 	Pragma("noescape")
 	Doc(name+" "+does, "lanes and x point to the first column concerned, of so many columns of sums",
 		"and rows of events. Only excess uses v.")
 }
 
-// from says where the operands of half a block are.
+// from says where the operands of a part of a block are, a register of each row.
 type from struct {
 	weights, exponents, events Register
-	half                       int
+	part                       int
 }
 
-func (f from) w(query int) Mem { return at(f.weights, query*row+f.half*vector) }
-func (f from) v(query int) Mem { return at(f.exponents, query*row+f.half*vector) }
+func (f from) w(query int) Mem { return at(f.weights, query*row+f.part*vector) }
+func (f from) v(query int) Mem { return at(f.exponents, query*row+f.part*vector) }
 
-func (f from) column(c int) Mem { return at(f.events, c*row+f.half*vector) }
+func (f from) column(c int) Mem { return at(f.events, c*row+f.part*vector) }
 
 // columns loads the first columns of the events.
 func (f from) columns(n int) []VecVirtual {
@@ -116,21 +122,13 @@ func (f from) columns(n int) []VecVirtual {
 }
 
 // overBlocks takes so many queries at a time, each with so many sums, through
-// all blocks, and then adds the sums to the lanes. Subnormal numbers are taken
-// as 0 meanwhile, since to some processors they are a hundred times the work.
+// all blocks, and then adds the sums to the lanes.
 func overBlocks(together, sums int, add func(acc [][]VecVirtual, at from)) {
-	lanes, w, v := argument("lanes"), argument("w"), argument("v")
+	to, w, v := argument("lanes"), argument("w"), argument("v")
 	size, next := argument("rows"), argument("columns")
 	IMUL3Q(U32(row), size, size)
-	IMUL3Q(U32(vector), next, next)
-	mode := AllocLocal(float)
-	flushed := AllocLocal(float)
-	control := GP32()
-	STMXCSR(mode)
-	MOVL(mode, control)
-	ORL(U32(1<<15|1<<6), control)
-	MOVL(control, flushed)
-	LDMXCSR(flushed)
+	IMUL3Q(U32(lanes), next, next)
+	end := flushing()
 	group := GP64()
 	MOVQ(U32(queries/together), group)
 
@@ -146,7 +144,7 @@ func overBlocks(together, sums int, add func(acc [][]VecVirtual, at from)) {
 	MOVQ(v, p.exponents)
 
 	Label("block")
-	for p.half = range 2 {
+	for p.part = range row / vector {
 		add(acc, p)
 	}
 	ADDQ(U32(queries*row), p.weights)
@@ -157,16 +155,20 @@ func overBlocks(together, sums int, add func(acc [][]VecVirtual, at from)) {
 
 	for _, a := range acc {
 		for c, r := range a {
-			VADDPS(at(lanes, c*vector), r, r)
-			VMOVUPS(r, at(lanes, c*vector))
+			sum := r.AsY()
+			if wide {
+				VADDPS(upper(r), sum, sum)
+			}
+			VADDPS(at(to, c*lanes), sum, sum)
+			VMOVUPS(sum, at(to, c*lanes))
 		}
-		ADDQ(next, lanes)
+		ADDQ(next, to)
 	}
 	ADDQ(U32(together*row), w)
 	ADDQ(U32(together*row), v)
 	DECQ(group)
 	JNZ(LabelRef("group"))
-	LDMXCSR(mode)
+	end()
 	VZEROUPPER()
 	RET()
 }

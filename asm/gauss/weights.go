@@ -11,6 +11,9 @@ import (
 // of asm/internal/emit. kernels/gauss/pure.go has them too.
 var exp2 = [...]float32{1, 0x1.62e42ap-01, 0x1.ebf9c2p-03, 0x1.c6b6d8p-05, 0x1.3ce8acp-07, 0x1.5bda4p-10}
 
+// exp2Above are those of 2ᶠ for 0 ≤ f ≤ 1, to 2^−23.5, found in the same way.
+var exp2Above = [...]float32{1, 0x1.62e4bap-1, 0x1.ebdb6ap-3, 0x1.c91c1p-5, 0x1.277c1cp-7, 0x1.e9691p-10}
+
 const (
 	chains   = 3        // evaluated in step: as many as there are registers for
 	farthest = 127      // from here on weights are 0
@@ -19,14 +22,22 @@ const (
 
 // weights writes the function that computes 2⁻ᵛ.
 func weights() {
-	TEXT("weightsAVX2", NOSPLIT, "func(w, v *float32, blocks int)")
+	TEXT("weights"+set, NOSPLIT, "func(w, v *float32, blocks int)")
 	Pragma("noescape")
-	Doc("weightsAVX2 is weightsPure for so many blocks.")
+	Doc("weights" + set + " is weightsPure for so many blocks.")
+	if wide {
+		weightsByScaling()
+	} else {
+		weightsByBits()
+	}
+}
+
+func weightsByBits() {
 	w, v, n := argument("w"), argument("v"), argument("blocks")
-	far, magic := load(constants.Float(farthest)), load(constants.Float(rounder))
+	far, magic := constant(farthest), constant(rounder)
 	var coeff []Op
 	for _, c := range exp2[:len(exp2)-1] {
-		coeff = append(coeff, load(constants.Float(c)))
+		coeff = append(coeff, constant(c))
 	}
 	coeff = append(coeff, constants.Float(exp2[len(exp2)-1]))
 
@@ -39,7 +50,7 @@ func weights() {
 			}
 		}
 		each(func(i int) {
-			f[i], n[i], p[i] = YMM(), YMM(), YMM()
+			f[i], n[i], p[i] = register(), register(), register()
 			VPMINSD(at(v, first+i*vector), far, f[i])
 		})
 		// 2⁻ᵛ = 2ⁿ·2ᶠ with n = −round(v). At v = farthest, f is 0, so that the
@@ -59,6 +70,38 @@ func weights() {
 	ADDQ(U32(queries*row), w)
 	DECQ(n)
 	JNZ(LabelRef("block"))
+	VZEROUPPER()
+	RET()
+}
+
+// weightsByScaling computes 2⁻ᵛ = 2ⁿ·2ᶠ with n = ⌊−v⌋, for both of which there are
+// instructions. Where it would be subnormal it is 0.
+func weightsByScaling() {
+	const floor = 1 // rounding
+	w, v, n := argument("w"), argument("v"), argument("blocks")
+	end := flushing()
+	nothing := zero()
+	var coeff []VecVirtual
+	for _, c := range exp2Above {
+		coeff = append(coeff, constant(c))
+	}
+	Label("block")
+	for q := range queries {
+		minus, f, p := register(), register(), register()
+		VSUBPS(at(v, q*row), nothing, minus)
+		VREDUCEPS(Imm(floor), minus, f)
+		VMOVAPS(coeff[len(coeff)-1], p)
+		for k := len(coeff) - 2; k >= 0; k-- {
+			VFMADD213PS(coeff[k], f, p)
+		}
+		VSCALEFPS(minus, p, p)
+		VMOVUPS(p, at(w, q*row))
+	}
+	ADDQ(U32(queries*row), v)
+	ADDQ(U32(queries*row), w)
+	DECQ(n)
+	JNZ(LabelRef("block"))
+	end()
 	VZEROUPPER()
 	RET()
 }

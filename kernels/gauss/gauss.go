@@ -50,6 +50,7 @@ import (
 )
 
 //go:generate go run ../../asm/gauss -out gauss_avx2_amd64.s -stubs gauss_avx2_amd64.go -pkg gauss
+//go:generate go run ../../asm/gauss -avx512 -out gauss_avx512_amd64.s -stubs gauss_avx512_amd64.go -pkg gauss
 
 // BlockLen is the number of events in a block.
 const BlockLen = 16

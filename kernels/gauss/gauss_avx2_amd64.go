@@ -4,90 +4,90 @@
 
 package gauss
 
-// scores1 is scoresPure for dim = 1.
+// scores1AVX2 is scoresPure for dim = 1.
 //
 //go:noescape
-func scores1(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+func scores1AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 
-// scores2 is scoresPure for dim = 2.
+// scores2AVX2 is scoresPure for dim = 2.
 //
 //go:noescape
-func scores2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+func scores2AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 
-// scores3 is scoresPure for dim = 3.
+// scores3AVX2 is scoresPure for dim = 3.
 //
 //go:noescape
-func scores3(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+func scores3AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 
-// scores4 is scoresPure for dim = 4.
+// scores4AVX2 is scoresPure for dim = 4.
 //
 //go:noescape
-func scores4(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+func scores4AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 
-// scores5 is scoresPure for dim = 5.
+// scores5AVX2 is scoresPure for dim = 5.
 //
 //go:noescape
-func scores5(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+func scores5AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 
-// scores6 is scoresPure for dim = 6.
+// scores6AVX2 is scoresPure for dim = 6.
 //
 //go:noescape
-func scores6(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+func scores6AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 
-// scores7 is scoresPure for dim = 7.
+// scores7AVX2 is scoresPure for dim = 7.
 //
 //go:noescape
-func scores7(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+func scores7AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 
-// scores8 is scoresPure for dim = 8.
+// scores8AVX2 is scoresPure for dim = 8.
 //
 //go:noescape
-func scores8(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+func scores8AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 
-// scores9 is scoresPure for dim = 9.
+// scores9AVX2 is scoresPure for dim = 9.
 //
 //go:noescape
-func scores9(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+func scores9AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 
-// scores10 is scoresPure for dim = 10.
+// scores10AVX2 is scoresPure for dim = 10.
 //
 //go:noescape
-func scores10(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+func scores10AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 
-// scores11 is scoresPure for dim = 11.
+// scores11AVX2 is scoresPure for dim = 11.
 //
 //go:noescape
-func scores11(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+func scores11AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 
-// scores12 is scoresPure for dim = 12.
+// scores12AVX2 is scoresPure for dim = 12.
 //
 //go:noescape
-func scores12(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+func scores12AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 
-// scores13 is scoresPure for dim = 13.
+// scores13AVX2 is scoresPure for dim = 13.
 //
 //go:noescape
-func scores13(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+func scores13AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 
-// scores14 is scoresPure for dim = 14.
+// scores14AVX2 is scoresPure for dim = 14.
 //
 //go:noescape
-func scores14(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+func scores14AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 
-// scores15 is scoresPure for dim = 15.
+// scores15AVX2 is scoresPure for dim = 15.
 //
 //go:noescape
-func scores15(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+func scores15AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 
-// scores16 is scoresPure for dim = 16.
+// scores16AVX2 is scoresPure for dim = 16.
 //
 //go:noescape
-func scores16(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+func scores16AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 
-// scoresMany is scoresPure for dim ≥ 4.
+// scoresManyAVX2 is scoresPure for dim > 4.
 //
 //go:noescape
-func scoresMany(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+func scoresManyAVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 
 // lowestAVX2 stores for each query the least v in each of 8 lanes.
 //
@@ -99,72 +99,72 @@ func lowestAVX2(low *float32, v *float32, blocks int)
 //go:noescape
 func weightsAVX2(w *float32, v *float32, blocks int)
 
-// sums0 adds Σ w and Σ w·x for x from 0 columns of the events.
+// sums0AVX2 adds Σ w and Σ w·x for x from 0 columns of the events.
 // lanes and x point to the first column concerned, of so many columns of sums
 // and rows of events. Only excess uses v.
 //
 //go:noescape
-func sums0(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+func sums0AVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 
-// sums1 adds Σ w and Σ w·x for x from 1 columns of the events.
+// sums1AVX2 adds Σ w and Σ w·x for x from 1 columns of the events.
 // lanes and x point to the first column concerned, of so many columns of sums
 // and rows of events. Only excess uses v.
 //
 //go:noescape
-func sums1(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+func sums1AVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 
-// sums2 adds Σ w and Σ w·x for x from 2 columns of the events.
+// sums2AVX2 adds Σ w and Σ w·x for x from 2 columns of the events.
 // lanes and x point to the first column concerned, of so many columns of sums
 // and rows of events. Only excess uses v.
 //
 //go:noescape
-func sums2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+func sums2AVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 
-// sums3 adds Σ w and Σ w·x for x from 3 columns of the events.
+// sums3AVX2 adds Σ w and Σ w·x for x from 3 columns of the events.
 // lanes and x point to the first column concerned, of so many columns of sums
 // and rows of events. Only excess uses v.
 //
 //go:noescape
-func sums3(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+func sums3AVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 
-// products1 adds Σ w·x for x from 1 columns of the events.
+// products1AVX2 adds Σ w·x for x from 1 columns of the events.
 // lanes and x point to the first column concerned, of so many columns of sums
 // and rows of events. Only excess uses v.
 //
 //go:noescape
-func products1(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+func products1AVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 
-// products2 adds Σ w·x for x from 2 columns of the events.
+// products2AVX2 adds Σ w·x for x from 2 columns of the events.
 // lanes and x point to the first column concerned, of so many columns of sums
 // and rows of events. Only excess uses v.
 //
 //go:noescape
-func products2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+func products2AVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 
-// products3 adds Σ w·x for x from 3 columns of the events.
+// products3AVX2 adds Σ w·x for x from 3 columns of the events.
 // lanes and x point to the first column concerned, of so many columns of sums
 // and rows of events. Only excess uses v.
 //
 //go:noescape
-func products3(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+func products3AVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 
-// products4 adds Σ w·x for x from 4 columns of the events.
+// products4AVX2 adds Σ w·x for x from 4 columns of the events.
 // lanes and x point to the first column concerned, of so many columns of sums
 // and rows of events. Only excess uses v.
 //
 //go:noescape
-func products4(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+func products4AVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 
-// squares adds Σ w².
+// squaresAVX2 adds Σ w².
 // lanes and x point to the first column concerned, of so many columns of sums
 // and rows of events. Only excess uses v.
 //
 //go:noescape
-func squares(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+func squaresAVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 
-// excess adds Σ w·(v − x) for x from the column of the events' penalties.
+// excessAVX2 adds Σ w·(v − x) for x from the column of the events' penalties.
 // lanes and x point to the first column concerned, of so many columns of sums
 // and rows of events. Only excess uses v.
 //
 //go:noescape
-func excess(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+func excessAVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)

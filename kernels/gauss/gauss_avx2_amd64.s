@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func scores1(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+// func scores1AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scores1(SB), NOSPLIT, $32-60
+TEXT ·scores1AVX2(SB), NOSPLIT, $32-60
 	MOVQ     v+0(FP), AX
 	MOVQ     y+8(FP), CX
 	MOVQ     base+16(FP), DX
@@ -67,54 +67,54 @@ block:
 	VSUBPS       Y15, Y1, Y1
 	VFMADD213PS  Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DI)
-	VPMINSD      Y0, Y1, Y1
-	VBROADCASTSS 4(DX), Y0
-	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS 4(DX), Y15
+	VSUBPS       Y15, Y2, Y2
 	VFMADD213PS  Y13, Y12, Y2
 	VMOVUPS      Y2, 64(DI)
-	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y15, Y3, Y3
 	VFMADD213PS  Y14, Y12, Y3
 	VMOVUPS      Y3, 96(DI)
-	VPMINSD      Y2, Y3, Y3
-	VPMINSD      Y1, Y3, Y3
-	VBROADCASTSS 8(DX), Y0
-	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS 8(DX), Y15
+	VSUBPS       Y15, Y4, Y4
 	VFMADD213PS  Y13, Y12, Y4
 	VMOVUPS      Y4, 128(DI)
-	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y15, Y5, Y5
 	VFMADD213PS  Y14, Y12, Y5
 	VMOVUPS      Y5, 160(DI)
-	VPMINSD      Y4, Y5, Y5
-	VBROADCASTSS 12(DX), Y0
-	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS 12(DX), Y15
+	VSUBPS       Y15, Y6, Y6
 	VFMADD213PS  Y13, Y12, Y6
 	VMOVUPS      Y6, 192(DI)
-	VSUBPS       Y0, Y7, Y7
+	VSUBPS       Y15, Y7, Y7
 	VFMADD213PS  Y14, Y12, Y7
 	VMOVUPS      Y7, 224(DI)
-	VPMINSD      Y6, Y7, Y7
-	VPMINSD      Y5, Y7, Y7
-	VBROADCASTSS 16(DX), Y0
-	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS 16(DX), Y15
+	VSUBPS       Y15, Y8, Y8
 	VFMADD213PS  Y13, Y12, Y8
 	VMOVUPS      Y8, 256(DI)
-	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y15, Y9, Y9
 	VFMADD213PS  Y14, Y12, Y9
 	VMOVUPS      Y9, 288(DI)
-	VPMINSD      Y8, Y9, Y9
-	VBROADCASTSS 20(DX), Y0
-	VSUBPS       Y0, Y10, Y10
+	VBROADCASTSS 20(DX), Y15
+	VSUBPS       Y15, Y10, Y10
 	VFMADD213PS  Y13, Y12, Y10
 	VMOVUPS      Y10, 320(DI)
-	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y15, Y11, Y11
 	VFMADD213PS  Y14, Y12, Y11
 	VMOVUPS      Y11, 352(DI)
+	VPMINSD      Y0, Y1, Y1
+	VPMINSD      Y2, Y3, Y3
+	VPMINSD      Y4, Y5, Y5
+	VPMINSD      Y6, Y7, Y7
+	VPMINSD      Y8, Y9, Y9
 	VPMINSD      Y10, Y11, Y11
+	VPMINSD      Y1, Y3, Y3
+	VPMINSD      Y5, Y7, Y7
 	VPMINSD      Y9, Y11, Y11
-	VPMINSD      Y3, Y7, Y3
-	VPMINSD      Y3, Y11, Y3
-	VPMINSD      (SP), Y3, Y3
-	VMOVDQU      Y3, (SP)
+	VPMINSD      Y3, Y7, Y7
+	VPMINSD      Y7, Y11, Y11
+	VPMINSD      (SP), Y11, Y11
+	VMOVUPS      Y11, (SP)
 	LEAQ         -64(R8)(BX*1), R8
 	ADDQ         $0x00000300, DI
 	DECQ         R9
@@ -136,9 +136,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func scores2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+// func scores2AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scores2(SB), NOSPLIT, $32-60
+TEXT ·scores2AVX2(SB), NOSPLIT, $32-60
 	MOVQ     v+0(FP), AX
 	MOVQ     y+8(FP), CX
 	MOVQ     base+16(FP), DX
@@ -231,54 +231,54 @@ block:
 	VSUBPS       Y15, Y1, Y1
 	VFMADD213PS  Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DI)
-	VPMINSD      Y0, Y1, Y1
-	VBROADCASTSS 4(DX), Y0
-	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS 4(DX), Y15
+	VSUBPS       Y15, Y2, Y2
 	VFMADD213PS  Y13, Y12, Y2
 	VMOVUPS      Y2, 64(DI)
-	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y15, Y3, Y3
 	VFMADD213PS  Y14, Y12, Y3
 	VMOVUPS      Y3, 96(DI)
-	VPMINSD      Y2, Y3, Y3
-	VPMINSD      Y1, Y3, Y3
-	VBROADCASTSS 8(DX), Y0
-	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS 8(DX), Y15
+	VSUBPS       Y15, Y4, Y4
 	VFMADD213PS  Y13, Y12, Y4
 	VMOVUPS      Y4, 128(DI)
-	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y15, Y5, Y5
 	VFMADD213PS  Y14, Y12, Y5
 	VMOVUPS      Y5, 160(DI)
-	VPMINSD      Y4, Y5, Y5
-	VBROADCASTSS 12(DX), Y0
-	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS 12(DX), Y15
+	VSUBPS       Y15, Y6, Y6
 	VFMADD213PS  Y13, Y12, Y6
 	VMOVUPS      Y6, 192(DI)
-	VSUBPS       Y0, Y7, Y7
+	VSUBPS       Y15, Y7, Y7
 	VFMADD213PS  Y14, Y12, Y7
 	VMOVUPS      Y7, 224(DI)
-	VPMINSD      Y6, Y7, Y7
-	VPMINSD      Y5, Y7, Y7
-	VBROADCASTSS 16(DX), Y0
-	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS 16(DX), Y15
+	VSUBPS       Y15, Y8, Y8
 	VFMADD213PS  Y13, Y12, Y8
 	VMOVUPS      Y8, 256(DI)
-	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y15, Y9, Y9
 	VFMADD213PS  Y14, Y12, Y9
 	VMOVUPS      Y9, 288(DI)
-	VPMINSD      Y8, Y9, Y9
-	VBROADCASTSS 20(DX), Y0
-	VSUBPS       Y0, Y10, Y10
+	VBROADCASTSS 20(DX), Y15
+	VSUBPS       Y15, Y10, Y10
 	VFMADD213PS  Y13, Y12, Y10
 	VMOVUPS      Y10, 320(DI)
-	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y15, Y11, Y11
 	VFMADD213PS  Y14, Y12, Y11
 	VMOVUPS      Y11, 352(DI)
+	VPMINSD      Y0, Y1, Y1
+	VPMINSD      Y2, Y3, Y3
+	VPMINSD      Y4, Y5, Y5
+	VPMINSD      Y6, Y7, Y7
+	VPMINSD      Y8, Y9, Y9
 	VPMINSD      Y10, Y11, Y11
+	VPMINSD      Y1, Y3, Y3
+	VPMINSD      Y5, Y7, Y7
 	VPMINSD      Y9, Y11, Y11
-	VPMINSD      Y3, Y7, Y3
-	VPMINSD      Y3, Y11, Y3
-	VPMINSD      (SP), Y3, Y3
-	VMOVDQU      Y3, (SP)
+	VPMINSD      Y3, Y7, Y7
+	VPMINSD      Y7, Y11, Y11
+	VPMINSD      (SP), Y11, Y11
+	VMOVUPS      Y11, (SP)
 	LEAQ         -64(R8)(BX*1), R8
 	ADDQ         $0x00000300, DI
 	DECQ         R9
@@ -300,9 +300,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func scores3(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+// func scores3AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scores3(SB), NOSPLIT, $32-60
+TEXT ·scores3AVX2(SB), NOSPLIT, $32-60
 	MOVQ     v+0(FP), AX
 	MOVQ     y+8(FP), CX
 	MOVQ     base+16(FP), DX
@@ -427,54 +427,54 @@ block:
 	VSUBPS       Y15, Y1, Y1
 	VFMADD213PS  Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DI)
-	VPMINSD      Y0, Y1, Y1
-	VBROADCASTSS 4(DX), Y0
-	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS 4(DX), Y15
+	VSUBPS       Y15, Y2, Y2
 	VFMADD213PS  Y13, Y12, Y2
 	VMOVUPS      Y2, 64(DI)
-	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y15, Y3, Y3
 	VFMADD213PS  Y14, Y12, Y3
 	VMOVUPS      Y3, 96(DI)
-	VPMINSD      Y2, Y3, Y3
-	VPMINSD      Y1, Y3, Y3
-	VBROADCASTSS 8(DX), Y0
-	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS 8(DX), Y15
+	VSUBPS       Y15, Y4, Y4
 	VFMADD213PS  Y13, Y12, Y4
 	VMOVUPS      Y4, 128(DI)
-	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y15, Y5, Y5
 	VFMADD213PS  Y14, Y12, Y5
 	VMOVUPS      Y5, 160(DI)
-	VPMINSD      Y4, Y5, Y5
-	VBROADCASTSS 12(DX), Y0
-	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS 12(DX), Y15
+	VSUBPS       Y15, Y6, Y6
 	VFMADD213PS  Y13, Y12, Y6
 	VMOVUPS      Y6, 192(DI)
-	VSUBPS       Y0, Y7, Y7
+	VSUBPS       Y15, Y7, Y7
 	VFMADD213PS  Y14, Y12, Y7
 	VMOVUPS      Y7, 224(DI)
-	VPMINSD      Y6, Y7, Y7
-	VPMINSD      Y5, Y7, Y7
-	VBROADCASTSS 16(DX), Y0
-	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS 16(DX), Y15
+	VSUBPS       Y15, Y8, Y8
 	VFMADD213PS  Y13, Y12, Y8
 	VMOVUPS      Y8, 256(DI)
-	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y15, Y9, Y9
 	VFMADD213PS  Y14, Y12, Y9
 	VMOVUPS      Y9, 288(DI)
-	VPMINSD      Y8, Y9, Y9
-	VBROADCASTSS 20(DX), Y0
-	VSUBPS       Y0, Y10, Y10
+	VBROADCASTSS 20(DX), Y15
+	VSUBPS       Y15, Y10, Y10
 	VFMADD213PS  Y13, Y12, Y10
 	VMOVUPS      Y10, 320(DI)
-	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y15, Y11, Y11
 	VFMADD213PS  Y14, Y12, Y11
 	VMOVUPS      Y11, 352(DI)
+	VPMINSD      Y0, Y1, Y1
+	VPMINSD      Y2, Y3, Y3
+	VPMINSD      Y4, Y5, Y5
+	VPMINSD      Y6, Y7, Y7
+	VPMINSD      Y8, Y9, Y9
 	VPMINSD      Y10, Y11, Y11
+	VPMINSD      Y1, Y3, Y3
+	VPMINSD      Y5, Y7, Y7
 	VPMINSD      Y9, Y11, Y11
-	VPMINSD      Y3, Y7, Y3
-	VPMINSD      Y3, Y11, Y3
-	VPMINSD      (SP), Y3, Y3
-	VMOVDQU      Y3, (SP)
+	VPMINSD      Y3, Y7, Y7
+	VPMINSD      Y7, Y11, Y11
+	VPMINSD      (SP), Y11, Y11
+	VMOVUPS      Y11, (SP)
 	LEAQ         -64(R8)(BX*1), R8
 	ADDQ         $0x00000300, DI
 	DECQ         R9
@@ -496,9 +496,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func scores4(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+// func scores4AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scores4(SB), NOSPLIT, $32-60
+TEXT ·scores4AVX2(SB), NOSPLIT, $32-60
 	MOVQ     v+0(FP), AX
 	MOVQ     y+8(FP), CX
 	MOVQ     base+16(FP), DX
@@ -655,54 +655,54 @@ block:
 	VSUBPS       Y15, Y1, Y1
 	VFMADD213PS  Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DI)
-	VPMINSD      Y0, Y1, Y1
-	VBROADCASTSS 4(DX), Y0
-	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS 4(DX), Y15
+	VSUBPS       Y15, Y2, Y2
 	VFMADD213PS  Y13, Y12, Y2
 	VMOVUPS      Y2, 64(DI)
-	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y15, Y3, Y3
 	VFMADD213PS  Y14, Y12, Y3
 	VMOVUPS      Y3, 96(DI)
-	VPMINSD      Y2, Y3, Y3
-	VPMINSD      Y1, Y3, Y3
-	VBROADCASTSS 8(DX), Y0
-	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS 8(DX), Y15
+	VSUBPS       Y15, Y4, Y4
 	VFMADD213PS  Y13, Y12, Y4
 	VMOVUPS      Y4, 128(DI)
-	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y15, Y5, Y5
 	VFMADD213PS  Y14, Y12, Y5
 	VMOVUPS      Y5, 160(DI)
-	VPMINSD      Y4, Y5, Y5
-	VBROADCASTSS 12(DX), Y0
-	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS 12(DX), Y15
+	VSUBPS       Y15, Y6, Y6
 	VFMADD213PS  Y13, Y12, Y6
 	VMOVUPS      Y6, 192(DI)
-	VSUBPS       Y0, Y7, Y7
+	VSUBPS       Y15, Y7, Y7
 	VFMADD213PS  Y14, Y12, Y7
 	VMOVUPS      Y7, 224(DI)
-	VPMINSD      Y6, Y7, Y7
-	VPMINSD      Y5, Y7, Y7
-	VBROADCASTSS 16(DX), Y0
-	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS 16(DX), Y15
+	VSUBPS       Y15, Y8, Y8
 	VFMADD213PS  Y13, Y12, Y8
 	VMOVUPS      Y8, 256(DI)
-	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y15, Y9, Y9
 	VFMADD213PS  Y14, Y12, Y9
 	VMOVUPS      Y9, 288(DI)
-	VPMINSD      Y8, Y9, Y9
-	VBROADCASTSS 20(DX), Y0
-	VSUBPS       Y0, Y10, Y10
+	VBROADCASTSS 20(DX), Y15
+	VSUBPS       Y15, Y10, Y10
 	VFMADD213PS  Y13, Y12, Y10
 	VMOVUPS      Y10, 320(DI)
-	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y15, Y11, Y11
 	VFMADD213PS  Y14, Y12, Y11
 	VMOVUPS      Y11, 352(DI)
+	VPMINSD      Y0, Y1, Y1
+	VPMINSD      Y2, Y3, Y3
+	VPMINSD      Y4, Y5, Y5
+	VPMINSD      Y6, Y7, Y7
+	VPMINSD      Y8, Y9, Y9
 	VPMINSD      Y10, Y11, Y11
+	VPMINSD      Y1, Y3, Y3
+	VPMINSD      Y5, Y7, Y7
 	VPMINSD      Y9, Y11, Y11
-	VPMINSD      Y3, Y7, Y3
-	VPMINSD      Y3, Y11, Y3
-	VPMINSD      (SP), Y3, Y3
-	VMOVDQU      Y3, (SP)
+	VPMINSD      Y3, Y7, Y7
+	VPMINSD      Y7, Y11, Y11
+	VPMINSD      (SP), Y11, Y11
+	VMOVUPS      Y11, (SP)
 	LEAQ         -64(R8)(BX*1), R8
 	ADDQ         $0x00000300, DI
 	DECQ         R9
@@ -724,9 +724,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func scores5(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+// func scores5AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scores5(SB), NOSPLIT, $32-60
+TEXT ·scores5AVX2(SB), NOSPLIT, $32-60
 	MOVQ     v+0(FP), AX
 	MOVQ     y+8(FP), CX
 	MOVQ     base+16(FP), DX
@@ -915,54 +915,54 @@ block:
 	VSUBPS       Y15, Y1, Y1
 	VFMADD213PS  Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DI)
-	VPMINSD      Y0, Y1, Y1
-	VBROADCASTSS 4(DX), Y0
-	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS 4(DX), Y15
+	VSUBPS       Y15, Y2, Y2
 	VFMADD213PS  Y13, Y12, Y2
 	VMOVUPS      Y2, 64(DI)
-	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y15, Y3, Y3
 	VFMADD213PS  Y14, Y12, Y3
 	VMOVUPS      Y3, 96(DI)
-	VPMINSD      Y2, Y3, Y3
-	VPMINSD      Y1, Y3, Y3
-	VBROADCASTSS 8(DX), Y0
-	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS 8(DX), Y15
+	VSUBPS       Y15, Y4, Y4
 	VFMADD213PS  Y13, Y12, Y4
 	VMOVUPS      Y4, 128(DI)
-	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y15, Y5, Y5
 	VFMADD213PS  Y14, Y12, Y5
 	VMOVUPS      Y5, 160(DI)
-	VPMINSD      Y4, Y5, Y5
-	VBROADCASTSS 12(DX), Y0
-	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS 12(DX), Y15
+	VSUBPS       Y15, Y6, Y6
 	VFMADD213PS  Y13, Y12, Y6
 	VMOVUPS      Y6, 192(DI)
-	VSUBPS       Y0, Y7, Y7
+	VSUBPS       Y15, Y7, Y7
 	VFMADD213PS  Y14, Y12, Y7
 	VMOVUPS      Y7, 224(DI)
-	VPMINSD      Y6, Y7, Y7
-	VPMINSD      Y5, Y7, Y7
-	VBROADCASTSS 16(DX), Y0
-	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS 16(DX), Y15
+	VSUBPS       Y15, Y8, Y8
 	VFMADD213PS  Y13, Y12, Y8
 	VMOVUPS      Y8, 256(DI)
-	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y15, Y9, Y9
 	VFMADD213PS  Y14, Y12, Y9
 	VMOVUPS      Y9, 288(DI)
-	VPMINSD      Y8, Y9, Y9
-	VBROADCASTSS 20(DX), Y0
-	VSUBPS       Y0, Y10, Y10
+	VBROADCASTSS 20(DX), Y15
+	VSUBPS       Y15, Y10, Y10
 	VFMADD213PS  Y13, Y12, Y10
 	VMOVUPS      Y10, 320(DI)
-	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y15, Y11, Y11
 	VFMADD213PS  Y14, Y12, Y11
 	VMOVUPS      Y11, 352(DI)
+	VPMINSD      Y0, Y1, Y1
+	VPMINSD      Y2, Y3, Y3
+	VPMINSD      Y4, Y5, Y5
+	VPMINSD      Y6, Y7, Y7
+	VPMINSD      Y8, Y9, Y9
 	VPMINSD      Y10, Y11, Y11
+	VPMINSD      Y1, Y3, Y3
+	VPMINSD      Y5, Y7, Y7
 	VPMINSD      Y9, Y11, Y11
-	VPMINSD      Y3, Y7, Y3
-	VPMINSD      Y3, Y11, Y3
-	VPMINSD      (SP), Y3, Y3
-	VMOVDQU      Y3, (SP)
+	VPMINSD      Y3, Y7, Y7
+	VPMINSD      Y7, Y11, Y11
+	VPMINSD      (SP), Y11, Y11
+	VMOVUPS      Y11, (SP)
 	LEAQ         -64(R8)(BX*1), R8
 	ADDQ         $0x00000300, DI
 	DECQ         R9
@@ -984,9 +984,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func scores6(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+// func scores6AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scores6(SB), NOSPLIT, $32-60
+TEXT ·scores6AVX2(SB), NOSPLIT, $32-60
 	MOVQ     v+0(FP), AX
 	MOVQ     y+8(FP), CX
 	MOVQ     base+16(FP), DX
@@ -1207,54 +1207,54 @@ block:
 	VSUBPS       Y15, Y1, Y1
 	VFMADD213PS  Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DI)
-	VPMINSD      Y0, Y1, Y1
-	VBROADCASTSS 4(DX), Y0
-	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS 4(DX), Y15
+	VSUBPS       Y15, Y2, Y2
 	VFMADD213PS  Y13, Y12, Y2
 	VMOVUPS      Y2, 64(DI)
-	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y15, Y3, Y3
 	VFMADD213PS  Y14, Y12, Y3
 	VMOVUPS      Y3, 96(DI)
-	VPMINSD      Y2, Y3, Y3
-	VPMINSD      Y1, Y3, Y3
-	VBROADCASTSS 8(DX), Y0
-	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS 8(DX), Y15
+	VSUBPS       Y15, Y4, Y4
 	VFMADD213PS  Y13, Y12, Y4
 	VMOVUPS      Y4, 128(DI)
-	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y15, Y5, Y5
 	VFMADD213PS  Y14, Y12, Y5
 	VMOVUPS      Y5, 160(DI)
-	VPMINSD      Y4, Y5, Y5
-	VBROADCASTSS 12(DX), Y0
-	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS 12(DX), Y15
+	VSUBPS       Y15, Y6, Y6
 	VFMADD213PS  Y13, Y12, Y6
 	VMOVUPS      Y6, 192(DI)
-	VSUBPS       Y0, Y7, Y7
+	VSUBPS       Y15, Y7, Y7
 	VFMADD213PS  Y14, Y12, Y7
 	VMOVUPS      Y7, 224(DI)
-	VPMINSD      Y6, Y7, Y7
-	VPMINSD      Y5, Y7, Y7
-	VBROADCASTSS 16(DX), Y0
-	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS 16(DX), Y15
+	VSUBPS       Y15, Y8, Y8
 	VFMADD213PS  Y13, Y12, Y8
 	VMOVUPS      Y8, 256(DI)
-	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y15, Y9, Y9
 	VFMADD213PS  Y14, Y12, Y9
 	VMOVUPS      Y9, 288(DI)
-	VPMINSD      Y8, Y9, Y9
-	VBROADCASTSS 20(DX), Y0
-	VSUBPS       Y0, Y10, Y10
+	VBROADCASTSS 20(DX), Y15
+	VSUBPS       Y15, Y10, Y10
 	VFMADD213PS  Y13, Y12, Y10
 	VMOVUPS      Y10, 320(DI)
-	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y15, Y11, Y11
 	VFMADD213PS  Y14, Y12, Y11
 	VMOVUPS      Y11, 352(DI)
+	VPMINSD      Y0, Y1, Y1
+	VPMINSD      Y2, Y3, Y3
+	VPMINSD      Y4, Y5, Y5
+	VPMINSD      Y6, Y7, Y7
+	VPMINSD      Y8, Y9, Y9
 	VPMINSD      Y10, Y11, Y11
+	VPMINSD      Y1, Y3, Y3
+	VPMINSD      Y5, Y7, Y7
 	VPMINSD      Y9, Y11, Y11
-	VPMINSD      Y3, Y7, Y3
-	VPMINSD      Y3, Y11, Y3
-	VPMINSD      (SP), Y3, Y3
-	VMOVDQU      Y3, (SP)
+	VPMINSD      Y3, Y7, Y7
+	VPMINSD      Y7, Y11, Y11
+	VPMINSD      (SP), Y11, Y11
+	VMOVUPS      Y11, (SP)
 	LEAQ         -64(R8)(BX*1), R8
 	ADDQ         $0x00000300, DI
 	DECQ         R9
@@ -1276,9 +1276,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func scores7(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+// func scores7AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scores7(SB), NOSPLIT, $32-60
+TEXT ·scores7AVX2(SB), NOSPLIT, $32-60
 	MOVQ     v+0(FP), AX
 	MOVQ     y+8(FP), CX
 	MOVQ     base+16(FP), DX
@@ -1531,54 +1531,54 @@ block:
 	VSUBPS       Y15, Y1, Y1
 	VFMADD213PS  Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DI)
-	VPMINSD      Y0, Y1, Y1
-	VBROADCASTSS 4(DX), Y0
-	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS 4(DX), Y15
+	VSUBPS       Y15, Y2, Y2
 	VFMADD213PS  Y13, Y12, Y2
 	VMOVUPS      Y2, 64(DI)
-	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y15, Y3, Y3
 	VFMADD213PS  Y14, Y12, Y3
 	VMOVUPS      Y3, 96(DI)
-	VPMINSD      Y2, Y3, Y3
-	VPMINSD      Y1, Y3, Y3
-	VBROADCASTSS 8(DX), Y0
-	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS 8(DX), Y15
+	VSUBPS       Y15, Y4, Y4
 	VFMADD213PS  Y13, Y12, Y4
 	VMOVUPS      Y4, 128(DI)
-	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y15, Y5, Y5
 	VFMADD213PS  Y14, Y12, Y5
 	VMOVUPS      Y5, 160(DI)
-	VPMINSD      Y4, Y5, Y5
-	VBROADCASTSS 12(DX), Y0
-	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS 12(DX), Y15
+	VSUBPS       Y15, Y6, Y6
 	VFMADD213PS  Y13, Y12, Y6
 	VMOVUPS      Y6, 192(DI)
-	VSUBPS       Y0, Y7, Y7
+	VSUBPS       Y15, Y7, Y7
 	VFMADD213PS  Y14, Y12, Y7
 	VMOVUPS      Y7, 224(DI)
-	VPMINSD      Y6, Y7, Y7
-	VPMINSD      Y5, Y7, Y7
-	VBROADCASTSS 16(DX), Y0
-	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS 16(DX), Y15
+	VSUBPS       Y15, Y8, Y8
 	VFMADD213PS  Y13, Y12, Y8
 	VMOVUPS      Y8, 256(DI)
-	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y15, Y9, Y9
 	VFMADD213PS  Y14, Y12, Y9
 	VMOVUPS      Y9, 288(DI)
-	VPMINSD      Y8, Y9, Y9
-	VBROADCASTSS 20(DX), Y0
-	VSUBPS       Y0, Y10, Y10
+	VBROADCASTSS 20(DX), Y15
+	VSUBPS       Y15, Y10, Y10
 	VFMADD213PS  Y13, Y12, Y10
 	VMOVUPS      Y10, 320(DI)
-	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y15, Y11, Y11
 	VFMADD213PS  Y14, Y12, Y11
 	VMOVUPS      Y11, 352(DI)
+	VPMINSD      Y0, Y1, Y1
+	VPMINSD      Y2, Y3, Y3
+	VPMINSD      Y4, Y5, Y5
+	VPMINSD      Y6, Y7, Y7
+	VPMINSD      Y8, Y9, Y9
 	VPMINSD      Y10, Y11, Y11
+	VPMINSD      Y1, Y3, Y3
+	VPMINSD      Y5, Y7, Y7
 	VPMINSD      Y9, Y11, Y11
-	VPMINSD      Y3, Y7, Y3
-	VPMINSD      Y3, Y11, Y3
-	VPMINSD      (SP), Y3, Y3
-	VMOVDQU      Y3, (SP)
+	VPMINSD      Y3, Y7, Y7
+	VPMINSD      Y7, Y11, Y11
+	VPMINSD      (SP), Y11, Y11
+	VMOVUPS      Y11, (SP)
 	LEAQ         -64(R8)(BX*1), R8
 	ADDQ         $0x00000300, DI
 	DECQ         R9
@@ -1600,9 +1600,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func scores8(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+// func scores8AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scores8(SB), NOSPLIT, $32-60
+TEXT ·scores8AVX2(SB), NOSPLIT, $32-60
 	MOVQ     v+0(FP), AX
 	MOVQ     y+8(FP), CX
 	MOVQ     base+16(FP), DX
@@ -1887,54 +1887,54 @@ block:
 	VSUBPS       Y15, Y1, Y1
 	VFMADD213PS  Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DI)
-	VPMINSD      Y0, Y1, Y1
-	VBROADCASTSS 4(DX), Y0
-	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS 4(DX), Y15
+	VSUBPS       Y15, Y2, Y2
 	VFMADD213PS  Y13, Y12, Y2
 	VMOVUPS      Y2, 64(DI)
-	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y15, Y3, Y3
 	VFMADD213PS  Y14, Y12, Y3
 	VMOVUPS      Y3, 96(DI)
-	VPMINSD      Y2, Y3, Y3
-	VPMINSD      Y1, Y3, Y3
-	VBROADCASTSS 8(DX), Y0
-	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS 8(DX), Y15
+	VSUBPS       Y15, Y4, Y4
 	VFMADD213PS  Y13, Y12, Y4
 	VMOVUPS      Y4, 128(DI)
-	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y15, Y5, Y5
 	VFMADD213PS  Y14, Y12, Y5
 	VMOVUPS      Y5, 160(DI)
-	VPMINSD      Y4, Y5, Y5
-	VBROADCASTSS 12(DX), Y0
-	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS 12(DX), Y15
+	VSUBPS       Y15, Y6, Y6
 	VFMADD213PS  Y13, Y12, Y6
 	VMOVUPS      Y6, 192(DI)
-	VSUBPS       Y0, Y7, Y7
+	VSUBPS       Y15, Y7, Y7
 	VFMADD213PS  Y14, Y12, Y7
 	VMOVUPS      Y7, 224(DI)
-	VPMINSD      Y6, Y7, Y7
-	VPMINSD      Y5, Y7, Y7
-	VBROADCASTSS 16(DX), Y0
-	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS 16(DX), Y15
+	VSUBPS       Y15, Y8, Y8
 	VFMADD213PS  Y13, Y12, Y8
 	VMOVUPS      Y8, 256(DI)
-	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y15, Y9, Y9
 	VFMADD213PS  Y14, Y12, Y9
 	VMOVUPS      Y9, 288(DI)
-	VPMINSD      Y8, Y9, Y9
-	VBROADCASTSS 20(DX), Y0
-	VSUBPS       Y0, Y10, Y10
+	VBROADCASTSS 20(DX), Y15
+	VSUBPS       Y15, Y10, Y10
 	VFMADD213PS  Y13, Y12, Y10
 	VMOVUPS      Y10, 320(DI)
-	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y15, Y11, Y11
 	VFMADD213PS  Y14, Y12, Y11
 	VMOVUPS      Y11, 352(DI)
+	VPMINSD      Y0, Y1, Y1
+	VPMINSD      Y2, Y3, Y3
+	VPMINSD      Y4, Y5, Y5
+	VPMINSD      Y6, Y7, Y7
+	VPMINSD      Y8, Y9, Y9
 	VPMINSD      Y10, Y11, Y11
+	VPMINSD      Y1, Y3, Y3
+	VPMINSD      Y5, Y7, Y7
 	VPMINSD      Y9, Y11, Y11
-	VPMINSD      Y3, Y7, Y3
-	VPMINSD      Y3, Y11, Y3
-	VPMINSD      (SP), Y3, Y3
-	VMOVDQU      Y3, (SP)
+	VPMINSD      Y3, Y7, Y7
+	VPMINSD      Y7, Y11, Y11
+	VPMINSD      (SP), Y11, Y11
+	VMOVUPS      Y11, (SP)
 	LEAQ         -64(R8)(BX*1), R8
 	ADDQ         $0x00000300, DI
 	DECQ         R9
@@ -1956,9 +1956,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func scores9(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+// func scores9AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scores9(SB), NOSPLIT, $32-60
+TEXT ·scores9AVX2(SB), NOSPLIT, $32-60
 	MOVQ     v+0(FP), AX
 	MOVQ     y+8(FP), CX
 	MOVQ     base+16(FP), DX
@@ -2275,54 +2275,54 @@ block:
 	VSUBPS       Y15, Y1, Y1
 	VFMADD213PS  Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DI)
-	VPMINSD      Y0, Y1, Y1
-	VBROADCASTSS 4(DX), Y0
-	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS 4(DX), Y15
+	VSUBPS       Y15, Y2, Y2
 	VFMADD213PS  Y13, Y12, Y2
 	VMOVUPS      Y2, 64(DI)
-	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y15, Y3, Y3
 	VFMADD213PS  Y14, Y12, Y3
 	VMOVUPS      Y3, 96(DI)
-	VPMINSD      Y2, Y3, Y3
-	VPMINSD      Y1, Y3, Y3
-	VBROADCASTSS 8(DX), Y0
-	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS 8(DX), Y15
+	VSUBPS       Y15, Y4, Y4
 	VFMADD213PS  Y13, Y12, Y4
 	VMOVUPS      Y4, 128(DI)
-	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y15, Y5, Y5
 	VFMADD213PS  Y14, Y12, Y5
 	VMOVUPS      Y5, 160(DI)
-	VPMINSD      Y4, Y5, Y5
-	VBROADCASTSS 12(DX), Y0
-	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS 12(DX), Y15
+	VSUBPS       Y15, Y6, Y6
 	VFMADD213PS  Y13, Y12, Y6
 	VMOVUPS      Y6, 192(DI)
-	VSUBPS       Y0, Y7, Y7
+	VSUBPS       Y15, Y7, Y7
 	VFMADD213PS  Y14, Y12, Y7
 	VMOVUPS      Y7, 224(DI)
-	VPMINSD      Y6, Y7, Y7
-	VPMINSD      Y5, Y7, Y7
-	VBROADCASTSS 16(DX), Y0
-	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS 16(DX), Y15
+	VSUBPS       Y15, Y8, Y8
 	VFMADD213PS  Y13, Y12, Y8
 	VMOVUPS      Y8, 256(DI)
-	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y15, Y9, Y9
 	VFMADD213PS  Y14, Y12, Y9
 	VMOVUPS      Y9, 288(DI)
-	VPMINSD      Y8, Y9, Y9
-	VBROADCASTSS 20(DX), Y0
-	VSUBPS       Y0, Y10, Y10
+	VBROADCASTSS 20(DX), Y15
+	VSUBPS       Y15, Y10, Y10
 	VFMADD213PS  Y13, Y12, Y10
 	VMOVUPS      Y10, 320(DI)
-	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y15, Y11, Y11
 	VFMADD213PS  Y14, Y12, Y11
 	VMOVUPS      Y11, 352(DI)
+	VPMINSD      Y0, Y1, Y1
+	VPMINSD      Y2, Y3, Y3
+	VPMINSD      Y4, Y5, Y5
+	VPMINSD      Y6, Y7, Y7
+	VPMINSD      Y8, Y9, Y9
 	VPMINSD      Y10, Y11, Y11
+	VPMINSD      Y1, Y3, Y3
+	VPMINSD      Y5, Y7, Y7
 	VPMINSD      Y9, Y11, Y11
-	VPMINSD      Y3, Y7, Y3
-	VPMINSD      Y3, Y11, Y3
-	VPMINSD      (SP), Y3, Y3
-	VMOVDQU      Y3, (SP)
+	VPMINSD      Y3, Y7, Y7
+	VPMINSD      Y7, Y11, Y11
+	VPMINSD      (SP), Y11, Y11
+	VMOVUPS      Y11, (SP)
 	LEAQ         -64(R8)(BX*1), R8
 	ADDQ         $0x00000300, DI
 	DECQ         R9
@@ -2344,9 +2344,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func scores10(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+// func scores10AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scores10(SB), NOSPLIT, $32-60
+TEXT ·scores10AVX2(SB), NOSPLIT, $32-60
 	MOVQ     v+0(FP), AX
 	MOVQ     y+8(FP), CX
 	MOVQ     base+16(FP), DX
@@ -2695,54 +2695,54 @@ block:
 	VSUBPS       Y15, Y1, Y1
 	VFMADD213PS  Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DI)
-	VPMINSD      Y0, Y1, Y1
-	VBROADCASTSS 4(DX), Y0
-	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS 4(DX), Y15
+	VSUBPS       Y15, Y2, Y2
 	VFMADD213PS  Y13, Y12, Y2
 	VMOVUPS      Y2, 64(DI)
-	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y15, Y3, Y3
 	VFMADD213PS  Y14, Y12, Y3
 	VMOVUPS      Y3, 96(DI)
-	VPMINSD      Y2, Y3, Y3
-	VPMINSD      Y1, Y3, Y3
-	VBROADCASTSS 8(DX), Y0
-	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS 8(DX), Y15
+	VSUBPS       Y15, Y4, Y4
 	VFMADD213PS  Y13, Y12, Y4
 	VMOVUPS      Y4, 128(DI)
-	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y15, Y5, Y5
 	VFMADD213PS  Y14, Y12, Y5
 	VMOVUPS      Y5, 160(DI)
-	VPMINSD      Y4, Y5, Y5
-	VBROADCASTSS 12(DX), Y0
-	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS 12(DX), Y15
+	VSUBPS       Y15, Y6, Y6
 	VFMADD213PS  Y13, Y12, Y6
 	VMOVUPS      Y6, 192(DI)
-	VSUBPS       Y0, Y7, Y7
+	VSUBPS       Y15, Y7, Y7
 	VFMADD213PS  Y14, Y12, Y7
 	VMOVUPS      Y7, 224(DI)
-	VPMINSD      Y6, Y7, Y7
-	VPMINSD      Y5, Y7, Y7
-	VBROADCASTSS 16(DX), Y0
-	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS 16(DX), Y15
+	VSUBPS       Y15, Y8, Y8
 	VFMADD213PS  Y13, Y12, Y8
 	VMOVUPS      Y8, 256(DI)
-	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y15, Y9, Y9
 	VFMADD213PS  Y14, Y12, Y9
 	VMOVUPS      Y9, 288(DI)
-	VPMINSD      Y8, Y9, Y9
-	VBROADCASTSS 20(DX), Y0
-	VSUBPS       Y0, Y10, Y10
+	VBROADCASTSS 20(DX), Y15
+	VSUBPS       Y15, Y10, Y10
 	VFMADD213PS  Y13, Y12, Y10
 	VMOVUPS      Y10, 320(DI)
-	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y15, Y11, Y11
 	VFMADD213PS  Y14, Y12, Y11
 	VMOVUPS      Y11, 352(DI)
+	VPMINSD      Y0, Y1, Y1
+	VPMINSD      Y2, Y3, Y3
+	VPMINSD      Y4, Y5, Y5
+	VPMINSD      Y6, Y7, Y7
+	VPMINSD      Y8, Y9, Y9
 	VPMINSD      Y10, Y11, Y11
+	VPMINSD      Y1, Y3, Y3
+	VPMINSD      Y5, Y7, Y7
 	VPMINSD      Y9, Y11, Y11
-	VPMINSD      Y3, Y7, Y3
-	VPMINSD      Y3, Y11, Y3
-	VPMINSD      (SP), Y3, Y3
-	VMOVDQU      Y3, (SP)
+	VPMINSD      Y3, Y7, Y7
+	VPMINSD      Y7, Y11, Y11
+	VPMINSD      (SP), Y11, Y11
+	VMOVUPS      Y11, (SP)
 	LEAQ         -64(R8)(BX*1), R8
 	ADDQ         $0x00000300, DI
 	DECQ         R9
@@ -2764,9 +2764,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func scores11(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+// func scores11AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scores11(SB), NOSPLIT, $32-60
+TEXT ·scores11AVX2(SB), NOSPLIT, $32-60
 	MOVQ     v+0(FP), AX
 	MOVQ     y+8(FP), CX
 	MOVQ     base+16(FP), DX
@@ -3147,54 +3147,54 @@ block:
 	VSUBPS       Y15, Y1, Y1
 	VFMADD213PS  Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DI)
-	VPMINSD      Y0, Y1, Y1
-	VBROADCASTSS 4(DX), Y0
-	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS 4(DX), Y15
+	VSUBPS       Y15, Y2, Y2
 	VFMADD213PS  Y13, Y12, Y2
 	VMOVUPS      Y2, 64(DI)
-	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y15, Y3, Y3
 	VFMADD213PS  Y14, Y12, Y3
 	VMOVUPS      Y3, 96(DI)
-	VPMINSD      Y2, Y3, Y3
-	VPMINSD      Y1, Y3, Y3
-	VBROADCASTSS 8(DX), Y0
-	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS 8(DX), Y15
+	VSUBPS       Y15, Y4, Y4
 	VFMADD213PS  Y13, Y12, Y4
 	VMOVUPS      Y4, 128(DI)
-	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y15, Y5, Y5
 	VFMADD213PS  Y14, Y12, Y5
 	VMOVUPS      Y5, 160(DI)
-	VPMINSD      Y4, Y5, Y5
-	VBROADCASTSS 12(DX), Y0
-	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS 12(DX), Y15
+	VSUBPS       Y15, Y6, Y6
 	VFMADD213PS  Y13, Y12, Y6
 	VMOVUPS      Y6, 192(DI)
-	VSUBPS       Y0, Y7, Y7
+	VSUBPS       Y15, Y7, Y7
 	VFMADD213PS  Y14, Y12, Y7
 	VMOVUPS      Y7, 224(DI)
-	VPMINSD      Y6, Y7, Y7
-	VPMINSD      Y5, Y7, Y7
-	VBROADCASTSS 16(DX), Y0
-	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS 16(DX), Y15
+	VSUBPS       Y15, Y8, Y8
 	VFMADD213PS  Y13, Y12, Y8
 	VMOVUPS      Y8, 256(DI)
-	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y15, Y9, Y9
 	VFMADD213PS  Y14, Y12, Y9
 	VMOVUPS      Y9, 288(DI)
-	VPMINSD      Y8, Y9, Y9
-	VBROADCASTSS 20(DX), Y0
-	VSUBPS       Y0, Y10, Y10
+	VBROADCASTSS 20(DX), Y15
+	VSUBPS       Y15, Y10, Y10
 	VFMADD213PS  Y13, Y12, Y10
 	VMOVUPS      Y10, 320(DI)
-	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y15, Y11, Y11
 	VFMADD213PS  Y14, Y12, Y11
 	VMOVUPS      Y11, 352(DI)
+	VPMINSD      Y0, Y1, Y1
+	VPMINSD      Y2, Y3, Y3
+	VPMINSD      Y4, Y5, Y5
+	VPMINSD      Y6, Y7, Y7
+	VPMINSD      Y8, Y9, Y9
 	VPMINSD      Y10, Y11, Y11
+	VPMINSD      Y1, Y3, Y3
+	VPMINSD      Y5, Y7, Y7
 	VPMINSD      Y9, Y11, Y11
-	VPMINSD      Y3, Y7, Y3
-	VPMINSD      Y3, Y11, Y3
-	VPMINSD      (SP), Y3, Y3
-	VMOVDQU      Y3, (SP)
+	VPMINSD      Y3, Y7, Y7
+	VPMINSD      Y7, Y11, Y11
+	VPMINSD      (SP), Y11, Y11
+	VMOVUPS      Y11, (SP)
 	LEAQ         -64(R8)(BX*1), R8
 	ADDQ         $0x00000300, DI
 	DECQ         R9
@@ -3216,9 +3216,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func scores12(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+// func scores12AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scores12(SB), NOSPLIT, $32-60
+TEXT ·scores12AVX2(SB), NOSPLIT, $32-60
 	MOVQ     v+0(FP), AX
 	MOVQ     y+8(FP), CX
 	MOVQ     base+16(FP), DX
@@ -3631,54 +3631,54 @@ block:
 	VSUBPS       Y15, Y1, Y1
 	VFMADD213PS  Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DI)
-	VPMINSD      Y0, Y1, Y1
-	VBROADCASTSS 4(DX), Y0
-	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS 4(DX), Y15
+	VSUBPS       Y15, Y2, Y2
 	VFMADD213PS  Y13, Y12, Y2
 	VMOVUPS      Y2, 64(DI)
-	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y15, Y3, Y3
 	VFMADD213PS  Y14, Y12, Y3
 	VMOVUPS      Y3, 96(DI)
-	VPMINSD      Y2, Y3, Y3
-	VPMINSD      Y1, Y3, Y3
-	VBROADCASTSS 8(DX), Y0
-	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS 8(DX), Y15
+	VSUBPS       Y15, Y4, Y4
 	VFMADD213PS  Y13, Y12, Y4
 	VMOVUPS      Y4, 128(DI)
-	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y15, Y5, Y5
 	VFMADD213PS  Y14, Y12, Y5
 	VMOVUPS      Y5, 160(DI)
-	VPMINSD      Y4, Y5, Y5
-	VBROADCASTSS 12(DX), Y0
-	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS 12(DX), Y15
+	VSUBPS       Y15, Y6, Y6
 	VFMADD213PS  Y13, Y12, Y6
 	VMOVUPS      Y6, 192(DI)
-	VSUBPS       Y0, Y7, Y7
+	VSUBPS       Y15, Y7, Y7
 	VFMADD213PS  Y14, Y12, Y7
 	VMOVUPS      Y7, 224(DI)
-	VPMINSD      Y6, Y7, Y7
-	VPMINSD      Y5, Y7, Y7
-	VBROADCASTSS 16(DX), Y0
-	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS 16(DX), Y15
+	VSUBPS       Y15, Y8, Y8
 	VFMADD213PS  Y13, Y12, Y8
 	VMOVUPS      Y8, 256(DI)
-	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y15, Y9, Y9
 	VFMADD213PS  Y14, Y12, Y9
 	VMOVUPS      Y9, 288(DI)
-	VPMINSD      Y8, Y9, Y9
-	VBROADCASTSS 20(DX), Y0
-	VSUBPS       Y0, Y10, Y10
+	VBROADCASTSS 20(DX), Y15
+	VSUBPS       Y15, Y10, Y10
 	VFMADD213PS  Y13, Y12, Y10
 	VMOVUPS      Y10, 320(DI)
-	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y15, Y11, Y11
 	VFMADD213PS  Y14, Y12, Y11
 	VMOVUPS      Y11, 352(DI)
+	VPMINSD      Y0, Y1, Y1
+	VPMINSD      Y2, Y3, Y3
+	VPMINSD      Y4, Y5, Y5
+	VPMINSD      Y6, Y7, Y7
+	VPMINSD      Y8, Y9, Y9
 	VPMINSD      Y10, Y11, Y11
+	VPMINSD      Y1, Y3, Y3
+	VPMINSD      Y5, Y7, Y7
 	VPMINSD      Y9, Y11, Y11
-	VPMINSD      Y3, Y7, Y3
-	VPMINSD      Y3, Y11, Y3
-	VPMINSD      (SP), Y3, Y3
-	VMOVDQU      Y3, (SP)
+	VPMINSD      Y3, Y7, Y7
+	VPMINSD      Y7, Y11, Y11
+	VPMINSD      (SP), Y11, Y11
+	VMOVUPS      Y11, (SP)
 	LEAQ         -64(R8)(BX*1), R8
 	ADDQ         $0x00000300, DI
 	DECQ         R9
@@ -3700,9 +3700,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func scores13(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+// func scores13AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scores13(SB), NOSPLIT, $32-60
+TEXT ·scores13AVX2(SB), NOSPLIT, $32-60
 	MOVQ     v+0(FP), AX
 	MOVQ     y+8(FP), CX
 	MOVQ     base+16(FP), DX
@@ -4147,54 +4147,54 @@ block:
 	VSUBPS       Y15, Y1, Y1
 	VFMADD213PS  Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DI)
-	VPMINSD      Y0, Y1, Y1
-	VBROADCASTSS 4(DX), Y0
-	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS 4(DX), Y15
+	VSUBPS       Y15, Y2, Y2
 	VFMADD213PS  Y13, Y12, Y2
 	VMOVUPS      Y2, 64(DI)
-	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y15, Y3, Y3
 	VFMADD213PS  Y14, Y12, Y3
 	VMOVUPS      Y3, 96(DI)
-	VPMINSD      Y2, Y3, Y3
-	VPMINSD      Y1, Y3, Y3
-	VBROADCASTSS 8(DX), Y0
-	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS 8(DX), Y15
+	VSUBPS       Y15, Y4, Y4
 	VFMADD213PS  Y13, Y12, Y4
 	VMOVUPS      Y4, 128(DI)
-	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y15, Y5, Y5
 	VFMADD213PS  Y14, Y12, Y5
 	VMOVUPS      Y5, 160(DI)
-	VPMINSD      Y4, Y5, Y5
-	VBROADCASTSS 12(DX), Y0
-	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS 12(DX), Y15
+	VSUBPS       Y15, Y6, Y6
 	VFMADD213PS  Y13, Y12, Y6
 	VMOVUPS      Y6, 192(DI)
-	VSUBPS       Y0, Y7, Y7
+	VSUBPS       Y15, Y7, Y7
 	VFMADD213PS  Y14, Y12, Y7
 	VMOVUPS      Y7, 224(DI)
-	VPMINSD      Y6, Y7, Y7
-	VPMINSD      Y5, Y7, Y7
-	VBROADCASTSS 16(DX), Y0
-	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS 16(DX), Y15
+	VSUBPS       Y15, Y8, Y8
 	VFMADD213PS  Y13, Y12, Y8
 	VMOVUPS      Y8, 256(DI)
-	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y15, Y9, Y9
 	VFMADD213PS  Y14, Y12, Y9
 	VMOVUPS      Y9, 288(DI)
-	VPMINSD      Y8, Y9, Y9
-	VBROADCASTSS 20(DX), Y0
-	VSUBPS       Y0, Y10, Y10
+	VBROADCASTSS 20(DX), Y15
+	VSUBPS       Y15, Y10, Y10
 	VFMADD213PS  Y13, Y12, Y10
 	VMOVUPS      Y10, 320(DI)
-	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y15, Y11, Y11
 	VFMADD213PS  Y14, Y12, Y11
 	VMOVUPS      Y11, 352(DI)
+	VPMINSD      Y0, Y1, Y1
+	VPMINSD      Y2, Y3, Y3
+	VPMINSD      Y4, Y5, Y5
+	VPMINSD      Y6, Y7, Y7
+	VPMINSD      Y8, Y9, Y9
 	VPMINSD      Y10, Y11, Y11
+	VPMINSD      Y1, Y3, Y3
+	VPMINSD      Y5, Y7, Y7
 	VPMINSD      Y9, Y11, Y11
-	VPMINSD      Y3, Y7, Y3
-	VPMINSD      Y3, Y11, Y3
-	VPMINSD      (SP), Y3, Y3
-	VMOVDQU      Y3, (SP)
+	VPMINSD      Y3, Y7, Y7
+	VPMINSD      Y7, Y11, Y11
+	VPMINSD      (SP), Y11, Y11
+	VMOVUPS      Y11, (SP)
 	LEAQ         -64(R8)(BX*1), R8
 	ADDQ         $0x00000300, DI
 	DECQ         R9
@@ -4216,9 +4216,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func scores14(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+// func scores14AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scores14(SB), NOSPLIT, $32-60
+TEXT ·scores14AVX2(SB), NOSPLIT, $32-60
 	MOVQ     v+0(FP), AX
 	MOVQ     y+8(FP), CX
 	MOVQ     base+16(FP), DX
@@ -4695,54 +4695,54 @@ block:
 	VSUBPS       Y15, Y1, Y1
 	VFMADD213PS  Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DI)
-	VPMINSD      Y0, Y1, Y1
-	VBROADCASTSS 4(DX), Y0
-	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS 4(DX), Y15
+	VSUBPS       Y15, Y2, Y2
 	VFMADD213PS  Y13, Y12, Y2
 	VMOVUPS      Y2, 64(DI)
-	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y15, Y3, Y3
 	VFMADD213PS  Y14, Y12, Y3
 	VMOVUPS      Y3, 96(DI)
-	VPMINSD      Y2, Y3, Y3
-	VPMINSD      Y1, Y3, Y3
-	VBROADCASTSS 8(DX), Y0
-	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS 8(DX), Y15
+	VSUBPS       Y15, Y4, Y4
 	VFMADD213PS  Y13, Y12, Y4
 	VMOVUPS      Y4, 128(DI)
-	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y15, Y5, Y5
 	VFMADD213PS  Y14, Y12, Y5
 	VMOVUPS      Y5, 160(DI)
-	VPMINSD      Y4, Y5, Y5
-	VBROADCASTSS 12(DX), Y0
-	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS 12(DX), Y15
+	VSUBPS       Y15, Y6, Y6
 	VFMADD213PS  Y13, Y12, Y6
 	VMOVUPS      Y6, 192(DI)
-	VSUBPS       Y0, Y7, Y7
+	VSUBPS       Y15, Y7, Y7
 	VFMADD213PS  Y14, Y12, Y7
 	VMOVUPS      Y7, 224(DI)
-	VPMINSD      Y6, Y7, Y7
-	VPMINSD      Y5, Y7, Y7
-	VBROADCASTSS 16(DX), Y0
-	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS 16(DX), Y15
+	VSUBPS       Y15, Y8, Y8
 	VFMADD213PS  Y13, Y12, Y8
 	VMOVUPS      Y8, 256(DI)
-	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y15, Y9, Y9
 	VFMADD213PS  Y14, Y12, Y9
 	VMOVUPS      Y9, 288(DI)
-	VPMINSD      Y8, Y9, Y9
-	VBROADCASTSS 20(DX), Y0
-	VSUBPS       Y0, Y10, Y10
+	VBROADCASTSS 20(DX), Y15
+	VSUBPS       Y15, Y10, Y10
 	VFMADD213PS  Y13, Y12, Y10
 	VMOVUPS      Y10, 320(DI)
-	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y15, Y11, Y11
 	VFMADD213PS  Y14, Y12, Y11
 	VMOVUPS      Y11, 352(DI)
+	VPMINSD      Y0, Y1, Y1
+	VPMINSD      Y2, Y3, Y3
+	VPMINSD      Y4, Y5, Y5
+	VPMINSD      Y6, Y7, Y7
+	VPMINSD      Y8, Y9, Y9
 	VPMINSD      Y10, Y11, Y11
+	VPMINSD      Y1, Y3, Y3
+	VPMINSD      Y5, Y7, Y7
 	VPMINSD      Y9, Y11, Y11
-	VPMINSD      Y3, Y7, Y3
-	VPMINSD      Y3, Y11, Y3
-	VPMINSD      (SP), Y3, Y3
-	VMOVDQU      Y3, (SP)
+	VPMINSD      Y3, Y7, Y7
+	VPMINSD      Y7, Y11, Y11
+	VPMINSD      (SP), Y11, Y11
+	VMOVUPS      Y11, (SP)
 	LEAQ         -64(R8)(BX*1), R8
 	ADDQ         $0x00000300, DI
 	DECQ         R9
@@ -4764,9 +4764,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func scores15(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+// func scores15AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scores15(SB), NOSPLIT, $32-60
+TEXT ·scores15AVX2(SB), NOSPLIT, $32-60
 	MOVQ     v+0(FP), AX
 	MOVQ     y+8(FP), CX
 	MOVQ     base+16(FP), DX
@@ -5275,54 +5275,54 @@ block:
 	VSUBPS       Y15, Y1, Y1
 	VFMADD213PS  Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DI)
-	VPMINSD      Y0, Y1, Y1
-	VBROADCASTSS 4(DX), Y0
-	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS 4(DX), Y15
+	VSUBPS       Y15, Y2, Y2
 	VFMADD213PS  Y13, Y12, Y2
 	VMOVUPS      Y2, 64(DI)
-	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y15, Y3, Y3
 	VFMADD213PS  Y14, Y12, Y3
 	VMOVUPS      Y3, 96(DI)
-	VPMINSD      Y2, Y3, Y3
-	VPMINSD      Y1, Y3, Y3
-	VBROADCASTSS 8(DX), Y0
-	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS 8(DX), Y15
+	VSUBPS       Y15, Y4, Y4
 	VFMADD213PS  Y13, Y12, Y4
 	VMOVUPS      Y4, 128(DI)
-	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y15, Y5, Y5
 	VFMADD213PS  Y14, Y12, Y5
 	VMOVUPS      Y5, 160(DI)
-	VPMINSD      Y4, Y5, Y5
-	VBROADCASTSS 12(DX), Y0
-	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS 12(DX), Y15
+	VSUBPS       Y15, Y6, Y6
 	VFMADD213PS  Y13, Y12, Y6
 	VMOVUPS      Y6, 192(DI)
-	VSUBPS       Y0, Y7, Y7
+	VSUBPS       Y15, Y7, Y7
 	VFMADD213PS  Y14, Y12, Y7
 	VMOVUPS      Y7, 224(DI)
-	VPMINSD      Y6, Y7, Y7
-	VPMINSD      Y5, Y7, Y7
-	VBROADCASTSS 16(DX), Y0
-	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS 16(DX), Y15
+	VSUBPS       Y15, Y8, Y8
 	VFMADD213PS  Y13, Y12, Y8
 	VMOVUPS      Y8, 256(DI)
-	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y15, Y9, Y9
 	VFMADD213PS  Y14, Y12, Y9
 	VMOVUPS      Y9, 288(DI)
-	VPMINSD      Y8, Y9, Y9
-	VBROADCASTSS 20(DX), Y0
-	VSUBPS       Y0, Y10, Y10
+	VBROADCASTSS 20(DX), Y15
+	VSUBPS       Y15, Y10, Y10
 	VFMADD213PS  Y13, Y12, Y10
 	VMOVUPS      Y10, 320(DI)
-	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y15, Y11, Y11
 	VFMADD213PS  Y14, Y12, Y11
 	VMOVUPS      Y11, 352(DI)
+	VPMINSD      Y0, Y1, Y1
+	VPMINSD      Y2, Y3, Y3
+	VPMINSD      Y4, Y5, Y5
+	VPMINSD      Y6, Y7, Y7
+	VPMINSD      Y8, Y9, Y9
 	VPMINSD      Y10, Y11, Y11
+	VPMINSD      Y1, Y3, Y3
+	VPMINSD      Y5, Y7, Y7
 	VPMINSD      Y9, Y11, Y11
-	VPMINSD      Y3, Y7, Y3
-	VPMINSD      Y3, Y11, Y3
-	VPMINSD      (SP), Y3, Y3
-	VMOVDQU      Y3, (SP)
+	VPMINSD      Y3, Y7, Y7
+	VPMINSD      Y7, Y11, Y11
+	VPMINSD      (SP), Y11, Y11
+	VMOVUPS      Y11, (SP)
 	LEAQ         -64(R8)(BX*1), R8
 	ADDQ         $0x00000300, DI
 	DECQ         R9
@@ -5344,9 +5344,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func scores16(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+// func scores16AVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scores16(SB), NOSPLIT, $32-60
+TEXT ·scores16AVX2(SB), NOSPLIT, $32-60
 	MOVQ     v+0(FP), AX
 	MOVQ     y+8(FP), CX
 	MOVQ     base+16(FP), DX
@@ -5887,54 +5887,54 @@ block:
 	VSUBPS       Y15, Y1, Y1
 	VFMADD213PS  Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DI)
-	VPMINSD      Y0, Y1, Y1
-	VBROADCASTSS 4(DX), Y0
-	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS 4(DX), Y15
+	VSUBPS       Y15, Y2, Y2
 	VFMADD213PS  Y13, Y12, Y2
 	VMOVUPS      Y2, 64(DI)
-	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y15, Y3, Y3
 	VFMADD213PS  Y14, Y12, Y3
 	VMOVUPS      Y3, 96(DI)
-	VPMINSD      Y2, Y3, Y3
-	VPMINSD      Y1, Y3, Y3
-	VBROADCASTSS 8(DX), Y0
-	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS 8(DX), Y15
+	VSUBPS       Y15, Y4, Y4
 	VFMADD213PS  Y13, Y12, Y4
 	VMOVUPS      Y4, 128(DI)
-	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y15, Y5, Y5
 	VFMADD213PS  Y14, Y12, Y5
 	VMOVUPS      Y5, 160(DI)
-	VPMINSD      Y4, Y5, Y5
-	VBROADCASTSS 12(DX), Y0
-	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS 12(DX), Y15
+	VSUBPS       Y15, Y6, Y6
 	VFMADD213PS  Y13, Y12, Y6
 	VMOVUPS      Y6, 192(DI)
-	VSUBPS       Y0, Y7, Y7
+	VSUBPS       Y15, Y7, Y7
 	VFMADD213PS  Y14, Y12, Y7
 	VMOVUPS      Y7, 224(DI)
-	VPMINSD      Y6, Y7, Y7
-	VPMINSD      Y5, Y7, Y7
-	VBROADCASTSS 16(DX), Y0
-	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS 16(DX), Y15
+	VSUBPS       Y15, Y8, Y8
 	VFMADD213PS  Y13, Y12, Y8
 	VMOVUPS      Y8, 256(DI)
-	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y15, Y9, Y9
 	VFMADD213PS  Y14, Y12, Y9
 	VMOVUPS      Y9, 288(DI)
-	VPMINSD      Y8, Y9, Y9
-	VBROADCASTSS 20(DX), Y0
-	VSUBPS       Y0, Y10, Y10
+	VBROADCASTSS 20(DX), Y15
+	VSUBPS       Y15, Y10, Y10
 	VFMADD213PS  Y13, Y12, Y10
 	VMOVUPS      Y10, 320(DI)
-	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y15, Y11, Y11
 	VFMADD213PS  Y14, Y12, Y11
 	VMOVUPS      Y11, 352(DI)
+	VPMINSD      Y0, Y1, Y1
+	VPMINSD      Y2, Y3, Y3
+	VPMINSD      Y4, Y5, Y5
+	VPMINSD      Y6, Y7, Y7
+	VPMINSD      Y8, Y9, Y9
 	VPMINSD      Y10, Y11, Y11
+	VPMINSD      Y1, Y3, Y3
+	VPMINSD      Y5, Y7, Y7
 	VPMINSD      Y9, Y11, Y11
-	VPMINSD      Y3, Y7, Y3
-	VPMINSD      Y3, Y11, Y3
-	VPMINSD      (SP), Y3, Y3
-	VMOVDQU      Y3, (SP)
+	VPMINSD      Y3, Y7, Y7
+	VPMINSD      Y7, Y11, Y11
+	VPMINSD      (SP), Y11, Y11
+	VMOVUPS      Y11, (SP)
 	LEAQ         -64(R8)(BX*1), R8
 	ADDQ         $0x00000300, DI
 	DECQ         R9
@@ -5956,9 +5956,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func scoresMany(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
+// func scoresManyAVX2(v *float32, y *float32, base *float32, events *float32, blocks int, dim int, scale float32) (least int32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scoresMany(SB), NOSPLIT, $32-60
+TEXT ·scoresManyAVX2(SB), NOSPLIT, $32-60
 	MOVQ     v+0(FP), AX
 	MOVQ     y+8(FP), CX
 	MOVQ     base+16(FP), DX
@@ -5976,23 +5976,45 @@ round:
 	MOVQ AX, DI
 
 block:
-	ADDQ   $0x00000040, R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	MOVQ   dim+40(FP), R10
-	MOVQ   CX, R11
-	MOVQ   R8, R12
-	SUBQ   $0x04, R10
+	ADDQ         $0x00000040, R8
+	MOVQ         dim+40(FP), R10
+	MOVQ         CX, R11
+	MOVQ         R8, R12
+	VMOVUPS      (R12), Y10
+	VMOVUPS      32(R12), Y12
+	VBROADCASTSS (R11), Y1
+	VSUBPS       Y10, Y1, Y0
+	VSUBPS       Y12, Y1, Y1
+	VMULPS       Y0, Y0, Y0
+	VMULPS       Y1, Y1, Y1
+	VBROADCASTSS 4(R11), Y3
+	VSUBPS       Y10, Y3, Y2
+	VSUBPS       Y12, Y3, Y3
+	VMULPS       Y2, Y2, Y2
+	VMULPS       Y3, Y3, Y3
+	VBROADCASTSS 8(R11), Y5
+	VSUBPS       Y10, Y5, Y4
+	VSUBPS       Y12, Y5, Y5
+	VMULPS       Y4, Y4, Y4
+	VMULPS       Y5, Y5, Y5
+	VBROADCASTSS 12(R11), Y7
+	VSUBPS       Y10, Y7, Y6
+	VSUBPS       Y12, Y7, Y7
+	VMULPS       Y6, Y6, Y6
+	VMULPS       Y7, Y7, Y7
+	VBROADCASTSS 16(R11), Y9
+	VSUBPS       Y10, Y9, Y8
+	VSUBPS       Y12, Y9, Y9
+	VMULPS       Y8, Y8, Y8
+	VMULPS       Y9, Y9, Y9
+	VBROADCASTSS 20(R11), Y11
+	VSUBPS       Y10, Y11, Y10
+	VSUBPS       Y12, Y11, Y11
+	VMULPS       Y10, Y10, Y10
+	VMULPS       Y11, Y11, Y11
+	ADDQ         $0x00000030, R11
+	ADDQ         $0x00000040, R12
+	SUBQ         $0x05, R10
 
 dims:
 	VMOVUPS      (R12), Y12
@@ -6179,54 +6201,54 @@ summed:
 	VSUBPS       Y15, Y1, Y1
 	VFMADD213PS  Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DI)
-	VPMINSD      Y0, Y1, Y1
-	VBROADCASTSS 4(DX), Y0
-	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS 4(DX), Y15
+	VSUBPS       Y15, Y2, Y2
 	VFMADD213PS  Y13, Y12, Y2
 	VMOVUPS      Y2, 64(DI)
-	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y15, Y3, Y3
 	VFMADD213PS  Y14, Y12, Y3
 	VMOVUPS      Y3, 96(DI)
-	VPMINSD      Y2, Y3, Y3
-	VPMINSD      Y1, Y3, Y3
-	VBROADCASTSS 8(DX), Y0
-	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS 8(DX), Y15
+	VSUBPS       Y15, Y4, Y4
 	VFMADD213PS  Y13, Y12, Y4
 	VMOVUPS      Y4, 128(DI)
-	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y15, Y5, Y5
 	VFMADD213PS  Y14, Y12, Y5
 	VMOVUPS      Y5, 160(DI)
-	VPMINSD      Y4, Y5, Y5
-	VBROADCASTSS 12(DX), Y0
-	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS 12(DX), Y15
+	VSUBPS       Y15, Y6, Y6
 	VFMADD213PS  Y13, Y12, Y6
 	VMOVUPS      Y6, 192(DI)
-	VSUBPS       Y0, Y7, Y7
+	VSUBPS       Y15, Y7, Y7
 	VFMADD213PS  Y14, Y12, Y7
 	VMOVUPS      Y7, 224(DI)
-	VPMINSD      Y6, Y7, Y7
-	VPMINSD      Y5, Y7, Y7
-	VBROADCASTSS 16(DX), Y0
-	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS 16(DX), Y15
+	VSUBPS       Y15, Y8, Y8
 	VFMADD213PS  Y13, Y12, Y8
 	VMOVUPS      Y8, 256(DI)
-	VSUBPS       Y0, Y9, Y9
+	VSUBPS       Y15, Y9, Y9
 	VFMADD213PS  Y14, Y12, Y9
 	VMOVUPS      Y9, 288(DI)
-	VPMINSD      Y8, Y9, Y9
-	VBROADCASTSS 20(DX), Y0
-	VSUBPS       Y0, Y10, Y10
+	VBROADCASTSS 20(DX), Y15
+	VSUBPS       Y15, Y10, Y10
 	VFMADD213PS  Y13, Y12, Y10
 	VMOVUPS      Y10, 320(DI)
-	VSUBPS       Y0, Y11, Y11
+	VSUBPS       Y15, Y11, Y11
 	VFMADD213PS  Y14, Y12, Y11
 	VMOVUPS      Y11, 352(DI)
+	VPMINSD      Y0, Y1, Y1
+	VPMINSD      Y2, Y3, Y3
+	VPMINSD      Y4, Y5, Y5
+	VPMINSD      Y6, Y7, Y7
+	VPMINSD      Y8, Y9, Y9
 	VPMINSD      Y10, Y11, Y11
+	VPMINSD      Y1, Y3, Y3
+	VPMINSD      Y5, Y7, Y7
 	VPMINSD      Y9, Y11, Y11
-	VPMINSD      Y3, Y7, Y3
-	VPMINSD      Y3, Y11, Y3
-	VPMINSD      (SP), Y3, Y3
-	VMOVDQU      Y3, (SP)
+	VPMINSD      Y3, Y7, Y7
+	VPMINSD      Y7, Y11, Y11
+	VPMINSD      (SP), Y11, Y11
+	VMOVUPS      Y11, (SP)
 	LEAQ         -64(R8)(BX*1), R8
 	ADDQ         $0x00000300, DI
 	DECQ         R9
@@ -6724,9 +6746,9 @@ DATA all_3aaded20<>+24(SB)/4, $0x3aaded20
 DATA all_3aaded20<>+28(SB)/4, $0x3aaded20
 GLOBL all_3aaded20<>(SB), RODATA|NOPTR, $32
 
-// func sums0(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+// func sums0AVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 // Requires: AVX, SSE
-TEXT ·sums0(SB), NOSPLIT, $8-56
+TEXT ·sums0AVX2(SB), NOSPLIT, $8-56
 	MOVQ    lanes+0(FP), AX
 	MOVQ    w+8(FP), CX
 	MOVQ    v+16(FP), DX
@@ -6857,9 +6879,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func sums1(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+// func sums1AVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 // Requires: AVX, FMA3, SSE
-TEXT ·sums1(SB), NOSPLIT, $8-56
+TEXT ·sums1AVX2(SB), NOSPLIT, $8-56
 	MOVQ    lanes+0(FP), AX
 	MOVQ    w+8(FP), CX
 	MOVQ    v+16(FP), DX
@@ -6974,9 +6996,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func sums2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+// func sums2AVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 // Requires: AVX, FMA3, SSE
-TEXT ·sums2(SB), NOSPLIT, $8-56
+TEXT ·sums2AVX2(SB), NOSPLIT, $8-56
 	MOVQ    lanes+0(FP), AX
 	MOVQ    w+8(FP), CX
 	MOVQ    v+16(FP), DX
@@ -7087,9 +7109,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func sums3(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+// func sums3AVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 // Requires: AVX, FMA3, SSE
-TEXT ·sums3(SB), NOSPLIT, $8-56
+TEXT ·sums3AVX2(SB), NOSPLIT, $8-56
 	MOVQ    lanes+0(FP), AX
 	MOVQ    w+8(FP), CX
 	MOVQ    v+16(FP), DX
@@ -7199,9 +7221,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func products1(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+// func products1AVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 // Requires: AVX, FMA3, SSE
-TEXT ·products1(SB), NOSPLIT, $8-56
+TEXT ·products1AVX2(SB), NOSPLIT, $8-56
 	MOVQ    lanes+0(FP), AX
 	MOVQ    w+8(FP), CX
 	MOVQ    v+16(FP), DX
@@ -7310,9 +7332,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func products2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+// func products2AVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 // Requires: AVX, FMA3, SSE
-TEXT ·products2(SB), NOSPLIT, $8-56
+TEXT ·products2AVX2(SB), NOSPLIT, $8-56
 	MOVQ    lanes+0(FP), AX
 	MOVQ    w+8(FP), CX
 	MOVQ    v+16(FP), DX
@@ -7429,9 +7451,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func products3(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+// func products3AVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 // Requires: AVX, FMA3, SSE
-TEXT ·products3(SB), NOSPLIT, $8-56
+TEXT ·products3AVX2(SB), NOSPLIT, $8-56
 	MOVQ    lanes+0(FP), AX
 	MOVQ    w+8(FP), CX
 	MOVQ    v+16(FP), DX
@@ -7544,9 +7566,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func products4(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+// func products4AVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 // Requires: AVX, FMA3, SSE
-TEXT ·products4(SB), NOSPLIT, $8-56
+TEXT ·products4AVX2(SB), NOSPLIT, $8-56
 	MOVQ    lanes+0(FP), AX
 	MOVQ    w+8(FP), CX
 	MOVQ    v+16(FP), DX
@@ -7658,9 +7680,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func squares(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+// func squaresAVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 // Requires: AVX, FMA3, SSE
-TEXT ·squares(SB), NOSPLIT, $8-56
+TEXT ·squaresAVX2(SB), NOSPLIT, $8-56
 	MOVQ    lanes+0(FP), AX
 	MOVQ    w+8(FP), CX
 	MOVQ    v+16(FP), DX
@@ -7791,9 +7813,9 @@ block:
 	VZEROUPPER
 	RET
 
-// func excess(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
+// func excessAVX2(lanes *float32, w *float32, v *float32, x *float32, blocks int, rows int, columns int)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·excess(SB), NOSPLIT, $8-56
+TEXT ·excessAVX2(SB), NOSPLIT, $8-56
 	MOVQ    lanes+0(FP), AX
 	MOVQ    w+8(FP), CX
 	MOVQ    v+16(FP), DX

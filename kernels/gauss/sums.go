@@ -64,6 +64,8 @@ type Sums struct {
 	columns int
 	// moments: second moments are summed, both about 0 and about the query.
 	moments bool
+	// used is how many of a query's sums, from the first on, have those asked for.
+	used int
 	// logLargest is the logarithm of the weight that counts as 1, which is that
 	// of the first events once the sums have begun.
 	logLargest float64
@@ -155,6 +157,14 @@ func (s *Sums) Start(out Result, x []float32, m int, alpha, sigma float64) {
 		s.columns = s.dim
 	default:
 		s.columns = 0
+	}
+	switch {
+	case out.InvNeff != nil:
+		s.used = squaresSum(s.dim) + 1
+	case s.moments:
+		s.used = excessSum(s.dim) + 1
+	default:
+		s.used = 1 + s.columns
 	}
 	s.logLargest, s.begun, s.blocks = 0, false, 0
 
@@ -466,7 +476,7 @@ func (s *Sums) rebase(q int, to float32, more float64) {
 	if !s.met[q] {
 		return
 	}
-	lane, total := s.queryLane(q), s.queryTotal(q)
+	lane, total := s.queryLane(q)[:s.used*lanes], s.queryTotal(q)[:s.used]
 	if apart+more > 1000 {
 		clear(lane)
 		clear(total)
@@ -474,15 +484,20 @@ func (s *Sums) rebase(q int, to float32, more float64) {
 		return
 	}
 	factor := math.Exp2(-apart - more)
-	for l := range lanes {
-		lane[excessSum(s.dim)*lanes+l] += float32(apart) * lane[l]
+	if s.moments {
+		for l := range lanes {
+			lane[excessSum(s.dim)*lanes+l] += float32(apart) * lane[l]
+		}
+		total[excessSum(s.dim)] += apart * total[0]
 	}
-	total[excessSum(s.dim)] += apart * total[0]
 	for i := range lane {
 		lane[i] *= float32(factor)
 	}
 	for i := range total {
 		total[i] *= factor
+	}
+	if s.out.InvNeff == nil {
+		return
 	}
 	for l := range lanes {
 		lane[squaresSum(s.dim)*lanes+l] *= float32(factor)
@@ -499,23 +514,25 @@ func (s *Sums) addUp() {
 }
 
 func (s *Sums) addUpQuery(q int) {
-	lane, total := s.queryLane(q), s.queryTotal(q)
+	lane, total := s.queryLane(q)[:s.used*lanes], s.queryTotal(q)[:s.used]
 	for i := range total {
-		for _, v := range lane[i*lanes:][:lanes] {
-			total[i] += float64(v)
-		}
+		total[i] += addLanes(lane[i*lanes:])
 	}
 	clear(lane)
+}
+
+// addLanes adds the first lanes, each to a neighbour, so that few additions wait for
+// each other.
+func addLanes(lane []float32) float64 {
+	v := (*[lanes]float32)(lane)
+	return ((float64(v[0]) + float64(v[1])) + (float64(v[2]) + float64(v[3]))) +
+		((float64(v[4]) + float64(v[5])) + (float64(v[6]) + float64(v[7])))
 }
 
 // LogSum returns log Σ w of query i < m over the events added so far, before or
 // after Finish.
 func (s *Sums) LogSum(i int) float64 {
-	sum := s.queryTotal(i)[0]
-	for _, v := range s.queryLane(i)[:lanes] {
-		sum += float64(v)
-	}
-	return s.logSum(i, sum)
+	return s.logSum(i, s.queryTotal(i)[0]+addLanes(s.queryLane(i)))
 }
 
 func (s *Sums) logSum(q int, sum float64) float64 {
@@ -544,12 +561,19 @@ func (s *Sums) Finish() {
 		var square, apart float64 // ‖mean‖², ‖mean − y‖²
 		for d := range s.dim {
 			mean := total[1+d] / w
+			if !s.moments {
+				s.out.Mean[q*s.dim+d] = float32(mean)
+				continue
+			}
 			square += mean * mean
 			from := mean - float64(s.y[(q/tileLen*s.dim+d)*tileLen+q%tileLen])
 			apart += from * from
 			if s.out.Mean != nil {
 				s.out.Mean[q*s.dim+d] = float32(mean)
 			}
+		}
+		if !s.moments {
+			continue
 		}
 		// Of the moment about 0 and that about the query, the one that is
 		// smaller, and more than the rounding of an exponent, has more digits.
