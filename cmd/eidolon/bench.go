@@ -106,13 +106,7 @@ the median of the ratios.`,
 			if events < 1000 || events > 1e8 {
 				return usagef("events must be between 1000 and 1e8")
 			}
-			log := cmd.ErrOrStderr()
-			results, err := bench.IO(cmd.Context(), int(events), func(file string, done, total int) {
-				fmt.Fprintf(log, "\r%d/%d %-40s", done, total, file)
-				if done == total {
-					fmt.Fprintf(log, "\r%60s\r", "")
-				}
-			})
+			results, err := bench.IO(cmd.Context(), int(events), steps(cmd.ErrOrStderr()))
 			if err != nil {
 				return err
 			}
@@ -133,15 +127,10 @@ the median of the ratios.`,
 	return cmd
 }
 
-// showRow shows on standard error how far a benchmark is.
+// showRow shows on a terminal how far a benchmark is.
 func showRow(cmd *cobra.Command) func(r bench.Result, done, total int) {
-	progress := cmd.ErrOrStderr()
-	return func(r bench.Result, done, total int) {
-		fmt.Fprintf(progress, "\r%d/%d %-40s", done, total, r.Kernel)
-		if done == total {
-			fmt.Fprintf(progress, "\r%60s\r", "")
-		}
-	}
+	show := steps(cmd.ErrOrStderr())
+	return func(r bench.Result, done, total int) { show(r.Kernel, done, total) }
 }
 
 func benchKernels(cmd *cobra.Command) error {
