@@ -63,7 +63,9 @@ func newBenchDiffusion() *cobra.Command {
 		Long: `Bench diffusion solves the problem on which the training-free solver was published by
 its method, Heun's with 500 steps, and by default, to the same accuracy; then whole
 paths for 10⁴, 10⁵ and 10⁶ training events of 8 features, with what the tree leaves out
-and how the cost grows; then it draws from a denoiser and from a one-step map.`,
+and how the cost grows; then it draws from a denoiser, from a one-step map, and from one
+over a mixture of normals, whose own equation is solved before the one pass. The memory
+is the heap at its peak.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if events < 1 {
