@@ -229,6 +229,10 @@ func (m *Mixture) LogDensity(dst []float64, x []float32, alpha, sigma float64) {
 // Effective stores in dst (n) the effective number of events that q is the mean of at
 // each row of x (n×Dim), (Σ w)²/Σ w². Where it is near 1, q is a copy of an event.
 func (m *Mixture) Effective(dst []float32, x []float32, alpha, sigma float64) {
+	if alpha == 0 || sigma == 0 {
+		m.effectiveAtEnds(dst, alpha)
+		return
+	}
 	m.compute(gauss.Result{InvNeff: dst}, x, alpha, sigma)
 	for i, v := range dst {
 		dst[i] = 1 / v

@@ -126,6 +126,17 @@ func (s Solver) Times(q Posterior, width float64) ([]float64, error) {
 // evaluations of q. σ is nowhere 0, but for the last time without logDet. Rows are
 // independent of each other if those of q are.
 func (s Solver) Solve(q Posterior, x, c []float32, logDet []float64, times []float64) (evaluations int, err error) {
+	return s.solve(q, x, c, logDet, times, func(int) {})
+}
+
+// Follow is Solve, without a log-density, that calls at with each of the times, the first
+// and the last too, and the rows as they are then. These are not to be kept.
+func (s Solver) Follow(q Posterior, x, c []float32, times []float64, at func(t float64, x []float32)) (evaluations int, err error) {
+	return s.solve(q, x, c, nil, times, func(i int) { at(times[i], x) })
+}
+
+// solve is Solve that calls at before the first step and after each.
+func (s Solver) solve(q Posterior, x, c []float32, logDet []float64, times []float64, at func(i int)) (evaluations int, err error) {
 	last := len(times) - 1
 	for i, t := range times {
 		if s.Schedule.Sigma(t) == 0 && (i < last || logDet != nil) {
@@ -140,8 +151,12 @@ func (s Solver) Solve(q Posterior, x, c []float32, logDet []float64, times []flo
 	if s.Tolerance > 0 {
 		p.Method = DPM3S
 	}
+	if last >= 0 {
+		at(0)
+	}
 	for i := range last {
 		p.step(times[i], times[i+1])
+		at(i + 1)
 	}
 	if logDet != nil && p.Method != Euler && p.Method != Heun {
 		more := float64(q.Dim()) * math.Log(s.Schedule.Sigma(times[last])/s.Schedule.Sigma(times[0]))

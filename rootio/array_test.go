@@ -221,3 +221,27 @@ func TestSeveralTrees(t *testing.T) {
 	}
 	complains(t, func() error { _, err := rootio.ReadText(file, "dir/a"); return err }(), "no text")
 }
+
+// TestTake takes events of a table, some twice, and compares them one by one.
+func TestTake(t *testing.T) {
+	table := &rootio.Table{
+		Columns: []rootio.Column{rootio.ColumnOf("n", []int32{2, 0, 3})},
+		Jagged:  []rootio.Jagged{{Column: rootio.ColumnOf("x", []float32{1, 2, 3, 4, 5, 6}), Offsets: []int{1, 3, 3, 6}}},
+	}
+	places := []int{2, 0, 0, 1, 2}
+	taken := table.Take(places)
+	if taken.Len() != len(places) {
+		t.Fatalf("%d events, want %d", taken.Len(), len(places))
+	}
+	for i, k := range places {
+		if got, want := taken.Columns[0].Values().([]int32)[i], table.Columns[0].Values().([]int32)[k]; got != want {
+			t.Errorf("event %d: %d, want %d", i, got, want)
+		}
+		if got, want := taken.Jagged[0].Event(i).Values().([]float32), table.Jagged[0].Event(k).Values().([]float32); !slices.Equal(got, want) {
+			t.Errorf("event %d: %v, want %v", i, got, want)
+		}
+	}
+	if none := table.Take(nil); none.Len() != 0 || none.Jagged[0].Events() != 0 {
+		t.Errorf("no event: %+v", none)
+	}
+}

@@ -378,6 +378,21 @@ func (j Jagged) Events() int { return max(0, len(j.Offsets)-1) }
 // Event returns the values of event i. The memory is shared.
 func (j Jagged) Event(i int) Column { return j.Column.Slice(j.Offsets[i], j.Offsets[i+1]) }
 
+// Take returns a column of the events at the given places, in that order.
+func (j Jagged) Take(places []int) Jagged {
+	offsets := make([]int, len(places)+1)
+	for i, k := range places {
+		offsets[i+1] = offsets[i] + j.Offsets[k+1] - j.Offsets[k]
+	}
+	values := make([]int, 0, offsets[len(places)])
+	for _, k := range places {
+		for at := j.Offsets[k]; at < j.Offsets[k+1]; at++ {
+			values = append(values, at)
+		}
+	}
+	return Jagged{j.Column.Take(values), offsets}
+}
+
 // Table is a set of columns of equal length: one row per event. Jagged columns
 // are beside the others; they are there only if they were asked for.
 type Table struct {
@@ -443,4 +458,16 @@ func (t *Table) Slice(lo, hi int) *Table {
 		s.Jagged = append(s.Jagged, Jagged{j.Column, j.Offsets[lo : hi+1]})
 	}
 	return s
+}
+
+// Take returns a table of the events at the given places, in that order.
+func (t *Table) Take(places []int) *Table {
+	taken := &Table{Columns: make([]Column, len(t.Columns))}
+	for i, c := range t.Columns {
+		taken.Columns[i] = c.Take(places)
+	}
+	for _, j := range t.Jagged {
+		taken.Jagged = append(taken.Jagged, j.Take(places))
+	}
+	return taken
 }

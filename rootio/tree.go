@@ -284,6 +284,18 @@ func (t *Tree) Files() []string {
 // Branches returns all branches of the tree, also those that are no columns.
 func (t *Tree) Branches() []BranchInfo { return infosOf(t.branches) }
 
+// Omitted returns the branches that are not read: texts, objects that are not split
+// into members, and what else has a [BranchInfo.Reason].
+func (t *Tree) Omitted() []BranchInfo {
+	var omitted []BranchInfo
+	for _, b := range t.branches {
+		if b.typ == nil && b.node != nil {
+			omitted = append(omitted, b.BranchInfo)
+		}
+	}
+	return omitted
+}
+
 // Fields returns the columns with one value per event, in order: scalar branches,
 // and the elements of branches of fixed arrays.
 func (t *Tree) Fields() []Field {

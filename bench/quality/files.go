@@ -16,7 +16,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
-	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/bench/internal/heldout"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -79,49 +79,12 @@ func measureFiles(folder, only string, o surrogate.Options) error {
 	return nil
 }
 
-// isTest reports whether an event is kept from the training: one in four.
-func isTest(i int) bool { return philox.Uint64(0, 1<<60, uint64(i))%4 == 0 }
-
-// read returns the events for training and the others.
-func (s sampleFile) read(folder string) (train, test *rootio.Table, err error) {
-	tree, err := rootio.Open("", filepath.Join(folder, s.file))
-	if err != nil {
-		return nil, nil, err
-	}
-	defer tree.Close()
-	names := s.columns
-	if names == nil {
-		for _, f := range tree.Fields() {
-			if !slices.Contains(s.without, f.Name) {
-				names = append(names, f.Name)
-			}
-		}
-	}
-	all, err := tree.Read(names, 0, tree.Len())
-	if err != nil {
-		return nil, nil, err
-	}
-	var rows [2][]int
-	for i := range all.Len() {
-		k := 0
-		if isTest(i) {
-			k = 1
-		}
-		rows[k] = append(rows[k], i)
-	}
-	train, test = &rootio.Table{}, &rootio.Table{}
-	for _, c := range all.Columns {
-		train.Columns = append(train.Columns, c.Take(rows[0]))
-		test.Columns = append(test.Columns, c.Take(rows[1]))
-	}
-	return train, test, nil
-}
-
 func (s sampleFile) measure(folder string, o surrogate.Options) error {
-	train, test, err := s.read(folder)
+	all, err := heldout.Read(filepath.Join(folder, s.file), "", s.columns, s.without)
 	if err != nil {
 		return err
 	}
+	train, test := heldout.Split(all)
 	o.Condition, o.Features = s.condition, s.features
 	if o.Uses("max_time") != nil {
 		o.Train.MaxTime = 0
@@ -144,15 +107,15 @@ func (s sampleFile) measure(folder string, o surrogate.Options) error {
 	possible := slices.DeleteFunc(slices.Clone(logDensity), func(l float64) bool { return math.IsInf(l, 0) })
 	mean, std := stat.MeanStdDev(possible, nil)
 
-	generated, tails, err := generate(m, test, o.Seed+1, 1)
+	generated, tails, err := heldout.Draw(m, test, o.Seed+1, 1)
 	if err != nil {
 		return err
 	}
-	result, err := judge(test, generated, false)
+	result, err := heldout.Judge(test, generated, false)
 	if err != nil {
 		return err
 	}
-	trees, err := judge(test, generated, true)
+	trees, err := heldout.Judge(test, generated, true)
 	if err != nil {
 		return err
 	}
@@ -163,11 +126,11 @@ func (s sampleFile) measure(folder string, o surrogate.Options) error {
 	}
 	fmt.Printf(", of eidolon compare %.4f ± %.4f", result.AUC, result.AUCError)
 	if teacher, ok := m.Teacher(); ok {
-		events, _, err := generate(teacher, test, o.Seed+1, 1)
+		events, _, err := heldout.Draw(teacher, test, o.Seed+1, 1)
 		if err != nil {
 			return err
 		}
-		taught, err := judge(test, events, true)
+		taught, err := heldout.Judge(test, events, true)
 		if err != nil {
 			return err
 		}
@@ -186,7 +149,7 @@ func (s sampleFile) measure(folder string, o surrogate.Options) error {
 	for _, remark := range m.Remarks() {
 		fmt.Printf("%s; ", remark)
 	}
-	many, _, err := generate(m, test, o.Seed+2, 10)
+	many, _, err := heldout.Draw(m, test, o.Seed+2, 10)
 	if err != nil {
 		return err
 	}
@@ -195,33 +158,6 @@ func (s sampleFile) measure(folder string, o surrogate.Options) error {
 		s.physics(test, many)
 	}
 	return nil
-}
-
-// judge tries to tell samples apart, by boosted trees or else as eidolon compare does.
-func judge(real, generated *rootio.Table, trees bool) (*classify.Result, error) {
-	return classify.CrossFit(context.Background(), classify.Sample{Table: real}, classify.Sample{Table: generated}, classify.Options{Seed: 1, Trees: trees})
-}
-
-// generate draws times as many events as there are in test, under its conditions, and
-// puts these beside them.
-func generate(m *surrogate.Surrogate, test *rootio.Table, seed uint64, times int) (*rootio.Table, surrogate.Tails, error) {
-	rows := make([]int, 0, times*test.Len())
-	for range times {
-		for i := range test.Len() {
-			rows = append(rows, i)
-		}
-	}
-	given := &rootio.Table{}
-	for _, c := range test.Columns {
-		given.Columns = append(given.Columns, c.Take(rows))
-	}
-	generated := rootio.NewTable(m.Features.Fields(), len(rows))
-	tails, err := m.Generate(generated, given, seed, 0)
-	for _, name := range m.Context.Names() {
-		c, _ := given.Column(name)
-		generated.Columns = append(generated.Columns, c)
-	}
-	return generated, tails, err
 }
 
 // values returns a column as float64.

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/bench/internal/heldout"
 )
 
 func main() {
@@ -113,11 +114,11 @@ func measure(d density, o surrogate.Options, n, fresh int) (r result, err error)
 	r.sigma = math.Sqrt((squares/float64(fresh) - r.kl*r.kl) / float64(fresh))
 	if teacher, ok := m.Teacher(); ok {
 		for _, s := range []*surrogate.Surrogate{m, teacher} {
-			events, _, err := generate(s, t, o.Seed+1, 1)
+			events, _, err := heldout.Draw(s, t, o.Seed+1, 1)
 			if err != nil {
 				return r, err
 			}
-			auc, err := judge(t, events, true)
+			auc, err := heldout.Judge(t, events, true)
 			if err != nil {
 				return r, err
 			}

@@ -63,7 +63,9 @@ func newBenchDiffusion() *cobra.Command {
 		Long: `Bench diffusion solves the problem on which the training-free solver was published by
 its method, Heun's with 500 steps, and by default, to the same accuracy; then whole
 paths for 10⁴, 10⁵ and 10⁶ training events of 8 features, with what the tree leaves out
-and how the cost grows; then it draws from a denoiser and from a one-step map.`,
+and how the cost grows; then it draws from a denoiser, from a one-step map, and from one
+over a mixture of normals, whose own equation is solved before the one pass. The memory
+is the heap at its peak.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if events < 1 {
@@ -106,13 +108,7 @@ the median of the ratios.`,
 			if events < 1000 || events > 1e8 {
 				return usagef("events must be between 1000 and 1e8")
 			}
-			log := cmd.ErrOrStderr()
-			results, err := bench.IO(cmd.Context(), int(events), func(file string, done, total int) {
-				fmt.Fprintf(log, "\r%d/%d %-40s", done, total, file)
-				if done == total {
-					fmt.Fprintf(log, "\r%60s\r", "")
-				}
-			})
+			results, err := bench.IO(cmd.Context(), int(events), steps(cmd.ErrOrStderr()))
 			if err != nil {
 				return err
 			}
@@ -133,15 +129,10 @@ the median of the ratios.`,
 	return cmd
 }
 
-// showRow shows on standard error how far a benchmark is.
+// showRow shows on a terminal how far a benchmark is.
 func showRow(cmd *cobra.Command) func(r bench.Result, done, total int) {
-	progress := cmd.ErrOrStderr()
-	return func(r bench.Result, done, total int) {
-		fmt.Fprintf(progress, "\r%d/%d %-40s", done, total, r.Kernel)
-		if done == total {
-			fmt.Fprintf(progress, "\r%60s\r", "")
-		}
-	}
+	show := steps(cmd.ErrOrStderr())
+	return func(r bench.Result, done, total int) { show(r.Kernel, done, total) }
 }
 
 func benchKernels(cmd *cobra.Command) error {

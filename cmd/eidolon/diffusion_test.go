@@ -25,8 +25,11 @@ func TestDiffusion(t *testing.T) {
 			t.Errorf("generate says: %s", text)
 		}
 		must(t, dir, "score", "-m", model, "-i", "out.root", "-o", "scored.root")
-		if text := must(t, dir, "info", model); !strings.Contains(text, "σ_min") {
+		if text := must(t, dir, "info", model); !strings.Contains(text, "σ_min") || strings.Contains(text, "in noise alone") != (model == "diffusion") {
 			t.Errorf("info %s says: %s", model, text)
+		}
+		if text := must(t, dir, "info", model, "--json"); strings.Contains(text, "effective_events") != (model == "diffusion") {
+			t.Errorf("info %s --json says: %s", model, text)
 		}
 	}
 	must(t, dir, "generate", "-m", "diffusion", "--direct", "-n", "200", "-o", "direct.root")

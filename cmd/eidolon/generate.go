@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"strconv"
@@ -47,8 +48,11 @@ func newGenerate() *cobra.Command {
 names, the order and the types of the branches that the model was trained on.
 
 With a conditional model it draws for every event of the input files instead, and
-carries their other scalar branches along; with --oversample R, R times for each,
-with a branch event_index that tells the event of the input.
+carries their other branches along, arrays too; those that are no numbers stay
+behind, which is said. With --oversample R it draws R times for each, with one more
+branch, event_index, that tells the event of the input: 0, 1, … along all its files.
+An event_index that the input has is carried along like any other branch, and the
+new one is called event_index_2 (or _3, …).
 
 A model of objects (train --each) makes events with collections of them: with -n as
 many in each as the training events had, with -i as many as each event of the input
@@ -299,8 +303,17 @@ func (f *generateFlags) generate(cmd *cobra.Command, model *surrogate.Surrogate)
 // for.
 const eventIndex = "event_index"
 
+// freeName returns a name that no field has: the given one, or with _2, _3, … after it.
+func freeName(name string, fields []rootio.Field) string {
+	free := name
+	for k := 2; slices.ContainsFunc(fields, func(f rootio.Field) bool { return f.Name == free }); k++ {
+		free = fmt.Sprintf("%s_%d", name, k)
+	}
+	return free
+}
+
 // generateFor writes the events of the input with new values of the model's
-// features in each, as often as asked for.
+// features in each, as often as asked for. Its other branches are carried along.
 func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surrogate) (tails surrogate.Tails, err error) {
 	in, err := f.view.open(f.inTree, f.inputs)
 	if err != nil {
@@ -311,22 +324,11 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 	if err != nil {
 		return tails, err
 	}
-	var carried []rootio.Field // along with what is generated
-	var names []string
-	for _, field := range in.Fields() {
-		if !slices.Contains(model.Features.Names(), field.Name) && field.Name != eventIndex {
-			carried, names = append(carried, field), append(names, field.Name)
-		}
-	}
-	for _, name := range model.Context.Names() {
-		if !slices.Contains(names, name) { // let rootio say what is wrong
-			names = append(names, name)
-		}
-	}
+	carried := newCarriage(in, model.Features.Names())
 	generated := model.Features.Fields()
-	fields := append(slices.Clone(carried), generated...)
+	fields := slices.Concat(carried.fields, generated)
 	if f.oversample > 1 {
-		fields = append(fields, rootio.Field{Name: eventIndex, Title: "event of the input", Kind: rootio.Int64})
+		fields = append(fields, rootio.Field{Name: freeName(eventIndex, fields), Title: "event of the input", Kind: rootio.Int64})
 	}
 	tree := f.tree
 	if tree == "" {
@@ -338,48 +340,63 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 	}
 	defer w.Abort()
 
-	out := rootio.NewTable(fields, chunk)
-	rows := make([]int, chunk) // of the chunk of the input
+	size := chunkOf(len(fields))
+	next, stop := func() (*rootio.Table, error, bool) { return &rootio.Table{}, nil, true }, func() {}
+	if len(carried.fields) > 0 {
+		next, stop = iter.Pull2(in.Chunks(carried.names(), size))
+	}
+	defer stop()
+	rows := make([]int, size) // of the chunk of the input
 	f.n = 0
 	bar := newCounter(cmd.ErrOrStderr(), in.Len()*int64(f.oversample))
 	defer bar.finish()
 	first := int64(0) // event of the input
-	for given, err := range view.Chunks(names, chunk) {
+	for given, err := range view.Chunks(model.Context.Names(), size) {
 		if err != nil {
 			return tails, err
 		}
-		for lo, all := 0, given.Len()*f.oversample; lo < all; lo += chunk {
+		others, err, _ := next()
+		if err != nil {
+			return tails, err
+		}
+		for lo, all := 0, given.Len()*f.oversample; lo < all; lo += size {
 			if err := cmd.Context().Err(); err != nil {
 				return tails, err
 			}
-			part := out.Slice(0, min(chunk, all-lo))
-			for i := range part.Len() {
+			rows := rows[:min(size, all-lo)]
+			for i := range rows {
 				rows[i] = (lo + i) / f.oversample
 			}
-			repeated := &rootio.Table{}
-			for j := range given.Columns {
-				repeated.Columns = append(repeated.Columns, given.Columns[j].Take(rows[:part.Len()]))
-			}
-			copy(part.Columns, repeated.Columns[:len(carried)])
-			if f.oversample > 1 {
-				index := part.Columns[len(fields)-1].Values().([]int64)
-				for i := range index {
-					index[i] = first + int64(rows[i])
-				}
-			}
-			drawn := &rootio.Table{Columns: part.Columns[len(carried) : len(carried)+len(generated)]}
-			t, err := model.Generate(drawn, repeated, f.seed, uint64(f.n))
+			drawn := rootio.NewTable(generated, len(rows))
+			t, err := model.Generate(drawn, given.Take(rows), f.seed, uint64(f.n))
 			if err != nil {
 				return tails, fmt.Errorf("%s: %w", source(f.inputs, in.Name()), err)
 			}
 			tails.Add(t)
+			part := others.Take(rows)
+			part.Columns = append(part.Columns, drawn.Columns...)
+			if f.oversample > 1 {
+				events := make([]int64, len(rows))
+				for i, row := range rows {
+					events[i] = first + int64(row)
+				}
+				part.Columns = append(part.Columns, rootio.ColumnOf(fields[len(fields)-1].Name, events))
+			}
 			if err := w.Write(part); err != nil {
 				return tails, err
 			}
-			f.n += int64(part.Len())
-			bar.add(part.Len())
+			f.n += int64(len(rows))
+			bar.add(len(rows))
 		}
 		first += int64(given.Len())
 	}
-	return tails, w.Close()
+	if err := w.Close(); err != nil {
+		return tails, err
+	}
+	bar.finish()
+	carried.say(cmd.ErrOrStderr())
+	if index := fields[len(fields)-1].Name; f.oversample > 1 && index != eventIndex {
+		fmt.Fprintf(cmd.ErrOrStderr(), "the events have an %s already: the event of the input is in %s\n", eventIndex, index)
+	}
+	return tails, nil
 }

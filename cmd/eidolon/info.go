@@ -13,6 +13,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -22,7 +23,9 @@ func newInfo() *cobra.Command {
 		Use:   "info FILE",
 		Short: "Say what is in a ROOT file or a model file",
 		Long: `Info lists the trees and branches of a ROOT file. Of a model file it says where the
-model comes from, how each branch is treated, and draws how its training went.`,
+model comes from, how each branch is treated, and draws how its training went. Of a
+model of kernel sums (--model diffusion) it says of how many training events the
+posterior mean is the mean along the path: where that is about 1, it makes copies.`,
 		Example: `  eidolon info zmumu.root
   eidolon info zmumu.eidolon --plot training.png`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -104,7 +107,9 @@ func modelSummary(file string, m *surrogate.Surrogate) any {
 		Features  features.Spec    `json:"features"`
 		Condition features.Context `json:"condition,omitzero"`
 		Density   any              `json:"density"`
-	}{file, m.Card, m.Features, m.Context, m.Density}
+
+		Effective []diffusion.Effective `json:"effective_events,omitempty"` // along the path of kernel sums
+	}{file, m.Card, m.Features, m.Context, m.Density, effective(m)}
 }
 
 func printTrees(out io.Writer, file string, trees []rootio.TreeInfo) error {
@@ -165,6 +170,9 @@ func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
 	}
 	for _, remark := range m.Remarks() {
 		fmt.Fprintln(out, remark)
+	}
+	if path := effective(m); len(path) > 0 {
+		fmt.Fprintln(out, describeEffective(path))
 	}
 	printRoundTrip(out, h)
 	if err := printFeatures(out, m); err != nil {

@@ -114,10 +114,11 @@ func (f *generateFlags) generateObjectsFor(cmd *cobra.Command, model *surrogate.
 	defer w.Abort()
 	bar := newCounter(cmd.ErrOrStderr(), in.Len())
 	defer bar.finish()
-	next, stop := iter.Pull2(plan.conditions.Chunks(plan.given, chunk))
+	size := chunkOf(len(plan.fields))
+	next, stop := iter.Pull2(plan.conditions.Chunks(plan.given, size))
 	defer stop()
 	f.n = 0
-	for events, err := range in.Chunks(plan.read, chunk) {
+	for events, err := range in.Chunks(plan.read, size) {
 		if err == nil {
 			err = cmd.Context().Err()
 		}
@@ -148,12 +149,18 @@ func (f *generateFlags) generateObjectsFor(cmd *cobra.Command, model *surrogate.
 		f.n += int64(events.Len())
 		bar.add(events.Len())
 	}
-	return tails, w.Close()
+	if err := w.Close(); err != nil {
+		return tails, err
+	}
+	bar.finish()
+	plan.carried.say(cmd.ErrOrStderr())
+	return tails, nil
 }
 
 // objectPlan is how events of an input become events with other objects.
 type objectPlan struct {
 	fields     []rootio.Field // that are written
+	carried    carriage       // of the input: all of it, for features are drawn into their places
 	read       []string       // the columns that are read of the input
 	counter    string         // the column that counts the objects, or a jagged one of them
 	conditions *rootio.View   // of the input
@@ -183,7 +190,8 @@ func newObjectPlan(in *rootio.Tree, model *surrogate.Surrogate, view rootio.View
 	isFeature := func(name string) int {
 		return slices.IndexFunc(features, func(f rootio.Field) bool { return f.Name == name })
 	}
-	for _, f := range in.AllFields() {
+	p.carried = newCarriage(in, nil)
+	for _, f := range p.carried.fields {
 		p.read = append(p.read, f.Name)
 		if i := isFeature(f.Name); i >= 0 {
 			f = features[i]
@@ -265,9 +273,5 @@ func repeat(t *rootio.Table, counts []int) *rootio.Table {
 			places = append(places, i)
 		}
 	}
-	out := &rootio.Table{}
-	for _, c := range t.Columns {
-		out.Columns = append(out.Columns, c.Take(places))
-	}
-	return out
+	return t.Take(places)
 }

@@ -70,6 +70,20 @@ func (c counter) finish() {
 	}
 }
 
+// steps shows on a terminal, in a line that is gone at the end, which of so many steps
+// has been done.
+func steps(out io.Writer) func(what string, done, total int) {
+	if !isTerminal(out) {
+		return func(string, int, int) {}
+	}
+	return func(what string, done, total int) {
+		fmt.Fprintf(out, "\r%d/%d %-40s", done, total, what)
+		if done == total {
+			fmt.Fprintf(out, "\r%60s\r", "")
+		}
+	}
+}
+
 func (p *progress) show(s flows.Status) {
 	if p.bar == nil {
 		if s.Validated {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"runtime"
+	"runtime/metrics"
 	"time"
 
 	"github.com/eidolon-hep/eidolon/diffusion"
@@ -79,7 +81,8 @@ func Apart(x, y []float32) float64 {
 
 // Diffusion measures paths by kernel sums, with and without a tree, how their cost grows
 // with the number of training events (for so many generated), and how fast a denoiser
-// and a one-step map of 8 features draw. progress is called before each part.
+// and one-step maps of 8 features draw, and the memory that it takes. progress is called
+// before each part.
 func Diffusion(ctx context.Context, events int, progress func(what string)) ([]Figure, error) {
 	var all []Figure
 	add := func(what, shape string, value float64, unit string) {
@@ -157,11 +160,17 @@ func scaling(ctx context.Context, n int, add func(what, shape string, value floa
 		shape := fmt.Sprintf("K=%d N=%d D=8", k, n)
 		x0 := structured(k, dim)
 		begin := time.Now()
-		m, err := diffusion.NewMixture(x0, nil, dim, diffusion.DefaultEpsilon)
+		var m *diffusion.Mixture
+		heap, err := peakHeap(func() (err error) {
+			begin = time.Now()
+			m, err = diffusion.NewMixture(x0, nil, dim, diffusion.DefaultEpsilon)
+			return err
+		})
 		if err != nil {
 			return err
 		}
 		add("growing the tree", shape, time.Since(begin).Seconds(), "s")
+		add("  "+heapPeak, shape, heap/1e6, "MB")
 		s := diffusion.Solver{}
 		const width = 0.1
 		times, err := s.Times(m, width)
@@ -169,18 +178,24 @@ func scaling(ctx context.Context, n int, add func(what, shape string, value floa
 			return err
 		}
 		x := append([]float32(nil), noise...)
-		begin = time.Now()
-		evaluations, err := s.Solve(m, x, nil, nil, times)
+		evaluations := 0
+		heap, err = peakHeap(func() error {
+			begin = time.Now()
+			var err error
+			evaluations, err = s.Solve(m, x, nil, nil, times)
+			last, lastK = time.Since(begin).Seconds(), k
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		last, lastK = time.Since(begin).Seconds(), k
 		if first == 0 {
 			first, firstK = last, k
 		}
 		pairs := float64(evaluations) * float64(n) * float64(k)
 		add(fmt.Sprintf("path to σ/α = %g, default solver, tree", width), shape, last, "s")
 		add("  generated", shape, float64(n)/last, "events/s")
+		add("  "+heapPeak, shape, heap/1e6, "MB")
 		add("  of all pairs of events", shape, 100*float64(m.Pairs())/pairs, "%")
 
 		// A part of the rows by all events.
@@ -219,43 +234,104 @@ func structured(n, dim int) []float32 {
 	return x
 }
 
+// The hidden layers of the networks that are measured, which are those by default.
+var (
+	denoiserLayers = []int{256, 256}
+	mapLayers      = []int{128, 128, 128}
+)
+
 // networks measures drawing from networks that have hardly learnt anything: that is as
 // fast as from others.
 func networks(add func(what, shape string, value float64, unit string)) error {
-	const dim = 8
-	data := diffusion.Data{Dim: dim, X: normals(4096 * dim)}
+	const dim, components = 8, 16
+	data := diffusion.Data{Dim: dim, X: structured(4096, dim)}
 	ctx := context.Background()
 	quick := diffusion.TrainOptions{Epochs: 1, Batch: 4096}
-	d, err := diffusion.NewDenoiser(dim, 0, 1, diffusion.DenoiserOptions{})
-	if err != nil {
-		return err
-	}
-	if _, err := d.Train(ctx, data, diffusion.Data{}, quick); err != nil {
-		return err
+	shape := func(layers []int) string { return fmt.Sprintf("D=%d H=%d×%d", dim, layers[0], len(layers)) }
+	newDenoiser := func(components int) (*diffusion.Denoiser, error) {
+		d, err := diffusion.NewDenoiser(dim, 0, 1, diffusion.DenoiserOptions{Hidden: denoiserLayers, Components: components})
+		if err == nil {
+			_, err = d.Train(ctx, data, diffusion.Data{}, quick)
+		}
+		return d, err
 	}
 	speed := func(what, shape string, n int, sample func(x, c []float32, seed, attempt, first uint64)) {
 		x := make([]float32, n*dim)
 		best := math.Inf(1)
-		for range 5 {
-			begin := time.Now()
-			sample(x, nil, 1, 0, 0)
-			best = min(best, time.Since(begin).Seconds())
-		}
+		heap, _ := peakHeap(func() error {
+			for range 5 {
+				begin := time.Now()
+				sample(x, nil, 1, 0, 0)
+				best = min(best, time.Since(begin).Seconds())
+			}
+			return nil
+		})
 		add(what, shape, float64(n)/best, "events/s")
+		add("  "+heapPeak, fmt.Sprintf("%s N=%d", shape, n), heap/1e6, "MB")
 	}
-	speed("denoiser, 24 steps", "D=8 H=256×3", 1<<13, d.Sample)
+	d, err := newDenoiser(1)
+	if err != nil {
+		return err
+	}
+	speed("denoiser, 24 steps", shape(denoiserLayers), 1<<13, d.Sample)
+
 	teacher, err := diffusion.NewKernels(dim, 0, diffusion.KernelsOptions{Solver: diffusion.Solver{Steps: 1}})
 	if err != nil {
 		return err
 	}
-	s, err := diffusion.NewDistilled(teacher, 1, diffusion.DistilledOptions{})
+	over, err := newDenoiser(components)
 	if err != nil {
 		return err
 	}
-	data.X = data.X[:64*dim]
-	if _, err := s.Train(ctx, data, diffusion.Data{}, quick); err != nil {
-		return err
+	for _, m := range []struct {
+		what    string
+		teacher diffusion.Teacher
+	}{
+		{"one-step map, one pass of its network", teacher},
+		{fmt.Sprintf("one-step map over %d normals, whose equation is solved before its pass", components), over},
+	} {
+		s, err := diffusion.NewDistilled(m.teacher, 1, diffusion.DistilledOptions{Hidden: mapLayers})
+		if err != nil {
+			return err
+		}
+		few := data
+		few.X = data.X[:256*dim]
+		if _, err := s.Train(ctx, few, diffusion.Data{}, quick); err != nil {
+			return err
+		}
+		speed(m.what, shape(mapLayers), 1<<18, s.Sample)
 	}
-	speed("one-step map", "D=8 H=128×3", 1<<18, s.Sample)
 	return nil
+}
+
+// heapPeak is what a peak of the heap is called.
+const heapPeak = "memory: the heap at its peak, garbage included"
+
+// peakHeap calls f and returns the bytes of the heap at their peak meanwhile, looked at
+// every few milliseconds.
+func peakHeap(f func() error) (bytes float64, err error) {
+	runtime.GC()
+	runtime.GC() // what pools held, too
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(2 * time.Millisecond)
+		defer tick.Stop()
+		for more := true; more; {
+			metrics.Read(sample)
+			bytes = max(bytes, float64(sample[0].Value.Uint64()))
+			select {
+			case <-tick.C:
+			case <-done:
+				more = false
+			}
+		}
+		metrics.Read(sample)
+		bytes = max(bytes, float64(sample[0].Value.Uint64()))
+	}()
+	err = f()
+	close(done)
+	<-stopped
+	return bytes, err
 }
