@@ -110,7 +110,7 @@ func (s *Distilled) Teacher() Teacher { return s.teacher }
 func (s *Distilled) Loss() float64 { return s.about.Loss }
 
 func (s *Distilled) String() string {
-	return fmt.Sprintf("one-step map %v, %d parameters, of a %v", s.about.Hidden, len(s.params.Value), s.teacher)
+	return fmt.Sprintf("one-step map %v, %d parameters, learnt from %v", s.about.Hidden, len(s.params.Value), s.teacher)
 }
 
 // pass is the memory for a tile of rows.

@@ -268,7 +268,11 @@ func (c *Column) Describe() string {
 	case c.High != nil:
 		how = fmt.Sprintf("log below %.6g", *c.High)
 	case c.Width > 0:
-		how = fmt.Sprintf("asinh of (x − %.3g)/%.3g", c.Center, c.Width)
+		sign := '−'
+		if c.Center < 0 {
+			sign = '+'
+		}
+		how = fmt.Sprintf("asinh of (x %c %.3g)/%.3g", sign, math.Abs(c.Center), c.Width)
 	}
 	for _, s := range c.Spikes {
 		how += fmt.Sprintf(", %.3g %% at %g", 100*s.Fraction, s.Value)

@@ -103,7 +103,7 @@ func eidolon(train, test *rootio.Table, o options) ([]float64, error) {
 	begin := time.Now()
 	settings := surrogate.Options{Model: o.model, Condition: condition, Seed: o.seed}
 	settings.Train.MaxTime = o.limit
-	training, err := surrogate.New(train, nil, settings)
+	training, err := surrogate.New(context.Background(), train, nil, settings)
 	if err != nil {
 		return nil, err
 	}

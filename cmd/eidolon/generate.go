@@ -185,8 +185,10 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d events%s (%s events/s); outside the range of the training events: %d drawn again, %d clipped\n",
 		output, f.n, objects, siFormat(float64(f.n)/seconds), tails.Redrawn, tails.Clipped)
 	if tails.Copies != nil && f.n > 0 {
-		fmt.Fprintf(cmd.OutOrStdout(), "%d of them (%.2g %%) are copies: nearer to a training event than 99 %% of these are to each other\n",
+		fmt.Fprintf(cmd.OutOrStdout(), "%d of them (%.3g %%) are copies: nearer to a training event than 99 %% of these are to each other\n",
 			*tails.Copies, 100*float64(*tails.Copies)/float64(f.n))
+	} else if share := model.Card.Copies; share != nil { // the model does not hold the training events
+		fmt.Fprintf(cmd.OutOrStdout(), "%.3g %% of the model's events are copies, as counted after its training: nearer to a training event than 99 %% of these are to each other\n", 100**share)
 	}
 	if tails.Clamped > 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "%d values of splines were corrected for rounding\n", tails.Clamped)
