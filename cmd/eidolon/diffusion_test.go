@@ -21,7 +21,7 @@ func TestDiffusion(t *testing.T) {
 			t.Errorf("train --model %s says nothing of copies: %s", model, text)
 		}
 		text = must(t, dir, "generate", "-m", model, "-n", "200", "-o", "out.root")
-		if strings.Contains(text, "copies") != (model == "diffusion") {
+		if !strings.Contains(text, "copies") || strings.Contains(text, "as counted after its training") != (model == "denoiser") {
 			t.Errorf("generate says: %s", text)
 		}
 		must(t, dir, "score", "-m", model, "-i", "out.root", "-o", "scored.root")
