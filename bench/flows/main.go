@@ -63,9 +63,9 @@ func main() {
 	}
 	switch has512 := cpuid.CPU.Supports(cpuid.AVX512F); {
 	case has512 && os.Getenv("ATEN_CPU_CAPABILITY") == "avx2":
-		fmt.Println("This processor has AVX-512. Eidolon uses AVX2, PyTorch and nflows are kept to it; ONNX Runtime cannot be, and may use AVX-512.")
+		fmt.Println("This processor has AVX-512. Eidolon, PyTorch and nflows are kept to AVX2; ONNX Runtime cannot be, and may use AVX-512.")
 	case has512:
-		fmt.Println("This processor has AVX-512, which PyTorch, nflows and ONNX Runtime may use; Eidolon uses AVX2.")
+		fmt.Println("This processor has AVX-512, which all may use.")
 	default:
 		fmt.Println("This processor has no AVX-512.")
 	}

@@ -73,7 +73,7 @@ func main() {
 	defer ort.stop()
 
 	if cpuid.CPU.Supports(cpuid.AVX512F) {
-		fmt.Println("This processor has AVX-512, which ONNX Runtime may use; Eidolon uses AVX2.")
+		fmt.Println("This processor has AVX-512, which both may use.")
 	}
 	fmt.Println("posterior mean, 10⁹ pairs of a query and an event per second on one thread, best turn")
 	fmt.Printf("%3s %5s %8s %8s %12s   %-18s %s\n", "D", "N", "K", "eidolon", "onnxruntime", "ratio", "greatest difference")
