@@ -39,7 +39,7 @@ func Example() {
 	spec.Decode(back, z, nil)
 	fmt.Println("charges come back:", fmt.Sprint(back.Columns[1].Values()) == fmt.Sprint(charge))
 	// Output:
-	// pt: log above 20, normal spline of 9 knots
+	// pt: log above 20
 	// charge: 2 codes, dequantised
 	// run: constant, restored on output
 	// charges come back: true

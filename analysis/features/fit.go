@@ -524,17 +524,23 @@ func (c *Column) fitScale(s *sample, lo, hi float64) {
 		y[i] = (y[i] - c.Mean) / c.Std
 	}
 	c.Normal = normalise(s, y)
+	// Among spikes a tail has no room to be longer than that of a normal.
+	if len(c.Spikes) == 0 && c.Missing == 0 && isNearlyNormal(s, y, c.Normal) {
+		c.Normal = Spline{}
+	}
 }
 
 // normalise returns the spline that maps y, the values of s after the scale, to
 // a standard normal. Its knots are quantiles, and the two ends of the sample, so
 // that no event is an outlier in model space, however heavy the tail. They are
 // closest where events are many, but less so than the events: spaced as quantiles
-// of a normal with twice the variance.
+// of a normal with twice the variance. They are few: what is jagged here is jagged in
+// every density that a flow is to learn, at the same place: of NuWro's events, 111 knots in
+// place of 12 or 24 cost 0.2 nats.
 func normalise(s *sample, y []float64) Spline {
 	n := s.n
 	const fewest = 5 // events between the end of the sample and the next knot
-	knots := min(int(math.Sqrt(float64(n))/4), 128)
+	knots := min(int(math.Sqrt(float64(n))/4), 12)
 	if knots < 4 {
 		return Spline{}
 	}
@@ -565,6 +571,21 @@ func normalise(s *sample, y []float64) Spline {
 	}
 	add(last)
 	return NewSpline(kx, ky)
+}
+
+// isNearlyNormal reports whether a spline to normal makes the values y hardly more likely,
+// and none of them is far out.
+func isNearlyNormal(s *sample, y []float64, spline Spline) bool {
+	const hardly, far = 0.02, 5
+	if max(-y[0], y[len(y)-1]) > far {
+		return false
+	}
+	gain := 0.0
+	for i, v := range y {
+		z, slope := spline.Forward(v)
+		gain += s.weight[i] * (logNormal(z) + math.Log(slope) - logNormal(v))
+	}
+	return gain < hardly*s.total
 }
 
 // isAlone reports whether the value at one end of y is so far out that a spline to

@@ -185,5 +185,5 @@ func ExampleSpec_Treatments() {
 		fmt.Println(v.Name, v.How)
 	}
 	// Output:
-	// pt log above 20, normal spline of 27 knots, rounded to 0.001
+	// pt log above 20, normal spline of 14 knots, rounded to 0.001
 }

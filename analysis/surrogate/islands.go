@@ -20,7 +20,7 @@ func islands(ctx context.Context, spec *features.Spec, t *rootio.Table, w []floa
 	const (
 		look   = 1 << 13 // events to fit, and as many to judge
 		many   = 16
-		gain   = 0.05 // nats per feature by which the plain columns must be better
+		gain   = 0.03 // nats per feature by which the plain columns must be better
 		widest = 64   // features, beyond which a mixture costs too much
 	)
 	if t.Len() < look || spec.Dim() < 2 || spec.Dim() > widest {
