@@ -48,8 +48,6 @@ func main() {
 	flag.Float64Var(&o.Dropout, "dropout", 0, "of the conditioners of a flow")
 	flag.BoolVar(&o.Residual, "residual", false, "residual conditioners")
 	flag.StringVar(&o.Activation, "activation", "", "of the conditioners of a flow")
-	flag.Float64Var(&o.Train.Decay, "decay", 0, "weight decay")
-	flag.Float64Var(&o.Dropout, "dropout", 0, "of the conditioners of a flow")
 	flag.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate")
 	flag.Float64Var(&o.Train.Average, "average", 0, "decay of the moving average")
 	flag.IntVar(&o.Train.Patience, "patience", 0, "validations without a better loss")
