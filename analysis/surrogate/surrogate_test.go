@@ -203,6 +203,7 @@ func TestCut(t *testing.T) {
 		table.Columns = append(table.Columns, c.Take(rows))
 	}
 	opts := small
+	opts.Model = spline
 	opts.Features = features.Options{
 		Vectors: []string{"a=" + strings.Join(names[:3], ",") + ",0.1057", "b=" + strings.Join(names[3:], ",") + ",0.1057"},
 		Systems: []string{"Z=a+b"},
