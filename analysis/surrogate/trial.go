@@ -57,16 +57,17 @@ func inTrial() []string { return []string{autoregressive, spline} }
 // New began a while ago. What is steep in single branches, such as integers, the edges of sectors
 // and dead modules, is for an autoregressive flow; what goes across many branches, such as
 // a system of momenta, for splines in couplings. So both are trained on some of the events,
-// shortly, and the one with the better loss on others is taken. A few events are too few
-// for the tables of an autoregressive flow, which gain most by more; so splines must be
-// better by a margin. A mixture has no features that are better looked at one by one: over
+// shortly, and the one with the better loss on others is taken. The tables of an
+// autoregressive flow gain most by the events that are left out; so splines must be better
+// by a margin, the more the more these are. A mixture has no features that are better looked at one by one: over
 // one, it is splines.
 func choose(ctx context.Context, spec *features.Spec, conditions *features.Context, t *rootio.Table, w []float64, o Options, begin time.Time) (*Choice, error) {
 	const (
 		most = 1 << 15 // events
 		long = 1 << 19 // events of all passes
 		many = 50      // passes
-		// margin is how much better splines must be, in nats per feature.
+		// margin is how much better splines must be, in nats per feature, where the events
+		// of the trial are a small part.
 		margin = 0.005
 		// enough is the number of steps that say something.
 		enough = 50
@@ -88,7 +89,7 @@ func choose(ctx context.Context, spec *features.Spec, conditions *features.Conte
 		Patience: o.Train.Patience, Decay: o.Train.Decay, Average: o.Train.Average,
 	}
 	o.log("a trial of the models %s on %d events", strings.Join(inTrial(), " and "), n)
-	c := &Choice{Model: autoregressive, Events: n, Losses: map[string]float64{}, Margin: margin * float64(spec.Dim())}
+	c := &Choice{Model: autoregressive, Events: n, Losses: map[string]float64{}, Margin: margin * float64(spec.Dim()) * (1 - float64(n)/float64(t.Len()))}
 	best := math.Inf(1)
 	for _, o.Model = range inTrial() {
 		tr, err := newTraining(spec, conditions, some, someW, o)

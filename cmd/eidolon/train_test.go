@@ -118,7 +118,7 @@ func TestNothingLearnt(t *testing.T) {
 	x := make([]float32, 300)
 	philox.Normal(x, 1, 0, 0)
 	write(t, filepath.Join(dir, "normal.root"), "Events", &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x)}})
-	stdout, stderr, code := eidolon(t, dir, "train", "-i", "normal.root", "-o", "m", "--model", "spline", "--rate", "1e-12", "--epochs", "2", "--hidden", "8", "--layers", "2")
+	stdout, stderr, code := eidolon(t, dir, "train", "-i", "normal.root", "-o", "m", "--model", "spline", "--rate", "1e-30", "--epochs", "2", "--hidden", "8", "--layers", "2")
 	const warning = "warning: nothing was learnt: no parameters were better than the first ones"
 	if code != 0 || !strings.Contains(stderr, warning) || !strings.Contains(stdout, " at step 0") {
 		t.Errorf("exit code %d, no warning in:\n%s", code, stderr)
