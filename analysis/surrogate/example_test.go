@@ -15,7 +15,7 @@ func Example() {
 	events := zmumu.Default().Table(1, 0, 5000) // or rootio.Open and Read
 
 	training, err := surrogate.New(context.Background(), events, nil, surrogate.Options{
-		Layers: 4, Hidden: 32, Seed: 1,
+		Hidden: 32, Seed: 1,
 		Train: flows.TrainOptions{Epochs: 5},
 	})
 	if err != nil {
