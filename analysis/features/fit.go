@@ -491,6 +491,9 @@ func (s *sample) quantile(p float64) float64 {
 	return s.value[len(s.value)-1]
 }
 
+// halfWidth is half of the interval that 68 % of the sample are in.
+func (s *sample) halfWidth() float64 { return (s.quantile(0.84) - s.quantile(0.16)) / 2 }
+
 // fitScale finds the scale and the normalising spline of a column of many values,
 // which lie between lo and hi.
 func (c *Column) fitScale(s *sample, lo, hi float64) {
@@ -638,7 +641,7 @@ func (c *Column) fromZero(first float64) {
 // bothTails sets the centre and the width for asinh: the median, and half of the
 // interval of 68 %.
 func (c *Column) bothTails(s *sample) {
-	c.Center, c.Width = s.quantile(0.5), (s.quantile(0.84)-s.quantile(0.16))/2
+	c.Center, c.Width = s.quantile(0.5), s.halfWidth()
 }
 
 // edgeEvents is the number of events by which an edge of a sample of n is told; 0 if

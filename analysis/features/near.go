@@ -216,8 +216,4 @@ func unevenness(d, x []float64) float64 {
 }
 
 // spreadOf returns half of the interval that 68 % of the values are in.
-func spreadOf(x []float64) float64 {
-	sorted := slices.Clone(x)
-	slices.Sort(sorted)
-	return (sorted[len(sorted)*84/100] - sorted[len(sorted)*16/100]) / 2
-}
+func spreadOf(x []float64) float64 { return newSample(x, nil).halfWidth() }
