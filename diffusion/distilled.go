@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -40,7 +41,9 @@ type Teacher interface {
 //
 //	x = o(y) + F(y, o(y), context)
 //
-// with that solution o: no smooth network tears noise into islands.
+// with that solution o: no smooth network tears noise into islands. Where the teacher reads
+// [Waves] of angles, F does, too: of where the noise says that they are, about, Φ(y) of
+// their circle.
 // The noise and its solutions are drawn in a stream, so that no pair is seen for long.
 // The teacher stays in the model: it has the log-density.
 type Distilled struct {
@@ -48,6 +51,7 @@ type Distilled struct {
 	about        DistilledOptions
 	teacher      Teacher
 	outline      *Denoiser // the teacher, if it has an o; or nil
+	waving       *Denoiser // the teacher, if it reads waves; or nil
 	params       nn.Params
 	net          *nn.MLP
 	memory       sync.Pool // of *nn.MLPState and input
@@ -70,7 +74,7 @@ func NewDistilled(teacher Teacher, seed uint64, opts DistilledOptions) (*Distill
 	if err := (DenoiserOptions{Hidden: opts.Hidden}).Check(); err != nil {
 		return nil, fmt.Errorf("diffusion: %w", err)
 	}
-	s := &Distilled{dim: teacher.Dim(), context: teacher.Context(), about: opts, teacher: teacher, outline: outlineOf(teacher)}
+	s := newDistilled(teacher, opts)
 	s.net = nn.NewMLP(&s.params, "map", s.inputs(), opts.Hidden, s.dim, dense.SiLU)
 	s.net.Init(seed, 1)
 	s.net.Pack()
@@ -78,16 +82,25 @@ func NewDistilled(teacher Teacher, seed uint64, opts DistilledOptions) (*Distill
 	return s, nil
 }
 
-// outlineOf returns the teacher, if it is a denoiser over a mixture.
-func outlineOf(teacher Teacher) *Denoiser {
+// newDistilled is [NewDistilled] without a network.
+func newDistilled(teacher Teacher, opts DistilledOptions) *Distilled {
+	s := &Distilled{dim: teacher.Dim(), context: teacher.Context(), about: opts, teacher: teacher}
 	if d, ok := teacher.(*Denoiser); ok && d.about.Components > 1 {
-		return d
+		s.outline = d
+	} else if ok && len(d.about.Waves.Angles) > 0 {
+		s.waving = d
 	}
-	return nil
+	return s
 }
 
 // inputs is the number of what the network reads.
-func (s *Distilled) inputs() int { return s.starts()*s.dim + s.context }
+func (s *Distilled) inputs() int {
+	n := s.starts()*s.dim + s.context
+	if s.waving != nil {
+		n += s.waving.about.Waves.inputs()
+	}
+	return n
+}
 
 // starts is the number of points that the network starts from: noise, and its o.
 func (s *Distilled) starts() int {
@@ -119,12 +132,13 @@ type pass struct {
 	start []float32 // what the rows start from
 	in    []float32
 	dy    []float32
+	own   []float32 // the noise of features
 }
 
 func (s *Distilled) newPass() *pass {
 	return &pass{
 		s.net.NewState(nn.Tile), make([]float32, nn.Tile*s.starts()*s.dim),
-		make([]float32, nn.Tile*s.inputs()), make([]float32, nn.Tile*s.dim),
+		make([]float32, nn.Tile*s.inputs()), make([]float32, nn.Tile*s.dim), make([]float32, nn.Tile*s.dim),
 	}
 }
 
@@ -136,12 +150,24 @@ func (p *pass) run(s *Distilled, c []float32, m int) []float32 {
 // input returns what the network reads.
 func (p *pass) input(s *Distilled, c []float32, m int) []float32 {
 	own, width := s.starts()*s.dim, s.inputs()
-	if s.context == 0 {
+	if width == own {
 		return p.start[:m*own]
 	}
 	for r := range m {
 		copy(p.in[r*width:], p.start[r*own:(r+1)*own])
 		copy(p.in[r*width+own:], c[r*s.context:(r+1)*s.context])
+	}
+	if d := s.waving; d != nil {
+		d.white.own(p.own, p.start, m)
+		turn := wave{slope: 2 * math.Pi, fade: 1}
+		place, n := own+s.context, 2*d.about.Waves.Count
+		for _, l := range d.about.Waves.Angles {
+			for r := range m {
+				at := math.Erf(float64(p.own[r*s.dim+l])/math.Sqrt2) / 2 // from −½ to ½, as likely everywhere
+				turn.forward(p.in[r*width+place:r*width+place+n], float32(at))
+			}
+			place += n
+		}
 	}
 	return p.in[:m*width]
 }
@@ -189,8 +215,14 @@ const (
 )
 
 // Train trains the teacher and then the map. opts are for both, and the checkpoint of the
-// second part holds the first. What is minimised, and returned as the loss, is the mean
-// squared distance from the teacher's events, per feature, in white space.
+// second part holds the first. What is minimised, and returned as the loss, is the mean of
+//
+//	√(d² + c²) − c,  c = 0.03
+//
+// where d² is the mean squared distance from the teacher's event, per feature, in white
+// space: a distance far beyond c counts by itself, not by its square, so that a map which
+// cannot be as steep as its teacher's is on the one side or the other, and not between
+// (pseudo-Huber, arXiv:2310.14189, equation 7).
 func (s *Distilled) Train(ctx context.Context, train, valid Data, opts TrainOptions) (History, error) {
 	if err := checkData(s.dim, s.context, train, valid); err != nil {
 		return History{}, err
@@ -218,12 +250,32 @@ func (s *Distilled) Train(ctx context.Context, train, valid Data, opts TrainOpti
 			return save(mapVectors(c, func(v []float32) []float32 { return slices.Concat(taught, v) }))
 		}
 	}
+	return s.learn(ctx, train, opts)
+}
+
+// learn trains the map.
+func (s *Distilled) learn(ctx context.Context, train Data, opts TrainOptions) (History, error) {
 	opts = regressing(opts, poolLen, 24_000_000)
 	p := s.newPool(train, opts.Seed)
-	h, err := nn.Fit(ctx, (*imitation)(s), p.data(poolLen), p.validation(), opts)
+	valid := p.validation()
+	h, err := nn.Fit(ctx, (*imitation)(s), p.data(poolLen), valid, opts)
 	s.net.Pack()
-	s.about.Loss = h.Best
+	s.about.Loss = s.distance(valid)
 	return h, err
+}
+
+// distance returns the mean squared distance of the map from rows that begin and end as
+// the teacher's, per feature.
+func (s *Distilled) distance(rows Data) float64 {
+	g, sum := (*imitation)(s).NewWorker().(*imitator), 0.0
+	for lo := 0; lo < rows.Len(); lo += nn.Tile {
+		m := min(nn.Tile, rows.Len()-lo)
+		g.errors(rows.X[lo*rows.Dim:(lo+m)*rows.Dim], rows.C[lo*rows.Context:(lo+m)*rows.Context])
+		for _, e := range g.dy[:m*s.dim] {
+			sum += float64(e) * float64(e)
+		}
+	}
+	return sum / float64(rows.Len()*s.dim)
 }
 
 // mapVectors returns the checkpoint with all its vectors changed.
@@ -335,27 +387,46 @@ type imitator struct {
 	*pass
 }
 
-// Loss returns Σ w ‖y + F − x‖²/Dim over the rows (y, x), or Σ w ‖o + F − x‖²/Dim over
-// rows (y, o, x), and adds its gradient to grad.
-func (g *imitator) Loss(grad []float32, rows nn.Rows) float64 {
-	m, dim, own := rows.N, g.dim, g.starts()*g.dim
+// errors stores in g.dy how far the map is from the ends of rows (y, x), y + F − x, or of
+// rows (y, o, x), o + F − x.
+func (g *imitator) errors(x, c []float32) {
+	dim, own := g.dim, g.starts()*g.dim
+	m := len(x) / (own + dim)
 	for r := range m {
-		copy(g.start[r*own:(r+1)*own], rows.X[r*(own+dim):])
+		copy(g.start[r*own:(r+1)*own], x[r*(own+dim):])
 	}
-	f := g.run(g.Distilled, rows.C, m)
-	loss := 0.0
-	dy := g.dy[:m*dim]
+	f := g.run(g.Distilled, c, m)
 	for r := range m {
-		w := rows.W[r] / float32(dim)
-		from, to := rows.X[r*(own+dim)+own-dim:], rows.X[r*(own+dim)+own:]
+		from, to := x[r*(own+dim)+own-dim:], x[r*(own+dim)+own:]
 		for j := range dim {
-			e := from[j] + f[r*dim+j] - to[j]
-			loss += float64(w) * float64(e) * float64(e)
-			dy[r*dim+j] = 2 * w * e
+			g.dy[r*dim+j] = from[j] + f[r*dim+j] - to[j]
+		}
+	}
+}
+
+// fair is the distance beyond which one counts by itself, and not by its square, per
+// feature.
+const fair = 0.03
+
+// Loss returns Σ w (√(d² + c²) − c) over the rows, see [Distilled.Train], and adds its
+// gradient to grad.
+func (g *imitator) Loss(grad []float32, rows nn.Rows) float64 {
+	m, loss := rows.N, 0.0
+	g.errors(rows.X, rows.C)
+	for r := range m {
+		row, sum := g.dy[r*g.dim:(r+1)*g.dim], 0.0
+		for _, e := range row {
+			sum += float64(e) * float64(e)
+		}
+		w := float64(rows.W[r])
+		far := math.Sqrt(sum/float64(g.dim) + fair*fair)
+		loss += w * (far - fair)
+		for j := range row {
+			row[j] *= float32(w / far / float64(g.dim))
 		}
 	}
 	if grad != nil {
-		g.net.Backward(g.state, grad, nil, g.input(g.Distilled, rows.C, m), dy, m)
+		g.net.Backward(g.state, grad, nil, g.input(g.Distilled, rows.C, m), g.dy[:m*g.dim], m)
 	}
 	return loss
 }
@@ -418,7 +489,7 @@ func loadDistilled(text []byte, tensors []Tensor) (*Distilled, error) {
 	if err := (DenoiserOptions{Hidden: f.Options.Hidden}).Check(); err != nil {
 		return nil, fmt.Errorf("diffusion: %w", err)
 	}
-	width := (&Distilled{dim: teacher.Dim(), context: teacher.Context(), outline: outlineOf(teacher)}).inputs()
+	width := newDistilled(teacher, f.Options).inputs()
 	if want := nn.MLPLen(width, f.Options.Hidden, teacher.Dim()); want != have {
 		return nil, fmt.Errorf("diffusion: %d parameters for a map of %d", have, want)
 	}

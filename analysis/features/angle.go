@@ -102,6 +102,26 @@ func (c Circle) entropy(x, w []float64) float64 {
 	return h/total + math.Log(total)
 }
 
+// Period is that of the features that are linear in an angle: where all angles are as
+// likely, these have the variance 1.
+const Period = 2 * 1.7320508075688772935 // √3
+
+// unit returns how far a feature that is linear in the angle counts 1.
+func (c Circle) unit() float64 { return c.Period / Period }
+
+// isEven reports whether the distribution of an angle, as its spline has it, is nearly
+// uniform.
+func (c *Column) isEven() bool {
+	const nearly = 0.1 // nats
+	gain := 0.0
+	for i := range anglesPerCircle {
+		z, logDet := c.encode(*c.Low+c.Circle.Period*(float64(i)+0.5)/anglesPerCircle, 0.5)
+		log := logNormal(z) + logDet + math.Log(c.Circle.Period) // relative to uniform
+		gain += math.Exp(log) * log / anglesPerCircle
+	}
+	return gain < nearly
+}
+
 // Relative is the map that measures an angle from another one: back-to-back muons
 // are at ±π from each other, wherever they are.
 type Relative struct {

@@ -3,6 +3,7 @@ package features
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -171,6 +172,64 @@ func TestAngleContext(t *testing.T) {
 		sin, cos := math.Sincos(v * math.Pi / 180)
 		if math.Abs(float64(z[2*i])-math.Sqrt2*cos) > 1e-6 || math.Abs(float64(z[2*i+1])-math.Sqrt2*sin) > 1e-6 {
 			t.Fatalf("%g° becomes (%g, %g)", v, z[2*i], z[2*i+1])
+		}
+	}
+}
+
+// TestPeriodic checks that features which are linear in an angle come back from anywhere on
+// the line, that their density is that of the angle, and that an angle with a peak is none of
+// them.
+func TestPeriodic(t *testing.T) {
+	const n = 20000
+	flat := column(rootio.Float64, draw(n, func(r *rand.Rand) float64 { return 360*r.Float64() - 180 }))
+	flat.Name = "phi"
+	peak := column(rootio.Float64, draw(n, func(r *rand.Rand) float64 {
+		return math.Remainder(0.4*r.NormFloat64(), 2*math.Pi) + math.Pi*float64(r.IntN(2))
+	}))
+	peak.Name = "dphi"
+	other := column(rootio.Float64, draw(n, func(r *rand.Rand) float64 { return r.NormFloat64() }))
+	other.Name = "x"
+	table := &rootio.Table{Columns: []rootio.Column{other, peak, flat}}
+	s, err := Fit(table, nil, Options{Periodic: true, As: map[string]string{"dphi": "angle"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	angles := s.Angles()
+	if len(angles) != 1 || angles[0] != 2 {
+		t.Fatalf("linear angles: features %v, want 2", angles)
+	}
+	if again := s.Periodic().Angles(); len(again) != 1 {
+		t.Errorf("of a periodic specification: %v", again)
+	}
+	c := &s.Columns[2]
+	if how := c.Describe(); !strings.Contains(how, "angle") || !strings.Contains(how, "linear") {
+		t.Errorf("described as %q", how)
+	}
+	z := make([]float32, n*3)
+	logDet := make([]float64, n)
+	if err := s.Encode(z, logDet, table, Noise{Seed: 1}); err != nil {
+		t.Fatal(err)
+	}
+	sum, squares := 0.0, 0.0
+	for i := range n {
+		v := float64(z[3*i+2])
+		sum, squares = sum+v, squares+v*v
+		if math.Abs(v) > Period/2+1e-6 {
+			t.Fatalf("feature %g of an angle", v)
+		}
+	}
+	if math.Abs(sum/n) > 0.05 || math.Abs(squares/n-1) > 0.05 {
+		t.Errorf("mean %g, variance %g", sum/n, squares/n)
+	}
+	for _, v := range []float64{-180, -3, 0, 77, 179.5} {
+		feature, ld := c.encode(v, 0.5)
+		if want := math.Log(Period / 360); math.Abs(ld-want) > 1e-12 {
+			t.Errorf("log slope %g, want %g", ld, want)
+		}
+		for turns := -2.0; turns <= 2; turns++ {
+			if got := c.decode(feature + turns*Period); distance(got, v, 360) > 1e-9 || got < -180 || got >= 180 {
+				t.Errorf("%g comes back as %g after %g turns", v, got, turns)
+			}
 		}
 	}
 }

@@ -48,6 +48,8 @@ type Column struct {
 
 	// Circle is the range of an angle, which is opened at Low.
 	Circle *Circle `json:"circle,omitempty"`
+	// Periodic says that the feature is linear in the angle, see [Spec.Periodic].
+	Periodic bool `json:"periodic,omitempty"`
 
 	// Mean and Std standardise what is left after the edges.
 	Mean float64 `json:"mean,omitempty"`
@@ -78,9 +80,9 @@ func (c *Column) isSound() bool {
 		return ok && len(c.Codes) > 0 && len(c.Codes) == len(c.Cumulative) && slices.IsSorted(c.Codes) && slices.IsSorted(c.Cumulative) &&
 			c.Cumulative[0] > 0 && c.Cumulative[len(c.Cumulative)-1] == 1
 	case Angle:
-		return ok && c.Std > 0 && c.Floor > 0 && c.Circle != nil && c.Circle.isSound() && c.Low != nil && c.High != nil && *c.Low < *c.High
+		return ok && (!c.Periodic || len(c.cells()) == 0) && c.Std > 0 && c.Floor > 0 && c.Circle != nil && c.Circle.isSound() && c.Low != nil && c.High != nil && *c.Low < *c.High
 	case Integer, Continuous:
-		return ok && c.Std > 0 && c.Min <= c.Max && c.Floor >= 0 && c.Width >= 0 && (c.Width == 0 || c.Low == nil && c.High == nil) &&
+		return ok && !c.Periodic && c.Std > 0 && c.Min <= c.Max && c.Floor >= 0 && c.Width >= 0 && (c.Width == 0 || c.Low == nil && c.High == nil) &&
 			(c.Low == nil || c.High == nil || *c.Low < *c.High)
 	}
 	return false
@@ -113,6 +115,9 @@ func (c *Column) encodeRest(x, u float64) (z, logDet float64) {
 		x += u
 	case Angle:
 		x = c.Circle.wrap(x, *c.Low)
+		if c.Periodic {
+			return (x - c.middle()) / c.Circle.unit(), -math.Log(c.Circle.unit())
+		}
 	}
 	y, ld := c.unbound(x)
 	z, slope := c.Normal.Forward((y - c.Mean) / c.Std)
@@ -158,6 +163,9 @@ func (c *Column) decodeRest(z float64) float64 {
 		u := normalCDF(z)
 		k := sort.Search(len(c.Codes)-1, func(k int) bool { return u < c.Cumulative[k] })
 		return c.Codes[k]
+	}
+	if c.Periodic {
+		return c.Circle.wrap(c.middle()+z*c.Circle.unit(), c.Circle.Start)
 	}
 	x := c.bound(c.Normal.Inverse(z)*c.Std + c.Mean)
 	switch c.As {
@@ -227,6 +235,9 @@ func (c *Column) bound(y float64) float64 {
 	return y
 }
 
+// middle returns the angle that is farthest from where the circle is cut.
+func (c *Column) middle() float64 { return *c.Low + c.Circle.Period/2 }
+
 // normalCDF is Φ, the distribution function of the standard normal.
 func normalCDF(z float64) float64 { return 0.5 * math.Erfc(-z/math.Sqrt2) }
 
@@ -280,7 +291,9 @@ func (c *Column) Describe() string {
 	if c.Missing > 0 {
 		how += fmt.Sprintf(", %.3g %% missing (NaN)", 100*c.Missing)
 	}
-	if len(c.Normal.X) > 0 {
+	if c.Periodic {
+		how += ", linear"
+	} else if len(c.Normal.X) > 0 {
 		how += fmt.Sprintf(", normal spline of %d knots", len(c.Normal.X))
 	}
 	return how

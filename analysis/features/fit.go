@@ -95,6 +95,9 @@ func FitGiven(t, given *rootio.Table, w []float64, opts Options) (*Spec, error) 
 	if opts.Plain {
 		s = s.Plain()
 	}
+	if opts.Periodic {
+		s = s.Periodic()
+	}
 	return s, nil
 }
 

@@ -31,6 +31,9 @@ type Options struct {
 
 	// Plain asks for [Spec.Plain].
 	Plain bool `json:"plain,omitempty"`
+
+	// Periodic asks for [Spec.Periodic].
+	Periodic bool `json:"periodic,omitempty"`
 }
 
 // How columns can be asked to be treated.

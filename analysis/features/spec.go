@@ -101,6 +101,35 @@ func (s *Spec) Plain() *Spec {
 	return &plain
 }
 
+// Periodic returns a specification that differs in this: the features of angles that fill
+// their circle evenly are linear in them, z and z + [Period] being the same angle. So what
+// repeats around a detector repeats in them. Some of their density is on the other side of
+// the cut, where it counts for none: as much as a model smears an edge.
+func (s *Spec) Periodic() *Spec {
+	periodic := *s
+	periodic.Columns = slices.Clone(s.Columns)
+	for i := range periodic.Columns {
+		c := &periodic.Columns[i]
+		c.Periodic = c.As == Angle && len(c.cells()) == 0 && c.isEven()
+	}
+	return &periodic
+}
+
+// Angles returns the features that are linear in an angle.
+func (s *Spec) Angles() []int {
+	var angles []int
+	feature := 0
+	for i := range s.Columns {
+		if s.Columns[i].Periodic {
+			angles = append(angles, feature)
+		}
+		if s.Columns[i].As != Constant {
+			feature++
+		}
+	}
+	return angles
+}
+
 // Names returns the names of the branches.
 func (s *Spec) Names() []string {
 	names := make([]string, len(s.Branches))

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/flows"
 )
@@ -52,8 +53,25 @@ func (d DiffusionOptions) check(o Options) error {
 	return nil
 }
 
+// readsWaves reports whether the model is, or learns from, a denoiser that reads waves of
+// angles: over a mixture of normals these are no better.
+func (o Options) readsWaves() bool {
+	return o.Components < 2 && (o.Model == denoiser || o.Model == distilled && o.Diffusion.Teacher != kernelSums)
+}
+
+// wavesOf returns those of the features that are angles, so few that n events can tell of
+// them.
+func wavesOf(angles []int, n int) diffusion.Waves {
+	const most, mostInAll = 64, 128
+	if len(angles) == 0 {
+		return diffusion.Waves{}
+	}
+	count := max(min(most, int(math.Sqrt(float64(n))/6), mostInAll/len(angles)), 1)
+	return diffusion.Waves{Angles: angles, Period: features.Period, Count: count}
+}
+
 // newDiffusion returns one of the models of package diffusion.
-func newDiffusion(dim, context int, o Options) (Density, error) {
+func newDiffusion(dim, context int, waves diffusion.Waves, o Options) (Density, error) {
 	d := o.Diffusion
 	model := o.Model
 	var teacherHidden []int
@@ -72,7 +90,7 @@ func newDiffusion(dim, context int, o Options) (Density, error) {
 	if model == kernelSums {
 		teacher, err = diffusion.NewKernels(dim, context, diffusion.KernelsOptions{Width: d.SigmaMin, Epsilon: d.Epsilon, Solver: d.Solver})
 	} else {
-		options := diffusion.DenoiserOptions{Hidden: teacherHidden, Components: o.Components, Solver: d.Solver}
+		options := diffusion.DenoiserOptions{Hidden: teacherHidden, Components: o.Components, Waves: waves, Solver: d.Solver}
 		if d.SigmaMin != nil {
 			options.Width = *d.SigmaMin
 		}

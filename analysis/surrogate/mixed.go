@@ -56,8 +56,8 @@ const (
 
 // newMixed looks at the features of n events (z, n×Dim) with the weights w (nil: 1
 // each) and decides which of them to split; none (nil) when there is none of a few
-// values. rest makes the density of what is left.
-func newMixed(spec *features.Spec, context int, z []float32, w []float64, hidden []int, seed uint64, rest func(dim, context int) (Density, error)) (*mixed, error) {
+// values. rest makes the density of what is left, of the features kept.
+func newMixed(spec *features.Spec, context int, z []float32, w []float64, hidden []int, seed uint64, rest func(kept []int, context int) (Density, error)) (*mixed, error) {
 	dim := spec.Dim()
 	n := len(z) / dim
 	all := spec.Discrete()
@@ -121,7 +121,7 @@ func newMixed(spec *features.Spec, context int, z []float32, w []float64, hidden
 		return nil, err
 	}
 	if len(m.kept) > 0 {
-		m.rest, err = rest(len(m.kept), context+m.widths)
+		m.rest, err = rest(m.kept, context+m.widths)
 	}
 	return m, err
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -64,7 +65,7 @@ type Options struct {
 	Model  string `json:"model"`  // one of [Models]; by default the one of the first two that a short trial says
 	Layers int    `json:"layers"` // coupling layers of a flow; by default 8, fewer for small samples; rounds of an autoregressive one, by default 1
 	Hidden int    `json:"hidden"` // width of the conditioners' hidden layers; by default 128, less for small samples; for a denoiser 256
-	Depth  int    `json:"depth"`  // number of these layers, or residual blocks; by default 2, for a one-step map 3
+	Depth  int    `json:"depth"`  // number of these layers, or residual blocks; by default 2, for a denoiser or a one-step map 3
 	Seed   uint64 `json:"seed"`   // of everything random
 
 	// Components is the number of normals in the base distribution of a flow
@@ -273,7 +274,7 @@ func (o Options) network() (hidden, depth int) {
 	case kernelSums: // which has none
 		return 0, 0
 	case denoiser:
-		return 256, 2
+		return 256, 3
 	case distilled:
 		return 128, 3
 	default:
@@ -282,8 +283,8 @@ func (o Options) network() (hidden, depth int) {
 }
 
 // newDensity returns the density that the options ask for. steep are the features of the
-// context that others may depend on steeply.
-func newDensity(dim, context int, steep []int, o Options) (Density, error) {
+// context that others may depend on steeply, waves those of angles.
+func newDensity(dim, context int, steep []int, waves diffusion.Waves, o Options) (Density, error) {
 	act, err := o.activation()
 	if err != nil {
 		return nil, err
@@ -304,7 +305,7 @@ func newDensity(dim, context int, steep []int, o Options) (Density, error) {
 			Layers: o.Layers, Hidden: o.hidden(), Activation: act, Residual: o.Residual, Dropout: o.Dropout, Components: o.Components,
 		})
 	default:
-		return newDiffusion(dim, context, o)
+		return newDiffusion(dim, context, waves, o)
 	}
 	return flows.New(dim, context, o.Seed, layers...)
 }
@@ -328,12 +329,25 @@ func (tr *Training) noise() features.Noise { return features.Noise{Seed: tr.Card
 // if there are any.
 func (tr *Training) compose() (Density, error) {
 	o := tr.Card.Options
-	recipe := func(dim, context int) (Density, error) { return newDensity(dim, context, tr.Context.Steep(), o) }
+	angles := tr.Features.Angles()
+	recipe := func(kept []int, context int) (Density, error) {
+		var own []int // those of the angles that are kept, by their places there
+		for place, feature := range kept {
+			if slices.Contains(angles, feature) {
+				own = append(own, place)
+			}
+		}
+		return newDensity(len(kept), context, tr.Context.Steep(), wavesOf(own, tr.table.Len()), o)
+	}
 	m, err := newMixed(&tr.Features, tr.Context.Dim(), tr.z, tr.w, o.hidden(), o.Seed, recipe)
 	if m != nil || err != nil {
 		return m, err
 	}
-	return recipe(tr.Features.Dim(), tr.Context.Dim())
+	all := make([]int, tr.Features.Dim())
+	for j := range all {
+		all[j] = j
+	}
+	return recipe(all, tr.Context.Dim())
 }
 
 // streamSplit is the stream of a seed that decides which events validate. It does
@@ -378,6 +392,9 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 		if opts.Components > 1 { // an option of its own, so that a checkpoint tells of it
 			opts.Features.Plain, spec = true, spec.Plain()
 		}
+	}
+	if opts.readsWaves() {
+		opts.Features.Periodic, spec = true, spec.Periodic()
 	}
 	var choice *Choice
 	if opts.Model == "" {

@@ -143,7 +143,7 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags.StringVar(&o.Model, "model", "", "the kind of model: "+strings.Join(surrogate.Models(), ", ")+" (default: what a short trial of the first two says)")
 	flags.IntVar(&o.Layers, "layers", 0, "coupling layers of a flow (default 8, fewer for small samples), or rounds of an autoregressive one (default 1)")
 	flags.IntVar(&o.Hidden, "hidden", 0, "width of the hidden layers of the networks (default 128, narrower for small samples; denoiser 256)")
-	flags.IntVar(&o.Depth, "depth", 0, "number of these hidden layers (default 2; distilled 3)")
+	flags.IntVar(&o.Depth, "depth", 0, "number of these hidden layers (default 2; denoiser and distilled 3)")
 	flags.IntVar(&o.Components, "components", 0, "normals that a flow or a denoiser begins with (default 1, or 16 where the events come as islands)")
 	flags.StringVar(&o.Activation, "activation", "", "that of the hidden layers of a flow: relu, leaky_relu, silu or tanh (default relu)")
 	flags.BoolVar(&o.Residual, "residual", false, "make residual networks of those of a flow, of --depth blocks of two layers")

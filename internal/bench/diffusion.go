@@ -236,7 +236,7 @@ func structured(n, dim int) []float32 {
 
 // The hidden layers of the networks that are measured, which are those by default.
 var (
-	denoiserLayers = []int{256, 256}
+	denoiserLayers = []int{256, 256, 256}
 	mapLayers      = []int{128, 128, 128}
 )
 
