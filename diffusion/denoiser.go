@@ -29,6 +29,10 @@ import (
 // divided by its spread, and tables help it to see what is sharp in one of them, such as
 // the edge of a detector or an integer; and, of those that are angles, [Waves].
 //
+// Angles are larger than white on the path, by [Denoiser.Sizes], so that they emerge from
+// the noise before the others do: x_t = α s x_0 + σ ε with the size s, and all that is above
+// with α s in place of α. What is solved for is s x_0.
+//
 // The first term is the posterior mean of a normal. Where events come as islands, that of
 // a mixture of normals stands there, found by EM and closed in form, and the second term
 // is ρ(α/σ) times as large, which gives its target variance 1 again.
@@ -169,6 +173,10 @@ func (d *Denoiser) Context() int { return d.context }
 
 // Waves returns what the network reads of angles.
 func (d *Denoiser) Waves() Waves { return d.about.Waves }
+
+// Sizes returns how large the features are on the path, in units of their spread; nil: 1
+// each. The rows that [Solver.Solve] takes to events of [Denoiser.Mean] are such.
+func (d *Denoiser) Sizes() []float64 { return slices.Clone(d.sizes) }
 
 // Width returns σ_min.
 func (d *Denoiser) Width() float64 { return d.about.Width }
@@ -441,16 +449,25 @@ func (d *Denoiser) whiten(rows Data) Data {
 	return rows
 }
 
+// largest returns the size of the largest feature on the path.
+func (d *Denoiser) largest() float64 { return slices.Max(append(slices.Clone(d.sizes), 1)) }
+
 // densitySolver integrates the divergence. Its error of log p is 0.002 where the truth is
 // known; for equal work, multistep methods have more of it, and all of the same sign.
-func densitySolver() Solver { return Solver{Method: Heun, Steps: 36} }
+// What is larger on the path begins to emerge earlier, in steps that are longer.
+func (d *Denoiser) densitySolver() Solver {
+	if d.sizes != nil {
+		return Solver{Method: Heun, Steps: 72}
+	}
+	return Solver{Method: Heun, Steps: 36}
+}
 
 // finish derives what follows from the rest.
 func (d *Denoiser) finish() (err error) {
 	if d.times, err = d.about.Solver.Times(d, d.about.Width); err != nil {
 		return err
 	}
-	if d.timesUp, err = densitySolver().Times(d, d.about.Width); err != nil {
+	if d.timesUp, err = d.densitySolver().Times(d, d.about.Width); err != nil {
 		return err
 	}
 	d.timesOutline, err = outlineSolver().Times(d, d.about.Width)
@@ -596,7 +613,7 @@ func (d *Denoiser) LogDensity(dst []float64, x, c []float32) {
 	z := make([]float32, len(x))
 	d.white.forward(z, x)
 	nn.Parallel(len(dst), rowsPerGoroutine, func(lo, hi int) {
-		if err := densitySolver().up(dst[lo:hi], d, d.sizes, z[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], d.timesUp); err != nil {
+		if err := d.densitySolver().up(dst[lo:hi], d, d.sizes, z[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], d.timesUp); err != nil {
 			panic(err)
 		}
 	})

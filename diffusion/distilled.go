@@ -426,7 +426,11 @@ func (g *imitator) Loss(grad []float32, rows nn.Rows) float64 {
 		}
 	}
 	if grad != nil {
-		g.net.Backward(g.state, grad, nil, g.input(g.Distilled, rows.C, m), g.dy[:m*g.dim], m)
+		in := g.start // what run gave the network
+		if g.inputs() > g.starts()*g.dim {
+			in = g.in
+		}
+		g.net.Backward(g.state, grad, nil, in[:m*g.inputs()], g.dy[:m*g.dim], m)
 	}
 	return loss
 }

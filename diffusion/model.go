@@ -28,7 +28,8 @@ type (
 )
 
 // whitening is the linear map between the features of events, x, and what has mean 0
-// and covariance 1 over the training events, z = A (x − mean).
+// and covariance 1 over the training events, z = A (x − mean). Where some features are
+// whitened apart from the others, these may be correlated with those.
 type whitening struct {
 	Mean    []float64 `json:"mean"`
 	Forward []float64 `json:"forward"` // A, Dim×Dim

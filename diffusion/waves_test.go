@@ -166,3 +166,58 @@ func TestWavesCheck(t *testing.T) {
 		}
 	}
 }
+
+// TestDensityWithSizes checks that the log-density of a denoiser with an angle integrates to
+// 1, and that steps by a tolerance keep it where one feature is larger than others.
+func TestDensityWithSizes(t *testing.T) {
+	d, err := NewDenoiser(2, 0, 1, DenoiserOptions{Hidden: []int{8, 8}, Cells: -1, Width: 0.05, Waves: Waves{Angles: []int{0}, Period: 4, Count: 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.adopt(t.Context(), Data{Dim: 2, X: noise(400)}, 1); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range noise(len(d.params.Value)) {
+		d.params.Value[i] += 0.1 * v
+	}
+	d.net.Pack()
+	const n, reach = 120, 6.0
+	x, p := make([]float32, 2*n*n), make([]float64, n*n)
+	for i := range n {
+		for j := range n {
+			x[2*(i*n+j)] = reach * (2*(float32(i)+0.5)/n - 1)
+			x[2*(i*n+j)+1] = reach * (2*(float32(j)+0.5)/n - 1)
+		}
+	}
+	d.LogDensity(p, x, nil)
+	sum := 0.0
+	for _, log := range p {
+		sum += math.Exp(log) * (2 * reach / n) * (2 * reach / n)
+	}
+	if math.Abs(sum-1) > 0.01 {
+		t.Errorf("the density integrates to %.4f", sum)
+	}
+
+	d.net.Init(1, 0) // F is zero: events are normal
+	d.net.Pack()
+	const tolerance = 1e-3
+	path := func(s Solver) []float32 {
+		times, err := s.Times(d, 0.05)
+		if err != nil {
+			t.Fatal(err)
+		}
+		y := noise(2 * 500)
+		if err := s.along(d, d.sizes, y, nil, times); err != nil {
+			t.Fatal(err)
+		}
+		return y
+	}
+	off := 0.0
+	right := path(Solver{Method: DPM3S, Steps: 400})
+	for i, v := range path(Solver{Tolerance: tolerance}) {
+		off += math.Pow(float64(v-right[i]), 2) / float64(len(right))
+	}
+	if off = math.Sqrt(off); !(off < tolerance) {
+		t.Errorf("steps with a tolerance of %g are off by %.2g, in the root mean square", tolerance, off)
+	}
+}

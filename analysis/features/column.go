@@ -75,9 +75,9 @@ func (c *Column) isSound() bool {
 	ok := c.Kind != 0 && c.Normal.isSound() && c.Missing >= 0 && c.rest() <= 1 && (c.rest() > 0 || c.As == Constant)
 	switch c.As {
 	case Constant:
-		return ok
+		return ok && !c.Periodic
 	case Codes:
-		return ok && len(c.Codes) > 0 && len(c.Codes) == len(c.Cumulative) && slices.IsSorted(c.Codes) && slices.IsSorted(c.Cumulative) &&
+		return ok && !c.Periodic && len(c.Codes) > 0 && len(c.Codes) == len(c.Cumulative) && slices.IsSorted(c.Codes) && slices.IsSorted(c.Cumulative) &&
 			c.Cumulative[0] > 0 && c.Cumulative[len(c.Cumulative)-1] == 1
 	case Angle:
 		return ok && (!c.Periodic || len(c.cells()) == 0) && c.Std > 0 && c.Floor > 0 && c.Circle != nil && c.Circle.isSound() && c.Low != nil && c.High != nil && *c.Low < *c.High

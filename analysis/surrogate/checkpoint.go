@@ -16,8 +16,13 @@ import (
 // checkpoint is what a checkpoint file says beside its vectors.
 type checkpoint struct {
 	metadata
+	Loop  int              `json:"loop"` // checkpointLoop
 	State flows.Checkpoint `json:"state"`
 }
+
+// checkpointLoop changes when trainings of an earlier version cannot be gone on with: 1
+// since one-step maps minimise a distance, and denoisers read waves.
+const checkpointLoop = 1
 
 // checkpointKey is where the metadata of a safetensors file hold a checkpoint.
 const checkpointKey = "eidolon checkpoint"
@@ -33,7 +38,7 @@ func (tr *Training) CheckpointTo(file string) {
 		if err != nil {
 			return err
 		}
-		text, err := json.Marshal(checkpoint{m, *c})
+		text, err := json.Marshal(checkpoint{m, checkpointLoop, *c})
 		if err != nil {
 			return fmt.Errorf("surrogate: could not describe the checkpoint: %w", err)
 		}
@@ -80,6 +85,9 @@ func LoadCheckpoint(file string) (*Paused, error) {
 	p := &Paused{}
 	if err := json.Unmarshal([]byte(text), &p.saved); err != nil {
 		return fail(fmt.Errorf("the description is damaged: %w", err))
+	}
+	if p.saved.Loop != checkpointLoop {
+		return fail(errors.New("another version of Eidolon wrote it: train anew, or go on with that version"))
 	}
 	if err := p.saved.check(); err != nil {
 		return fail(err)

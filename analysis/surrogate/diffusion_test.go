@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -141,6 +142,8 @@ func TestWavesOfAngles(t *testing.T) {
 		{Options{Model: distilled, Diffusion: DiffusionOptions{Teacher: kernelSums}}, false},
 		{Options{Model: kernelSums}, false},
 		{Options{Model: spline}, false},
+		{Options{Model: denoiser, Components: 3, Features: features.Options{Periodic: true}}, false}, // of a card
+		{Options{Model: spline, Features: features.Options{Periodic: true}}, false},
 	} {
 		tr, err := New(t.Context(), table, nil, c.opts)
 		if err != nil {

@@ -329,7 +329,10 @@ func (tr *Training) noise() features.Noise { return features.Noise{Seed: tr.Card
 // if there are any.
 func (tr *Training) compose() (Density, error) {
 	o := tr.Card.Options
-	angles := tr.Features.Angles()
+	var angles []int
+	if o.readsWaves() {
+		angles = tr.Features.Angles()
+	}
 	recipe := func(kept []int, context int) (Density, error) {
 		var own []int // those of the angles that are kept, by their places there
 		for place, feature := range kept {
@@ -372,6 +375,7 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 	if err != nil {
 		return nil, err
 	}
+	opts.Features.Periodic = false // until it is known what the model is
 	spec, err := features.FitGiven(target, condition, w, opts.Features)
 	if err != nil {
 		return nil, err

@@ -573,6 +573,17 @@ func testResume(t *testing.T, table *rootio.Table, opts Options) {
 	if err := want.Save(model); err != nil {
 		t.Fatal(err)
 	}
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "other")
+	if err := os.WriteFile(other, bytes.Replace(before, []byte(`\"loop\":1`), []byte(`\"loop\":0`), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadCheckpoint(other); err == nil || !strings.Contains(err.Error(), "another version") {
+		t.Errorf("a checkpoint of another version gives the error %v", err)
+	}
 	if _, err := LoadCheckpoint(model); !errors.Is(err, ErrNotCheckpoint) {
 		t.Errorf("a model as checkpoint gives the error %v", err)
 	}
