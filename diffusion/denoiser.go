@@ -361,7 +361,7 @@ const meanLogSNR, widthLogSNR, mostLogSNR = 1, 1.8, 6
 // Train fits the network to the rows of train: the loss is the weighted mean of the
 // squared error of F, per feature. ctx, valid and opts are as for flows, but for their
 // defaults: the parameters are averaged, the rate is 4e-3 (2e-3 for fewer than 20,000
-// rows), and there are as many epochs as make 36 million rows, but at most 500, and all of
+// rows), and there are as many epochs as make 48 million rows, but at most 500, and all of
 // them are made.
 func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptions) (History, error) {
 	if err := checkData(d.dim, d.context, train, valid); err != nil {
@@ -375,7 +375,7 @@ func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptio
 	if opts.MaxTime > 0 {
 		opts.MaxTime = max(opts.MaxTime-time.Since(begin), 1)
 	}
-	opts = regressing(opts, train.Len(), 36_000_000)
+	opts = regressing(opts, train.Len(), 48_000_000)
 	h, err := nn.Fit(ctx, (*regression)(d), d.whiten(train), d.whiten(valid), opts)
 	d.net.Pack()
 	if e := d.finish(); e != nil {
