@@ -133,18 +133,20 @@ type pass struct {
 	in    []float32
 	dy    []float32
 	own   []float32 // the noise of features
+	read  []float32 // what the network was given last
 }
 
 func (s *Distilled) newPass() *pass {
 	return &pass{
 		s.net.NewState(nn.Tile), make([]float32, nn.Tile*s.starts()*s.dim),
-		make([]float32, nn.Tile*s.inputs()), make([]float32, nn.Tile*s.dim), make([]float32, nn.Tile*s.dim),
+		make([]float32, nn.Tile*s.inputs()), make([]float32, nn.Tile*s.dim), make([]float32, nn.Tile*s.dim), nil,
 	}
 }
 
 // run returns F for the m ≤ Tile rows of p.start.
 func (p *pass) run(s *Distilled, c []float32, m int) []float32 {
-	return s.net.Forward(p.state, p.input(s, c, m), m)
+	p.read = p.input(s, c, m)
+	return s.net.Forward(p.state, p.read, m)
 }
 
 // input returns what the network reads.
@@ -426,11 +428,7 @@ func (g *imitator) Loss(grad []float32, rows nn.Rows) float64 {
 		}
 	}
 	if grad != nil {
-		in := g.start // what run gave the network
-		if g.inputs() > g.starts()*g.dim {
-			in = g.in
-		}
-		g.net.Backward(g.state, grad, nil, in[:m*g.inputs()], g.dy[:m*g.dim], m)
+		g.net.Backward(g.state, grad, nil, g.read, g.dy[:m*g.dim], m)
 	}
 	return loss
 }
