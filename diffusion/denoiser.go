@@ -1,6 +1,7 @@
 package diffusion
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"gonum.org/v1/gonum/floats"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
@@ -361,8 +364,8 @@ const meanLogSNR, widthLogSNR, mostLogSNR = 1, 1.8, 6
 // Train fits the network to the rows of train: the loss is the weighted mean of the
 // squared error of F, per feature. ctx, valid and opts are as for flows, but for their
 // defaults: the parameters are averaged, the rate is 4e-3 (2e-3 for fewer than 20,000
-// rows), and there are as many epochs as make 48 million rows, but at most 500, and all of
-// them are made.
+// rows, 3e-3 and steps of 1024 rows for 50,000 or more), and there are as many epochs as make
+// 48 million rows, but at most 500, and all of them are made.
 func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptions) (History, error) {
 	if err := checkData(d.dim, d.context, train, valid); err != nil {
 		return History{}, err
@@ -374,6 +377,12 @@ func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptio
 	}
 	if opts.MaxTime > 0 {
 		opts.MaxTime = max(opts.MaxTime-time.Since(begin), 1)
+	}
+	if train.Len() >= 50_000 {
+		// Smaller steps leave more noise in a posterior mean that is nearly simple, larger ones
+		// are too few for one that is not.
+		opts.Batch = cmp.Or(opts.Batch, 1024)
+		opts.Rate = cmp.Or(opts.Rate, 3e-3)
 	}
 	opts = regressing(opts, train.Len(), 48_000_000)
 	h, err := nn.Fit(ctx, (*regression)(d), d.whiten(train), d.whiten(valid), opts)
@@ -457,7 +466,7 @@ func (d *Denoiser) largest() float64 { return slices.Max(append(slices.Clone(d.s
 // What is larger on the path begins to emerge earlier, in steps that are longer.
 func (d *Denoiser) densitySolver() Solver {
 	if d.sizes != nil {
-		return Solver{Method: Heun, Steps: 72}
+		return Solver{Method: Heun, Steps: 48}
 	}
 	return Solver{Method: Heun, Steps: 36}
 }
@@ -608,8 +617,41 @@ func (d *Denoiser) generate(x, c []float32) {
 
 // LogDensity stores log p(x|c) of each row of x (n×Dim) in dst (n), by integrating the
 // divergence of the equation, which is exact for the network: the trace of its Jacobian,
-// row by row. c is the context, n×Context.
+// row by row. c is the context, n×Context. Near the cut of a circle the density is that on
+// both sides of it.
 func (d *Denoiser) LogDensity(dst []float64, x, c []float32) {
+	d.logDensity(dst, x, c)
+	if len(d.about.Waves.Angles) == 0 {
+		return
+	}
+	var of []int // the events of the images
+	var images, contexts []float32
+	for i := range dst {
+		first := len(images)
+		images = append(images, x[i*d.dim:(i+1)*d.dim]...)
+		for _, j := range d.about.Waves.Angles {
+			for from, to := first, len(images); from < to; from += d.dim {
+				images = append(images, images[from:from+d.dim]...)
+				if !d.about.Waves.image(images[len(images)-d.dim:], j) {
+					images = images[:len(images)-d.dim]
+				}
+			}
+		}
+		copy(images[first:], images[first+d.dim:]) // the event itself is done
+		images = images[:len(images)-d.dim]
+		for range (len(images) - first) / d.dim {
+			of, contexts = append(of, i), append(contexts, c[i*d.context:(i+1)*d.context]...)
+		}
+	}
+	across := make([]float64, len(of))
+	d.logDensity(across, images, contexts)
+	for k, i := range of {
+		dst[i] = floats.LogSumExp([]float64{dst[i], across[k]})
+	}
+}
+
+// logDensity is LogDensity on the one side.
+func (d *Denoiser) logDensity(dst []float64, x, c []float32) {
 	z := make([]float32, len(x))
 	d.white.forward(z, x)
 	nn.Parallel(len(dst), rowsPerGoroutine, func(lo, hi int) {

@@ -18,7 +18,8 @@ import (
 type Waves struct {
 	// Angles are the features, ascending.
 	Angles []int `json:"angles,omitempty"`
-	// Period is that of the features: z and z + Period are the same angle.
+	// Period is that of the features: z and z + Period are the same angle, and events have
+	// it between −Period/2 and Period/2.
 	Period float64 `json:"period,omitempty"`
 	// Count is the number of multiples, from one wave around the circle on.
 	Count int `json:"count,omitempty"`
@@ -55,11 +56,18 @@ func (w Waves) waveOf(mean, spread, alpha, sigma float64) wave {
 	return wave{k * spread * alpha, k * mean, math.Exp(-noise * noise / 2)}
 }
 
+// leastFade is what counts as nothing: numbers that are much smaller are slow to multiply.
+const leastFade = 1e-9
+
 // forward writes the waves of the feature x, as the network reads it.
 func (v wave) forward(to []float32, x float32) {
 	t := v.begin(x)
 	for i := 0; i < len(to); i += 2 {
 		t.next()
+		if t.fade < leastFade {
+			clear(to[i:])
+			return
+		}
 		to[i], to[i+1] = float32(t.fade*t.sin), float32(t.fade*t.cos)
 	}
 }
@@ -89,4 +97,17 @@ func (t *turn) next() {
 	t.sin, t.cos = t.sin*t.cos1+t.cos*t.sin1, t.cos*t.cos1-t.sin*t.sin1
 	t.fade *= t.step
 	t.step *= t.stride
+}
+
+// image moves the angle j of a row to where it is across the cut, at ±Period/2, and reports
+// whether it is so near to it that a model, which smears the edge, may have density there.
+func (w Waves) image(row []float32, j int) bool {
+	const near = 1. / 16
+	z := float64(row[j])
+	z -= w.Period * math.Floor(z/w.Period+0.5)
+	if math.Abs(z) < (0.5-near)*w.Period {
+		return false
+	}
+	row[j] = float32(z - math.Copysign(w.Period, z))
+	return true
 }

@@ -162,10 +162,11 @@ func TestWavesCheck(t *testing.T) {
 	}
 }
 
-// TestDensityWithSizes checks that the log-density of a denoiser with an angle integrates to
-// 1, and that steps by a tolerance keep it where one feature is larger than others.
-func TestDensityWithSizes(t *testing.T) {
-	d, err := NewDenoiser(2, 0, 1, DenoiserOptions{Hidden: []int{8, 8}, Cells: -1, Width: 0.05, Waves: Waves{Angles: []int{0}, Period: 4, Count: 2}})
+// withSizes returns a denoiser of two features, of which those are angles that go around
+// from −2 to 2.
+func withSizes(t *testing.T, angles ...int) *Denoiser {
+	t.Helper()
+	d, err := NewDenoiser(2, 0, 1, DenoiserOptions{Hidden: []int{8, 8}, Cells: -1, Width: 0.05, Waves: Waves{Angles: angles, Period: 4, Count: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,6 +177,31 @@ func TestDensityWithSizes(t *testing.T) {
 		d.params.Value[i] += 0.1 * v
 	}
 	d.net.Pack()
+	return d
+}
+
+// TestDensityAcrossTheCut checks that the density near the cut is that on both sides, with
+// two angles that on all four, and elsewhere that of the event.
+func TestDensityAcrossTheCut(t *testing.T) {
+	for _, angles := range [][]int{{0}, {0, 1}} {
+		d := withSizes(t, angles...)
+		both, one := make([]float64, 2), make([]float64, 5)
+		d.LogDensity(both, []float32{1.9, -1.8, 1.5, 0.3}, nil)
+		d.logDensity(one, []float32{1.9, -1.8, -2.1, -1.8, 1.9, 2.2, -2.1, 2.2, 1.5, 0.3}, nil)
+		want := 0.0
+		for _, log := range one[:2*len(angles)] {
+			want += math.Exp(log)
+		}
+		if math.Abs(both[0]-math.Log(want)) > 1e-4 || both[1] != one[4] {
+			t.Errorf("angles %v: log-densities %v near and far from the cut, want %g and %g", angles, both, math.Log(want), one[4])
+		}
+	}
+}
+
+// TestDensityWithSizes checks that the log-density of a denoiser with an angle integrates to
+// 1, and that steps by a tolerance keep it where one feature is larger than others.
+func TestDensityWithSizes(t *testing.T) {
+	d := withSizes(t, 0)
 	const n, reach = 120, 6.0
 	x, p := make([]float32, 2*n*n), make([]float64, n*n)
 	for i := range n {
@@ -184,7 +210,7 @@ func TestDensityWithSizes(t *testing.T) {
 			x[2*(i*n+j)+1] = reach * (2*(float32(j)+0.5)/n - 1)
 		}
 	}
-	d.LogDensity(p, x, nil)
+	d.logDensity(p, x, nil)
 	sum := 0.0
 	for _, log := range p {
 		sum += math.Exp(log) * (2 * reach / n) * (2 * reach / n)

@@ -122,6 +122,75 @@ func (c *Column) isEven() bool {
 	return gain < nearly
 }
 
+// repeats reports whether something repeats around the circle of the angle j, as the
+// segments of a detector do: whether the number of events, or means of other features or of
+// their squares, have a wave of more than a few periods around it. z are rows of dim
+// features, w their weights or nil.
+//
+// Where nothing repeats, the power of a wave is distributed exponentially (a random walk in
+// the plane). One angle in a thousand of those passes for one around which something does.
+func repeats(z []float32, dim int, w []float64, j int) bool {
+	const (
+		most        = 3 // standard deviations: a few events far out are no wave
+		waves, few  = 64, 3
+		alarms      = 1e-3
+		functions   = 2 // of a feature
+		fundamental = 2 * math.Pi / Period
+	)
+	n := len(z) / dim
+	weight := func(i int) float64 {
+		if w == nil {
+			return 1
+		}
+		return w[i]
+	}
+	// evaluate stores the functions of an event in g: the first is 1, the others have the mean 0.
+	means, g := make([]float64, 1+functions*dim), make([]float64, 1+functions*dim)
+	evaluate := func(i int) {
+		g[0] = 1
+		for l, v := range z[i*dim : (i+1)*dim] {
+			v := min(max(float64(v), -most), most)
+			g[1+2*l], g[2+2*l] = v-means[1+2*l], v*v-means[2+2*l]
+		}
+		g[1+2*j], g[2+2*j] = 0, 0
+	}
+	sum := 0.0
+	mean := make([]float64, len(g))
+	for i := range n {
+		evaluate(i)
+		floats.AddScaled(mean, weight(i), g)
+		sum += weight(i)
+	}
+	floats.ScaleTo(means[1:], 1/sum, mean[1:])
+	power := make([]float64, len(g)) // of a wave, on average
+	var sin, cos [waves]float64
+	re, im := make([]float64, len(g)*waves), make([]float64, len(g)*waves)
+	for i := range n {
+		evaluate(i)
+		s1, c1 := math.Sincos(fundamental * float64(z[i*dim+j]))
+		s, c := s1, c1
+		for k := range waves {
+			sin[k], cos[k] = s, c
+			s, c = s*c1+c*s1, c*c1-s*s1
+		}
+		for f, v := range g {
+			v *= weight(i)
+			power[f] += v * v
+			floats.AddScaled(re[f*waves:(f+1)*waves], v, cos[:])
+			floats.AddScaled(im[f*waves:(f+1)*waves], v, sin[:])
+		}
+	}
+	limit := math.Log(float64(len(g)*(waves-few)) / alarms)
+	for f, p := range power {
+		for k := few; k < waves; k++ {
+			if a, b := re[f*waves+k], im[f*waves+k]; a*a+b*b > limit*p {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Relative is the map that measures an angle from another one: back-to-back muons
 // are at ±π from each other, wherever they are.
 type Relative struct {

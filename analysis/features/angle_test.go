@@ -178,7 +178,7 @@ func TestAngleContext(t *testing.T) {
 
 // TestPeriodic checks that features which are linear in an angle come back from anywhere on
 // the line, that their density is that of the angle, and that an angle with a peak is none of
-// them.
+// them, and none around which nothing repeats.
 func TestPeriodic(t *testing.T) {
 	const n = 20000
 	flat := column(rootio.Float64, draw(n, func(r *rand.Rand) float64 { return 360*r.Float64() - 180 }))
@@ -187,19 +187,47 @@ func TestPeriodic(t *testing.T) {
 		return math.Remainder(0.4*r.NormFloat64(), 2*math.Pi) + math.Pi*float64(r.IntN(2))
 	}))
 	peak.Name = "dphi"
-	other := column(rootio.Float64, draw(n, func(r *rand.Rand) float64 { return r.NormFloat64() }))
-	other.Name = "x"
-	table := &rootio.Table{Columns: []rootio.Column{other, peak, flat}}
-	s, err := Fit(table, nil, Options{Periodic: true, As: map[string]string{"dphi": "angle"}})
-	if err != nil {
-		t.Fatal(err)
+	r := rand.New(rand.NewPCG(3, 3))
+	at := 0
+	segments := func(k, depth float64) rootio.Column { // k times around
+		at = 0
+		c := column(rootio.Float64, draw(n, func(*rand.Rand) float64 {
+			phi := flat.Values().([]float64)[at] * math.Pi / 180
+			at++
+			return r.NormFloat64() * (1 + depth*math.Cos(k*phi+1))
+		}))
+		c.Name = "x"
+		return c
 	}
+	fit := func(x rootio.Column, w []float64) *Spec {
+		s, err := Fit(&rootio.Table{Columns: []rootio.Column{x, peak, flat}}, w, Options{Periodic: true, As: map[string]string{"dphi": "angle"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	ones := make([]float64, n)
+	for i := range ones {
+		ones[i] = 1 + r.Float64()
+	}
+	for _, c := range []struct {
+		k, depth float64
+		angles   int
+	}{{18, 0, 0}, {2, 0.3, 0}, {4, 0.3, 1}, {60, 0.3, 1}} {
+		for _, w := range [][]float64{nil, ones} {
+			if angles := fit(segments(c.k, c.depth), w).Angles(); len(angles) != c.angles {
+				t.Errorf("a spread that changes by %g %g times around: angles %v", c.depth, c.k, angles)
+			}
+		}
+	}
+	s := fit(segments(18, 0.3), nil)
 	angles := s.Angles()
 	if len(angles) != 1 || angles[0] != 2 {
 		t.Fatalf("linear angles: features %v, want 2", angles)
 	}
-	if again := s.Periodic().Angles(); len(again) != 1 {
-		t.Errorf("of a periodic specification: %v", again)
+	table := &rootio.Table{Columns: []rootio.Column{segments(18, 0.3), peak, flat}}
+	if again, err := s.Periodic(table, nil); err != nil || len(again.Angles()) != 1 {
+		t.Errorf("of a periodic specification: %v, %v", again.Angles(), err)
 	}
 	c := &s.Columns[2]
 	if how := c.Describe(); !strings.Contains(how, "angle") || !strings.Contains(how, "linear") {

@@ -96,7 +96,11 @@ func FitGiven(t, given *rootio.Table, w []float64, opts Options) (*Spec, error) 
 		s = s.Plain()
 	}
 	if opts.Periodic {
-		s = s.Periodic()
+		all := &rootio.Table{Columns: f.table.Columns}
+		if f.given != nil {
+			all.Columns = slices.Concat(all.Columns, f.given.Columns)
+		}
+		return s.Periodic(all, f.w)
 	}
 	return s, nil
 }

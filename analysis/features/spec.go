@@ -102,17 +102,44 @@ func (s *Spec) Plain() *Spec {
 }
 
 // Periodic returns a specification that differs in this: the features of angles that fill
-// their circle evenly are linear in them, z and z + [Period] being the same angle. So what
-// repeats around a detector repeats in them. Some of their density is on the other side of
-// the cut, where it counts for none: as much as a model smears an edge.
-func (s *Spec) Periodic() *Spec {
+// their circle evenly, and around which something repeats, are linear in them, z and
+// z + [Period] being the same angle. So what repeats around a detector repeats in them. Some
+// of their density is on the other side of the cut, as much as a model smears an edge. t are
+// events to look at, w their weights or nil. The error is that of [Spec.Encode].
+func (s *Spec) Periodic(t *rootio.Table, w []float64) (*Spec, error) {
 	periodic := *s
 	periodic.Columns = slices.Clone(s.Columns)
 	for i := range periodic.Columns {
 		c := &periodic.Columns[i]
 		c.Periodic = c.As == Angle && len(c.cells()) == 0 && c.isEven()
 	}
-	return &periodic
+	angles := periodic.Angles()
+	if len(angles) == 0 {
+		return &periodic, nil
+	}
+	const enough = 100_000
+	step := max((t.Len()+enough-1)/enough, 1)
+	var rows []int
+	var weights []float64
+	for i := 0; i < t.Len(); i += step {
+		rows = append(rows, i)
+		if w != nil {
+			weights = append(weights, w[i])
+		}
+	}
+	z := make([]float32, len(rows)*s.Dim())
+	if err := periodic.Encode(z, nil, t.Take(rows), Noise{}); err != nil {
+		return nil, err
+	}
+	feature := 0
+	for i := range periodic.Columns {
+		c := &periodic.Columns[i]
+		c.Periodic = c.Periodic && repeats(z, s.Dim(), weights, feature)
+		if c.As != Constant {
+			feature++
+		}
+	}
+	return &periodic, nil
 }
 
 // Angles returns the features that are linear in an angle.

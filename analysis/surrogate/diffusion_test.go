@@ -129,6 +129,7 @@ func TestWavesOfAngles(t *testing.T) {
 	philox.Normal(x, 1, 1, 0)
 	for i, v := range u {
 		phi[i] = float32(math.Pi * (2*v - 1))
+		x[i] *= float32(1 + 0.5*math.Cos(12*math.Pi*v)) // six segments
 		code[i] = int32(philox.Uint64(1, 2, uint64(i)) % 3)
 	}
 	table := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("code", code), rootio.ColumnOf("x", x), rootio.ColumnOf("phi", phi)}}

@@ -398,7 +398,10 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 		}
 	}
 	if opts.readsWaves() {
-		opts.Features.Periodic, spec = true, spec.Periodic()
+		opts.Features.Periodic = true
+		if spec, err = spec.Periodic(t, w); err != nil {
+			return nil, err
+		}
 	}
 	var choice *Choice
 	if opts.Model == "" {
