@@ -7,12 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"gonum.org/v1/gonum/floats"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
@@ -30,11 +27,7 @@ import (
 // arXiv:2206.00364 for data of variance 1). F reads the ratio α/σ alone: it serves all
 // schedules. It does not read x in white space, but the features of the noisy event, each
 // divided by its spread, and tables help it to see what is sharp in one of them, such as
-// the edge of a detector or an integer; and, of those that are angles, [Waves].
-//
-// Angles are larger than white on the path, by [Denoiser.Sizes], so that they emerge from
-// the noise before the others do: x_t = α s x_0 + σ ε with the size s, and all that is above
-// with α s in place of α. What is solved for is s x_0.
+// the edge of a detector or an integer.
 //
 // The first term is the posterior mean of a normal. Where events come as islands, that of
 // a mixture of normals stands there, found by EM and closed in form, and the second term
@@ -46,7 +39,6 @@ type Denoiser struct {
 	params       nn.Params
 	net          *nn.MLP
 	base         *normals  // nil stands for a single normal
-	sizes        []float64 // of the features on the path, where not all are 1
 	times        []float64 // of the path down
 	timesUp      []float64 // of that of densitySolver
 	timesOutline []float64 // of that of outlineSolver
@@ -64,8 +56,6 @@ type DenoiserOptions struct {
 	Cells int `json:"cells"`
 	// Components is the number of normals that the network stands over; by default 1.
 	Components int `json:"components,omitempty"`
-	// Waves are functions of angles that the network reads; by default none.
-	Waves Waves `json:"waves,omitzero"`
 	// Width is σ_min, where the path ends: events keep a noise of this width, in units
 	// of their spread; by default 0.01.
 	Width float64 `json:"width"`
@@ -89,12 +79,6 @@ func (o DenoiserOptions) Check() error {
 	if !(o.Width >= 0 && o.Width <= 1) {
 		return fmt.Errorf("the width σ_min cannot be %g: it is in units of the events' spread", o.Width)
 	}
-	if err := o.Waves.check(); err != nil {
-		return err
-	}
-	if o.Components > 1 && len(o.Waves.Angles) > 0 {
-		return errors.New("a denoiser over a mixture of normals reads no waves of angles")
-	}
 	return o.Solver.Check()
 }
 
@@ -111,11 +95,6 @@ func (o DenoiserOptions) withDefaults() DenoiserOptions {
 	return o
 }
 
-// early is how much larger than other features angles are on the path, so that they emerge
-// from the noise before these do: what depends on where a detector is crossed is
-// decided when that is known.
-const early = 4
-
 // NewDenoiser returns the model of events with dim features, and context features to be
 // conditional on (0 for none). Its parameters are at their starting values for the seed.
 func NewDenoiser(dim, context int, seed uint64, opts DenoiserOptions) (*Denoiser, error) {
@@ -125,9 +104,6 @@ func NewDenoiser(dim, context int, seed uint64, opts DenoiserOptions) (*Denoiser
 	if err := opts.Check(); err != nil {
 		return nil, fmt.Errorf("diffusion: %w", err)
 	}
-	if a := opts.Waves.Angles; len(a) > 0 && a[len(a)-1] >= dim {
-		return nil, fmt.Errorf("diffusion: feature %d of %d cannot be an angle", a[len(a)-1], dim)
-	}
 	d := &Denoiser{dim: dim, context: context, about: opts.withDefaults(), white: unchanged(dim)}
 	d.net = nn.NewMLP(&d.params, "net", d.inputs(), d.about.Hidden, dim, dense.SiLU)
 	if d.about.Cells > 0 {
@@ -135,34 +111,12 @@ func NewDenoiser(dim, context int, seed uint64, opts DenoiserOptions) (*Denoiser
 	}
 	d.net.Init(seed, 0)
 	d.net.Pack()
-	if angles := d.about.Waves.Angles; len(angles) > 0 {
-		d.sizes = slices.Repeat([]float64{1}, dim)
-		for _, j := range angles {
-			d.sizes[j] = early
-		}
-	}
 	d.stand(nil)
 	return d, nil
 }
 
-// inputs is the number of what the network reads: features, functions of time, context,
-// waves.
-func (d *Denoiser) inputs() int { return d.dim + timeFeatures + d.context + d.about.Waves.inputs() }
-
-// eachAngle calls f with the place of each angle in a row that the network reads, and with
-// that of its waves there.
-func (d *Denoiser) eachAngle(f func(feature, from, to int)) {
-	from, n := d.dim+timeFeatures+d.context, 2*d.about.Waves.Count
-	for _, l := range d.about.Waves.Angles {
-		f(l, from, from+n)
-		from += n
-	}
-}
-
-// waveOf returns the first wave of angle l, for an alpha and a sigma whose squares sum to 1.
-func (d *Denoiser) waveOf(l int, alpha, sigma float64) wave {
-	return d.about.Waves.waveOf(d.white.Mean[l], d.white.spread[l], alpha, sigma)
-}
+// inputs is the number of what the network reads: features, functions of time, context.
+func (d *Denoiser) inputs() int { return d.dim + timeFeatures + d.context }
 
 // tabled is the number of those that pass through tables, which are the first: features
 // and one function of time.
@@ -173,13 +127,6 @@ func (d *Denoiser) Dim() int { return d.dim }
 
 // Context returns the number of features that the density is conditional on.
 func (d *Denoiser) Context() int { return d.context }
-
-// Waves returns what the network reads of angles.
-func (d *Denoiser) Waves() Waves { return d.about.Waves }
-
-// Sizes returns how large the features are on the path, in units of their spread; nil: 1
-// each. The rows that [Solver.Solve] takes to events of [Denoiser.Mean] are such.
-func (d *Denoiser) Sizes() []float64 { return slices.Clone(d.sizes) }
 
 // Width returns σ_min.
 func (d *Denoiser) Width() float64 { return d.about.Width }
@@ -215,7 +162,6 @@ type denoising struct {
 	noise, u []float32
 	x        []float32 // white, of variance 1
 	own      []float32 // the features of the same
-	of       []noisy   // what is noisy of which feature
 	normals  *normalsState
 }
 
@@ -224,7 +170,7 @@ func (d *Denoiser) newDenoising() *denoising {
 		state: d.net.NewState(nn.Tile), in: make([]float32, nn.Tile*d.inputs()),
 		dy: make([]float32, nn.Tile*d.dim), dx: make([]float32, nn.Tile*d.inputs()),
 		noise: make([]float32, d.dim), u: make([]float32, 1),
-		x: make([]float32, nn.Tile*d.dim), own: make([]float32, nn.Tile*d.dim), of: make([]noisy, d.dim),
+		x: make([]float32, nn.Tile*d.dim), own: make([]float32, nn.Tile*d.dim),
 	}
 	if d.base != nil {
 		s.normals = d.base.newState()
@@ -232,36 +178,18 @@ func (d *Denoiser) newDenoising() *denoising {
 	return s
 }
 
-// noisy is a feature of events x_t: where a white one is w, this is size·(alpha·w +
-// sigma·ε) times as large as norm/size says, alpha and sigma having squares that sum to 1.
-type noisy struct{ alpha, sigma, norm, size float64 }
-
-// noisy says what feature j is on the path.
-func (d *Denoiser) noisy(j int, alpha, sigma float64) noisy {
-	size := 1.0
-	if d.sizes != nil {
-		size = d.sizes[j]
-	}
-	norm := math.Hypot(alpha*size, sigma)
-	return noisy{alpha * size / norm, sigma / norm, norm, size}
-}
-
-// Mean makes the network a [Posterior], of events in white space, with sizes.
+// Mean makes the network a [Posterior], of events in white space.
 func (d *Denoiser) Mean(q []float32, div []float64, x, c []float32, alpha, sigma float64) {
 	norm := math.Hypot(alpha, sigma)
+	scale, skip, out := float32(1/norm), alpha/norm/norm, d.spread(alpha/norm, sigma/norm)
 	width := d.inputs()
 	var time [timeFeatures]float32
 	embed(time[:], alpha/norm, sigma/norm)
 	nn.Parallel(len(x)/d.dim, rowsPerGoroutine, func(lo, hi int) {
 		s := d.memory.Get().(*denoising)
 		defer d.memory.Put(s)
-		for j := range s.of {
-			s.of[j] = d.noisy(j, alpha, sigma)
-		}
-		out := 0.0 // of F over a mixture
 		if d.base != nil {
 			d.base.at(s.normals, alpha/norm, sigma/norm)
-			out = d.spread(alpha/norm, sigma/norm)
 		}
 		for ; lo < hi; lo += nn.Tile {
 			m := min(nn.Tile, hi-lo)
@@ -269,45 +197,30 @@ func (d *Denoiser) Mean(q []float32, div []float64, x, c []float32, alpha, sigma
 				row := s.in[r*width : (r+1)*width]
 				copy(row[d.dim:], time[:])
 				copy(row[d.dim+timeFeatures:], c[(lo+r)*d.context:(lo+r+1)*d.context])
-				for j, of := range s.of {
-					s.x[r*d.dim+j] = float32(float64(x[(lo+r)*d.dim+j]) / of.norm)
-				}
+			}
+			for j, v := range x[lo*d.dim : (lo+m)*d.dim] {
+				s.x[j] = scale * v
 			}
 			d.readFeatures(s, m)
-			d.eachAngle(func(l, from, to int) {
-				v := d.waveOf(l, s.of[l].alpha, s.of[l].sigma)
-				for r := range m {
-					row := s.in[r*width : (r+1)*width]
-					v.forward(row[from:to], row[l])
-				}
-			})
 			y := d.net.Forward(s.state, s.in[:m*width], m)
 			var part []float64
 			if div != nil {
 				part = div[lo : lo+m]
 			}
-			to := q[lo*d.dim : (lo+m)*d.dim]
 			if d.base != nil {
-				d.base.evaluate(s.normals, to, part, s.x[:m*d.dim])
+				d.base.evaluate(s.normals, q[lo*d.dim:(lo+m)*d.dim], part, s.x[:m*d.dim])
 				for r := range part {
 					part[r] /= norm
 				}
 				for j, f := range y {
-					to[j] += float32(out) * f
+					q[lo*d.dim+j] += float32(out) * f
 				}
 			} else {
-				own := 0.0 // ∇·q without F
-				for _, of := range s.of {
-					own += of.size * of.alpha / of.norm
+				for j, f := range y {
+					q[lo*d.dim+j] = float32(skip*float64(x[lo*d.dim+j]) + out*float64(f))
 				}
 				for r := range part {
-					part[r] = own
-				}
-				for r := range m {
-					for j, of := range s.of {
-						k := r*d.dim + j
-						to[k] = float32(of.size * (of.alpha*float64(s.x[k]) + of.sigma*float64(y[k])))
-					}
+					part[r] = skip * float64(d.dim)
 				}
 			}
 			if div == nil {
@@ -320,23 +233,13 @@ func (d *Denoiser) Mean(q []float32, div []float64, x, c []float32, alpha, sigma
 					dy[r*d.dim+j] = 1
 				}
 				d.net.Backward(s.state, nil, dx, s.in[:m*width], dy, m)
-				d.eachAngle(func(l, from, to int) {
-					v := d.waveOf(l, s.of[l].alpha, s.of[l].sigma)
-					for r := range m {
-						dx[r*width+l] += v.backward(dx[r*width+from:r*width+to], s.in[r*width+l])
-					}
-				})
-				factor := out / norm
-				if d.base == nil {
-					factor = s.of[j].size * s.of[j].sigma / s.of[j].norm
-				}
 				to := d.white.toOwn[j*d.dim : (j+1)*d.dim] // the features that x_j is part of
 				for r := range part {
 					slope := 0.0
 					for l, v := range dx[r*width : r*width+d.dim] {
 						slope += float64(v) * float64(to[l])
 					}
-					part[r] += factor * slope
+					part[r] += out / norm * slope
 				}
 			}
 		}
@@ -345,15 +248,20 @@ func (d *Denoiser) Mean(q []float32, div []float64, x, c []float32, alpha, sigma
 
 // readFeatures writes the features of the m rows of s.x where the network reads them.
 func (d *Denoiser) readFeatures(s *denoising, m int) {
-	d.white.own(s.own, s.x, m)
-	width := d.inputs()
+	own, width := s.own[:m*d.dim], d.inputs()
+	dense.Forward(own, nil, s.x[:m*d.dim], d.white.packedOwn, d.white.zero, m, d.dim, d.dim, dense.None)
 	for r := range m {
-		copy(s.in[r*width:], s.own[r*d.dim:(r+1)*d.dim])
+		copy(s.in[r*width:], own[r*d.dim:(r+1)*d.dim])
 	}
 }
 
-// spread returns the factor of F over a mixture, for α and σ whose squares sum to 1.
-func (d *Denoiser) spread(alpha, sigma float64) float64 { return sigma * d.base.scaleAt(alpha, sigma) }
+// spread returns the factor of F, for α and σ whose squares sum to 1.
+func (d *Denoiser) spread(alpha, sigma float64) float64 {
+	if d.base == nil {
+		return sigma
+	}
+	return sigma * d.base.scaleAt(alpha, sigma)
+}
 
 // rowsPerGoroutine is how many rows a goroutine takes along the path at a time.
 const rowsPerGoroutine = 4 * nn.Tile
@@ -395,7 +303,7 @@ func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptio
 
 // prepare finds what does not take a training, from the rows of one.
 func (d *Denoiser) prepare(train Data) (err error) {
-	if d.white, err = newWhitening(train, d.about.Waves.Angles...); err != nil || d.about.Components < 2 {
+	if d.white, err = newWhitening(train); err != nil || d.about.Components < 2 {
 		return err
 	}
 	base, err := findNormals(d.whiten(train), d.about.Components, d.seed)
@@ -458,25 +366,16 @@ func (d *Denoiser) whiten(rows Data) Data {
 	return rows
 }
 
-// largest returns the size of the largest feature on the path.
-func (d *Denoiser) largest() float64 { return slices.Max(append(slices.Clone(d.sizes), 1)) }
-
 // densitySolver integrates the divergence. Its error of log p is 0.002 where the truth is
 // known; for equal work, multistep methods have more of it, and all of the same sign.
-// What is larger on the path begins to emerge earlier, in steps that are longer.
-func (d *Denoiser) densitySolver() Solver {
-	if d.sizes != nil {
-		return Solver{Method: Heun, Steps: 48}
-	}
-	return Solver{Method: Heun, Steps: 36}
-}
+func densitySolver() Solver { return Solver{Method: Heun, Steps: 36} }
 
 // finish derives what follows from the rest.
 func (d *Denoiser) finish() (err error) {
 	if d.times, err = d.about.Solver.Times(d, d.about.Width); err != nil {
 		return err
 	}
-	if d.timesUp, err = d.densitySolver().Times(d, d.about.Width); err != nil {
+	if d.timesUp, err = densitySolver().Times(d, d.about.Width); err != nil {
 		return err
 	}
 	d.timesOutline, err = outlineSolver().Times(d, d.about.Width)
@@ -490,7 +389,7 @@ func outlineSolver() Solver { return Solver{Steps: 12} }
 func (d *Denoiser) outline(x []float32) {
 	s := d.memory.Get().(*denoising)
 	defer d.memory.Put(s)
-	if err := outlineSolver().along(outlined{d, s}, nil, x, nil, d.timesOutline); err != nil {
+	if err := outlineSolver().along(outlined{d, s}, x, nil, d.timesOutline); err != nil {
 		panic(err)
 	}
 }
@@ -550,30 +449,23 @@ func (g *regressor) Loss(grad []float32, rows nn.Rows) float64 {
 		philox.Normal(g.u, g.seed, streamTime+rows.Pass, uint64(rows.Index[r]))
 		philox.Normal(g.noise, g.seed, streamNoise+rows.Pass, uint64(rows.Index[r])*uint64(g.dim))
 		alpha, sigma := unit(min(max(meanLogSNR+widthLogSNR*float64(g.u[0]), -mostLogSNR), mostLogSNR))
-		row, in := g.x[r*g.dim:(r+1)*g.dim], g.in[r*width:(r+1)*width]
-		goal := target[r*g.dim : (r+1)*g.dim]
+		row := g.x[r*g.dim : (r+1)*g.dim]
 		for j, e := range g.noise {
-			of := g.noisy(j, alpha, sigma)
-			row[j] = float32(of.alpha)*goal[j] + float32(of.sigma)*e
+			x := target[r*g.dim+j]
+			row[j] = float32(alpha)*x + float32(sigma)*e
 			if g.base == nil {
-				goal[j] = float32(of.sigma)*goal[j] - float32(of.alpha)*e
+				target[r*g.dim+j] = float32(sigma)*x - float32(alpha)*e
 			}
 		}
 		if g.base != nil {
 			g.base.at(g.normals, alpha, sigma)
-			g.base.residual(g.normals, goal, row, g.spread(alpha, sigma))
+			g.base.residual(g.normals, target[r*g.dim:(r+1)*g.dim], row, g.spread(alpha, sigma))
 		}
-		embed(in[g.dim:], alpha, sigma)
-		copy(in[g.dim+timeFeatures:], rows.C[r*g.context:(r+1)*g.context])
+		row = g.in[r*width : (r+1)*width]
+		embed(row[g.dim:], alpha, sigma)
+		copy(row[g.dim+timeFeatures:], rows.C[r*g.context:(r+1)*g.context])
 	}
 	g.readFeatures(g.denoising, m)
-	g.eachAngle(func(l, from, to int) {
-		for r := range m {
-			in := g.in[r*width : (r+1)*width]
-			of := g.noisy(l, float64(in[g.dim+1]), float64(in[g.dim+2]))
-			g.waveOf(l, of.alpha, of.sigma).forward(in[from:to], in[l])
-		}
-	})
 	y := g.net.Forward(g.state, g.in[:m*width], m)
 	loss := 0.0
 	dy := g.dy[:m*g.dim]
@@ -609,7 +501,7 @@ func (d *Denoiser) Generate(x, c []float32) {
 // generate takes noise to white events, in place.
 func (d *Denoiser) generate(x, c []float32) {
 	nn.Parallel(len(x)/d.dim, rowsPerGoroutine, func(lo, hi int) {
-		if err := d.about.Solver.along(d, d.sizes, x[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], d.times); err != nil {
+		if err := d.about.Solver.along(d, x[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], d.times); err != nil {
 			panic(err) // the times were looked at before
 		}
 	})
@@ -617,45 +509,12 @@ func (d *Denoiser) generate(x, c []float32) {
 
 // LogDensity stores log p(x|c) of each row of x (n×Dim) in dst (n), by integrating the
 // divergence of the equation, which is exact for the network: the trace of its Jacobian,
-// row by row. c is the context, n×Context. Near the cut of a circle the density is that on
-// both sides of it.
+// row by row. c is the context, n×Context.
 func (d *Denoiser) LogDensity(dst []float64, x, c []float32) {
-	d.logDensity(dst, x, c)
-	if len(d.about.Waves.Angles) == 0 {
-		return
-	}
-	var of []int // the events of the images
-	var images, contexts []float32
-	for i := range dst {
-		first := len(images)
-		images = append(images, x[i*d.dim:(i+1)*d.dim]...)
-		for _, j := range d.about.Waves.Angles {
-			for from, to := first, len(images); from < to; from += d.dim {
-				images = append(images, images[from:from+d.dim]...)
-				if !d.about.Waves.image(images[len(images)-d.dim:], j) {
-					images = images[:len(images)-d.dim]
-				}
-			}
-		}
-		copy(images[first:], images[first+d.dim:]) // the event itself is done
-		images = images[:len(images)-d.dim]
-		for range (len(images) - first) / d.dim {
-			of, contexts = append(of, i), append(contexts, c[i*d.context:(i+1)*d.context]...)
-		}
-	}
-	across := make([]float64, len(of))
-	d.logDensity(across, images, contexts)
-	for k, i := range of {
-		dst[i] = floats.LogSumExp([]float64{dst[i], across[k]})
-	}
-}
-
-// logDensity is LogDensity on the one side.
-func (d *Denoiser) logDensity(dst []float64, x, c []float32) {
 	z := make([]float32, len(x))
 	d.white.forward(z, x)
 	nn.Parallel(len(dst), rowsPerGoroutine, func(lo, hi int) {
-		if err := d.densitySolver().up(dst[lo:hi], d, d.sizes, z[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], d.timesUp); err != nil {
+		if err := densitySolver().up(dst[lo:hi], d, z[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], d.timesUp); err != nil {
 			panic(err)
 		}
 	})
@@ -718,7 +577,7 @@ func loadDenoiser(text []byte, tensors []Tensor) (*Denoiser, error) {
 			own = append(own, t)
 		}
 	}
-	want := nn.MLPLen(f.Dim+timeFeatures+f.Context+f.Options.Waves.inputs(), f.Options.Hidden, f.Dim)
+	want := nn.MLPLen(f.Dim+timeFeatures+f.Context, f.Options.Hidden, f.Dim)
 	if o := f.Options; o.Cells > 0 && len(o.Hidden) > 0 {
 		want += table.Len(f.Dim+1, o.Cells, o.Hidden[0])
 	}

@@ -41,9 +41,7 @@ type Teacher interface {
 //
 //	x = o(y) + F(y, o(y), context)
 //
-// with that solution o: no smooth network tears noise into islands. Where the teacher reads
-// [Waves] of angles, F does, too: of where the noise says that they are, about, Φ(y) of
-// their circle.
+// with that solution o: no smooth network tears noise into islands.
 // The noise and its solutions are drawn in a stream, so that no pair is seen for long.
 // The teacher stays in the model: it has the log-density.
 type Distilled struct {
@@ -51,7 +49,6 @@ type Distilled struct {
 	about        DistilledOptions
 	teacher      Teacher
 	outline      *Denoiser // the teacher, if it has an o; or nil
-	waving       *Denoiser // the teacher, if it reads waves; or nil
 	params       nn.Params
 	net          *nn.MLP
 	memory       sync.Pool // of *nn.MLPState and input
@@ -87,20 +84,12 @@ func newDistilled(teacher Teacher, opts DistilledOptions) *Distilled {
 	s := &Distilled{dim: teacher.Dim(), context: teacher.Context(), about: opts, teacher: teacher}
 	if d, ok := teacher.(*Denoiser); ok && d.about.Components > 1 {
 		s.outline = d
-	} else if ok && len(d.about.Waves.Angles) > 0 {
-		s.waving = d
 	}
 	return s
 }
 
 // inputs is the number of what the network reads.
-func (s *Distilled) inputs() int {
-	n := s.starts()*s.dim + s.context
-	if s.waving != nil {
-		n += s.waving.about.Waves.inputs()
-	}
-	return n
-}
+func (s *Distilled) inputs() int { return s.starts()*s.dim + s.context }
 
 // starts is the number of points that the network starts from: noise, and its o.
 func (s *Distilled) starts() int {
@@ -132,14 +121,13 @@ type pass struct {
 	start []float32 // what the rows start from
 	in    []float32
 	dy    []float32
-	own   []float32 // the noise of features
 	read  []float32 // what the network was given last
 }
 
 func (s *Distilled) newPass() *pass {
 	return &pass{
 		s.net.NewState(nn.Tile), make([]float32, nn.Tile*s.starts()*s.dim),
-		make([]float32, nn.Tile*s.inputs()), make([]float32, nn.Tile*s.dim), make([]float32, nn.Tile*s.dim), nil,
+		make([]float32, nn.Tile*s.inputs()), make([]float32, nn.Tile*s.dim), nil,
 	}
 }
 
@@ -158,18 +146,6 @@ func (p *pass) input(s *Distilled, c []float32, m int) []float32 {
 	for r := range m {
 		copy(p.in[r*width:], p.start[r*own:(r+1)*own])
 		copy(p.in[r*width+own:], c[r*s.context:(r+1)*s.context])
-	}
-	if d := s.waving; d != nil {
-		d.white.own(p.own, p.start, m)
-		turn := wave{slope: 2 * math.Pi, fade: 1}
-		place, n := own+s.context, 2*d.about.Waves.Count
-		for _, l := range d.about.Waves.Angles {
-			for r := range m {
-				at := math.Erf(float64(p.own[r*s.dim+l])/math.Sqrt2) / 2 // from −½ to ½, as likely everywhere
-				turn.forward(p.in[r*width+place:r*width+place+n], float32(at))
-			}
-			place += n
-		}
 	}
 	return p.in[:m*width]
 }
@@ -258,6 +234,9 @@ func (s *Distilled) Train(ctx context.Context, train, valid Data, opts TrainOpti
 // learn trains the map.
 func (s *Distilled) learn(ctx context.Context, train Data, opts TrainOptions) (History, error) {
 	opts = regressing(opts, poolLen, 24_000_000)
+	if train.Refresh != nil { // as the teacher's training left the contexts, it may depend on where that began
+		train.Refresh(0)
+	}
 	p := s.newPool(train, opts.Seed)
 	valid := p.validation()
 	h, err := nn.Fit(ctx, (*imitation)(s), p.data(poolLen), valid, opts)

@@ -7,8 +7,7 @@
 //
 // A [Kernels] model holds the training events and needs no training. A [Denoiser] is a
 // network that learns the posterior mean, and generalises; where events come as islands,
-// it learns what the closed form of a mixture of normals gets wrong; of angles around a
-// detector it reads [Waves]. A [Distilled] map does
+// it learns what the closed form of a mixture of normals gets wrong. A [Distilled] map does
 // in one pass of a network what one of these takes tens of evaluations for. All draw events by
 // number, independent of each other, have a log-density, and are loaded by [Load].
 //

@@ -346,7 +346,7 @@ func (k *Kernels) Sample(x, c []float32, seed, attempt, first uint64) {
 // generate takes noise to white events, in place.
 func (k *Kernels) generate(x, c []float32) {
 	k.each(x, c, func(g *group, x []float32, _ []int) {
-		if err := k.about.Solver.along(g.mixture, nil, x, nil, k.times); err != nil {
+		if err := k.about.Solver.along(g.mixture, x, nil, k.times); err != nil {
 			panic(err) // the times were looked at before
 		}
 	})
@@ -410,7 +410,7 @@ func (k *Kernels) LogDensity(dst []float64, x, c []float32) {
 func (k *Kernels) LogDensityByPath(dst []float64, x, c []float32) error {
 	var failed error
 	k.logDensity(dst, x, c, func(g *group, p []float64, z []float32) {
-		if err := k.about.Solver.up(p, g.mixture, nil, z, nil, k.times); err != nil {
+		if err := k.about.Solver.up(p, g.mixture, z, nil, k.times); err != nil {
 			failed = err
 		}
 	})

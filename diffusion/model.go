@@ -28,18 +28,15 @@ type (
 )
 
 // whitening is the linear map between the features of events, x, and what has mean 0
-// and covariance 1 over the training events, z = A (x − mean). Where some features are
-// whitened apart from the others, these may be correlated with those.
+// and covariance 1 over the training events, z = A (x − mean).
 type whitening struct {
 	Mean    []float64 `json:"mean"`
 	Forward []float64 `json:"forward"` // A, Dim×Dim
 	inverse []float64
 	logDet  float64 // of A
 
-	// What takes z to the features of x, each with variance 1, as a layer of a network,
-	// and the standard deviations that they are divided by.
+	// What takes z to the features of x, each with variance 1, as a layer of a network.
 	toOwn, packedOwn, zero []float32
-	spread                 []float64
 }
 
 // unchanged is the map of features that are white.
@@ -58,9 +55,8 @@ func unchanged(dim int) *whitening {
 // noise: it is not blown up further.
 const leastVariance = 1e-8
 
-// newWhitening returns that of the rows of d: x along the principal axes, and back. The
-// features that are early, if any, are whitened by themselves, and so are the others.
-func newWhitening(d Data, early ...int) (*whitening, error) {
+// newWhitening returns that of the rows of d: x along the principal axes, and back.
+func newWhitening(d Data) (*whitening, error) {
 	dim := d.Dim
 	h := &whitening{Mean: make([]float64, dim)}
 	total := 0.0
@@ -92,13 +88,6 @@ func newWhitening(d Data, early ...int) (*whitening, error) {
 		for j, a := range from {
 			for k := j; k < dim; k++ {
 				raw[j*dim+k] += w * a * from[k]
-			}
-		}
-	}
-	for _, j := range early {
-		for k := range dim {
-			if !slices.Contains(early, k) {
-				covariance.SetSym(j, k, 0)
 			}
 		}
 	}
@@ -142,23 +131,17 @@ func (h *whitening) finish() error {
 	h.inverse = slices.Clone(inverse.RawMatrix().Data)
 	h.logDet, _ = mat.LogDet(a)
 
-	h.toOwn, h.zero, h.spread = make([]float32, dim*dim), make([]float32, dim), make([]float64, dim)
+	h.toOwn, h.zero = make([]float32, dim*dim), make([]float32, dim)
 	for l := range dim {
 		row := h.inverse[l*dim : (l+1)*dim]
-		h.spread[l] = max(floats.Norm(row, 2), math.SmallestNonzeroFloat32)
+		spread := max(floats.Norm(row, 2), math.SmallestNonzeroFloat32)
 		for j, v := range row {
-			h.toOwn[j*dim+l] = float32(v / h.spread[l])
+			h.toOwn[j*dim+l] = float32(v / spread)
 		}
 	}
 	h.packedOwn = make([]float32, dense.PackedLen(dim, dim))
 	dense.Pack(h.packedOwn, h.toOwn, dim, dim)
 	return nil
-}
-
-// own stores the features of m white rows z, each with variance 1, in to.
-func (h *whitening) own(to, z []float32, m int) {
-	dim := len(h.Mean)
-	dense.Forward(to[:m*dim], nil, z[:m*dim], h.packedOwn, h.zero, m, dim, dim, dense.None)
 }
 
 // forward stores A (x − mean) of each row of x in z, which may be x.
@@ -234,47 +217,33 @@ func endOf(s Schedule, t float64) ending {
 	return ending{alpha, sigma, 1 / math.Hypot(alpha, sigma)}
 }
 
-// scales returns 1/√(α²a² + σ²) for features of the path that are a times as large as
-// white ones, a in sizes; for those, if there are none.
-func (e ending) scales(sizes []float64, dim int) []float64 {
-	scales := slices.Repeat([]float64{e.scale}, dim)
-	for j, a := range sizes {
-		scales[j] = 1 / math.Hypot(e.alpha*a, e.sigma)
-	}
-	return scales
-}
-
-// along takes noise to white events, in place. The path is that of events whose features
-// are sizes times as large, unless that is nil.
-func (s Solver) along(q Posterior, sizes []float64, x, c []float32, times []float64) error {
+// along takes noise to white events, in place.
+func (s Solver) along(q Posterior, x, c []float32, times []float64) error {
 	if _, err := s.Solve(q, x, c, nil, times); err != nil {
 		return err
 	}
-	scales := endOf(s.Schedule, times[len(times)-1]).scales(sizes, q.Dim())
+	end := endOf(s.Schedule, times[len(times)-1])
 	for i, v := range x {
-		x[i] = float32(scales[i%len(scales)] * float64(v))
+		x[i] = float32(end.scale * float64(v))
 	}
 	return nil
 }
 
 // up takes white events to noise, in place, and stores their log-density in dst.
-func (s Solver) up(dst []float64, q Posterior, sizes []float64, x, c []float32, times []float64) error {
+func (s Solver) up(dst []float64, q Posterior, x, c []float32, times []float64) error {
 	dim := q.Dim()
 	back := slices.Clone(times)
 	slices.Reverse(back)
-	scales, logScale := endOf(s.Schedule, back[0]).scales(sizes, dim), 0.0
+	end := endOf(s.Schedule, back[0])
 	for i, v := range x {
-		x[i] = float32(float64(v) / scales[i%dim])
-	}
-	for _, scale := range scales {
-		logScale += math.Log(scale)
+		x[i] = float32(float64(v) / end.scale)
 	}
 	clear(dst)
 	if _, err := s.Solve(q, x, c, dst, back); err != nil {
 		return err
 	}
 	for i := range dst {
-		dst[i] += logNormal(x[i*dim:(i+1)*dim]) - logScale
+		dst[i] += logNormal(x[i*dim:(i+1)*dim]) - float64(dim)*math.Log(end.scale)
 	}
 	return nil
 }

@@ -290,17 +290,10 @@ func TestRegressionGradient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	waving := withWaves(t, DenoiserOptions{Hidden: []int{5, 4}, Cells: -1, Waves: Waves{Angles: []int{1}, Period: 3, Count: 2}})
-	waved, err := NewDistilled(waving, 1, DistilledOptions{Hidden: []int{5, 4}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, c := range []struct {
 		obj  nn.Objective
 		rows Data
 	}{
-		{(*regression)(waving), Data{Dim: 3, Context: 1, X: noise(30), C: noise(10)}},
-		{(*imitation)(waved), Data{Dim: 6, Context: 1, X: noise(60), C: noise(10)}},
 		{(*regression)(d), q.draw(10, 5)},
 		{(*regression)(over), Data{Dim: 3, X: noise(30)}},
 		{(*imitation)(s), Data{Dim: 4, X: noise(40)}},

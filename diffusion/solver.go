@@ -399,12 +399,8 @@ func (s Solver) adapt(q Posterior, end float64) ([]float64, error) {
 	p.Method, p.y = DPM3S, make([]float32, len(p.x))
 	philox.Normal(p.x, 0, streamPilot, 0)
 
-	// The first step, from where α = 0, has an error of r³, where features have the size
-	// 1; order 3 starts after it.
+	// The first step, from where α = 0, has an error of r³; order 3 starts after it.
 	r := math.Cbrt(s.Tolerance)
-	if l, ok := q.(interface{ largest() float64 }); ok {
-		r /= l.largest()
-	}
 	t, err := s.Schedule.TimeAtLogSNR(math.Log(r))
 	if err != nil || t <= end {
 		return []float64{1, end}, nil

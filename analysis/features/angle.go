@@ -1,6 +1,7 @@
 package features
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -122,30 +123,38 @@ func (c *Column) isEven() bool {
 	return gain < nearly
 }
 
-// repeats reports whether something repeats around the circle of the angle j, as the
-// segments of a detector do: whether the number of events, or means of other features or of
-// their squares, have a wave of more than a few periods around it. z are rows of dim
-// features, w their weights or nil.
+// Wave is what has a number of periods around a circle.
+type Wave struct {
+	Multiple int     // the number of periods
+	Power    float64 // in units of what chance gives it, on average
+}
+
+// Waves returns what repeats around the circle of the periodic feature j, as the segments of a
+// detector do: the waves that the number of events, or a mean of another feature or its
+// square, have around it, the strongest first. z are rows of dim features, w their weights,
+// or nil.
 //
 // Where nothing repeats, the power of a wave is distributed exponentially (a random walk in
-// the plane). One angle in a thousand of those passes for one around which something does.
-func repeats(z []float32, dim int, w []float64, j int) bool {
+// the plane). In one of a thousand such samples any of 64 waves passes. At most some 100,000
+// events are looked at.
+func Waves(z []float32, dim int, w []float64, j int) []Wave {
 	const (
-		most        = 3 // standard deviations: a few events far out are no wave
-		waves, few  = 64, 3
-		alarms      = 1e-3
-		functions   = 2 // of a feature
-		fundamental = 2 * math.Pi / Period
+		most      = 3 // standard deviations: a few events far out are no wave
+		multiples = 64
+		alarms    = 1e-3
+		enough    = 100_000
 	)
 	n := len(z) / dim
+	step := max((n+enough-1)/enough, 1)
 	weight := func(i int) float64 {
 		if w == nil {
 			return 1
 		}
 		return w[i]
 	}
-	// evaluate stores the functions of an event in g: the first is 1, the others have the mean 0.
-	means, g := make([]float64, 1+functions*dim), make([]float64, 1+functions*dim)
+	// evaluate stores the functions of an event in g: the first is 1, the others have the
+	// mean 0.
+	means, g := make([]float64, 1+2*dim), make([]float64, 1+2*dim)
 	evaluate := func(i int) {
 		g[0] = 1
 		for l, v := range z[i*dim : (i+1)*dim] {
@@ -154,41 +163,58 @@ func repeats(z []float32, dim int, w []float64, j int) bool {
 		}
 		g[1+2*j], g[2+2*j] = 0, 0
 	}
-	sum := 0.0
-	mean := make([]float64, len(g))
-	for i := range n {
+	sum, mean := 0.0, make([]float64, len(g))
+	for i := 0; i < n; i += step {
 		evaluate(i)
 		floats.AddScaled(mean, weight(i), g)
 		sum += weight(i)
 	}
 	floats.ScaleTo(means[1:], 1/sum, mean[1:])
-	power := make([]float64, len(g)) // of a wave, on average
-	var sin, cos [waves]float64
-	re, im := make([]float64, len(g)*waves), make([]float64, len(g)*waves)
-	for i := range n {
+	power := make([]float64, len(g)) // of a wave by chance, on average
+	var sin, cos [multiples]float64
+	re, im := make([]float64, len(g)*multiples), make([]float64, len(g)*multiples)
+	for i := 0; i < n; i += step {
 		evaluate(i)
-		s1, c1 := math.Sincos(fundamental * float64(z[i*dim+j]))
+		s1, c1 := math.Sincos(2 * math.Pi / Period * float64(z[i*dim+j]))
 		s, c := s1, c1
-		for k := range waves {
+		for k := range multiples {
 			sin[k], cos[k] = s, c
 			s, c = s*c1+c*s1, c*c1-s*s1
 		}
 		for f, v := range g {
 			v *= weight(i)
 			power[f] += v * v
-			floats.AddScaled(re[f*waves:(f+1)*waves], v, cos[:])
-			floats.AddScaled(im[f*waves:(f+1)*waves], v, sin[:])
+			floats.AddScaled(re[f*multiples:(f+1)*multiples], v, cos[:])
+			floats.AddScaled(im[f*multiples:(f+1)*multiples], v, sin[:])
 		}
 	}
-	limit := math.Log(float64(len(g)*(waves-few)) / alarms)
-	for f, p := range power {
-		for k := few; k < waves; k++ {
-			if a, b := re[f*waves+k], im[f*waves+k]; a*a+b*b > limit*p {
-				return true
+	limit := math.Log(float64(len(g)*multiples) / alarms)
+	var waves []Wave
+	for k := range multiples {
+		strongest := 0.0
+		for f, p := range power {
+			if a, b := re[f*multiples+k], im[f*multiples+k]; p > 0 {
+				strongest = max(strongest, (a*a+b*b)/p)
 			}
 		}
+		if strongest > limit {
+			waves = append(waves, Wave{k + 1, strongest})
+		}
 	}
-	return false
+	slices.SortStableFunc(waves, func(a, b Wave) int { return cmp.Compare(b.Power, a.Power) })
+	return waves
+}
+
+// repeats returns the power of the strongest wave of more than a few periods: a smooth
+// function follows the others easily.
+func repeats(waves []Wave) float64 {
+	const few = 3
+	for _, w := range waves {
+		if w.Multiple > few {
+			return w.Power
+		}
+	}
+	return 0
 }
 
 // Relative is the map that measures an angle from another one: back-to-back muons

@@ -212,22 +212,25 @@ func TestPeriodic(t *testing.T) {
 	}
 	for _, c := range []struct {
 		k, depth float64
-		angles   int
-	}{{18, 0, 0}, {2, 0.3, 0}, {4, 0.3, 1}, {60, 0.3, 1}} {
+		repeats  bool
+	}{{18, 0, false}, {2, 0.3, false}, {4, 0.3, true}, {60, 0.3, true}} {
 		for _, w := range [][]float64{nil, ones} {
-			if angles := fit(segments(c.k, c.depth), w).Angles(); len(angles) != c.angles {
-				t.Errorf("a spread that changes by %g %g times around: angles %v", c.depth, c.k, angles)
+			if _, got := fit(segments(c.k, c.depth), w).Angle(); got != c.repeats {
+				t.Errorf("a spread that changes by %g %g times around: periodic %v", c.depth, c.k, got)
 			}
 		}
 	}
 	s := fit(segments(18, 0.3), nil)
-	angles := s.Angles()
-	if len(angles) != 1 || angles[0] != 2 {
-		t.Fatalf("linear angles: features %v, want 2", angles)
+	if feature, ok := s.Angle(); !ok || feature != 2 {
+		t.Fatalf("linear angle: feature %d, %v, want 2", feature, ok)
 	}
 	table := &rootio.Table{Columns: []rootio.Column{segments(18, 0.3), peak, flat}}
-	if again, err := s.Periodic(table, nil); err != nil || len(again.Angles()) != 1 {
-		t.Errorf("of a periodic specification: %v, %v", again.Angles(), err)
+	again, err := s.Periodic(table, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if feature, ok := again.Angle(); !ok || feature != 2 {
+		t.Errorf("of a periodic specification: feature %d, %v", feature, ok)
 	}
 	c := &s.Columns[2]
 	if how := c.Describe(); !strings.Contains(how, "angle") || !strings.Contains(how, "linear") {

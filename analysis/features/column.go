@@ -292,7 +292,7 @@ func (c *Column) Describe() string {
 		how += fmt.Sprintf(", %.3g %% missing (NaN)", 100*c.Missing)
 	}
 	if c.Periodic {
-		how += ", linear"
+		how += ", linear: something repeats around it"
 	} else if len(c.Normal.X) > 0 {
 		how += fmt.Sprintf(", normal spline of %d knots", len(c.Normal.X))
 	}

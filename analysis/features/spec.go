@@ -101,20 +101,24 @@ func (s *Spec) Plain() *Spec {
 	return &plain
 }
 
-// Periodic returns a specification that differs in this: the features of angles that fill
-// their circle evenly, and around which something repeats, are linear in them, z and
-// z + [Period] being the same angle. So what repeats around a detector repeats in them. Some
-// of their density is on the other side of the cut, as much as a model smears an edge. t are
-// events to look at, w their weights or nil. The error is that of [Spec.Encode].
+// Periodic returns a specification that differs in this: the feature of an angle that fills
+// its circle evenly, and around which something repeats (see [Waves]), is linear in it, z and
+// z + [Period] being the same angle. It is one, that around which something repeats most, and
+// none where it is the only feature. t are events to look at, w their weights or nil. The
+// error is that of [Spec.Encode].
 func (s *Spec) Periodic(t *rootio.Table, w []float64) (*Spec, error) {
 	periodic := *s
 	periodic.Columns = slices.Clone(s.Columns)
+	even := false
+	if s.Dim() < 2 { // nothing is around it
+		return &periodic, nil
+	}
 	for i := range periodic.Columns {
 		c := &periodic.Columns[i]
 		c.Periodic = c.As == Angle && len(c.cells()) == 0 && c.isEven()
+		even = even || c.Periodic
 	}
-	angles := periodic.Angles()
-	if len(angles) == 0 {
+	if !even {
 		return &periodic, nil
 	}
 	const enough = 100_000
@@ -131,30 +135,35 @@ func (s *Spec) Periodic(t *rootio.Table, w []float64) (*Spec, error) {
 	if err := periodic.Encode(z, nil, t.Take(rows), Noise{}); err != nil {
 		return nil, err
 	}
-	feature := 0
+	feature, best, most := 0, -1, 0.0
 	for i := range periodic.Columns {
 		c := &periodic.Columns[i]
-		c.Periodic = c.Periodic && repeats(z, s.Dim(), weights, feature)
+		if c.Periodic {
+			if power := repeats(Waves(z, s.Dim(), weights, feature)); power > most {
+				best, most = i, power
+			}
+		}
 		if c.As != Constant {
 			feature++
 		}
 	}
+	for i := range periodic.Columns {
+		periodic.Columns[i].Periodic = i == best
+	}
 	return &periodic, nil
 }
 
-// Angles returns the features that are linear in an angle.
-func (s *Spec) Angles() []int {
-	var angles []int
-	feature := 0
+// Angle returns the feature that is linear in an angle, and whether there is one.
+func (s *Spec) Angle() (feature int, ok bool) {
 	for i := range s.Columns {
 		if s.Columns[i].Periodic {
-			angles = append(angles, feature)
+			return feature, true
 		}
 		if s.Columns[i].As != Constant {
 			feature++
 		}
 	}
-	return angles
+	return 0, false
 }
 
 // Names returns the names of the branches.

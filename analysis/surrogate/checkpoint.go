@@ -21,8 +21,8 @@ type checkpoint struct {
 }
 
 // checkpointLoop changes when trainings of an earlier version cannot be gone on with: 1
-// since one-step maps minimise a distance, and denoisers read waves.
-const checkpointLoop = 1
+// since one-step maps minimise a distance, 2 since denoisers are of what is around an angle.
+const checkpointLoop = 2
 
 // checkpointKey is where the metadata of a safetensors file hold a checkpoint.
 const checkpointKey = "eidolon checkpoint"

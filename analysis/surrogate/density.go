@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/flows"
 )
 
@@ -62,6 +61,61 @@ func runs(rows []uint64) iter.Seq2[int, int] {
 	}
 }
 
+// innermost returns the density of what is left beside an angle and codes, nil where nothing
+// is.
+func innermost(d Density) Density {
+	for {
+		switch m := d.(type) {
+		case *around:
+			d = m.rest
+		case *mixed:
+			return m.rest
+		default:
+			return d
+		}
+	}
+}
+
+// withInnermost returns a copy of the density with another one in the place of the innermost.
+func withInnermost(d, inner Density) Density {
+	switch m := d.(type) {
+	case *around:
+		again := *m
+		again.rest = withInnermost(m.rest, inner)
+		return &again
+	case *mixed:
+		again := *m
+		again.rest = inner
+		return &again
+	default:
+		return inner
+	}
+}
+
+// left returns what the innermost density is of, for rows z of d with the contexts c: its
+// rows and their contexts, or no contexts for none (nil).
+func left(d Density, z, c []float32) (y, cy []float32) {
+	n := len(z) / d.Dim()
+	switch m := d.(type) {
+	case *around:
+		y = make([]float32, n*(m.dim-1))
+		if c != nil {
+			cy = make([]float32, n*m.width())
+		}
+		m.split(y, cy, z)
+		return left(m.rest, y, cy)
+	case *mixed:
+		y = make([]float32, n*len(m.kept))
+		if c != nil {
+			cy = make([]float32, n*(m.context+m.widths))
+		}
+		m.split(make([]byte, n*len(m.parts)), y, cy, nil, z, c)
+		return y, cy
+	default:
+		return z, c
+	}
+}
+
 // described is a density as a model file describes it: by the name of what it is,
 // and by its own description.
 type described map[string]json.RawMessage
@@ -73,6 +127,8 @@ func describeDensity(d Density) (described, error) {
 		name = "flow"
 	case *mixed:
 		name = "mixed"
+	case *around:
+		name = "around"
 	}
 	text, err := json.Marshal(d)
 	if err != nil {
@@ -81,7 +137,8 @@ func describeDensity(d Density) (described, error) {
 	return described{name: text}, nil
 }
 
-func (d described) load(tensors []flows.Tensor, spec *features.Spec) (Density, error) {
+// load returns the density, of features of a shape.
+func (d described) load(tensors []flows.Tensor, of shape) (Density, error) {
 	for name, text := range d {
 		switch name {
 		case "flow":
@@ -89,7 +146,9 @@ func (d described) load(tensors []flows.Tensor, spec *features.Spec) (Density, e
 		case "diffusion":
 			return loadDiffusion(text, tensors)
 		case "mixed":
-			return loadMixed(text, tensors, spec)
+			return loadMixed(text, tensors, of)
+		case "around":
+			return loadAround(text, tensors, of)
 		default:
 			return nil, fmt.Errorf("this program knows no density that is called %q", name)
 		}

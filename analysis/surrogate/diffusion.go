@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/flows"
 )
@@ -53,25 +52,15 @@ func (d DiffusionOptions) check(o Options) error {
 	return nil
 }
 
-// readsWaves reports whether the model is, or learns from, a denoiser that reads waves of
-// angles: over a mixture of normals these are no better.
-func (o Options) readsWaves() bool {
-	return o.Components < 2 && (o.Model == denoiser || o.Model == distilled && o.Diffusion.Teacher != kernelSums)
-}
-
-// wavesOf returns those of the features that are angles, so few that n events can tell of
-// them.
-func wavesOf(angles []int, n int) diffusion.Waves {
-	const most, mostInAll = 64, 128
-	if len(angles) == 0 {
-		return diffusion.Waves{}
-	}
-	count := max(min(most, int(math.Sqrt(float64(n))/6), mostInAll/len(angles)), 1)
-	return diffusion.Waves{Angles: angles, Period: features.Period, Count: count}
+// goesAround reports whether the model is, or learns from, a denoiser of what is around an
+// angle ([around]): a density of the angle given a condition is not known, and with islands
+// it depends on these.
+func (o Options) goesAround() bool {
+	return o.Components < 2 && len(o.Condition) == 0 && (o.Model == denoiser || o.Model == distilled && o.Diffusion.Teacher != kernelSums)
 }
 
 // newDiffusion returns one of the models of package diffusion.
-func newDiffusion(dim, context int, waves diffusion.Waves, o Options) (Density, error) {
+func newDiffusion(dim, context int, o Options) (Density, error) {
 	d := o.Diffusion
 	model := o.Model
 	var teacherHidden []int
@@ -90,7 +79,7 @@ func newDiffusion(dim, context int, waves diffusion.Waves, o Options) (Density, 
 	if model == kernelSums {
 		teacher, err = diffusion.NewKernels(dim, context, diffusion.KernelsOptions{Width: d.SigmaMin, Epsilon: d.Epsilon, Solver: d.Solver})
 	} else {
-		options := diffusion.DenoiserOptions{Hidden: teacherHidden, Components: o.Components, Waves: waves, Solver: d.Solver}
+		options := diffusion.DenoiserOptions{Hidden: teacherHidden, Components: o.Components, Solver: d.Solver}
 		if d.SigmaMin != nil {
 			options.Width = *d.SigmaMin
 		}
@@ -114,13 +103,8 @@ func loadDiffusion(text []byte, tensors []flows.Tensor) (Density, error) {
 	return d, nil
 }
 
-// Inner returns the density of what is left beside codes.
-func (s *Surrogate) Inner() Density {
-	if m, ok := s.Density.(*mixed); ok {
-		return m.rest
-	}
-	return s.Density
-}
+// Inner returns the density of what is left beside an angle and codes, nil where nothing is.
+func (s *Surrogate) Inner() Density { return innermost(s.Density) }
 
 // Direct makes a model of kernel sums draw from its mixture directly. Other models
 // have none.
@@ -129,11 +113,7 @@ func (s *Surrogate) Direct() error {
 	if !ok {
 		return errors.New("only a model of kernel sums (--model diffusion) can be drawn from directly")
 	}
-	if m, ok := s.Density.(*mixed); ok {
-		m.rest = k.Direct()
-	} else {
-		s.Density = k.Direct()
-	}
+	s.Density = withInnermost(s.Density, k.Direct())
 	return nil
 }
 
@@ -145,11 +125,7 @@ func (s *Surrogate) Teacher() (*Surrogate, bool) {
 		return nil, false
 	}
 	taught := *s
-	taught.Density = d.Teacher().(Density) // see newDiffusion
-	if m, ok := s.Density.(*mixed); ok {
-		again := *m
-		again.rest, taught.Density = taught.Density, &again
-	}
+	taught.Density = withInnermost(s.Density, d.Teacher().(Density)) // see newDiffusion
 	return &taught, true
 }
 
@@ -161,20 +137,10 @@ func (s *Surrogate) copies(z, c []float32) *int64 {
 	}
 	n := int64(0)
 	if len(z) > 0 {
-		if m, ok := s.Density.(*mixed); ok {
-			z, c = m.left(z, c)
-		}
+		z, c = left(s.Density, z, c)
 		n = int64(math.Round(k.Copies(z, c) * float64(len(z)/k.Dim())))
 	}
 	return &n
-}
-
-// left returns what is left of the events z beside codes, and its context.
-func (m *mixed) left(z, c []float32) (y, cy []float32) {
-	n := len(z) / m.dim
-	y, cy = make([]float32, n*len(m.kept)), make([]float32, n*(m.context+m.widths))
-	m.split(make([]byte, n*len(m.parts)), y, cy, nil, z, c)
-	return y, cy
 }
 
 // countsCopies reports whether the model is of a kind that might make copies, and not
@@ -200,13 +166,15 @@ func (tr *Training) countCopies(train []float32) error {
 		}
 		tr.Density.Sample(z[lo*dim:min(lo+part, n)*dim], nil, o.Seed, 0, uint64(lo))
 	}
-	if m, ok := tr.Density.(*mixed); ok { // codes are the same in many events, and have noise in model space
-		if dim = len(m.kept); dim == 0 {
-			return nil
-		}
-		train, _ = m.left(train, nil)
-		z, _ = m.left(z, nil)
+	inner := tr.Inner()
+	if inner == nil {
+		return nil
 	}
+	// Codes are the same in many events, and have noise in model space; and an event that is
+	// turned around the detector is a copy, too.
+	dim = inner.Dim()
+	train, _ = left(tr.Density, train, nil)
+	z, _ = left(tr.Density, z, nil)
 	share, err := diffusion.Copies(train, z, dim)
 	if err != nil {
 		return fmt.Errorf("surrogate: could not count copies: %w", err)

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -116,53 +115,5 @@ func TestDiffusion(t *testing.T) {
 	}
 	if _, err := tr.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "not negative") {
 		t.Errorf("error %v for a negative weight", err)
-	}
-}
-
-// TestWavesOfAngles checks that a denoiser, and a map that learns from one, read waves of the
-// angles that are left beside codes, and that others do not.
-func TestWavesOfAngles(t *testing.T) {
-	const n = 4000
-	u := make([]float64, n)
-	philox.Uniform64(u, 1, 0, 0)
-	x, code, phi := make([]float32, n), make([]int32, n), make([]float32, n)
-	philox.Normal(x, 1, 1, 0)
-	for i, v := range u {
-		phi[i] = float32(math.Pi * (2*v - 1))
-		x[i] *= float32(1 + 0.5*math.Cos(12*math.Pi*v)) // six segments
-		code[i] = int32(philox.Uint64(1, 2, uint64(i)) % 3)
-	}
-	table := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("code", code), rootio.ColumnOf("x", x), rootio.ColumnOf("phi", phi)}}
-	for _, c := range []struct {
-		opts  Options
-		waves bool
-	}{
-		{Options{Model: denoiser}, true},
-		{Options{Model: distilled}, true},
-		{Options{Model: denoiser, Components: 3}, false},
-		{Options{Model: distilled, Diffusion: DiffusionOptions{Teacher: kernelSums}}, false},
-		{Options{Model: kernelSums}, false},
-		{Options{Model: spline}, false},
-		{Options{Model: denoiser, Components: 3, Features: features.Options{Periodic: true}}, false}, // of a card
-		{Options{Model: spline, Features: features.Options{Periodic: true}}, false},
-	} {
-		tr, err := New(t.Context(), table, nil, c.opts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := tr.Features.Angles(); (len(got) == 1 && got[0] == 2) != c.waves || len(got) > 1 {
-			t.Errorf("%s: linear angles %v", c.opts.Model, got)
-		}
-		inner := tr.Inner()
-		if s, ok := inner.(*diffusion.Distilled); ok {
-			inner = s.Teacher().(Density)
-		}
-		d, ok := inner.(*diffusion.Denoiser)
-		if !ok {
-			continue
-		}
-		if w := d.Waves(); (len(w.Angles) == 1 && w.Angles[0] == 1 && w.Count == 10) != c.waves {
-			t.Errorf("%s, %d components: waves %+v", c.opts.Model, c.opts.Components, w)
-		}
 	}
 }

@@ -131,7 +131,7 @@ func Load(file string) (*Surrogate, error) {
 	for _, t := range tensors {
 		parameters = append(parameters, flows.Tensor(t))
 	}
-	density, err := m.Density.load(parameters, &m.Features)
+	density, err := m.Density.load(parameters, shapeOf(&m.Features))
 	if err != nil {
 		return fail(err)
 	}

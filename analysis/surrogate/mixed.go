@@ -56,11 +56,11 @@ const (
 
 // newMixed looks at the features of n events (z, n×Dim) with the weights w (nil: 1
 // each) and decides which of them to split; none (nil) when there is none of a few
-// values. rest makes the density of what is left, of the features kept.
-func newMixed(spec *features.Spec, context int, z []float32, w []float64, hidden []int, seed uint64, rest func(kept []int, context int) (Density, error)) (*mixed, error) {
-	dim := spec.Dim()
+// values. rest makes the density of what is left.
+func newMixed(of shape, context int, z []float32, w []float64, hidden []int, seed uint64, rest func(dim, context int) (Density, error)) (*mixed, error) {
+	dim := of.dim
 	n := len(z) / dim
-	all := spec.Discrete()
+	all := slices.Clone(of.discrete)
 	slices.SortStableFunc(all, func(a, b features.Discrete) int { return a.Codes - b.Codes })
 	m := &mixed{dim: dim, context: context}
 	keys := make([][]byte, n)
@@ -100,7 +100,7 @@ func newMixed(spec *features.Spec, context int, z []float32, w []float64, hidden
 	}
 	slices.SortFunc(m.about.Combinations, slices.Compare)
 	m.about.Unseen = max(once, 0.5) / float64(n)
-	if err := m.setUp(spec); err != nil {
+	if err := m.setUp(of); err != nil {
 		return nil, err
 	}
 	m.about.Proportions = make([][]float64, len(m.parts))
@@ -121,7 +121,7 @@ func newMixed(spec *features.Spec, context int, z []float32, w []float64, hidden
 		return nil, err
 	}
 	if len(m.kept) > 0 {
-		m.rest, err = rest(m.kept, context+m.widths)
+		m.rest, err = rest(len(m.kept), context+m.widths)
 	}
 	return m, err
 }
@@ -133,9 +133,9 @@ func weightOf(w []float64, i int) float64 {
 	return w[i]
 }
 
-// setUp derives from the description and the specification what is not in a file.
-func (m *mixed) setUp(spec *features.Spec) error {
-	discrete := spec.Discrete()
+// setUp derives from the description and the shape what is not in a file.
+func (m *mixed) setUp(of shape) error {
+	discrete := of.discrete
 	left := make([]bool, m.dim)
 	for j := range left {
 		left[j] = true
@@ -195,7 +195,7 @@ func (m *mixed) oneHot(row []float32, codes []byte) {
 }
 
 // split parts the rows x with the contexts c: codes (n×parts), what is left (n×kept)
-// and its context (n×(context+widths)), and, unless nil, the logarithm of the density
+// and, unless nil, its context (n×(context+widths)), and, unless nil, the logarithm of the density
 // of x relative to P(codes) p(left | codes).
 func (m *mixed) split(codes []byte, y, cy []float32, logDet []float64, x, c []float32) {
 	n, wide := len(x)/m.dim, m.context+m.widths
@@ -214,8 +214,10 @@ func (m *mixed) split(codes []byte, y, cy []float32, logDet []float64, x, c []fl
 			for k, j := range m.kept {
 				y[i*len(m.kept)+k] = row[j]
 			}
-			copy(cy[i*wide:], c[i*m.context:(i+1)*m.context])
-			m.oneHot(cy[i*wide+m.context:(i+1)*wide], key)
+			if cy != nil {
+				copy(cy[i*wide:], c[i*m.context:(i+1)*m.context])
+				m.oneHot(cy[i*wide+m.context:(i+1)*wide], key)
+			}
 			if logDet != nil {
 				logDet[i] = sum
 			}
@@ -234,11 +236,9 @@ func (m *mixed) logIndependent(codes []byte) float64 {
 }
 
 func (m *mixed) LogDensity(dst []float64, x, c []float32) {
-	const piece = 1 << 14
-	for lo := 0; lo < len(dst); lo += piece {
-		hi := min(lo+piece, len(dst))
+	pieces(len(dst), func(lo, hi int) {
 		m.logDensity(dst[lo:hi], x[lo*m.dim:hi*m.dim], c[lo*m.context:hi*m.context])
-	}
+	})
 }
 
 func (m *mixed) logDensity(dst []float64, x, c []float32) {
@@ -280,11 +280,9 @@ func (m *mixed) Sample(x, c []float32, seed, attempt, first uint64) {
 
 // SampleRows is like [mixed.Sample] for events of the given numbers.
 func (m *mixed) SampleRows(x, c []float32, seed, attempt uint64, rows []uint64) {
-	const piece = 1 << 14
-	for lo := 0; lo < len(rows); lo += piece {
-		hi := min(lo+piece, len(rows))
+	pieces(len(rows), func(lo, hi int) {
 		m.sample(x[lo*m.dim:hi*m.dim], c[lo*m.context:hi*m.context], seed, attempt, rows[lo:hi])
-	}
+	})
 }
 
 func (m *mixed) sample(x, c []float32, seed, attempt uint64, rows []uint64) {
@@ -448,18 +446,18 @@ func (m *mixed) MarshalJSON() ([]byte, error) {
 	return json.Marshal(file)
 }
 
-// loadMixed returns the density that a file describes, of the features of spec.
-func loadMixed(text []byte, tensors []flows.Tensor, spec *features.Spec) (*mixed, error) {
+// loadMixed returns the density that a file describes, of features of a shape.
+func loadMixed(text []byte, tensors []flows.Tensor, of shape) (*mixed, error) {
 	var file mixedFile
 	if err := json.Unmarshal(text, &file); err != nil {
 		return nil, fmt.Errorf("surrogate: could not read the description of a density: %w", err)
 	}
 	m := &mixed{dim: file.Dim, context: file.Context, about: file.About}
 	damaged := errors.New("surrogate: the description of the codes is damaged")
-	if m.dim != spec.Dim() || m.context < 0 || len(m.about.Proportions) != len(m.about.Features) || !(m.about.Unseen > 0 && m.about.Unseen < 1) {
+	if m.dim != of.dim || m.context < 0 || len(m.about.Proportions) != len(m.about.Features) || !(m.about.Unseen > 0 && m.about.Unseen < 1) {
 		return nil, damaged
 	}
-	if err := m.setUp(spec); err != nil {
+	if err := m.setUp(of); err != nil {
 		return nil, err
 	}
 	for j, share := range m.about.Proportions {
@@ -477,7 +475,7 @@ func loadMixed(text []byte, tensors []flows.Tensor, spec *features.Spec) (*mixed
 	if len(m.kept) == 0 {
 		return m, nil
 	}
-	if m.rest, err = file.Rest.load(under("rest", tensors), spec); err != nil {
+	if m.rest, err = file.Rest.load(under("rest", tensors), of); err != nil {
 		return nil, err
 	}
 	if m.rest.Dim() != len(m.kept) || m.rest.Context() != m.context+m.widths {

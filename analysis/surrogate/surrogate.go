@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
-	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -283,8 +282,8 @@ func (o Options) network() (hidden, depth int) {
 }
 
 // newDensity returns the density that the options ask for. steep are the features of the
-// context that others may depend on steeply, waves those of angles.
-func newDensity(dim, context int, steep []int, waves diffusion.Waves, o Options) (Density, error) {
+// context that others may depend on steeply.
+func newDensity(dim, context int, steep []int, o Options) (Density, error) {
 	act, err := o.activation()
 	if err != nil {
 		return nil, err
@@ -305,7 +304,7 @@ func newDensity(dim, context int, steep []int, waves diffusion.Waves, o Options)
 			Layers: o.Layers, Hidden: o.hidden(), Activation: act, Residual: o.Residual, Dropout: o.Dropout, Components: o.Components,
 		})
 	default:
-		return newDiffusion(dim, context, waves, o)
+		return newDiffusion(dim, context, o)
 	}
 	return flows.New(dim, context, o.Seed, layers...)
 }
@@ -325,32 +324,31 @@ type Training struct {
 // noise is that of the first pass over the events.
 func (tr *Training) noise() features.Noise { return features.Noise{Seed: tr.Card.Options.Seed} }
 
-// compose returns the density to be trained: that of the recipe, and codes beside it
-// if there are any.
+// compose returns the density to be trained: that of the recipe, codes beside it if there
+// are any, and around an angle if something repeats there.
 func (tr *Training) compose() (Density, error) {
+	of, context, z := shapeOf(&tr.Features), tr.Context.Dim(), tr.z
+	if !of.hasAngle {
+		return tr.beside(of, context, z)
+	}
+	a := newAround(of.angle, of.dim, z, tr.w)
+	y := make([]float32, len(z)/of.dim*(of.dim-1))
+	a.split(y, nil, z)
+	var err error
+	a.rest, err = tr.beside(of.aroundAngle(), a.width(), y)
+	return a, err
+}
+
+// beside returns the density of features z of a shape with so large a context: that of the
+// recipe, and codes beside it.
+func (tr *Training) beside(of shape, context int, z []float32) (Density, error) {
 	o := tr.Card.Options
-	var angles []int
-	if o.readsWaves() {
-		angles = tr.Features.Angles()
-	}
-	recipe := func(kept []int, context int) (Density, error) {
-		var own []int // those of the angles that are kept, by their places there
-		for place, feature := range kept {
-			if slices.Contains(angles, feature) {
-				own = append(own, place)
-			}
-		}
-		return newDensity(len(kept), context, tr.Context.Steep(), wavesOf(own, tr.table.Len()), o)
-	}
-	m, err := newMixed(&tr.Features, tr.Context.Dim(), tr.z, tr.w, o.hidden(), o.Seed, recipe)
+	recipe := func(dim, context int) (Density, error) { return newDensity(dim, context, tr.Context.Steep(), o) }
+	m, err := newMixed(of, context, z, tr.w, o.hidden(), o.Seed, recipe)
 	if m != nil || err != nil {
 		return m, err
 	}
-	all := make([]int, tr.Features.Dim())
-	for j := range all {
-		all[j] = j
-	}
-	return recipe(all, tr.Context.Dim())
+	return recipe(of.dim, context)
 }
 
 // streamSplit is the stream of a seed that decides which events validate. It does
@@ -397,7 +395,7 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 			opts.Features.Plain, spec = true, spec.Plain()
 		}
 	}
-	if opts.readsWaves() {
+	if opts.goesAround() {
 		opts.Features.Periodic = true
 		if spec, err = spec.Periodic(t, w); err != nil {
 			return nil, err
@@ -747,10 +745,7 @@ func union(a, b []int) []int {
 
 // clampedBy returns the number of corrections that a density has made so far.
 func clampedBy(d Density) int64 {
-	if m, ok := d.(*mixed); ok {
-		d = m.rest
-	}
-	if f, ok := d.(interface{ Clamped() int64 }); ok {
+	if f, ok := innermost(d).(interface{ Clamped() int64 }); ok {
 		return f.Clamped()
 	}
 	return 0

@@ -578,7 +578,7 @@ func testResume(t *testing.T, table *rootio.Table, opts Options) {
 		t.Fatal(err)
 	}
 	other := filepath.Join(t.TempDir(), "other")
-	if err := os.WriteFile(other, bytes.Replace(before, []byte(`\"loop\":1`), []byte(`\"loop\":0`), 1), 0o600); err != nil {
+	if err := os.WriteFile(other, bytes.Replace(before, []byte(`\"loop\":2`), []byte(`\"loop\":0`), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := LoadCheckpoint(other); err == nil || !strings.Contains(err.Error(), "another version") {

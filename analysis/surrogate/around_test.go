@@ -1,0 +1,256 @@
+package surrogate
+
+import (
+	"math"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/diffusion"
+	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// comb returns events with a code, a variable x that jumps up and down twelve times around
+// the angle phi, and this, of which a part is missing where x is up.
+func comb(n int, seed uint64) *rootio.Table {
+	x, code, phi := make([]float32, 0, n), make([]int32, 0, n), make([]float32, 0, n)
+	u, e := make([]float64, 8*n), make([]float32, 2*n)
+	philox.Uniform64(u, seed, 0, 0)
+	philox.Normal(e, seed, 1, 0)
+	for i := 0; len(x) < n; i++ {
+		at := math.Pi * (2*u[3*i] - 1)
+		up := isUp(at)
+		if up > 0 && u[3*i+1] < 0.2 {
+			continue
+		}
+		x, phi, code = append(x, float32(up+0.3*float64(e[i]))), append(phi, float32(at)), append(code, int32(3*u[3*i+2]))
+	}
+	return &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("code", code), rootio.ColumnOf("x", x), rootio.ColumnOf("phi", phi)}}
+}
+
+func isUp(phi float64) float64 { return math.Copysign(1, math.Sin(12*phi)) }
+
+// TestAround trains on a comb. Its teeth come out where they belong (with the angle among
+// the features that a network draws, 0.76 of the events did), and as many as there are; the
+// log-density agrees with the truth; events do not depend on each other, nor on the file.
+func TestAround(t *testing.T) {
+	const n = 40_000
+	opts := Options{Model: denoiser, Components: 1, Hidden: 32, Depth: 2, Seed: 1}
+	opts.Train.Epochs = 30
+	s := train(t, comb(n, 1), nil, opts)
+	a, ok := s.Density.(*around)
+	if !ok {
+		t.Fatalf("a comb is learnt by a %T", s.Density)
+	}
+	if !slices.Contains(a.about.Multiples, 12) || !slices.Contains(a.about.Multiples, 36) || len(a.about.Multiples) > 16 {
+		t.Errorf("waves %v", a.about.Multiples)
+	}
+	const m = 20_000
+	file := filepath.Join(t.TempDir(), "comb.eidolon")
+	if err := s.Save(file); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	draw := func(s *Surrogate, first, n int) *rootio.Table {
+		out := rootio.NewTable(s.Features.Fields(), n)
+		if _, err := s.Generate(out, nil, 3, uint64(first)); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	out := draw(s, 0, m)
+	floats := func(t *rootio.Table, name string) []float64 {
+		c, _ := t.Column(name)
+		v := make([]float64, t.Len())
+		c.Floats(v, 0)
+		return v
+	}
+	x, phi := floats(out, "x"), floats(out, "phi")
+	right, up := 0.0, 0.0
+	for i, v := range x {
+		if (v > 0) == (isUp(phi[i]) > 0) {
+			right++
+		}
+		if isUp(phi[i]) > 0 {
+			up++
+		}
+	}
+	if share := right / m; !(share > 0.96) {
+		t.Errorf("%.3f of the events are where they belong", share)
+	}
+	if want := 0.8 / 1.8; math.Abs(up/m-want) > 4*math.Sqrt(want*(1-want)/m)+0.005 {
+		t.Errorf("%.4f of the events are where x is up, want %.4f", up/m, want)
+	}
+	part := draw(loaded, 1000, 77)
+	for _, name := range []string{"code", "x", "phi"} {
+		if !slices.Equal(floats(part, name), floats(out, name)[1000:1077]) {
+			t.Errorf("%s depends on the other events, or on the file", name)
+		}
+	}
+	fresh := comb(2000, 2)
+	p, q := make([]float64, fresh.Len()), make([]float64, fresh.Len())
+	if err := s.LogDensity(p, fresh, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := loaded.LogDensity(q, fresh, 0); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(p, q) {
+		t.Error("the log-density depends on the file")
+	}
+	kl := 0.0
+	fx, fphi := floats(fresh, "x"), floats(fresh, "phi")
+	for i, l := range p {
+		truth, up := math.Log(1/(0.9*2*math.Pi)/3), isUp(fphi[i])
+		if up > 0 {
+			truth += math.Log(0.8)
+		}
+		d := (fx[i] - up) / 0.3
+		truth -= d*d/2 + math.Log(0.3*math.Sqrt(2*math.Pi))
+		kl += (truth - l) / float64(len(p))
+	}
+	if !(kl > -0.03 && kl < 0.25) {
+		t.Errorf("KL(truth ‖ model) = %.3f", kl)
+	}
+}
+
+// TestDensityOfTheAngle compares the density of the angle with what it was made of, and with
+// the angles that are drawn.
+func TestDensityOfTheAngle(t *testing.T) {
+	const n = 100_000
+	z, u := make([]float32, 0, 2*n), make([]float64, 4*n)
+	philox.Uniform64(u, 1, 0, 0)
+	density := func(z float64) float64 { return (1 + 0.3*math.Cos(18*2*math.Pi/features.Period*z)) / features.Period }
+	for i := 0; len(z) < 2*n; i++ {
+		v := features.Period * (u[2*i] - 0.5)
+		if 1.3*u[2*i+1] < density(v)*features.Period {
+			z = append(z, float32(v), 0)
+		}
+	}
+	a := newAround(0, 2, z, nil)
+	a.rest = nothing{width: a.width()}
+	drawn := make([]float32, 2*n)
+	a.Sample(drawn, nil, 1, 0, 0)
+	for what, rows := range map[string][]float32{"events": z, "drawn ones": drawn} {
+		p := make([]float64, n)
+		a.LogDensity(p, rows, nil)
+		kl := 0.0
+		for i, l := range p {
+			kl += (math.Log(density(float64(rows[2*i]))) - l) / n
+		}
+		if math.Abs(kl) > 0.001 {
+			t.Errorf("of %s the log-density is off by %.4f on average", what, kl)
+		}
+	}
+}
+
+// TestAngleIsIndependent draws what does not depend on the angle, and checks that it does not.
+func TestAngleIsIndependent(t *testing.T) {
+	const n = 20_000
+	z := make([]float32, 3*n)
+	philox.Uniform(z, 5, 0, 0)
+	for i := range z {
+		z[i] = features.Period * (z[i] - 0.5)
+	}
+	a := newAround(1, 3, z, nil)
+	d, err := flows.New(2, a.width(), 1, flows.RealNVP(2, 1, flows.RealNVPOptions{Hidden: []int{8}})...) // untrained: standard normals
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.rest = d
+	x := make([]float32, 3*n)
+	a.Sample(x, nil, 1, 0, 0)
+	for k := range 4 {
+		for _, sign := range []float64{-1, 1} {
+			var re, im float64
+			for i := range n {
+				s, c := math.Sincos(theta(x[3*i+1]) + sign*float64(k)*math.Atan2(float64(x[3*i]), float64(x[3*i+2])))
+				re, im = re+c/n, im+s/n
+			}
+			if r := math.Hypot(re, im); r > 4/math.Sqrt(n) {
+				t.Errorf("the angle and %g times that of the others: correlation %.3f", sign*float64(k), r)
+			}
+		}
+	}
+	p := make([]float64, 1)
+	if a.LogDensity(p, []float32{0, float32(math.Inf(1)), 0}, nil); !math.IsNaN(p[0]) {
+		t.Errorf("the log-density of an angle that is not finite is %g", p[0])
+	}
+}
+
+// nothing is a density of a feature that is 0.
+type nothing struct {
+	Density
+	width int
+}
+
+func (nothing) Dim() int                                           { return 1 }
+func (d nothing) Context() int                                     { return d.width }
+func (nothing) Sample(x, _ []float32, _, _, _ uint64)              { clear(x) }
+func (nothing) LogDensity(dst []float64, _ []float32, _ []float32) { clear(dst) }
+
+// TestWhoGoesAround checks which models draw an angle first, and that damaged descriptions
+// of these are errors.
+func TestWhoGoesAround(t *testing.T) {
+	table := comb(4000, 1)
+	for _, c := range []struct {
+		opts Options
+		want bool
+	}{
+		{Options{Model: denoiser}, true},
+		{Options{Model: distilled}, true},
+		{Options{Model: denoiser, Components: 3}, false},
+		{Options{Model: denoiser, Condition: []string{"code"}}, false},
+		{Options{Model: distilled, Diffusion: DiffusionOptions{Teacher: kernelSums}}, false},
+		{Options{Model: kernelSums}, false},
+		{Options{Model: spline}, false},
+		{Options{Model: denoiser, Components: 3, Features: features.Options{Periodic: true}}, false}, // of a card
+		{Options{Model: spline, Features: features.Options{Periodic: true}}, false},
+	} {
+		tr, err := New(t.Context(), table, nil, c.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, got := tr.Density.(*around)
+		if _, linear := tr.Features.Angle(); got != c.want || linear != c.want {
+			t.Errorf("%+v: %T, linear %v", c.opts, tr.Density, linear)
+		}
+		if !got {
+			continue
+		}
+		if s, ok := tr.Inner().(*diffusion.Distilled); ok {
+			taught, _ := tr.Teacher()
+			if taught.Inner() != s.Teacher().(Density) || taught.Density == tr.Density || tr.Inner() != Density(s) {
+				t.Error("the teacher is not in the place of the map")
+			}
+		}
+		for _, damage := range []func(*aroundDescription){
+			func(d *aroundDescription) { d.Feature = 3 },
+			func(d *aroundDescription) { d.Feature = 1 },
+			func(d *aroundDescription) { d.Density = make([]harmonic, 65) },
+			func(d *aroundDescription) { d.Feature = -1 },
+			func(d *aroundDescription) { d.Multiples = nil },
+			func(d *aroundDescription) { d.Multiples = []int{3, 1} },
+			func(d *aroundDescription) { d.Multiples = []int{1, 65} },
+			func(d *aroundDescription) { d.Multiples = append([]int{}, d.Multiples[1:]...) },
+			func(d *aroundDescription) { d.Density = []harmonic{{0, 1, 1}} },
+			func(d *aroundDescription) { d.Density = []harmonic{{1, math.MaxFloat64, 1}} },
+		} {
+			broken := *a
+			damage(&broken.about)
+			text, err := broken.MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := loadAround(text, a.Tensors(), shapeOf(&tr.Features)); err == nil {
+				t.Errorf("no error for %+v", broken.about)
+			}
+		}
+	}
+}
