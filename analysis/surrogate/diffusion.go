@@ -52,11 +52,12 @@ func (d DiffusionOptions) check(o Options) error {
 	return nil
 }
 
-// goesAround reports whether the model is, or learns from, a denoiser of what is around an
-// angle ([around]): a density of the angle given a condition is not known, and with islands
-// it depends on these.
-func (o Options) goesAround() bool {
-	return o.Components < 2 && len(o.Condition) == 0 && (o.Model == denoiser || o.Model == distilled && o.Diffusion.Teacher != kernelSums)
+// goesAround reports whether the model of n events is, or learns from, a denoiser of what is
+// around an angle ([around]): a density of the angle given a condition is not known, with
+// islands it depends on these, and few events are learnt by heart by their angles.
+func (o Options) goesAround(n int) bool {
+	const enough = 50_000
+	return n >= enough && o.Components < 2 && len(o.Condition) == 0 && (o.Model == denoiser || o.Model == distilled && o.Diffusion.Teacher != kernelSums)
 }
 
 // newDiffusion returns one of the models of package diffusion.

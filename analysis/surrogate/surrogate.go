@@ -395,7 +395,7 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 			opts.Features.Plain, spec = true, spec.Plain()
 		}
 	}
-	if opts.goesAround() {
+	if opts.goesAround(t.Len()) {
 		opts.Features.Periodic = true
 		if spec, err = spec.Periodic(t, w); err != nil {
 			return nil, err
