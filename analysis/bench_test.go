@@ -3,6 +3,7 @@
 package analysis_test
 
 import (
+	"context"
 	"path/filepath"
 	"runtime"
 	"syscall"
@@ -63,7 +64,7 @@ func BenchmarkReaderWriter(b *testing.B) {
 }
 
 func copyFile(b *testing.B, in, out string) {
-	tree, err := rootio.Open("", in)
+	tree, err := rootio.Open(context.Background(), "", in)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func exampleFiles(n int) (dir, events string) {
 }
 
 func entries(file string) int64 {
-	tree, err := rootio.Open("", file)
+	tree, err := rootio.Open(context.Background(), "", file)
 	if err != nil {
 		panic(err)
 	}

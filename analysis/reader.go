@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -62,7 +63,7 @@ func init() {
 }
 
 // open opens the tree, once.
-func (r *TreeReader) open() error {
+func (r *TreeReader) open(ctx context.Context) error {
 	switch {
 	case r.tree != nil:
 		return nil
@@ -71,7 +72,7 @@ func (r *TreeReader) open() error {
 	case r.Batch < 0:
 		return fmt.Errorf("a batch cannot have %d entries", r.Batch)
 	}
-	tree, err := rootio.Open(r.Tree, r.Files...)
+	tree, err := rootio.Open(ctx, r.Tree, r.Files...)
 	if err != nil {
 		return err
 	}
@@ -94,8 +95,8 @@ func (r *TreeReader) fields() []rootio.Field {
 }
 
 // complete returns the ports with their types.
-func (r *TreeReader) complete(ports []fwk.Port) ([]fwk.Port, error) {
-	if err := r.open(); err != nil {
+func (r *TreeReader) complete(ctx context.Context, ports []fwk.Port) ([]fwk.Port, error) {
+	if err := r.open(ctx); err != nil {
 		return nil, err
 	}
 	fields := r.fields()
@@ -118,7 +119,7 @@ func (r *TreeReader) counters() map[string]string {
 
 // Connect opens the files.
 func (r *TreeReader) Connect(ports []fwk.Port) error {
-	if err := r.open(); err != nil {
+	if err := r.open(context.Background()); err != nil {
 		return err
 	}
 	return r.table.connect(ports, r.Batch, r.Entry, func(names []string) (iter.Seq2[*rootio.Table, error], error) {

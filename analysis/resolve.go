@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"slices"
@@ -35,10 +36,10 @@ func (s *input) complete(known *known) error {
 		return err
 	}
 	if reader, ok := s.InputStreamer.(interface {
-		complete([]fwk.Port) ([]fwk.Port, error)
+		complete(context.Context, []fwk.Port) ([]fwk.Port, error)
 	}); ok {
 		s.connected = true // it has opened its files
-		if ports, err = reader.complete(ports); err != nil {
+		if ports, err = reader.complete(s.run.ctx, ports); err != nil {
 			return fmt.Errorf("analysis: %q: %w", s.name, err)
 		}
 		if err := s.run.app.SetProp(s.stream, "Ports", ports); err != nil {

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -95,11 +96,11 @@ func (t *Reweight) Configure(fwk.Context) error {
 
 // StartTask reads both samples and trains the classifier.
 func (t *Reweight) StartTask(ctx fwk.Context) error {
-	source, err := readSample(t.Tree, t.Files, t.Columns, t.Weight)
+	source, err := readSample(contextOf(ctx), t.Tree, t.Files, t.Columns, t.Weight)
 	if err != nil {
 		return err
 	}
-	target, err := readSample(t.TargetTree, t.Target, t.Columns, t.TargetWeight)
+	target, err := readSample(contextOf(ctx), t.TargetTree, t.Target, t.Columns, t.TargetWeight)
 	if err != nil {
 		return err
 	}
@@ -116,8 +117,8 @@ func (t *Reweight) StartTask(ctx fwk.Context) error {
 }
 
 // readSample reads the columns and the weight of a sample.
-func readSample(tree string, files, columns []string, weight string) (s classify.Sample, err error) {
-	in, err := rootio.Open(tree, files...)
+func readSample(ctx context.Context, tree string, files, columns []string, weight string) (s classify.Sample, err error) {
+	in, err := rootio.Open(ctx, tree, files...)
 	if err != nil {
 		return s, err
 	}

@@ -146,7 +146,7 @@ func write(t testing.TB, file string, table *rootio.Table) string {
 
 func read(t testing.TB, file string) *rootio.Table {
 	t.Helper()
-	tree, err := rootio.Open("", file)
+	tree, err := rootio.Open(context.Background(), "", file)
 	if err != nil {
 		t.Fatal(err)
 	}

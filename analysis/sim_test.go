@@ -380,7 +380,7 @@ func TestSelect(t *testing.T) {
 // readAll reads all branches, also those with a number of values that varies.
 func readAll(t testing.TB, file string) *rootio.Table {
 	t.Helper()
-	tree, err := rootio.Open("", file)
+	tree, err := rootio.Open(context.Background(), "", file)
 	if err != nil {
 		t.Fatal(err)
 	}

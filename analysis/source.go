@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -78,7 +79,7 @@ func (s *Source) load() (err error) {
 }
 
 // complete returns the ports with their types.
-func (s *Source) complete(ports []fwk.Port) ([]fwk.Port, error) {
+func (s *Source) complete(_ context.Context, ports []fwk.Port) ([]fwk.Port, error) {
 	if err := s.load(); err != nil {
 		return nil, err
 	}

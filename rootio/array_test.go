@@ -1,6 +1,7 @@
 package rootio_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -213,13 +214,13 @@ func TestSeveralTrees(t *testing.T) {
 		}
 		equal(t, got, want)
 	}
-	if text, err := rootio.ReadText(file, "note"); err != nil || text != `{"seed": 7}` {
+	if text, err := rootio.ReadText(context.Background(), file, "note"); err != nil || text != `{"seed": 7}` {
 		t.Errorf("text %q, error %v", text, err)
 	}
-	if _, err := rootio.ReadText(file, "nothing"); err == nil {
+	if _, err := rootio.ReadText(context.Background(), file, "nothing"); err == nil {
 		t.Error("no error for a text that is not there")
 	}
-	complains(t, func() error { _, err := rootio.ReadText(file, "dir/a"); return err }(), "no text")
+	complains(t, func() error { _, err := rootio.ReadText(context.Background(), file, "dir/a"); return err }(), "no text")
 }
 
 // TestTake takes events of a table, some twice, and compares them one by one.

@@ -1,6 +1,7 @@
 package rootio
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -584,7 +585,7 @@ func (out *output) rewrite(compression Compression) (fault, err error) {
 func (out *output) copyTree(to, from *Writer) error {
 	const events = 1 << 14
 	t := Tree{lax: true}
-	if err := t.add(out.tmp, from.path, checkMetadata); err != nil {
+	if err := t.add(context.Background(), out.tmp, from.path, checkMetadata); err != nil {
 		return err
 	}
 	defer t.Close()

@@ -1,6 +1,7 @@
 package rootio
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -41,7 +42,7 @@ func TestIncompressible(t *testing.T) {
 		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "*")); len(left) != 1 {
 			t.Errorf("files left behind: %v", left)
 		}
-		tree, err := Open("", file)
+		tree, err := Open(context.Background(), "", file)
 		if err != nil {
 			t.Fatalf("%d events: %v", n, err)
 		}

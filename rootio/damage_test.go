@@ -2,6 +2,7 @@ package rootio_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"hash/adler32"
 	"math/rand/v2"
@@ -120,7 +121,7 @@ var harms = []struct {
 }
 
 func readAll(name string) (*rootio.Table, error) {
-	tr, err := rootio.Open("Events", name)
+	tr, err := rootio.Open(context.Background(), "Events", name)
 	if err != nil {
 		return nil, err
 	}

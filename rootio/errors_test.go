@@ -2,6 +2,7 @@ package rootio_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io/fs"
@@ -135,19 +136,19 @@ func TestOpenErrors(t *testing.T) {
 		{"an RNTuple by name", "Staff", grootData(t, "ntpl001_staff.root"), []string{"RNTuple", "write it as a TTree"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			tr, err := rootio.Open(c.tree, c.file)
+			tr, err := rootio.Open(context.Background(), c.tree, c.file)
 			complains(t, err, append(c.texts, "rootio: ")...)
 			if err == nil {
 				_ = tr.Close()
 			}
 		})
 	}
-	if _, err := rootio.Open("t", none); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := rootio.Open(context.Background(), "t", none); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the error for a missing file is not fs.ErrNotExist: %v", err)
 	}
-	_, err = rootio.Open("t")
+	_, err = rootio.Open(context.Background(), "t")
 	complains(t, err, "no file")
-	_, err = rootio.List(none)
+	_, err = rootio.List(context.Background(), none)
 	complains(t, err, none)
 }
 
@@ -166,7 +167,7 @@ func TestReadErrors(t *testing.T) {
 			rtree.WriteVar{Name: "text", Value: &text}, rtree.WriteVar{Name: "muon_pt", Value: &x})
 	})
 
-	infos, err := rootio.List(name)
+	infos, err := rootio.List(context.Background(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +269,7 @@ func TestFalseEntries(t *testing.T) {
 }
 
 func TestClosedTree(t *testing.T) {
-	tr, err := rootio.Open("", write(t, smooth(3)))
+	tr, err := rootio.Open(context.Background(), "", write(t, smooth(3)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +299,7 @@ func TestCycles(t *testing.T) {
 			t.Errorf("tree %q is cycle %d, not %d", tree, v, want)
 		}
 	}
-	if infos, err := rootio.List(name); err != nil || len(infos) != 1 {
+	if infos, err := rootio.List(context.Background(), name); err != nil || len(infos) != 1 {
 		t.Errorf("List: %v, %v", infos, err)
 	}
 }

@@ -1,6 +1,7 @@
 package rootio_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"os"
@@ -34,7 +35,7 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	tree, err := rootio.Open("", name)
+	tree, err := rootio.Open(context.Background(), "", name)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -74,7 +75,7 @@ func ExampleList() {
 		log.Fatal(err)
 	}
 
-	trees, err := rootio.List(name)
+	trees, err := rootio.List(context.Background(), name)
 	if err != nil {
 		log.Fatal(err)
 	}

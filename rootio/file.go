@@ -1,6 +1,7 @@
 package rootio
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,20 +18,21 @@ import (
 )
 
 // openFile opens a ROOT file for reading, after the checks of verify.
-func openFile(name string, how check) (file *riofs.File, err error) {
+func openFile(ctx context.Context, name string, how check) (file *riofs.File, err error) {
 	if strings.Contains(name, "://") {
-		return openRemote(name, how)
+		return openRemote(ctx, name, how)
 	}
-	f, err := openPlain(name)
+	plain, err := openPlain(name)
 	if err != nil {
 		return nil, err
 	}
+	f := cancellable{plain, ctx}
 	defer func() {
 		if err != nil {
 			_ = f.Close()
 		}
 	}()
-	info, err := f.Stat()
+	info, err := plain.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("rootio: could not open %q: %w", name, cause(err))
 	}
@@ -44,14 +46,14 @@ func openFile(name string, how check) (file *riofs.File, err error) {
 	return file, nil
 }
 
-func decodeHeader(f *os.File) (file *riofs.File, err error) {
+func decodeHeader(f riofs.Reader) (file *riofs.File, err error) {
 	defer guard(&err)
 	return riofs.NewReader(f)
 }
 
 // openRemote opens a file by one of groot's plug-ins, of those that the program
 // imports: riofs/plugin/http and riofs/plugin/xrootd.
-func openRemote(name string, how check) (file *riofs.File, err error) {
+func openRemote(ctx context.Context, name string, how check) (file *riofs.File, err error) {
 	defer func() {
 		if err != nil && file != nil {
 			_ = file.Close()
@@ -68,7 +70,7 @@ func openRemote(name string, how check) (file *riofs.File, err error) {
 	}
 	h, err := readHeader(file, math.MaxInt64) // the size is not known: a file that ends early cannot be read to its end
 	if err == nil {
-		err = verify(&readAhead{file: file, end: h.end}, h.end, how)
+		err = verify(&readAhead{ctx: ctx, file: file, end: h.end}, h.end, how)
 	}
 	if err != nil {
 		return file, fmt.Errorf("rootio: %q %w", name, err)
@@ -83,6 +85,7 @@ func oneLine(err error) string {
 
 // readAhead reads a remote file in large pieces.
 type readAhead struct {
+	ctx  context.Context
 	file io.ReaderAt
 	end  int64
 	at   int64
@@ -90,6 +93,9 @@ type readAhead struct {
 }
 
 func (r *readAhead) ReadAt(p []byte, off int64) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
 	const piece = 1 << 20
 	done := 0
 	for done < len(p) {
@@ -111,6 +117,27 @@ func (r *readAhead) ReadAt(p []byte, off int64) (int, error) {
 		done += copy(p[done:], r.buf[at-r.at:])
 	}
 	return done, nil
+}
+
+// cancellable is a file that cannot be read any more once its context is cancelled:
+// every check and every read of events goes through it, and so ends.
+type cancellable struct {
+	*os.File
+	ctx context.Context
+}
+
+func (f cancellable) Read(p []byte) (int, error) {
+	if err := f.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return f.File.Read(p)
+}
+
+func (f cancellable) ReadAt(p []byte, off int64) (int, error) {
+	if err := f.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return f.File.ReadAt(p, off)
 }
 
 // openPlain opens the named file if it is a ROOT file by its first bytes.

@@ -1,6 +1,7 @@
 package rootio_test
 
 import (
+	"context"
 	"math"
 	"os"
 	"path/filepath"
@@ -28,7 +29,7 @@ func TestFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range append(files, more...) {
-		trees, err := rootio.List(file)
+		trees, err := rootio.List(context.Background(), file)
 		if err != nil {
 			t.Errorf("List: %v", err)
 		}

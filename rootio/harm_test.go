@@ -181,7 +181,7 @@ func TestReadHarmed(t *testing.T) {
 
 // checksum returns the checksum of all values in a file.
 func checksum(file string) (string, error) {
-	trees, err := rootio.List(file)
+	trees, err := rootio.List(context.Background(), file)
 	if err != nil {
 		return "", err
 	}
@@ -191,7 +191,7 @@ func checksum(file string) (string, error) {
 		if info.Reason != "" || info.Entries == 0 {
 			continue
 		}
-		tr, err := rootio.Open(info.Name, file)
+		tr, err := rootio.Open(context.Background(), info.Name, file)
 		if err != nil {
 			return "", err
 		}

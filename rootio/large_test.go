@@ -1,6 +1,7 @@
 package rootio_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,7 +51,7 @@ func TestLarge(t *testing.T) {
 	if info, err := os.Stat(name); err != nil || info.Size() < 1<<31 {
 		t.Fatal(info.Size(), err)
 	}
-	tree, err := rootio.Open("", name)
+	tree, err := rootio.Open(context.Background(), "", name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package rootio
 
 import (
+	"context"
 	"math"
 	"os/exec"
 	"path/filepath"
@@ -32,7 +33,7 @@ func testFiles(t *testing.T) []string {
 func TestPlainIsGroot(t *testing.T) {
 	plain, others, kept := 0, 0, 0
 	for _, file := range testFiles(t) {
-		trees, err := List(file)
+		trees, err := List(context.Background(), file)
 		if err != nil {
 			t.Error(err)
 		}
@@ -40,7 +41,7 @@ func TestPlainIsGroot(t *testing.T) {
 			if info.Reason != "" || info.Entries == 0 {
 				continue
 			}
-			tree, err := Open(info.Name, file)
+			tree, err := Open(context.Background(), info.Name, file)
 			if err != nil {
 				t.Error(err)
 				continue

@@ -1,6 +1,7 @@
 package rootio
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,8 +19,8 @@ import (
 // List returns the trees of a file, also those that cannot be read: for them,
 // Reason says why. It checks the file as [Open] does, but for the contents of
 // the branches.
-func List(file string) ([]TreeInfo, error) {
-	f, err := openFile(file, checkMetadata)
+func List(ctx context.Context, file string) ([]TreeInfo, error) {
+	f, err := openFile(ctx, file, checkMetadata)
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +59,8 @@ func (k treeKey) info() TreeInfo {
 
 // ReadText returns the text of a TObjString in a file, which [WithText] puts
 // there. The error wraps [fs.ErrNotExist] if there is none of that name.
-func ReadText(file, name string) (text string, err error) {
-	f, err := openFile(file, checkMetadata)
+func ReadText(ctx context.Context, file, name string) (text string, err error) {
+	f, err := openFile(ctx, file, checkMetadata)
 	if err != nil {
 		return "", err
 	}
@@ -122,9 +123,10 @@ type part struct {
 //
 // Before it returns, the checksums of all files have been compared with their
 // contents, and all files are known to have the columns of the first one, with the
-// same types. A chain without a single event is an error.
-func Open(tree string, files ...string) (*Tree, error) {
-	return OpenOptions{}.Open(tree, files...)
+// same types. A chain without a single event is an error. When ctx is cancelled, opening and all
+// reading of the tree end with its error.
+func Open(ctx context.Context, tree string, files ...string) (*Tree, error) {
+	return OpenOptions{}.Open(ctx, tree, files...)
 }
 
 // OpenOptions say how to open files. The zero value is what [Open] does.
@@ -135,7 +137,7 @@ type OpenOptions struct {
 }
 
 // Open is like the function of that name.
-func (o OpenOptions) Open(tree string, files ...string) (*Tree, error) {
+func (o OpenOptions) Open(ctx context.Context, tree string, files ...string) (*Tree, error) {
 	files, err := expand(files)
 	if err != nil {
 		return nil, err
@@ -146,7 +148,7 @@ func (o OpenOptions) Open(tree string, files ...string) (*Tree, error) {
 	}
 	t := &Tree{}
 	for _, file := range files {
-		if err := t.add(file, tree, how); err != nil {
+		if err := t.add(ctx, file, tree, how); err != nil {
 			_ = t.Close()
 			return nil, err
 		}
@@ -182,8 +184,8 @@ func expand(files []string) ([]string, error) {
 }
 
 // add appends the named tree of one more file to the chain.
-func (t *Tree) add(file, tree string, how check) error {
-	f, err := openFile(file, how)
+func (t *Tree) add(ctx context.Context, file, tree string, how check) error {
+	f, err := openFile(ctx, file, how)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package rootio_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -111,7 +112,7 @@ func writeTo(t testing.TB, name, tree string, table *rootio.Table, opts ...rooti
 
 func open(t testing.TB, tree string, files ...string) *rootio.Tree {
 	t.Helper()
-	tr, err := rootio.Open(tree, files...)
+	tr, err := rootio.Open(context.Background(), tree, files...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +243,7 @@ func TestChainMismatch(t *testing.T) {
 	a, b := filepath.Join(dir, "a.root"), filepath.Join(dir, "b.root")
 	writeTo(t, a, "t", &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", []float64{1}), rootio.ColumnOf("y", []float64{1})}})
 	writeTo(t, b, "t", &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", []float32{1})}})
-	_, err := rootio.Open("t", a, b)
+	_, err := rootio.Open(context.Background(), "t", a, b)
 	complains(t, err, a, b, `"x" is float32, not float64`, `"y" is missing`)
 }
 

@@ -1,6 +1,7 @@
 package features
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -164,7 +165,7 @@ func TestDecayChain(t *testing.T) {
 	if _, err := os.Stat(file); err != nil {
 		t.Skip(err)
 	}
-	tree, err := rootio.Open("", file)
+	tree, err := rootio.Open(context.Background(), "", file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,7 +119,7 @@ func split(input, dir string) (learn, held string, err error) {
 }
 
 func read(file string) (*rootio.Table, error) {
-	tree, err := rootio.Open("", file)
+	tree, err := rootio.Open(context.Background(), "", file)
 	if err != nil {
 		return nil, err
 	}

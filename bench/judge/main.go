@@ -138,7 +138,7 @@ func halvesOf(t *rootio.Table) (a, b *rootio.Table) {
 }
 
 func run(p pair, most int64) {
-	tree, err := rootio.Open("", filepath.Join(flag.Arg(0), p.file))
+	tree, err := rootio.Open(context.Background(), "", filepath.Join(flag.Arg(0), p.file))
 	check(err)
 	defer tree.Close()
 	events := min(tree.Len(), most)

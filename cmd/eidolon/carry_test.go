@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"math"
 	"path/filepath"
 	"reflect"
@@ -66,7 +67,7 @@ func mixedEvents(t *testing.T, file string, n int) {
 // everything reads all columns of a file, arrays too.
 func everything(t *testing.T, file string) *rootio.Table {
 	t.Helper()
-	tree, err := rootio.Open("", file)
+	tree, err := rootio.Open(context.Background(), "", file)
 	if err != nil {
 		t.Fatal(err)
 	}

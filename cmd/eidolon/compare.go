@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -78,11 +79,11 @@ report as HTML, text and JSON and every plot as a file.`,
 }
 
 func (f *compareFlags) run(cmd *cobra.Command) error {
-	ref, err := f.read(f.reference, f.referenceWeight)
+	ref, err := f.read(cmd.Context(), f.reference, f.referenceWeight)
 	if err != nil {
 		return err
 	}
-	cand, err := f.read(f.candidate, f.candidateWeight)
+	cand, err := f.read(cmd.Context(), f.candidate, f.candidateWeight)
 	if err != nil {
 		return err
 	}
@@ -101,7 +102,7 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 	}
 	var training *rootio.Table
 	if len(f.training) > 0 {
-		if training, err = f.read(f.training, ""); err != nil {
+		if training, err = f.read(cmd.Context(), f.training, ""); err != nil {
 			return err
 		}
 	}
@@ -136,8 +137,8 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 
 // read reads what is to be compared of a sample, and its weights if any. A column
 // that is defined for both samples may be a branch of one of them.
-func (f *compareFlags) read(files []string, weight string) (*rootio.Table, error) {
-	t, err := f.view.open(f.tree, files)
+func (f *compareFlags) read(ctx context.Context, files []string, weight string) (*rootio.Table, error) {
+	t, err := f.view.open(ctx, f.tree, files)
 	if err != nil {
 		return nil, err
 	}
@@ -184,8 +185,8 @@ func (f *compareFlags) read(files []string, weight string) (*rootio.Table, error
 }
 
 // readAll reads all scalar branches of a chain of files.
-func readAll(tree string, files []string) (*rootio.Table, error) {
-	t, err := rootio.Open(tree, files...)
+func readAll(ctx context.Context, tree string, files []string) (*rootio.Table, error) {
+	t, err := rootio.Open(ctx, tree, files...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -87,7 +88,7 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 	}
 
 	fmt.Fprintf(out, "4. compare them → %s\n", picture)
-	report, err := compareDemo(truth, generated)
+	report, err := compareDemo(cmd.Context(), truth, generated)
 	if err != nil {
 		return err
 	}
@@ -119,12 +120,12 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 
 // compareDemo compares the two files of the demo. groot does not write titles, so
 // the labels of the axes are put back.
-func compareDemo(truth, generated string) (*compare.Report, error) {
-	ref, err := readAll("", []string{truth})
+func compareDemo(ctx context.Context, truth, generated string) (*compare.Report, error) {
+	ref, err := readAll(ctx, "", []string{truth})
 	if err != nil {
 		return nil, err
 	}
-	cand, err := readAll("", []string{generated})
+	cand, err := readAll(ctx, "", []string{generated})
 	if err != nil {
 		return nil, err
 	}

@@ -123,7 +123,7 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 	f.view.options = rootio.ViewOptions{Each: model.Card.View.Each, Define: model.Card.View.Define}
 	output := f.output
 	if len(f.reweightTo) > 0 { // the file without weights is not what is asked for
-		target, err := rootio.Open("", f.reweightTo...)
+		target, err := rootio.Open(cmd.Context(), "", f.reweightTo...)
 		if err != nil {
 			return err
 		}
@@ -317,7 +317,7 @@ func freeName(name string, fields []rootio.Field) string {
 // generateFor writes the events of the input with new values of the model's
 // features in each, as often as asked for. Its other branches are carried along.
 func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surrogate) (tails surrogate.Tails, err error) {
-	in, err := f.view.open(f.inTree, f.inputs)
+	in, err := f.view.open(cmd.Context(), f.inTree, f.inputs)
 	if err != nil {
 		return tails, err
 	}

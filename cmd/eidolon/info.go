@@ -78,11 +78,11 @@ func info(cmd *cobra.Command, file, plot string) error {
 
 // infoTrees says what is in a ROOT file.
 func infoTrees(cmd *cobra.Command, file string) error {
-	trees, err := rootio.List(file)
+	trees, err := rootio.List(cmd.Context(), file)
 	if err != nil {
 		return err
 	}
-	from, err := originOf(file)
+	from, err := originOf(cmd.Context(), file)
 	if err != nil {
 		return err
 	}

@@ -227,7 +227,7 @@ func TestConditional(t *testing.T) {
 
 func open(t *testing.T, file string) *rootio.Table {
 	t.Helper()
-	table, err := readAll("", []string{file})
+	table, err := readAll(context.Background(), "", []string{file})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,7 +94,7 @@ func (f *generateFlags) draw(model *surrogate.Surrogate, given *rootio.Table, fi
 // generateObjectsFor writes the events of the input with new values of the model's
 // features in each object. All other branches are carried along.
 func (f *generateFlags) generateObjectsFor(cmd *cobra.Command, model *surrogate.Surrogate) (tails surrogate.Tails, err error) {
-	in, err := f.view.open(f.inTree, f.inputs)
+	in, err := f.view.open(cmd.Context(), f.inTree, f.inputs)
 	if err != nil {
 		return tails, err
 	}

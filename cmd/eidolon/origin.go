@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -51,8 +52,8 @@ func (f *generateFlags) origin() (string, error) {
 }
 
 // originOf returns what a ROOT file says about itself, nil if it says nothing.
-func originOf(file string) (*origin, error) {
-	text, err := rootio.ReadText(file, originKey)
+func originOf(ctx context.Context, file string) (*origin, error) {
+	text, err := rootio.ReadText(ctx, file, originKey)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

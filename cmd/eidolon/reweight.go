@@ -101,7 +101,7 @@ type weighed struct {
 
 // weigh finds the weights and writes the file.
 func (f *reweightFlags) weigh(cmd *cobra.Command) (*weighed, error) {
-	sourceTree, err := rootio.Open(f.tree, f.source...)
+	sourceTree, err := rootio.Open(cmd.Context(), f.tree, f.source...)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (f *reweightFlags) weigh(cmd *cobra.Command) (*weighed, error) {
 	}
 	source := classify.Sample{Table: table}
 	target := classify.Sample{}
-	if target.Table, err = readAll(f.tree, f.target); err != nil {
+	if target.Table, err = readAll(cmd.Context(), f.tree, f.target); err != nil {
 		return nil, err
 	}
 	for _, s := range []struct {

@@ -66,7 +66,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	if !model.HasDensity() {
 		return fmt.Errorf("the model %s has no density: it draws copies of training events (σ_min is 0)", f.model)
 	}
-	in, err := f.view.open(f.tree, f.inputs)
+	in, err := f.view.open(cmd.Context(), f.tree, f.inputs)
 	if err != nil {
 		return err
 	}

@@ -337,7 +337,7 @@ func (f *trainFlags) prepare(ctx context.Context, table *rootio.Table, w []float
 // read reads the columns that were asked for, and the weights if any.
 func (f *trainFlags) read(cmd *cobra.Command) (data trainingData, err error) {
 	wanted, condition := f.view.define(f.features), f.view.define(f.options.Condition)
-	t, err := f.view.open(f.tree, f.inputs)
+	t, err := f.view.open(cmd.Context(), f.tree, f.inputs)
 	if err != nil {
 		return data, err
 	}

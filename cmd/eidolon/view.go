@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -29,8 +30,8 @@ func (v *viewFlags) addNoVerify(cmd *cobra.Command) {
 }
 
 // open opens a chain of files.
-func (v *viewFlags) open(tree string, files []string) (*rootio.Tree, error) {
-	return rootio.OpenOptions{NoVerify: v.noVerify}.Open(tree, files...)
+func (v *viewFlags) open(ctx context.Context, tree string, files []string) (*rootio.Tree, error) {
+	return rootio.OpenOptions{NoVerify: v.noVerify}.Open(ctx, tree, files...)
 }
 
 // define takes the definitions out of a list of names: of “m=a+b” it leaves m, and

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -53,7 +54,7 @@ func jets(n int) *rootio.Table {
 
 func types(t *testing.T, file string) map[string]string {
 	t.Helper()
-	infos, err := rootio.List(file)
+	infos, err := rootio.List(context.Background(), file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -143,7 +143,7 @@ func writeEvents(name string, t *rootio.Table, compression rootio.Compression) e
 }
 
 func readWithRootio(name string, like *rootio.Table, trusted bool) error {
-	t, err := rootio.OpenOptions{NoVerify: trusted}.Open("events", name)
+	t, err := rootio.OpenOptions{NoVerify: trusted}.Open(context.Background(), "events", name)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func IsTest(i int) bool { return philox.Uint64(0, streamTest, uint64(i))%4 == 0 
 
 // Read reads the named scalar branches of a file. No names: all but those left out.
 func Read(file, tree string, names, without []string) (*rootio.Table, error) {
-	in, err := rootio.Open(tree, file)
+	in, err := rootio.Open(context.Background(), tree, file)
 	if err != nil {
 		return nil, err
 	}
