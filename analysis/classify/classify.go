@@ -115,7 +115,7 @@ const (
 // Errors are [ErrFewEvents], a column that is missing, weights that are not
 // finite or whose sum is not positive, and the error of ctx.
 func CrossFit(ctx context.Context, zero, one Sample, opts Options) (*Result, error) {
-	f, err := newFolds(zero, one, opts)
+	f, err := newFolds(ctx, zero, one, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ type folds struct {
 	result  *Result
 }
 
-func newFolds(zero, one Sample, opts Options) (*folds, error) {
+func newFolds(ctx context.Context, zero, one Sample, opts Options) (*folds, error) {
 	if opts.Folds == 0 {
 		opts.Folds = 5
 	}
@@ -187,7 +187,7 @@ func newFolds(zero, one Sample, opts Options) (*folds, error) {
 		f.scale[c] *= float64(len(f.rows[0])+len(f.rows[1])) / 2
 	}
 	f.start[1] = zero.Table.Len()
-	f.in, err = newInputs(names, f.samples)
+	f.in, err = newInputs(ctx, names, f.samples)
 	return f, err
 }
 

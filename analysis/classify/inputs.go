@@ -2,6 +2,7 @@ package classify
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -43,7 +44,7 @@ func (in *inputs) row(i int) []float32 { return in.x[i*in.dim : (i+1)*in.dim] }
 
 // newInputs looks at the named columns of both samples together, so that nothing
 // in the coordinates knows which sample an event is from.
-func newInputs(names []string, samples [2]Sample) (*inputs, error) {
+func newInputs(ctx context.Context, names []string, samples [2]Sample) (*inputs, error) {
 	in := &inputs{names: names}
 	parts := make([][][]float32, len(names)) // of each column, its inputs
 	aspects := make([][]Aspect, len(names))
@@ -51,7 +52,7 @@ func newInputs(names []string, samples [2]Sample) (*inputs, error) {
 	nn.Parallel(len(names), 1, func(lo, _ int) {
 		a, _ := samples[0].Table.Column(names[lo])
 		b, _ := samples[1].Table.Column(names[lo])
-		parts[lo], aspects[lo], errs[lo] = inputsOf(a, b)
+		parts[lo], aspects[lo], errs[lo] = inputsOf(ctx, a, b)
 	})
 	for j := range names {
 		if errs[j] != nil {
@@ -78,7 +79,7 @@ func newInputs(names []string, samples [2]Sample) (*inputs, error) {
 
 // inputsOf returns the inputs that a column makes, for the events of a and then
 // those of b. A column that is the same in all events makes none.
-func inputsOf(a, b rootio.Column) (parts [][]float32, aspects []Aspect, err error) {
+func inputsOf(ctx context.Context, a, b rootio.Column) (parts [][]float32, aspects []Aspect, err error) {
 	na, n := a.Len(), a.Len()+b.Len()
 	x := make([]float64, n)
 	a.Floats(x[:na], 0)
@@ -125,7 +126,7 @@ func inputsOf(a, b rootio.Column) (parts [][]float32, aspects []Aspect, err erro
 		column.SetFloats(0, usable)
 	}
 	table := &rootio.Table{Columns: []rootio.Column{column}}
-	spec, err := features.FitContext(table, nil)
+	spec, err := features.FitContext(ctx, table, nil)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -285,6 +285,9 @@ func isNearCircle(span float64) bool {
 // findAngles finds the branches that are angles, and keeps them at hand.
 func (f *fitting) findAngles() {
 	for _, field := range f.spec.Branches {
+		if f.over() {
+			return
+		}
 		if _, known := f.circles[field.Name]; f.isLeftOut(field.Name) || known || f.as[field.Name] != "" {
 			continue
 		}
@@ -327,6 +330,9 @@ func (f *fitting) relateAngles() {
 		var to *rootio.Field
 		least := c.entropy(x, f.w) - gain
 		for _, other := range slices.Concat(given, angles[:j]) {
+			if f.over() {
+				return
+			}
 			if f.circles[other.Name].Period != c.Period {
 				continue
 			}

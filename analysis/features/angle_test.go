@@ -119,7 +119,7 @@ func TestRelative(t *testing.T) {
 		for j, name := range []string{"a", "b", "c", "d"} {
 			table.Columns = append(table.Columns, rootio.ColumnOf(name, x[j]))
 		}
-		s, err := Fit(table, nil, Options{})
+		s, err := Fit(t.Context(), table, nil, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -160,7 +160,7 @@ func TestRelative(t *testing.T) {
 func TestAngleContext(t *testing.T) {
 	phi := draw(5000, func(r *rand.Rand) float64 { return 360 * r.Float64() })
 	table := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("phi", phi)}}
-	c, err := FitContext(table, nil)
+	c, err := FitContext(t.Context(), table, nil)
 	if err != nil || c.Dim() != 2 {
 		t.Fatalf("%d features, error %v", c.Dim(), err)
 	}
@@ -200,7 +200,7 @@ func TestPeriodic(t *testing.T) {
 		return c
 	}
 	fit := func(x rootio.Column, w []float64) *Spec {
-		s, err := Fit(&rootio.Table{Columns: []rootio.Column{x, peak, flat}}, w, Options{Periodic: true, As: map[string]string{"dphi": "angle"}})
+		s, err := Fit(t.Context(), &rootio.Table{Columns: []rootio.Column{x, peak, flat}}, w, Options{Periodic: true, As: map[string]string{"dphi": "angle"}})
 		if err != nil {
 			t.Fatal(err)
 		}

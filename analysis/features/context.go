@@ -1,6 +1,7 @@
 package features
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -25,14 +26,17 @@ const maxOneHot = 16
 const farthest = 8
 
 // FitContext returns the specification of the columns of t, which the density of
-// others is to be conditional on. w is as in [Fit].
-func FitContext(t *rootio.Table, w []float64) (*Context, error) {
-	if err := checkTable(t, w, false); err != nil {
+// others is to be conditional on. ctx and w are as in [Fit].
+func FitContext(ctx context.Context, t *rootio.Table, w []float64) (*Context, error) {
+	if err := checkTable(ctx, t, w, false); err != nil {
 		return nil, err
 	}
 	c := &Context{}
 	x := make([]float64, t.Len())
 	for _, col := range t.Columns {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		col.Floats(x, 0)
 		if circle, ok := circleOf(col.Field, x, w); ok {
 			c.Columns = append(c.Columns, fitAngle(col.Field, circle, x, w))

@@ -68,7 +68,7 @@ func TestDetermined(t *testing.T) {
 		return x[0] * math.Pi / 180
 	})
 
-	s, err := Fit(table, nil, Options{})
+	s, err := Fit(t.Context(), table, nil, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestNotDetermined(t *testing.T) {
 			table.Columns = append(table.Columns, rootio.ColumnOf(string(rune('a'+j)), x), rootio.ColumnOf(string(rune('A'+j)), flag))
 		}
 		table.Columns = append(table.Columns, rootio.ColumnOf("sum", sum))
-		s, err := Fit(table, nil, Options{})
+		s, err := Fit(t.Context(), table, nil, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +178,7 @@ func TestDecayChain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Fit(table, nil, Options{})
+	s, err := Fit(t.Context(), table, nil, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestMassesAmongEnergies(t *testing.T) {
 	for j, name := range names {
 		table.Columns = append(table.Columns, rootio.ColumnOf(name, x[j]))
 	}
-	s, err := Fit(table, nil, Options{})
+	s, err := Fit(t.Context(), table, nil, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -99,6 +99,9 @@ func (f *fitting) leaveOutDirections(fields []rootio.Field, kept []string) []roo
 		sin, cos := math.Sincos(some[i][0])
 		sinh, cosh := math.Sinh(some[i][0]), math.Cosh(some[i][0])
 		for a := range real {
+			if f.over() {
+				return nil
+			}
 			for b := range real {
 				if a == b || a == i || b == i || gone[a] || gone[b] {
 					continue

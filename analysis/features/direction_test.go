@@ -44,7 +44,7 @@ func TestMomenta(t *testing.T) {
 	const n = 5000
 	r := rand.New(rand.NewPCG(4, 4))
 	for name, table := range map[string]*rootio.Table{"float32": momenta[float32](n, r), "float64": momenta[float64](n, r)} {
-		s, err := Fit(table, nil, Options{})
+		s, err := Fit(t.Context(), table, nil, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

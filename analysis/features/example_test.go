@@ -1,6 +1,7 @@
 package features_test
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
@@ -21,7 +22,7 @@ func Example() {
 		rootio.ColumnOf("pt", pt), rootio.ColumnOf("charge", charge), rootio.ColumnOf("run", run),
 	}}
 
-	spec, err := features.Fit(table, nil, features.Options{})
+	spec, err := features.Fit(context.Background(), table, nil, features.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -44,7 +44,7 @@ var distributions = map[string]func(r *rand.Rand) float64{
 
 func fitOne(t *testing.T, col rootio.Column) *Spec {
 	t.Helper()
-	s, err := Fit(&rootio.Table{Columns: []rootio.Column{col}}, nil, Options{})
+	s, err := Fit(t.Context(), &rootio.Table{Columns: []rootio.Column{col}}, nil, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestCodes(t *testing.T) {
 	table := &rootio.Table{Columns: []rootio.Column{
 		rootio.ColumnOf("pdg", values), rootio.ColumnOf("flag", flags), rootio.ColumnOf("charge", charge),
 	}}
-	s, err := Fit(table, nil, Options{})
+	s, err := Fit(t.Context(), table, nil, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,7 +318,7 @@ func TestConstant(t *testing.T) {
 	table := &rootio.Table{Columns: []rootio.Column{
 		rootio.ColumnOf("run", []uint32{7, 7, 7}), rootio.ColumnOf("x", []float32{1, 2, 3}),
 	}}
-	s, err := Fit(table, nil, Options{})
+	s, err := Fit(t.Context(), table, nil, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +331,7 @@ func TestConstant(t *testing.T) {
 		t.Errorf("a constant column comes back as %v", got)
 	}
 	table.Columns[1] = rootio.ColumnOf("x", []float32{2, 2, 2})
-	if _, err := Fit(table, nil, Options{}); err == nil {
+	if _, err := Fit(t.Context(), table, nil, Options{}); err == nil {
 		t.Error("no error where all columns are constant")
 	}
 }
@@ -350,7 +350,7 @@ func TestWeights(t *testing.T) {
 		}
 	}
 	w[0] = -3 // as if absent
-	s, err := Fit(&rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x), rootio.ColumnOf("code", code)}}, w, Options{})
+	s, err := Fit(t.Context(), &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x), rootio.ColumnOf("code", code)}}, w, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -375,7 +375,7 @@ func TestErrors(t *testing.T) {
 		"infinite":  {&rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", []float64{1, 2, math.Inf(-1), 4})}}, `"x" is not finite in 1 of 4 events, first in entry 2`},
 		"huge":      {&rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", []int64{1, 1 << 60})}}, "2⁵³"},
 	} {
-		if _, err := Fit(c.table, nil, Options{}); err == nil || !strings.Contains(err.Error(), c.says) {
+		if _, err := Fit(t.Context(), c.table, nil, Options{}); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: error %v, want one that says %q", name, err, c.says)
 		}
 	}
@@ -556,7 +556,7 @@ func TestOwnEventsAreInside(t *testing.T) {
 			x[i] = math.Round((lo+width*r.Float64())/unit) * unit
 		}
 		table := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x), rootio.ColumnOf("y", draw(1000, distributions["normal"]))}}
-		s, err := Fit(table, nil, Options{})
+		s, err := Fit(t.Context(), table, nil, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -609,7 +609,7 @@ func TestContext(t *testing.T) {
 	table := &rootio.Table{Columns: []rootio.Column{
 		rootio.ColumnOf("pdg", pdg), rootio.ColumnOf("many", many), rootio.ColumnOf("run", run), rootio.ColumnOf("x", x),
 	}}
-	c, err := FitContext(table, nil)
+	c, err := FitContext(t.Context(), table, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -635,7 +635,7 @@ func TestContext(t *testing.T) {
 		t.Errorf("the context has noise (%v)", err)
 	}
 	x[4] = float32(math.NaN())
-	if _, err := FitContext(table, nil); err == nil || !strings.Contains(err.Error(), `"x" is not finite`) {
+	if _, err := FitContext(t.Context(), table, nil); err == nil || !strings.Contains(err.Error(), `"x" is not finite`) {
 		t.Errorf("NaN in a condition gives the error %v", err)
 	}
 	x[4], x[5] = 0, 1e30

@@ -2,6 +2,7 @@ package features
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -39,15 +40,15 @@ var ErrUnusable = errors.New("features: leave branches out or remove events")
 // Fit returns the specification of the columns of t, chosen by looking at the
 // data, and the options. w are the weights of the events, nil for 1 each; quantiles and
 // proportions count events of negative weight as absent. An error says which
-// branch cannot be used and why.
-func Fit(t *rootio.Table, w []float64, opts Options) (*Spec, error) {
-	return FitGiven(t, &rootio.Table{}, w, opts)
+// branch cannot be used and why. When ctx is cancelled it is the error of ctx.
+func Fit(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Spec, error) {
+	return FitGiven(ctx, t, &rootio.Table{}, w, opts)
 }
 
 // FitGiven is like [Fit] for columns whose density is to be conditional on others, those
 // of given: a column that is close to one of these is measured from it.
-func FitGiven(t, given *rootio.Table, w []float64, opts Options) (*Spec, error) {
-	if err := checkTable(t, w, true); err != nil {
+func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Options) (*Spec, error) {
+	if err := checkTable(ctx, t, w, true); err != nil {
 		return nil, err
 	}
 	if err := opts.Check(); err != nil {
@@ -59,7 +60,7 @@ func FitGiven(t, given *rootio.Table, w []float64, opts Options) (*Spec, error) 
 	}
 	s := &Spec{Branches: t.Fields()}
 	f := &fitting{
-		spec: s, table: t, given: given, w: w, as: opts.As,
+		ctx: ctx, spec: s, table: t, given: given, w: w, as: opts.As,
 		circles: map[string]Circle{}, cells: map[string]*[2]float64{}, legal: map[string]*[2]float64{},
 	}
 	f.reset(t.Len())
@@ -72,21 +73,22 @@ func FitGiven(t, given *rootio.Table, w []float64, opts Options) (*Spec, error) 
 	for _, system := range systems {
 		declared = append(declared, system.branches()...)
 	}
-	f.leaveOutDetermined(declared)
-	for _, system := range systems {
-		if err := f.addSystem(system); err != nil {
+	for _, pass := range []func() error{
+		func() error { f.leaveOutDetermined(declared); return nil },
+		func() error { return f.addSystems(systems) },
+		func() error { f.addPolar(declared); return nil },
+		func() error { f.findAngles(); return nil },
+		func() error { f.relateMomenta(declared); return nil },
+		func() error { f.measureNear(declared); return nil },
+		func() error { f.relateAngles(); return nil },
+		func() error { f.findRanges(); return nil },
+		func() error { f.fitColumns(); return nil },
+	} {
+		if err := pass(); err != nil {
 			return nil, err
 		}
-	}
-	f.addPolar(declared)
-	f.findAngles()
-	f.relateMomenta(declared)
-	f.measureNear(declared)
-	f.relateAngles()
-	f.findRanges()
-	for _, field := range append(slices.Clone(s.Branches), f.coordinates...) {
-		if !f.isLeftOut(field.Name) {
-			f.fit(field)
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
 	}
 	if s.Dim() == 0 {
@@ -109,6 +111,7 @@ func FitGiven(t, given *rootio.Table, w []float64, opts Options) (*Spec, error) 
 // of all events, those of them that are in use.
 type fitting struct {
 	frame
+	ctx   context.Context
 	spec  *Spec
 	table *rootio.Table
 	given *rootio.Table // the columns of the condition
@@ -120,6 +123,9 @@ type fitting struct {
 	cells       map[string]*[2]float64 // of rounded variables, the outer ends
 	legal       map[string]*[2]float64 // where a variable can be
 }
+
+// over reports whether the time for looking is over: passes end where they are.
+func (f *fitting) over() bool { return f.ctx.Err() != nil }
 
 // load returns a variable, read from the table if need be.
 func (f *fitting) load(name string) []float64 {
@@ -185,6 +191,18 @@ func (f *fitting) addRounded(r *Rounded) {
 	f.apply(Map{Rounded: r})
 }
 
+// fitColumns adds the columns of the variables that are left to the specification.
+func (f *fitting) fitColumns() {
+	for _, field := range append(slices.Clone(f.spec.Branches), f.coordinates...) {
+		if f.over() {
+			return
+		}
+		if !f.isLeftOut(field.Name) {
+			f.fit(field)
+		}
+	}
+}
+
 // fit adds the column of a variable to the specification, and forgets its values.
 func (f *fitting) fit(field rootio.Field) {
 	if c, ok := f.circles[field.Name]; ok {
@@ -202,8 +220,8 @@ func (f *fitting) fit(field rootio.Field) {
 }
 
 // checkTable reports what of a table and its weights cannot be used, if anything.
-// Values may be missing, or not.
-func checkTable(t *rootio.Table, w []float64, missing bool) error {
+// Values may be missing, or not. It returns the error of ctx when that is cancelled.
+func checkTable(ctx context.Context, t *rootio.Table, w []float64, missing bool) error {
 	n := t.Len()
 	if n == 0 {
 		return fmt.Errorf("features: there is no event")
@@ -217,6 +235,9 @@ func checkTable(t *rootio.Table, w []float64, missing bool) error {
 	x := make([]float64, n)
 	var bad []string
 	for _, col := range t.Columns {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		col.Floats(x, 0)
 		if flaw := unusable(col.Field, x, missing); flaw != "" {
 			bad = append(bad, fmt.Sprintf("branch %q %s", col.Name, flaw))

@@ -38,7 +38,7 @@ func TestMissing(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 3))
 		table := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x), rootio.ColumnOf("y", draw(n, distributions["normal"]))}}
 		for _, weights := range [][]float64{nil, w} {
-			s, err := Fit(table, weights, Options{})
+			s, err := Fit(t.Context(), table, weights, Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

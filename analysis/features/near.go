@@ -113,6 +113,9 @@ func (f *fitting) measureNear(kept []string) {
 		return true
 	}
 	for _, field := range append(slices.Clone(f.spec.Branches), f.coordinates...) {
+		if f.over() {
+			return
+		}
 		_, isAngle := f.circles[field.Name]
 		if field.Kind.IsFloat() && !isAngle && !f.isLeftOut(field.Name) && !slices.Contains(kept, field.Name) && look(field, f.load(field.Name)) {
 			fields = append(fields, field)
@@ -131,6 +134,9 @@ func (f *fitting) measureNear(kept []string) {
 	for j := len(fields) - 1; j >= 0; j-- {
 		best := closeness{left: near}
 		for _, to := range slices.Concat(given, fields[:j]) {
+			if f.over() {
+				return
+			}
 			if c := compareNear(fields[j].Name, to.Name, values[fields[j].Name], values[to.Name]); c.left < best.left {
 				best = c
 			}

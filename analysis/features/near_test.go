@@ -49,9 +49,9 @@ func TestNear(t *testing.T) {
 		table *rootio.Table
 		given *rootio.Table
 	}{{"condition", reco, truth}, {"beside", both, nil}} {
-		s, err := Fit(c.table, nil, Options{})
+		s, err := Fit(t.Context(), c.table, nil, Options{})
 		if c.given != nil {
-			s, err = FitGiven(c.table, c.given, nil, Options{})
+			s, err = FitGiven(t.Context(), c.table, c.given, nil, Options{})
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -151,7 +151,7 @@ func TestNotNear(t *testing.T) {
 		}
 	}
 	table := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x), rootio.ColumnOf("y", y), rootio.ColumnOf("spiked", spiked)}}
-	s, err := Fit(table, nil, Options{})
+	s, err := Fit(t.Context(), table, nil, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestNotNear(t *testing.T) {
 	}
 
 	truth, reco := detector(n, r)
-	if s, err = FitGiven(reco, truth, nil, Options{}); err != nil {
+	if s, err = FitGiven(t.Context(), reco, truth, nil, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	both := &rootio.Table{Columns: slices.Concat(truth.Columns, reco.Columns)}

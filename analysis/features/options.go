@@ -186,6 +186,16 @@ func (f *fitting) roundComponent(name string) {
 	}
 }
 
+// addSystems adds the maps of the systems that are declared.
+func (f *fitting) addSystems(systems []*System) error {
+	for _, system := range systems {
+		if err := f.addSystem(system); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // addSystem adds the map of a system to the specification.
 func (f *fitting) addSystem(s *System) error {
 	for i := range s.Vectors {

@@ -39,7 +39,7 @@ func TestAs(t *testing.T) {
 		{"turn", "angle", "angle, cut at"},
 		{"copied", "standard", "standardised"},
 	} {
-		s, err := Fit(table, nil, Options{As: map[string]string{c.name: c.as}})
+		s, err := Fit(t.Context(), table, nil, Options{As: map[string]string{c.name: c.as}})
 		if err != nil {
 			t.Errorf("%s as %s: %v", c.name, c.as, err)
 			continue
@@ -64,7 +64,7 @@ func TestAs(t *testing.T) {
 		{"x", "log", "it has values down to -"},
 		{"many", "angle", "it goes from 0 to 999"},
 	} {
-		if _, err := Fit(table, nil, Options{As: map[string]string{c.name: c.as}}); err == nil || !strings.Contains(err.Error(), c.says) {
+		if _, err := Fit(t.Context(), table, nil, Options{As: map[string]string{c.name: c.as}}); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s as %s: error %v, want one that says %q", c.name, c.as, err, c.says)
 		}
 	}

@@ -97,6 +97,9 @@ func (f *fitting) findRanges() {
 			continue
 		}
 		for _, name := range taken {
+			if f.over() {
+				return
+			}
 			c, ok := f.table.Column(name)
 			if _, isAngle := f.circles[name]; !ok || isAngle || slices.Contains(made, name) || m.System.isAzimuth(name) {
 				continue

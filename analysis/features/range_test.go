@@ -22,7 +22,7 @@ func TestRanges(t *testing.T) {
 	for j, c := range table.Columns {
 		table.Columns[j] = c.Take(rows)
 	}
-	s, err := Fit(table, nil, pair)
+	s, err := Fit(t.Context(), table, nil, pair)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,9 @@ const (
 func (f *fitting) leaveOutDetermined(kept []string) {
 	var numbers, codes []rootio.Field
 	for _, field := range f.spec.Branches {
+		if f.over() {
+			return
+		}
 		x := f.load(field.Name)
 		switch distinct := countValues(x); {
 		case distinct == 1, slices.ContainsFunc(x, math.IsNaN): // missing values have their own pattern
@@ -109,6 +112,9 @@ func (f *fitting) leaveOutMasses(fields []rootio.Field, kept []string) []rootio.
 		var best *Sum
 		nearest := math.Inf(1)
 		for _, e := range doubles {
+			if f.over() {
+				return fields
+			}
 			for _, p := range doubles {
 				if e.Name == p.Name || e.Name == field.Name || p.Name == field.Name {
 					continue
@@ -174,6 +180,9 @@ func (f *fitting) findSome(fields []rootio.Field, kept []string, squares bool) (
 	var basis, others []*vector
 	var product [][]float64 // of each column of the basis with those before it, and itself
 	for _, field := range fields {
+		if f.over() {
+			return found, false
+		}
 		v := &vector{field: field, x: make([]float64, rows)}
 		all := f.load(field.Name)
 		for i := range v.x {
@@ -360,6 +369,9 @@ func (f *fitting) leaveOutLookups(fields []rootio.Field, kept []string) {
 			continue
 		}
 		for j := range fields {
+			if f.over() {
+				return
+			}
 			if x := fields[j]; j != i && !f.isLeftOut(x.Name) {
 				if l := f.findLookup(y.Name, x.Name); l != nil {
 					f.apply(Map{Lookup: l})

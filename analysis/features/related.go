@@ -142,6 +142,9 @@ func (f *fitting) findResidual(fields []rootio.Field) (best *Residual) {
 		v := f.load(y.Name)
 		std := stat.StdDev(v[:n], nil)
 		for i, a := range fields {
+			if f.over() {
+				return nil
+			}
 			for j, b := range fields {
 				if a.Name == y.Name || b.Name == y.Name || i == j {
 					continue

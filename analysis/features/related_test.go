@@ -26,7 +26,7 @@ func TestRelatedMomenta(t *testing.T) {
 		rootio.ColumnOf("pt", pt), rootio.ColumnOf("eta", eta), rootio.ColumnOf("phi", phi),
 		rootio.ColumnOf("p", p), rootio.ColumnOf("px", px), rootio.ColumnOf("other", other),
 	}}
-	s, err := Fit(table, nil, Options{})
+	s, err := Fit(t.Context(), table, nil, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

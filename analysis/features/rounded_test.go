@@ -1,6 +1,7 @@
 package features
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -176,7 +177,7 @@ func ExampleSpec_Treatments() {
 	for i := range pt {
 		pt[i] = float32(math.Round(1000*(20+10*r.ExpFloat64())) / 1000)
 	}
-	spec, err := Fit(&rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("pt", pt)}}, nil, Options{})
+	spec, err := Fit(context.Background(), &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("pt", pt)}}, nil, Options{})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -213,7 +213,7 @@ func TestSystemColumns(t *testing.T) {
 		const n = 20000
 		r := rand.New(rand.NewPCG(6, 6))
 		table := resonance(n, c.m, c.width, c.mass, r)
-		s, err := Fit(table, nil, c.opts)
+		s, err := Fit(t.Context(), table, nil, c.opts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -337,7 +337,7 @@ func TestRoundedSystem(t *testing.T) {
 			x[i] = float32(math.Round(float64(v)*1000) / 1000)
 		}
 	}
-	s, err := Fit(table, nil, pair)
+	s, err := Fit(t.Context(), table, nil, pair)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -396,7 +396,7 @@ func TestOptionErrors(t *testing.T) {
 		{[]string{"a=pt1,eta1,phi3,0", b}, []string{"Z=a+b"}, `no branch "phi3" to learn; did you mean`},
 		{[]string{"a=pt1,eta1,phi1,eta", b}, []string{"Z=a+b"}, `no branch "eta"`},
 	} {
-		_, err := Fit(table, nil, Options{Vectors: c.vectors, Systems: c.systems})
+		_, err := Fit(t.Context(), table, nil, Options{Vectors: c.vectors, Systems: c.systems})
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%v, %v: error %v, want one that says %q", c.vectors, c.systems, err, c.says)
 		}
@@ -441,7 +441,7 @@ func TestMapsSurviveJSON(t *testing.T) {
 	}
 	table.Columns = append(table.Columns, rootio.ColumnOf("q", q), rootio.ColumnOf("minus", minus), rootio.ColumnOf("flag", flag),
 		rootio.ColumnOf("rounded", rounded), rootio.ColumnOf("jet_phi", phi), rootio.ColumnOf("met_phi", met))
-	s, err := Fit(table, nil, pair)
+	s, err := Fit(t.Context(), table, nil, pair)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -374,13 +374,13 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 		return nil, err
 	}
 	opts.Features.Periodic = false // until it is known what the model is
-	spec, err := features.FitGiven(target, condition, w, opts.Features)
+	spec, err := features.FitGiven(ctx, target, condition, w, opts.Features)
 	if err != nil {
 		return nil, err
 	}
 	conditions := &features.Context{}
 	if len(opts.Condition) > 0 {
-		if conditions, err = features.FitContext(condition, w); err != nil {
+		if conditions, err = features.FitContext(ctx, condition, w); err != nil {
 			return nil, fmt.Errorf("condition: %w", err)
 		}
 	}

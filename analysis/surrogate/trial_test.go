@@ -137,7 +137,7 @@ func TestInterruptBefore(t *testing.T) {
 
 // TestTrialInAHurry checks that a trial of a few steps decides nothing.
 func TestTrialInAHurry(t *testing.T) {
-	spec, err := features.Fit(everyKind(20_000), nil, features.Options{})
+	spec, err := features.Fit(t.Context(), everyKind(20_000), nil, features.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
