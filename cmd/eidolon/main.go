@@ -112,6 +112,7 @@ writes new events to a ROOT file: no Python, no ROOT, one static binary.`,
 	})
 	root.PersistentFlags().Bool("json", false, "print one JSON object on standard output, and nothing else there")
 	root.AddCommand(newTrain(), newGenerate(), newScore(), newCompare(), newReweight(), newInfo(), newJob(), newDemo(), newBench())
+	giveOnce(root)
 	return root
 }
 
