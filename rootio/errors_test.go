@@ -143,6 +143,11 @@ func TestOpenErrors(t *testing.T) {
 			}
 		})
 	}
+	for _, damaged := range []string{"empty.root", "three.root", "text.root", "magic.root", "half.root", filepath.Base(unfinished)} {
+		if _, err := rootio.Open(context.Background(), "", filepath.Join(dir, damaged)); !errors.Is(err, rootio.ErrDamaged) {
+			t.Errorf("%s: the error is not rootio.ErrDamaged: %v", damaged, err)
+		}
+	}
 	if _, err := rootio.Open(context.Background(), "t", none); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the error for a missing file is not fs.ErrNotExist: %v", err)
 	}

@@ -37,11 +37,11 @@ func openFile(ctx context.Context, name string, how check) (file *riofs.File, er
 		return nil, fmt.Errorf("rootio: could not open %q: %w", name, cause(err))
 	}
 	if err := verify(f, info.Size(), how); err != nil {
-		return nil, fmt.Errorf("rootio: %q %w", name, err)
+		return nil, fmt.Errorf("rootio: %q %w", name, asDamage(err))
 	}
 	file, err = decodeHeader(f)
 	if err != nil {
-		return nil, fmt.Errorf("rootio: could not open %q: %w", name, err)
+		return nil, fmt.Errorf("rootio: could not open %q: %w", name, asDamage(err))
 	}
 	return file, nil
 }
@@ -66,7 +66,8 @@ func openRemote(ctx context.Context, name string, how check) (file *riofs.File, 
 	case err != nil && strings.Contains(err.Error(), "no ROOT plugin"):
 		return nil, fmt.Errorf("rootio: %q is a remote file, and this program cannot read from there: copy it to this machine first", name)
 	case err != nil:
-		return nil, fmt.Errorf("rootio: could not open %q: is it there, and a ROOT file? (%s)", name, oneLine(err))
+		err = fmt.Errorf("rootio: could not open %q: is it there, and a ROOT file? (%s)", name, oneLine(err))
+		return nil, &kindError{err, ErrUnreachable}
 	}
 	h, err := readHeader(file, math.MaxInt64) // the size is not known: a file that ends early cannot be read to its end
 	if err == nil {
@@ -161,9 +162,9 @@ func openPlain(name string) (*os.File, error) {
 	case err != nil && err != io.EOF:
 		err = fmt.Errorf("rootio: could not read %q: %w", name, cause(err))
 	case n == 0:
-		err = fmt.Errorf("rootio: %q is empty (0 bytes): write or copy it again", name)
+		err = asDamage(fmt.Errorf("rootio: %q is empty (0 bytes): write or copy it again", name))
 	case string(magic[:n]) != "root":
-		err = fmt.Errorf("rootio: %q is not a ROOT file: it starts with %q, not \"root\"", name, magic[:n])
+		err = asDamage(fmt.Errorf("rootio: %q is not a ROOT file: it starts with %q, not \"root\"", name, magic[:n]))
 	default:
 		return f, nil
 	}

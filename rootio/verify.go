@@ -58,12 +58,12 @@ type header struct {
 var errTruncated = errors.New("is truncated")
 
 func truncated(have, want int64) error {
-	return fmt.Errorf("%w: it has %d of %d bytes, copy or write it again", errTruncated, have, want)
+	return asDamage(fmt.Errorf("%w: it has %d of %d bytes, copy or write it again", errTruncated, have, want))
 }
 
 // damaged is the error for a record that contradicts itself.
 func damaged(pos int64, format string, args ...any) error {
-	return fmt.Errorf("is damaged: the record at byte %d %w, copy or write it again", pos, fmt.Errorf(format, args...))
+	return asDamage(fmt.Errorf("is damaged: the record at byte %d %w, copy or write it again", pos, fmt.Errorf(format, args...)))
 }
 
 func readHeader(f io.ReaderAt, size int64) (h header, err error) {
@@ -71,7 +71,7 @@ func readHeader(f io.ReaderAt, size int64) (h header, err error) {
 	b := make([]byte, big)
 	n, err := f.ReadAt(b, 0)
 	if err != nil && err != io.EOF {
-		return h, fmt.Errorf("cannot be read: %w", cause(err))
+		return h, &readError{err}
 	}
 	if n < big {
 		return h, truncated(size, 100)
@@ -153,7 +153,7 @@ func (h header) freeSegments(f io.ReaderAt) (map[int64]int64, error) {
 	}
 	b := make([]byte, list.size-list.keySize)
 	if _, err := f.ReadAt(b, list.pos+list.keySize); err != nil {
-		return nil, fmt.Errorf("cannot be read: %w", cause(err))
+		return nil, &readError{err}
 	}
 	free := make(map[int64]int64)
 	for r := (bytesReader{b: b}); !r.failed; {
@@ -204,7 +204,7 @@ func (h header) checkContents(f io.ReaderAt, list record) error {
 	}
 	b := make([]byte, list.objectSize)
 	if _, err := f.ReadAt(b, list.pos+list.keySize); err != nil {
-		return fmt.Errorf("cannot be read: %w", cause(err))
+		return &readError{err}
 	}
 	r := bytesReader{b: b}
 	for range r.i32() {
@@ -279,7 +279,7 @@ func readRecord(f io.ReaderAt, pos, end int64) (record, error) {
 	b := make([]byte, min(usual, end-pos))
 	for {
 		if _, err := f.ReadAt(b, pos); err != nil {
-			return record{}, fmt.Errorf("cannot be read: %w", cause(err))
+			return record{}, &readError{err}
 		}
 		r := bytesReader{b: b}
 		k := r.key()
@@ -351,7 +351,7 @@ func (rec record) readBlocks(f io.ReaderAt, blocks *inflaters) error {
 			return damaged(rec.pos, "ends within a compressed block")
 		}
 		if _, err := f.ReadAt(b.header[:], pos); err != nil {
-			return fmt.Errorf("cannot be read: %w", cause(err))
+			return &readError{err}
 		}
 		size, want := blockSizes(b.header[:])
 		b.want = want
@@ -361,7 +361,7 @@ func (rec record) readBlocks(f io.ReaderAt, blocks *inflaters) error {
 		}
 		b.data = resize(b.data, size)
 		if _, err := f.ReadAt(b.data, pos); err != nil {
-			return fmt.Errorf("cannot be read: %w", cause(err))
+			return &readError{err}
 		}
 		pos += int64(size)
 		total += int64(b.want)
