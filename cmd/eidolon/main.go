@@ -10,8 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"syscall"
 
@@ -19,18 +19,76 @@ import (
 
 	_ "go-hep.org/x/hep/groot/riofs/plugin/http"   // files may be http(s)://…
 	_ "go-hep.org/x/hep/groot/riofs/plugin/xrootd" // or root://…
+
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/internal/atomicfile"
+	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// Exit codes.
+// Exit codes beside 0. What the Go runtime ends by itself has 2.
 const (
 	exitError       = 1
 	exitUsage       = 2
-	exitInterrupted = 130 // 128 + SIGINT, as shells count
+	exitInput       = 3
+	exitPanic       = 70 // as sysexits.h has it, and the next two
+	exitOutput      = 73
+	exitTryAgain    = 75
+	exitHangUp      = 128 + 1 // 128 + signal, as shells count
+	exitInterrupted = 128 + 2
+	exitReaderLeft  = 128 + 13
+	exitTerminated  = 128 + 15
 )
 
+// exitCodes is the part of the help about them.
+const exitCodes = `Exit codes: 0 all is well; 1 an error in the data or the program; 2 wrong usage; 3 an
+input or a model is missing or damaged; 70 a fault of ours, to be reported; 73 the output
+cannot be written; 75 try again (a server, or a batch system's warning by SIGUSR1 or
+SIGXCPU); 130 SIGINT; 143 SIGTERM.`
+
+// kinds are the kinds of errors that have an exit code of their own. The first one that fits counts.
+func kinds() []errorKind {
+	return []errorKind{
+		{exitUsage, isA[usageError]},
+		{exitOutput, is(atomicfile.ErrOutput)},
+		{exitOutput, isA[stdoutError]},
+		{exitOutput, is(syscall.ENOSPC)},
+		{exitOutput, is(syscall.EROFS)},
+		{exitTryAgain, is(rootio.ErrUnreachable)},
+		{exitInput, is(rootio.ErrDamaged)},
+		{exitInput, is(surrogate.ErrNotModel)},
+		{exitInput, is(surrogate.ErrNotCheckpoint)},
+		{exitInput, is(fs.ErrNotExist)},
+		{exitInput, is(fs.ErrPermission)},
+		{exitInput, isA[*fs.PathError]},
+	}
+}
+
+// exitCode returns the exit code of an error.
+func exitCode(err error) int {
+	for _, k := range kinds() {
+		if k.has(err) {
+			return k.code
+		}
+	}
+	return exitError
+}
+
+type errorKind struct {
+	code int
+	has  func(error) bool
+}
+
+func is(kind error) func(error) bool {
+	return func(err error) bool { return errors.Is(err, kind) }
+}
+
+func isA[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, stop) // a second signal kills
+	ctx, stop := withSignals(context.Background())
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -42,7 +100,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	defer func() {
 		if r := recover(); r != nil {
 			fmt.Fprintf(stderr, "eidolon: internal error: %v (please report it)\n", r)
-			code = exitError
+			code = exitPanic
 		}
 	}()
 	out := &sink{Writer: stdout}
@@ -51,22 +109,28 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	if err == nil && out.err != nil {
-		err = fmt.Errorf("could not write to standard output: %w", out.err)
+	if errors.Is(out.err, syscall.EPIPE) { // of “| head”, which has what it wanted
+		return exitReaderLeft
 	}
-	var usage usageError
-	switch {
-	case err == nil:
+	if err == nil {
+		err = out.err
+	}
+	if err == nil {
 		return 0
-	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "eidolon: %v\n", err)
-		return exitUsage
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		fmt.Fprintf(stderr, "eidolon: interrupted\n")
-		return exitInterrupted
+	}
+	code = exitCode(err)
+	if ctx.Err() != nil {
+		signal := stopSignals()[0]
+		if s, ok := errors.AsType[stopSignal](context.Cause(ctx)); ok {
+			signal = s
+		}
+		code = signal.code
+		if errors.Is(err, ctx.Err()) {
+			err = signal
+		}
 	}
 	fmt.Fprintf(stderr, "eidolon: %v\n", err)
-	return exitError
+	return code
 }
 
 // sink remembers the first error of a writer.
@@ -77,11 +141,19 @@ type sink struct {
 
 func (s *sink) Write(p []byte) (int, error) {
 	n, err := s.Writer.Write(p)
+	if err != nil {
+		err = stdoutError{fmt.Errorf("could not write to standard output: %w", err)}
+	}
 	if err != nil && s.err == nil {
 		s.err = err
 	}
 	return n, err
 }
+
+// stdoutError is an error of standard output.
+type stdoutError struct{ error }
+
+func (e stdoutError) Unwrap() error { return e.error }
 
 // usageError is an error in how the program was called.
 type usageError struct{ error }
@@ -95,7 +167,9 @@ func newRoot() *cobra.Command {
 		Use:   "eidolon",
 		Short: "Learn the events of a ROOT file and generate new ones",
 		Long: `Eidolon learns the density of the events in a ROOT file (normalizing flows) and
-writes new events to a ROOT file: no Python, no ROOT, one static binary.`,
+writes new events to a ROOT file: no Python, no ROOT, one static binary.
+
+` + exitCodes,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -6,14 +6,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/jsroot"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -375,12 +379,12 @@ func TestErrors(t *testing.T) {
 		{[]string{"generate", "-m", "m.eidolon", "-n", "many", "-o", "x.root"}, 2, "many"},
 		{[]string{"generate", "-m", "m.eidolon", "-n", "3", "-o", "m.eidolon"}, 2, "would be lost"},
 		{[]string{"score", "-m", "m.eidolon", "-i", "in.root", "-o", "in.root"}, 2, "would be lost"},
-		{train("-i", "in.root", "-o", "./in.root"), 2, "would be lost"},
-		{train("-i", "missing.root"), 1, "missing.root"},
-		{train("-i", "text.root"), 1, "text.root"},
-		{train("-i", "nothing.root"), 1, "nothing.root"},
-		{train("-i", "cut.root"), 1, "cut.root"},
-		{train("-i", "flipped.root"), 1, "flipped.root"},
+		{[]string{"train", "-i", "in.root", "-o", "./in.root"}, 2, "would be lost"},
+		{train("-i", "missing.root"), 3, "missing.root"},
+		{train("-i", "text.root"), 3, "text.root"},
+		{train("-i", "nothing.root"), 3, "nothing.root"},
+		{train("-i", "cut.root"), 3, "cut.root"},
+		{train("-i", "flipped.root"), 3, "flipped.root"},
 		{train("-i", "empty.root"), 1, "empty.root"},
 		{train("-i", "in.root", "--as", "pt=magic"), 2, `branch "pt" cannot be treated as "magic"`},
 		{train("-i", "in.root", "--as", "mass=integer"), 1, "its type is float64"},
@@ -410,15 +414,15 @@ func TestErrors(t *testing.T) {
 		{train("-i", "in.root", "--epochs", "0"), 2, "--epochs cannot be 0"},
 		{train("-i", "in.root", "--depth", "0"), 2, "--depth cannot be 0"},
 		{train("-i", "in.root", "--average", "-1"), 2, "--average cannot be -1"},
-		{train("-c", "missing.yaml"), 1, "missing.yaml"},
-		{[]string{"train", "-i", "in.root", "-o", "no/such/folder/x.eidolon"}, 1, "no/such/folder"},
-		{[]string{"generate", "-m", "in.root", "-n", "3", "-o", "x.root"}, 1, "in.root"},
-		{[]string{"generate", "-m", "missing", "-n", "3", "-o", "x.root"}, 1, "missing"},
-		{[]string{"generate", "-m", "m.eidolon", "-n", "3", "-o", "no/x.root"}, 1, "no/x.root"},
+		{train("-c", "missing.yaml"), 3, "missing.yaml"},
+		{[]string{"train", "-i", "in.root", "-o", "no/such/folder/x.eidolon"}, 73, "no/such/folder"},
+		{[]string{"generate", "-m", "in.root", "-n", "3", "-o", "x.root"}, 3, "in.root"},
+		{[]string{"generate", "-m", "missing", "-n", "3", "-o", "x.root"}, 3, "missing"},
+		{[]string{"generate", "-m", "m.eidolon", "-n", "3", "-o", "no/x.root"}, 73, "no/x.root"},
 		{[]string{"score", "-m", "m.eidolon", "-i", "constant.root", "-o", "x.root"}, 1, `"mass"`},
 		{[]string{"score", "-m", "m.eidolon", "-i", "infinite.root", "-o", "x.root"}, 1, "entry 17"},
 		{[]string{"compare", "-r", "in.root", "-c", "constant.root"}, 1, "in common"},
-		{[]string{"info", "text.root"}, 1, "text.root"},
+		{[]string{"info", "text.root"}, 3, "text.root"},
 	} {
 		_, stderr, code := eidolon(t, dir, c.args...)
 		if code != c.code || !strings.Contains(stderr, c.says) || !strings.HasPrefix(stderr, "eidolon: ") || strings.Count(stderr, "\n") != 1 {
@@ -496,14 +500,67 @@ func TestStandardOutputFull(t *testing.T) {
 	dir := trained(t)
 	t.Chdir(dir)
 	var stderr bytes.Buffer
-	if code := run(context.Background(), []string{"info", "m.eidolon"}, full{}, &stderr); code != exitError {
+	if code := run(context.Background(), []string{"info", "m.eidolon"}, full{}, &stderr); code != exitOutput {
 		t.Errorf("exit code %d with a full standard output", code)
 	}
 }
 
 type full struct{}
 
-func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// TestReaderLeft checks that a reader that has left standard output is no error with a word.
+func TestReaderLeft(t *testing.T) {
+	dir := trained(t)
+	t.Chdir(dir)
+	var stderr bytes.Buffer
+	if code := run(context.Background(), []string{"info", "m.eidolon"}, leaving{}, &stderr); code != exitReaderLeft || stderr.Len() > 0 {
+		t.Errorf("exit code %d, %q", code, stderr.String())
+	}
+}
+
+type leaving struct{}
+
+func (leaving) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+// TestExitCodes checks that each kind of error has its exit code, and the signal that
+// stopped the program, too.
+func TestExitCodes(t *testing.T) {
+	dir := trained(t)
+	t.Chdir(dir)
+	for _, signal := range stopSignals() {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(signal)
+		var out, err bytes.Buffer
+		code := run(ctx, []string{"score", "-m", "m.eidolon", "-i", "in.root", "-o", "x.root"}, &out, &err)
+		if want := "eidolon: stopped by " + signal.name + "\n"; code != signal.code || err.String() != want {
+			t.Errorf("%s: exit code %d, %q", signal.name, code, err.String())
+		}
+	}
+	for _, c := range []struct {
+		err  error
+		code int
+	}{
+		{usagef("no"), 2},
+		{fmt.Errorf("x: %w", rootio.ErrDamaged), 3},
+		{fmt.Errorf("x: %w", rootio.ErrUnreachable), 75},
+		{fmt.Errorf("x: %w", surrogate.ErrNotModel), 3},
+		{fmt.Errorf("x: %w", fs.ErrNotExist), 3},
+		{fmt.Errorf("x: %w", syscall.ENOSPC), 73},
+		{errors.New("x"), 1},
+		{atomicfile.WriteFile(filepath.Join(dir, "none", "f"), nil), 73},
+	} {
+		if code := exitCode(c.err); code != c.code {
+			t.Errorf("%v: exit code %d, want %d", c.err, code, c.code)
+		}
+	}
+	help := strings.Join(strings.Fields(must(t, dir, "help")), " ")
+	for _, code := range []int{0, 1, 2, 3, 70, 73, 75, 130, 143} {
+		if !strings.Contains(help, fmt.Sprint(" ", code, " ")) {
+			t.Errorf("the help does not tell of code %d", code)
+		}
+	}
+}
 
 // cancelAfter cancels when a text is written for the first time.
 type cancelAfter struct {

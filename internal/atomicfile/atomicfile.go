@@ -21,6 +21,20 @@ import (
 // Suffix ends the name of every temporary file.
 const Suffix = ".part"
 
+// ErrOutput is wrapped by every error of this package: a file could not be written.
+var ErrOutput = errors.New("the output cannot be written")
+
+// failure is an error whose text says what could not be done.
+type failure struct {
+	what, name string
+	err        error
+}
+
+func (f *failure) Error() string   { return fmt.Sprintf("could not %s %q: %v", f.what, f.name, f.err) }
+func (f *failure) Unwrap() []error { return []error{f.err, ErrOutput} }
+
+func failed(what, name string, err error) error { return &failure{what, name, bare(err)} }
+
 // File is a file that gets its name when [File.Close] succeeds.
 type File struct {
 	file *os.File
@@ -80,7 +94,7 @@ func (f *File) Close() error {
 	}
 	if err != nil {
 		Discard(tmp)
-		return fmt.Errorf("could not write %q: %w", f.name, bare(err))
+		return failed("write", f.name, err)
 	}
 	return rename(tmp, f.name)
 }
@@ -103,7 +117,7 @@ func WriteFile(name string, data []byte) error {
 	}
 	defer f.Abort()
 	if _, err := f.Write(data); err != nil {
-		return fmt.Errorf("could not write %q: %w", name, bare(err))
+		return failed("write", name, err)
 	}
 	return f.Close()
 }
@@ -118,7 +132,7 @@ func Temp(name string) (tmp string, err error) {
 	}
 	if err := f.Close(); err != nil {
 		Discard(f.Name())
-		return "", fmt.Errorf("could not create %q: %w", name, bare(err))
+		return "", failed("create", name, err)
 	}
 	return f.Name(), nil
 }
@@ -128,7 +142,7 @@ func Temp(name string) (tmp string, err error) {
 func Commit(tmp, name string) error {
 	if err := sync(tmp); err != nil {
 		Discard(tmp)
-		return fmt.Errorf("could not write %q: %w", name, bare(err))
+		return failed("write", name, err)
 	}
 	return rename(tmp, name)
 }
@@ -147,14 +161,14 @@ func create(name string) (*os.File, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("could not create %q: %w", name, bare(err))
+			return nil, failed("create", name, err)
 		}
 		if info != nil {
 			_ = f.Chmod(info.Mode().Perm()) // best effort: some file systems have no permissions
 		}
 		return f, nil
 	}
-	return nil, fmt.Errorf("could not create %q: %w", name, err)
+	return nil, failed("create", name, err)
 }
 
 // target returns the path of the file that name stands for, with symbolic
@@ -199,7 +213,7 @@ func rename(tmp, name string) error {
 	}
 	if err != nil {
 		Discard(tmp)
-		return fmt.Errorf("could not replace %q: %w", name, bare(err))
+		return failed("replace", name, err)
 	}
 	_ = sync(filepath.Dir(path)) // makes the name durable where directories can be synced
 	return nil
