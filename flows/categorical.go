@@ -28,19 +28,23 @@ type categoricalDescription struct {
 	Hidden  []int `json:"hidden,omitempty"`
 }
 
+func (d categoricalDescription) check() error {
+	const most = 1 << 16
+	if d.Classes < 1 || d.Classes > most || d.Context < 0 || d.Context > most {
+		return fmt.Errorf("%d classes with %d context features", d.Classes, d.Context)
+	}
+	return Conditioner{Hidden: d.Hidden}.check()
+}
+
 // NewCategorical returns equal probabilities of the classes, to be trained. hidden
 // are the widths of the hidden layers of the network of the context.
 func NewCategorical(classes, context int, hidden []int, seed uint64) (*Categorical, error) {
-	const most = 1 << 16
-	if classes < 1 || classes > most || context < 0 || context > most {
-		return nil, fmt.Errorf("flows: %d classes with %d context features", classes, context)
+	if err := (categoricalDescription{classes, context, hidden}).check(); err != nil {
+		return nil, fmt.Errorf("flows: %w", err)
 	}
 	k := &Categorical{classes: classes, context: context}
 	k.base = k.params.Add("base", classes)
 	if context > 0 {
-		if err := (Conditioner{Hidden: hidden, Activation: dense.SiLU}).check(); err != nil {
-			return nil, fmt.Errorf("flows: %w", err)
-		}
 		k.hidden = hidden
 		k.net = nn.NewMLP(&k.params, "network", context, hidden, classes, dense.SiLU)
 		k.net.Init(seed, streamClasses)
@@ -54,6 +58,9 @@ const streamClasses = 1 << 17
 
 // Classes returns the number of classes.
 func (k *Categorical) Classes() int { return k.classes }
+
+// Context returns the number of features that they are conditional on.
+func (k *Categorical) Context() int { return k.context }
 
 // Tensors returns the parameters.
 func (k *Categorical) Tensors() []Tensor { return k.params.Views() }
@@ -70,17 +77,14 @@ func LoadCategorical(text []byte, tensors []Tensor) (*Categorical, error) {
 	if err := json.Unmarshal(text, &d); err != nil {
 		return nil, fmt.Errorf("flows: could not read the description of probabilities: %w", err)
 	}
-	have, want := 0, d.Classes
-	for _, t := range tensors {
-		have += len(t.Value)
+	if err := d.check(); err != nil {
+		return nil, fmt.Errorf("flows: %w", err)
 	}
+	want := d.Classes
 	if d.Context > 0 {
-		if err := (Conditioner{Hidden: d.Hidden}).check(); err != nil {
-			return nil, fmt.Errorf("flows: %w", err)
-		}
 		want += nn.MLPLen(d.Context, d.Hidden, d.Classes)
 	}
-	if have != want {
+	if have := count(tensors); have != want {
 		return nil, fmt.Errorf("flows: %d parameters for probabilities with %d", have, want)
 	}
 	k, err := NewCategorical(d.Classes, d.Context, d.Hidden, 0)

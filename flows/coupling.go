@@ -36,10 +36,15 @@ type Conditioner struct {
 	Tabled []int `json:"tabled,omitempty"`
 }
 
-// mostCells is the largest number of cells of a table.
-const mostCells = 1 << 12
+const (
+	mostCells  = 1 << 12 // of a table
+	mostHidden = 1 << 8  // layers, or blocks
+)
 
 func (c Conditioner) check() error {
+	if len(c.Hidden) > mostHidden {
+		return fmt.Errorf("a conditioner cannot have %d hidden layers, at most %d", len(c.Hidden), mostHidden)
+	}
 	for _, w := range c.Hidden {
 		if w < 1 || w > 1<<20 {
 			return fmt.Errorf("the hidden layers of a conditioner cannot be %v wide", c.Hidden)

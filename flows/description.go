@@ -74,14 +74,11 @@ func Load(text []byte, tensors []Tensor) (*Flow, error) {
 	if err := json.Unmarshal(text, &d); err != nil {
 		return nil, fmt.Errorf("flows: could not read the description of a flow: %w", err)
 	}
-	const most = 1 << 20 // features or layers
+	const most = 1 << 20 // features or layers: a layer then has less than 2⁶³ parameters
 	if d.Dim < 1 || d.Dim > most || d.Context < 0 || d.Context > most || len(d.Layers) > most {
 		return nil, fmt.Errorf("flows: the description tells of %d features, %d context features and %d layers", d.Dim, d.Context, len(d.Layers))
 	}
-	have := 0
-	for _, t := range tensors {
-		have += len(t.Value)
-	}
+	have := count(tensors)
 	layers := make([]Layer, len(d.Layers))
 	want := 0
 	for i, l := range d.Layers {
@@ -107,6 +104,15 @@ func Load(text []byte, tensors []Tensor) (*Flow, error) {
 	f.started = true
 	f.Update()
 	return f, nil
+}
+
+// count returns the number of all parameters.
+func count(tensors []Tensor) int {
+	n := 0
+	for _, t := range tensors {
+		n += len(t.Value)
+	}
+	return n
 }
 
 // load copies parameters that were read from a file to those of a model.

@@ -72,20 +72,35 @@ func (c *Column) isNoisy() bool {
 
 // isSound reports whether a column that was read from a file is one.
 func (c *Column) isSound() bool {
-	ok := c.Kind != 0 && c.Normal.isSound() && c.Missing >= 0 && c.rest() <= 1 && (c.rest() > 0 || c.As == Constant)
+	if c.Kind == 0 || !c.Normal.isSound() || !c.areSpikesSound() || c.Periodic && c.As != Angle {
+		return false
+	}
 	switch c.As {
 	case Constant:
-		return ok && !c.Periodic
+		return true
 	case Codes:
-		return ok && !c.Periodic && len(c.Codes) > 0 && len(c.Codes) == len(c.Cumulative) && slices.IsSorted(c.Codes) && slices.IsSorted(c.Cumulative) &&
+		return len(c.Codes) > 0 && len(c.Codes) == len(c.Cumulative) && ascend(c.Codes) && slices.IsSorted(c.Cumulative) &&
 			c.Cumulative[0] > 0 && c.Cumulative[len(c.Cumulative)-1] == 1
 	case Angle:
-		return ok && (!c.Periodic || len(c.cells()) == 0) && c.Std > 0 && c.Floor > 0 && c.Circle != nil && c.Circle.isSound() && c.Low != nil && c.High != nil && *c.Low < *c.High
+		return c.Std > 0 && c.Floor > 0 && c.Circle != nil && c.Circle.isSound() && c.Low != nil && c.High != nil && *c.Low < *c.High &&
+			!(c.Periodic && (len(c.Spikes) > 0 || c.Missing > 0))
 	case Integer, Continuous:
-		return ok && !c.Periodic && c.Std > 0 && c.Min <= c.Max && c.Floor >= 0 && c.Width >= 0 && (c.Width == 0 || c.Low == nil && c.High == nil) &&
+		return c.Std > 0 && c.Min <= c.Max && c.Floor >= 0 && c.Width >= 0 && (c.Width == 0 || c.Low == nil && c.High == nil) &&
 			(c.Low == nil || c.High == nil || *c.Low < *c.High)
 	}
 	return false
+}
+
+// areSpikesSound reports whether spikes and missing values are some of the events, and
+// leave others in all columns but constants.
+func (c *Column) areSpikesSound() bool {
+	for i, s := range c.Spikes {
+		if !(s.Fraction > 0) || i > 0 && !(s.Value > c.Spikes[i-1].Value) {
+			return false
+		}
+	}
+	rest := c.rest()
+	return c.Missing >= 0 && rest <= 1 && (rest > 0 || c.As == Constant)
 }
 
 // encode returns the feature of the value x with the deviate u, and log|∂z/∂x|.

@@ -104,16 +104,6 @@ func (x *Context) Fields() []rootio.Field {
 	return fields
 }
 
-// Check reports whether a specification that was read from a file is sound.
-func (x *Context) Check() error {
-	for i := range x.Columns {
-		if c := &x.Columns[i]; !c.isSound() || slices.Contains(x.Names()[:i], c.Name) {
-			return fmt.Errorf("features: the specification of branch %q of the condition is damaged", c.Name)
-		}
-	}
-	return nil
-}
-
 // Encode stores the features of the events of t in z (n×Dim). first is the number
 // of the first event, for errors. The columns are found by name and may have any
 // type. A missing one, a value that is not finite, and a code that the training

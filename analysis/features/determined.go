@@ -191,5 +191,5 @@ func (l *Lookup) inverse(f *frame) {
 }
 
 func (l *Lookup) isSound() bool {
-	return len(l.Keys) > 0 && len(l.Keys) == len(l.Values) && slices.IsSorted(l.Keys)
+	return len(l.Keys) > 0 && len(l.Keys) == len(l.Values) && ascend(l.Keys)
 }

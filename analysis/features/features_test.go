@@ -410,7 +410,7 @@ func TestSpecSurvivesJSON(t *testing.T) {
 		if err := json.Unmarshal(text, &back); err != nil {
 			t.Fatal(err)
 		}
-		if err := back.Check(); err != nil {
+		if err := back.Check(&Context{}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		for _, v := range x[:100] {
@@ -422,7 +422,7 @@ func TestSpecSurvivesJSON(t *testing.T) {
 			}
 		}
 	}
-	if err := (&Spec{Columns: []Column{{As: "magic"}}}).Check(); err == nil {
+	if err := (&Spec{Columns: []Column{{As: "magic"}}}).Check(&Context{}); err == nil {
 		t.Error("a damaged specification passes the check")
 	}
 }

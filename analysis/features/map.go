@@ -1,11 +1,5 @@
 package features
 
-import (
-	"errors"
-	"fmt"
-	"slices"
-)
-
 // Map is one of the maps between branches and coordinates: the one that is not nil.
 type Map struct {
 	Sum       *Sum       `json:"sum,omitempty"`
@@ -32,7 +26,8 @@ type mapping interface {
 	inverse(f *frame)
 	// isNoisy reports whether forward depends on deviates.
 	isNoisy() bool
-	// isSound reports whether a map that was read from a file makes sense.
+	// isSound reports whether a map that was read from a file makes sense. Nothing else
+	// may be asked of one that does not.
 	isSound() bool
 }
 
@@ -59,31 +54,6 @@ func (m *Map) mapping() mapping {
 		return m.Relative
 	case m.Near != nil:
 		return m.Near
-	}
-	return nil
-}
-
-// check reports whether a map that was read from a file is sound, and replaces the
-// variables that there are before it by those after it.
-func (m *Map) check(variables map[string]bool) error {
-	its := m.mapping()
-	if its == nil {
-		return errors.New("features: the model file has a map that this program does not know")
-	}
-	read, taken, made := its.variables()
-	ok := its.isSound()
-	for _, name := range slices.Concat(read, taken) {
-		ok = ok && variables[name]
-	}
-	for _, name := range taken {
-		delete(variables, name)
-	}
-	for _, name := range made {
-		ok = ok && !variables[name]
-		variables[name] = true
-	}
-	if !ok {
-		return fmt.Errorf("features: the specification of a map of %q is damaged", taken)
 	}
 	return nil
 }

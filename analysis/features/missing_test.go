@@ -42,7 +42,7 @@ func TestMissing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Check(); err != nil {
+			if err := s.Check(&Context{}); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 			column := &s.Columns[0]

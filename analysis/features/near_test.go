@@ -56,7 +56,16 @@ func TestNear(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Check(); err != nil {
+		conditions := &Context{}
+		if c.given != nil {
+			if conditions, err = FitContext(c.given, nil); err != nil {
+				t.Fatal(err)
+			}
+			if s.Check(&Context{}) == nil {
+				t.Error("no error for maps that read a branch of a condition that there is not")
+			}
+		}
+		if err := s.Check(conditions); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"pt", "eta", "phi", "z"} {

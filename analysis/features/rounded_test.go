@@ -15,7 +15,7 @@ import (
 // and after, and the features.
 func roundTrip(t *testing.T, s *Spec, table *rootio.Table) (before, after [][]float64, z []float32) {
 	t.Helper()
-	if err := s.Check(); err != nil {
+	if err := s.Check(&Context{}); err != nil {
 		t.Fatal(err)
 	}
 	n := table.Len()

@@ -434,47 +434,6 @@ func (s *Spec) Limits(margin float64) (lo, hi []float32) {
 	return lo, hi
 }
 
-// Check reports whether a specification that was read from a file is sound.
-func (s *Spec) Check() error {
-	variables := map[string]bool{}
-	for _, b := range s.Branches {
-		if b.Kind == 0 || variables[b.Name] {
-			return fmt.Errorf("features: the specification of branch %q is damaged", b.Name)
-		}
-		variables[b.Name] = true
-	}
-	for _, name := range s.Given {
-		if variables[name] {
-			return fmt.Errorf("features: the specification of branch %q of the condition is damaged", name)
-		}
-		variables[name] = true
-	}
-	for i := range s.Maps {
-		if err := s.Maps[i].check(variables); err != nil {
-			return err
-		}
-	}
-	for _, name := range s.Given {
-		delete(variables, name)
-	}
-	for i := range s.Columns {
-		c := &s.Columns[i]
-		if !variables[c.Name] || !c.isSound() {
-			return fmt.Errorf("features: the specification of %q is damaged", c.Name)
-		}
-		delete(variables, c.Name)
-	}
-	for name := range variables {
-		return fmt.Errorf("features: the specification of %q is missing", name)
-	}
-	for i := range s.Ranges {
-		if r := &s.Ranges[i]; !slices.Contains(s.Names(), r.Name) || !r.isSound() {
-			return fmt.Errorf("features: the range of %q is damaged", r.Name)
-		}
-	}
-	return nil
-}
-
 // Treatment says how a variable, a branch or a coordinate, is treated.
 type Treatment struct {
 	Name     string

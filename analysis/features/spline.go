@@ -82,13 +82,14 @@ func (s Spline) Inverse(y float64) float64 {
 
 // isSound reports whether a spline that was read from a file is one.
 func (s Spline) isSound() bool {
-	if len(s.X) != len(s.Y) || len(s.X) != len(s.D) || len(s.X) == 1 {
+	n := len(s.X)
+	if n != len(s.Y) || n != len(s.D) || n == 1 || !ascend(s.X) || !ascend(s.Y) {
 		return false
 	}
-	for i := range s.X {
-		if !(s.D[i] > 0) || i > 0 && !(s.X[i] > s.X[i-1] && s.Y[i] > s.Y[i-1]) {
+	for _, d := range s.D {
+		if !(d > 0) {
 			return false
 		}
 	}
-	return true
+	return n == 0 || !math.IsInf(s.X[n-1]-s.X[0], 0) && !math.IsInf(s.Y[n-1]-s.Y[0], 0)
 }

@@ -79,7 +79,8 @@ func (s *System) variables() (read, taken, made []string) {
 func (s *System) isNoisy() bool { return false }
 
 func (s *System) isSound() bool {
-	if len(s.Vectors) < 2 {
+	const most = 1 << 10 // the names of the coordinates are as long as all of theirs
+	if len(s.Vectors) < 2 || len(s.Vectors) > most {
 		return false
 	}
 	var seen []string

@@ -456,7 +456,7 @@ func TestMapsSurviveJSON(t *testing.T) {
 	if err := json.Unmarshal(text, &back); err != nil {
 		t.Fatal(err)
 	}
-	if err := back.Check(); err != nil {
+	if err := back.Check(&Context{}); err != nil {
 		t.Fatal(err)
 	}
 	_, _, a := roundTrip(t, s, table)
@@ -476,7 +476,7 @@ func TestMapsSurviveJSON(t *testing.T) {
 			continue
 		}
 		var s Spec
-		if err := json.Unmarshal([]byte(bad), &s); err == nil && s.Check() == nil {
+		if err := json.Unmarshal([]byte(bad), &s); err == nil && s.Check(&Context{}) == nil {
 			t.Errorf("no error with %s", damage[1])
 		}
 	}

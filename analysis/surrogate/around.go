@@ -276,13 +276,8 @@ func loadAround(text []byte, tensors []flows.Tensor, of shape) (*around, error) 
 	}
 	a.finish()
 	var err error
-	if a.rest, err = file.Rest.load(under("around", tensors), of.aroundAngle()); err != nil {
-		return nil, err
-	}
-	if a.rest.Dim() != a.dim-1 || a.rest.Context() != a.width() {
-		return nil, damaged
-	}
-	return a, nil
+	a.rest, err = file.Rest.load(under("around", tensors), of.aroundAngle(), a.width())
+	return a, err
 }
 
 // shape is what densities need to know of features.

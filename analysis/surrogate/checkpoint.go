@@ -83,14 +83,11 @@ func LoadCheckpoint(file string) (*Paused, error) {
 		return fail(err)
 	}
 	p := &Paused{}
-	if err := json.Unmarshal([]byte(text), &p.saved); err != nil {
-		return fail(fmt.Errorf("the description is damaged: %w", err))
+	if err := p.saved.decode(text, &p.saved); err != nil {
+		return fail(err)
 	}
 	if p.saved.Loop != checkpointLoop {
-		return fail(errors.New("another version of Eidolon wrote it: train anew, or go on with that version"))
-	}
-	if err := p.saved.check(); err != nil {
-		return fail(err)
+		return fail(fmt.Errorf("%w of this version: train anew, or go on with the version of Eidolon that wrote it", ErrNotCheckpoint))
 	}
 	named := vectors(&p.saved.State)
 	for _, t := range tensors {

@@ -137,23 +137,32 @@ func describeDensity(d Density) (described, error) {
 	return described{name: text}, nil
 }
 
-// load returns the density, of features of a shape.
-func (d described) load(tensors []flows.Tensor, of shape) (Density, error) {
+// load returns the density of features of a shape, given so many features of the context.
+func (d described) load(tensors []flows.Tensor, of shape, context int) (density Density, err error) {
+	if len(d) != 1 {
+		return nil, fmt.Errorf("surrogate: the file describes %d densities", len(d))
+	}
 	for name, text := range d {
 		switch name {
 		case "flow":
-			return flows.Load(text, tensors)
+			density, err = flows.Load(text, tensors)
 		case "diffusion":
-			return loadDiffusion(text, tensors)
+			density, err = loadDiffusion(text, tensors)
 		case "mixed":
-			return loadMixed(text, tensors, of)
+			density, err = loadMixed(text, tensors, of)
 		case "around":
-			return loadAround(text, tensors, of)
+			density, err = loadAround(text, tensors, of)
 		default:
-			return nil, fmt.Errorf("this program knows no density that is called %q", name)
+			err = fmt.Errorf("surrogate: this program knows no density that is called %q", name)
 		}
 	}
-	return nil, fmt.Errorf("the file describes no density")
+	if err != nil {
+		return nil, err
+	}
+	if density.Dim() != of.dim || density.Context() != context {
+		return nil, fmt.Errorf("surrogate: a density has %d features and %d context features, there are %d and %d", density.Dim(), density.Context(), of.dim, context)
+	}
+	return density, nil
 }
 
 // under returns the tensors whose names begin with a prefix and a dot, without it.

@@ -27,8 +27,13 @@ type metadata struct {
 // metadataKey is where the metadata of a safetensors file hold ours.
 const metadataKey = "eidolon"
 
-// ErrNotModel says that a file is not a model file.
-var ErrNotModel = errors.New("not a model file")
+// What is wrong with a file that could not be loaded.
+var (
+	// ErrNotModel says that a file is not a model file, or not one of this version.
+	ErrNotModel = errors.New("not a model file")
+	// ErrDamaged says that a model file, or a checkpoint, contradicts itself.
+	ErrDamaged = errors.New("the file is damaged")
+)
 
 // describe returns what the file says beside the parameters.
 func (s *Surrogate) describe() (metadata, error) {
@@ -39,16 +44,34 @@ func (s *Surrogate) describe() (metadata, error) {
 	return metadata{format, s.Features, s.Context, density, s.Card}, nil
 }
 
-// check reports whether metadata that were read are ours.
-func (m metadata) check() error {
-	if m.Format != format {
-		return fmt.Errorf("the file has format %d, this program reads format %d: train the model again, or take the program that wrote it", m.Format, format)
+// decode reads metadata of format, in a text that says more (into), and checks them.
+func (m *metadata) decode(text string, into any) error {
+	var version struct {
+		Format int `json:"format"`
 	}
-	if err := m.Features.Check(); err != nil {
-		return err
+	if err := json.Unmarshal([]byte(text), &version); err != nil {
+		return damaged(err)
 	}
-	return m.Context.Check()
+	if version.Format != format {
+		return fmt.Errorf("%w of this version: it has format %d, this program reads format %d: train the model again, or take the program that wrote it", ErrNotModel, version.Format, format)
+	}
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		return damaged(err)
+	}
+	for _, check := range []func() error{
+		m.Context.Check,
+		func() error { return m.Features.Check(&m.Context) },
+		m.Card.check,
+	} {
+		if err := check(); err != nil {
+			return damaged(err)
+		}
+	}
+	return nil
 }
+
+// damaged returns the error of a file in which something is wrong.
+func damaged(err error) error { return fmt.Errorf("%w: %w", ErrDamaged, err) }
 
 // write writes tensors and a text under a key to a safetensors file.
 func write(file string, tensors []safetensors.Tensor, key, text string) error {
@@ -80,7 +103,7 @@ func read(file, key string) ([]safetensors.Tensor, string, error) {
 		return nil, "", ErrNotModel
 	}
 	if err != nil {
-		return nil, "", err
+		return nil, "", damaged(err)
 	}
 	text, ok := texts[key]
 	if !ok {
@@ -108,7 +131,8 @@ func (s *Surrogate) Save(file string) error {
 }
 
 // Load reads a surrogate that [Surrogate.Save] wrote. The error wraps
-// [ErrNotModel] when the file is something else.
+// [ErrNotModel] when the file is something else, and [ErrDamaged] when it contradicts
+// itself: what was loaded is sound.
 func Load(file string) (*Surrogate, error) {
 	fail := func(err error) (*Surrogate, error) {
 		return nil, fmt.Errorf("surrogate: could not load %q: %w", file, err)
@@ -121,22 +145,16 @@ func Load(file string) (*Surrogate, error) {
 		return fail(err)
 	}
 	var m metadata
-	if err := json.Unmarshal([]byte(text), &m); err != nil {
-		return fail(fmt.Errorf("the description is damaged: %w", err))
-	}
-	if err := m.check(); err != nil {
+	if err := m.decode(text, &m); err != nil {
 		return fail(err)
 	}
 	var parameters []flows.Tensor
 	for _, t := range tensors {
 		parameters = append(parameters, flows.Tensor(t))
 	}
-	density, err := m.Density.load(parameters, shapeOf(&m.Features))
+	density, err := m.Density.load(parameters, shapeOf(&m.Features), m.Context.Dim())
 	if err != nil {
-		return fail(err)
-	}
-	if density.Dim() != m.Features.Dim() || density.Context() != m.Context.Dim() {
-		return fail(fmt.Errorf("the density has %d features and %d context features, the columns make %d and %d", density.Dim(), density.Context(), m.Features.Dim(), m.Context.Dim()))
+		return fail(damaged(err))
 	}
 	return &Surrogate{Features: m.Features, Context: m.Context, Density: density, Card: m.Card}, nil
 }

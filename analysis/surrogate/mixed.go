@@ -140,9 +140,9 @@ func (m *mixed) setUp(of shape) error {
 	for j := range left {
 		left[j] = true
 	}
-	for _, f := range m.about.Features {
+	for i, f := range m.about.Features {
 		at := slices.IndexFunc(discrete, func(d features.Discrete) bool { return d.Feature == f })
-		if at < 0 || discrete[at].Codes > mostSplit {
+		if at < 0 || discrete[at].Codes > mostSplit || slices.Contains(m.about.Features[:i], f) {
 			return fmt.Errorf("surrogate: feature %d is not one of a few values", f)
 		}
 		d := discrete[at]
@@ -454,14 +454,15 @@ func loadMixed(text []byte, tensors []flows.Tensor, of shape) (*mixed, error) {
 	}
 	m := &mixed{dim: file.Dim, context: file.Context, about: file.About}
 	damaged := errors.New("surrogate: the description of the codes is damaged")
-	if m.dim != of.dim || m.context < 0 || len(m.about.Proportions) != len(m.about.Features) || !(m.about.Unseen > 0 && m.about.Unseen < 1) {
+	split := m.about.Features
+	if m.dim != of.dim || m.context < 0 || len(split) == 0 || len(m.about.Proportions) != len(split) || !(m.about.Unseen > 0 && m.about.Unseen < 1) {
 		return nil, damaged
 	}
 	if err := m.setUp(of); err != nil {
 		return nil, err
 	}
 	for j, share := range m.about.Proportions {
-		if len(share) != m.parts[j].Codes {
+		if len(share) != m.parts[j].Codes || slices.ContainsFunc(share, func(s float64) bool { return !(s >= 0 && s <= 1) }) {
 			return nil, damaged
 		}
 	}
@@ -469,17 +470,12 @@ func loadMixed(text []byte, tensors []flows.Tensor, of shape) (*mixed, error) {
 	if m.codes, err = flows.LoadCategorical(file.Codes, under("codes", tensors)); err != nil {
 		return nil, err
 	}
-	if m.codes.Classes() != len(m.about.Combinations) {
+	if m.codes.Classes() != len(m.about.Combinations) || m.codes.Context() != m.context {
 		return nil, damaged
 	}
 	if len(m.kept) == 0 {
 		return m, nil
 	}
-	if m.rest, err = file.Rest.load(under("rest", tensors), of); err != nil {
-		return nil, err
-	}
-	if m.rest.Dim() != len(m.kept) || m.rest.Context() != m.context+m.widths {
-		return nil, damaged
-	}
-	return m, nil
+	m.rest, err = file.Rest.load(under("rest", tensors), shape{dim: len(m.kept)}, m.context+m.widths)
+	return m, err
 }

@@ -58,6 +58,25 @@ type Card struct {
 	Multiplicity []float64          `json:"multiplicity,omitempty"`
 }
 
+// check reports whether a card that was read from a file makes sense.
+func (c *Card) check() error {
+	const most, near = 1 << 16, 1e-6
+	sum := 0.0
+	for _, p := range c.Multiplicity {
+		if !(p >= 0) {
+			return fmt.Errorf("surrogate: the fraction of events with some number of objects is %g", p)
+		}
+		sum += p
+	}
+	if n := len(c.Multiplicity); n > most || n > 0 && !(math.Abs(sum-1) < near) {
+		return errors.New("surrogate: the numbers of objects are damaged")
+	}
+	if c.Events < 0 || c.Collection != nil && len(c.Multiplicity) == 0 {
+		return errors.New("surrogate: the card is damaged")
+	}
+	return nil
+}
+
 // Options say what to train and how. Zero values ask for the defaults; where a zero would
 // mean something else, that is [flows.Off].
 type Options struct {
