@@ -58,7 +58,7 @@ func TestNear(t *testing.T) {
 		}
 		conditions := &Context{}
 		if c.given != nil {
-			if conditions, err = FitContext(c.given, nil); err != nil {
+			if conditions, err = FitContext(t.Context(), c.given, nil); err != nil {
 				t.Fatal(err)
 			}
 			if s.Check(&Context{}) == nil {

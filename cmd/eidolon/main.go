@@ -56,6 +56,7 @@ func kinds() []errorKind {
 		{exitTryAgain, is(rootio.ErrUnreachable)},
 		{exitInput, is(rootio.ErrDamaged)},
 		{exitInput, is(surrogate.ErrNotModel)},
+		{exitInput, is(surrogate.ErrDamaged)},
 		{exitInput, is(surrogate.ErrNotCheckpoint)},
 		{exitInput, is(fs.ErrNotExist)},
 		{exitInput, is(fs.ErrPermission)},

@@ -545,6 +545,7 @@ func TestExitCodes(t *testing.T) {
 		{fmt.Errorf("x: %w", rootio.ErrDamaged), 3},
 		{fmt.Errorf("x: %w", rootio.ErrUnreachable), 75},
 		{fmt.Errorf("x: %w", surrogate.ErrNotModel), 3},
+		{fmt.Errorf("x: %w", surrogate.ErrDamaged), 3},
 		{fmt.Errorf("x: %w", fs.ErrNotExist), 3},
 		{fmt.Errorf("x: %w", syscall.ENOSPC), 73},
 		{errors.New("x"), 1},
