@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/eidolon-hep/eidolon/analysis/rows"
 	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/flows"
 )
@@ -225,7 +226,7 @@ func times(n int) string {
 func (s *Surrogate) Remarks() []string {
 	var remarks []string
 	if m := s.Card.Copies; m != nil {
-		remarks = append(remarks, percent(*m)+" of generated events are copies: nearer to a training event than 99 % of these are to each other")
+		remarks = append(remarks, rows.Percent(*m)+" of generated events are copies: nearer to a training event than 99 % of these are to each other")
 	}
 	if m, ok := s.Inner().(*diffusion.Distilled); ok {
 		remarks = append(remarks, fmt.Sprintf("the one-step map is %.3g standard deviations from its teacher, in the root mean square", math.Sqrt(m.Loss())))

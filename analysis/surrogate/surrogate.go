@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/analysis/rows"
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -38,7 +39,7 @@ type Card struct {
 	Tree    string        `json:"tree,omitempty"`
 	Weight  string        `json:"weight,omitempty"`  // the branch of weights
 	Events  int           `json:"events"`            // rows that were trained and validated on
-	Weights *Weights      `json:"weights,omitempty"` // what they are, if there are any
+	Weights *rows.Weights `json:"weights,omitempty"` // what they are, if there are any
 	Options Options       `json:"options"`
 	History flows.History `json:"history"`
 
@@ -432,7 +433,7 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 	if err != nil {
 		return nil, err
 	}
-	tr.begin, tr.Card.Choice, tr.Card.Weights = begin, choice, weightsOf(w)
+	tr.begin, tr.Card.Choice, tr.Card.Weights = begin, choice, rows.WeightsOf(w)
 	return tr, nil
 }
 
