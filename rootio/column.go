@@ -245,6 +245,40 @@ func (c Column) Take(places []int) Column {
 	return c
 }
 
+// Put stores the values of src, of the same kind, at the given places.
+func (c Column) Put(places []int, src Column) {
+	switch v := c.values.(type) {
+	case []bool:
+		put(v, places, src)
+	case []int8:
+		put(v, places, src)
+	case []int16:
+		put(v, places, src)
+	case []int32:
+		put(v, places, src)
+	case []int64:
+		put(v, places, src)
+	case []uint8:
+		put(v, places, src)
+	case []uint16:
+		put(v, places, src)
+	case []uint32:
+		put(v, places, src)
+	case []uint64:
+		put(v, places, src)
+	case []float32:
+		put(v, places, src)
+	case []float64:
+		put(v, places, src)
+	}
+}
+
+func put[T Value](dst []T, places []int, src Column) {
+	for i, v := range src.values.([]T) {
+		dst[places[i]] = v
+	}
+}
+
 // append returns a column with the values of both, which have the same kind.
 func (c Column) append(more Column) Column {
 	switch v := c.values.(type) {

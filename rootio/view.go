@@ -279,25 +279,87 @@ func (v *View) objectFields() []Field {
 // Collection returns what rows are objects of, nil if they are events.
 func (v *View) Collection() *Collection { return v.collection }
 
+// Part is a piece of a view, with columns of the events that its rows are of.
+type Part struct {
+	// All has the columns that were asked for, of all rows: also of those that do not
+	// pass [ViewOptions.Where].
+	All *Table
+	// Passed are the places in All of the rows that pass, in order.
+	Passed []int
+
+	// Events has the columns that come along, jagged ones too, of all events.
+	Events *Table
+	// First is the number of the first of them in the chain.
+	First int64
+	// Offsets, with [ViewOptions.Each], say whose the rows are: those of event i are
+	// [Offsets[i], Offsets[i+1]). It is nil if a row is an event.
+	Offsets []int
+}
+
+// Rows returns the rows that pass.
+func (p *Part) Rows() *Table {
+	if len(p.Passed) == p.All.Len() {
+		return p.All
+	}
+	return p.All.Take(p.Passed)
+}
+
+// EventOf returns the places in Events of the events that rows of All, in rising order,
+// are of.
+func (p *Part) EventOf(rows []int) []int {
+	if p.Offsets == nil {
+		return rows
+	}
+	events, event := make([]int, len(rows)), 0
+	for i, row := range rows {
+		for p.Offsets[event+1] <= row {
+			event++
+		}
+		events[i] = event
+	}
+	return events
+}
+
 // Chunks gives the rows of the named columns, in order, those of about size events
 // at a time. There may be none in a table. No names: all of [View.Own]. With
 // [ViewOptions.Each], the columns [EventIndex] and [ObjectIndex] can be asked for.
 // Tables and errors are as in [Tree.Chunks].
 func (v *View) Chunks(names []string, size int) iter.Seq2[*Table, error] {
+	if len(names) == 0 {
+		for _, f := range v.Own() {
+			names = append(names, f.Name)
+		}
+	}
 	return func(yield func(*Table, error) bool) {
-		s, err := v.selectColumns(names)
+		for p, err := range v.Parts(names, nil, size) {
+			var rows *Table
+			if err == nil {
+				rows = p.Rows()
+			}
+			if !yield(rows, err) {
+				return
+			}
+		}
+	}
+}
+
+// Parts is like [View.Chunks], and gives columns of the tree beside the rows: along
+// names those, of events and jagged ones, that come along. Both lists may be empty.
+func (v *View) Parts(names, along []string, size int) iter.Seq2[*Part, error] {
+	return func(yield func(*Part, error) bool) {
+		s, err := v.selectColumns(names, along)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
 		event := int64(0)
-		for t, err := range v.tree.Chunks(s.read, size) {
-			var out *Table
+		for t, err := range v.tree.Chunks(slices.Concat(s.read, s.besides), size) {
+			var p *Part
 			if err == nil {
-				out, err = s.rows(t, event)
+				p, err = s.part(t, event)
 				event += int64(t.Len())
 			}
-			if !yield(out, err) || err != nil {
+			if !yield(p, err) || err != nil {
 				return
 			}
 		}
@@ -327,18 +389,15 @@ func (v *View) Read(names []string) (*Table, error) {
 
 // selection is what it takes to make rows of some columns.
 type selection struct {
-	view *View
-	want []string
-	read []string // what is read of the tree
+	view    *View
+	want    []string
+	along   []string
+	read    []string // what is read of the tree to make the rows
+	besides []string // what is read of the tree only because it comes along
 }
 
-func (v *View) selectColumns(names []string) (*selection, error) {
-	s := &selection{view: v}
-	if len(names) == 0 {
-		for _, f := range v.Own() {
-			names = append(names, f.Name)
-		}
-	}
+func (v *View) selectColumns(names, along []string) (*selection, error) {
+	s := &selection{view: v, along: along}
 	var err error
 	if s.want, err = v.Resolve(names); err != nil {
 		return nil, err
@@ -368,49 +427,71 @@ func (v *View) selectColumns(names []string) (*selection, error) {
 	if v.collection != nil { // the number of objects, also if only columns of events are wanted
 		need([]string{v.collection.Fields[0].Name})
 	}
-	if len(s.read) == 0 { // constants
-		s.read = append(s.read, v.tree.Fields()[0].Name)
+	for _, name := range along {
+		if !slices.Contains(s.read, name) {
+			s.besides = append(s.besides, name)
+		}
+	}
+	if len(s.read)+len(s.besides) == 0 { // constants
+		s.besides = append(s.besides, v.tree.AllFields()[0].Name)
 	}
 	return s, nil
 }
 
-// rows makes the rows of a chunk of events, the first of which has the given number.
-func (s *selection) rows(events *Table, first int64) (*Table, error) {
+// part makes a part of a chunk of events, the first of which has the given number.
+func (s *selection) part(chunk *Table, first int64) (*Part, error) {
 	v := s.view
-	t := &Table{Columns: events.Columns}
+	p := &Part{All: &Table{}, Events: chunk.named(s.along), First: first}
+	rows, n := chunk.named(s.read), chunk.Len()
 	if v.collection != nil {
+		p.Offsets = rows.Jagged[0].Offsets
 		var err error
-		if t, err = events.objects(first); err != nil {
+		if rows, err = rows.objects(first); err != nil {
 			return nil, fmt.Errorf("rootio: tree %q of %q: %w", v.tree.name, quoted(v.tree.Files(), ", "), err)
 		}
+		n = rows.Len()
 	}
-	n := t.Len()
 	for _, d := range v.defined {
 		values := make([]float64, n)
-		if d.eval(values, t) {
-			t.Columns = append(t.Columns[:len(t.Columns):len(t.Columns)], ColumnOf(d.name, values))
+		if d.eval(values, rows) {
+			rows.Columns = append(rows.Columns, ColumnOf(d.name, values))
 		}
+	}
+	for _, name := range s.want {
+		c, _ := rows.Column(name)
+		p.All.Columns = append(p.All.Columns, c)
+	}
+	pass := slices.Repeat([]float64{1}, n)
+	if v.where != nil {
+		v.where.eval(pass, rows)
+	}
+	p.Passed = make([]int, 0, n)
+	for i, yes := range pass {
+		if yes != 0 && yes == yes {
+			p.Passed = append(p.Passed, i)
+		}
+	}
+	return p, nil
+}
+
+// named returns a table of the named columns of t. The memory is shared.
+func (t *Table) named(names []string) *Table {
+	columns, jagged := make(map[string]Column), make(map[string]Jagged)
+	for _, c := range t.Columns {
+		columns[c.Name] = c
+	}
+	for _, j := range t.Jagged {
+		jagged[j.Name] = j
 	}
 	out := &Table{}
-	for _, name := range s.want {
-		c, _ := t.Column(name)
-		out.Columns = append(out.Columns, c)
-	}
-	if v.where == nil {
-		return out, nil
-	}
-	pass := make([]float64, n)
-	v.where.eval(pass, t)
-	keep := make([]int, 0, n)
-	for i, p := range pass {
-		if p != 0 && p == p {
-			keep = append(keep, i)
+	for _, name := range names {
+		if c, ok := columns[name]; ok {
+			out.Columns = append(out.Columns, c)
+		} else {
+			out.Jagged = append(out.Jagged, jagged[name])
 		}
 	}
-	for i, c := range out.Columns {
-		out.Columns[i] = c.Take(keep)
-	}
-	return out, nil
+	return out
 }
 
 // eval computes the value of each row of t. It reports whether t has the columns:

@@ -142,3 +142,51 @@ func TestViewErrors(t *testing.T) {
 		complains(t, err, c.texts...)
 	}
 }
+
+// TestParts reads rows and what comes along with their events, in pieces of any size.
+func TestParts(t *testing.T) {
+	tr := open(t, "", write(t, muons()))
+	v, err := tr.View(rootio.ViewOptions{Each: "Muon", Define: []string{"f = Px / met"}, Where: "Q > 0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{1, 3, 100} {
+		var f, passed, events, first []float64
+		var px, jets []float32
+		objects := 0
+		for p, err := range v.Parts([]string{"f"}, []string{"Muon_Px", "met", "jet_pt"}, size) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(p.Events.Columns) != 1 || len(p.Events.Jagged) != 2 || p.First != int64(len(first)) {
+				t.Errorf("%d at a time: event %d: %d columns, %d jagged ones", size, p.First, len(p.Events.Columns), len(p.Events.Jagged))
+			}
+			f = append(f, floats(p.Rows(), "f")...)
+			for i, event := range p.EventOf(p.Passed) {
+				passed, events = append(passed, float64(objects+p.Passed[i])), append(events, float64(p.First)+float64(event))
+			}
+			objects += p.All.Len()
+			first = append(first, floats(p.Events, "met")...)
+			px = append(px, p.Events.Jagged[0].Values().([]float32)...)
+			jets = append(jets, p.Events.Jagged[1].Values().([]float32)...)
+		}
+		for _, c := range []struct {
+			what      string
+			got, want []float64
+		}{
+			{"f", f, []float64{0.1, 0.1, 0.125}}, {"places", passed, []float64{0, 2, 4}}, {"events", events, []float64{0, 2, 3}}, {"met", first, []float64{10, 20, 30, 40}},
+		} {
+			if !slices.EqualFunc(c.got, c.want, func(a, b float64) bool { return math.Abs(a-b) < 1e-7 }) {
+				t.Errorf("%d at a time: %s are %v, want %v", size, c.what, c.got, c.want)
+			}
+		}
+		if !slices.Equal(px, []float32{1, 2, 3, 4, 5, 6}) || !slices.Equal(jets, []float32{7, 8, 9}) {
+			t.Errorf("%d at a time: along came %v and %v", size, px, jets)
+		}
+	}
+	c := rootio.ColumnOf("q", []int64{1, 2, 3})
+	c.Put([]int{2, 0}, rootio.ColumnOf("", []int64{1<<62 + 1, 7}))
+	if got := c.Values().([]int64); !slices.Equal(got, []int64{7, 2, 1<<62 + 1}) {
+		t.Errorf("put: %d", got)
+	}
+}
