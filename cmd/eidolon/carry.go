@@ -48,6 +48,18 @@ func newCarriage(in *rootio.Tree, drawn []string) carriage {
 	return c
 }
 
+// onlyOf leaves behind the arrays that are of no object of the collection: a row for each
+// object has no place for them.
+func (c *carriage) onlyOf(collection *rootio.Collection) {
+	c.fields = slices.DeleteFunc(c.fields, func(f rootio.Field) bool {
+		other := f.IsJagged() && !slices.ContainsFunc(collection.Fields, func(of rootio.Field) bool { return of.Name == f.Name })
+		if other {
+			c.left = append(c.left, rootio.BranchInfo{Field: f, Reason: fmt.Sprintf("it is no branch of %s, and there is a row for each of these", collection.Name)})
+		}
+		return other
+	})
+}
+
 // names returns the names of the columns.
 func (c carriage) names() []string {
 	names := make([]string, len(c.fields))

@@ -192,3 +192,109 @@ func TestChunkOf(t *testing.T) {
 		}
 	}
 }
+
+// TestScoreCarries scores events and objects, and finds all that was there before.
+func TestScoreCarries(t *testing.T) {
+	dir := t.TempDir()
+	mixedEvents(t, filepath.Join(dir, "in.root"), 1200)
+	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline"}
+	must(t, dir, append([]string{"train", "-i", "in.root", "--features", "MEx,r=MET^2", "--weight", "pos_1", "-o", "m.eidolon"}, small...)...)
+	_, stderr, code := eidolon(t, dir, "score", "-m", "m.eidolon", "-i", "in.root", "--where", "MET > 40", "-o", "a.root")
+	if code != 0 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "2 branches are not carried along") {
+		t.Errorf("score: exit code %d, %s", code, stderr)
+	}
+	in, out := everything(t, "in.root"), everything(t, "a.root")
+	met, _ := in.Column("MET")
+	var rows []int
+	for i, v := range met.Values().([]float32) {
+		if v > 40 {
+			rows = append(rows, i)
+		}
+	}
+	want := in.Take(rows)
+	for i, c := range want.Columns { // first in the output, in the order of the input
+		if got := out.Columns[i]; got.Field != c.Field || !reflect.DeepEqual(got.Values(), c.Values()) {
+			t.Errorf("branch %s is other than in the input", c.Name)
+		}
+	}
+	for i, j := range want.Jagged {
+		if got := out.Jagged[i]; got.Field != j.Field || !reflect.DeepEqual(got.Offsets, j.Offsets) || !reflect.DeepEqual(got.Values(), j.Values()) {
+			t.Errorf("branch %s is other than in the input", j.Name)
+		}
+	}
+	var added []string
+	for _, c := range out.Columns[len(want.Columns):] {
+		added = append(added, c.Name)
+	}
+	if got := strings.Join(added, " "); got != "r log_prob" {
+		t.Errorf("score adds %s", got)
+	}
+
+	// The same once more: the first log-density stays.
+	if _, stderr, code = eidolon(t, dir, "score", "-m", "m.eidolon", "-i", "in.root", "-o", "b.root"); code != 0 {
+		t.Fatal(stderr)
+	}
+	must(t, dir, append([]string{"train", "-i", "in.root", "--features", "MEx", "-o", "n.eidolon"}, small...)...)
+	_, stderr, code = eidolon(t, dir, "score", "-m", "n.eidolon", "-i", "b.root", "-o", "c.root")
+	first, _ := open(t, "b.root").Column("log_prob")
+	again := open(t, "c.root")
+	kept, _ := again.Column("log_prob")
+	if _, ok := again.Column("log_prob_2"); code != 0 || !ok || !strings.Contains(stderr, "log_prob_2") || !reflect.DeepEqual(kept.Values(), first.Values()) {
+		t.Errorf("scoring what is scored: exit code %d, %s", code, stderr)
+	}
+
+	must(t, dir, append([]string{"train", "-i", "in.root", "--each", "Jet", "--features", "pt", "-o", "o.eidolon"}, small...)...)
+	_, stderr, code = eidolon(t, dir, "score", "-m", "o.eidolon", "-i", "in.root", "--where", "flag", "-o", "d.root")
+	if code != 0 || !strings.Contains(stderr, "3 branches are not carried along") {
+		t.Errorf("scoring objects: exit code %d, %s", code, stderr)
+	}
+	var wantMET, wantPt []float32
+	var event []int64
+	offsets, pt := in.Jagged[1].Offsets, in.Jagged[1].Values().([]float32)
+	for i := range in.Len() {
+		for k := offsets[i]; k < offsets[i+1]; k += 2 { // flag
+			wantMET, wantPt, event = append(wantMET, met.Values().([]float32)[i]), append(wantPt, pt[k]), append(event, int64(i))
+		}
+	}
+	objects := open(t, "d.root")
+	for name, want := range map[string]any{"MET": wantMET, "Jet_pt": wantPt, "event_index": event} {
+		if c, ok := objects.Column(name); !ok || !reflect.DeepEqual(c.Values(), want) {
+			t.Errorf("objects: %s is other than in the input", name)
+		}
+	}
+	if n := len(objects.Columns); n != 1+1+3+1+2+3 { // MET, MEx, pos, nJet, Jet_…, new ones
+		t.Errorf("objects: %d columns", n)
+	}
+}
+
+// TestDirectories trains on a tree in a directory; all that is written of it is there,
+// too.
+func TestDirectories(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "in.root"), "one/two/tree", jets(600))
+	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline"}
+	for _, args := range [][]string{
+		append([]string{"train", "-i", "in.root", "-o", "m.eidolon"}, small...),
+		append([]string{"train", "-i", "in.root", "--condition", "nJet", "-o", "c.eidolon"}, small...),
+		append([]string{"train", "-i", "in.root", "--each", "Jet", "-o", "o.eidolon"}, small...),
+		{"generate", "-m", "m.eidolon", "-n", "700", "--histograms", "-o", "a.root"},
+		{"generate", "-m", "c.eidolon", "-i", "in.root", "-o", "b.root"},
+		{"generate", "-m", "o.eidolon", "-i", "in.root", "-o", "c.root"},
+		{"generate", "-m", "o.eidolon", "-n", "10", "-o", "d.root"},
+		{"score", "-m", "m.eidolon", "-i", "a.root", "-t", "one/two/tree;1", "-o", "e.root"},
+		{"reweight", "-s", "a.root", "-r", "in.root", "-o", "f.root"},
+		{"generate", "-m", "m.eidolon", "-n", "700", "--reweight-to", "in.root", "-o", "g.root"},
+	} {
+		must(t, dir, args...)
+	}
+	for _, file := range []string{"a.root", "b.root", "c.root", "d.root", "e.root", "f.root", "g.root"} {
+		infos, err := rootio.List(context.Background(), file)
+		if err != nil || len(infos) != 1 || infos[0].Name != "one/two/tree" {
+			t.Errorf("%s: %v, trees %+v", file, err, infos)
+		}
+	}
+	must(t, dir, "generate", "-m", "m.eidolon", "-n", "5", "-t", "tree", "-o", "h.root")
+	if infos, err := rootio.List(context.Background(), "h.root"); err != nil || infos[0].Name != "tree" {
+		t.Errorf("another name: %v, trees %+v", err, infos)
+	}
+}

@@ -260,9 +260,9 @@ func (c *count) Set(text string) error {
 	return nil
 }
 
-// treeName is the name of a tree without directory and cycle.
+// treeName is the name of a tree without its cycle. Directories are part of it.
 func treeName(full string) string {
-	name, _, _ := strings.Cut(full[strings.LastIndex(full, "/")+1:], ";")
+	name, _, _ := strings.Cut(strings.Trim(full, "/"), ";")
 	if name == "" {
 		return "Events"
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"slices"
 
@@ -27,14 +28,15 @@ func newScore() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "score -m MODEL -i FILE[,FILE…] -o OUT.root",
 		Short: "Add the log-density of each event",
-		Long: `Score writes the branches that the model knows, and log_prob: the natural
+		Long: `Score writes the events with all their branches, and log_prob: the natural
 logarithm of the model's density of the event (given its condition, if any), per unit of every branch that is
 not constant. Branches of integers and codes count as value + uniform deviate in
 [0, 1), so that their probability is a density, too. An event that the model says
-cannot happen (beyond a hard edge, an unknown code) has log_prob −Inf.
+cannot happen (beyond a hard edge, an unknown code) has log_prob −Inf. Branches that the
+model computes are written, too; those that are no numbers stay behind, which is said.
 
-For a model of objects (train --each) there is a row for each, with event_index and
-object_index.`,
+For a model of objects (train --each) there is a row for each, with the branches of its
+collection, those of its event that have one value, event_index and object_index.`,
 		Example: `  eidolon score -m zmumu.eidolon -i zmumu.root -o scored.root`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -76,22 +78,9 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	score := rootio.Field{Name: logProb, Title: "log-density of the event", Kind: rootio.Float64}
-	names := append(model.Features.Names(), model.Context.Names()...)
-	var fields []rootio.Field
-	all := view.Fields()
-	for _, name := range names {
-		if i := slices.IndexFunc(all, func(f rootio.Field) bool { return f.Name == name }); i >= 0 {
-			fields = append(fields, all[i])
-		}
-	}
-	if view.Collection() != nil {
-		names = append(names, rootio.EventIndex, rootio.ObjectIndex)
-		fields = append(fields, rootio.Field{Name: rootio.EventIndex, Kind: rootio.Int64}, rootio.Field{Name: rootio.ObjectIndex, Kind: rootio.Int32})
-	}
-	fields = append(fields, score)
-	tree := treeName(in.Name())
-	w, err := rootio.Create(f.output, tree, fields)
+	names := slices.Concat(model.Features.Names(), model.Context.Names())
+	plan := newScorePlan(in, view, names)
+	w, err := rootio.Create(f.output, treeName(in.Name()), plan.fields)
 	if err != nil {
 		return err
 	}
@@ -100,18 +89,19 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	var sum float64
 	var events, impossible int64
 	var density []float64
-	for table, err := range view.Chunks(names, chunk) {
+	for part, err := range view.Parts(names, plan.carried.names(), chunkOf(len(plan.fields))) {
 		if err == nil {
 			err = cmd.Context().Err()
 		}
 		if err != nil {
 			return err
 		}
-		if n := table.Len(); len(density) < n {
+		rows := part.Rows()
+		if n := rows.Len(); len(density) < n {
 			density = make([]float64, n)
 		}
-		p := density[:table.Len()]
-		if err := model.LogDensity(p, table, uint64(events)); err != nil {
+		p := density[:rows.Len()]
+		if err := model.LogDensity(p, rows, uint64(events)); err != nil {
 			return fmt.Errorf("%s: %w", source(f.inputs, in.Name()), err)
 		}
 		for _, v := range p {
@@ -122,16 +112,14 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 			}
 		}
 		events += int64(len(p))
-		column := rootio.ColumnOf(logProb, p)
-		column.Field = score
-		scored := rootio.Table{Columns: append(table.Columns[:len(table.Columns):len(table.Columns)], column)}
-		if err := w.Write(&scored); err != nil {
+		if err := w.Write(plan.table(part, rows, p)); err != nil {
 			return err
 		}
 	}
 	if err := w.Close(); err != nil {
 		return err
 	}
+	plan.say(cmd.ErrOrStderr())
 	mean := sum / float64(events-impossible)
 	if wantJSON(cmd) {
 		return printJSON(cmd, struct {
@@ -154,6 +142,91 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), text)
 	return nil
+}
+
+// scorePlan is how rows become rows with a log-density.
+type scorePlan struct {
+	fields   []rootio.Field // that are written: carried, computed, the place of an object, the log-density
+	carried  carriage
+	computed []string // columns of the view that the model knows and the tree has not
+	renamed  []string // remarks on names that were taken
+}
+
+func newScorePlan(in *rootio.Tree, view *rootio.View, names []string) *scorePlan {
+	p := &scorePlan{carried: newCarriage(in, nil)}
+	if c := view.Collection(); c != nil {
+		p.carried.onlyOf(c)
+	}
+	for _, f := range p.carried.fields {
+		if view.Collection() != nil {
+			f.Counter = ""
+		}
+		p.fields = append(p.fields, f)
+	}
+	for _, f := range view.Fields() {
+		if slices.Contains(names, f.Name) && !slices.ContainsFunc(p.fields, func(have rootio.Field) bool { return have.Name == f.Name }) {
+			p.computed = append(p.computed, f.Name)
+			p.fields = append(p.fields, f)
+		}
+	}
+	add := func(name, title string, kind rootio.Kind) {
+		free := freeName(name, p.fields)
+		if free != name {
+			p.renamed = append(p.renamed, fmt.Sprintf("there is a branch %s already: the new one is called %s", name, free))
+		}
+		p.fields = append(p.fields, rootio.Field{Name: free, Title: title, Kind: kind})
+	}
+	if view.Collection() != nil {
+		add(rootio.EventIndex, "event of the input", rootio.Int64)
+		add(rootio.ObjectIndex, "object of the event", rootio.Int32)
+	}
+	add(logProb, "log-density of the event", rootio.Float64)
+	return p
+}
+
+// table returns the rows that pass as they are written.
+func (p *scorePlan) table(part *rootio.Part, rows *rootio.Table, density []float64) *rootio.Table {
+	events := part.EventOf(part.Passed)
+	out := &rootio.Table{}
+	if part.Offsets == nil {
+		out = part.Events.Take(events)
+	} else {
+		columns, jagged := part.Events.Columns, part.Events.Jagged
+		for _, f := range p.carried.fields { // in the order of the input
+			if f.IsJagged() {
+				c := jagged[0].Column.Take(part.Passed)
+				c.Counter = ""
+				out.Columns, jagged = append(out.Columns, c), jagged[1:]
+			} else {
+				out.Columns, columns = append(out.Columns, columns[0].Take(events)), columns[1:]
+			}
+		}
+	}
+	for _, name := range p.computed {
+		c, _ := rows.Column(name)
+		out.Columns = append(out.Columns, c)
+	}
+	if part.Offsets != nil {
+		event, object := make([]int64, len(events)), make([]int32, len(events))
+		for i, e := range events {
+			event[i], object[i] = part.First+int64(e), int32(part.Passed[i]-part.Offsets[e])
+		}
+		out.Columns = append(out.Columns, rootio.ColumnOf("", event), rootio.ColumnOf("", object))
+	}
+	out.Columns = append(out.Columns, rootio.ColumnOf("", density))
+	scalars := slices.DeleteFunc(slices.Clone(p.fields), rootio.Field.IsJagged)
+	for i := range out.Columns {
+		out.Columns[i].Field = scalars[i]
+	}
+	return out
+}
+
+// say says what stays behind and what has another name than usual.
+func (p *scorePlan) say(out io.Writer) {
+	p.carried.say(out)
+	for _, line := range p.renamed {
+		fmt.Fprintln(out, line)
+	}
 }
 
 // finite returns a number as JSON has it: nil for what JSON cannot hold.
