@@ -55,7 +55,7 @@ func islands(ctx context.Context, spec *features.Spec, t *rootio.Table, w []floa
 		for i, log := range p {
 			weight := 1.0
 			if w != nil {
-				weight = max(float64(judgeW[i]), 0)
+				weight = float64(judgeW[i])
 			}
 			sum += weight * (log + jacobian[i])
 			total += weight

@@ -73,7 +73,7 @@ func newMixed(of shape, context int, z []float32, w []float64, hidden []int, see
 		for i, key := range keys {
 			code, _, _ := d.Split(z[i*dim+d.Feature])
 			keys[i] = append(key, byte(code))
-			longer[string(keys[i])] += max(weightOf(w, i), 0)
+			longer[string(keys[i])] += weightOf(w, i)
 		}
 		if len(longer) > mostCombinations || 20*len(longer) > n { // too few events for each
 			for i := range keys {
@@ -106,10 +106,15 @@ func newMixed(of shape, context int, z []float32, w []float64, hidden []int, see
 	m.about.Proportions = make([][]float64, len(m.parts))
 	for j, p := range m.parts {
 		share := make([]float64, p.Codes)
-		sum := 0.0
+		total := 0.0
 		for key, w := range seen {
 			share[key[j]] += w
-			sum += w
+			total += w
+		}
+		sum := 0.0
+		for k, w := range share { // sums of weights of both signs may be negative, and none is impossible
+			share[k] = max(w, 1e-9*total)
+			sum += share[k]
 		}
 		for k := range share {
 			share[k] /= sum

@@ -46,6 +46,12 @@ type Card struct {
 	// Choice says why this kind of model was taken, where that was left open.
 	Choice *Choice `json:"choice,omitempty"`
 
+	// Different is the number of events without those that are copies of others
+	// ([rows.Copies]), and HeldOut that of the events that validated. Both are 0 in
+	// models of older programs.
+	Different int `json:"different,omitempty"`
+	HeldOut   int `json:"held_out,omitempty"`
+
 	// Copies is the share of generated events that are copies of training events
 	// ([diffusion.Copies]), for models that might make them.
 	Copies *float64 `json:"copies,omitempty"`
@@ -335,10 +341,11 @@ type Training struct {
 	*Surrogate
 	Train, Valid int // numbers of events
 
-	begin time.Time // from which on the time for training counts
-	table *rootio.Table
-	w     []float64
-	z, c  []float32 // the events in model space, and their context
+	begin  time.Time // from which on the time for training counts
+	table  *rootio.Table
+	w      []float64
+	copies rows.Copies // among the events: they go where the first of them goes
+	z, c   []float32   // the events in model space, and their context
 }
 
 // noise is that of the first pass over the events.
@@ -434,12 +441,19 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 		return nil, err
 	}
 	tr.begin, tr.Card.Choice, tr.Card.Weights = begin, choice, rows.WeightsOf(w)
+	if n, different := t.Len(), tr.copies.Different; different < n {
+		opts.log("note: of %d events %d are different: the others are copies, and each is learnt from and judged together with its like", n, different)
+	}
+	if few := tr.Card.Weights.Few(); few != "" {
+		opts.log("note: %s", few)
+	}
 	return tr, nil
 }
 
 // newTraining is [New] where features and model are chosen.
 func newTraining(spec *features.Spec, conditions *features.Context, t *rootio.Table, w []float64, opts Options) (*Training, error) {
-	opts, err := opts.withDefaultsFor(t.Len())
+	copies := rows.FindCopies(t.Columns)
+	opts, err := opts.withDefaultsFor(copies.Different)
 	if err != nil {
 		return nil, fmt.Errorf("surrogate: %w", err)
 	}
@@ -448,6 +462,7 @@ func newTraining(spec *features.Spec, conditions *features.Context, t *rootio.Ta
 		begin:     time.Now(),
 		table:     t,
 		w:         w,
+		copies:    copies,
 		z:         make([]float32, t.Len()*spec.Dim()),
 		c:         make([]float32, t.Len()*conditions.Dim()),
 	}
@@ -460,8 +475,8 @@ func newTraining(spec *features.Spec, conditions *features.Context, t *rootio.Ta
 	if tr.Density, err = tr.compose(); err != nil {
 		return nil, err
 	}
-	for i := range t.Len() {
-		if isHeldOut(i) {
+	for _, first := range copies.First {
+		if isHeldOut(first) {
 			tr.Valid++
 		} else {
 			tr.Train++
@@ -470,6 +485,7 @@ func newTraining(spec *features.Spec, conditions *features.Context, t *rootio.Ta
 	if tr.Train == 0 { // a handful of events
 		tr.Train, tr.Valid = tr.Valid, 0
 	}
+	tr.Card.Different, tr.Card.HeldOut = copies.Different, tr.Valid
 	return tr, nil
 }
 
@@ -502,16 +518,18 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 	width := tr.Context.Dim()
 	z, c := tr.z, tr.c
 
-	// Validation events first: their noise stays, that of the others is refreshed.
-	order := make([]int, 0, n)
-	for i := range n {
-		if tr.Valid > 0 && isHeldOut(i) {
-			order = append(order, i)
-		}
-	}
-	for i := range n {
-		if tr.Valid == 0 || !isHeldOut(i) {
-			order = append(order, i)
+	// The noise of the events that validate stays, that of the others is refreshed. Copies
+	// are one event with the sum of their weights, so that nothing is judged by its like.
+	var learn, judge []int
+	weight := make([]float64, n)
+	for i, first := range tr.copies.First {
+		weight[first] += weightOf(tr.w, i)
+		switch {
+		case first < i:
+		case tr.Valid > 0 && isHeldOut(i):
+			judge = append(judge, i)
+		default:
+			learn = append(learn, i)
 		}
 	}
 	take := func(rows []int) flows.Data {
@@ -520,22 +538,22 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 			copy(d.X[k*dim:(k+1)*dim], z[i*dim:])
 			copy(d.C[k*width:(k+1)*width], c[i*width:])
 		}
-		if tr.w != nil {
+		if tr.w != nil || tr.copies.Different < n {
 			d.W = make([]float32, len(rows))
 			for k, i := range rows {
-				d.W[k] = float32(tr.w[i])
+				d.W[k] = float32(weight[i])
 			}
 		}
 		return d
 	}
-	valid, train := take(order[:tr.Valid]), take(order[tr.Valid:])
+	valid, train := take(judge), take(learn)
 	if spec.IsNoisy() {
 		train.Refresh = func(pass uint64) {
 			noise := tr.noise()
 			noise.Pass = pass + 1
 			// The columns were readable before, so there is no error now.
 			_ = spec.Refresh(z, tr.table, noise)
-			for k, i := range order[tr.Valid:] {
+			for k, i := range learn {
 				copy(train.X[k*dim:(k+1)*dim], z[i*dim:])
 			}
 		}
@@ -596,6 +614,9 @@ func untouched(h flows.History) bool { return h.Batch > 0 && h.BestStep == 0 }
 // Valid returns the number of events that were held out for validation: 0 where there are
 // so few that the loss is that of the training events.
 func (c Card) Valid() int {
+	if c.Different > 0 {
+		return c.HeldOut
+	}
 	n := 0
 	for i := range c.Events {
 		if isHeldOut(i) {

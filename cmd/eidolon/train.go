@@ -334,6 +334,20 @@ func (f *trainFlags) prepare(ctx context.Context, table *rootio.Table, w []float
 	return surrogate.New(ctx, table, w, f.options)
 }
 
+// givenTwice finds two names of one file.
+func givenTwice(files []string) (a, b string, ok bool) {
+	infos := make([]os.FileInfo, len(files))
+	for i, name := range files {
+		infos[i], _ = os.Stat(name) // remote ones have their name only
+		for k := range i {
+			if files[k] == name || infos[k] != nil && infos[i] != nil && os.SameFile(infos[k], infos[i]) {
+				return files[k], name, true
+			}
+		}
+	}
+	return "", "", false
+}
+
 // read reads the columns that were asked for, and the weights if any.
 func (f *trainFlags) read(cmd *cobra.Command) (data trainingData, err error) {
 	wanted, condition := f.view.define(f.features), f.view.define(f.options.Condition)
@@ -342,6 +356,9 @@ func (f *trainFlags) read(cmd *cobra.Command) (data trainingData, err error) {
 		return data, err
 	}
 	defer t.Close()
+	if a, b, ok := givenTwice(t.Files()); ok {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s and %s are the same file: its events are read twice\n", a, b)
+	}
 	v, err := t.View(f.view.options)
 	if err != nil {
 		return data, err
