@@ -20,6 +20,10 @@ import (
 //go:embed report.html
 var page string
 
+// HTMLMark is among the first bytes of every page that [Report.WriteHTML] writes: who finds
+// it there may replace the page.
+const HTMLMark = `<meta name="generator" content="eidolon compare">`
+
 // WriteHTML writes the report as one HTML file that needs no other: the verdict in
 // words, all numbers, the columns in pairs, the ROC curve, and a plot of each
 // column, the worst first. ref and cand are the samples that were compared.

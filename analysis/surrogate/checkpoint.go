@@ -9,6 +9,7 @@ import (
 	"reflect"
 
 	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/internal/safetensors"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -29,6 +30,14 @@ const checkpointKey = "eidolon checkpoint"
 
 // ErrNotCheckpoint says that a file is not a checkpoint.
 var ErrNotCheckpoint = errors.New("not a checkpoint")
+
+// CheckCheckpoint checks that a checkpoint can be written as file: see [CheckOutput].
+func CheckCheckpoint(file string, inputs ...string) error {
+	return output.Check(file, output.Kind{Name: "a checkpoint", Is: IsCheckpoint}, inputs...)
+}
+
+// IsCheckpoint reports whether a file is a checkpoint that [Training.CheckpointTo] wrote.
+func IsCheckpoint(file string) bool { return has(checkpointKey)(file) }
 
 // CheckpointTo makes the training write a checkpoint to the file, about every minute
 // and when it is interrupted. The file appears under its name when it is complete.

@@ -9,6 +9,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
+	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/internal/safetensors"
 )
 
@@ -84,6 +85,29 @@ func write(file string, tensors []safetensors.Tensor, key, text string) error {
 		return fmt.Errorf("surrogate: could not save %q: %w", file, err)
 	}
 	return f.Close()
+}
+
+// CheckOutput checks that a model can be saved as file, and that nothing of the user's is
+// lost by it: neither one of the inputs, by whatever name, nor a file that is no model.
+func CheckOutput(file string, inputs ...string) error {
+	return output.Check(file, output.Kind{Name: "a model file", Is: has(metadataKey)}, inputs...)
+}
+
+// has returns a function that reports whether a file has metadata of ours under a key.
+func has(key string) func(file string) bool {
+	return func(file string) bool {
+		f, err := os.Open(file)
+		if err != nil {
+			return false
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return false
+		}
+		texts, err := safetensors.Metadata(f, info.Size())
+		return err == nil && texts[key] != ""
+	}
 }
 
 // read reads the tensors and the text under a key of a safetensors file. The error

@@ -16,6 +16,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/compare"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
+	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -57,6 +58,11 @@ report as HTML, text and JSON and every plot as a file.`,
 			}
 			if f.maxEvents < 1 {
 				return usagef("--max-events must be positive, not %d", f.maxEvents)
+			}
+			if f.report != "" {
+				if err := checkReport(f.report, slices.Concat(f.reference, f.candidate, f.training)...); err != nil {
+					return err
+				}
 			}
 			return f.run(cmd)
 		},
@@ -225,6 +231,18 @@ func writeReport(dir string, report *compare.Report, ref, cand *rootio.Table) er
 		return err
 	}
 	return report.Plots(dir)
+}
+
+// checkReport checks that a report can be written, and that nothing of the user's is lost by
+// that: in a folder that holds no report of ours, nothing is replaced.
+func checkReport(name string, inputs ...string) error {
+	if isHTML(name) {
+		return output.Check(name, output.HTML, inputs...)
+	}
+	ours := func(dir string) bool { return output.Begins(filepath.Join(dir, "report.html"), compare.HTMLMark) }
+	return output.CheckFolder(name, ours, func(file string) bool {
+		return strings.HasPrefix(file, "report.") || filepath.Ext(file) == ".png"
+	}, inputs...)
 }
 
 func isHTML(name string) bool {

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/eidolon-hep/eidolon/analysis/compare"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -18,6 +20,28 @@ import (
 // demoFeatures are the independent variables of an event; the muons' kinematics,
 // which the file holds as well, follow from them.
 var demoFeatures = []string{"mass", "y", "pt", "phi", "costheta", "phistar"}
+
+// The files that the demo leaves behind. The first one says that it is the demo's.
+const (
+	demoTruth     = "zmumu.root"
+	demoModel     = "zmumu.eidolon"
+	demoGenerated = "generated.root"
+	demoPicture   = "spectra.png"
+
+	demoKey = "eidolon demo" // of the text that says so
+)
+
+// checkDemo checks that the files of the demo can be written, in the place of those of another
+// demo at most.
+func checkDemo(ctx context.Context, dir string) error {
+	ours := func(dir string) bool {
+		_, err := rootio.ReadText(ctx, filepath.Join(dir, demoTruth), demoKey)
+		return err == nil
+	}
+	return output.CheckFolder(dir, ours, func(name string) bool {
+		return slices.Contains([]string{demoTruth, demoModel, demoGenerated, demoPicture}, name)
+	})
+}
 
 type demoFlags struct {
 	dir     string
@@ -53,6 +77,9 @@ It leaves behind the two ROOT files, the model and a picture.`,
 
 func (f *demoFlags) run(cmd *cobra.Command) error {
 	start := time.Now()
+	if err := checkDemo(cmd.Context(), f.dir); err != nil {
+		return err
+	}
 	out := cmd.ErrOrStderr()
 	if !wantJSON(cmd) {
 		out = cmd.OutOrStdout()
@@ -61,10 +88,10 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 		return fmt.Errorf("could not make the folder of the demo: %w", err)
 	}
 	var (
-		truth     = filepath.Join(f.dir, "zmumu.root")
-		model     = filepath.Join(f.dir, "zmumu.eidolon")
-		generated = filepath.Join(f.dir, "generated.root")
-		picture   = filepath.Join(f.dir, "spectra.png")
+		truth     = filepath.Join(f.dir, demoTruth)
+		model     = filepath.Join(f.dir, demoModel)
+		generated = filepath.Join(f.dir, demoGenerated)
+		picture   = filepath.Join(f.dir, demoPicture)
 		physics   = zmumu.Default()
 	)
 
@@ -74,7 +101,7 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 	}
 
 	fmt.Fprintf(out, "2. learn %v → %s\n", demoFeatures, model)
-	train := trainFlags{inputs: []string{truth}, features: demoFeatures, output: model, options: f.options}
+	train := trainFlags{inputs: []string{truth}, features: demoFeatures, output: model, checkpoint: model + ".checkpoint", options: f.options}
 	m, err := train.fit(cmd)
 	if err != nil {
 		return err
@@ -135,9 +162,9 @@ func compareDemo(ctx context.Context, truth, generated string) (*compare.Report,
 	return compare.Compare(ref, cand, compare.Options{ReferenceLabel: "truth", CandidateLabel: "generated"})
 }
 
-// writeTable writes the events of t to a tree Events.
+// writeTable writes the events of t to a tree Events, as those of a demo.
 func writeTable(file string, t *rootio.Table) error {
-	w, err := rootio.Create(file, "Events", t.Fields())
+	w, err := rootio.Create(file, "Events", t.Fields(), rootio.WithText(demoKey, version()))
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
+	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -85,7 +86,7 @@ printed.`,
 			case len(f.inputs) > 0 && f.oversample > 1<<20, f.oversample < 1:
 				return usagef("events cannot be drawn %d times", f.oversample)
 			}
-			if err := keepApart(f.output, slices.Concat(f.inputs, f.reweightTo, []string{f.model})...); err != nil {
+			if err := output.Check(f.output, output.ROOT, slices.Concat(f.inputs, f.reweightTo, []string{f.model})...); err != nil {
 				return err
 			}
 			return f.run(cmd)

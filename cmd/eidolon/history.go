@@ -19,6 +19,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
+	"github.com/eidolon-hep/eidolon/internal/output"
 )
 
 // outcome says how a training ended.
@@ -80,13 +81,23 @@ func losses(h flows.History) (train, valid []float64) {
 	return train, valid
 }
 
+// checkPlot checks that a plot can be written, and that nothing is lost by that.
+func checkPlot(name string, inputs ...string) error {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".png":
+		return output.Check(name, output.PNG, inputs...)
+	case ".svg":
+		return output.Check(name, output.SVG, inputs...)
+	case ".pdf":
+		return output.Check(name, output.PDF, inputs...)
+	}
+	return usagef("a plot is a .png, .svg or .pdf file, not %q", name)
+}
+
 // plotHistory draws the losses and the learning rate of a training to a file of the
 // format that its name says.
 func plotHistory(name string, h flows.History) error {
 	format := strings.ToLower(strings.TrimPrefix(filepath.Ext(name), "."))
-	if !slices.Contains([]string{"png", "svg", "pdf"}, format) {
-		return usagef("a plot is a .png, .svg or .pdf file, not %q", name)
-	}
 	if len(h.Points) == 0 {
 		return fmt.Errorf("there is nothing to plot: the training has made no validation")
 	}

@@ -32,6 +32,11 @@ posterior mean is the mean along the path: where that is about 1, it makes copie
 			if len(args) != 1 {
 				return usagef("info takes one file, not %d", len(args))
 			}
+			if plot != "" {
+				if err := checkPlot(plot, args[0]); err != nil {
+					return err
+				}
+			}
 			return info(cmd, args[0], plot)
 		},
 	}
@@ -57,9 +62,6 @@ func info(cmd *cobra.Command, file, plot string) error {
 			return usagef("--plot is for a model file, which %s is not", file)
 		}
 		if err == nil {
-			if err := keepApart(plot, file); err != nil {
-				return err
-			}
 			if err := plotHistory(plot, model.Card.History); err != nil {
 				return err
 			}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
+	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -49,6 +50,7 @@ SIGXCPU); 130 SIGINT; 143 SIGTERM.`
 func kinds() []errorKind {
 	return []errorKind{
 		{exitUsage, isA[usageError]},
+		{exitUsage, is(output.ErrRefused)},
 		{exitOutput, is(atomicfile.ErrOutput)},
 		{exitOutput, isA[stdoutError]},
 		{exitOutput, is(syscall.ENOSPC)},
@@ -204,20 +206,6 @@ func require(cmd *cobra.Command, flags ...string) error {
 	for _, name := range flags {
 		if f := cmd.Flags().Lookup(name); f.Value.String() == f.DefValue {
 			return usagef("%s needs -%s: %s", cmd.CommandPath(), f.Shorthand, f.Usage)
-		}
-	}
-	return nil
-}
-
-// keepApart checks that the output is none of the inputs, by whatever name.
-func keepApart(output string, inputs ...string) error {
-	out, err := os.Stat(output)
-	if err != nil {
-		return nil // there is no such file yet
-	}
-	for _, name := range inputs {
-		if in, err := os.Stat(name); err == nil && os.SameFile(in, out) {
-			return usagef("the output %s is the input %s: it would be lost", output, name)
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/reweight"
+	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -52,7 +53,7 @@ a new classifier, and how many events the weighted ones are worth.`,
 			if f.maxEvents < 1 {
 				return usagef("--max-events must be positive, not %d", f.maxEvents)
 			}
-			if err := keepApart(f.output, slices.Concat(f.source, f.target)...); err != nil {
+			if err := output.Check(f.output, output.ROOT, slices.Concat(f.source, f.target)...); err != nil {
 				return err
 			}
 			return f.run(cmd)

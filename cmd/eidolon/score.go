@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -43,7 +44,7 @@ collection, those of its event that have one value, event_index and object_index
 			if err := require(cmd, "model", "input", "output"); err != nil {
 				return err
 			}
-			if err := keepApart(f.output, append(slices.Clone(f.inputs), f.model)...); err != nil {
+			if err := output.Check(f.output, output.ROOT, append(slices.Clone(f.inputs), f.model)...); err != nil {
 				return err
 			}
 			return f.run(cmd)

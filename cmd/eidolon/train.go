@@ -17,7 +17,6 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/flows"
-	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -82,7 +81,7 @@ on from the checkpoint, to the same result as without the interrupt.`,
 			if err := f.options.Check(); err != nil {
 				return usageError{err}
 			}
-			if err := keepApart(f.output, append(slices.Clone(f.inputs), f.card)...); err != nil {
+			if err := f.checkOutputs(); err != nil {
 				return err
 			}
 			return f.run(cmd)
@@ -106,6 +105,19 @@ on from the checkpoint, to the same result as without the interrupt.`,
 	flags.StringVar(&f.checkpoint, "checkpoint", "", "where to keep the checkpoint (default: MODEL.checkpoint)")
 	flags.StringVar(&f.resume, "resume", "", "go on from this checkpoint; only -o, -i and --checkpoint go with it")
 	return cmd
+}
+
+// checkOutputs checks that model and checkpoint can be written, and that nothing is lost by
+// that.
+func (f *trainFlags) checkOutputs() error {
+	inputs := append(slices.Clone(f.inputs), f.card)
+	if err := surrogate.CheckOutput(f.output, append(inputs, f.resume)...); err != nil {
+		return err
+	}
+	if f.checkpoint == "" {
+		f.checkpoint = f.output + ".checkpoint"
+	}
+	return surrogate.CheckCheckpoint(f.checkpoint, append(inputs, f.output)...)
 }
 
 // takeUp sets the flags to those of the training that is to be resumed, if any.
@@ -240,12 +252,6 @@ func (f *trainFlags) run(cmd *cobra.Command) error {
 // it returns, and has saved, the best model so far along with the error; there is
 // none if nothing has been learnt yet.
 func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
-	// Before the work: can its result be written?
-	out, err := atomicfile.Create(f.output)
-	if err != nil {
-		return nil, err
-	}
-	out.Abort()
 	data, err := f.read(cmd)
 	if err != nil {
 		return nil, err
@@ -270,11 +276,7 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 		card.Inputs, card.Tree, card.Weight = f.inputs, data.tree, f.weight
 	}
 	card.View, card.Collection, card.Multiplicity = f.view.options, data.collection, data.multiplicity
-	checkpoint := f.checkpoint
-	if checkpoint == "" {
-		checkpoint = f.output + ".checkpoint"
-	}
-	training.CheckpointTo(checkpoint)
+	training.CheckpointTo(f.checkpoint)
 
 	if err := printFeatures(log, training.Surrogate); err != nil {
 		return nil, err
@@ -296,10 +298,10 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	model, err := training.Run(cmd.Context())
 	progress.finish()
 	if err != nil && errors.Is(err, cmd.Context().Err()) {
-		fmt.Fprintf(log, "to go on: eidolon train --resume %s -o %s\n", checkpoint, f.output)
+		fmt.Fprintf(log, "to go on: eidolon train --resume %s -o %s\n", f.checkpoint, f.output)
 	}
 	if errors.Is(err, surrogate.ErrNothingLearnt) { // there is nothing to go on from
-		_ = os.Remove(checkpoint)
+		_ = os.Remove(f.checkpoint)
 	}
 	if model == nil || err != nil && model.Card.History.BestStep == 0 {
 		return nil, err
@@ -318,7 +320,7 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 		}
 	}
 	if err == nil {
-		if e := os.Remove(checkpoint); e != nil && !errors.Is(e, fs.ErrNotExist) {
+		if e := os.Remove(f.checkpoint); e != nil && !errors.Is(e, fs.ErrNotExist) {
 			return nil, e
 		}
 	}

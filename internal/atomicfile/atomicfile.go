@@ -109,6 +109,17 @@ func (f *File) Abort() {
 	Discard(f.file.Name())
 }
 
+// Check checks that a file of this name could be written now. The errors are those of
+// [Create].
+func Check(name string) error {
+	f, err := Create(name)
+	if err != nil {
+		return err
+	}
+	f.Abort()
+	return nil
+}
+
 // WriteFile writes data to the named file, all or nothing.
 func WriteFile(name string, data []byte) error {
 	f, err := Create(name)

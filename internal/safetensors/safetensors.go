@@ -77,34 +77,51 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	return nil
 }
 
+// Metadata reads the metadata alone of a file of the given size. Errors are those of [Read].
+func Metadata(r io.Reader, size int64) (map[string]string, error) {
+	_, _, metadata, err := readHeader(r, size)
+	return metadata, err
+}
+
+// readHeader reads what comes before the data, and returns the entries of the tensors and
+// its length.
+func readHeader(r io.Reader, size int64) (header map[string]json.RawMessage, length int64, metadata map[string]string, err error) {
+	fail := func(err error) (map[string]json.RawMessage, int64, map[string]string, error) {
+		return nil, 0, nil, fmt.Errorf("safetensors: %w", err)
+	}
+	var word [8]byte
+	if _, err := io.ReadFull(r, word[:]); err != nil {
+		return fail(ErrFormat)
+	}
+	n := binary.LittleEndian.Uint64(word[:])
+	if n > maxHeader || int64(n) > size-8 {
+		return fail(ErrFormat)
+	}
+	text := make([]byte, n)
+	if _, err := io.ReadFull(r, text); err != nil {
+		return fail(fmt.Errorf("could not read the header: %w", err))
+	}
+	if err := json.Unmarshal(text, &header); err != nil {
+		return fail(ErrFormat)
+	}
+	if raw, ok := header[metadataKey]; ok {
+		if err := json.Unmarshal(raw, &metadata); err != nil {
+			return fail(fmt.Errorf("the metadata is not text: %w", ErrFormat))
+		}
+		delete(header, metadataKey)
+	}
+	return header, 8 + int64(n), metadata, nil
+}
+
 // Read reads the tensors, in the order of their data, and the metadata from a file
 // of the given size. Only tensors of float32 are understood. The error wraps
 // [ErrFormat] where the header is not that of such a file.
 func Read(r io.Reader, size int64) ([]Tensor, map[string]string, error) {
-	var word [8]byte
-	if _, err := io.ReadFull(r, word[:]); err != nil {
-		return nil, nil, fmt.Errorf("safetensors: %w", ErrFormat)
+	header, length, metadata, err := readHeader(r, size)
+	if err != nil {
+		return nil, nil, err
 	}
-	length := binary.LittleEndian.Uint64(word[:])
-	if length > maxHeader || int64(length) > size-8 {
-		return nil, nil, fmt.Errorf("safetensors: %w", ErrFormat)
-	}
-	text := make([]byte, length)
-	if _, err := io.ReadFull(r, text); err != nil {
-		return nil, nil, fmt.Errorf("safetensors: could not read the header: %w", err)
-	}
-	var header map[string]json.RawMessage
-	if err := json.Unmarshal(text, &header); err != nil {
-		return nil, nil, fmt.Errorf("safetensors: %w", ErrFormat)
-	}
-	var metadata map[string]string
-	if raw, ok := header[metadataKey]; ok {
-		if err := json.Unmarshal(raw, &metadata); err != nil {
-			return nil, nil, fmt.Errorf("safetensors: the metadata is not text: %w", ErrFormat)
-		}
-		delete(header, metadataKey)
-	}
-	entries, err := layout(header, size-8-int64(length))
+	entries, err := layout(header, size-length)
 	if err != nil {
 		return nil, nil, err
 	}
