@@ -17,9 +17,18 @@ type events struct {
 	producers, tasks int             // tasks that can put something; all tasks but the input stream
 	input            map[string]bool // the ports of the input stream
 
+	working sync.WaitGroup // the components that work on events
+	stopped chan struct{}  // closed by the failure
+
 	mu      sync.Mutex
 	flying  map[int64]*event
-	failure error // the first one of the job
+	turn    *sync.Cond // of an event at an output
+	failure error      // the first one of the job
+}
+
+func (ev *events) init() {
+	ev.input, ev.flying, ev.stopped = map[string]bool{}, map[int64]*event{}, make(chan struct{})
+	ev.turn = sync.NewCond(&ev.mu)
 }
 
 // event is what is known of one event.
@@ -49,9 +58,14 @@ func (ev *events) fail(err error) {
 
 func (ev *events) failLocked(err error) {
 	if ev.failure != nil {
+		if errors.Is(err, ev.failure) { // it tells more about it
+			ev.failure = err
+		}
 		return
 	}
 	ev.failure = err
+	close(ev.stopped)
+	ev.turn.Broadcast()
 	for _, e := range ev.flying {
 		e.wake.Broadcast()
 	}
@@ -64,11 +78,48 @@ func (ev *events) failed() error {
 	return ev.failure
 }
 
+// begin reports whether there is more to do. The caller is working then, until it says
+// that it is done.
+func (ev *events) begin() bool {
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	return ev.beginLocked()
+}
+
+func (ev *events) beginLocked() bool {
+	if ev.failure != nil {
+		return false
+	}
+	ev.working.Add(1) // before the failure, after which these are waited for
+	return true
+}
+
+// await waits for the turn of an event at an output.
+func (ev *events) await(next *int64, id int64) error {
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	for ev.failure == nil && *next != id {
+		ev.turn.Wait()
+	}
+	if ev.failure != nil {
+		return errStopped
+	}
+	return nil
+}
+
+// advance gives the turn at an output to the next event.
+func (ev *events) advance(next *int64) {
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	*next++
+	ev.turn.Broadcast()
+}
+
 // enter begins a task of an event; nil means that the job has failed.
 func (ev *events) enter(id int64) *event {
 	ev.mu.Lock()
 	defer ev.mu.Unlock()
-	if ev.failure != nil {
+	if !ev.beginLocked() {
 		return nil
 	}
 	e := ev.flying[id]
@@ -81,6 +132,7 @@ func (ev *events) enter(id int64) *event {
 
 // leave ends a task of an event.
 func (ev *events) leave(id int64, e *event, producer bool) {
+	defer ev.working.Done()
 	ev.mu.Lock()
 	defer ev.mu.Unlock()
 	if e.left--; e.left == 0 {

@@ -12,6 +12,7 @@ import (
 	"go-hep.org/x/hep/fwk"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/internal/panics"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -149,7 +150,10 @@ func (t *FastSim) Process(ctx fwk.Context) error {
 
 // draw draws for the rows of given, which have these numbers, into out.
 func (t *FastSim) draw(out, given *rootio.Table, numbers []uint64) error {
-	_, err := t.model.GenerateRows(out, given, t.Seed, numbers)
+	err := panics.Guard(func() error { // of the objects that are drawn together, it is one's fault
+		_, err := t.model.GenerateRows(out, given, t.Seed, numbers)
+		return err
+	})
 	if err != nil && t.in.numbersElements() {
 		c := make([]float32, given.Len()*t.model.Context.Dim())
 		if e := t.model.Context.Encode(c, given, 0); e != nil { // as the number of the element
@@ -218,7 +222,11 @@ func (g *gatherer) do(r *request) error {
 		g.drawing++
 		g.mu.Unlock()
 	}
-	g.draw(batch)
+	if err := panics.Guard(func() error { g.draw(batch); return nil }); err != nil {
+		for _, r := range batch { // they wait for what will not come
+			r.err = err
+		}
+	}
 	for _, other := range batch {
 		if other != r {
 			other.wake <- nil

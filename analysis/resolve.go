@@ -39,8 +39,12 @@ func (s *input) complete(known *known) error {
 		complete(context.Context, []fwk.Port) ([]fwk.Port, error)
 	}); ok {
 		s.connected = true // it has opened its files
-		if ports, err = reader.complete(s.run.ctx, ports); err != nil {
-			return fmt.Errorf("analysis: %q: %w", s.name, err)
+		err := s.run.call("", s.name, func() (err error) {
+			ports, err = reader.complete(s.run.ctx, ports)
+			return err
+		})
+		if err != nil {
+			return err
 		}
 		if err := s.run.app.SetProp(s.stream, "Ports", ports); err != nil {
 			return fmt.Errorf("analysis: %w", err)
@@ -73,9 +77,13 @@ func (r *runner) completeTasks(known *known) error {
 	for force := false; len(open) > 0; {
 		before := len(open)
 		for i, c := range open {
-			done, err := c.complete(known, force)
+			done := false
+			err := r.call("", c.Name(), func() (err error) {
+				done, err = c.complete(known, force)
+				return err
+			})
 			if err != nil {
-				return fmt.Errorf("analysis: %q: %w", c.Name(), err)
+				return err
 			}
 			if done {
 				open = slices.Delete(open, i, i+1)
@@ -90,7 +98,7 @@ func (r *runner) completeTasks(known *known) error {
 // complete gives the ports of an output stream their types; without ports it has all that
 // are known.
 func (s *output) complete(known *known) error {
-	ports, err := property[[]fwk.Port](s.run.app, s.stream, "Ports")
+	ports, err := property[[]fwk.Port](s.run.app, s.Task, "Ports")
 	if err != nil {
 		return err
 	}
@@ -100,10 +108,10 @@ func (s *output) complete(known *known) error {
 	if ports, err = known.complete(ports); err != nil {
 		return fmt.Errorf("analysis: %q: %w", s.name, err)
 	}
-	if w, ok := s.OutputStreamer.(*TreeWriter); ok {
+	if w, ok := s.streamer.(*TreeWriter); ok {
 		w.count(known.counters, ports)
 	}
-	if err := s.run.app.SetProp(s.stream, "Ports", ports); err != nil {
+	if err := s.run.app.SetProp(s.Task, "Ports", ports); err != nil {
 		return fmt.Errorf("analysis: %w", err)
 	}
 	return nil

@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"go-hep.org/x/hep/fwk"
 	"go-hep.org/x/hep/fwk/fsm"
+
+	"github.com/eidolon-hep/eidolon/internal/panics"
 )
 
 // Run runs the application from Configure to Shutdown, as its Run method does, and
@@ -19,9 +23,12 @@ import (
 //
 //   - The first error of any component ends the job: no further event is read, and
 //     Run returns that error, with the number of the event and the name of the
-//     component. So does a panic, and the end of ctx.
+//     component. So does a panic, and the end of ctx. Components that still work on an
+//     event then are waited for a second.
 //   - A job that could only hang is an error: a port on which nothing was put, a
 //     second Put, a Put on a port that was not declared, a job without tasks.
+//   - There may be any number of output streams. Each gets all events, one at a time and
+//     in order, for any NProcs; fwk's own mix up the events of several.
 //   - Output is completed when everything else has gone well, including the end of all
 //     tasks: after an error, streamers with a method Abort() are aborted, others are
 //     disconnected.
@@ -53,12 +60,15 @@ type runner struct {
 }
 
 func newRunner(ctx context.Context, app fwk.App) *runner {
-	return &runner{ctx: ctx, app: app, events: events{flying: map[int64]*event{}, input: map[string]bool{}}}
+	r := &runner{ctx: ctx, app: app}
+	r.events.init()
+	return r
 }
 
 // run runs the job and ends it well.
 func (r *runner) run() error {
-	err := r.prepare()
+	defer context.AfterFunc(r.ctx, func() { r.fail(r.ctx.Err()) })()
+	err := panics.Guard(r.prepare)
 	if err == nil {
 		err = r.steps()
 	}
@@ -159,11 +169,8 @@ func (r *runner) wrap() error {
 			if err != nil {
 				return err
 			}
-			o := &output{OutputStreamer: s, run: r, name: streamName(t), stream: t}
-			if err := r.app.SetProp(t, "Streamer", fwk.OutputStreamer(o)); err != nil {
-				return fmt.Errorf("analysis: %w", err)
-			}
-			r.outputs = append(r.outputs, o)
+			o := &output{Task: t, streamer: s, run: r, name: streamName(t)}
+			watched, r.outputs = o, append(r.outputs, o)
 			r.tasks++
 		default:
 			watched = &task{Task: t, run: r}
@@ -193,8 +200,11 @@ func property[T any](app fwk.App, c fwk.Component, name string) (T, error) {
 // steps takes the application from Configure to Shutdown.
 func (r *runner) steps() error {
 	s := r.app.Scripter()
-	for _, step := range []func() error{s.Configure, s.Start, func() error { return s.Run(-1) }, s.Stop, r.commit, s.Shutdown} {
-		err := guard("the job", step)
+	for _, step := range []func() error{s.Configure, s.Start, r.connect, func() error { return r.loop(s) }, s.Stop, r.commit, s.Shutdown} {
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
+		err := panics.Guard(step)
 		if errors.Is(err, io.EOF) && r.failed() == nil {
 			err = nil // so fwk tells the end of the input of a sequential job
 		}
@@ -202,6 +212,46 @@ func (r *runner) steps() error {
 			return err
 		}
 		if err := r.failed(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// patience is how long components may still work after the job has failed.
+const patience = time.Second
+
+// loop runs the loop over events. It ends soon after the job has failed, even when a
+// component does not, such as one that waits for another that has panicked.
+func (r *runner) loop(s fwk.Scripter) error {
+	procs := runtime.GOMAXPROCS(0) // fwk changes it
+	ended := make(chan error, 1)
+	go func() {
+		err := panics.Guard(func() error { return s.Run(-1) })
+		if err != nil && !errors.Is(err, io.EOF) {
+			r.fail(err)
+		}
+		r.working.Wait() // fwk does not wait for the other tasks of an event in which one has failed
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-r.stopped:
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(patience):
+		runtime.GOMAXPROCS(procs)
+		return r.failed()
+	}
+}
+
+// connect starts the output.
+func (r *runner) connect() error {
+	for _, o := range r.outputs {
+		if err := o.connect(); err != nil {
 			return err
 		}
 	}
@@ -221,22 +271,35 @@ func (r *runner) commit() error {
 // abort ends all streams of a job that has failed.
 func (r *runner) abort() {
 	if r.input != nil {
-		_ = r.input.Disconnect()
+		r.input.abort()
 	}
 	for _, o := range r.outputs {
 		o.abort()
 	}
 }
 
-// guard runs a part of a component and makes an error of a panic.
-func guard(name string, f func() error) (err error) {
+// call runs a part of a component; where says in which event it is. What fails there,
+// fails the job: an error, a panic, and the end of the goroutine.
+func (r *runner) call(where, name string, f func() error) (err error) {
+	returned := false
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("analysis: panic in %s: %v", name, p)
+			err = panics.New(p)
+		} else if !returned {
+			err = errors.New("it has ended its goroutine")
+		}
+		if err != nil {
+			err = fmt.Errorf("analysis: %s%q: %w", where, name, err)
+			r.fail(err)
 		}
 	}()
-	return f()
+	err = f()
+	returned = true
+	return err
 }
+
+// inEvent says in which event something is.
+func inEvent(id int64) string { return fmt.Sprintf("event %d: ", id) }
 
 // task is a task that is watched.
 type task struct {
@@ -249,29 +312,19 @@ func (t *task) Configure(ctx fwk.Context) error {
 	if !ok {
 		return nil
 	}
-	return t.do(func() error { return c.Configure(ctx) })
+	return t.run.call("", t.Name(), func() error { return c.Configure(ctx) })
 }
 
 func (t *task) StartTask(ctx fwk.Context) error {
 	ctx = jobContext{Context: ctx, id: ctx.ID(), store: ctx.Store(), job: t.run.ctx}
-	return t.do(func() error { return t.Task.StartTask(ctx) })
+	return t.run.call("", t.Name(), func() error { return t.Task.StartTask(ctx) })
 }
 
 func (t *task) StopTask(ctx fwk.Context) error {
 	// fwk gives it the messages of another task when there is an input stream.
 	msg := fwk.NewMsgStream(t.Name(), t.run.level, nil)
 	ctx = jobContext{Context: ctx, id: ctx.ID(), store: ctx.Store(), job: t.run.ctx, msg: msg}
-	return t.do(func() error { return t.Task.StopTask(ctx) })
-}
-
-// do runs a part of the task that is outside of the loop over events.
-func (t *task) do(f func() error) error {
-	err := guard(t.Name(), f)
-	if err != nil {
-		err = fmt.Errorf("analysis: %q: %w", t.Name(), err)
-		t.run.fail(err)
-	}
-	return err
+	return t.run.call("", t.Name(), func() error { return t.Task.StopTask(ctx) })
 }
 
 func (t *task) Process(ctx fwk.Context) error {
@@ -280,37 +333,36 @@ func (t *task) Process(ctx fwk.Context) error {
 	if e == nil {
 		return errStopped
 	}
+	defer t.run.leave(id, e, true)
 	s := &store{Store: ctx.Store(), ev: &t.run.events, event: e, id: id, task: t.Name(), producer: true}
-	err := guard(t.Name(), func() error {
+	return t.run.call(inEvent(id), t.Name(), func() error {
 		return t.Task.Process(jobContext{Context: ctx, id: id, store: s, job: t.run.ctx})
 	})
-	if err != nil {
-		err = fmt.Errorf("analysis: event %d: %q: %w", id, t.Name(), err)
-		t.run.fail(err)
-	}
-	t.run.leave(id, e, true)
-	return err
 }
 
 // input is an input streamer that is watched.
 type input struct {
 	fwk.InputStreamer
-	run       *runner
-	name      string
-	stream    fwk.Task
+	run    *runner
+	name   string
+	stream fwk.Task
+	put    map[string]int64 // by port: the last event in which something was put
+	events int64
+
+	mu        sync.Mutex // held while it works: in a job that has failed it may do so without end
 	connected bool
-	events    int64
-	put       map[string]int64 // by port: the last event in which something was put
 }
 
 func (s *input) Connect(ports []fwk.Port) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.put = make(map[string]int64, len(ports))
 	for _, p := range ports {
 		s.run.events.input[p.Name] = true
 		s.put[p.Name] = -1
 	}
 	s.connected = true
-	return s.do("", func() error { return s.InputStreamer.Connect(ports) })
+	return s.run.call("", s.name, func() error { return s.InputStreamer.Connect(ports) })
 }
 
 // Read reads an event. After a failure anywhere in the job there are no more.
@@ -318,19 +370,26 @@ func (s *input) Read(ctx fwk.Context) error {
 	if err := s.run.ctx.Err(); err != nil {
 		s.run.fail(err)
 	}
-	if s.run.failed() != nil {
+	if !s.run.begin() {
 		return io.EOF
 	}
+	defer s.run.working.Done()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	id := s.events
 	st := &inputStore{Store: ctx.Store(), put: s.put, event: id}
-	err := s.do(fmt.Sprintf("event %d: ", id), func() error {
+	over := false
+	err := s.run.call(inEvent(id), s.name, func() error {
 		err := s.InputStreamer.Read(jobContext{Context: ctx, id: id, store: st, job: s.run.ctx})
+		if over = err == io.EOF; over {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
 		return st.full()
 	})
-	if err != nil {
+	if over || err != nil {
 		return io.EOF // of the events: what is wrong is known
 	}
 	s.events++
@@ -338,89 +397,105 @@ func (s *input) Read(ctx fwk.Context) error {
 }
 
 func (s *input) Disconnect() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !s.connected {
 		return nil
 	}
 	s.connected = false
-	return s.do("", s.InputStreamer.Disconnect)
+	return s.run.call("", s.name, s.InputStreamer.Disconnect)
 }
 
-// do runs a part of the streamer.
-func (s *input) do(where string, f func() error) error {
-	err := guard(s.name, f)
-	if err != nil && err != io.EOF {
-		err = fmt.Errorf("analysis: %s%q: %w", where, s.name, err)
-		s.run.fail(err)
+func (s *input) abort() {
+	if s.mu.TryLock() {
+		s.mu.Unlock()
+		_ = s.Disconnect()
 	}
-	return err
 }
 
-// output is an output streamer that is watched.
+// output is an output stream that is watched. It takes the place of fwk's task, which
+// has one channel for the events of all output streams, so that each of several writes
+// what comes to another one.
 type output struct {
-	fwk.OutputStreamer
-	run    *runner
-	name   string
-	stream fwk.Task
+	fwk.Task // fwk's, which declares the ports
+	streamer fwk.OutputStreamer
+	run      *runner
+	name     string
+	next     int64 // the event whose turn it is, guarded by that of the events
 
-	mu        sync.Mutex // a failed job may end while an event is written
+	mu        sync.Mutex // held while it works: in a job that has failed it may do so without end
 	connected bool
 }
 
-func (s *output) Connect(ports []fwk.Port) error {
+func (s *output) Configure(ctx fwk.Context) error {
+	return s.run.call("", s.name, func() error { return s.Task.(fwk.Configurer).Configure(ctx) })
+}
+
+// StartTask and StopTask do nothing: output begins when all tasks have started, and it is
+// completed when all of the job has gone well.
+func (s *output) StartTask(fwk.Context) error { return nil }
+func (s *output) StopTask(fwk.Context) error  { return nil }
+
+func (s *output) connect() error {
+	ports, err := property[[]fwk.Port](s.run.app, s.Task, "Ports")
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.connected = true
-	return s.do("", func() error { return s.OutputStreamer.Connect(ports) })
+	return s.run.call("", s.name, func() error { return s.streamer.Connect(ports) })
 }
 
-func (s *output) Write(ctx fwk.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// Process writes an event when its turn has come.
+func (s *output) Process(ctx fwk.Context) error {
 	id := ctx.ID()
 	e := s.run.enter(id)
-	if e == nil || !s.connected {
+	if e == nil {
 		return errStopped
 	}
 	defer s.run.leave(id, e, false)
+	if err := s.run.await(&s.next, id); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.connected {
+		return errStopped
+	}
 	st := &store{Store: ctx.Store(), ev: &s.run.events, event: e, id: id, task: s.name}
-	return s.do(fmt.Sprintf("event %d: ", id), func() error {
-		return s.OutputStreamer.Write(jobContext{Context: ctx, id: id, store: st, job: s.run.ctx})
+	err := s.run.call(inEvent(id), s.name, func() error {
+		return s.streamer.Write(jobContext{Context: ctx, id: id, store: st, job: s.run.ctx})
 	})
+	if err == nil {
+		s.run.advance(&s.next)
+	}
+	return err
 }
-
-// Disconnect does nothing: output is completed when all of the job has gone well.
-func (s *output) Disconnect() error { return nil }
 
 func (s *output) commit() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.connected = false
-	return s.do("", s.OutputStreamer.Disconnect)
+	return s.run.call("", s.name, s.streamer.Disconnect)
 }
 
 func (s *output) abort() {
-	s.mu.Lock()
+	if !s.mu.TryLock() {
+		return
+	}
 	defer s.mu.Unlock()
 	if !s.connected {
 		return
 	}
 	s.connected = false
-	_ = guard(s.name, func() error {
-		if a, ok := s.OutputStreamer.(interface{ Abort() }); ok {
+	_ = panics.Guard(func() error {
+		if a, ok := s.streamer.(interface{ Abort() }); ok {
 			a.Abort()
 			return nil
 		}
-		return s.OutputStreamer.Disconnect()
+		return s.streamer.Disconnect()
 	})
-}
-
-func (s *output) do(where string, f func() error) error {
-	err := guard(s.name, f)
-	if err != nil {
-		err = fmt.Errorf("analysis: %s%q: %w", where, s.name, err)
-		s.run.fail(err)
-	}
-	return err
 }
 
 // unsynced puts a pipe between fwk and a standard output that is a file, and returns

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"sync"
 
+	"github.com/eidolon-hep/eidolon/internal/panics"
 	"github.com/eidolon-hep/eidolon/kernels/gauss"
 )
 
@@ -102,7 +102,7 @@ func (g *grower) sort(at int32) {
 		g.sort(v.right)
 		return
 	}
-	var both sync.WaitGroup
+	var both panics.Group
 	both.Go(func() { g.sort(v.left) })
 	g.sort(v.right)
 	both.Wait()

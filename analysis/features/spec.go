@@ -54,6 +54,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/eidolon-hep/eidolon/internal/panics"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -511,7 +512,7 @@ const block = 1 << 12
 // error of the first block that has one.
 func inBlocks(n int, do func(f *frame, lo, hi int) error) error {
 	var next atomic.Int64
-	var all sync.WaitGroup
+	var all panics.Group
 	var mu sync.Mutex
 	var failure error
 	failed := n

@@ -11,13 +11,13 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/rows"
 	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/internal/panics"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -698,7 +698,7 @@ func (s *Surrogate) GenerateRows(t, given *rootio.Table, seed uint64, rows []uin
 	}
 	clamped := clampedBy(s.Density)
 	var redrawn, clipped atomic.Int64
-	var all sync.WaitGroup
+	var all panics.Group
 	const piece = 1 << 13
 	z := make([]float32, n*dim)
 	sampleRows(s.Density, z, c, seed, 0, rows)

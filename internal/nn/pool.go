@@ -3,6 +3,8 @@ package nn
 import (
 	"runtime"
 	"sync/atomic"
+
+	"github.com/eidolon-hep/eidolon/internal/panics"
 )
 
 // pool runs numbered pieces of work on all processors. What a piece computes
@@ -19,6 +21,7 @@ type pool struct {
 	left    atomic.Int64 // pieces that nobody has taken; below 0 when there were none for some
 	pending atomic.Int64 // pieces that are not done
 	closed  atomic.Bool
+	panics  panics.Net // of the pieces
 	helpers []*sleeper
 	caller  *sleeper
 }
@@ -38,7 +41,8 @@ func newPool() *pool {
 	return p
 }
 
-// run calls task(0) … task(n−1), each once, and returns when all are done.
+// run calls task(0) … task(n−1), each once, and returns when all are done. A panic of
+// one is one of run.
 func (p *pool) run(n int, task func(i int)) {
 	p.task = task
 	p.pending.Store(int64(n))
@@ -48,6 +52,7 @@ func (p *pool) run(n int, task func(i int)) {
 	}
 	p.work()
 	p.caller.wait(func() bool { return p.pending.Load() == 0 })
+	p.panics.Throw()
 }
 
 // work does pieces until there is none left to take. Whoever has taken one may
@@ -58,7 +63,7 @@ func (p *pool) work() {
 		if i < 0 {
 			return
 		}
-		p.task(int(i))
+		p.panics.Do(func() { p.task(int(i)) })
 		if p.pending.Add(-1) == 0 {
 			p.caller.wake()
 		}
