@@ -71,7 +71,7 @@ func TestEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 			out := filepath.Join(dir, "out.root")
-			if err := os.WriteFile(out, []byte("old"), 0o644); err != nil {
+			if err := os.WriteFile(out, []byte("root: old"), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			cmd := exec.Command(program)
@@ -105,7 +105,7 @@ func TestEnds(t *testing.T) {
 			if !strings.Contains(stderr.String(), text) {
 				t.Errorf("it says %q", &stderr)
 			}
-			if data, err := os.ReadFile(out); err != nil || string(data) != "old" {
+			if data, err := os.ReadFile(out); err != nil || string(data) != "root: old" {
 				t.Errorf("the old file has changed: %v", err)
 			}
 			entries, err := os.ReadDir(dir)

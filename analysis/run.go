@@ -29,6 +29,8 @@ import (
 //     second Put, a Put on a port that was not declared, a job without tasks.
 //   - There may be any number of output streams. Each gets all events, one at a time and
 //     in order, for any NProcs; fwk's own mix up the events of several.
+//   - Before anything is read or written, all files of output are checked: that they can
+//     be written, and that no file is lost by them, such as one that is read.
 //   - Output is completed when everything else has gone well, including the end of all
 //     tasks: after an error, streamers with a method Abort() are aborted, others are
 //     disconnected.
@@ -123,10 +125,12 @@ func (r *runner) prepare() error {
 			return err
 		}
 	}
-	if err := r.wrap(); err != nil {
-		return err
+	for _, step := range []func() error{r.wrap, r.checkFiles, r.resolve} {
+		if err := step(); err != nil {
+			return err
+		}
 	}
-	return r.resolve()
+	return nil
 }
 
 // addPump adds an input stream of empty events.

@@ -264,7 +264,7 @@ func TestFailures(t *testing.T) {
 				}
 				dir := t.TempDir()
 				out := filepath.Join(dir, "out.root")
-				old := []byte("old")
+				old := []byte("root: old")
 				if err := os.WriteFile(out, old, 0o644); err != nil {
 					t.Fatal(err)
 				}

@@ -23,6 +23,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/output"
+	"github.com/eidolon-hep/eidolon/internal/panics"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -49,6 +50,7 @@ SIGXCPU); 130 SIGINT; 143 SIGTERM.`
 // kinds are the kinds of errors that have an exit code of their own. The first one that fits counts.
 func kinds() []errorKind {
 	return []errorKind{
+		{exitPanic, isA[*panics.Error]},
 		{exitUsage, isA[usageError]},
 		{exitUsage, is(output.ErrRefused)},
 		{exitOutput, is(atomicfile.ErrOutput)},
