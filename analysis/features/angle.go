@@ -326,7 +326,7 @@ func (f *fitting) relateAngles() {
 	for j := len(angles) - 1; j >= 0; j-- {
 		c := f.circles[angles[j].Name]
 		x, d := f.load(angles[j].Name), f.add(scratch)
-		const gain = 0.1 // nats, at least
+		gain := max(0.1, 2*evidence(2, len(angles)+len(given))/float64(f.n)) // nats per event, at least: few events have some by chance
 		var to *rootio.Field
 		least := c.entropy(x, f.w) - gain
 		for _, other := range slices.Concat(given, angles[:j]) {

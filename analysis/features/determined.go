@@ -21,6 +21,10 @@ type Sum struct {
 	Terms    []Term      `json:"terms"`
 	Offset   float64     `json:"offset,omitempty"`
 	Squares  bool        `json:"squares,omitempty"`
+
+	// Unit is what all are measured in before they are squared, where squares would
+	// not be numbers any more; 0: 1.
+	Unit float64 `json:"unit,omitempty"`
 }
 
 // Term is a term of a [Sum].
@@ -47,6 +51,14 @@ func (s *Sum) variables() (read, taken, made []string) {
 
 func (s *Sum) isNoisy() bool { return false }
 
+// unit returns what variables are measured in.
+func (s *Sum) unit() float64 {
+	if s.Unit == 0 {
+		return 1
+	}
+	return s.Unit
+}
+
 // total stores Offset + Σ Factor·x, or x², in y, and the magnitude of the largest
 // term in largest, unless that is nil.
 func (s *Sum) total(y, largest []float64, f *frame) {
@@ -56,9 +68,11 @@ func (s *Sum) total(y, largest []float64, f *frame) {
 	for k := range largest {
 		largest[k] = math.Abs(s.Offset)
 	}
+	unit := s.unit()
 	for _, t := range s.Terms {
 		for k, x := range f.at(t.Variable) {
 			if s.Squares {
+				x /= unit
 				x *= x
 			}
 			y[k] += t.Factor * x
@@ -69,16 +83,16 @@ func (s *Sum) total(y, largest []float64, f *frame) {
 	}
 }
 
-// compute stores the values of the variable in y; largest is as in total.
+// compute stores the values of the variable in y; largest is as in total, or its root.
 func (s *Sum) compute(y, largest []float64, f *frame) {
 	s.total(y, largest, f)
-	switch {
+	switch unit := s.unit(); {
 	case s.Squares:
 		for k, v := range y {
-			y[k] = math.Sqrt(max(v, 0))
+			y[k] = math.Sqrt(max(v, 0)) * unit
 		}
 		for k, v := range largest {
-			largest[k] = math.Sqrt(v)
+			largest[k] = math.Sqrt(v) * unit
 		}
 	case !s.Kind.IsFloat():
 		for k, v := range y {
@@ -87,21 +101,25 @@ func (s *Sum) compute(y, largest []float64, f *frame) {
 	}
 }
 
-// isNear reports whether the value y, computed from terms up to largest, agrees with
-// that of the file but for the rounding of floating-point numbers. A root has the errors
-// of what is under it: m² = E² − p² may lose all digits.
-func (s *Sum) isNear(y, inFile, largest float64) bool {
-	if !s.Kind.IsFloat() {
-		return y == inFile
+// off returns how far the value y, computed from terms up to largest, is from that of the
+// file, in units of what the rounding of floating-point numbers may do. A root has the
+// errors of what is under it: m² = E² − p² may lose all digits.
+func (s *Sum) off(y, inFile, largest float64) float64 {
+	switch largest = max(largest, math.Abs(inFile)); {
+	case y == inFile:
+		return 0
+	case !s.Kind.IsFloat() || s.Squares && inFile < 0:
+		return math.Inf(1)
+	case s.Squares:
+		part, exponent := math.Frexp(largest)
+		y, inFile = math.Ldexp(y, -exponent), math.Ldexp(inFile, -exponent)
+		return math.Abs(y*y-inFile*inFile) / (lostDigits(s.Kind) * ulp(s.Kind, part*part))
 	}
-	if s.Squares {
-		if inFile < 0 {
-			return false
-		}
-		y, inFile, largest = y*y, inFile*inFile, largest*largest
-	}
-	return math.Abs(y-inFile) <= lostDigits(s.Kind)*ulp(s.Kind, max(largest, math.Abs(inFile)))
+	return math.Abs(y-inFile) / (lostDigits(s.Kind) * ulp(s.Kind, largest))
 }
+
+// isNear reports whether a value agrees with that of the file but for rounding.
+func (s *Sum) isNear(y, inFile, largest float64) bool { return s.off(y, inFile, largest) <= 1 }
 
 // lostDigits is how many units in the last place a value may be off that other programs
 // have computed: boosts and sums of theirs lose some digits.
@@ -127,7 +145,7 @@ func (s *Sum) forward(f *frame, logDet []float64, _ func([]float64)) {
 
 func (s *Sum) inverse(f *frame) { s.compute(f.add(s.Variable), nil, f) }
 
-func (s *Sum) isSound() bool { return len(s.Terms) > 0 && s.Kind != 0 }
+func (s *Sum) isSound() bool { return len(s.Terms) > 0 && s.Kind != 0 && s.Unit >= 0 }
 
 // String writes the sum as a formula.
 func (s *Sum) String() string {
@@ -151,15 +169,15 @@ func (s *Sum) String() string {
 			b.WriteString(name)
 		}
 	}
-	power := ""
+	power, unit := "", 1.0
 	if s.Squares {
-		power = "²"
+		power, unit = "²", s.unit()*s.unit()
 	}
 	for _, t := range s.Terms {
 		add(t.Factor, t.Variable+power)
 	}
 	if s.Offset != 0 {
-		add(s.Offset, "")
+		add(s.Offset*unit, "")
 	}
 	if s.Squares {
 		return "√(" + b.String() + ")"

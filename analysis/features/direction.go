@@ -35,19 +35,23 @@ func (d *Direction) value(x, y float64) float64 {
 	return math.Atan2(y, x)
 }
 
-// isNear reports whether the angle of x and y agrees with that of the file but for
-// the rounding of floating-point numbers. Errors of x and y of part ε change it by ε at
-// most; η as ½ log((p+pz)/(p−pz)) loses digits in the difference.
-func (d *Direction) isNear(x, y, inFile float64) bool {
+// off returns how far the angle of x and y is from that of the file, in units of what the
+// rounding of floating-point numbers may do. Errors of x and y of part ε change it by ε at
+// most; η as ½ log((p+pz)/(p−pz)) loses digits in the difference, until from about 18 on
+// there are none.
+func (d *Direction) off(x, y, inFile float64) float64 {
 	v := d.value(x, y)
 	rounding := ulp(d.Kind, 1) + ulp(d.Kind, v)
 	if d.Eta {
-		cosh := math.Cosh(v)
+		cosh := math.Cosh(min(math.Abs(v), 18))
 		rounding += ulp(rootio.Float64, 1) * cosh * cosh
 	}
 	const few = 4
-	return math.Abs(v-inFile) <= few*rounding
+	return math.Abs(v-inFile) / (few * rounding)
 }
+
+// isNear reports whether an angle agrees with that of the file but for rounding.
+func (d *Direction) isNear(x, y, inFile float64) bool { return d.off(x, y, inFile) <= 1 }
 
 func (d *Direction) forward(f *frame, logDet []float64, _ func([]float64)) {
 	x, y, v := f.at(d.X), f.at(d.Y), f.take(d.Variable)
@@ -141,15 +145,11 @@ func (f *fitting) leaveOutDirections(fields []rootio.Field, kept []string) []roo
 	return left
 }
 
-// isDirection reports whether a relation holds in all events.
+// isDirection reports whether a relation holds in all events, and is meant.
 func (f *fitting) isDirection(d *Direction) bool {
 	x, y, v := f.load(d.X), f.load(d.Y), f.load(d.Variable)
-	for k := range v {
-		if !d.isNear(x[k], y[k], v[k]) {
-			return false
-		}
-	}
-	return true
+	off := func(k int, v float64) float64 { return d.off(x[k], y[k], v) }
+	return f.isMeant(v, 3, 0, off) && isPrecise(d.Kind, v, func(k int) float64 { return d.value(x[k], y[k]) })
 }
 
 // Polar is the map of the components X, Y of a momentum to its magnitude and azimuth,

@@ -94,8 +94,8 @@ func (f *fitting) leaveOutMasses(fields []rootio.Field, kept []string) []rootio.
 		sum := 0.0
 		for i := range some { // most pairs fail at once
 			k := i * (f.n - 1) / (some - 1)
-			largest := e[k] * e[k]
-			d := math.Abs(largest-p[k]*p[k]-m[k]*m[k]) / ulp(rootio.Float64, largest)
+			pe, me := p[k]/e[k], m[k]/e[k]
+			d := math.Abs(1-pe*pe-me*me) / ulp(rootio.Float64, 1)
 			if !(p[k] <= e[k] && d <= lostDigits(rootio.Float64)) {
 				return math.Inf(1)
 			}
@@ -124,7 +124,8 @@ func (f *fitting) leaveOutMasses(fields []rootio.Field, kept []string) []rootio.
 					continue
 				}
 				s := &Sum{Variable: field.Name, Kind: field.Kind, Squares: true, Terms: []Term{{e.Name, 1}, {p.Name, -1}}}
-				if f.complete(s) && s.Offset == 0 {
+				energy := &Sum{Variable: e.Name, Kind: e.Kind, Squares: true, Terms: []Term{{p.Name, 1}}}
+				if f.complete(s) && s.Offset == 0 && f.complete(energy) && f.isPreciseSum(energy) {
 					best, nearest = s, d
 				}
 			}
@@ -163,8 +164,19 @@ func (f *fitting) findSums(fields []rootio.Field, kept []string, squares bool) (
 // others.
 type vector struct {
 	field rootio.Field
+	scale int     // x was divided by 2^scale, and then squared if squares are looked for
 	norm  float64 // before the projection
 	x     []float64
+}
+
+// scaleOf returns the exponent of the largest of some numbers.
+func scaleOf(x []float64) int {
+	largest := 0.0
+	for _, v := range x {
+		largest = max(largest, math.Abs(v))
+	}
+	_, e := math.Frexp(largest)
+	return e
 }
 
 // findSome returns relations that hold for all events. There may be more, to be found
@@ -187,6 +199,10 @@ func (f *fitting) findSome(fields []rootio.Field, kept []string, squares bool) (
 		all := f.load(field.Name)
 		for i := range v.x {
 			v.x[i] = all[i*f.n/rows]
+		}
+		v.scale = scaleOf(v.x)
+		for i := range v.x {
+			v.x[i] = math.Ldexp(v.x[i], -v.scale)
 			if squares {
 				v.x[i] *= v.x[i]
 			}
@@ -291,10 +307,14 @@ func (f *fitting) solve(columns []*vector, parts []float64, kept []string, squar
 			if i == last {
 				continue
 			}
-			s.Terms = append(s.Terms, Term{x.field.Name, -parts[i] / parts[last] * y.norm / x.norm})
+			power := y.scale - x.scale
+			if squares {
+				power *= 2
+			}
+			s.Terms = append(s.Terms, Term{x.field.Name, math.Ldexp(-parts[i]/parts[last]*y.norm/x.norm, power)})
 		}
 		switch {
-		case !f.complete(s):
+		case !f.complete(s) || !f.isPreciseSum(s):
 		case squares && len(s.Terms) == 1 && (s.Terms[0].Factor != 1 || s.Offset == 0):
 			// A multiple, which is found without squares.
 		case squares && s.Offset < 0 && second == nil:
@@ -315,19 +335,30 @@ func (f *fitting) complete(s *Sum) bool {
 		f.load(t.Variable)
 		simple[i].Factor = simpleNumber(t.Factor, 1e-5*math.Abs(t.Factor))
 	}
+	const plain = 200 // squares of larger and smaller powers of two get near the ends of what there is
+	if e := scaleOf(inFile); s.Squares && (e > plain || e < -plain) {
+		s.Unit = math.Ldexp(1, e)
+	}
+	unit := s.unit()
 	y, largest := f.add(scratch), f.add(scratch2)
 	for _, terms := range [][]Term{simple, s.Terms} {
 		s.Terms, s.Offset = terms, 0
 		s.total(y, largest, &f.frame)
+		whole := slices.Max(largest)
+		if !(whole > 0 && whole <= math.MaxFloat64) {
+			return false
+		}
 		// Where the terms are small, rounding is, too.
 		offset, tolerance, weights := 0.0, 0.0, 0.0
 		for k, v := range inFile {
 			if s.Squares {
+				v /= unit
 				v *= v
 			}
-			weight := 1 / max(largest[k]*largest[k], 1e-200)
+			part := largest[k] / whole
+			weight := 1 / max(part*part, 1e-200)
 			offset += weight * (v - y[k])
-			tolerance += weight * lostDigits(s.Kind) * ulp(s.Kind, largest[k])
+			tolerance += weight * lostDigits(s.Kind) * spacing(s.Kind, largest[k])
 			weights += weight
 		}
 		offset, tolerance = offset/weights, tolerance/weights
@@ -336,18 +367,25 @@ func (f *fitting) complete(s *Sum) bool {
 			m := simpleNumber(math.Sqrt(math.Abs(offset)), tolerance/math.Sqrt(math.Abs(offset)+tolerance))
 			candidates = slices.Insert(candidates, 0, math.Copysign(m*m, offset))
 		}
+		if math.Abs(offset) <= tolerance { // whatever the units
+			candidates = slices.Insert(candidates, 0, 0)
+		}
 		for _, s.Offset = range candidates {
 			s.compute(y, largest, &f.frame)
-			k := 0
-			for k < f.n && s.isNear(y[k], inFile[k], largest[k]) {
-				k++
-			}
-			if k == f.n {
+			if f.isMeant(inFile, len(s.Terms)+1, len(s.Terms)+1, func(k int, v float64) float64 { return s.off(y[k], v, largest[k]) }) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// isPreciseSum reports whether a sum that is complete gives the branch of the file to its
+// own precision. Where terms cancel, it does not.
+func (f *fitting) isPreciseSum(s *Sum) bool {
+	y := f.add(scratch)
+	s.compute(y, nil, &f.frame)
+	return isPrecise(s.Kind, f.load(s.Variable), func(k int) float64 { return y[k] })
 }
 
 // simpleNumber returns a simple number that x may be meant to be, within a tolerance;
@@ -363,6 +401,7 @@ func simpleNumber(x, tolerance float64) float64 {
 
 // leaveOutLookups adds the maps of columns of codes that are functions of another.
 func (f *fitting) leaveOutLookups(fields []rootio.Field, kept []string) {
+	least := evidence(2, len(fields))
 	for i := len(fields) - 1; i >= 0; i-- {
 		y := fields[i]
 		if slices.Contains(kept, y.Name) || f.isLeftOut(y.Name) {
@@ -373,7 +412,7 @@ func (f *fitting) leaveOutLookups(fields []rootio.Field, kept []string) {
 				return
 			}
 			if x := fields[j]; j != i && !f.isLeftOut(x.Name) {
-				if l := f.findLookup(y.Name, x.Name); l != nil {
+				if l := f.findLookup(y.Name, x.Name, least); l != nil {
 					f.apply(Map{Lookup: l})
 					break
 				}
@@ -394,8 +433,9 @@ func (f *fitting) isLeftOut(name string) bool {
 }
 
 // findLookup returns y as a function of x; nil if it is none, or if y says so
-// little, and x has so many values, that it could be one by chance.
-func (f *fitting) findLookup(y, x string) *Lookup {
+// little, and x has so many values, that it could be one by chance: it must say at least so
+// many nats.
+func (f *fitting) findLookup(y, x string, least float64) *Lookup {
 	value := map[float64]float64{}
 	ys := f.load(y)
 	for k, key := range f.load(x) {
@@ -409,7 +449,8 @@ func (f *fitting) findLookup(y, x string) *Lookup {
 	for _, n := range s.weight {
 		entropy -= n * math.Log(n/s.total)
 	}
-	if entropy < natsPerKey*float64(len(value))*math.Log(float64(len(s.value))) {
+	choice := float64(len(value)) * math.Log(float64(len(s.value))) // of the values, in nats
+	if entropy < natsPerKey*choice || entropy-choice < least {
 		return nil
 	}
 	l := &Lookup{Variable: y, Of: x}

@@ -113,7 +113,7 @@ func (p particle) energy() float64 { return p.mt() * math.Cosh(p.y) }
 func (p particle) pz() float64 { return p.mt() * math.Sinh(p.y) }
 
 // least is where momenta and masses that are divided by begin.
-const least = 1e-30
+const least = 1e-150
 
 // plus returns the sum of two vectors. The mass is computed without the difference
 // of energy and momentum.
