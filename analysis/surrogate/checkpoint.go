@@ -1,12 +1,18 @@
 package surrogate
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/output"
@@ -19,11 +25,44 @@ type checkpoint struct {
 	metadata
 	Loop  int              `json:"loop"` // checkpointLoop
 	State flows.Checkpoint `json:"state"`
+	Of    identity         `json:"of"`
+}
+
+// identity is what makes a training itself.
+type identity struct {
+	Data  string  `json:"data"`  // digest of the columns and the weights
+	Asked Options `json:"asked"` // of New
+}
+
+// is reports whether two trainings are the same one.
+func (i identity) is(other identity) bool {
+	a, errA := json.Marshal(i)
+	b, errB := json.Marshal(other)
+	return errA == nil && errB == nil && bytes.Equal(a, b)
+}
+
+// digest returns that of the columns, in any order, and the weights.
+func digest(t *rootio.Table, w []float64) string {
+	const rows = 1 << 16 // that are put into bytes at a time
+	all := sha256.New()
+	for _, c := range slices.SortedFunc(slices.Values(t.Columns), func(a, b rootio.Column) int { return strings.Compare(a.Name, b.Name) }) {
+		fmt.Fprintf(all, "%q %v %d\n", c.Name, c.Kind, c.Len())
+		for lo := 0; lo < c.Len(); lo += rows {
+			// An error is not possible: the values are numbers, the hash takes all.
+			_ = binary.Write(all, binary.LittleEndian, c.Slice(lo, min(lo+rows, c.Len())).Values())
+		}
+	}
+	fmt.Fprintf(all, "%d weights\n", len(w))
+	for part := range slices.Chunk(w, rows) {
+		_ = binary.Write(all, binary.LittleEndian, part)
+	}
+	return hex.EncodeToString(all.Sum(nil))
 }
 
 // checkpointLoop changes when trainings of an earlier version cannot be gone on with: 1
-// since one-step maps minimise a distance, 2 since denoisers are of what is around an angle.
-const checkpointLoop = 2
+// since one-step maps minimise a distance, 2 since denoisers are of what is around an angle, 3
+// since a checkpoint says whose it is.
+const checkpointLoop = 3
 
 // checkpointKey is where the metadata of a safetensors file hold a checkpoint.
 const checkpointKey = "eidolon checkpoint"
@@ -40,25 +79,57 @@ func CheckCheckpoint(file string, inputs ...string) error {
 func IsCheckpoint(file string) bool { return has(checkpointKey)(file) }
 
 // CheckpointTo makes the training write a checkpoint to the file, about every minute
-// and when it is interrupted. The file appears under its name when it is complete.
-func (tr *Training) CheckpointTo(file string) {
-	tr.Card.Options.Train.Save = func(c *flows.Checkpoint) error {
-		m, err := tr.describe()
-		if err != nil {
-			return err
-		}
-		text, err := json.Marshal(checkpoint{m, checkpointLoop, *c})
-		if err != nil {
-			return fmt.Errorf("surrogate: could not describe the checkpoint: %w", err)
-		}
-		var tensors []safetensors.Tensor
-		for name, v := range vectors(c) {
-			if len(*v) > 0 {
-				tensors = append(tensors, safetensors.Tensor{Name: name, Shape: []int{len(*v)}, Value: *v})
-			}
-		}
-		return write(file, tensors, checkpointKey, string(text))
+// and when it is interrupted. The file appears under its name when it is complete. Where it
+// cannot be written the training goes on, and failed, unless it is nil, is told why, once. A file
+// that is there and no checkpoint stays as it is.
+func (tr *Training) CheckpointTo(file string, failed func(error)) {
+	tr.checkpoint, tr.checkpointed = file, false
+	if tr.of.Data == "" {
+		tr.of.Data = digest(tr.table, tr.w)
 	}
+	tr.Card.Options.Train.Save = func(c *flows.Checkpoint) error {
+		err := tr.save(c)
+		tr.checkpointed = tr.checkpointed || err == nil
+		if err != nil && failed != nil {
+			failed(err)
+			failed = nil
+		}
+		return nil
+	}
+}
+
+// Checkpointed reports whether a checkpoint of the training has been written.
+func (tr *Training) Checkpointed() bool { return tr.checkpointed }
+
+// RemoveCheckpoint removes the checkpoint that the training has written, or that it was resumed from if
+// its own is in the same place.
+func (tr *Training) RemoveCheckpoint() error {
+	p, err := LoadCheckpoint(tr.checkpoint)
+	if err != nil || !p.saved.Of.is(tr.of) {
+		return nil // it is somebody else's, or not there
+	}
+	return os.Remove(tr.checkpoint)
+}
+
+func (tr *Training) save(c *flows.Checkpoint) error {
+	if _, err := os.Stat(tr.checkpoint); err == nil && !IsCheckpoint(tr.checkpoint) {
+		return fmt.Errorf("surrogate: %q is no checkpoint, and is not replaced", tr.checkpoint)
+	}
+	m, err := tr.describe()
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(checkpoint{m, checkpointLoop, *c, tr.of})
+	if err != nil {
+		return fmt.Errorf("surrogate: could not describe the checkpoint: %w", err)
+	}
+	var tensors []safetensors.Tensor
+	for name, v := range vectors(c) {
+		if len(*v) > 0 {
+			tensors = append(tensors, safetensors.Tensor{Name: name, Shape: []int{len(*v)}, Value: *v})
+		}
+	}
+	return write(tr.checkpoint, tensors, checkpointKey, string(text))
 }
 
 // vectors returns the vectors of a checkpoint by name.
@@ -111,20 +182,40 @@ func LoadCheckpoint(file string) (*Paused, error) {
 	return p, nil
 }
 
+// IsOf reports whether the checkpoint is of the training that [New] would begin with the same
+// arguments.
+func (p *Paused) IsOf(t *rootio.Table, w []float64, opts Options) bool {
+	return p.saved.Of.is(identity{digest(t, w), opts})
+}
+
 // Resume returns the training, to go on with the events that it began with: see [New]. The
 // continuation is the same to the bit as if there had been no stop, unless its
 // time is limited.
 func (p *Paused) Resume(ctx context.Context, t *rootio.Table, w []float64) (*Training, error) {
+	if digest(t, w) != p.saved.Of.Data {
+		return nil, errors.New("surrogate: these are not the events that the training of the checkpoint began with")
+	}
 	tr, err := New(ctx, t, w, p.Card.Options)
 	if err != nil {
 		return nil, err
 	}
-	if t.Len() != p.Card.Events || !reflect.DeepEqual(tr.Features, p.saved.Features) || !reflect.DeepEqual(tr.Context, p.saved.Context) {
-		return nil, errors.New("surrogate: these are not the events that the training began with")
+	if !reflect.DeepEqual(tr.Features, p.saved.Features) || !reflect.DeepEqual(tr.Context, p.saved.Context) {
+		return nil, errors.New("surrogate: another version of Eidolon wrote the checkpoint, and treated the events otherwise: train anew, or go on with that version")
 	}
+	tr.of = p.saved.Of
 	tr.Card.Version, tr.Card.Command = p.Card.Version, p.Card.Command
 	tr.Card.Choice = p.Card.Choice
 	tr.Card.Inputs, tr.Card.Tree, tr.Card.Weight = p.Card.Inputs, p.Card.Tree, p.Card.Weight
 	tr.Card.Options.Train.Resume = &p.saved.State
 	return tr, nil
+}
+
+// Finish is like Resume, but the training makes no further step: [Training.Run] returns the
+// surrogate with the best parameters so far.
+func (p *Paused) Finish(ctx context.Context, t *rootio.Table, w []float64) (*Training, error) {
+	tr, err := p.Resume(ctx, t, w)
+	if err == nil {
+		tr.Card.Options.Train.Finish = true
+	}
+	return tr, err
 }

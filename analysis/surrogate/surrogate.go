@@ -346,6 +346,10 @@ type Training struct {
 	w      []float64
 	copies rows.Copies // among the events: they go where the first of them goes
 	z, c   []float32   // the events in model space, and their context
+
+	of           identity
+	checkpoint   string // the file
+	checkpointed bool   // it has been written
 }
 
 // noise is that of the first pass over the events.
@@ -389,7 +393,7 @@ func isHeldOut(i int) bool { return philox.Uint64(0, streamSplit, uint64(i))%10 
 // features and composes the density. Call [Training.Run] to train it. When ctx is cancelled
 // its error is returned.
 func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Training, error) {
-	begin := time.Now()
+	begin, asked := time.Now(), opts
 	if err := opts.Check(); err != nil {
 		return nil, fmt.Errorf("surrogate: %w", err)
 	}
@@ -440,6 +444,7 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 	if err != nil {
 		return nil, err
 	}
+	tr.of.Asked = asked
 	tr.begin, tr.Card.Choice, tr.Card.Weights = begin, choice, rows.WeightsOf(w)
 	if n, different := t.Len(), tr.copies.Different; different < n {
 		opts.log("note: of %d events %d are different: the others are copies, and each is learnt from and judged together with its like", n, different)

@@ -539,7 +539,7 @@ func testResume(t *testing.T, table *rootio.Table, opts Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr.CheckpointTo(file)
+	tr.CheckpointTo(file, nil)
 	if _, err := tr.Run(ctx); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
@@ -578,7 +578,7 @@ func testResume(t *testing.T, table *rootio.Table, opts Options) {
 		t.Fatal(err)
 	}
 	other := filepath.Join(t.TempDir(), "other")
-	if err := os.WriteFile(other, bytes.Replace(before, []byte(`\"loop\":2`), []byte(`\"loop\":0`), 1), 0o600); err != nil {
+	if err := os.WriteFile(other, bytes.Replace(before, []byte(`\"loop\":3`), []byte(`\"loop\":0`), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := LoadCheckpoint(other); err == nil || !strings.Contains(err.Error(), "another version") {
@@ -589,6 +589,34 @@ func testResume(t *testing.T, table *rootio.Table, opts Options) {
 	}
 	if _, err := Load(file); !errors.Is(err, ErrNotModel) {
 		t.Errorf("a checkpoint as model gives the error %v", err)
+	}
+}
+
+// TestCheckpointCannotBeWritten trains where no checkpoint can be written: that is said once,
+// and the training goes on to its end. A file that is no checkpoint is not replaced.
+func TestCheckpointCannotBeWritten(t *testing.T) {
+	opts := small
+	opts.Train.Epochs, opts.Train.SaveEvery = 2, 1
+	notes := filepath.Join(t.TempDir(), "notes")
+	if err := os.WriteFile(notes, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{filepath.Join(t.TempDir(), "none", "c"), notes} {
+		tr, err := New(t.Context(), everyKind(1000), nil, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := 0
+		tr.CheckpointTo(file, func(error) { said++ })
+		if _, err := tr.Run(t.Context()); err != nil || said != 1 || tr.Checkpointed() {
+			t.Errorf("%s: error %v, said %d times", file, err, said)
+		}
+		if err := tr.RemoveCheckpoint(); err != nil {
+			t.Error(err)
+		}
+	}
+	if text, err := os.ReadFile(notes); err != nil || string(text) != "precious" {
+		t.Errorf("the notes are %q, %v", text, err)
 	}
 }
 

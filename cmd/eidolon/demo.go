@@ -101,7 +101,7 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 	}
 
 	fmt.Fprintf(out, "2. learn %v → %s\n", demoFeatures, model)
-	train := trainFlags{inputs: []string{truth}, features: demoFeatures, output: model, checkpoint: model + ".checkpoint", options: f.options}
+	train := trainFlags{inputs: []string{truth}, features: demoFeatures, output: model, checkpoint: model + ".checkpoint", resume: resumeAuto, options: f.options}
 	m, err := train.fit(cmd)
 	if err != nil {
 		return err

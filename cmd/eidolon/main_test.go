@@ -10,7 +10,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -431,48 +430,6 @@ func TestErrors(t *testing.T) {
 	}
 	if after := names(t, dir); !slices.Equal(after, before) {
 		t.Errorf("files left behind: %v", after)
-	}
-}
-
-// TestInterrupt cancels a training and finds the best model so far.
-func TestInterrupt(t *testing.T) {
-	dir := trained(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	var out bytes.Buffer
-	err := cancelAfter{&out, "step", cancel}
-	code := run(ctx, []string{"train", "-i", "in.root", "-o", "i.eidolon", "--epochs", "100000", "--hidden", "8", "--patience", "1000000"}, &out, &err)
-	if code != exitInterrupted {
-		t.Errorf("exit code %d, want %d", code, exitInterrupted)
-	}
-	must(t, dir, "generate", "-m", "i.eidolon", "-n", "10", "-o", "x.root")
-	if !strings.Contains(err.String(), "eidolon train --resume i.eidolon.checkpoint -o i.eidolon") {
-		t.Errorf("no word on how to go on:\n%s", err.String())
-	}
-}
-
-// TestResume goes on with an interrupted training and finds the same model.
-func TestResume(t *testing.T) {
-	dir := trained(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	var out bytes.Buffer
-	err := cancelAfter{&out, "step", cancel}
-	if code := run(ctx, []string{"train", "-i", "in.root", "-o", "r.eidolon", "--epochs", "3", "--hidden", "16", "--layers", "4"}, &out, &err); code != exitInterrupted {
-		t.Fatalf("exit code %d\n%s", code, out.String())
-	}
-	if _, stderr, code := eidolon(t, dir, "train", "--resume", "r.eidolon.checkpoint", "-o", "r.eidolon", "--epochs", "4"); code != exitUsage {
-		t.Errorf("another option with --resume: exit code %d, %s", code, stderr)
-	}
-	must(t, dir, "train", "--resume", "r.eidolon.checkpoint", "-o", "r.eidolon")
-	for _, m := range []string{"m", "r"} {
-		must(t, dir, "generate", "-m", m+".eidolon", "-n", "500", "-o", m+".root")
-	}
-	for i, c := range open(t, filepath.Join(dir, "m.root")).Columns {
-		if !reflect.DeepEqual(c.Values(), open(t, filepath.Join(dir, "r.root")).Columns[i].Values()) {
-			t.Errorf("column %s of the resumed model differs", c.Name)
-		}
-	}
-	if slices.Contains(names(t, dir), "r.eidolon.checkpoint") {
-		t.Error("the checkpoint of a finished training is left")
 	}
 }
 

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -17,6 +15,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -32,9 +31,13 @@ type trainFlags struct {
 	options  surrogate.Options
 
 	checkpoint string
-	resume     string
+	resume     string // a checkpoint, or resumeAuto
+	finish     bool
 	paused     *surrogate.Paused // what resume names
 }
+
+// resumeAuto goes on from the checkpoint of the same training, if there is one.
+const resumeAuto = "auto"
 
 func newTrain() *cobra.Command {
 	var f trainFlags
@@ -52,14 +55,17 @@ conditions. Features and conditions may be computed: m=sqrt(2*pt1*pt2*(cosh(eta1
 One event in ten is held out for validation; the model keeps the parameters that
 were best there. A loss that is not finite sends the training back to these, with half of
 the rate. A checkpoint is kept beside the model while the training runs. An
-interrupt (ctrl-C) ends the training and saves the best model so far; --resume goes
-on from the checkpoint, to the same result as without the interrupt.`,
+interrupt (ctrl-C) leaves the checkpoint and no model. --resume CHECKPOINT goes on from
+there, to the same result as without the interrupt, and with --finish it makes the model
+of what has been learnt. --resume auto goes on where the same command was interrupted, and
+begins from the start where it was not: so a batch system may run it again.`,
 		Example: `  eidolon train -i zmumu.root -o zmumu.eidolon
   eidolon train -i a.root,b.root -t Events --features pt,eta,phi --weight w --max-time 5m -o m.eidolon
   eidolon train -i sim.root --features reco_e --condition true_e,pdg -o response.eidolon
   eidolon train -i zmumu.root --vector m1=pt1,eta1,phi1,0.1057 --vector m2=pt2,eta2,phi2,0.1057 --system Z=m1+m2 -o z.eidolon
   eidolon train -i nano.root --each Jet --features pt,eta,phi,mass --condition nJet --where 'pt > 20' -o jets.eidolon
   eidolon train --resume zmumu.eidolon.checkpoint -o zmumu.eidolon
+  eidolon train --resume zmumu.eidolon.checkpoint --finish -o zmumu.eidolon
   eidolon train -c card.yaml          # a card holds flags by their long names: “input: a.root”`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -103,7 +109,8 @@ on from the checkpoint, to the same result as without the interrupt.`,
 	flags.StringVarP(&f.card, "card", "c", "", "a YAML file with values for these flags")
 	addModelFlags(cmd, &f.options)
 	flags.StringVar(&f.checkpoint, "checkpoint", "", "where to keep the checkpoint (default: MODEL.checkpoint)")
-	flags.StringVar(&f.resume, "resume", "", "go on from this checkpoint; only -o, -i and --checkpoint go with it")
+	flags.StringVar(&f.resume, "resume", "", "go on from this checkpoint; only -o, -i, --finish and --checkpoint go with it; auto: from that of this training, if there is one")
+	flags.BoolVar(&f.finish, "finish", false, "with --resume CHECKPOINT: make the model of what has been learnt, without further training")
 	return cmd
 }
 
@@ -117,17 +124,35 @@ func (f *trainFlags) checkOutputs() error {
 	if f.checkpoint == "" {
 		f.checkpoint = f.output + ".checkpoint"
 	}
-	return surrogate.CheckCheckpoint(f.checkpoint, append(inputs, f.output)...)
+	if err := surrogate.CheckCheckpoint(f.checkpoint, append(inputs, f.output)...); err != nil {
+		return err
+	}
+	switch {
+	case f.resume == resumeAuto || !surrogate.IsCheckpoint(f.checkpoint) || output.Same(f.checkpoint, f.resume):
+		return nil
+	case f.resume == "":
+		return output.Refuse("%s is of a training that was interrupted: %s; or remove it", f.checkpoint, waysOn(f.checkpoint, f.output))
+	}
+	return output.Refuse("%s is of another training that was interrupted: give another file by --checkpoint, or remove it", f.checkpoint)
+}
+
+// waysOn says what can be done with a checkpoint.
+func waysOn(checkpoint, model string) string {
+	return fmt.Sprintf("to go on: eidolon train --resume %s -o %s; to make the model of what is there: eidolon train --resume %s --finish -o %s",
+		checkpoint, model, checkpoint, model)
 }
 
 // takeUp sets the flags to those of the training that is to be resumed, if any.
 func (f *trainFlags) takeUp(cmd *cobra.Command) (err error) {
-	if f.resume == "" {
+	if f.finish && (f.resume == "" || f.resume == resumeAuto) {
+		return usagef("--finish needs --resume and the name of a checkpoint")
+	}
+	if f.resume == "" || f.resume == resumeAuto {
 		return nil
 	}
 	var foreign string
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
-		if !slices.Contains([]string{"resume", "output", "input", "checkpoint", "json", "no-verify"}, flag.Name) {
+		if !slices.Contains([]string{"resume", "finish", "output", "input", "checkpoint", "json", "no-verify"}, flag.Name) {
 			foreign = flag.Name
 		}
 	})
@@ -231,26 +256,22 @@ func (o optional) Type() string   { return "float" }
 
 func (f *trainFlags) run(cmd *cobra.Command) error {
 	model, err := f.fit(cmd)
-	if model == nil {
+	if err != nil {
 		return err
 	}
 	if wantJSON(cmd) {
-		if e := printJSON(cmd, modelSummary(f.output, model)); e != nil {
-			return e
-		}
-	} else {
-		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", f.output, outcome(model))
-		for _, remark := range model.Remarks() {
-			fmt.Fprintln(cmd.OutOrStdout(), remark)
-		}
-		printRoundTrip(cmd.OutOrStdout(), model.Card.History)
+		return printJSON(cmd, modelSummary(f.output, model))
 	}
-	return err
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", f.output, outcome(model))
+	for _, remark := range model.Remarks() {
+		fmt.Fprintln(cmd.OutOrStdout(), remark)
+	}
+	printRoundTrip(cmd.OutOrStdout(), model.Card.History)
+	return nil
 }
 
-// fit reads the events, trains a model of them and saves it. After an interrupt
-// it returns, and has saved, the best model so far along with the error; there is
-// none if nothing has been learnt yet.
+// fit reads the events, trains a model of them and saves it. After an interrupt there is a
+// checkpoint at most, and no model.
 func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	data, err := f.read(cmd)
 	if err != nil {
@@ -258,7 +279,7 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	}
 	log := cmd.ErrOrStderr()
 	f.options.Log = func(line string) { fmt.Fprintln(log, line) }
-	training, err := f.prepare(cmd.Context(), data.table, data.weights)
+	training, err := f.prepare(cmd, data.table, data.weights)
 	if err != nil {
 		hint := ""
 		if errors.Is(err, features.ErrUnusable) {
@@ -276,7 +297,9 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 		card.Inputs, card.Tree, card.Weight = f.inputs, data.tree, f.weight
 	}
 	card.View, card.Collection, card.Multiplicity = f.view.options, data.collection, data.multiplicity
-	training.CheckpointTo(f.checkpoint)
+	training.CheckpointTo(f.checkpoint, func(err error) {
+		fmt.Fprintf(log, "warning: there is no checkpoint, the training goes on without: %v\n", err)
+	})
 
 	if err := printFeatures(log, training.Surrogate); err != nil {
 		return nil, err
@@ -298,16 +321,24 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	model, err := training.Run(cmd.Context())
 	progress.finish()
 	if err != nil && errors.Is(err, cmd.Context().Err()) {
-		fmt.Fprintf(log, "to go on: eidolon train --resume %s -o %s\n", f.checkpoint, f.output)
-	}
-	if errors.Is(err, surrogate.ErrNothingLearnt) { // there is nothing to go on from
-		_ = os.Remove(f.checkpoint)
-	}
-	if model == nil || err != nil && model.Card.History.BestStep == 0 {
+		switch {
+		case training.Checkpointed():
+			fmt.Fprintln(log, waysOn(f.checkpoint, f.output))
+		case f.paused != nil:
+			fmt.Fprintln(log, waysOn(f.resume, f.output))
+		default:
+			fmt.Fprintln(log, "nothing has been learnt yet: there is no checkpoint and no model")
+		}
 		return nil, err
 	}
-	if e := model.Save(f.output); e != nil {
-		return nil, e
+	if errors.Is(err, surrogate.ErrNothingLearnt) { // there is nothing to go on from
+		_ = training.RemoveCheckpoint()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := model.Save(f.output); err != nil {
+		return nil, err
 	}
 	for _, warning := range model.Warnings() {
 		fmt.Fprintf(log, "warning: %s\n", warning)
@@ -319,21 +350,28 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 				last.Train, last.Valid, model.Card.History.BestStep)
 		}
 	}
-	if err == nil {
-		if e := os.Remove(f.checkpoint); e != nil && !errors.Is(e, fs.ErrNotExist) {
-			return nil, e
-		}
-	}
-	return model, err
+	return model, training.RemoveCheckpoint()
 }
 
 // prepare looks at the events and composes the model, or takes up the training
 // that is to be resumed.
-func (f *trainFlags) prepare(ctx context.Context, table *rootio.Table, w []float64) (*surrogate.Training, error) {
-	if f.paused != nil {
-		return f.paused.Resume(ctx, table, w)
+func (f *trainFlags) prepare(cmd *cobra.Command, table *rootio.Table, w []float64) (*surrogate.Training, error) {
+	if f.resume == resumeAuto && surrogate.IsCheckpoint(f.checkpoint) {
+		paused, err := surrogate.LoadCheckpoint(f.checkpoint)
+		if err == nil && paused.IsOf(table, w, f.options) {
+			f.resume, f.paused = f.checkpoint, paused
+			fmt.Fprintf(cmd.ErrOrStderr(), "the training goes on from %s\n", f.checkpoint)
+		} else {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s is of another training, or of another version: this one begins from the start\n", f.checkpoint)
+		}
 	}
-	return surrogate.New(ctx, table, w, f.options)
+	switch {
+	case f.paused == nil:
+		return surrogate.New(cmd.Context(), table, w, f.options)
+	case f.finish:
+		return f.paused.Finish(cmd.Context(), table, w)
+	}
+	return f.paused.Resume(cmd.Context(), table, w)
 }
 
 // givenTwice finds two names of one file.

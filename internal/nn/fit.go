@@ -126,8 +126,11 @@ type Options struct {
 	// other options must be those of the training that it was taken from; the
 	// continuation is then the same to the bit (but for MaxTime's effect).
 	Resume *Checkpoint `json:"-"`
+	// Finish makes no further step of the training that Resume has stopped: its best
+	// parameters are the result.
+	Finish bool `json:"-"`
 	// Save, when not nil, is given a checkpoint now and then and when ctx is
-	// cancelled. It belongs to the training: Save must be done with it when it
+	// cancelled after a step. It belongs to the training: Save must be done with it when it
 	// returns. An error of Save ends the training.
 	Save func(*Checkpoint) error `json:"-"`
 	// SaveEvery is the time between checkpoints; by default one minute.
@@ -204,8 +207,8 @@ const streamShuffle = 1 << 32
 // lets the rate fall to zero from there, in a quarter of the steps that they took.
 // A loss that is not finite is answered by going back to the best parameters with
 // half of the rate: not to those of the step before, which led there and have not been
-// validated. When ctx is cancelled the parameters are the best ones so far,
-// and its error is returned.
+// validated. When ctx is cancelled the training stops within a step or a validation, which
+// then has not been; the parameters are the best ones so far, and its error is returned.
 //
 // For equal seeds the result is the same to the bit for any GOMAXPROCS: a batch
 // is cut in shards by its size alone, and their gradients are added in order.
@@ -257,6 +260,9 @@ type Phase struct {
 
 type fit struct {
 	*Checkpoint
+	ctx          context.Context
+	begin        time.Time // as if there had been no stop
+	status       Status
 	obj          Objective
 	train, valid Data
 	opts         Options
@@ -302,7 +308,7 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 	if err := opts.Check(); err != nil {
 		return nil, err
 	}
-	f := &fit{obj: obj, train: train, valid: valid, opts: opts.withDefaults(n), params: obj.Params().Value}
+	f := &fit{ctx: context.Background(), obj: obj, train: train, valid: valid, opts: opts.withDefaults(n), params: obj.Params().Value}
 	trainSum := sumOfWeights(train)
 	f.validSum = sumOfWeights(valid)
 	if trainSum <= 0 || f.validSum <= 0 {
@@ -430,78 +436,107 @@ func sumOfWeights(d Data) float64 {
 
 // run makes the steps.
 func (f *fit) run(ctx context.Context) error {
-	begin := time.Now().Add(-f.Elapsed)
+	f.ctx = ctx
+	f.begin = time.Now().Add(-f.Elapsed)
 	f.pack()
 	h := &f.History
 	if f.Step == 0 {
-		h.Best = f.validate()
-		if !isFinite(h.Best) {
+		best, err := f.validate()
+		if err != nil {
+			return err
+		}
+		if h.Best = best; !isFinite(h.Best) {
 			return fmt.Errorf("nn: the loss of the untrained model is %g: the input is out of range", h.Best)
 		}
 	} else if f.Step%f.perEpoch != 0 {
 		f.shuffle(uint64(f.Step / f.perEpoch))
 	}
-	status := Status{Valid: h.Best, Best: h.Best}
+	f.status = Status{Valid: h.Best, Best: h.Best}
 	saved := time.Now()
 	h.Stopped = ""
 	for h.Stopped == "" {
-		if err := ctx.Err(); err != nil {
-			if f.opts.Save != nil {
-				if e := f.opts.Save(f.Checkpoint); e != nil {
-					err = e
-				}
-			}
-			if f.Events > 0 { // after the checkpoint: going on from there, it never happened
-				if _, e := f.judge(status.Rate); e != nil {
-					return e
-				}
-			}
+		err := f.turn()
+		if ctx.Err() != nil && h.Stopped == "" {
 			h.Stopped = "interrupted"
-			return err
-		}
-		f.Elapsed = time.Since(begin)
-		f.fitIntoTime()
-		if f.Step >= f.Phase.Last {
-			switch {
-			case f.Phase.Last < f.Phase.Planned:
-				h.Stopped = OutOfTime
-			case f.Phase.Final:
-				h.Stopped = "no better loss for a while"
-			default:
-				h.Stopped = "all epochs done"
-			}
-			if f.Events > 0 { // the time was over before the next validation
-				if _, err := f.judge(status.Rate); err != nil {
+			if f.opts.Save != nil && f.Step > 0 {
+				if err := f.opts.Save(f.Checkpoint); err != nil {
 					return err
 				}
 			}
-			break
+			return ctx.Err()
 		}
-		if f.Step%f.perEpoch == 0 {
-			f.shuffle(uint64(f.Step / f.perEpoch))
-		}
-		status.Rate = f.rate() * f.Slower
-		if err := f.oneStep(status.Rate); err != nil {
+		if err != nil {
 			return err
 		}
-		f.Elapsed = time.Since(begin)
-		status.Validated = f.Events > 0 && (f.Step%f.Phase.Every == 0 || f.Step == f.Phase.Last)
-		if status.Validated {
-			valid, err := f.judge(status.Rate)
-			if err != nil {
-				return err
-			}
-			status.Validated = isFinite(valid)
-			status.Valid, status.Best = valid, h.Best
-		}
-		f.show(&status)
-		if f.opts.Save != nil && time.Since(saved) > f.opts.SaveEvery {
+		if f.opts.Save != nil && h.Stopped == "" && time.Since(saved) > f.opts.SaveEvery {
 			if err := f.opts.Save(f.Checkpoint); err != nil {
 				return err
 			}
 			saved = time.Now()
 		}
 	}
+	return nil
+}
+
+// turn makes a step and what follows on it, or says why the training has stopped. When the
+// context is cancelled within it, the checkpoint is that of before the step, or before the
+// validation after it.
+func (f *fit) turn() error {
+	if f.validates() { // an interrupt came before it
+		if err := f.judgeNow(); err != nil {
+			return err
+		}
+	}
+	f.Elapsed = time.Since(f.begin)
+	f.fitIntoTime()
+	if f.Step >= f.Phase.Last || f.opts.Finish {
+		reason := "all epochs done"
+		switch {
+		case f.opts.Finish:
+			reason = "finished before its time"
+		case f.Phase.Last < f.Phase.Planned:
+			reason = OutOfTime
+		case f.Phase.Final:
+			reason = "no better loss for a while"
+		}
+		if f.Events > 0 { // the time was over before the next validation
+			if _, err := f.judge(f.status.Rate); err != nil {
+				return err
+			}
+		}
+		f.History.Stopped = reason
+		return nil
+	}
+	if f.Step%f.perEpoch == 0 {
+		f.shuffle(uint64(f.Step / f.perEpoch))
+	}
+	f.status.Rate = f.rate() * f.Slower
+	if err := f.oneStep(f.status.Rate); err != nil {
+		return err
+	}
+	f.Elapsed = time.Since(f.begin)
+	f.status.Validated = false
+	if f.validates() {
+		if err := f.judgeNow(); err != nil {
+			return err
+		}
+	}
+	f.show(&f.status)
+	return nil
+}
+
+// validates reports whether a validation is due.
+func (f *fit) validates() bool {
+	return f.Events > 0 && (f.Step%f.Phase.Every == 0 || f.Step == f.Phase.Last)
+}
+
+// judgeNow judges within a phase.
+func (f *fit) judgeNow() error {
+	valid, err := f.judge(f.status.Rate)
+	if err != nil {
+		return err
+	}
+	f.status.Validated, f.status.Valid, f.status.Best = isFinite(valid), valid, f.History.Best
 	return nil
 }
 
@@ -534,7 +569,10 @@ func (f *fit) rate() float64 {
 func (f *fit) oneStep(rate float64) error {
 	lo := f.Step % f.perEpoch * f.opts.Batch
 	batch := f.order[lo:min(lo+f.opts.Batch, f.train.Len())]
-	loss, finite := f.step(batch, rate)
+	loss, finite, err := f.step(batch, rate)
+	if err != nil {
+		return err
+	}
 	f.Step++
 	if finite {
 		f.Sum += loss * f.trainMean * float64(len(batch))
@@ -575,7 +613,13 @@ func (f *fit) judge(rate float64) (float64, error) {
 		candidate = f.Mean
 		f.swapMean()
 	}
-	loss := f.validate()
+	loss, err := f.validate()
+	if err != nil {
+		if f.Mean != nil {
+			f.swapMean()
+		}
+		return 0, err
+	}
 	point := Point{Step: f.Step, Valid: loss, Rate: rate, EventsPerSecond: f.pace()}
 	if i, ok := f.obj.(Inverter); ok {
 		n := min(roundTrips, f.valid.Len())
@@ -673,10 +717,17 @@ func (f *fit) shuffle(pass uint64) {
 }
 
 // step makes one step on the rows of batch. It returns their mean loss, and
-// false, with no step made, when that or the gradient is not finite.
-func (f *fit) step(batch []int32, rate float64) (float64, bool) {
+// false, with no step made, when that or the gradient is not finite. The error is that of
+// the context, with no step made either.
+func (f *fit) step(batch []int32, rate float64) (float64, bool, error) {
 	f.batch, f.validating = batch, false
 	f.pool.run(len(f.workers), f.shardTask)
+	if err := f.ctx.Err(); err != nil { // some rows may have been left out
+		for _, g := range f.grads {
+			clear(g)
+		}
+		return 0, false, err
+	}
 	loss := 0.0
 	for _, l := range f.losses {
 		loss += l
@@ -691,7 +742,7 @@ func (f *fit) step(batch []int32, rate float64) (float64, bool) {
 	norm = math.Sqrt(norm) / sum
 	if !isFinite(loss) || !isFinite(norm) {
 		clear(f.grads[0])
-		return loss, false
+		return loss, false, nil
 	}
 	f.AdamStep++
 	f.adam.Step = f.AdamStep
@@ -702,18 +753,21 @@ func (f *fit) step(batch []int32, rate float64) (float64, bool) {
 	}
 	f.pool.run(len(f.squares), f.updateTask)
 	f.pack()
-	return loss, true
+	return loss, true, nil
 }
 
-// validate returns the mean loss of all validation rows.
-func (f *fit) validate() float64 {
+// validate returns the mean loss of all validation rows, or the error of the context.
+func (f *fit) validate() (float64, error) {
 	f.batch, f.validating = nil, true
 	f.pool.run(len(f.workers), f.shardTask)
+	if err := f.ctx.Err(); err != nil {
+		return 0, err
+	}
 	loss := 0.0
 	for _, l := range f.losses {
 		loss += l
 	}
-	return loss / f.validSum
+	return loss / f.validSum, nil
 }
 
 // shard works on the i-th of equal contiguous parts of the batch.
@@ -724,7 +778,7 @@ func (f *fit) shard(i int) {
 	}
 	lo, hi := n*i/len(f.workers), n*(i+1)/len(f.workers)
 	loss := 0.0
-	for ; lo < hi; lo += Tile {
+	for ; lo < hi && f.ctx.Err() == nil; lo += Tile {
 		rows := f.tiles[i]
 		rows.N = min(Tile, hi-lo)
 		rows.X, rows.C, rows.W, rows.Index = rows.X[:rows.N*data.Dim], rows.C[:rows.N*data.Context], rows.W[:rows.N], rows.Index[:rows.N]

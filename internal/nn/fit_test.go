@@ -6,6 +6,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,11 +15,12 @@ import (
 
 // regression is least squares of a perceptron on the last column of the rows.
 type regression struct {
-	p   Params
-	net *MLP
-	dim int
-	bad func(step int) bool // makes the loss of a step not finite
-	n   int
+	p      Params
+	net    *MLP
+	dim    int
+	bad    func(step int) bool   // makes the loss of a step not finite
+	before func(validating bool) // is called before a tile
+	n      int
 }
 
 func newRegression(dim int) *regression {
@@ -48,6 +50,9 @@ type regressionWorker struct {
 }
 
 func (w *regressionWorker) Loss(grad []float32, rows Rows) float64 {
+	if w.r.before != nil {
+		w.r.before(grad == nil)
+	}
 	d, n := w.r.dim, rows.N
 	for i := range n {
 		copy(w.x[i*(d-1):(i+1)*(d-1)], rows.X[i*d:])
@@ -132,7 +137,8 @@ func TestFitWeights(t *testing.T) {
 		}
 		defer f.pool.close()
 		f.pack()
-		return f.validate()
+		loss, _ := f.validate()
+		return loss
 	}
 	a, b := curve(100, 1), curve(50, 2)
 	twice := Data{Dim: 2, X: slices.Concat(a.X, b.X, b.X)}
@@ -177,7 +183,7 @@ func TestFitRollsBack(t *testing.T) {
 	}
 	defer f.pool.close()
 	f.pack()
-	f.History.Best = f.validate()
+	f.History.Best, _ = f.validate()
 	f.shuffle(0)
 	for range 3 {
 		if err := f.oneStep(1e-2); err != nil {
@@ -188,8 +194,8 @@ func TestFitRollsBack(t *testing.T) {
 	if err := f.oneStep(1e-2); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(f.params, f.Best) || f.Slower != 0.5 || f.validate() != f.History.Best {
-		t.Errorf("after a loss that is not finite, the loss is %g and the rate is %g of what it was; want %g and 0.5", f.validate(), f.Slower, f.History.Best)
+	if loss, _ := f.validate(); !slices.Equal(f.params, f.Best) || f.Slower != 0.5 || loss != f.History.Best {
+		t.Errorf("after a loss that is not finite, the loss is %g and the rate is %g of what it was; want %g and 0.5", loss, f.Slower, f.History.Best)
 	}
 	// A rate that throws the parameters far off makes validations not finite.
 	wild := newRegression(2)
@@ -314,13 +320,24 @@ func TestResume(t *testing.T) {
 		if want.Stopped != "no better loss for a while" {
 			t.Errorf("the training has no second phase: %s", want.Stopped)
 		}
-		for _, stop := range []int{1, last / 3, last / 2, last - 2} {
+		// The interrupt comes after a step, or within one, or within the validation after it.
+		for k, stop := range []int{1, last / 3, last / 2, last / 2 / want.Points[0].Step * want.Points[0].Step, last - 2} {
 			ctx, cancel := context.WithCancel(context.Background())
 			var at Checkpoint
 			first := opts
+			interrupted := newRegression(2)
 			first.Progress = func(s Status) {
 				if s.Step == stop {
 					cancel()
+				}
+			}
+			if k == 2 || k == 3 {
+				var steps atomic.Int64
+				first.Progress = func(s Status) { steps.Store(int64(s.Step)) }
+				interrupted.before = func(validating bool) {
+					if validating == (k == 3) && steps.Load() == int64(stop-1) {
+						cancel()
+					}
 				}
 			}
 			first.Save = func(c *Checkpoint) error {
@@ -331,7 +348,7 @@ func TestResume(t *testing.T) {
 				at.History.Points = slices.Clone(c.History.Points)
 				return nil
 			}
-			if _, err := Fit(ctx, newRegression(2), data(), curve(200, 2), first); err != context.Canceled {
+			if _, err := Fit(ctx, interrupted, data(), curve(200, 2), first); err != context.Canceled {
 				t.Fatal(err)
 			}
 			second := opts
@@ -342,7 +359,7 @@ func TestResume(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !slices.Equal(resumed.p.Value, whole.p.Value) || got.Best != want.Best || len(got.Points) != len(want.Points) {
-				t.Errorf("average %g, stopped after step %d of %d: another result", average, stop, last)
+				t.Errorf("average %g, stopped at step %d of %d (%d): another result", average, stop, last, k)
 			}
 		}
 		second := opts
