@@ -152,6 +152,31 @@ func (t *Tree) View(o ViewOptions) (*View, error) {
 	return v, nil
 }
 
+// Needed returns the options without the definitions that it does not take to make the
+// named columns and to select rows, so that the tree need not have the branches of these,
+// and without those of columns that the tree has.
+func (t *Tree) Needed(o ViewOptions, names []string) ViewOptions {
+	wanted := slices.Clone(names)
+	want := func(expression string) {
+		if f, err := formula.Parse(expression); err == nil { // View tells of errors
+			wanted = append(wanted, f.Names()...)
+		}
+	}
+	want(o.Where)
+	var define []string
+	for _, text := range slices.Backward(o.Define) {
+		name, expression, _ := SplitDefinition(text)
+		isThere := slices.ContainsFunc(t.columns, func(c column) bool { return c.Name == name })
+		if slices.Contains(wanted, name) && !isThere {
+			define = append(define, text)
+			want(expression)
+		}
+	}
+	slices.Reverse(define)
+	o.Define = define
+	return o
+}
+
 var definitionSyntax = regexp.MustCompile(`^\s*([A-Za-z_]\w*)\s*=([^=].*)$`)
 
 // SplitDefinition splits "m = sqrt(x)" into the name and the expression, and reports
@@ -407,25 +432,11 @@ func (v *View) selectColumns(names, along []string) (*selection, error) {
 			return nil, fmt.Errorf("rootio: column %q is asked for twice", name)
 		}
 	}
-	var need func(names []string)
-	need = func(names []string) {
-		for _, name := range names {
-			i := slices.IndexFunc(v.defined, func(d definition) bool { return d.name == name })
-			switch {
-			case i >= 0:
-				need(v.defined[i].names)
-			case v.collection != nil && (name == EventIndex || name == ObjectIndex):
-			case !slices.Contains(s.read, name):
-				s.read = append(s.read, name)
-			}
-		}
-	}
-	need(s.want)
-	if v.where != nil {
-		need(v.where.names)
+	if s.read, err = v.Sources(s.want); err != nil {
+		return nil, err
 	}
 	if v.collection != nil { // the number of objects, also if only columns of events are wanted
-		need([]string{v.collection.Fields[0].Name})
+		s.read = v.sources(s.read, []string{v.collection.Fields[0].Name})
 	}
 	for _, name := range along {
 		if !slices.Contains(s.read, name) {
@@ -436,6 +447,36 @@ func (v *View) selectColumns(names, along []string) (*selection, error) {
 		s.besides = append(s.besides, v.tree.AllFields()[0].Name)
 	}
 	return s, nil
+}
+
+// sources adds the columns of the tree that it takes to make the given ones, by their full
+// names.
+func (v *View) sources(read, names []string) []string {
+	for _, name := range names {
+		i := slices.IndexFunc(v.defined, func(d definition) bool { return d.name == name })
+		switch {
+		case i >= 0:
+			read = v.sources(read, v.defined[i].names)
+		case v.collection != nil && (name == EventIndex || name == ObjectIndex):
+		case !slices.Contains(read, name):
+			read = append(read, name)
+		}
+	}
+	return read
+}
+
+// Sources returns the columns of the tree that it takes to make the named columns, and to
+// tell which rows pass.
+func (v *View) Sources(names []string) ([]string, error) {
+	full, err := v.Resolve(names)
+	if err != nil {
+		return nil, err
+	}
+	read := v.sources(nil, full)
+	if v.where != nil {
+		read = v.sources(read, v.where.names)
+	}
+	return read, nil
 }
 
 // part makes a part of a chunk of events, the first of which has the given number.

@@ -69,6 +69,23 @@ func (x *Context) Dim() int {
 	return n
 }
 
+// IsConstant reports whether all columns are constant, as those of no context are: then
+// nothing need be given.
+func (x *Context) IsConstant() bool { return x.Dim() == 0 }
+
+// Constants returns n rows of the columns of a context that [Context.IsConstant].
+func (x *Context) Constants(n int) *rootio.Table {
+	t := rootio.NewTable(x.Fields(), n)
+	values := make([]float64, n)
+	for i := range x.Columns {
+		for k := range values {
+			values[k] = x.Columns[i].constant()
+		}
+		t.Columns[i].SetFloats(0, values)
+	}
+	return t
+}
+
 // Steep returns the features that others may depend on steeply: all but those that are
 // 0 or 1.
 func (x *Context) Steep() []int {

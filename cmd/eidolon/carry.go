@@ -48,15 +48,14 @@ func newCarriage(in *rootio.Tree, drawn []string) carriage {
 	return c
 }
 
-// onlyOf leaves behind the arrays that are of no object of the collection: a row for each
-// object has no place for them.
-func (c *carriage) onlyOf(collection *rootio.Collection) {
+// leave leaves columns behind.
+func (c *carriage) leave(reason string, which func(rootio.Field) bool) {
 	c.fields = slices.DeleteFunc(c.fields, func(f rootio.Field) bool {
-		other := f.IsJagged() && !slices.ContainsFunc(collection.Fields, func(of rootio.Field) bool { return of.Name == f.Name })
-		if other {
-			c.left = append(c.left, rootio.BranchInfo{Field: f, Reason: fmt.Sprintf("it is no branch of %s, and there is a row for each of these", collection.Name)})
+		if !which(f) {
+			return false
 		}
-		return other
+		c.left = append(c.left, rootio.BranchInfo{Field: f, Reason: reason})
+		return true
 	})
 }
 
@@ -69,15 +68,35 @@ func (c carriage) names() []string {
 	return names
 }
 
-// say says what stays behind, in one line.
-func (c carriage) say(out io.Writer) {
-	switch n := len(c.left); n {
-	case 0:
-	case 1:
-		fmt.Fprintf(out, "branch %q is not carried along: %s\n", c.left[0].Name, c.left[0].Reason)
-	default:
-		fmt.Fprintf(out, "%d branches are not carried along, such as %q: %s\n", n, c.left[0].Name, c.left[0].Reason)
+// say says what stays behind, and why.
+func (c carriage) say(out io.Writer) { sayLeft(out, "not carried along", c.left) }
+
+// sayLeft says that branches are left out, in a line for each reason.
+func sayLeft(out io.Writer, how string, left []rootio.BranchInfo) {
+	const most = 5 // names, and lines
+	for lines := 0; len(left) > 0; lines++ {
+		if lines == most {
+			fmt.Fprintf(out, "%s %s for other reasons; “eidolon info” tells them\n", branches(len(left)), how)
+			return
+		}
+		var names []string
+		reason := left[0].Reason
+		left = slices.DeleteFunc(slices.Clone(left), func(b rootio.BranchInfo) bool {
+			if b.Reason == reason {
+				names = append(names, b.Name)
+			}
+			return b.Reason == reason
+		})
+		fmt.Fprintf(out, "%s %s (%s): %s\n", branches(len(names)), how, abbreviate(names, most), reason)
 	}
+}
+
+// branches is the number of branches in words, with a verb.
+func branches(n int) string {
+	if n == 1 {
+		return "1 branch is"
+	}
+	return fmt.Sprintf("%d branches are", n)
 }
 
 // chunkOf returns the number of events of so many columns that are in memory at a time.

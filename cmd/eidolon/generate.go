@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"iter"
+	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -37,7 +37,10 @@ type generateFlags struct {
 	compression compressionFlag
 	basket      int
 	histograms  bool
-	objects     int64 // written, if the model is of objects
+	keep        []string // branches of objects
+	objects     int64    // that are drawn, if the model is of objects
+	stayed      int64    // objects of the input that the model's selection leaves out
+	foreign     int64    // events of the input that it leaves out
 }
 
 func newGenerate() *cobra.Command {
@@ -56,8 +59,11 @@ An event_index that the input has is carried along like any other branch, and th
 new one is called event_index_2 (or _3, …).
 
 A model of objects (train --each) makes events with collections of them: with -n as
-many in each as the training events had, with -i as many as each event of the input
-has, whose other branches are carried along, arrays too.
+many in each as the training events had. With -i the objects of the input become new
+ones, as many in each event; where the model was trained on a selection (--where), only
+those that pass it do, and the others stay as they are. All branches of other objects and
+of the events are carried along. Those of the collection that the model neither makes nor
+reads are left out, for they told of the old objects; --keep keeps them.
 
 With --reweight-to the events get a branch weight that makes them like those of
 another sample, as “eidolon reweight” does.
@@ -106,6 +112,7 @@ printed.`,
 	flags.StringSliceVar(&f.reweightTo, "reweight-to", nil, "ROOT files with events that the generated ones are to be like, by a branch weight")
 	flags.Var(&f.compression, "compression", "of the file to write: zlib, lz4, zstd, lzma or none")
 	flags.IntVar(&f.basket, "basket-size", rootio.DefaultBasketSize, "bytes of a branch that are compressed together")
+	flags.StringSliceVar(&f.keep, "keep", nil, "with -i, branches of the old objects that the new ones in their places have, too")
 	flags.BoolVar(&f.histograms, "histograms", false, "put a histogram of every branch beside the tree, in TREE_histograms")
 	f.view.addNoVerify(cmd)
 	return cmd
@@ -121,7 +128,6 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 			return usageError{err}
 		}
 	}
-	f.view.options = rootio.ViewOptions{Each: model.Card.View.Each, Define: model.Card.View.Define}
 	output := f.output
 	if len(f.reweightTo) > 0 { // the file without weights is not what is asked for
 		target, err := rootio.Open(cmd.Context(), "", f.reweightTo...)
@@ -141,14 +147,16 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 		return usagef("--oversample does not go with a model of objects")
 	case model.Card.Collection != nil && len(f.inputs) > 0:
 		tails, err = f.generateObjectsFor(cmd, model)
-	case model.Card.Collection != nil && model.Density.Context() == 0:
-		tails, err = f.generateObjects(cmd, model)
-	case len(f.inputs) > 0 && model.Density.Context() == 0:
+	case len(f.keep) > 0:
+		return usagef("--keep is for a model of objects and -i: all other branches are kept")
+	case len(f.inputs) > 0 && len(model.Context.Names()) == 0:
 		return usagef("%s is not conditional: give -n, not -i", f.model)
 	case len(f.inputs) > 0:
 		tails, err = f.generateFor(cmd, model)
-	case model.Density.Context() > 0:
+	case !model.Context.IsConstant():
 		return usagef("%s is conditional on %s: give -i, not -n", f.model, strings.Join(model.Context.Names(), ", "))
+	case model.Card.Collection != nil:
+		tails, err = f.generateObjects(cmd, model)
 	default:
 		tails, err = f.generate(cmd, model)
 	}
@@ -167,12 +175,14 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 			Output  string `json:"output"`
 			Events  int64  `json:"events"`
 			Objects int64  `json:"objects,omitempty"`
+			Stayed  int64  `json:"objects_as_they_were,omitempty"`
+			Foreign int64  `json:"events_not_selected,omitempty"` // by the model's selection
 			Seed    uint64 `json:"seed"`
 			surrogate.Tails
 			Seconds float64 `json:"seconds"`
 
 			Reweighted *weighed `json:"reweighted,omitempty"`
-		}{output, f.n, f.objects, f.seed, tails, seconds, weights})
+		}{output, f.n, f.objects, f.stayed, f.foreign, f.seed, tails, seconds, weights})
 	}
 	if weights != nil {
 		if err := weights.WriteText(cmd.OutOrStdout(), weights.Closure); err != nil {
@@ -181,7 +191,10 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 	}
 	objects := ""
 	if model.Card.Collection != nil {
-		objects = fmt.Sprintf(" with %d objects", f.objects)
+		objects = fmt.Sprintf(" with %d new objects", f.objects)
+		if f.stayed > 0 {
+			objects += fmt.Sprintf(" and %d as they were", f.stayed)
+		}
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d events%s (%s events/s); outside the range of the training events: %d drawn again, %d clipped\n",
 		output, f.n, objects, siFormat(float64(f.n)/seconds), tails.Redrawn, tails.Clipped)
@@ -276,7 +289,8 @@ func (f *generateFlags) generate(cmd *cobra.Command, model *surrogate.Surrogate)
 	if tree == "" {
 		tree = treeName(model.Card.Tree)
 	}
-	w, err := f.create(tree, model.Features.Fields())
+	constants := model.Context.Constants(int(min(chunk, f.n)))
+	w, err := f.create(tree, slices.Concat(constants.Fields(), model.Features.Fields()))
 	if err != nil {
 		return tails, err
 	}
@@ -288,16 +302,17 @@ func (f *generateFlags) generate(cmd *cobra.Command, model *surrogate.Surrogate)
 		if err := cmd.Context().Err(); err != nil {
 			return tails, err
 		}
-		part := table.Slice(0, int(min(chunk, f.n-first)))
-		t, err := model.Generate(part, nil, f.seed, uint64(first))
+		n := int(min(chunk, f.n-first))
+		part, given := table.Slice(0, n), constants.Slice(0, n)
+		t, err := model.Generate(part, given, f.seed, uint64(first))
 		if err != nil {
 			return tails, err
 		}
 		tails.Add(t)
-		if err := w.Write(part); err != nil {
+		if err := w.Write(&rootio.Table{Columns: slices.Concat(given.Columns, part.Columns)}); err != nil {
 			return tails, err
 		}
-		bar.add(part.Len())
+		bar.add(n)
 	}
 	return tails, w.Close()
 }
@@ -323,7 +338,8 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 		return tails, err
 	}
 	defer in.Close()
-	view, err := in.View(f.view.options)
+	conditions := model.Context.Names()
+	view, err := f.ofCondition(cmd, in, model)
 	if err != nil {
 		return tails, err
 	}
@@ -344,24 +360,16 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 	defer w.Abort()
 
 	size := chunkOf(len(fields))
-	next, stop := func() (*rootio.Table, error, bool) { return &rootio.Table{}, nil, true }, func() {}
-	if len(carried.fields) > 0 {
-		next, stop = iter.Pull2(in.Chunks(carried.names(), size))
-	}
-	defer stop()
 	rows := make([]int, size) // of the chunk of the input
 	f.n = 0
 	bar := newCounter(cmd.ErrOrStderr(), in.Len()*int64(f.oversample))
 	defer bar.finish()
-	first := int64(0) // event of the input
-	for given, err := range view.Chunks(model.Context.Names(), size) {
+	for chunk, err := range view.Parts(conditions, carried.names(), size) {
 		if err != nil {
 			return tails, err
 		}
-		others, err, _ := next()
-		if err != nil {
-			return tails, err
-		}
+		given := chunk.All
+		f.foreign += int64(given.Len() - len(chunk.Passed))
 		for lo, all := 0, given.Len()*f.oversample; lo < all; lo += size {
 			if err := cmd.Context().Err(); err != nil {
 				return tails, err
@@ -376,12 +384,12 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 				return tails, fmt.Errorf("%s: %w", source(f.inputs, in.Name()), err)
 			}
 			tails.Add(t)
-			part := others.Take(rows)
+			part := chunk.Events.Take(rows)
 			part.Columns = append(part.Columns, drawn.Columns...)
 			if f.oversample > 1 {
 				events := make([]int64, len(rows))
 				for i, row := range rows {
-					events[i] = first + int64(row)
+					events[i] = chunk.First + int64(row)
 				}
 				part.Columns = append(part.Columns, rootio.ColumnOf(fields[len(fields)-1].Name, events))
 			}
@@ -391,15 +399,34 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 			f.n += int64(len(rows))
 			bar.add(len(rows))
 		}
-		first += int64(given.Len())
 	}
 	if err := w.Close(); err != nil {
 		return tails, err
 	}
 	bar.finish()
 	carried.say(cmd.ErrOrStderr())
+	if f.foreign > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %d of the %d events of the input do not pass %q: the model was trained on none like them\n", f.foreign, in.Len(), model.Card.View.Where)
+	}
 	if index := fields[len(fields)-1].Name; f.oversample > 1 && index != eventIndex {
 		fmt.Fprintf(cmd.ErrOrStderr(), "the events have an %s already: the event of the input is in %s\n", eventIndex, index)
 	}
 	return tails, nil
+}
+
+// ofCondition returns the view of the input that has the columns of the condition and
+// tells which events pass the selection of the training.
+func (f *generateFlags) ofCondition(cmd *cobra.Command, in *rootio.Tree, model *surrogate.Surrogate) (*rootio.View, error) {
+	options, conditions := model.Card.View, model.Context.Names()
+	view, err := ofModel(in, options, conditions, cmd.ErrOrStderr())
+	if err == nil || options.Where == "" {
+		return view, err
+	}
+	cannot := err
+	options.Where = ""
+	if view, err = ofModel(in, options, conditions, io.Discard); err == nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: the model was trained on events with %q, which the input cannot tell: %s\n",
+			model.Card.View.Where, strings.TrimPrefix(cannot.Error(), "rootio: "))
+	}
+	return view, err
 }

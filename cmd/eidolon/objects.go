@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
-	"iter"
+	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,11 +16,7 @@ import (
 // generateObjects writes events with collections of objects, as many in each as in
 // the training events.
 func (f *generateFlags) generateObjects(cmd *cobra.Command, model *surrogate.Surrogate) (tails surrogate.Tails, err error) {
-	collection := model.Card.Collection
-	fields := jagged(model, collection.CounterName())
-	if collection.Counter.Name != "" {
-		fields = slices.Insert(fields, 0, collection.Counter)
-	}
+	fields := newEvents(model, nil).Fields()
 	tree := f.tree
 	if tree == "" {
 		tree = treeName(model.Card.Tree)
@@ -36,20 +34,17 @@ func (f *generateFlags) generateObjects(cmd *cobra.Command, model *surrogate.Sur
 		}
 		counts := make([]int, min(chunk, f.n-first))
 		model.Multiplicities(counts, f.seed, uint64(first))
-		out := &rootio.Table{}
-		if collection.Counter.Name != "" {
-			out = rootio.NewTable(fields[:1], len(counts))
-			numbers := make([]float64, len(counts))
-			for i, n := range counts {
-				numbers[i] = float64(n)
-			}
-			out.Columns[0].SetFloats(0, numbers)
-		}
-		var t surrogate.Tails
-		if out.Jagged, t, err = f.draw(model, nil, first, counts); err != nil {
+		out := newEvents(model, counts)
+		offsets := offsetsOf(counts)
+		all := upTo(offsets[len(counts)])
+		drawn, t, err := f.draw(model, model.Context.Constants(len(all)), uint64(first), offsets, all)
+		if err != nil {
 			return tails, err
 		}
 		tails.Add(t)
+		for i, c := range drawn.Columns {
+			out.Jagged[len(out.Jagged)-len(drawn.Columns)+i].Column.Put(all, c)
+		}
 		if err := w.Write(out); err != nil {
 			return tails, err
 		}
@@ -58,48 +53,90 @@ func (f *generateFlags) generateObjects(cmd *cobra.Command, model *surrogate.Sur
 	return tails, w.Close()
 }
 
-// jagged returns the fields of the model's features as branches of objects.
-func jagged(model *surrogate.Surrogate, counter string) []rootio.Field {
-	fields := model.Features.Fields()
-	for i := range fields {
-		fields[i].Counter = counter
+// newEvents returns events with so many objects each, whose features are zero yet:
+// columns of the event first, those of the features last. A condition is constant here.
+func newEvents(model *surrogate.Surrogate, counts []int) *rootio.Table {
+	collection := model.Card.Collection
+	offsets := offsetsOf(counts)
+	objects := offsets[len(counts)]
+	out := &rootio.Table{}
+	if collection.Counter.Name != "" {
+		c := rootio.NewColumn(collection.Counter, len(counts))
+		numbers := make([]float64, len(counts))
+		for i, n := range counts {
+			numbers[i] = float64(n)
+		}
+		c.SetFloats(0, numbers)
+		out.Columns = append(out.Columns, c)
 	}
-	return fields
+	add := func(c rootio.Column) {
+		c.Counter = collection.CounterName()
+		out.Jagged = append(out.Jagged, rootio.Jagged{Column: c, Offsets: offsets})
+	}
+	ofEvents := model.Context.Constants(len(counts)).Columns
+	for i, c := range model.Context.Constants(objects).Columns {
+		switch {
+		case isOf(collection, c.Name):
+			add(c)
+		case c.Name != collection.Counter.Name:
+			out.Columns = append(out.Columns, ofEvents[i])
+		}
+	}
+	for _, field := range model.Features.Fields() {
+		add(rootio.NewColumn(field, objects))
+	}
+	return out
 }
 
-// draw draws so many objects for each of the events first, first+1, …; given has
-// their conditions.
-func (f *generateFlags) draw(model *surrogate.Surrogate, given *rootio.Table, first int64, counts []int) ([]rootio.Jagged, surrogate.Tails, error) {
+// isOf reports whether a branch belongs to the objects of a collection.
+func isOf(c *rootio.Collection, name string) bool {
+	return slices.ContainsFunc(c.Fields, func(f rootio.Field) bool { return f.Name == name })
+}
+
+// offsetsOf returns where the objects of each event begin, and the last ones end.
+func offsetsOf(counts []int) []int {
 	offsets := make([]int, len(counts)+1)
-	var rows []uint64
 	for i, n := range counts {
 		offsets[i+1] = offsets[i] + n
-		for k := range n {
-			rows = append(rows, surrogate.ObjectRow(uint64(first)+uint64(i), k))
+	}
+	return offsets
+}
+
+// upTo returns 0, 1, …, n−1.
+func upTo(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// draw draws the objects at the given places, in rising order, among those of the events
+// first, first+1, …, which begin at the offsets; given has their conditions.
+func (f *generateFlags) draw(model *surrogate.Surrogate, given *rootio.Table, first uint64, offsets, places []int) (*rootio.Table, surrogate.Tails, error) {
+	rows, event := make([]uint64, len(places)), 0
+	for i, at := range places {
+		for offsets[event+1] <= at {
+			event++
 		}
+		rows[i] = surrogate.ObjectRow(first+uint64(event), at-offsets[event])
 	}
 	f.objects += int64(len(rows))
 	objects := rootio.NewTable(model.Features.Fields(), len(rows))
 	tails, err := model.GenerateRows(objects, given, f.seed, rows)
-	if err != nil {
-		return nil, tails, err
-	}
-	var out []rootio.Jagged
-	for _, c := range objects.Columns {
-		out = append(out, rootio.Jagged{Column: c, Offsets: offsets})
-	}
-	return out, tails, nil
+	return objects, tails, err
 }
 
 // generateObjectsFor writes the events of the input with new values of the model's
-// features in each object. All other branches are carried along.
+// features in each object that passes the model's selection. All else is carried along,
+// but what told of the objects that are replaced.
 func (f *generateFlags) generateObjectsFor(cmd *cobra.Command, model *surrogate.Surrogate) (tails surrogate.Tails, err error) {
 	in, err := f.view.open(cmd.Context(), f.inTree, f.inputs)
 	if err != nil {
 		return tails, err
 	}
 	defer in.Close()
-	plan, err := newObjectPlan(in, model, f.view.options)
+	plan, err := newObjectPlan(in, model, f.keep, cmd.ErrOrStderr())
 	if err != nil {
 		return tails, err
 	}
@@ -114,164 +151,266 @@ func (f *generateFlags) generateObjectsFor(cmd *cobra.Command, model *surrogate.
 	defer w.Abort()
 	bar := newCounter(cmd.ErrOrStderr(), in.Len())
 	defer bar.finish()
-	size := chunkOf(len(plan.fields))
-	next, stop := iter.Pull2(plan.conditions.Chunks(plan.given, size))
-	defer stop()
 	f.n = 0
-	for events, err := range in.Chunks(plan.read, size) {
+	for part, err := range plan.view.Parts(plan.wanted, plan.read, chunkOf(len(plan.fields))) {
 		if err == nil {
 			err = cmd.Context().Err()
 		}
 		if err != nil {
 			return tails, err
 		}
-		counts, err := plan.counts(events, f.n)
+		offsets, places, given, err := plan.objects(part)
 		if err != nil {
 			return tails, fmt.Errorf("%s: %w", source(in.Files(), in.Name()), err)
 		}
-		var given *rootio.Table
-		if len(plan.given) > 0 {
-			if given, err, _ = next(); err != nil {
-				return tails, err
-			}
-			if plan.perEvent {
-				given = repeat(given, counts)
-			}
-		}
-		drawn, t, err := f.draw(model, given, f.n, counts)
+		drawn, t, err := f.draw(model, given, uint64(f.n), offsets, places)
 		if err != nil {
 			return tails, fmt.Errorf("%s: %w", source(in.Files(), in.Name()), err)
 		}
 		tails.Add(t)
-		if err := w.Write(plan.table(events, drawn)); err != nil {
+		f.stayed += int64(offsets[len(offsets)-1] - len(places))
+		if err := w.Write(plan.table(part, offsets, places, drawn)); err != nil {
 			return tails, err
 		}
-		f.n += int64(events.Len())
-		bar.add(events.Len())
+		f.n += int64(part.Events.Len())
+		bar.add(part.Events.Len())
 	}
 	if err := w.Close(); err != nil {
 		return tails, err
 	}
 	bar.finish()
-	plan.carried.say(cmd.ErrOrStderr())
+	plan.say(cmd.ErrOrStderr(), f.objects, f.stayed)
 	return tails, nil
 }
 
 // objectPlan is how events of an input become events with other objects.
 type objectPlan struct {
-	fields     []rootio.Field // that are written
-	carried    carriage       // of the input: all of it, for features are drawn into their places
-	read       []string       // the columns that are read of the input
-	counter    string         // the column that counts the objects, or a jagged one of them
-	conditions *rootio.View   // of the input
-	given      []string       // the columns of the conditions
-	perEvent   bool           // the conditions are those of events, not of objects
+	fields    []rootio.Field // that are written
+	features  []rootio.Field // of them, those that are drawn
+	carried   carriage       // what stays as it is, and what is left behind
+	read      []string       // the columns of the input that are read as they are
+	view      *rootio.View   // with a row for each object; for each event if the input has but their number
+	wanted    []string       // its columns: those of the conditions, and the features of what stays
+	counter   string         // of the objects; [rootio.Vector] if they are counted by themselves
+	selected  string         // what objects pass that are replaced; "" if all are
+	selecting []string       // branches of the objects that are read, but neither made nor a condition
+	pointers  []string       // branches that look like places of the objects
+	ordered   map[string]*ordered
 }
 
-func newObjectPlan(in *rootio.Tree, model *surrogate.Surrogate, view rootio.ViewOptions) (*objectPlan, error) {
-	p := &objectPlan{given: model.Context.Names()}
-	counter := model.Card.Collection.CounterName()
-	collection, err := in.Collection(view.Each)
-	isThere := slices.ContainsFunc(in.Fields(), func(f rootio.Field) bool { return f.Name == counter })
+// ordered tells whether the values of a branch fall from object to object, in the input and
+// in the output.
+type ordered struct {
+	pairs   int64
+	in, out int64 // of these, pairs that rise
+}
+
+func newObjectPlan(in *rootio.Tree, model *surrogate.Surrogate, keep []string, say io.Writer) (*objectPlan, error) {
+	options := model.Card.View
+	p := &objectPlan{wanted: model.Context.Names(), selected: options.Where, ordered: map[string]*ordered{}}
+	p.counter = model.Card.Collection.CounterName()
+	collection, err := in.Collection(options.Each)
 	switch {
 	case err == nil:
-		counter = collection.CounterName()
-		p.counter = counter
-		if counter == rootio.Vector {
-			p.counter = collection.Fields[0].Name
-		}
-	case isThere:
-		p.counter = counter
+		p.counter = collection.CounterName()
+	case has(in, p.counter) && options.Where == "":
+		collection = &rootio.Collection{Name: options.Each} // none of its branches is there
+		options.Each = ""
+	case has(in, p.counter):
+		return nil, fmt.Errorf("%w; the model was trained on objects with %q, which the input cannot tell", err, options.Where)
 	default:
 		return nil, err
 	}
-
-	features := jagged(model, counter)
-	isFeature := func(name string) int {
-		return slices.IndexFunc(features, func(f rootio.Field) bool { return f.Name == name })
+	p.features = jagged(model, p.counter)
+	for _, f := range p.features {
+		if options.Where == "" {
+			break
+		}
+		all := in.AllFields()
+		i := slices.IndexFunc(all, func(have rootio.Field) bool { return have.Name == f.Name })
+		switch {
+		case i < 0 && slices.ContainsFunc(options.Define, func(d string) bool { name, _, _ := rootio.SplitDefinition(d); return name == f.Name }):
+			p.wanted = append(p.wanted, f.Name)
+		case i < 0:
+			return nil, fmt.Errorf("%s has no branch %q: objects that do not pass %q stay as they are, and would be without it", source(in.Files(), in.Name()), f.Name, options.Where)
+		case all[i].Kind != f.Kind || all[i].Counter != p.counter:
+			return nil, fmt.Errorf("%s: branch %q is not that of the model (%v for %v): objects that do not pass %q stay as they are, and both do not fit in one branch",
+				source(in.Files(), in.Name()), f.Name, all[i].Kind, f.Kind, options.Where)
+		default:
+			p.wanted = append(p.wanted, f.Name)
+		}
+	}
+	if p.view, err = ofModel(in, options, p.wanted, say); err != nil {
+		return nil, err
+	}
+	reads, err := p.view.Sources(model.Context.Names())
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range reads {
+		if isOf(collection, name) && !p.isFeature(name) && !slices.Contains(model.Context.Names(), name) {
+			p.selecting = append(p.selecting, name)
+		}
+	}
+	kept, err := p.view.Resolve(keep)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range kept {
+		if !isOf(collection, name) || p.isFeature(name) {
+			return nil, usagef("--keep %s: it is no branch of %s that the model does not make", name, collection.Name)
+		}
+		if !slices.Contains(p.wanted, name) {
+			p.wanted = append(p.wanted, name) // so that its values are known to be of the same objects
+		}
 	}
 	p.carried = newCarriage(in, nil)
+	what := fmt.Sprintf("it tells of objects of %s that are new ones now, and the model does not make it (--keep keeps branches)", collection.Name)
+	p.carried.leave(what, func(f rootio.Field) bool {
+		sameObjects := isOf(collection, f.Name) || f.Counter == p.counter && p.counter != rootio.Vector
+		return sameObjects && !p.isFeature(f.Name) && !slices.Contains(reads, f.Name) && !slices.Contains(kept, f.Name)
+	})
 	for _, f := range p.carried.fields {
-		p.read = append(p.read, f.Name)
-		if i := isFeature(f.Name); i >= 0 {
-			f = features[i]
+		if i := slices.IndexFunc(p.features, func(g rootio.Field) bool { return g.Name == f.Name }); i >= 0 {
+			p.ordered[f.Name] = &ordered{}
+			f = p.features[i]
 		}
 		p.fields = append(p.fields, f)
+		_, member, _ := strings.Cut(f.Name, "_")
+		if f.Kind.IsInteger() && strings.HasPrefix(strings.ToLower(member), strings.ToLower(collection.Name)+"idx") {
+			p.pointers = append(p.pointers, f.Name)
+		}
 	}
-	for _, f := range features {
+	p.read = p.carried.names()
+	for _, f := range p.features {
 		if !slices.Contains(p.read, f.Name) {
 			p.fields = append(p.fields, f)
 		}
 	}
-
-	events := view
-	events.Each = ""
-	if p.conditions, err = in.View(events); err == nil {
-		if _, err = p.conditions.Resolve(p.given); err == nil {
-			p.perEvent = true
-			return p, nil
-		}
-	}
-	if p.conditions, err = in.View(view); err == nil {
-		_, err = p.conditions.Resolve(p.given)
-	}
-	return p, err
+	return p, nil
 }
 
-// counts returns the number of objects of each event; first is the number of the
-// first event.
-func (p *objectPlan) counts(events *rootio.Table, first int64) ([]int, error) {
-	const most = 1<<16 - 1
-	counts := make([]int, events.Len())
-	for _, j := range events.Jagged {
-		if j.Name != p.counter {
-			continue
-		}
-		for i := range counts {
-			counts[i] = j.Offsets[i+1] - j.Offsets[i]
-		}
+// jagged returns the fields of the model's features as branches of objects.
+func jagged(model *surrogate.Surrogate, counter string) []rootio.Field {
+	fields := model.Features.Fields()
+	for i := range fields {
+		fields[i].Counter = counter
 	}
-	if c, ok := events.Column(p.counter); ok {
-		numbers := make([]float64, len(counts))
+	return fields
+}
+
+func (p *objectPlan) isFeature(name string) bool {
+	return slices.ContainsFunc(p.features, func(f rootio.Field) bool { return f.Name == name })
+}
+
+// objects returns where the objects of the events begin, the places of those that are
+// replaced, and their conditions.
+func (p *objectPlan) objects(part *rootio.Part) (offsets, places []int, given *rootio.Table, err error) {
+	const most = 1<<16 - 1
+	offsets, places, given = part.Offsets, part.Passed, part.Rows()
+	if offsets == nil {
+		c, _ := part.Events.Column(p.counter)
+		numbers, counts := make([]float64, c.Len()), make([]int, c.Len())
 		c.Floats(numbers, 0)
 		for i, n := range numbers {
 			counts[i] = int(max(-1, min(n, most+1)))
+			if counts[i] < 0 {
+				return nil, nil, nil, fmt.Errorf("event %d cannot have so many objects as %q says", part.First+int64(i), p.counter)
+			}
+		}
+		offsets = offsetsOf(counts)
+		places = upTo(offsets[len(counts)])
+		events := &rootio.Part{Offsets: offsets}
+		given = part.All.Take(events.EventOf(places))
+	}
+	for i := range len(offsets) - 1 {
+		if offsets[i+1]-offsets[i] > most {
+			return nil, nil, nil, fmt.Errorf("event %d has %d objects, more than the %d that an event can have", part.First+int64(i), offsets[i+1]-offsets[i], most)
 		}
 	}
-	for i, n := range counts {
-		if n < 0 || n > most {
-			return nil, fmt.Errorf("event %d cannot have so many objects as %q says", first+int64(i), p.counter)
-		}
-	}
-	return counts, nil
+	return offsets, places, given, nil
 }
 
-// table returns the events with the objects that were drawn for them.
-func (p *objectPlan) table(events *rootio.Table, drawn []rootio.Jagged) *rootio.Table {
+// table returns the events with the objects that were drawn in their places.
+func (p *objectPlan) table(part *rootio.Part, offsets, places []int, drawn *rootio.Table) *rootio.Table {
 	out := &rootio.Table{}
+	columns, jagged := part.Events.Columns, part.Events.Jagged
 	for _, f := range p.fields {
+		isOld := slices.Contains(p.read, f.Name)
 		if !f.IsJagged() {
-			c, _ := events.Column(f.Name)
-			out.Columns = append(out.Columns, c)
+			out.Columns, columns = append(out.Columns, columns[0]), columns[1:]
 			continue
 		}
-		from := events.Jagged
-		if slices.ContainsFunc(drawn, func(j rootio.Jagged) bool { return j.Name == f.Name }) {
-			from = drawn
+		var old rootio.Jagged
+		if isOld {
+			old, jagged = jagged[0], jagged[1:]
 		}
-		i := slices.IndexFunc(from, func(j rootio.Jagged) bool { return j.Name == f.Name })
-		out.Jagged = append(out.Jagged, from[i])
+		fresh, ok := drawn.Column(f.Name)
+		if !ok {
+			out.Jagged = append(out.Jagged, old)
+			continue
+		}
+		now := rootio.Jagged{Column: fresh, Offsets: offsets}
+		now.Counter = p.counter
+		if p.selected != "" { // some stay
+			kept, _ := part.All.Column(f.Name)
+			now.Column = kept.Take(upTo(kept.Len()))
+			now.Counter = p.counter
+			now.Put(places, fresh)
+		}
+		if order := p.ordered[f.Name]; isOld {
+			order.pairs += pairs(old)
+			order.in += rises(old)
+			order.out += rises(now)
+		}
+		out.Jagged = append(out.Jagged, now)
 	}
 	return out
 }
 
-// repeat returns a table with each row repeated so many times.
-func repeat(t *rootio.Table, counts []int) *rootio.Table {
-	var places []int
-	for i, n := range counts {
-		for range n {
-			places = append(places, i)
+// pairs returns the number of pairs of objects that follow each other in an event.
+func pairs(j rootio.Jagged) (n int64) {
+	for i := range j.Events() {
+		n += int64(max(0, j.Offsets[i+1]-j.Offsets[i]-1))
+	}
+	return n
+}
+
+// rises returns the number of such pairs of which the second has the larger value.
+func rises(j rootio.Jagged) (n int64) {
+	x := make([]float64, j.Len())
+	j.Floats(x, 0)
+	for i := range j.Events() {
+		for k := j.Offsets[i] + 1; k < j.Offsets[i+1]; k++ {
+			if x[k] > x[k-1] {
+				n++
+			}
 		}
 	}
-	return t.Take(places)
+	return n
+}
+
+// say says what became of the objects, given the numbers of new and old ones.
+func (p *objectPlan) say(out io.Writer, fresh, old int64) {
+	if p.selected != "" {
+		fmt.Fprintf(out, "%d of %d objects pass %q, as those that the model was trained on, and are new; the others stay as they are\n", fresh, fresh+old, p.selected)
+	}
+	p.carried.say(out)
+	if len(p.selecting) > 0 {
+		fmt.Fprintf(out, "note: new objects keep %s of those in whose places they are: the selection or the condition reads it\n", abbreviate(p.selecting, 5))
+	}
+	if len(p.pointers) > 0 {
+		fmt.Fprintf(out, "note: %s point to the places of objects that are new ones now\n", abbreviate(p.pointers, 5))
+	}
+	const enough = 20 // pairs: that so many fall by chance is unlikely
+	var names []string
+	for name, o := range p.ordered {
+		if o.pairs >= enough && o.in == 0 && o.out > 0 {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, cmp.Compare[string])
+	for _, name := range names {
+		fmt.Fprintf(out, "note: the objects of the input are in descending order of %s, those of the output are not\n", name)
+	}
 }

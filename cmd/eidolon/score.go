@@ -74,12 +74,12 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer in.Close()
+	names := slices.Concat(model.Features.Names(), model.Context.Names())
 	f.view.options.Each, f.view.options.Define = model.Card.View.Each, model.Card.View.Define
-	view, err := in.View(f.view.options)
+	view, err := ofModel(in, f.view.options, names, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	names := slices.Concat(model.Features.Names(), model.Context.Names())
 	plan := newScorePlan(in, view, names)
 	w, err := rootio.Create(f.output, treeName(in.Name()), plan.fields)
 	if err != nil {
@@ -156,7 +156,9 @@ type scorePlan struct {
 func newScorePlan(in *rootio.Tree, view *rootio.View, names []string) *scorePlan {
 	p := &scorePlan{carried: newCarriage(in, nil)}
 	if c := view.Collection(); c != nil {
-		p.carried.onlyOf(c)
+		p.carried.leave(fmt.Sprintf("there is a row for each object of %s, and no place for others", c.Name), func(f rootio.Field) bool {
+			return f.IsJagged() && !slices.ContainsFunc(c.Fields, func(of rootio.Field) bool { return of.Name == f.Name })
+		})
 	}
 	for _, f := range p.carried.fields {
 		if view.Collection() != nil {

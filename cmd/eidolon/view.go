@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -46,6 +48,23 @@ func (v *viewFlags) define(names []string) []string {
 		plain = append(plain, item)
 	}
 	return plain
+}
+
+// ofModel returns the view of a tree that has the named columns of a model, computed ones
+// too. What the tree has already is not computed, which is said.
+func ofModel(in *rootio.Tree, options rootio.ViewOptions, names []string, say io.Writer) (*rootio.View, error) {
+	for _, item := range options.Define {
+		name, _, _ := rootio.SplitDefinition(item)
+		if slices.Contains(names, name) && has(in, name) {
+			fmt.Fprintf(say, "%s is a branch of %s: it is not computed again (%s)\n", name, in.Files()[0], item)
+		}
+	}
+	return in.View(in.Needed(options, names))
+}
+
+// has reports whether a tree has a column of that name.
+func has(in *rootio.Tree, name string) bool {
+	return slices.ContainsFunc(in.AllFields(), func(f rootio.Field) bool { return f.Name == name })
 }
 
 // list is a flag of several values with commas between them. A comma in brackets is
