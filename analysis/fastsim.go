@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -135,9 +136,9 @@ func (t *FastSim) Process(ctx fwk.Context) error {
 	if err != nil {
 		return err
 	}
-	r := &request{out: rootio.NewTable(t.model.Features.Fields(), given.Len()), given: given}
+	r := &request{job: contextOf(ctx), out: rootio.NewTable(t.model.Features.Fields(), given.Len()), given: given}
 	if t.in.layout.sliced {
-		err = t.draw(r.out, given, numbers)
+		err = t.draw(r.job, r.out, given, numbers)
 	} else {
 		r.number = numbers[0]
 		err = t.gather.do(r)
@@ -149,9 +150,9 @@ func (t *FastSim) Process(ctx fwk.Context) error {
 }
 
 // draw draws for the rows of given, which have these numbers, into out.
-func (t *FastSim) draw(out, given *rootio.Table, numbers []uint64) error {
+func (t *FastSim) draw(job context.Context, out, given *rootio.Table, numbers []uint64) error {
 	err := panics.Guard(func() error { // of the objects that are drawn together, it is one's fault
-		_, err := t.model.GenerateRows(out, given, t.Seed, numbers)
+		_, err := t.model.GenerateRows(job, out, given, t.Seed, numbers)
 		return err
 	})
 	if err != nil && t.in.numbersElements() {
@@ -167,7 +168,7 @@ func (t *FastSim) draw(out, given *rootio.Table, numbers []uint64) error {
 func (t *FastSim) drawTogether(batch []*request) {
 	if len(batch) == 1 {
 		r := batch[0]
-		r.err = t.draw(r.out, r.given, []uint64{r.number})
+		r.err = t.draw(r.job, r.out, r.given, []uint64{r.number})
 		return
 	}
 	slices.SortFunc(batch, func(a, b *request) int { return cmp.Compare(a.number, b.number) })
@@ -177,9 +178,9 @@ func (t *FastSim) drawTogether(batch []*request) {
 		numbers[i] = r.number
 	}
 	out := rootio.NewTable(t.model.Features.Fields(), len(batch))
-	if err := t.draw(out, given, numbers); err != nil {
+	if err := t.draw(batch[0].job, out, given, numbers); err != nil {
 		for _, r := range batch { // whose fault is it?
-			r.err = t.draw(r.out, r.given, []uint64{r.number})
+			r.err = t.draw(r.job, r.out, r.given, []uint64{r.number})
 		}
 		return
 	}
@@ -201,6 +202,7 @@ type gatherer struct {
 
 // request is an object to be drawn.
 type request struct {
+	job        context.Context
 	out, given *rootio.Table // of one row
 	number     uint64
 	err        error

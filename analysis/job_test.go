@@ -29,7 +29,7 @@ func TestJob(t *testing.T) {
 	write(t, "in.root", given)
 	s := load(t, model)
 	want := rootio.NewTable(s.Features.Fields(), 300)
-	if _, err := s.Generate(want, given.Slice(0, 300), 8, 0); err != nil {
+	if _, err := s.Generate(t.Context(), want, given.Slice(0, 300), 8, 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range []string{`

@@ -1,6 +1,7 @@
 package analysis_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"path/filepath"
@@ -177,14 +178,15 @@ type fragile struct {
 	event uint64
 }
 
-func (f fragile) Sample(x, c []float32, seed, attempt, first uint64) {
+func (f fragile) Sample(ctx context.Context, x, c []float32, seed, attempt, first uint64) error {
 	n := len(x) / f.Dim()
-	f.Density.Sample(x, c, seed, attempt, first)
+	err := f.Density.Sample(ctx, x, c, seed, attempt, first)
 	nn.Parallel(n, 1, func(lo, hi int) {
 		if first+uint64(lo) <= f.event && f.event < first+uint64(hi) {
 			panic("no such density")
 		}
 	})
+	return err
 }
 
 // A panic of a density, of which many objects wait to be drawn at the same time, is that of

@@ -99,7 +99,7 @@ func (t *Score) Process(ctx fwk.Context) error {
 	}
 	score := make([]float64, rows.Len())
 	err = runs(numbers, func(lo, hi int, first uint64) error {
-		return t.model.LogDensity(score[lo:hi], rows.Slice(lo, hi), first)
+		return t.model.LogDensity(contextOf(ctx), score[lo:hi], rows.Slice(lo, hi), first)
 	})
 	if err != nil {
 		return err

@@ -87,7 +87,7 @@ func TestSource(t *testing.T) {
 	const n, first = 3001, 500
 	s := load(t, file)
 	want := rootio.NewTable(s.Features.Fields(), n)
-	if _, err := s.Generate(want, nil, 7, first); err != nil {
+	if _, err := s.Generate(t.Context(), want, nil, 7, first); err != nil {
 		t.Fatal(err)
 	}
 	entries := make([]int64, n)
@@ -159,11 +159,11 @@ func TestFastSim(t *testing.T) {
 	in := write(t, filepath.Join(t.TempDir(), "in.root"), given)
 	s := load(t, file)
 	fast := rootio.NewTable(s.Features.Fields(), n)
-	if _, err := s.Generate(fast, given, 3, 0); err != nil {
+	if _, err := s.Generate(t.Context(), fast, given, 3, 0); err != nil {
 		t.Fatal(err)
 	}
 	score := make([]float64, n)
-	if err := s.LogDensity(score, given, 0); err != nil {
+	if err := s.LogDensity(t.Context(), score, given, 0); err != nil {
 		t.Fatal(err)
 	}
 	want := &rootio.Table{Columns: []rootio.Column{
@@ -220,7 +220,7 @@ func TestFastSimPerObject(t *testing.T) {
 		}
 		want := rootio.NewTable(s.Features.Fields(), k)
 		event := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("mass", masses[first:first+k]), rootio.ColumnOf("charge", charges)}}
-		if _, err := s.Generate(want, event, 1, uint64(ctx.ID())<<20); err != nil {
+		if _, err := s.Generate(t.Context(), want, event, 1, uint64(ctx.ID())<<20); err != nil {
 			return err
 		}
 		if got := v.([]float64); len(got) != k || k > 0 && !reflect.DeepEqual(got, want.Columns[0].Values()) {
@@ -454,7 +454,7 @@ func TestJagged(t *testing.T) {
 		for i := range n {
 			event := &rootio.Table{Columns: []rootio.Column{want.Jagged[0].Event(i), want.Jagged[1].Event(i)}}
 			drawn := rootio.NewTable(s.Features.Fields(), event.Len())
-			if _, err := s.Generate(drawn, event, 1, uint64(i)<<20); err != nil {
+			if _, err := s.Generate(t.Context(), drawn, event, 1, uint64(i)<<20); err != nil {
 				t.Fatal(err)
 			}
 			if !slices.Equal(fast.Event(i).Values().([]float64), drawn.Columns[0].Values().([]float64)) {

@@ -41,6 +41,7 @@ type Source struct {
 
 	model *surrogate.Surrogate
 	table tableStream
+	job   context.Context // while an event is read
 }
 
 // drawn is the number of events that are drawn at a time when they are given one by one.
@@ -113,7 +114,7 @@ func (s *Source) draw(names []string) (iter.Seq2[*rootio.Table, error], error) {
 		named := &rootio.Table{Columns: make([]rootio.Column, len(columns))}
 		for first := int64(0); first < s.N; first += size {
 			part := table.Slice(0, int(min(size, s.N-first)))
-			if _, err := s.model.Generate(part, nil, s.Seed, s.First+uint64(first)); err != nil {
+			if _, err := s.model.Generate(s.job, part, nil, s.Seed, s.First+uint64(first)); err != nil {
 				yield(nil, err)
 				return
 			}
@@ -128,7 +129,10 @@ func (s *Source) draw(names []string) (iter.Seq2[*rootio.Table, error], error) {
 }
 
 // Read puts the next event, or batch of them, into an event of fwk.
-func (s *Source) Read(ctx fwk.Context) error { return s.table.read(ctx.Store()) }
+func (s *Source) Read(ctx fwk.Context) error {
+	s.job = contextOf(ctx)
+	return s.table.read(ctx.Store())
+}
 
 // Disconnect ends the stream.
 func (s *Source) Disconnect() error {

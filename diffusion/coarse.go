@@ -1,6 +1,7 @@
 package diffusion
 
 import (
+	"context"
 	"math"
 	"slices"
 
@@ -28,7 +29,7 @@ const (
 
 // coarsen makes coarser events, and coarser ones of these, as long as there are kernels
 // that are broad enough, and finds how broad.
-func (m *Mixture) coarsen() error {
+func (m *Mixture) coarsen(ctx context.Context) error {
 	_, _, variance := moments(m.x, m.w, m.dim)
 	kept := polynomials(m.dim)
 	if kept == nil || !(variance > 0) { // equal events are coarse as they are
@@ -41,20 +42,23 @@ func (m *Mixture) coarsen() error {
 	least := h * 1e-9
 	for c := m; c.n >= fewest; c = c.coarser {
 		x, w := c.recombine(kept)
-		next, err := newMixture(x, w, m.dim, m.epsilon)
+		next, err := newMixture(ctx, x, w, m.dim, m.epsilon)
 		if err != nil {
 			return err
 		}
 		from := math.Inf(1) // or the last width before the error is larger
 		for k := 0; ; k++ {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			if k == len(exact) && !(h > least) {
 				break
 			}
 			if k == len(exact) {
-				exact = append(exact, m.try(h))
+				exact = append(exact, m.try(ctx, h))
 				h *= narrower
 			}
-			if !(exact[k].error(next) <= allowed) {
+			if !(exact[k].error(ctx, next) <= allowed) {
 				break
 			}
 			from = exact[k].h
@@ -79,7 +83,7 @@ type trial struct {
 }
 
 // try works out q at some x by all events.
-func (m *Mixture) try(h float64) trial {
+func (m *Mixture) try(ctx context.Context, h float64) trial {
 	t := trial{h, make([]float32, trials*m.dim), make([]float32, trials*m.dim), make([]float64, trials)}
 	philox.Normal(t.x, 0, streamTrial, 0)
 	for i := range trials {
@@ -88,14 +92,14 @@ func (m *Mixture) try(h float64) trial {
 			t.x[i*m.dim+d] = c + float32(h)*t.x[i*m.dim+d]
 		}
 	}
-	m.meanOfAll(t.q, t.trace, t.x, 1, h)
+	m.meanOfAll(ctx, t.q, t.trace, t.x, 1, h)
 	return t
 }
 
 // error returns the error of q by a mixture, relative to the root of the trace.
-func (t trial) error(m *Mixture) float64 {
+func (t trial) error(ctx context.Context, m *Mixture) float64 {
 	q, sum := make([]float32, len(t.q)), 0.0
-	m.meanOfAll(q, nil, t.x, 1, t.h)
+	m.meanOfAll(ctx, q, nil, t.x, 1, t.h)
 	for i, v := range q {
 		off := float64(v-t.q[i]) / t.h
 		sum += off * off / t.trace[i/m.dim]

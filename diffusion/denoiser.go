@@ -179,19 +179,19 @@ func (d *Denoiser) newDenoising() *denoising {
 }
 
 // Mean makes the network a [Posterior], of events in white space.
-func (d *Denoiser) Mean(q []float32, div []float64, x, c []float32, alpha, sigma float64) {
+func (d *Denoiser) Mean(ctx context.Context, q []float32, div []float64, x, c []float32, alpha, sigma float64) {
 	norm := math.Hypot(alpha, sigma)
 	scale, skip, out := float32(1/norm), alpha/norm/norm, d.spread(alpha/norm, sigma/norm)
 	width := d.inputs()
 	var time [timeFeatures]float32
 	embed(time[:], alpha/norm, sigma/norm)
-	nn.Parallel(len(x)/d.dim, rowsPerGoroutine, func(lo, hi int) {
+	nn.ParallelContext(ctx, len(x)/d.dim, rowsPerGoroutine, func(lo, hi int) {
 		s := d.memory.Get().(*denoising)
 		defer d.memory.Put(s)
 		if d.base != nil {
 			d.base.at(s.normals, alpha/norm, sigma/norm)
 		}
-		for ; lo < hi; lo += nn.Tile {
+		for ; lo < hi && ctx.Err() == nil; lo += nn.Tile {
 			m := min(nn.Tile, hi-lo)
 			for r := range m {
 				row := s.in[r*width : (r+1)*width]
@@ -228,6 +228,9 @@ func (d *Denoiser) Mean(q []float32, div []float64, x, c []float32, alpha, sigma
 			}
 			dy, dx := s.dy[:m*d.dim], s.dx[:m*width]
 			for j := range d.dim { // the diagonal of the Jacobian, row by row
+				if ctx.Err() != nil {
+					return
+				}
 				clear(dy)
 				for r := range m {
 					dy[r*d.dim+j] = 1
@@ -280,7 +283,7 @@ func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptio
 	}
 	begin := time.Now()
 	d.seed = opts.Seed
-	if err := d.prepare(train); err != nil {
+	if err := d.prepare(ctx, train); err != nil {
 		return History{}, err
 	}
 	if opts.MaxTime > 0 {
@@ -293,7 +296,7 @@ func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptio
 		opts.Rate = cmp.Or(opts.Rate, 3e-3)
 	}
 	opts = regressing(opts, train.Len(), 48_000_000)
-	h, err := nn.Fit(ctx, (*regression)(d), d.whiten(train), d.whiten(valid), opts)
+	h, err := nn.Fit(ctx, (*regression)(d), d.whiten(ctx, train), d.whiten(ctx, valid), opts)
 	d.net.Pack()
 	if e := d.finish(); e != nil {
 		return h, e
@@ -302,11 +305,11 @@ func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptio
 }
 
 // prepare finds what does not take a training, from the rows of one.
-func (d *Denoiser) prepare(train Data) (err error) {
-	if d.white, err = newWhitening(train); err != nil || d.about.Components < 2 {
+func (d *Denoiser) prepare(ctx context.Context, train Data) (err error) {
+	if d.white, err = newWhitening(ctx, train); err != nil || d.about.Components < 2 {
 		return err
 	}
-	base, err := findNormals(d.whiten(train), d.about.Components, d.seed)
+	base, err := findNormals(ctx, d.whiten(ctx, train), d.about.Components, d.seed)
 	d.stand(base)
 	return err
 }
@@ -317,13 +320,13 @@ func (d *Denoiser) stand(base *normals) {
 	d.memory = sync.Pool{New: func() any { return d.newDenoising() }}
 }
 
-func (d *Denoiser) unwhiten(x, _ []float32) { d.white.back(x, x) }
+func (d *Denoiser) unwhiten(ctx context.Context, x, _ []float32) { d.white.back(ctx, x, x) }
 
 func (d *Denoiser) trained() []float32 { return d.params.Value }
 
-func (d *Denoiser) adopt(_ context.Context, train Data, seed uint64) error {
+func (d *Denoiser) adopt(ctx context.Context, train Data, seed uint64) error {
 	d.seed = seed
-	if err := d.prepare(train); err != nil {
+	if err := d.prepare(ctx, train); err != nil {
 		return err
 	}
 	d.net.Pack()
@@ -353,14 +356,14 @@ func regressing(o TrainOptions, events, rows int) TrainOptions {
 }
 
 // whiten returns the rows in white space; fresh noise in the features stays fresh.
-func (d *Denoiser) whiten(rows Data) Data {
+func (d *Denoiser) whiten(ctx context.Context, rows Data) Data {
 	from := rows
 	rows.X = make([]float32, len(from.X))
-	d.white.forward(rows.X, from.X)
+	d.white.forward(ctx, rows.X, from.X)
 	if from.Refresh != nil {
-		rows.Refresh = func(pass uint64) {
-			from.Refresh(pass)
-			d.white.forward(rows.X, from.X)
+		rows.Refresh = func(ctx context.Context, pass uint64) {
+			from.Refresh(ctx, pass)
+			d.white.forward(ctx, rows.X, from.X)
 		}
 	}
 	return rows
@@ -386,12 +389,10 @@ func (d *Denoiser) finish() (err error) {
 func outlineSolver() Solver { return Solver{Steps: 12} }
 
 // outline takes noise to white events of the mixture alone, in place.
-func (d *Denoiser) outline(x []float32) {
+func (d *Denoiser) outline(ctx context.Context, x []float32) error {
 	s := d.memory.Get().(*denoising)
 	defer d.memory.Put(s)
-	if err := outlineSolver().along(outlined{d, s}, x, nil, d.timesOutline); err != nil {
-		panic(err)
-	}
+	return outlineSolver().along(ctx, outlined{d, s}, x, nil, d.timesOutline)
 }
 
 // outlined is a mixture as a [Posterior], for one goroutine.
@@ -403,7 +404,7 @@ type outlined struct {
 func (o outlined) Dim() int     { return o.d.dim }
 func (o outlined) Context() int { return 0 }
 
-func (o outlined) Mean(q []float32, _ []float64, x, _ []float32, alpha, sigma float64) {
+func (o outlined) Mean(_ context.Context, q []float32, _ []float64, x, _ []float32, alpha, sigma float64) {
 	norm, base := math.Hypot(alpha, sigma), o.d.base
 	base.at(o.s.normals, alpha/norm, sigma/norm)
 	for len(x) > 0 {
@@ -486,41 +487,61 @@ func (g *regressor) Loss(grad []float32, rows nn.Rows) float64 {
 
 // Sample draws the events first, first+1, … of a seed into x (n×Dim). c is the context,
 // n×Context. Event i depends on (seed, attempt, i) and its context alone; another attempt
-// is another event.
-func (d *Denoiser) Sample(x, c []float32, seed, attempt, first uint64) {
+// is another event. The error is that of ctx.
+func (d *Denoiser) Sample(ctx context.Context, x, c []float32, seed, attempt, first uint64) error {
 	drawNoise(x, d.dim, seed, attempt, first)
-	d.Generate(x, c)
+	return d.Generate(ctx, x, c)
 }
 
-// Generate takes noise to events, in place. It is a smooth map.
-func (d *Denoiser) Generate(x, c []float32) {
-	d.generate(x, c)
-	d.white.back(x, x)
+// Generate takes noise to events, in place. It is a smooth map. The error is that of ctx.
+func (d *Denoiser) Generate(ctx context.Context, x, c []float32) error {
+	if err := d.generate(ctx, x, c); err != nil {
+		return err
+	}
+	d.white.back(ctx, x, x)
+	return ctx.Err()
 }
 
 // generate takes noise to white events, in place.
-func (d *Denoiser) generate(x, c []float32) {
-	nn.Parallel(len(x)/d.dim, rowsPerGoroutine, func(lo, hi int) {
-		if err := d.about.Solver.along(d, x[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], d.times); err != nil {
-			panic(err) // the times were looked at before
+func (d *Denoiser) generate(ctx context.Context, x, c []float32) error {
+	return inParts(ctx, len(x)/d.dim, func(lo, hi int) error {
+		return d.about.Solver.along(ctx, d, x[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], d.times)
+	})
+}
+
+// inParts calls solve for ranges [lo, hi) of n rows, and returns the error of one of them,
+// or that of ctx.
+func inParts(ctx context.Context, n int, solve func(lo, hi int) error) error {
+	failed := make(chan error, 1)
+	nn.ParallelContext(ctx, n, rowsPerGoroutine, func(lo, hi int) {
+		if err := solve(lo, hi); err != nil {
+			select {
+			case failed <- err:
+			default:
+			}
 		}
 	})
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return ctx.Err()
+	}
 }
 
 // LogDensity stores log p(x|c) of each row of x (n×Dim) in dst (n), by integrating the
 // divergence of the equation, which is exact for the network: the trace of its Jacobian,
-// row by row. c is the context, n×Context.
-func (d *Denoiser) LogDensity(dst []float64, x, c []float32) {
+// row by row. c is the context, n×Context. The error is that of ctx.
+func (d *Denoiser) LogDensity(ctx context.Context, dst []float64, x, c []float32) error {
 	z := make([]float32, len(x))
-	d.white.forward(z, x)
-	nn.Parallel(len(dst), rowsPerGoroutine, func(lo, hi int) {
-		if err := densitySolver().up(dst[lo:hi], d, z[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], d.timesUp); err != nil {
-			panic(err)
-		}
+	d.white.forward(ctx, z, x)
+	err := inParts(ctx, len(dst), func(lo, hi int) error {
+		return densitySolver().up(ctx, dst[lo:hi], d, z[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], d.timesUp)
 	})
 	for i := range dst {
 		dst[i] += d.white.logDet
 	}
+	return err
 }
 
 const denoiserKind = "denoiser"

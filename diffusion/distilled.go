@@ -22,9 +22,9 @@ type Teacher interface {
 	Model
 	Train(ctx context.Context, train, valid Data, opts TrainOptions) (History, error)
 	// generate takes noise to white events, in place.
-	generate(x, c []float32)
+	generate(ctx context.Context, x, c []float32) error
 	// unwhiten takes white events to events, in place.
-	unwhiten(x, c []float32)
+	unwhiten(ctx context.Context, x, c []float32)
 	// trained returns the parameters that training finds, if any, and adopt takes them
 	// over with what else follows from the rows of train.
 	trained() []float32
@@ -151,11 +151,12 @@ func (p *pass) input(s *Distilled, c []float32, m int) []float32 {
 }
 
 // Sample draws the events first, first+1, … of a seed into x (n×Dim). c is the context,
-// n×Context. Event i depends on (seed, attempt, i) and its context alone.
-func (s *Distilled) Sample(x, c []float32, seed, attempt, first uint64) {
+// n×Context. Event i depends on (seed, attempt, i) and its context alone. The error is that
+// of ctx.
+func (s *Distilled) Sample(ctx context.Context, x, c []float32, seed, attempt, first uint64) error {
 	drawNoise(x, s.dim, seed, attempt, first)
 	own := s.starts() * s.dim
-	nn.Parallel(len(x)/s.dim, 16*rowsPerGoroutine, func(lo, hi int) {
+	err := inParts(ctx, len(x)/s.dim, func(lo, hi int) error {
 		p := s.memory.Get().(*pass)
 		defer s.memory.Put(p)
 		for ; lo < hi; lo += nn.Tile {
@@ -165,7 +166,9 @@ func (s *Distilled) Sample(x, c []float32, seed, attempt, first uint64) {
 				copy(p.start[r*own:], y[r*s.dim:(r+1)*s.dim])
 			}
 			if s.outline != nil {
-				s.outline.outline(y)
+				if err := s.outline.outline(ctx, y); err != nil {
+					return err
+				}
 				for r := range m {
 					copy(p.start[r*own+s.dim:], y[r*s.dim:(r+1)*s.dim])
 				}
@@ -174,12 +177,19 @@ func (s *Distilled) Sample(x, c []float32, seed, attempt, first uint64) {
 				y[j] += f
 			}
 		}
+		return nil
 	})
-	s.teacher.unwhiten(x, c)
+	if err != nil {
+		return err
+	}
+	s.teacher.unwhiten(ctx, x, c)
+	return ctx.Err()
 }
 
 // LogDensity is that of the teacher: the map has none in closed form.
-func (s *Distilled) LogDensity(dst []float64, x, c []float32) { s.teacher.LogDensity(dst, x, c) }
+func (s *Distilled) LogDensity(ctx context.Context, dst []float64, x, c []float32) error {
+	return s.teacher.LogDensity(ctx, dst, x, c)
+}
 
 // The stream of solutions: so many pairs are kept, of which a part is drawn anew for
 // every pass over them, the others being known to the training already.
@@ -235,10 +245,10 @@ func (s *Distilled) Train(ctx context.Context, train, valid Data, opts TrainOpti
 func (s *Distilled) learn(ctx context.Context, train Data, opts TrainOptions) (History, error) {
 	opts = regressing(opts, poolLen, 24_000_000)
 	if train.Refresh != nil { // as the teacher's training left the contexts, it may depend on where that began
-		train.Refresh(0)
+		train.Refresh(ctx, 0)
 	}
 	p := s.newPool(train, opts.Seed)
-	valid := p.validation()
+	valid := p.validation(ctx)
 	h, err := nn.Fit(ctx, (*imitation)(s), p.data(poolLen), valid, opts)
 	s.net.Pack()
 	s.about.Loss = s.distance(valid)
@@ -294,32 +304,32 @@ func (p *pool) data(n int) Data {
 	return rows
 }
 
-func (p *pool) validation() Data {
+func (p *pool) validation(ctx context.Context) Data {
 	v := p.newPool(Data{C: p.contexts}, p.seed)
 	rows := v.data(poolPart)
-	v.draw(0, poolValid)
+	v.draw(ctx, 0, poolValid)
 	rows.Refresh = nil
 	return rows
 }
 
 // refresh makes the pool what it is for a pass: the parts take turns, so that it does not
 // depend on where a training began.
-func (p *pool) refresh(pass uint64) {
+func (p *pool) refresh(ctx context.Context, pass uint64) {
 	for k := range p.drawn {
 		turn := pass - (pass+poolParts-uint64(k))%poolParts // the last one of this part
 		if pass < uint64(k) {
 			turn = 0
 		}
 		if !p.begun || p.drawn[k] != turn {
-			p.draw(k, turn)
+			p.draw(ctx, k, turn)
 			p.drawn[k] = turn
 		}
 	}
 	p.begun = true
 }
 
-// draw draws part k.
-func (p *pool) draw(k int, turn uint64) {
+// draw draws part k. When ctx is cancelled the part is of no use.
+func (p *pool) draw(ctx context.Context, k int, turn uint64) {
 	y, c := make([]float32, poolPart*p.dim), make([]float32, poolPart*p.context)
 	first := uint64(k) * poolPart
 	philox.Normal(y, p.seed, streamPool+turn, first*uint64(p.dim))
@@ -331,12 +341,16 @@ func (p *pool) draw(k int, turn uint64) {
 		}
 	}
 	x := slices.Clone(y)
-	p.teacher.generate(x, c)
+	if p.teacher.generate(ctx, x, c) != nil {
+		return
+	}
 	copy(p.rows.C[k*poolPart*p.context:], c)
 	all := [][]float32{y, x}
 	if p.outline != nil {
 		o := slices.Clone(y)
-		p.outline.outline(o)
+		if p.outline.outline(ctx, o) != nil {
+			return
+		}
 		all = [][]float32{y, o, x}
 	}
 	for i := range poolPart {

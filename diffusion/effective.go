@@ -1,6 +1,9 @@
 package diffusion
 
-import "slices"
+import (
+	"context"
+	"slices"
+)
 
 // Effective tells of how many training events the posterior mean is the mean at some time
 // of a path: (Σ w)²/Σ w², where w are the weights of the kernel sums. At t = 1 it is all of
@@ -17,10 +20,10 @@ type Effective struct {
 // Effective follows n rows of noise along the path on which events are drawn, and returns
 // the effective numbers of training events at the times of its steps, the last of which is
 // where σ/α is the width of the kernels. With a context, each has as many of the rows as
-// it has of the events. Without training events it returns nil.
-func (k *Kernels) Effective(n int, seed uint64) []Effective {
+// it has of the events. Without training events it returns nil. The error is that of ctx.
+func (k *Kernels) Effective(ctx context.Context, n int, seed uint64) ([]Effective, error) {
 	if n < 1 || len(k.groups) == 0 {
-		return nil
+		return nil, nil
 	}
 	x := make([]float32, n*k.dim)
 	drawNoise(x, k.dim, seed, 0, 0)
@@ -38,12 +41,12 @@ func (k *Kernels) Effective(n int, seed uint64) []Effective {
 		sum += g.cumulated[len(g.cumulated)-1]
 		hi := int(float64(n)*sum/total + 0.5)
 		step := 0
-		_, err := k.about.Solver.Follow(g.mixture, x[lo*k.dim:hi*k.dim], nil, k.times, func(t float64, x []float32) {
-			g.mixture.Effective(numbers[step][lo:hi], x, schedule.Alpha(t), schedule.Sigma(t))
+		_, err := k.about.Solver.Follow(ctx, g.mixture, x[lo*k.dim:hi*k.dim], nil, k.times, func(t float64, x []float32) {
+			g.mixture.Effective(ctx, numbers[step][lo:hi], x, schedule.Alpha(t), schedule.Sigma(t))
 			step++
 		})
 		if err != nil {
-			panic(err) // the times were looked at before
+			return nil, err
 		}
 		lo = hi
 	}
@@ -55,7 +58,7 @@ func (k *Kernels) Effective(n int, seed uint64) []Effective {
 			Median: float64(numbers[i][n/2]), Tenth: float64(numbers[i][n/10]),
 		}
 	}
-	return path
+	return path, nil
 }
 
 // effectiveAtEnds is [Mixture.Effective] where all events have their own weights, for

@@ -17,14 +17,14 @@ func TestFollow(t *testing.T) {
 			t.Fatal(err)
 		}
 		want, got := noise(2*20), noise(2*20)
-		evaluations, err := s.Solve(q, want, nil, nil, times)
+		evaluations, err := s.Solve(t.Context(), q, want, nil, nil, times)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var seen []float64
-		n, err := s.Follow(q, got, nil, times, func(at float64, x []float32) {
+		n, err := s.Follow(t.Context(), q, got, nil, times, func(at float64, x []float32) {
 			part := noise(2 * 20)
-			if _, err := s.Solve(q, part, nil, nil, times[:len(seen)+1]); err != nil || !slices.Equal(part, x) {
+			if _, err := s.Solve(t.Context(), q, part, nil, nil, times[:len(seen)+1]); err != nil || !slices.Equal(part, x) {
 				t.Errorf("%v: at t = %v the rows are others than those of a path that ends there (%v)", s.Method, at, err)
 			}
 			seen = append(seen, at)
@@ -52,12 +52,15 @@ func TestEffectiveAlongThePath(t *testing.T) {
 		if _, err := k.Train(context.Background(), Data{X: x, W: w, Dim: dim}, Data{}, TrainOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		path := k.Effective(rows, seed)
+		path, err := k.Effective(t.Context(), rows, seed)
+		if err != nil {
+			t.Fatal(err)
+		}
 		m := k.groups[0].mixture
 		y := make([]float32, rows*dim)
 		drawNoise(y, dim, seed, 0, 0)
 		step := 0
-		_, err = k.about.Solver.Follow(m, y, nil, k.times, func(at float64, y []float32) {
+		_, err = k.about.Solver.Follow(t.Context(), m, y, nil, k.times, func(at float64, y []float32) {
 			alpha, sigma := k.about.Solver.Schedule.Alpha(at), k.about.Solver.Schedule.Sigma(at)
 			want := make([]float64, rows)
 			for i := range want {
@@ -123,7 +126,10 @@ func TestEffectiveByContext(t *testing.T) {
 	if _, err := k.Train(context.Background(), Data{X: x, C: c, Dim: 1, Context: 1}, Data{}, TrainOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	path := k.Effective(100, 1)
+	path, err := k.Effective(t.Context(), 100, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(path) != defaultSteps+1 {
 		t.Fatalf("%d times", len(path))
 	}

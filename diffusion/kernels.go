@@ -145,17 +145,17 @@ func (k *Kernels) Train(ctx context.Context, train, valid Data, _ TrainOptions) 
 			return History{}, fmt.Errorf("diffusion: event %d has the weight %g: kernel sums need weights that are not negative (a flow or --model denoiser takes them)", i, w)
 		}
 	}
-	parts, err := k.part(train)
+	parts, err := k.part(ctx, train)
 	if err != nil {
 		return History{}, err
 	}
 	judges := &apart{dim: k.dim}
 	for _, p := range parts {
-		if err := judges.add(p.x, p.w, train.Len()); err != nil {
+		if err := judges.add(ctx, p.x, p.w, train.Len()); err != nil {
 			return History{}, err
 		}
 	}
-	k.about.CopyDistance = judges.quantile(0.01)
+	k.about.CopyDistance = judges.quantile(ctx, 0.01)
 	if k.about.Width == nil {
 		width, err := judges.bestWidth(ctx)
 		if err != nil {
@@ -163,7 +163,7 @@ func (k *Kernels) Train(ctx context.Context, train, valid Data, _ TrainOptions) 
 		}
 		k.about.Width = &width
 	}
-	if err := k.fill(parts); err != nil {
+	if err := k.fill(ctx, parts); err != nil {
 		return History{}, err
 	}
 	h := History{Stopped: "nothing to train"}
@@ -171,7 +171,9 @@ func (k *Kernels) Train(ctx context.Context, train, valid Data, _ TrainOptions) 
 		const most = 1 << 12
 		n = min(n, most)
 		p := make([]float64, n)
-		k.LogDensity(p, valid.X[:n*k.dim], valid.C[:n*k.context])
+		if err := k.LogDensity(ctx, p, valid.X[:n*k.dim], valid.C[:n*k.context]); err != nil {
+			return History{}, err
+		}
 		sum, total := 0.0, 0.0
 		for i, l := range p {
 			w := 1.0
@@ -194,7 +196,7 @@ type part struct {
 }
 
 // part parts events by their contexts and whitens them, all by one matrix.
-func (k *Kernels) part(d Data) ([]part, error) {
+func (k *Kernels) part(ctx context.Context, d Data) ([]part, error) {
 	dim := k.dim
 	place := map[string]int{}
 	var parts []part
@@ -242,10 +244,10 @@ func (k *Kernels) part(d Data) ([]part, error) {
 		}
 	}
 	var err error
-	if k.white, err = newWhitening(about); err != nil {
+	if k.white, err = newWhitening(ctx, about); err != nil {
 		return nil, err
 	}
-	k.white.forward(about.X, about.X)
+	k.white.forward(ctx, about.X, about.X)
 	for i, at := range of {
 		if at < 0 {
 			continue
@@ -260,10 +262,10 @@ func (k *Kernels) part(d Data) ([]part, error) {
 }
 
 // fill makes the mixtures of whitened events.
-func (k *Kernels) fill(parts []part) error {
+func (k *Kernels) fill(ctx context.Context, parts []part) error {
 	k.groups, k.place = nil, map[string]int{}
 	for i, p := range parts {
-		m, err := NewMixture(p.x, p.w, k.dim, k.about.epsilon())
+		m, err := NewMixture(ctx, p.x, p.w, k.dim, k.about.epsilon())
 		if err != nil {
 			return err
 		}
@@ -330,40 +332,42 @@ func (k *Kernels) finish() error {
 
 // Sample draws the events first, first+1, … of a seed into x (n×Dim). c is the context,
 // n×Context. Event i depends on (seed, attempt, i) and its context alone; another attempt
-// is another event.
-func (k *Kernels) Sample(x, c []float32, seed, attempt, first uint64) {
+// is another event. The error is that of ctx.
+func (k *Kernels) Sample(ctx context.Context, x, c []float32, seed, attempt, first uint64) error {
 	drawNoise(x, k.dim, seed, attempt, first)
 	if k.direct {
 		u := make([]float64, len(x)/k.dim)
 		philox.Uniform64(u, seed, streamDirect+attempt, first)
 		k.each(x, c, func(g *group, x []float32, at []int) { k.smear(g, x, u, at) })
-	} else {
-		k.generate(x, c)
+	} else if err := k.generate(ctx, x, c); err != nil {
+		return err
 	}
-	k.unwhiten(x, c)
+	k.unwhiten(ctx, x, c)
+	return ctx.Err()
 }
 
 // generate takes noise to white events, in place.
-func (k *Kernels) generate(x, c []float32) {
+func (k *Kernels) generate(ctx context.Context, x, c []float32) (failed error) {
 	k.each(x, c, func(g *group, x []float32, _ []int) {
-		if err := k.about.Solver.along(g.mixture, x, nil, k.times); err != nil {
-			panic(err) // the times were looked at before
+		if err := k.about.Solver.along(ctx, g.mixture, x, nil, k.times); err != nil {
+			failed = err
 		}
 	})
+	return failed
 }
 
 // whiten and unwhiten take rows to white space, in place, and back.
-func (k *Kernels) whiten(x, c []float32) {
+func (k *Kernels) whiten(ctx context.Context, x, c []float32) {
 	k.each(x, c, func(g *group, x []float32, _ []int) {
 		for i := range x {
 			x[i] = float32(float64(x[i]) - g.mean[i%k.dim])
 		}
 	})
-	k.white.forward(x, x)
+	k.white.forward(ctx, x, x)
 }
 
-func (k *Kernels) unwhiten(x, c []float32) {
-	k.white.back(x, x)
+func (k *Kernels) unwhiten(ctx context.Context, x, c []float32) {
+	k.white.back(ctx, x, x)
 	k.each(x, c, func(g *group, x []float32, _ []int) {
 		for i := range x {
 			x[i] = float32(float64(x[i]) + g.mean[i%k.dim])
@@ -391,35 +395,36 @@ func (k *Kernels) smear(g *group, x []float32, u []float64, at []int) {
 }
 
 // LogDensity stores log p(x|c) of each row of x (n×Dim) in dst (n), in closed form. With a
-// width of 0 there is no density, and all are −∞.
-func (k *Kernels) LogDensity(dst []float64, x, c []float32) {
-	k.logDensity(dst, x, c, func(g *group, p []float64, z []float32) {
+// width of 0 there is no density, and all are −∞. The error is that of ctx.
+func (k *Kernels) LogDensity(ctx context.Context, dst []float64, x, c []float32) error {
+	k.logDensity(ctx, dst, x, c, func(g *group, p []float64, z []float32) {
 		if k.end.sigma == 0 {
 			for i := range p {
 				p[i] = math.Inf(-1)
 			}
 			return
 		}
-		g.mixture.LogDensity(p, z, k.end.alpha*k.end.scale, k.end.sigma*k.end.scale)
+		g.mixture.LogDensity(ctx, p, z, k.end.alpha*k.end.scale, k.end.sigma*k.end.scale)
 	})
+	return ctx.Err()
 }
 
 // LogDensityByPath is LogDensity by the equation: it takes the events to noise and
 // integrates the divergence on the way. It agrees with the closed form to the accuracy of
 // the solver.
-func (k *Kernels) LogDensityByPath(dst []float64, x, c []float32) error {
+func (k *Kernels) LogDensityByPath(ctx context.Context, dst []float64, x, c []float32) error {
 	var failed error
-	k.logDensity(dst, x, c, func(g *group, p []float64, z []float32) {
-		if err := k.about.Solver.up(p, g.mixture, z, nil, k.times); err != nil {
+	k.logDensity(ctx, dst, x, c, func(g *group, p []float64, z []float32) {
+		if err := k.about.Solver.up(ctx, p, g.mixture, z, nil, k.times); err != nil {
 			failed = err
 		}
 	})
 	return failed
 }
 
-func (k *Kernels) logDensity(dst []float64, x, c []float32, of func(g *group, p []float64, z []float32)) {
+func (k *Kernels) logDensity(ctx context.Context, dst []float64, x, c []float32, of func(g *group, p []float64, z []float32)) {
 	z := slices.Clone(x)
-	k.whiten(z, c)
+	k.whiten(ctx, z, c)
 	k.each(z, c, func(g *group, z []float32, at []int) {
 		p := make([]float64, len(at))
 		of(g, p, z)
@@ -430,15 +435,16 @@ func (k *Kernels) logDensity(dst []float64, x, c []float32, of func(g *group, p 
 }
 
 // Copies returns the share of the rows of x (n×Dim) that are nearer to a training event
-// of their context than 99 % of the training events are to each other.
-func (k *Kernels) Copies(x, c []float32) float64 {
+// of their context than 99 % of the training events are to each other. The error is that
+// of ctx.
+func (k *Kernels) Copies(ctx context.Context, x, c []float32) (float64, error) {
 	z := slices.Clone(x)
-	k.whiten(z, c)
+	k.whiten(ctx, z, c)
 	distances := make([]float64, 0, len(x)/k.dim)
 	k.each(z, c, func(g *group, z []float32, _ []int) {
-		distances = append(distances, g.mixture.Nearest(z)...)
+		distances = append(distances, g.mixture.Nearest(ctx, z)...)
 	})
-	return share(distances, k.about.CopyDistance)
+	return share(distances, k.about.CopyDistance), ctx.Err()
 }
 
 const kernelsKind = "kernels"
@@ -520,5 +526,5 @@ func loadKernels(text []byte, tensors []Tensor) (*Kernels, error) {
 	if len(w) > 0 || n == 0 {
 		return nil, damaged
 	}
-	return k, k.fill(parts)
+	return k, k.fill(context.Background(), parts)
 }

@@ -1,6 +1,7 @@
 package diffusion
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -70,8 +71,9 @@ const DefaultEpsilon = 1e-5
 
 // NewMixture returns the mixture of the events x (n×dim) with the weights w (n, or nil
 // for equal ones), none of them negative and not all 0. epsilon says how much may be
-// left out, see [Mixture]; with 0 it is nothing. x and w are not kept.
-func NewMixture(x, w []float32, dim int, epsilon float64) (*Mixture, error) {
+// left out, see [Mixture]; with 0 it is nothing. x and w are not kept. The error may be
+// that of ctx.
+func NewMixture(ctx context.Context, x, w []float32, dim int, epsilon float64) (*Mixture, error) {
 	if dim < 1 || len(x) == 0 || len(x)%dim != 0 || w != nil && len(w) != len(x)/dim {
 		return nil, fmt.Errorf("diffusion: %d values and %d weights do not make events of %d features", len(x), len(w), dim)
 	}
@@ -105,9 +107,9 @@ func NewMixture(x, w []float32, dim int, epsilon float64) (*Mixture, error) {
 		}
 		x, w = kept, weights
 	}
-	m, err := newMixture(x, w, dim, epsilon)
+	m, err := newMixture(ctx, x, w, dim, epsilon)
 	if err == nil && epsilon > 0 {
-		err = m.coarsen()
+		err = m.coarsen(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("diffusion: %w", err)
@@ -116,10 +118,13 @@ func NewMixture(x, w []float32, dim int, epsilon float64) (*Mixture, error) {
 }
 
 // newMixture makes a mixture of events that are known to be good.
-func newMixture(x, w []float32, dim int, epsilon float64) (*Mixture, error) {
+func newMixture(ctx context.Context, x, w []float32, dim int, epsilon float64) (*Mixture, error) {
 	m := &Mixture{n: len(x) / dim, dim: dim, epsilon: epsilon, mean: make([]float64, dim)}
 	m.memory.New = func() any { return m.newWalker() }
-	m.tree, m.x, m.w = grow(x, w, dim)
+	m.tree, m.x, m.w = grow(ctx, x, w, dim)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	logw := make([]float32, m.n)
 	for i, v := range m.w {
 		logw[i] = float32(math.Log(float64(v)))
@@ -191,7 +196,7 @@ func (m *Mixture) Pairs() int64 {
 }
 
 // Mean makes a Mixture a [Posterior].
-func (m *Mixture) Mean(q []float32, div []float64, x, _ []float32, alpha, sigma float64) {
+func (m *Mixture) Mean(ctx context.Context, q []float32, div []float64, x, _ []float32, alpha, sigma float64) {
 	if alpha == 0 {
 		for i := range q {
 			q[i] = float32(m.mean[i%m.dim])
@@ -200,40 +205,42 @@ func (m *Mixture) Mean(q []float32, div []float64, x, _ []float32, alpha, sigma 
 		return
 	}
 	if m.coarser != nil && div == nil && sigma >= m.from*alpha {
-		m.coarser.Mean(q, nil, x, nil, alpha, sigma)
+		m.coarser.Mean(ctx, q, nil, x, nil, alpha, sigma)
 		return
 	}
-	m.meanOfAll(q, div, x, alpha, sigma)
+	m.meanOfAll(ctx, q, div, x, alpha, sigma)
 }
 
 // meanOfAll is Mean by the events themselves.
-func (m *Mixture) meanOfAll(q []float32, div []float64, x []float32, alpha, sigma float64) {
+func (m *Mixture) meanOfAll(ctx context.Context, q []float32, div []float64, x []float32, alpha, sigma float64) {
 	out := gauss.Result{Mean: q}
 	if div != nil {
 		out.Variance = make([]float32, len(div))
 	}
-	m.compute(out, x, alpha, sigma)
+	m.compute(ctx, out, x, alpha, sigma)
 	for i := range div {
 		div[i] = alpha / sigma / sigma * float64(out.Variance[i])
 	}
 }
 
-// LogDensity stores in dst (n) log p(x) of each row of x (n×Dim), for α and σ > 0.
-func (m *Mixture) LogDensity(dst []float64, x []float32, alpha, sigma float64) {
-	m.compute(gauss.Result{LogSum: dst}, x, alpha, sigma)
+// LogDensity stores in dst (n) log p(x) of each row of x (n×Dim), for α and σ > 0, until
+// ctx is cancelled, as in [Posterior].
+func (m *Mixture) LogDensity(ctx context.Context, dst []float64, x []float32, alpha, sigma float64) {
+	m.compute(ctx, gauss.Result{LogSum: dst}, x, alpha, sigma)
 	for i := range dst {
 		dst[i] -= m.logTotal + float64(m.dim)*(math.Log(sigma)+0.5*math.Log(2*math.Pi))
 	}
 }
 
 // Effective stores in dst (n) the effective number of events that q is the mean of at
-// each row of x (n×Dim), (Σ w)²/Σ w². Where it is near 1, q is a copy of an event.
-func (m *Mixture) Effective(dst []float32, x []float32, alpha, sigma float64) {
+// each row of x (n×Dim), (Σ w)²/Σ w². Where it is near 1, q is a copy of an event. ctx is
+// as for LogDensity.
+func (m *Mixture) Effective(ctx context.Context, dst []float32, x []float32, alpha, sigma float64) {
 	if alpha == 0 || sigma == 0 {
 		m.effectiveAtEnds(dst, alpha)
 		return
 	}
-	m.compute(gauss.Result{InvNeff: dst}, x, alpha, sigma)
+	m.compute(ctx, gauss.Result{InvNeff: dst}, x, alpha, sigma)
 	for i, v := range dst {
 		dst[i] = 1 / v
 	}
@@ -246,14 +253,14 @@ const queries = 384
 // through for what may be left out.
 const small = 12 << 10
 
-// compute stores what out asks for, for the rows of x.
-func (m *Mixture) compute(out gauss.Result, x []float32, alpha, sigma float64) {
+// compute stores what out asks for, for the rows of x, until ctx is cancelled.
+func (m *Mixture) compute(ctx context.Context, out gauss.Result, x []float32, alpha, sigma float64) {
 	n := len(x) / m.dim
 	if n*m.dim != len(x) {
 		panic(fmt.Sprintf("diffusion: %d values for rows of %d features", len(x), m.dim))
 	}
 	order := m.neighbours(x, alpha)
-	nn.Parallel(n, queries, func(lo, hi int) {
+	nn.ParallelContext(ctx, n, queries, func(lo, hi int) {
 		w := m.memory.Get().(*walker)
 		defer m.memory.Put(w)
 		w.walk(out, x, order[lo:hi], alpha, sigma)

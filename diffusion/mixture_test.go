@@ -1,6 +1,7 @@
 package diffusion
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -101,15 +102,15 @@ func TestMixture(t *testing.T) {
 					}
 				}
 				for _, epsilon := range []float64{0, 1e-5, 1e-2} {
-					mix, err := NewMixture(x, w, dim, epsilon)
+					mix, err := NewMixture(t.Context(), x, w, dim, epsilon)
 					if err != nil {
 						t.Fatal(err)
 					}
 					for _, at := range times {
 						y := diffuse(x, m, dim, at[0], at[1])
 						q, div, logp := make([]float32, m*dim), make([]float64, m), make([]float64, m)
-						mix.Mean(q, div, y, nil, at[0], at[1])
-						mix.LogDensity(logp, y, at[0], at[1])
+						mix.Mean(t.Context(), q, div, y, nil, at[0], at[1])
+						mix.LogDensity(t.Context(), logp, y, at[0], at[1])
 						for i := range m {
 							logSum, mean, variance := sums(x, w, y[i*dim:(i+1)*dim], dim, at[0], at[1])
 							logSum -= mix.logTotal + float64(dim)*math.Log(at[1]*math.Sqrt(2*math.Pi))
@@ -149,25 +150,25 @@ func TestRowsAreIndependent(t *testing.T) {
 	const n, m = 6000, 300
 	for _, dim := range []int{2, 8} {
 		x := cloud(n, dim)
-		mix, err := NewMixture(x, nil, dim, 1e-5)
+		mix, err := NewMixture(t.Context(), x, nil, dim, 1e-5)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, at := range times {
 			y := diffuse(x, m, dim, at[0], at[1])
 			q, alone := make([]float32, m*dim), make([]float32, dim)
-			mix.Mean(q, nil, y, nil, at[0], at[1])
+			mix.Mean(t.Context(), q, nil, y, nil, at[0], at[1])
 			back, y2 := make([]float32, m*dim), make([]float32, m*dim)
 			for i := range m {
 				copy(y2[(m-1-i)*dim:(m-i)*dim], y[i*dim:])
 			}
-			mix.Mean(back, nil, y2, nil, at[0], at[1])
+			mix.Mean(t.Context(), back, nil, y2, nil, at[0], at[1])
 			for i := range m {
 				if !slices.Equal(back[(m-1-i)*dim:(m-i)*dim], q[i*dim:(i+1)*dim]) {
 					t.Fatalf("dim %d, %v: row %d depends on the order", dim, at, i)
 				}
 				if i%10 == 0 {
-					mix.Mean(alone, nil, y[i*dim:(i+1)*dim], nil, at[0], at[1])
+					mix.Mean(t.Context(), alone, nil, y[i*dim:(i+1)*dim], nil, at[0], at[1])
 					if !slices.Equal(alone, q[i*dim:(i+1)*dim]) {
 						t.Fatalf("dim %d, %v: row %d is %v alone, %v among others", dim, at, i, alone, q[i*dim:(i+1)*dim])
 					}
@@ -187,13 +188,13 @@ func TestWhatIsLeftOut(t *testing.T) {
 	}{{2, 0.01, 0.15}, {2, 0.95, 0.75}, {1, 0.5, 0.25}, {8, 0.02, 0.25}} {
 		const n, m = 40000, 2000
 		x := cloud(n, c.dim)
-		mix, err := NewMixture(x, nil, c.dim, 1e-5)
+		mix, err := NewMixture(t.Context(), x, nil, c.dim, 1e-5)
 		if err != nil {
 			t.Fatal(err)
 		}
 		alpha := 1 - c.sigma
 		y := diffuse(x, m, c.dim, alpha, c.sigma)
-		mix.Mean(make([]float32, len(y)), nil, y, nil, alpha, c.sigma)
+		mix.Mean(t.Context(), make([]float32, len(y)), nil, y, nil, alpha, c.sigma)
 		if part := float64(mix.Pairs()) / n / m; part > c.part {
 			t.Errorf("dim %d, σ %g: %.3f of all pairs, want %g at most", c.dim, c.sigma, part, c.part)
 		}
@@ -292,7 +293,7 @@ func TestOrderOfEvents(t *testing.T) {
 	for i := range w {
 		w[i] = 1 + float32(i%7)/7
 	}
-	m, err := NewMixture(x, w, dim, DefaultEpsilon)
+	m, err := NewMixture(t.Context(), x, w, dim, DefaultEpsilon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +303,7 @@ func TestOrderOfEvents(t *testing.T) {
 			x[i*dim+d], x[j*dim+d] = x[j*dim+d], x[i*dim+d]
 		}
 	}
-	other, err := NewMixture(x, w, dim, DefaultEpsilon)
+	other, err := NewMixture(t.Context(), x, w, dim, DefaultEpsilon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -333,7 +334,7 @@ func TestHardEvents(t *testing.T) {
 		{"many in two places", append(slices.Repeat([]float32{1, -2}, 10_000), slices.Repeat([]float32{1, -2.5}, 3)...)},
 		{"outlier", append(cloud(500, 2), 1e6, -1e6)},
 	} {
-		mix, err := NewMixture(c.x, nil, 2, 1e-5)
+		mix, err := NewMixture(t.Context(), c.x, nil, 2, 1e-5)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -341,8 +342,8 @@ func TestHardEvents(t *testing.T) {
 			rows := diffuse(c.x, 10, 2, at[0], at[1])
 			rows = append(rows, float32(1e6*at[0]), float32(-1e6*at[0]), 30, 30)
 			q, logp := make([]float32, len(rows)), make([]float64, len(rows)/2)
-			mix.Mean(q, nil, rows, nil, at[0], at[1])
-			mix.LogDensity(logp, rows, at[0], at[1])
+			mix.Mean(t.Context(), q, nil, rows, nil, at[0], at[1])
+			mix.LogDensity(t.Context(), logp, rows, at[0], at[1])
 			for i := range logp {
 				logSum, mean, _ := sums(c.x, nil, rows[2*i:2*i+2], 2, at[0], at[1])
 				logSum -= mix.logTotal + 2*math.Log(at[1]*math.Sqrt(2*math.Pi))
@@ -357,7 +358,7 @@ func TestHardEvents(t *testing.T) {
 			}
 		}
 		q := make([]float32, 2)
-		mix.Mean(q, nil, []float32{float32(math.NaN()), 0}, nil, 0.5, 0.5)
+		mix.Mean(t.Context(), q, nil, []float32{float32(math.NaN()), 0}, nil, 0.5, 0.5)
 		if q[0] == q[0] {
 			t.Errorf("%s: q of NaN is %v", c.name, q)
 		}
@@ -372,18 +373,18 @@ func TestHardEvents(t *testing.T) {
 
 // TestEffective counts the events that a posterior mean is made of.
 func TestEffective(t *testing.T) {
-	m, err := NewMixture([]float32{-1, 1, 1, 40}, nil, 1, DefaultEpsilon)
+	m, err := NewMixture(t.Context(), []float32{-1, 1, 1, 40}, nil, 1, DefaultEpsilon)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := make([]float32, 3)
-	m.Effective(n, []float32{0, 1, 40}, 1, 0.2)
+	m.Effective(t.Context(), n, []float32{0, 1, 40}, 1, 0.2)
 	for i, want := range []float64{3, 2, 1} {
 		if math.Abs(float64(n[i])-want) > 1e-3 {
 			t.Errorf("row %d: %v effective events, want %v", i, n[i], want)
 		}
 	}
-	m.Effective(n, []float32{0, 0, 0}, 1e-6, 1)
+	m.Effective(t.Context(), n, []float32{0, 0, 0}, 1e-6, 1)
 	if math.Abs(float64(n[0])-4) > 1e-3 {
 		t.Errorf("%v effective events in nothing but noise, want 4", n[0])
 	}
@@ -404,7 +405,7 @@ func TestMixtureErrors(t *testing.T) {
 		{[]float32{1, float32(math.NaN())}, nil, 1, 0, "feature 0 of event 1 is NaN"},
 		{[]float32{1}, nil, 1, 1, "small number"},
 	} {
-		if _, err := NewMixture(c.x, c.w, c.dim, c.epsilon); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := NewMixture(t.Context(), c.x, c.w, c.dim, c.epsilon); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error %v, want %q", err, c.want)
 		}
 	}
@@ -416,11 +417,11 @@ func TestPrunedPaths(t *testing.T) {
 	for _, dim := range []int{2, 8} {
 		const n, m = 30000, 100
 		x := cloud(n, dim)
-		brute, err := NewMixture(x, nil, dim, 0)
+		brute, err := NewMixture(t.Context(), x, nil, dim, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		pruned, err := NewMixture(x, nil, dim, DefaultEpsilon)
+		pruned, err := NewMixture(t.Context(), x, nil, dim, DefaultEpsilon)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -437,14 +438,15 @@ func TestPrunedPaths(t *testing.T) {
 }
 
 func ExampleMixture() {
+	ctx := context.Background()
 	// The posterior mean of two events, halfway.
-	m, err := NewMixture([]float32{-1, 1}, nil, 1, DefaultEpsilon)
+	m, err := NewMixture(ctx, []float32{-1, 1}, nil, 1, DefaultEpsilon)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	q := make([]float32, 1)
-	m.Mean(q, nil, []float32{0.25}, nil, 0.5, 0.5)
+	m.Mean(ctx, q, nil, []float32{0.25}, nil, 0.5, 0.5)
 	fmt.Printf("%.4f %.4f\n", q[0], math.Tanh(0.25*0.5/(0.5*0.5)))
 	// Output: 0.4621 0.4621
 }

@@ -1,6 +1,7 @@
 package diffusion
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,8 +56,9 @@ func unchanged(dim int) *whitening {
 // noise: it is not blown up further.
 const leastVariance = 1e-8
 
-// newWhitening returns that of the rows of d: x along the principal axes, and back.
-func newWhitening(d Data) (*whitening, error) {
+// newWhitening returns that of the rows of d: x along the principal axes, and back. The
+// error may be that of ctx.
+func newWhitening(ctx context.Context, d Data) (*whitening, error) {
 	dim := d.Dim
 	h := &whitening{Mean: make([]float64, dim)}
 	total := 0.0
@@ -81,6 +83,9 @@ func newWhitening(d Data) (*whitening, error) {
 	covariance, from := mat.NewSymDense(dim, nil), make([]float64, dim)
 	raw := covariance.RawSymmetric().Data
 	for i := range d.Len() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		for j, v := range d.X[i*dim : (i+1)*dim] {
 			from[j] = float64(v) - h.Mean[j]
 		}
@@ -144,9 +149,10 @@ func (h *whitening) finish() error {
 	return nil
 }
 
-// forward stores A (x − mean) of each row of x in z, which may be x.
-func (h *whitening) forward(z, x []float32) {
-	h.apply(z, x, func(row, out []float64) {
+// forward stores A (x − mean) of each row of x in z, which may be x, until ctx is
+// cancelled.
+func (h *whitening) forward(ctx context.Context, z, x []float32) {
+	h.apply(ctx, z, x, func(row, out []float64) {
 		for j := range row {
 			row[j] -= h.Mean[j]
 		}
@@ -155,8 +161,8 @@ func (h *whitening) forward(z, x []float32) {
 }
 
 // back is the inverse of forward.
-func (h *whitening) back(x, z []float32) {
-	h.apply(x, z, func(row, out []float64) {
+func (h *whitening) back(ctx context.Context, x, z []float32) {
+	h.apply(ctx, x, z, func(row, out []float64) {
 		product(out, h.inverse, row)
 		for j := range out {
 			out[j] += h.Mean[j]
@@ -164,9 +170,9 @@ func (h *whitening) back(x, z []float32) {
 	})
 }
 
-func (h *whitening) apply(to, from []float32, f func(row, out []float64)) {
+func (h *whitening) apply(ctx context.Context, to, from []float32, f func(row, out []float64)) {
 	dim := len(h.Mean)
-	nn.Parallel(len(from)/dim, 1<<12, func(lo, hi int) {
+	nn.ParallelContext(ctx, len(from)/dim, 1<<12, func(lo, hi int) {
 		row, out := make([]float64, dim), make([]float64, dim)
 		for i := lo; i < hi; i++ {
 			for j := range row {
@@ -218,8 +224,8 @@ func endOf(s Schedule, t float64) ending {
 }
 
 // along takes noise to white events, in place.
-func (s Solver) along(q Posterior, x, c []float32, times []float64) error {
-	if _, err := s.Solve(q, x, c, nil, times); err != nil {
+func (s Solver) along(ctx context.Context, q Posterior, x, c []float32, times []float64) error {
+	if _, err := s.Solve(ctx, q, x, c, nil, times); err != nil {
 		return err
 	}
 	end := endOf(s.Schedule, times[len(times)-1])
@@ -230,7 +236,7 @@ func (s Solver) along(q Posterior, x, c []float32, times []float64) error {
 }
 
 // up takes white events to noise, in place, and stores their log-density in dst.
-func (s Solver) up(dst []float64, q Posterior, x, c []float32, times []float64) error {
+func (s Solver) up(ctx context.Context, dst []float64, q Posterior, x, c []float32, times []float64) error {
 	dim := q.Dim()
 	back := slices.Clone(times)
 	slices.Reverse(back)
@@ -239,7 +245,7 @@ func (s Solver) up(dst []float64, q Posterior, x, c []float32, times []float64) 
 		x[i] = float32(float64(v) / end.scale)
 	}
 	clear(dst)
-	if _, err := s.Solve(q, x, c, dst, back); err != nil {
+	if _, err := s.Solve(ctx, q, x, c, dst, back); err != nil {
 		return err
 	}
 	for i := range dst {
@@ -274,8 +280,8 @@ func checkData(dim, context int, all ...Data) error {
 type Model interface {
 	Dim() int
 	Context() int
-	Sample(x, c []float32, seed, attempt, first uint64)
-	LogDensity(dst []float64, x, c []float32)
+	Sample(ctx context.Context, x, c []float32, seed, attempt, first uint64) error
+	LogDensity(ctx context.Context, dst []float64, x, c []float32) error
 	Tensors() []Tensor
 	json.Marshaler
 	fmt.Stringer

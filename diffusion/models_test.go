@@ -53,10 +53,11 @@ func (b blobs) logDensity(x, c []float32) []float64 {
 }
 
 // divergence is the mean of log truth − log model over events of the truth.
-func divergence(b blobs, m Model, n int) float64 {
+func divergence(t *testing.T, b blobs, m Model, n int) float64 {
+	t.Helper()
 	d := b.draw(n, 99)
 	p := make([]float64, n)
-	m.LogDensity(p, d.X, d.C)
+	must(t, m.LogDensity(t.Context(), p, d.X, d.C))
 	sum := 0.0
 	for i, l := range b.logDensity(d.X, d.C) {
 		sum += l - p[i]
@@ -81,13 +82,13 @@ func newKernels(t testing.TB, d Data, o KernelsOptions) *Kernels {
 func TestKernelsDensity(t *testing.T) {
 	q := threeBlobs()
 	k := newKernels(t, q.draw(3000, 1), KernelsOptions{Solver: Solver{Method: DPM3S, Steps: 60}})
-	if d := divergence(q, k, 2000); !(math.Abs(d) < 0.05) {
+	if d := divergence(t, q, k, 2000); !(math.Abs(d) < 0.05) {
 		t.Errorf("KL(truth ‖ model) = %.3f", d)
 	}
 	x := q.draw(200, 2).X
 	closed, path := make([]float64, 200), make([]float64, 200)
-	k.LogDensity(closed, x, nil)
-	if err := k.LogDensityByPath(path, x, nil); err != nil {
+	must(t, k.LogDensity(t.Context(), closed, x, nil))
+	if err := k.LogDensityByPath(t.Context(), path, x, nil); err != nil {
 		t.Fatal(err)
 	}
 	for i, p := range path {
@@ -110,11 +111,11 @@ func TestDirectDraws(t *testing.T) {
 	direct := k.Direct()
 	const n = 8000
 	a, b := make([]float32, 2*n), make([]float32, 2*n)
-	k.Sample(a, nil, 1, 0, 0)
-	direct.Sample(b, nil, 2, 0, 0)
+	must(t, k.Sample(t.Context(), a, nil, 1, 0, 0))
+	must(t, direct.Sample(t.Context(), b, nil, 2, 0, 0))
 	pa, pb := make([]float64, n), make([]float64, n)
-	k.LogDensity(pa, a, nil)
-	k.LogDensity(pb, b, nil)
+	must(t, k.LogDensity(t.Context(), pa, a, nil))
+	must(t, k.LogDensity(t.Context(), pb, b, nil))
 	compare := func(what string, u, v []float64) {
 		slices.Sort(u)
 		slices.Sort(v)
@@ -139,28 +140,29 @@ func TestWidth(t *testing.T) {
 	q := threeBlobs()
 	d := q.draw(3000, 3)
 	k := newKernels(t, d, KernelsOptions{})
-	best := divergence(q, k, 4000)
+	best := divergence(t, q, k, 4000)
 	for _, factor := range []float64{0.5, 2} {
 		other := newKernels(t, d, KernelsOptions{Width: ptr(k.Width() * factor)})
-		if kl := divergence(q, other, 4000); kl < best {
+		if kl := divergence(t, q, other, 4000); kl < best {
 			t.Errorf("KL(truth ‖ model) = %.4f with the width %.3f, %.4f with %.3f", best, k.Width(), kl, other.Width())
 		}
 	}
 	x := make([]float32, 2*2000)
-	k.Sample(x, nil, 1, 0, 0)
-	if c := k.Copies(x, nil); c > 0.03 {
-		t.Errorf("%.3f copies", c)
+	must(t, k.Sample(t.Context(), x, nil, 1, 0, 0))
+	own, err := k.Copies(t.Context(), x, nil)
+	if err != nil || own > 0.03 {
+		t.Errorf("%.3f copies (%v)", own, err)
 	}
-	if c, err := Copies(d.X, x, 2); err != nil || math.Abs(c-k.Copies(x, nil)) > 0.01 {
-		t.Errorf("%.3f copies, the model says %.3f (%v)", c, k.Copies(x, nil), err)
+	if c, err := Copies(t.Context(), d.X, x, 2); err != nil || math.Abs(c-own) > 0.01 {
+		t.Errorf("%.3f copies, the model says %.3f (%v)", c, own, err)
 	}
 	copies := newKernels(t, d, KernelsOptions{Width: ptr(0.0)})
-	copies.Sample(x, nil, 1, 0, 0)
-	if c := copies.Copies(x, nil); c < 0.9 {
-		t.Errorf("%.3f copies where the width is 0", c)
+	must(t, copies.Sample(t.Context(), x, nil, 1, 0, 0))
+	if c, err := copies.Copies(t.Context(), x, nil); err != nil || c < 0.9 {
+		t.Errorf("%.3f copies where the width is 0 (%v)", c, err)
 	}
 	p := make([]float64, 1)
-	if copies.LogDensity(p, x[:2], nil); !math.IsInf(p[0], -1) {
+	if must(t, copies.LogDensity(t.Context(), p, x[:2], nil)); !math.IsInf(p[0], -1) {
 		t.Errorf("log p = %v where the width is 0", p[0])
 	}
 }
@@ -187,7 +189,7 @@ func TestKernelsContext(t *testing.T) {
 		c[2*i] = 1
 		test.X[2*i] += 10
 	}
-	k.LogDensity(p, test.X, c)
+	must(t, k.LogDensity(t.Context(), p, test.X, c))
 	for i := range 500 {
 		test.X[2*i] -= 10
 	}
@@ -199,14 +201,14 @@ func TestKernelsContext(t *testing.T) {
 		t.Errorf("KL(truth ‖ model) = %.3f", kl)
 	}
 	x := make([]float32, 2*1000)
-	k.Sample(x, c, 5, 0, 0)
+	must(t, k.Sample(t.Context(), x, c, 5, 0, 0))
 	for i := range 1000 {
 		if (x[2*i] > 5) != (i < 500) {
 			t.Fatalf("event %d is %v with the context %v", i, x[2*i:2*i+2], c[2*i:2*i+2])
 		}
 	}
 	part := make([]float32, 2*7)
-	k.Sample(part, c[2*497:2*504], 5, 0, 497)
+	must(t, k.Sample(t.Context(), part, c[2*497:2*504], 5, 0, 497))
 	if !slices.Equal(part, x[2*497:2*504]) {
 		t.Error("events depend on the others")
 	}
@@ -217,7 +219,7 @@ func TestKernelsContext(t *testing.T) {
 		t.Error("no error for events that do not fit the groups")
 	}
 	p = make([]float64, 1)
-	k.LogDensity(p, x[:2], []float32{1, 1}) // never seen
+	must(t, k.LogDensity(t.Context(), p, x[:2], []float32{1, 1})) // never seen
 	if math.IsNaN(p[0]) {
 		t.Error("log p is NaN for a context that was never seen")
 	}
@@ -233,11 +235,11 @@ func TestKernelsContext(t *testing.T) {
 func TestNearest(t *testing.T) {
 	x, y := cloud(2000, 3), diffuse(cloud(2000, 3), 50, 3, 1, 0.1)
 	y = append(y, x[30:33]...)
-	m, err := NewMixture(x, nil, 3, DefaultEpsilon)
+	m, err := NewMixture(t.Context(), x, nil, 3, DefaultEpsilon)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, got := range m.Nearest(y) {
+	for i, got := range m.Nearest(t.Context(), y) {
 		want := math.Inf(1)
 		for k := range 2000 {
 			want = min(want, math.Sqrt(3)*distance(x[3*k:3*k+3], y[3*i:3*i+3]))
@@ -253,8 +255,8 @@ func TestFew(t *testing.T) {
 	for _, x := range [][]float32{{1}, {1, 2}, {3, 3, 3}, {1, 2, 1e6, 3, 4, 5, 6}, slices.Repeat([]float32{7}, 300)} {
 		k := newKernels(t, Data{Dim: 1, X: x}, KernelsOptions{})
 		y, p := make([]float32, 20), make([]float64, 20)
-		k.Sample(y, nil, 1, 0, 0)
-		k.LogDensity(p, y, nil)
+		must(t, k.Sample(t.Context(), y, nil, 1, 0, 0))
+		must(t, k.LogDensity(t.Context(), p, y, nil))
 		for i, v := range y {
 			if v-v != 0 || p[i]-p[i] != 0 {
 				t.Errorf("of %d events: %v with log p = %v", len(x), v, p[i])
@@ -349,7 +351,7 @@ func checkDivergence(t *testing.T, d *Denoiser, x, c []float32, alpha, sigma flo
 	const h = 2e-3
 	n := len(x) / d.dim
 	m, div := make([]float32, len(x)), make([]float64, n)
-	d.Mean(m, div, x, c, alpha, sigma)
+	d.Mean(t.Context(), m, div, x, c, alpha, sigma)
 	want, smooth := make([]float64, n), make([]bool, n)
 	for i := range smooth {
 		smooth[i] = true
@@ -361,7 +363,7 @@ func checkDivergence(t *testing.T, d *Denoiser, x, c []float32, alpha, sigma flo
 			for i := range n {
 				at[side][i*d.dim+j] += step
 			}
-			d.Mean(q[side], nil, at[side], c, alpha, sigma)
+			d.Mean(t.Context(), q[side], nil, at[side], c, alpha, sigma)
 		}
 		for i := range n {
 			k := i*d.dim + j
@@ -394,7 +396,7 @@ func TestDenoiser(t *testing.T) {
 	q := threeBlobs()
 	q.context = 1
 	d := trainedDenoiser(t, q, TrainOptions{Epochs: 30, Rate: 3e-3, Average: 0.99})
-	if kl := divergence(q, d, 1000); !(kl > -0.03 && kl < 0.2) {
+	if kl := divergence(t, q, d, 1000); !(kl > -0.03 && kl < 0.2) {
 		t.Errorf("KL(truth ‖ model) = %.3f", kl)
 	}
 	const n = 300
@@ -403,8 +405,8 @@ func TestDenoiser(t *testing.T) {
 		checkDivergence(t, d, noise(2*100), rows.C[:100], at[0], at[1])
 	}
 	x, part := make([]float32, 2*n), make([]float32, 2*7)
-	d.Sample(x, rows.C, 5, 0, 0)
-	d.Sample(part, rows.C[100:107], 5, 0, 100)
+	must(t, d.Sample(t.Context(), x, rows.C, 5, 0, 0))
+	must(t, d.Sample(t.Context(), part, rows.C[100:107], 5, 0, 100))
 	if !slices.Equal(part, x[200:214]) {
 		t.Error("events depend on the others")
 	}
@@ -421,8 +423,8 @@ func TestDenoiser(t *testing.T) {
 	if s.Loss() > 0.05 {
 		t.Errorf("the map is off by %.3g of the variance", s.Loss())
 	}
-	s.Sample(x, rows.C, 5, 0, 0)
-	s.Sample(part, rows.C[100:107], 5, 0, 100)
+	must(t, s.Sample(t.Context(), x, rows.C, 5, 0, 0))
+	must(t, s.Sample(t.Context(), part, rows.C[100:107], 5, 0, 100))
 	if !slices.Equal(part, x[200:214]) {
 		t.Error("events of the map depend on the others")
 	}
@@ -442,14 +444,14 @@ func same(t *testing.T, m Model, x, c []float32) {
 		t.Fatal(err)
 	}
 	y := make([]float32, len(x))
-	again.Sample(y, c, 5, 0, 0)
+	must(t, again.Sample(t.Context(), y, c, 5, 0, 0))
 	if !slices.Equal(x, y) {
 		t.Errorf("%v: the loaded model draws other events", m)
 	}
 	n := 10
 	p, r := make([]float64, n), make([]float64, n)
-	m.LogDensity(p, x[:n*m.Dim()], c[:n*m.Context()])
-	again.LogDensity(r, x[:n*m.Dim()], c[:n*m.Context()])
+	must(t, m.LogDensity(t.Context(), p, x[:n*m.Dim()], c[:n*m.Context()]))
+	must(t, again.LogDensity(t.Context(), r, x[:n*m.Dim()], c[:n*m.Context()]))
 	if !slices.Equal(p, r) {
 		t.Errorf("%v: the loaded model has other densities", m)
 	}
@@ -466,7 +468,7 @@ func same(t *testing.T, m Model, x, c []float32) {
 func TestKernelsFile(t *testing.T) {
 	k := newKernels(t, Data{Dim: 3, X: cloud(3000, 3)}, KernelsOptions{Solver: Solver{Steps: 5}})
 	x := make([]float32, 3*100)
-	k.Sample(x, nil, 5, 0, 0)
+	must(t, k.Sample(t.Context(), x, nil, 5, 0, 0))
 	same(t, k, x, nil)
 }
 
@@ -522,5 +524,12 @@ func TestDistilledResumes(t *testing.T) {
 				t.Fatalf("stopped at step %d and resumed: %s differs", stop, tensor.Name)
 			}
 		}
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }

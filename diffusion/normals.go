@@ -1,6 +1,7 @@
 package diffusion
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -60,9 +61,12 @@ func newNormals(dim, components int) *normals {
 func normalsLen(dim, components int) int { return components*(1+2*dim+dim*dim) + scales }
 
 // findNormals returns the mixture of so many normals that is likely for white rows.
-func findNormals(rows Data, components int, seed uint64) (*normals, error) {
+func findNormals(ctx context.Context, rows Data, components int, seed uint64) (*normals, error) {
 	dim := rows.Dim
-	found := em.Fit(components, dim, rows.X, rows.W, rows.Len(), seed)
+	found := em.FitContext(ctx, components, dim, rows.X, rows.W, rows.Len(), seed)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if found == nil {
 		return nil, fmt.Errorf("diffusion: %d events make no mixture of normals", rows.Len())
 	}

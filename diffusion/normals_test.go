@@ -192,7 +192,7 @@ func overIslands(t *testing.T, train Data, components int) *Denoiser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.prepare(train); err != nil {
+	if err := d.prepare(t.Context(), train); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.finish(); err != nil {
@@ -217,7 +217,7 @@ func TestDenoiserOverNormals(t *testing.T) {
 	const n = 2000
 	fresh := a.draw(n, 2)
 	p, truth := make([]float64, n), a.inNoise(1, 0)
-	d.LogDensity(p, fresh.X, nil)
+	must(t, d.LogDensity(t.Context(), p, fresh.X, nil))
 	kl := 0.0
 	for i, l := range p {
 		row := make([]float64, 3)
@@ -230,7 +230,7 @@ func TestDenoiserOverNormals(t *testing.T) {
 		t.Errorf("KL(truth ‖ mixture) = %.4f", kl)
 	}
 
-	white := d.whiten(fresh).X
+	white := d.whiten(t.Context(), fresh).X
 	s := d.base.newState()
 	for _, logSNR := range []float64{-5, -2, 0, 1, 2.2, 4, 6} {
 		alpha, sigma := unit(logSNR)
@@ -259,8 +259,8 @@ func TestDenoiserOverNormals(t *testing.T) {
 		checkDivergence(t, d, white[:300], nil, at[0], at[1])
 	}
 	x, part := make([]float32, 3*300), make([]float32, 3*7)
-	d.Sample(x, nil, 5, 0, 0)
-	d.Sample(part, nil, 5, 0, 100)
+	must(t, d.Sample(t.Context(), x, nil, 5, 0, 0))
+	must(t, d.Sample(t.Context(), part, nil, 5, 0, 100))
 	if !slices.Equal(part, x[300:321]) {
 		t.Error("events depend on the others")
 	}
@@ -291,8 +291,8 @@ func TestDistilledOutline(t *testing.T) {
 		t.Fatal(err)
 	}
 	x, y := make([]float32, 3*n), make([]float32, 3*n)
-	d.Sample(x, nil, 5, 0, 0)
-	s.Sample(y, nil, 5, 0, 0)
+	must(t, d.Sample(t.Context(), x, nil, 5, 0, 0))
+	must(t, s.Sample(t.Context(), y, nil, 5, 0, 0))
 	square := 0.0
 	for i, v := range x {
 		square += float64(v-y[i]) * float64(v-y[i]) / (3 * n)
@@ -304,9 +304,9 @@ func TestDistilledOutline(t *testing.T) {
 		s.params.Value[i] += 0.3 * v
 	}
 	s.net.Pack()
-	s.Sample(y, nil, 5, 0, 0)
+	must(t, s.Sample(t.Context(), y, nil, 5, 0, 0))
 	part := make([]float32, 3*7)
-	s.Sample(part, nil, 5, 0, 100)
+	must(t, s.Sample(t.Context(), part, nil, 5, 0, 100))
 	if !slices.Equal(part, y[300:321]) {
 		t.Error("events of the map depend on the others")
 	}
@@ -338,8 +338,8 @@ func TestNormalsOfNastySamples(t *testing.T) {
 			continue
 		}
 		y, p := make([]float32, 20), make([]float64, 10)
-		d.Sample(y, nil, 1, 0, 0)
-		d.LogDensity(p, y, nil)
+		must(t, d.Sample(t.Context(), y, nil, 1, 0, 0))
+		must(t, d.LogDensity(t.Context(), p, y, nil))
 		for i, v := range y {
 			if v-v != 0 || p[i/2]-p[i/2] != 0 {
 				t.Errorf("%s: %v with log p = %v", name, v, p[i/2])

@@ -1,6 +1,7 @@
 package diffusion
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -124,19 +125,19 @@ func (s Solver) Times(q Posterior, width float64) ([]float64, error) {
 // equation of q, from times[0] to the last of times, which rise or fall. It adds to
 // logDet (n), unless nil, log|det ∂x_last/∂x_first|, and returns the number of
 // evaluations of q. σ is nowhere 0, but for the last time without logDet. Rows are
-// independent of each other if those of q are.
-func (s Solver) Solve(q Posterior, x, c []float32, logDet []float64, times []float64) (evaluations int, err error) {
-	return s.solve(q, x, c, logDet, times, func(int) {})
+// independent of each other if those of q are. When ctx is cancelled its error is returned.
+func (s Solver) Solve(ctx context.Context, q Posterior, x, c []float32, logDet []float64, times []float64) (evaluations int, err error) {
+	return s.solve(ctx, q, x, c, logDet, times, func(int) {})
 }
 
 // Follow is Solve, without a log-density, that calls at with each of the times, the first
 // and the last too, and the rows as they are then. These are not to be kept.
-func (s Solver) Follow(q Posterior, x, c []float32, times []float64, at func(t float64, x []float32)) (evaluations int, err error) {
-	return s.solve(q, x, c, nil, times, func(i int) { at(times[i], x) })
+func (s Solver) Follow(ctx context.Context, q Posterior, x, c []float32, times []float64, at func(t float64, x []float32)) (evaluations int, err error) {
+	return s.solve(ctx, q, x, c, nil, times, func(i int) { at(times[i], x) })
 }
 
 // solve is Solve that calls at before the first step and after each.
-func (s Solver) solve(q Posterior, x, c []float32, logDet []float64, times []float64, at func(i int)) (evaluations int, err error) {
+func (s Solver) solve(ctx context.Context, q Posterior, x, c []float32, logDet []float64, times []float64, at func(i int)) (evaluations int, err error) {
 	last := len(times) - 1
 	for i, t := range times {
 		if s.Schedule.Sigma(t) == 0 && (i < last || logDet != nil) {
@@ -147,7 +148,7 @@ func (s Solver) solve(q Posterior, x, c []float32, logDet []float64, times []flo
 	if len(x) != n*q.Dim() || len(c) != n*q.Context() || logDet != nil && len(logDet) != n {
 		return 0, fmt.Errorf("diffusion: %d and %d values do not make rows of %d features and %d of the context", len(x), len(c), q.Dim(), q.Context())
 	}
-	p := &path{Solver: s, q: q, x: x, c: c, logDet: logDet, y: make([]float32, len(x))}
+	p := &path{ctx: ctx, Solver: s, q: q, x: x, c: c, logDet: logDet, y: make([]float32, len(x))}
 	if s.Tolerance > 0 {
 		p.Method = DPM3S
 	}
@@ -156,6 +157,9 @@ func (s Solver) solve(q Posterior, x, c []float32, logDet []float64, times []flo
 	}
 	for i := range last {
 		p.step(times[i], times[i+1])
+		if err := ctx.Err(); err != nil {
+			return p.evaluations, err
+		}
 		at(i + 1)
 	}
 	if logDet != nil && p.Method != Euler && p.Method != Heun {
@@ -170,6 +174,7 @@ func (s Solver) solve(q Posterior, x, c []float32, logDet []float64, times []flo
 // path is a solution on its way.
 type path struct {
 	Solver
+	ctx    context.Context
 	q      Posterior
 	x, c   []float32
 	logDet []float64
@@ -199,7 +204,7 @@ func (p *path) evaluate(x []float32, t float64) *stage {
 		}
 	}
 	sigma := p.Schedule.Sigma(t)
-	p.q.Mean(v.q, v.div, x, p.c, p.Schedule.Alpha(t), sigma)
+	p.q.Mean(p.ctx, v.q, v.div, x, p.c, p.Schedule.Alpha(t), sigma)
 	for i := range v.div {
 		v.div[i] *= sigma
 	}
@@ -395,7 +400,7 @@ const (
 
 // adapt returns times from 1 to end between which steps of order 3 keep the tolerance.
 func (s Solver) adapt(q Posterior, end float64) ([]float64, error) {
-	p := &path{Solver: s, q: q, x: make([]float32, pilots*q.Dim()), c: make([]float32, pilots*q.Context())}
+	p := &path{ctx: context.Background(), Solver: s, q: q, x: make([]float32, pilots*q.Dim()), c: make([]float32, pilots*q.Context())}
 	p.Method, p.y = DPM3S, make([]float32, len(p.x))
 	philox.Normal(p.x, 0, streamPilot, 0)
 

@@ -1,6 +1,7 @@
 package diffusion
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -54,7 +55,7 @@ func (b blobs) posterior(x []float64, alpha, sigma float64) (logp float64, q []f
 	return most + math.Log(total), q, alpha / (sigma * sigma) * second
 }
 
-func (b blobs) Mean(q []float32, div []float64, x, c []float32, alpha, sigma float64) {
+func (b blobs) Mean(_ context.Context, q []float32, div []float64, x, c []float32, alpha, sigma float64) {
 	row := make([]float64, b.dim)
 	for i := range len(x) / b.dim {
 		for d := range row {
@@ -107,7 +108,7 @@ func solve(t testing.TB, s Solver, q Posterior, x []float32, width float64) (end
 		t.Fatal(err)
 	}
 	end = append(end, x...)
-	evaluations, err = s.Solve(q, end, nil, nil, times)
+	evaluations, err = s.Solve(t.Context(), q, end, nil, nil, times)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +129,7 @@ func solveBetween(t *testing.T, s Solver, q Posterior, x []float32, steps int, i
 		}
 	}
 	y = slices.Clone(x)
-	if _, err := s.Solve(q, y, nil, nil, times); err != nil {
+	if _, err := s.Solve(t.Context(), q, y, nil, nil, times); err != nil {
 		t.Fatal(err)
 	}
 	return y, times[0], times[steps]
@@ -318,7 +319,7 @@ func TestLogDensityAlongThePath(t *testing.T) {
 		}
 		slices.Reverse(times)
 		logDet := make([]float64, 100)
-		if _, err := s.Solve(q, x, nil, logDet, times); err != nil {
+		if _, err := s.Solve(t.Context(), q, x, nil, logDet, times); err != nil {
 			t.Fatal(err)
 		}
 		worst := 0.0
@@ -357,7 +358,7 @@ func ExampleSolver() {
 			return nil, 0
 		}
 		x := slices.Clone(noise)
-		evaluations, err := s.Solve(q, x, nil, nil, times)
+		evaluations, err := s.Solve(context.Background(), q, x, nil, nil, times)
 		if err != nil {
 			fmt.Println(err)
 		}

@@ -2,6 +2,7 @@ package diffusion
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"slices"
 
@@ -35,8 +36,8 @@ type node struct {
 func (n *node) isLeaf() bool { return n.left == 0 }
 
 // grow orders the events and returns their tree, and x (n×dim) and w (n, or nil for
-// weights of 1) in its order.
-func grow(x, w []float32, dim int) (*tree, []float32, []float32) {
+// weights of 1) in its order. When ctx is cancelled they are in none.
+func grow(ctx context.Context, x, w []float32, dim int) (*tree, []float32, []float32) {
 	n := len(x) / dim
 	order := make([]int32, n)
 	for i := range order {
@@ -45,7 +46,7 @@ func grow(x, w []float32, dim int) (*tree, []float32, []float32) {
 	t := &tree{dim: dim}
 	t.split(0, n)
 	t.box = make([]float32, 2*dim*len(t.nodes))
-	g := grower{tree: t, x: x, w: w, order: order}
+	g := grower{ctx: ctx, tree: t, x: x, w: w, order: order}
 	g.sort(0)
 
 	sorted, weights := make([]float32, 0, len(x)), make([]float32, 0, n)
@@ -71,6 +72,7 @@ func (t *tree) split(lo, hi int) int32 {
 
 // grower is what growing a tree needs.
 type grower struct {
+	ctx context.Context
 	*tree
 	x, w  []float32
 	order []int32
@@ -86,6 +88,9 @@ func (g *grower) weight(i int) float32 {
 // sort orders the events of a node and all below it, and finds their boxes. What comes
 // out does not depend on the order in which events come in.
 func (g *grower) sort(at int32) {
+	if g.ctx.Err() != nil {
+		return
+	}
 	v, dim := &g.nodes[at], g.dim
 	events, box := g.order[v.lo:v.hi], g.box[2*dim*int(at):][:2*dim]
 	g.bound(box, events)

@@ -12,11 +12,12 @@ import (
 // nearestSigma is a width so small that of Σ w only the nearest event is left.
 const nearestSigma = 0x1p-30
 
-// Nearest returns the distance of each row of x (n×Dim) from the event nearest to it.
-func (m *Mixture) Nearest(x []float32) []float64 {
+// Nearest returns the distance of each row of x (n×Dim) from the event nearest to it. ctx
+// is as for [Mixture.LogDensity].
+func (m *Mixture) Nearest(ctx context.Context, x []float32) []float64 {
 	n := len(x) / m.dim
 	d := make([]float64, n)
-	m.LogDensity(d, x, 1, nearestSigma)
+	m.LogDensity(ctx, d, x, 1, nearestSigma)
 	shift := m.logTotal + float64(m.dim)*(math.Log(nearestSigma)+0.5*math.Log(2*math.Pi))
 	for i, l := range d {
 		d[i] = nearestSigma * math.Sqrt(max(0, -2*(l+shift)))
@@ -37,28 +38,29 @@ func (m *Mixture) cumulated() []float64 {
 // Copies returns the share of generated events (m×dim) that are nearer to a training
 // event (n×dim) than all but 1 % of the training events are to each other, in units in
 // which the training events have variance 1 in all directions. Where training events are
-// equal to each other, 1 % or more of them, only equal ones count.
-func Copies(training, generated []float32, dim int) (float64, error) {
+// equal to each other, 1 % or more of them, only equal ones count. The error may be that
+// of ctx.
+func Copies(ctx context.Context, training, generated []float32, dim int) (float64, error) {
 	d := Data{X: training, Dim: dim}
 	if dim < 1 || len(training)%dim != 0 || len(generated)%dim != 0 || len(generated) == 0 {
 		return 0, fmt.Errorf("diffusion: %d and %d values do not make events of %d features", len(training), len(generated), dim)
 	}
-	white, err := newWhitening(d)
+	white, err := newWhitening(ctx, d)
 	if err != nil {
 		return 0, err
 	}
 	z, y := make([]float32, len(training)), make([]float32, len(generated))
-	white.forward(z, training)
-	white.forward(y, generated)
+	white.forward(ctx, z, training)
+	white.forward(ctx, y, generated)
 	apart := &apart{dim: dim}
-	if err := apart.add(z, nil, len(training)/dim); err != nil {
+	if err := apart.add(ctx, z, nil, len(training)/dim); err != nil {
 		return 0, err
 	}
-	m, err := NewMixture(z, nil, dim, DefaultEpsilon)
+	m, err := NewMixture(ctx, z, nil, dim, DefaultEpsilon)
 	if err != nil {
 		return 0, err
 	}
-	return share(m.Nearest(y), apart.quantile(0.01)), nil
+	return share(m.Nearest(ctx, y), apart.quantile(ctx, 0.01)), ctx.Err()
 }
 
 // share is the share of distances below a limit, or at it if that is 0.
@@ -89,7 +91,7 @@ const (
 )
 
 // add cuts the events z (n×dim) with weights w, or nil, which are a part of all.
-func (a *apart) add(z, w []float32, all int) error {
+func (a *apart) add(ctx context.Context, z, w []float32, all int) error {
 	dim, n := a.dim, len(z)/a.dim
 	a.n += n
 	pairs, size := folds, (n+folds-1)/folds
@@ -134,7 +136,7 @@ func (a *apart) add(z, w []float32, all int) error {
 		if w != nil && !slices.ContainsFunc(weights, func(w float32) bool { return w > 0 }) {
 			continue
 		}
-		m, err := NewMixture(rest, weights, dim, DefaultEpsilon)
+		m, err := NewMixture(ctx, rest, weights, dim, DefaultEpsilon)
 		if err != nil {
 			return err
 		}
@@ -144,10 +146,10 @@ func (a *apart) add(z, w []float32, all int) error {
 }
 
 // quantile returns that of the distances from the nearest other event.
-func (a *apart) quantile(p float64) float64 {
+func (a *apart) quantile(ctx context.Context, p float64) float64 {
 	var all []float64
 	for i, m := range a.rest {
-		all = append(all, m.Nearest(a.few[i])...)
+		all = append(all, m.Nearest(ctx, a.few[i])...)
 	}
 	if len(all) == 0 {
 		return 0
@@ -157,12 +159,12 @@ func (a *apart) quantile(p float64) float64 {
 }
 
 // likelihood is the mean log-density of events by mixtures of the others of width h.
-func (a *apart) likelihood(h float64) float64 {
+func (a *apart) likelihood(ctx context.Context, h float64) float64 {
 	scale := 1 / math.Hypot(1, h)
 	sum, n := 0.0, 0
 	for i, m := range a.rest {
 		p := make([]float64, len(a.few[i])/a.dim)
-		m.LogDensity(p, a.few[i], scale, h*scale)
+		m.LogDensity(ctx, p, a.few[i], scale, h*scale)
 		for _, l := range p {
 			sum += l
 		}
@@ -185,7 +187,7 @@ func (a *apart) bestWidth(ctx context.Context) (float64, error) {
 	lo, hi := math.Log(leastWidth), math.Log(mostWidth)
 	at := func(f float64) (l, p float64) {
 		l = lo + f*(hi-lo)
-		return l, a.likelihood(math.Exp(l))
+		return l, a.likelihood(ctx, math.Exp(l))
 	}
 	x1, p1 := at(1 - golden)
 	x2, p2 := at(golden)

@@ -61,7 +61,7 @@ func BenchmarkLogDensity(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			f := benchFlow(b, 128)
 			x, p := normals(8*n, 1), make([]float64, n)
-			report(b, flopsForward(f), n, func() { f.LogDensity(p, x, nil) })
+			report(b, flopsForward(f), n, func() { must(b, f.LogDensity(b.Context(), p, x, nil)) })
 		})
 	}
 }
@@ -71,7 +71,7 @@ func BenchmarkSample(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			f := benchFlow(b, 128)
 			x := make([]float32, 8*n)
-			report(b, flopsForward(f), n, func() { f.Sample(x, nil, 1, 0, 0) })
+			report(b, flopsForward(f), n, func() { must(b, f.Sample(b.Context(), x, nil, 1, 0, 0)) })
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 // A flow is composed, trained on rows, and then asked for densities and samples.
 func Example() {
+	ctx := context.Background()
 	// 10,000 events of two features: x normal, y = x² + a little noise.
 	const n = 10000
 	x := make([]float32, 2*n)
@@ -27,19 +28,25 @@ func Example() {
 		return
 	}
 	train, valid := rows(x[:2*9000]), rows(x[2*9000:])
-	if _, err := flow.Train(context.Background(), train, valid, flows.TrainOptions{Epochs: 40, Batch: 128, Rate: 3e-3}); err != nil {
+	if _, err := flow.Train(ctx, train, valid, flows.TrainOptions{Epochs: 40, Batch: 128, Rate: 3e-3}); err != nil {
 		fmt.Println(err)
 		return
 	}
 
 	// The log-density is high on the parabola and low beside it.
 	p := make([]float64, 2)
-	flow.LogDensity(p, []float32{1, 1, 1, 2}, nil)
+	if err := flow.LogDensity(ctx, p, []float32{1, 1, 1, 2}, nil); err != nil {
+		fmt.Println(err)
+		return
+	}
 	fmt.Println("on the parabola:", p[0] > -1, " beside it:", p[1] < -5)
 
 	// New events lie on the parabola, too.
 	sample := make([]float32, 2*1000)
-	flow.Sample(sample, nil, 42, 0, 0)
+	if err := flow.Sample(ctx, sample, nil, 42, 0, 0); err != nil {
+		fmt.Println(err)
+		return
+	}
 	off := 0.0
 	for i := 0; i < len(sample); i += 2 {
 		off += math.Abs(float64(sample[i+1]-sample[i]*sample[i])) / 1000

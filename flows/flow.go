@@ -13,6 +13,7 @@
 package flows
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -182,25 +183,25 @@ func (f *Flow) backward(s *states, grad, g, gLogDet []float32, m int) {
 // Forward maps data to noise: z (n×Dim) gets f(x), and logDet (n), unless nil,
 // log|det ∂z/∂x|. c is the context, n×Context. z may be x.
 func (f *Flow) Forward(z, logDet, x, c []float32) {
-	f.apply(z, logDet, x, c, f.forward)
+	f.apply(context.Background(), z, logDet, x, c, f.forward)
 }
 
 // Inverse maps noise to data: x (n×Dim) gets f⁻¹(z), and logDet (n), unless nil,
 // log|det ∂x/∂z|. c is the context, n×Context. x may be z.
 func (f *Flow) Inverse(x, logDet, z, c []float32) {
-	f.apply(x, logDet, z, c, f.inverse)
+	f.apply(context.Background(), x, logDet, z, c, f.inverse)
 }
 
-func (f *Flow) apply(y, logDet, x, c []float32, direction func(s *states, x, c, logDet []float32, m int)) {
+func (f *Flow) apply(ctx context.Context, y, logDet, x, c []float32, direction func(s *states, x, c, logDet []float32, m int)) {
 	n := len(x) / f.dim
 	f.checkRows(n, len(x), len(y), len(c))
 	if logDet != nil && len(logDet) != n {
 		panic(fmt.Sprintf("flows: %d values of log|det J| for %d rows", len(logDet), n))
 	}
-	nn.Parallel(n, rowsPerGoroutine, func(lo, hi int) {
+	nn.ParallelContext(ctx, n, rowsPerGoroutine, func(lo, hi int) {
 		s := f.memory.Get().(*states)
 		defer f.memory.Put(s)
-		for ; lo < hi; lo += nn.Tile {
+		for ; lo < hi && ctx.Err() == nil; lo += nn.Tile {
 			m := min(nn.Tile, hi-lo)
 			ld := s.logDet[:m]
 			if logDet != nil {
@@ -225,14 +226,14 @@ func (f *Flow) checkRows(n, x, y, c int) {
 
 // LogDensity stores log p(x|c) of each row of x (n×Dim) in dst (n): the sum of
 // the base distribution's log-density of z and log|det ∂z/∂x|. c is the context,
-// n×Context.
-func (f *Flow) LogDensity(dst []float64, x, c []float32) {
+// n×Context. When ctx is cancelled its error is returned, within a tile of rows.
+func (f *Flow) LogDensity(ctx context.Context, dst []float64, x, c []float32) error {
 	n := len(dst)
 	f.checkRows(n, len(x), n*f.dim, len(c))
-	nn.Parallel(n, rowsPerGoroutine, func(lo, hi int) {
+	nn.ParallelContext(ctx, n, rowsPerGoroutine, func(lo, hi int) {
 		s := f.memory.Get().(*states)
 		defer f.memory.Put(s)
-		for ; lo < hi; lo += nn.Tile {
+		for ; lo < hi && ctx.Err() == nil; lo += nn.Tile {
 			m := min(nn.Tile, hi-lo)
 			z, logDet := s.x[:m*f.dim], s.logDet[:m]
 			copy(z, x[lo*f.dim:])
@@ -244,6 +245,7 @@ func (f *Flow) LogDensity(dst []float64, x, c []float32) {
 			}
 		}
 	})
+	return ctx.Err()
 }
 
 // logBase stores the log-density of the base distribution of m rows of noise in dst.
@@ -271,19 +273,21 @@ const streamSample = 1 << 56
 
 // Sample draws the events first, first+1, … of a seed into x (n×Dim). c is the
 // context, n×Context. Event i depends on (seed, attempt, i) and its context
-// alone, however the events are cut into calls; another attempt is another event.
-func (f *Flow) Sample(x, c []float32, seed, attempt, first uint64) {
+// alone, however the events are cut into calls; another attempt is another event. When
+// ctx is cancelled its error is returned, within a tile of rows.
+func (f *Flow) Sample(ctx context.Context, x, c []float32, seed, attempt, first uint64) error {
 	n := len(x) / f.dim
 	f.checkRows(n, len(x), len(x), len(c))
 	nn.Parallel(n, rowsPerGoroutine, func(lo, hi int) {
 		f.noise(x[lo*f.dim:hi*f.dim], seed, attempt, first+uint64(lo))
 	})
-	f.Inverse(x, nil, x, c)
+	f.apply(ctx, x, nil, x, c, f.inverse)
+	return ctx.Err()
 }
 
 // SampleRows is like [Flow.Sample] for events of the given numbers, one for each row
 // of x, which need not follow each other.
-func (f *Flow) SampleRows(x, c []float32, seed, attempt uint64, rows []uint64) {
+func (f *Flow) SampleRows(ctx context.Context, x, c []float32, seed, attempt uint64, rows []uint64) error {
 	n := len(x) / f.dim
 	f.checkRows(n, len(x), len(x), len(c))
 	nn.Parallel(n, rowsPerGoroutine, func(lo, hi int) {
@@ -296,7 +300,8 @@ func (f *Flow) SampleRows(x, c []float32, seed, attempt uint64, rows []uint64) {
 			lo += k
 		}
 	})
-	f.Inverse(x, nil, x, c)
+	f.apply(ctx, x, nil, x, c, f.inverse)
+	return ctx.Err()
 }
 
 // noise draws from the base distribution for the events first, first+1, … of a seed.

@@ -371,7 +371,7 @@ func TestDensityIntegratesToOne(t *testing.T) {
 				x[i*dim+j] = float32(-reach + (float64(k%steps)+0.5)*h)
 			}
 		}
-		f.LogDensity(p, x, c)
+		must(t, f.LogDensity(t.Context(), p, x, c))
 		sum := 0.0
 		for _, v := range p {
 			sum += math.Exp(v)
@@ -405,13 +405,13 @@ func TestSampleIsIndependentOfCuts(t *testing.T) {
 		const n = 9000 // more than one goroutine's share
 		c := normals(n*f.context, 4)
 		want := make([]float32, n*f.dim)
-		f.Sample(want, c, 7, 0, 100)
+		must(t, f.Sample(t.Context(), want, c, 7, 0, 100))
 		for _, procs := range []int{1, 4} {
 			old := runtime.GOMAXPROCS(procs)
 			got := make([]float32, n*f.dim)
 			for lo, size := 0, 1; lo < n; lo, size = lo+size, size*3+1 {
 				hi := min(lo+size, n)
-				f.Sample(got[lo*f.dim:hi*f.dim], c[lo*f.context:hi*f.context], 7, 0, uint64(100+lo))
+				must(t, f.Sample(t.Context(), got[lo*f.dim:hi*f.dim], c[lo*f.context:hi*f.context], 7, 0, uint64(100+lo)))
 			}
 			runtime.GOMAXPROCS(old)
 			if !slices.Equal(got, want) {
@@ -419,7 +419,7 @@ func TestSampleIsIndependentOfCuts(t *testing.T) {
 			}
 		}
 		other := make([]float32, n*f.dim)
-		f.Sample(other, c, 7, 1, 100)
+		must(t, f.Sample(t.Context(), other, c, 7, 1, 100))
 		if slices.Equal(other, want) {
 			t.Errorf("%s: another attempt gives the same events", name)
 		}
@@ -445,7 +445,7 @@ func TestTrainFindsGaussian(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := make([]float64, test.Len())
-	f.LogDensity(p, test.X, nil)
+	must(t, f.LogDensity(t.Context(), p, test.X, nil))
 	kl := 0.0
 	for i := range p {
 		a := (float64(test.X[2*i]) - 1) / 2
@@ -525,8 +525,8 @@ func TestLoad(t *testing.T) {
 	}
 	x, c := normals(30, 1), normals(20, 2)
 	a, b := make([]float64, 10), make([]float64, 10)
-	f.LogDensity(a, x, c)
-	g.LogDensity(b, x, c)
+	must(t, f.LogDensity(t.Context(), a, x, c))
+	must(t, g.LogDensity(t.Context(), b, x, c))
 	if !slices.Equal(a, b) {
 		t.Error("a loaded flow has another density")
 	}
@@ -546,5 +546,12 @@ func TestLoad(t *testing.T) {
 		if _, err := Load([]byte(bad), f.Tensors()); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }

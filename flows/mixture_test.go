@@ -61,7 +61,7 @@ func TestMixtureFindsIslands(t *testing.T) {
 	f.Update()
 	fresh, truth := islands(20_000, 2)
 	p := make([]float64, len(truth))
-	f.LogDensity(p, fresh, nil)
+	must(t, f.LogDensity(t.Context(), p, fresh, nil))
 	kl := 0.0
 	for i := range p {
 		kl += (truth[i] - p[i]) / float64(len(p))
@@ -71,7 +71,7 @@ func TestMixtureFindsIslands(t *testing.T) {
 	}
 	// The shares of the islands are right in drawn events.
 	drawn := make([]float32, 2*40_000)
-	f.Sample(drawn, nil, 3, 0, 0)
+	must(t, f.Sample(t.Context(), drawn, nil, 3, 0, 0))
 	var shares [3]float64
 	for i := range 40_000 {
 		switch a, b := drawn[2*i], drawn[2*i+1]; {
@@ -96,8 +96,8 @@ func TestMixtureDraws(t *testing.T) {
 	const n, dim = 200_000, 3
 	f := randomFlow(t, dim, 0, Mixture{3})
 	x, q := make([]float32, n*dim), make([]float64, n)
-	f.Sample(x, nil, 5, 0, 0)
-	f.LogDensity(q, x, nil)
+	must(t, f.Sample(t.Context(), x, nil, 5, 0, 0))
+	must(t, f.LogDensity(t.Context(), q, x, nil))
 	for name, at := range map[string][dim]float64{"centre": {0, 0, 0}, "aside": {0.5, -0.3, 0.4}, "opposite": {-0.4, 0.5, -0.5}} {
 		const width = 0.3
 		var sum, squares float64
@@ -143,7 +143,7 @@ func TestMixtureOfNastySamples(t *testing.T) {
 			continue
 		}
 		p := make([]float64, len(x)/3)
-		f.LogDensity(p, x, nil)
+		must(t, f.LogDensity(t.Context(), p, x, nil))
 		for i, v := range p {
 			if !(math.Abs(v) < 1e10) {
 				t.Fatalf("%s: log p of row %d is %v", name, i, v)

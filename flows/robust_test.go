@@ -81,13 +81,13 @@ func TestRobust(t *testing.T) {
 					t.Errorf("f⁻¹(f(x)) is off by %g", kept.WorstRoundTrip)
 				}
 				x, p := make([]float32, 2000*c.dim), make([]float64, 2000)
-				f.Sample(x, nil, 1, 0, 0)
+				must(t, f.Sample(t.Context(), x, nil, 1, 0, 0))
 				for i, v := range x {
 					if v-v != 0 {
 						t.Fatalf("sample %d is %g", i, v)
 					}
 				}
-				f.LogDensity(p, x, nil)
+				must(t, f.LogDensity(t.Context(), p, x, nil))
 				for i, v := range p {
 					if v-v != 0 {
 						t.Fatalf("log-density %d is %g", i, v)
@@ -128,7 +128,7 @@ func TestExtremeEvents(t *testing.T) {
 			x[i] *= 1e6
 		}
 		p := make([]float64, 1000)
-		f.LogDensity(p, x, nil)
+		must(t, f.LogDensity(t.Context(), p, x, nil))
 		for i, v := range p {
 			if v-v != 0 || v > 0 {
 				t.Fatalf("%s: the log-density at %v is %g", model, x[3*i:3*i+3], v)

@@ -41,7 +41,9 @@ func TestBitsWithoutAVX512(t *testing.T) {
 				t.Fatal(err)
 			}
 			events := make([]float32, 1000*dim)
-			f.Sample(events, nil, 2, 0, 0)
+			if err := f.Sample(t.Context(), events, nil, 2, 0, 0); err != nil {
+				t.Fatal(err)
+			}
 			h := fnv.New64()
 			for _, v := range events {
 				fmt.Fprintf(h, "%x ", math.Float32bits(v))

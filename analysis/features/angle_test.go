@@ -225,7 +225,7 @@ func TestPeriodic(t *testing.T) {
 		t.Fatalf("linear angle: feature %d, %v, want 2", feature, ok)
 	}
 	table := &rootio.Table{Columns: []rootio.Column{segments(18, 0.3), peak, flat}}
-	again, err := s.Periodic(table, nil)
+	again, err := s.Periodic(t.Context(), table, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestPeriodic(t *testing.T) {
 	}
 	z := make([]float32, n*3)
 	logDet := make([]float64, n)
-	if err := s.Encode(z, logDet, table, Noise{Seed: 1}); err != nil {
+	if err := s.Encode(t.Context(), z, logDet, table, Noise{Seed: 1}); err != nil {
 		t.Fatal(err)
 	}
 	sum, squares := 0.0, 0.0

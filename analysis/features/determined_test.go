@@ -112,7 +112,7 @@ func TestDetermined(t *testing.T) {
 		x[0] = 1 - x[0]
 		c.SetFloats(3, x)
 		logDet := make([]float64, n)
-		if err := s.Encode(make([]float32, n*s.Dim()), logDet, table, Noise{}); err != nil {
+		if err := s.Encode(t.Context(), make([]float32, n*s.Dim()), logDet, table, Noise{}); err != nil {
 			t.Fatal(err)
 		}
 		if !math.IsInf(logDet[3], -1) || math.IsInf(logDet[4], 0) {

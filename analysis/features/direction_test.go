@@ -87,7 +87,7 @@ func TestMomenta(t *testing.T) {
 // all of them are possible.
 func (s *Spec) drawnDensity(t *testing.T, table *rootio.Table) (logDet []float64, ok bool) {
 	logDet = make([]float64, table.Len())
-	if err := s.Encode(make([]float32, table.Len()*s.Dim()), logDet, table, Noise{}); err != nil {
+	if err := s.Encode(t.Context(), make([]float32, table.Len()*s.Dim()), logDet, table, Noise{}); err != nil {
 		t.Fatal(err)
 	}
 	return logDet, !slices.ContainsFunc(logDet, func(v float64) bool { return math.IsInf(v, 0) || math.IsNaN(v) })

@@ -32,7 +32,7 @@ func Example() {
 	}
 
 	z := make([]float32, n*spec.Dim())
-	if err := spec.Encode(z, nil, table, features.Noise{Seed: 1}); err != nil {
+	if err := spec.Encode(context.Background(), z, nil, table, features.Noise{Seed: 1}); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -65,7 +65,7 @@ func TestContinuous(t *testing.T) {
 		}
 		table := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x)}}
 		z, logDet := make([]float32, len(x)), make([]float64, len(x))
-		if err := s.Encode(z, logDet, table, Noise{}); err != nil {
+		if err := s.Encode(t.Context(), z, logDet, table, Noise{}); err != nil {
 			t.Fatal(err)
 		}
 		var m1, m2, m4 float64
@@ -184,7 +184,7 @@ func TestCodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	z, logDet := make([]float32, 3*n), make([]float64, n)
-	if err := s.Encode(z, logDet, table, Noise{Seed: 5}); err != nil {
+	if err := s.Encode(t.Context(), z, logDet, table, Noise{Seed: 5}); err != nil {
 		t.Fatal(err)
 	}
 	back := rootio.NewTable(s.Fields(), n)
@@ -235,17 +235,17 @@ func TestCodes(t *testing.T) {
 
 	// Fresh noise for another pass, the same noise for the same pass.
 	a, b := make([]float32, 3*n), make([]float32, 3*n)
-	_ = s.Encode(a, nil, table, Noise{Seed: 5, Pass: 1})
-	_ = s.Encode(b, nil, table, Noise{Seed: 5, Pass: 2})
+	_ = s.Encode(t.Context(), a, nil, table, Noise{Seed: 5, Pass: 1})
+	_ = s.Encode(t.Context(), b, nil, table, Noise{Seed: 5, Pass: 2})
 	if slices.Equal(a, b) {
 		t.Error("the noise of two passes is the same")
 	}
-	_ = s.Refresh(b, table, Noise{Seed: 5, Pass: 1})
+	_ = s.Refresh(t.Context(), b, table, Noise{Seed: 5, Pass: 1})
 	if !slices.Equal(a, b) {
 		t.Error("Refresh and Encode draw different noise")
 	}
 	// The noise of an event does not depend on how events are cut.
-	_ = s.Encode(b[:3*100], nil, table.Slice(50, 150), Noise{Seed: 5, Pass: 1, First: 50})
+	_ = s.Encode(t.Context(), b[:3*100], nil, table.Slice(50, 150), Noise{Seed: 5, Pass: 1, First: 50})
 	if !slices.Equal(a[150:450], b[:300]) {
 		t.Error("the noise of an event depends on the table that it comes in")
 	}
@@ -253,7 +253,7 @@ func TestCodes(t *testing.T) {
 	unknown := &rootio.Table{Columns: []rootio.Column{
 		rootio.ColumnOf("pdg", []int32{13}), rootio.ColumnOf("flag", []bool{true}), rootio.ColumnOf("charge", []float64{1}),
 	}}
-	if err := s.Encode(make([]float32, 3), logDet[:1], unknown, Noise{}); err != nil || !math.IsInf(logDet[0], -1) {
+	if err := s.Encode(t.Context(), make([]float32, 3), logDet[:1], unknown, Noise{}); err != nil || !math.IsInf(logDet[0], -1) {
 		t.Errorf("an unknown code has log|det| %g, error %v", logDet[0], err)
 	}
 }
@@ -279,7 +279,7 @@ func TestInteger(t *testing.T) {
 		t.Fatalf("treated as %s", s.Columns[0].Describe())
 	}
 	z := make([]float32, len(x))
-	if err := s.Encode(z, nil, table, Noise{Seed: 1}); err != nil {
+	if err := s.Encode(t.Context(), z, nil, table, Noise{Seed: 1}); err != nil {
 		t.Fatal(err)
 	}
 	back := rootio.NewTable(s.Fields(), len(x))
@@ -390,7 +390,7 @@ func TestErrors(t *testing.T) {
 		"infinite":   {rootio.ColumnOf("x", []float64{1, 2, 3, math.Inf(1)}), "entry 13"},
 		"NaN":        {rootio.ColumnOf("x", []float64{1, 2, math.NaN(), 4}), "is NaN in entry 12"},
 	} {
-		err := s.Encode(z, nil, &rootio.Table{Columns: []rootio.Column{c.column}}, Noise{First: 10})
+		err := s.Encode(t.Context(), z, nil, &rootio.Table{Columns: []rootio.Column{c.column}}, Noise{First: 10})
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: error %v, want one that says %q", name, err, c.says)
 		}
@@ -484,7 +484,7 @@ func TestSpikes(t *testing.T) {
 			continue
 		}
 		z, logDet := make([]float32, n), make([]float64, n)
-		if err := s.Encode(z, logDet, table, Noise{Seed: 1}); err != nil {
+		if err := s.Encode(t.Context(), z, logDet, table, Noise{Seed: 1}); err != nil {
 			t.Fatal(err)
 		}
 		var m1, m2 float64
@@ -561,7 +561,7 @@ func TestOwnEventsAreInside(t *testing.T) {
 			t.Fatal(err)
 		}
 		z, logDet := make([]float32, s.Dim()*1000), make([]float64, 1000)
-		if err := s.Encode(z, logDet, table, Noise{}); err != nil {
+		if err := s.Encode(t.Context(), z, logDet, table, Noise{}); err != nil {
 			t.Fatal(err)
 		}
 		for i, ld := range logDet {

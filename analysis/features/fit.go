@@ -102,7 +102,7 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 		if f.given != nil {
 			all.Columns = slices.Concat(all.Columns, f.given.Columns)
 		}
-		return s.Periodic(all, f.w)
+		return s.Periodic(ctx, all, f.w)
 	}
 	return s, nil
 }

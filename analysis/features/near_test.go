@@ -78,7 +78,7 @@ func TestNear(t *testing.T) {
 		}
 
 		z, logDet := make([]float32, n*s.Dim()), make([]float64, n)
-		if err := s.Encode(z, logDet, both, Noise{}); err != nil {
+		if err := s.Encode(t.Context(), z, logDet, both, Noise{}); err != nil {
 			t.Fatal(err)
 		}
 		back := rootio.NewTable(s.Fields(), n)
@@ -120,7 +120,7 @@ func TestNear(t *testing.T) {
 					}
 				}
 				side[k] = make([]float32, len(z))
-				if err := s.Encode(side[k], nil, moved, Noise{}); err != nil {
+				if err := s.Encode(t.Context(), side[k], nil, moved, Noise{}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -176,7 +176,7 @@ func TestNotNear(t *testing.T) {
 	pt := both.Columns[0].Values().([]float64)
 	pt[0], pt[1] = -1, 0
 	z, logDet := make([]float32, n*s.Dim()), make([]float64, n)
-	if err := s.Encode(z, logDet, both, Noise{}); err != nil {
+	if err := s.Encode(t.Context(), z, logDet, both, Noise{}); err != nil {
 		t.Fatal(err)
 	}
 	if !math.IsInf(logDet[0], -1) || !math.IsInf(logDet[1], -1) || math.IsInf(logDet[2], 0) {
@@ -192,7 +192,7 @@ func TestNotNear(t *testing.T) {
 		}
 	}
 	pt[2] = math.NaN()
-	if err := s.Encode(z, nil, both, Noise{}); err == nil || !strings.Contains(err.Error(), `"true_pt", of the condition, is NaN in entry 2`) {
+	if err := s.Encode(t.Context(), z, nil, both, Noise{}); err == nil || !strings.Contains(err.Error(), `"true_pt", of the condition, is NaN in entry 2`) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -40,7 +40,7 @@ func TestRelatedMomenta(t *testing.T) {
 		t.Fatalf("relations %v", found)
 	}
 	z := make([]float32, n*s.Dim())
-	if err := s.Encode(z, nil, table, Noise{Seed: 1}); err != nil {
+	if err := s.Encode(t.Context(), z, nil, table, Noise{Seed: 1}); err != nil {
 		t.Fatal(err)
 	}
 	back := rootio.NewTable(s.Fields(), n)

@@ -20,7 +20,7 @@ func roundTrip(t *testing.T, s *Spec, table *rootio.Table) (before, after [][]fl
 	}
 	n := table.Len()
 	z, logDet := make([]float32, n*s.Dim()), make([]float64, n)
-	if err := s.Encode(z, logDet, table, Noise{Seed: 3}); err != nil {
+	if err := s.Encode(t.Context(), z, logDet, table, Noise{Seed: 3}); err != nil {
 		t.Fatal(err)
 	}
 	for i, ld := range logDet {
@@ -156,7 +156,7 @@ func TestRoundedDensity(t *testing.T) {
 	col := column(rootio.Float64, x)
 	s := fitOne(t, col)
 	z, logDet := make([]float32, n), make([]float64, n)
-	if err := s.Encode(z, logDet, &rootio.Table{Columns: []rootio.Column{col}}, Noise{}); err != nil {
+	if err := s.Encode(t.Context(), z, logDet, &rootio.Table{Columns: []rootio.Column{col}}, Noise{}); err != nil {
 		t.Fatal(err)
 	}
 	worst := 0.0

@@ -46,6 +46,7 @@
 package features
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"runtime"
@@ -107,7 +108,7 @@ func (s *Spec) Plain() *Spec {
 // z + [Period] being the same angle. It is one, that around which something repeats most, and
 // none where it is the only feature. t are events to look at, w their weights or nil. The
 // error is that of [Spec.Encode].
-func (s *Spec) Periodic(t *rootio.Table, w []float64) (*Spec, error) {
+func (s *Spec) Periodic(ctx context.Context, t *rootio.Table, w []float64) (*Spec, error) {
 	periodic := *s
 	periodic.Columns = slices.Clone(s.Columns)
 	even := false
@@ -133,7 +134,7 @@ func (s *Spec) Periodic(t *rootio.Table, w []float64) (*Spec, error) {
 		}
 	}
 	z := make([]float32, len(rows)*s.Dim())
-	if err := periodic.Encode(z, nil, t.Take(rows), Noise{}); err != nil {
+	if err := periodic.Encode(ctx, z, nil, t.Take(rows), Noise{}); err != nil {
 		return nil, err
 	}
 	feature, best, most := 0, -1, 0.0
@@ -211,15 +212,16 @@ func (noise Noise) uniform(dst []float64, stream, at int) {
 // cell of width 1 for each; for rounded decimals it is their cell of one step.
 //
 // The branches are found by name. A missing one, one of another type, and a value
-// that is not finite are errors; NaN is none where events of the training had it.
-func (s *Spec) Encode(z []float32, logDet []float64, t *rootio.Table, noise Noise) error {
-	return s.encode(z, logDet, t, noise, false)
+// that is not finite are errors; NaN is none where events of the training had it. When ctx is
+// cancelled its error is returned.
+func (s *Spec) Encode(ctx context.Context, z []float32, logDet []float64, t *rootio.Table, noise Noise) error {
+	return s.encode(ctx, z, logDet, t, noise, false)
 }
 
 // Refresh draws the features that depend on noise again, with that of another
 // pass, and leaves the others as they are.
-func (s *Spec) Refresh(z []float32, t *rootio.Table, noise Noise) error {
-	return s.encode(z, nil, t, noise, true)
+func (s *Spec) Refresh(ctx context.Context, z []float32, t *rootio.Table, noise Noise) error {
+	return s.encode(ctx, z, nil, t, noise, true)
 }
 
 // IsNoisy reports whether any feature depends on noise.
@@ -246,7 +248,7 @@ func (s *Spec) noisy() []bool {
 	return noisy
 }
 
-func (s *Spec) encode(z []float32, logDet []float64, t *rootio.Table, noise Noise, noisyOnly bool) error {
+func (s *Spec) encode(ctx context.Context, z []float32, logDet []float64, t *rootio.Table, noise Noise, noisyOnly bool) error {
 	n, dim := t.Len(), s.Dim()
 	if len(z) != n*dim || logDet != nil && len(logDet) != n {
 		panic(fmt.Sprintf("features: Encode of %d events with %d features into %d values and %d log-determinants", n, dim, len(z), len(logDet)))
@@ -259,13 +261,13 @@ func (s *Spec) encode(z []float32, logDet []float64, t *rootio.Table, noise Nois
 	if err != nil {
 		return err
 	}
-	missing := map[string]bool{} // the columns of which values may be missing
-	for _, c := range s.Columns {
-		missing[c.Name] = c.Missing > 0
-	}
+	missing := s.missing()
 	noisy := s.noisy()
 	cells := s.cells()
 	return inBlocks(n, func(f *frame, lo, hi int) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		f.reset(hi - lo)
 		for _, b := range branches {
 			x := f.add(b.Name)
@@ -406,6 +408,32 @@ func (s *Spec) Decode(t *rootio.Table, z []float32, given *rootio.Table) {
 			t.Columns[i].SetFloats(lo, f.at(b.Name))
 		}
 	}
+}
+
+// CheckDecoded returns an error if t, which [Spec.Decode] has filled, has a value that no
+// event can have: one that is not finite, but for missing ones.
+func (s *Spec) CheckDecoded(t *rootio.Table) error {
+	missing := s.missing()
+	x := make([]float64, t.Len())
+	for _, c := range t.Columns {
+		if !c.Kind.IsFloat() {
+			continue
+		}
+		c.Floats(x, 0)
+		if k := notFinite(x, missing[c.Name]); k >= 0 {
+			return fmt.Errorf("features: the model makes a %q that is %v: it is damaged, or the condition is out of all range", c.Name, x[k])
+		}
+	}
+	return nil
+}
+
+// missing tells of which columns values may be missing.
+func (s *Spec) missing() map[string]bool {
+	missing := map[string]bool{}
+	for _, c := range s.Columns {
+		missing[c.Name] = c.Missing > 0
+	}
+	return missing
 }
 
 // Limits returns, for each feature, the range of the training events in model space,

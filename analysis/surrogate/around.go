@@ -154,19 +154,24 @@ func (a *around) split(y, cy, x []float32) {
 }
 
 // pieces gives the parts [lo, hi) of n rows, so short that their contexts take no memory.
-func pieces(n int, f func(lo, hi int)) {
+func pieces(n int, f func(lo, hi int) error) error {
 	const piece = 1 << 14
 	for lo := 0; lo < n; lo += piece {
-		f(lo, min(lo+piece, n))
+		if err := f(lo, min(lo+piece, n)); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
-func (a *around) LogDensity(dst []float64, x, _ []float32) {
-	pieces(len(dst), func(lo, hi int) {
+func (a *around) LogDensity(ctx context.Context, dst []float64, x, _ []float32) error {
+	return pieces(len(dst), func(lo, hi int) error {
 		n := hi - lo
 		y, cy := make([]float32, n*(a.dim-1)), make([]float32, n*a.width())
 		a.split(y, cy, x[lo*a.dim:hi*a.dim])
-		a.rest.LogDensity(dst[lo:hi], y, cy)
+		if err := a.rest.LogDensity(ctx, dst[lo:hi], y, cy); err != nil {
+			return err
+		}
 		for i := lo; i < hi; i++ {
 			turn := float64(x[i*a.dim+a.about.Feature])/features.Period + 0.5
 			if turn -= math.Floor(turn); !(turn >= 0 && turn <= 1) { // of what is not finite
@@ -176,6 +181,7 @@ func (a *around) LogDensity(dst []float64, x, _ []float32) {
 			part := min(int(turn*partsOfAngle), partsOfAngle-1)
 			dst[i] += math.Log(a.parts[part] * partsOfAngle / features.Period)
 		}
+		return nil
 	})
 }
 
@@ -183,20 +189,22 @@ func (a *around) LogDensity(dst []float64, x, _ []float32) {
 const streamAngle = 1 << 61
 
 // Sample draws angles first and then the rest. Another attempt has the same angles.
-func (a *around) Sample(x, c []float32, seed, attempt, first uint64) {
+func (a *around) Sample(ctx context.Context, x, c []float32, seed, attempt, first uint64) error {
 	rows := make([]uint64, len(x)/a.dim)
 	for i := range rows {
 		rows[i] = first + uint64(i)
 	}
-	a.SampleRows(x, c, seed, attempt, rows)
+	return a.SampleRows(ctx, x, c, seed, attempt, rows)
 }
 
 // SampleRows is like [around.Sample] for events of the given numbers.
-func (a *around) SampleRows(x, _ []float32, seed, attempt uint64, rows []uint64) {
-	pieces(len(rows), func(lo, hi int) { a.sample(x[lo*a.dim:hi*a.dim], seed, attempt, rows[lo:hi]) })
+func (a *around) SampleRows(ctx context.Context, x, _ []float32, seed, attempt uint64, rows []uint64) error {
+	return pieces(len(rows), func(lo, hi int) error {
+		return a.sample(ctx, x[lo*a.dim:hi*a.dim], seed, attempt, rows[lo:hi])
+	})
 }
 
-func (a *around) sample(x []float32, seed, attempt uint64, rows []uint64) {
+func (a *around) sample(ctx context.Context, x []float32, seed, attempt uint64, rows []uint64) error {
 	n := len(rows)
 	u := make([]float64, n)
 	for lo, hi := range runs(rows) {
@@ -211,13 +219,16 @@ func (a *around) sample(x []float32, seed, attempt uint64, rows []uint64) {
 			a.waves(cy[i*a.width():(i+1)*a.width()], angles[i])
 		}
 	})
-	sampleRows(a.rest, y, cy, seed, attempt, rows)
+	if err := sampleRows(ctx, a.rest, y, cy, seed, attempt, rows); err != nil {
+		return err
+	}
 	for i, z := range angles {
 		row, left := x[i*a.dim:(i+1)*a.dim], y[i*(a.dim-1):(i+1)*(a.dim-1)]
 		copy(row, left[:a.about.Feature])
 		row[a.about.Feature] = z
 		copy(row[a.about.Feature+1:], left[a.about.Feature:])
 	}
+	return nil
 }
 
 // Train fits the density of what is around the angle; that of the angle is known.
@@ -234,8 +245,8 @@ func (a *around) data(d flows.Data) flows.Data {
 	}
 	a.split(rest.X, rest.C, d.X)
 	if d.Refresh != nil {
-		rest.Refresh = func(pass uint64) {
-			d.Refresh(pass)
+		rest.Refresh = func(ctx context.Context, pass uint64) {
+			d.Refresh(ctx, pass)
 			a.split(rest.X, rest.C, d.X)
 		}
 	}

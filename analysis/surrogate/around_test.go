@@ -1,6 +1,7 @@
 package surrogate
 
 import (
+	"context"
 	"math"
 	"path/filepath"
 	"slices"
@@ -59,7 +60,7 @@ func TestAround(t *testing.T) {
 	}
 	draw := func(s *Surrogate, first, n int) *rootio.Table {
 		out := rootio.NewTable(s.Features.Fields(), n)
-		if _, err := s.Generate(out, nil, 3, uint64(first)); err != nil {
+		if _, err := s.Generate(t.Context(), out, nil, 3, uint64(first)); err != nil {
 			t.Fatal(err)
 		}
 		return out
@@ -95,10 +96,10 @@ func TestAround(t *testing.T) {
 	}
 	fresh := comb(2000, 2)
 	p, q := make([]float64, fresh.Len()), make([]float64, fresh.Len())
-	if err := s.LogDensity(p, fresh, 0); err != nil {
+	if err := s.LogDensity(t.Context(), p, fresh, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := loaded.LogDensity(q, fresh, 0); err != nil {
+	if err := loaded.LogDensity(t.Context(), q, fresh, 0); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(p, q) {
@@ -136,10 +137,10 @@ func TestDensityOfTheAngle(t *testing.T) {
 	a := newAround(0, 2, z, nil)
 	a.rest = nothing{width: a.width()}
 	drawn := make([]float32, 2*n)
-	a.Sample(drawn, nil, 1, 0, 0)
+	must(t, a.Sample(t.Context(), drawn, nil, 1, 0, 0))
 	for what, rows := range map[string][]float32{"events": z, "drawn ones": drawn} {
 		p := make([]float64, n)
-		a.LogDensity(p, rows, nil)
+		must(t, a.LogDensity(t.Context(), p, rows, nil))
 		kl := 0.0
 		for i, l := range p {
 			kl += (math.Log(density(float64(rows[2*i]))) - l) / n
@@ -165,7 +166,7 @@ func TestAngleIsIndependent(t *testing.T) {
 	}
 	a.rest = d
 	x := make([]float32, 3*n)
-	a.Sample(x, nil, 1, 0, 0)
+	must(t, a.Sample(t.Context(), x, nil, 1, 0, 0))
 	for k := range 4 {
 		for _, sign := range []float64{-1, 1} {
 			var re, im float64
@@ -179,7 +180,7 @@ func TestAngleIsIndependent(t *testing.T) {
 		}
 	}
 	p := make([]float64, 1)
-	if a.LogDensity(p, []float32{0, float32(math.Inf(1)), 0}, nil); !math.IsNaN(p[0]) {
+	if a.LogDensity(t.Context(), p, []float32{0, float32(math.Inf(1)), 0}, nil); !math.IsNaN(p[0]) {
 		t.Errorf("the log-density of an angle that is not finite is %g", p[0])
 	}
 }
@@ -190,10 +191,18 @@ type nothing struct {
 	width int
 }
 
-func (nothing) Dim() int                                           { return 1 }
-func (d nothing) Context() int                                     { return d.width }
-func (nothing) Sample(x, _ []float32, _, _, _ uint64)              { clear(x) }
-func (nothing) LogDensity(dst []float64, _ []float32, _ []float32) { clear(dst) }
+func (nothing) Dim() int       { return 1 }
+func (d nothing) Context() int { return d.width }
+
+func (nothing) Sample(_ context.Context, x, _ []float32, _, _, _ uint64) error {
+	clear(x)
+	return nil
+}
+
+func (nothing) LogDensity(_ context.Context, dst []float64, _, _ []float32) error {
+	clear(dst)
+	return nil
+}
 
 // TestWhoGoesAround checks which models draw an angle first, and that damaged descriptions
 // of these are errors.

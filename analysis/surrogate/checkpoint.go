@@ -167,7 +167,7 @@ func LoadCheckpoint(file string) (*Paused, error) {
 		return fail(err)
 	}
 	if p.saved.Loop != checkpointLoop {
-		return fail(fmt.Errorf("%w of this version: another version of Eidolon wrote it: train anew, or go on with that version", ErrNotCheckpoint))
+		return fail(fmt.Errorf("%w: train anew, or go on with that version", ErrVersion))
 	}
 	named := vectors(&p.saved.State)
 	for _, t := range tensors {

@@ -18,10 +18,11 @@ type Density interface {
 	Dim() int
 	Context() int
 	// Sample draws the events first, first+1, … of a seed into x. Event i depends on
-	// (seed, attempt, i) and its context alone; another attempt is another event.
-	Sample(x, c []float32, seed, attempt, first uint64)
-	// LogDensity stores log p(x|c) of each row of x in dst.
-	LogDensity(dst []float64, x, c []float32)
+	// (seed, attempt, i) and its context alone; another attempt is another event. The error
+	// is that of ctx.
+	Sample(ctx context.Context, x, c []float32, seed, attempt, first uint64) error
+	// LogDensity stores log p(x|c) of each row of x in dst. The error is that of ctx.
+	LogDensity(ctx context.Context, dst []float64, x, c []float32) error
 	// Train fits the density to the rows of train.
 	Train(ctx context.Context, train, valid flows.Data, opts flows.TrainOptions) (flows.History, error)
 	// Tensors returns the parameters, and MarshalJSON what they are the parameters of.
@@ -32,17 +33,19 @@ type Density interface {
 
 // sampleRows is like [Density.Sample] for events of the given numbers, one for each
 // row of x, which need not follow each other.
-func sampleRows(d Density, x, c []float32, seed, attempt uint64, rows []uint64) {
+func sampleRows(ctx context.Context, d Density, x, c []float32, seed, attempt uint64, rows []uint64) error {
 	if s, ok := d.(interface {
-		SampleRows(x, c []float32, seed, attempt uint64, rows []uint64)
+		SampleRows(ctx context.Context, x, c []float32, seed, attempt uint64, rows []uint64) error
 	}); ok {
-		s.SampleRows(x, c, seed, attempt, rows)
-		return
+		return s.SampleRows(ctx, x, c, seed, attempt, rows)
 	}
 	dim, width := d.Dim(), d.Context()
 	for lo, hi := range runs(rows) {
-		d.Sample(x[lo*dim:hi*dim], c[lo*width:hi*width], seed, attempt, rows[lo])
+		if err := d.Sample(ctx, x[lo*dim:hi*dim], c[lo*width:hi*width], seed, attempt, rows[lo]); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // runs gives the parts [lo, hi) of rows whose numbers follow each other.

@@ -1,6 +1,7 @@
 package surrogate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -132,17 +133,21 @@ func (s *Surrogate) Teacher() (*Surrogate, bool) {
 }
 
 // copies counts copies of training events, where the model knows these.
-func (s *Surrogate) copies(z, c []float32) *int64 {
+func (s *Surrogate) copies(ctx context.Context, z, c []float32) (*int64, error) {
 	k, ok := s.Inner().(*diffusion.Kernels)
 	if !ok {
-		return nil
+		return nil, nil
 	}
 	n := int64(0)
 	if len(z) > 0 {
 		z, c = left(s.Density, z, c)
-		n = int64(math.Round(k.Copies(z, c) * float64(len(z)/k.Dim())))
+		share, err := k.Copies(ctx, z, c)
+		if err != nil {
+			return nil, err
+		}
+		n = int64(math.Round(share * float64(len(z)/k.Dim())))
 	}
-	return &n
+	return &n, nil
 }
 
 // countsCopies reports whether the model is of a kind that might make copies, and not
@@ -152,7 +157,7 @@ func (tr *Training) countsCopies() bool {
 }
 
 // countCopies finds the share of copies among events that the model draws.
-func (tr *Training) countCopies(train []float32) error {
+func (tr *Training) countCopies(ctx context.Context, train []float32) error {
 	if !tr.countsCopies() {
 		return nil
 	}
@@ -166,7 +171,9 @@ func (tr *Training) countCopies(train []float32) error {
 			z = z[:lo*dim]
 			break
 		}
-		tr.Density.Sample(z[lo*dim:min(lo+part, n)*dim], nil, o.Seed, 0, uint64(lo))
+		if err := tr.Density.Sample(ctx, z[lo*dim:min(lo+part, n)*dim], nil, o.Seed, 0, uint64(lo)); err != nil {
+			return err
+		}
 	}
 	inner := tr.Inner()
 	if inner == nil {
@@ -177,7 +184,7 @@ func (tr *Training) countCopies(train []float32) error {
 	dim = inner.Dim()
 	train, _ = left(tr.Density, train, nil)
 	z, _ = left(tr.Density, z, nil)
-	share, err := diffusion.Copies(train, z, dim)
+	share, err := diffusion.Copies(ctx, train, z, dim)
 	if err != nil {
 		return fmt.Errorf("surrogate: could not count copies: %w", err)
 	}

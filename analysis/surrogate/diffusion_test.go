@@ -54,13 +54,13 @@ func TestDiffusion(t *testing.T) {
 			t.Fatal(err)
 		}
 		a, b := rootio.NewTable(s.Features.Fields(), 200), rootio.NewTable(s.Features.Fields(), 200)
-		tails, err := s.Generate(a, nil, 3, 0)
+		tails, err := s.Generate(t.Context(), a, nil, 3, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for lo := 0; lo < 200; lo += 70 {
 			hi := min(lo+70, 200)
-			if _, err := loaded.Generate(b.Slice(lo, hi), nil, 3, uint64(lo)); err != nil {
+			if _, err := loaded.Generate(t.Context(), b.Slice(lo, hi), nil, 3, uint64(lo)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -71,7 +71,7 @@ func TestDiffusion(t *testing.T) {
 			t.Errorf("%s: counts copies: %v", c.model, tails.Copies)
 		}
 		p := make([]float64, 50)
-		if err := loaded.LogDensity(p, c.table.Slice(0, 50), 0); err != nil {
+		if err := loaded.LogDensity(t.Context(), p, c.table.Slice(0, 50), 0); err != nil {
 			t.Fatal(err)
 		}
 		for _, l := range p {

@@ -29,7 +29,7 @@ func Example() {
 	}
 
 	generated := rootio.NewTable(model.Features.Fields(), 20000)
-	if _, err := model.Generate(generated, nil, 42, 0); err != nil {
+	if _, err := model.Generate(context.Background(), generated, nil, 42, 0); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -30,8 +30,10 @@ const metadataKey = "eidolon"
 
 // What is wrong with a file that could not be loaded.
 var (
-	// ErrNotModel says that a file is not a model file, or not one of this version.
+	// ErrNotModel says that a file is not a model file.
 	ErrNotModel = errors.New("not a model file")
+	// ErrVersion says that another version of Eidolon wrote a model file or a checkpoint.
+	ErrVersion = errors.New("another version of Eidolon wrote it")
 	// ErrDamaged says that a model file, or a checkpoint, contradicts itself.
 	ErrDamaged = errors.New("the file is damaged")
 )
@@ -54,7 +56,7 @@ func (m *metadata) decode(text string, into any) error {
 		return damaged(err)
 	}
 	if version.Format != format {
-		return fmt.Errorf("%w of this version: it has format %d, this program reads format %d: train the model again, or take the program that wrote it", ErrNotModel, version.Format, format)
+		return fmt.Errorf("%w: it has format %d, this program reads format %d: train the model again, or take the program that wrote it", ErrVersion, version.Format, format)
 	}
 	if err := json.Unmarshal([]byte(text), into); err != nil {
 		return damaged(err)

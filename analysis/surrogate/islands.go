@@ -31,7 +31,7 @@ func islands(ctx context.Context, spec *features.Spec, t *rootio.Table, w []floa
 	judge, judgeW := spread(t, w, n, 1)
 	score := func(s *features.Spec) (float64, error) {
 		z, jacobian, p := make([]float32, n*s.Dim()), make([]float64, n), make([]float64, n)
-		if err := s.Encode(z, nil, learn, features.Noise{Seed: seed}); err != nil {
+		if err := s.Encode(ctx, z, nil, learn, features.Noise{Seed: seed}); err != nil {
 			return 0, err
 		}
 		f, err := flows.New(s.Dim(), 0, seed, flows.Mixture{Components: many})
@@ -47,10 +47,12 @@ func islands(ctx context.Context, spec *features.Spec, t *rootio.Table, w []floa
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		if err := s.Encode(z, jacobian, judge, features.Noise{Seed: seed}); err != nil {
+		if err := s.Encode(ctx, z, jacobian, judge, features.Noise{Seed: seed}); err != nil {
 			return 0, err
 		}
-		f.LogDensity(p, z, nil)
+		if err := f.LogDensity(ctx, p, z, nil); err != nil {
+			return 0, err
+		}
 		var sum, total float64
 		for i, log := range p {
 			weight := 1.0

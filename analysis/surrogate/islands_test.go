@@ -69,7 +69,7 @@ func TestIslands(t *testing.T) {
 		}
 		fresh, truth := archipelago(2, 20_000)
 		p := make([]float64, len(truth))
-		if err := s.LogDensity(p, fresh, 0); err != nil {
+		if err := s.LogDensity(t.Context(), p, fresh, 0); err != nil {
 			t.Fatal(err)
 		}
 		kl := 0.0

@@ -57,7 +57,7 @@ const (
 // newMixed looks at the features of n events (z, n×Dim) with the weights w (nil: 1
 // each) and decides which of them to split; none (nil) when there is none of a few
 // values. rest makes the density of what is left.
-func newMixed(of shape, context int, z []float32, w []float64, hidden []int, seed uint64, rest func(dim, context int) (Density, error)) (*mixed, error) {
+func newMixed(ctx context.Context, of shape, context int, z []float32, w []float64, hidden []int, seed uint64, rest func(dim, context int) (Density, error)) (*mixed, error) {
 	dim := of.dim
 	n := len(z) / dim
 	all := slices.Clone(of.discrete)
@@ -68,6 +68,9 @@ func newMixed(of shape, context int, z []float32, w []float64, hidden []int, see
 	for _, d := range all {
 		if d.Codes > mostSplit || len(keys) == 0 {
 			break
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
 		longer := map[string]float64{}
 		for i, key := range keys {
@@ -240,19 +243,21 @@ func (m *mixed) logIndependent(codes []byte) float64 {
 	return sum
 }
 
-func (m *mixed) LogDensity(dst []float64, x, c []float32) {
-	pieces(len(dst), func(lo, hi int) {
-		m.logDensity(dst[lo:hi], x[lo*m.dim:hi*m.dim], c[lo*m.context:hi*m.context])
+func (m *mixed) LogDensity(ctx context.Context, dst []float64, x, c []float32) error {
+	return pieces(len(dst), func(lo, hi int) error {
+		return m.logDensity(ctx, dst[lo:hi], x[lo*m.dim:hi*m.dim], c[lo*m.context:hi*m.context])
 	})
 }
 
-func (m *mixed) logDensity(dst []float64, x, c []float32) {
+func (m *mixed) logDensity(ctx context.Context, dst []float64, x, c []float32) error {
 	n := len(dst)
 	codes, y, cy := make([]byte, n*len(m.parts)), make([]float32, n*len(m.kept)), make([]float32, n*(m.context+m.widths))
 	m.split(codes, y, cy, dst, x, c)
 	if m.rest != nil {
 		left := make([]float64, n)
-		m.rest.LogDensity(left, y, cy)
+		if err := m.rest.LogDensity(ctx, left, y, cy); err != nil {
+			return err
+		}
 		for i, l := range left {
 			dst[i] += l
 		}
@@ -268,6 +273,7 @@ func (m *mixed) logDensity(dst []float64, x, c []float32) {
 		}
 		dst[i] += math.Log(of)
 	}
+	return ctx.Err()
 }
 
 // streamCodes is the stream of a seed that codes are drawn from.
@@ -275,22 +281,22 @@ const streamCodes = 1 << 57
 
 // Sample draws codes first and then the rest. Another attempt has the same codes, so
 // that their proportions do not suffer when events are drawn again.
-func (m *mixed) Sample(x, c []float32, seed, attempt, first uint64) {
+func (m *mixed) Sample(ctx context.Context, x, c []float32, seed, attempt, first uint64) error {
 	rows := make([]uint64, len(x)/m.dim)
 	for i := range rows {
 		rows[i] = first + uint64(i)
 	}
-	m.SampleRows(x, c, seed, attempt, rows)
+	return m.SampleRows(ctx, x, c, seed, attempt, rows)
 }
 
 // SampleRows is like [mixed.Sample] for events of the given numbers.
-func (m *mixed) SampleRows(x, c []float32, seed, attempt uint64, rows []uint64) {
-	pieces(len(rows), func(lo, hi int) {
-		m.sample(x[lo*m.dim:hi*m.dim], c[lo*m.context:hi*m.context], seed, attempt, rows[lo:hi])
+func (m *mixed) SampleRows(ctx context.Context, x, c []float32, seed, attempt uint64, rows []uint64) error {
+	return pieces(len(rows), func(lo, hi int) error {
+		return m.sample(ctx, x[lo*m.dim:hi*m.dim], c[lo*m.context:hi*m.context], seed, attempt, rows[lo:hi])
 	})
 }
 
-func (m *mixed) sample(x, c []float32, seed, attempt uint64, rows []uint64) {
+func (m *mixed) sample(ctx context.Context, x, c []float32, seed, attempt uint64, rows []uint64) error {
 	n, wide := len(x)/m.dim, m.context+m.widths
 	codes := make([]byte, n*len(m.parts))
 	m.drawCodes(codes, c, seed, rows)
@@ -300,7 +306,9 @@ func (m *mixed) sample(x, c []float32, seed, attempt uint64, rows []uint64) {
 		m.oneHot(cy[i*wide+m.context:(i+1)*wide], codes[i*len(m.parts):(i+1)*len(m.parts)])
 	}
 	if m.rest != nil {
-		sampleRows(m.rest, y, cy, seed, attempt, rows)
+		if err := sampleRows(ctx, m.rest, y, cy, seed, attempt, rows); err != nil {
+			return err
+		}
 	}
 	nn.Parallel(n, 1<<10, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
@@ -314,6 +322,7 @@ func (m *mixed) sample(x, c []float32, seed, attempt uint64, rows []uint64) {
 			}
 		}
 	})
+	return ctx.Err()
 }
 
 // drawCodes draws the codes of n events (n×parts).
@@ -412,8 +421,8 @@ func (m *mixed) data(d flows.Data) (codes, rest flows.Data) {
 		codes.X[i] = float32(m.place[string(keys[i*len(m.parts):(i+1)*len(m.parts)])])
 	}
 	if d.Refresh != nil {
-		rest.Refresh = func(pass uint64) {
-			d.Refresh(pass)
+		rest.Refresh = func(ctx context.Context, pass uint64) {
+			d.Refresh(ctx, pass)
 			m.split(keys, rest.X, rest.C, nil, d.X, d.C)
 		}
 	}

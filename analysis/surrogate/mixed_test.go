@@ -68,7 +68,7 @@ func TestMixedAgainstClosedForm(t *testing.T) {
 
 		test := codesAndMore(2, n)
 		p := make([]float64, n)
-		if err := s.LogDensity(p, test, 0); err != nil {
+		if err := s.LogDensity(t.Context(), p, test, 0); err != nil {
 			t.Fatal(err)
 		}
 		v := make([][]float64, 5)
@@ -100,7 +100,7 @@ func TestMixedAgainstClosedForm(t *testing.T) {
 		}
 
 		out := rootio.NewTable(s.Features.Fields(), n)
-		if _, err := s.Generate(out, test, 5, 0); err != nil {
+		if _, err := s.Generate(t.Context(), out, test, 5, 0); err != nil {
 			t.Fatal(err)
 		}
 		column := func(name string) []float64 {
@@ -145,7 +145,7 @@ func TestNothingButCodes(t *testing.T) {
 	out := rootio.NewTable(s.Features.Fields(), 20000)
 	generate(t, s, out, 1, 0)
 	p := make([]float64, out.Len())
-	if err := s.LogDensity(p, out, 0); err != nil {
+	if err := s.LogDensity(t.Context(), p, out, 0); err != nil {
 		t.Fatal(err)
 	}
 	sum := map[float64]bool{}

@@ -47,11 +47,11 @@ func TestResponse(t *testing.T) {
 	}
 	given := events(2)
 	out := rootio.NewTable(s.Features.Fields(), n)
-	if _, err := s.Generate(out, given, 1, 0); err != nil {
+	if _, err := s.Generate(t.Context(), out, given, 1, 0); err != nil {
 		t.Fatal(err)
 	}
 	p := make([]float64, n)
-	if err := s.LogDensity(p, given, 0); err != nil {
+	if err := s.LogDensity(t.Context(), p, given, 0); err != nil {
 		t.Fatal(err)
 	}
 	column := func(t *rootio.Table, name string) []float64 {

@@ -357,29 +357,29 @@ func (tr *Training) noise() features.Noise { return features.Noise{Seed: tr.Card
 
 // compose returns the density to be trained: that of the recipe, codes beside it if there
 // are any, and around an angle if something repeats there.
-func (tr *Training) compose() (Density, error) {
+func (tr *Training) compose(ctx context.Context) (Density, error) {
 	of, context, z := shapeOf(&tr.Features), tr.Context.Dim(), tr.z
 	if !of.hasAngle {
-		return tr.beside(of, context, z)
+		return tr.beside(ctx, of, context, z)
 	}
 	a := newAround(of.angle, of.dim, z, tr.w)
 	y := make([]float32, len(z)/of.dim*(of.dim-1))
 	a.split(y, nil, z)
 	var err error
-	a.rest, err = tr.beside(of.aroundAngle(), a.width(), y)
+	a.rest, err = tr.beside(ctx, of.aroundAngle(), a.width(), y)
 	return a, err
 }
 
 // beside returns the density of features z of a shape with so large a context: that of the
 // recipe, and codes beside it.
-func (tr *Training) beside(of shape, context int, z []float32) (Density, error) {
+func (tr *Training) beside(ctx context.Context, of shape, width int, z []float32) (Density, error) {
 	o := tr.Card.Options
 	recipe := func(dim, context int) (Density, error) { return newDensity(dim, context, tr.Context.Steep(), o) }
-	m, err := newMixed(of, context, z, tr.w, o.hidden(), o.Seed, recipe)
+	m, err := newMixed(ctx, of, width, z, tr.w, o.hidden(), o.Seed, recipe)
 	if m != nil || err != nil {
 		return m, err
 	}
-	return recipe(of.dim, context)
+	return recipe(of.dim, width)
 }
 
 // streamSplit is the stream of a seed that decides which events validate. It does
@@ -428,7 +428,7 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 	}
 	if opts.goesAround(t.Len()) {
 		opts.Features.Periodic = true
-		if spec, err = spec.Periodic(t, w); err != nil {
+		if spec, err = spec.Periodic(ctx, t, w); err != nil {
 			return nil, err
 		}
 	}
@@ -440,7 +440,7 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 		opts.Model = choice.Model
 		opts.log("%v", choice)
 	}
-	tr, err := newTraining(spec, conditions, t, w, opts)
+	tr, err := newTraining(ctx, spec, conditions, t, w, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -456,7 +456,7 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 }
 
 // newTraining is [New] where features and model are chosen.
-func newTraining(spec *features.Spec, conditions *features.Context, t *rootio.Table, w []float64, opts Options) (*Training, error) {
+func newTraining(ctx context.Context, spec *features.Spec, conditions *features.Context, t *rootio.Table, w []float64, opts Options) (*Training, error) {
 	copies := rows.FindCopies(t.Columns)
 	opts, err := opts.withDefaultsFor(copies.Different)
 	if err != nil {
@@ -471,13 +471,13 @@ func newTraining(spec *features.Spec, conditions *features.Context, t *rootio.Ta
 		z:         make([]float32, t.Len()*spec.Dim()),
 		c:         make([]float32, t.Len()*conditions.Dim()),
 	}
-	if err := spec.Encode(tr.z, nil, t, tr.noise()); err != nil {
+	if err := spec.Encode(ctx, tr.z, nil, t, tr.noise()); err != nil {
 		return nil, err
 	}
 	if err := conditions.Encode(tr.c, t, 0); err != nil {
 		return nil, err
 	}
-	if tr.Density, err = tr.compose(); err != nil {
+	if tr.Density, err = tr.compose(ctx); err != nil {
 		return nil, err
 	}
 	for _, first := range copies.First {
@@ -553,11 +553,11 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 	}
 	valid, train := take(judge), take(learn)
 	if spec.IsNoisy() {
-		train.Refresh = func(pass uint64) {
+		train.Refresh = func(ctx context.Context, pass uint64) {
 			noise := tr.noise()
 			noise.Pass = pass + 1
-			// The columns were readable before, so there is no error now.
-			_ = spec.Refresh(z, tr.table, noise)
+			// The columns were readable before: an error is that of ctx.
+			_ = spec.Refresh(ctx, z, tr.table, noise)
 			for k, i := range learn {
 				copy(train.X[k*dim:(k+1)*dim], z[i*dim:])
 			}
@@ -581,7 +581,7 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 	if err := checkLearnt(tr.Card.History); err != nil {
 		return nil, err
 	}
-	return tr.Surrogate, tr.countCopies(train.X)
+	return tr.Surrogate, tr.countCopies(ctx, train.X)
 }
 
 // ErrNothingLearnt says that a training has failed without an error of its own.
@@ -671,24 +671,24 @@ const redraws = 20
 // Generate draws the events first, first+1, … of a seed into t, which has the
 // columns of [features.Spec.Fields]. Event i depends on (seed, i) alone and, if the
 // surrogate is conditional, on its condition: the row of the same place in given,
-// which is nil otherwise. Errors are about what is given.
+// which is nil otherwise. Errors are about what is given, or that of ctx.
 //
 // An event with a feature further than a tenth of a standard deviation (of model
 // space) outside the range of the training events is drawn again, 20 times at most,
 // and then moved to that limit. Where the range ends at zero it ends there. The same holds
 // for branches that are no features themselves, such as the momenta of a system; where
 // these have a hard edge, as after a cut, nothing is beyond it ([features.Spec.Outside]).
-func (s *Surrogate) Generate(t, given *rootio.Table, seed, first uint64) (Tails, error) {
+func (s *Surrogate) Generate(ctx context.Context, t, given *rootio.Table, seed, first uint64) (Tails, error) {
 	rows := make([]uint64, t.Len())
 	for i := range rows {
 		rows[i] = first + uint64(i)
 	}
-	return s.GenerateRows(t, given, seed, rows)
+	return s.GenerateRows(ctx, t, given, seed, rows)
 }
 
 // GenerateRows is like [Surrogate.Generate] for events of the given numbers, which
 // need not follow each other.
-func (s *Surrogate) GenerateRows(t, given *rootio.Table, seed uint64, rows []uint64) (Tails, error) {
+func (s *Surrogate) GenerateRows(ctx context.Context, t, given *rootio.Table, seed uint64, rows []uint64) (Tails, error) {
 	n, dim, width := t.Len(), s.Density.Dim(), s.Density.Context()
 	c := make([]float32, n*width)
 	if width > 0 {
@@ -702,11 +702,14 @@ func (s *Surrogate) GenerateRows(t, given *rootio.Table, seed uint64, rows []uin
 		}
 	}
 	clamped := clampedBy(s.Density)
+	z := make([]float32, n*dim)
+	if err := sampleRows(ctx, s.Density, z, c, seed, 0, rows); err != nil {
+		return Tails{}, err
+	}
 	var redrawn, clipped atomic.Int64
 	var all panics.Group
 	const piece = 1 << 13
-	z := make([]float32, n*dim)
-	sampleRows(s.Density, z, c, seed, 0, rows)
+	failed := make([]error, (n+piece-1)/piece)
 	for from := 0; from < n; from += piece {
 		to := min(from+piece, n)
 		all.Go(func() {
@@ -714,18 +717,29 @@ func (s *Surrogate) GenerateRows(t, given *rootio.Table, seed uint64, rows []uin
 			if given != nil {
 				conditions = given.Slice(from, to)
 			}
-			r, m := s.keepWithin(t.Slice(from, to), conditions, z[from*dim:to*dim], c[from*width:to*width], seed, rows[from:to])
+			r, m, err := s.keepWithin(ctx, t.Slice(from, to), conditions, z[from*dim:to*dim], c[from*width:to*width], seed, rows[from:to])
 			redrawn.Add(r)
 			clipped.Add(m)
+			failed[from/piece] = err
 		})
 	}
 	all.Wait()
-	return Tails{redrawn.Load(), clipped.Load(), clampedBy(s.Density) - clamped, s.copies(z, c)}, nil
+	for _, err := range failed {
+		if err != nil {
+			return Tails{}, err
+		}
+	}
+	if err := s.Features.CheckDecoded(t); err != nil {
+		return Tails{}, err
+	}
+	copies, err := s.copies(ctx, z, c)
+	return Tails{redrawn.Load(), clipped.Load(), clampedBy(s.Density) - clamped, copies}, err
 }
 
 // keepWithin stores the events with the features z in t. Those outside the range of the
-// training events are drawn again, as often as they may be, and then clipped.
-func (s *Surrogate) keepWithin(t, given *rootio.Table, z, c []float32, seed uint64, rows []uint64) (redrawn, clipped int64) {
+// training events are drawn again, as often as they may be, and then clipped. The error is
+// that of ctx.
+func (s *Surrogate) keepWithin(ctx context.Context, t, given *rootio.Table, z, c []float32, seed uint64, rows []uint64) (redrawn, clipped int64, err error) {
 	dim, width := s.Density.Dim(), s.Density.Context()
 	lo, hi := s.Features.Limits(margin)
 	feature := func(i int) []float32 { return z[i*dim : (i+1)*dim] }
@@ -759,15 +773,17 @@ func (s *Surrogate) keepWithin(t, given *rootio.Table, z, c []float32, seed uint
 				decode(i)
 				s.Features.Clip(t, i, margin)
 			}
-			return redrawn, int64(len(outside))
+			return redrawn, int64(len(outside)), nil
 		}
 		redrawn += int64(len(outside))
 		again := make([]float32, len(outside)*dim)
-		context, numbers := make([]float32, 0, len(outside)*width), make([]uint64, len(outside))
+		theirs, numbers := make([]float32, 0, len(outside)*width), make([]uint64, len(outside))
 		for k, i := range outside {
-			context, numbers[k] = append(context, c[i*width:(i+1)*width]...), rows[i]
+			theirs, numbers[k] = append(theirs, c[i*width:(i+1)*width]...), rows[i]
 		}
-		sampleRows(s.Density, again, context, seed, attempt, numbers)
+		if err := sampleRows(ctx, s.Density, again, theirs, seed, attempt, numbers); err != nil {
+			return redrawn, 0, err
+		}
 		var left []int
 		for k, i := range outside {
 			row := feature(i)
@@ -779,7 +795,7 @@ func (s *Surrogate) keepWithin(t, given *rootio.Table, z, c []float32, seed uint
 		}
 		outside = left
 	}
-	return redrawn, 0
+	return redrawn, 0, nil
 }
 
 // union returns what is in a or b, both ascending.
@@ -834,21 +850,23 @@ func within(row, lo, hi []float32) bool {
 // the condition, per unit of each other column that is not constant: −Inf where a value is impossible. Columns of codes
 // and integers are dequantised first; the density is that of value + uniform
 // deviate, with the deviates of event first+i.
-func (s *Surrogate) LogDensity(dst []float64, t *rootio.Table, first uint64) error {
+func (s *Surrogate) LogDensity(ctx context.Context, dst []float64, t *rootio.Table, first uint64) error {
 	n, dim := t.Len(), s.Density.Dim()
 	if len(dst) != n {
 		panic(fmt.Sprintf("surrogate: LogDensity of %d events into %d values", n, len(dst)))
 	}
 	z := make([]float32, n*dim)
 	logDet := make([]float64, n)
-	if err := s.Features.Encode(z, logDet, t, features.Noise{Seed: s.Card.Options.Seed, First: first}); err != nil {
+	if err := s.Features.Encode(ctx, z, logDet, t, features.Noise{Seed: s.Card.Options.Seed, First: first}); err != nil {
 		return err
 	}
 	c := make([]float32, n*s.Density.Context())
 	if err := s.Context.Encode(c, t, first); err != nil {
 		return err
 	}
-	s.Density.LogDensity(dst, z, c)
+	if err := s.Density.LogDensity(ctx, dst, z, c); err != nil {
+		return err
+	}
 	for i, ld := range logDet {
 		// A value that is so far out that it overflows cannot happen either.
 		if dst[i] += ld; math.IsNaN(dst[i]) || math.IsInf(dst[i], 1) {

@@ -57,7 +57,7 @@ func train(t *testing.T, table *rootio.Table, w []float64, opts Options) *Surrog
 
 func generate(t *testing.T, s *Surrogate, out *rootio.Table, seed, first uint64) Tails {
 	t.Helper()
-	tails, err := s.Generate(out, nil, seed, first)
+	tails, err := s.Generate(t.Context(), out, nil, seed, first)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +239,7 @@ func TestLogDensity(t *testing.T) {
 	const n, first = 20000, 1 << 32
 	fresh := g.Table(1, first, n)
 	p, events := make([]float64, n), make([]zmumu.Event, n)
-	if err := s.LogDensity(p, fresh, 0); err != nil {
+	if err := s.LogDensity(t.Context(), p, fresh, 0); err != nil {
 		t.Fatal(err)
 	}
 	g.Events(events, 1, first)
@@ -252,7 +252,7 @@ func TestLogDensity(t *testing.T) {
 	}
 	far := g.Table(1, 0, 4)
 	copy(far.Columns[1].Values().([]float64), []float64{1e30, -1e300, 1e5, math.MaxFloat64})
-	if err := s.LogDensity(p[:4], far, 0); err != nil {
+	if err := s.LogDensity(t.Context(), p[:4], far, 0); err != nil {
 		t.Fatal(err)
 	}
 	for i, v := range p[:4] {
@@ -260,7 +260,7 @@ func TestLogDensity(t *testing.T) {
 			t.Errorf("far out, event %d has the log-density %g", i, v)
 		}
 	}
-	if err := s.LogDensity(p[:5], &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("mass", make([]float64, 5))}}, 0); err == nil {
+	if err := s.LogDensity(t.Context(), p[:5], &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("mass", make([]float64, 5))}}, 0); err == nil {
 		t.Error("no error for missing branches")
 	}
 }
@@ -651,7 +651,7 @@ func TestConditional(t *testing.T) {
 
 		test := draw(2)
 		p := make([]float64, n)
-		if err := s.LogDensity(p, test, 0); err != nil {
+		if err := s.LogDensity(t.Context(), p, test, 0); err != nil {
 			t.Fatal(err)
 		}
 		c, x, code := test.Columns[0].Values().([]float32), test.Columns[1].Values().([]float64), test.Columns[2].Values().([]int32)
@@ -669,7 +669,7 @@ func TestConditional(t *testing.T) {
 		}
 
 		out := rootio.NewTable(s.Features.Fields(), n)
-		if _, err := s.Generate(out, test, 1, 0); err != nil {
+		if _, err := s.Generate(t.Context(), out, test, 1, 0); err != nil {
 			t.Fatal(err)
 		}
 		var shift, square [2]float64
@@ -687,7 +687,7 @@ func TestConditional(t *testing.T) {
 				t.Errorf("%s: x − c has mean %.3f and width %.3f, want %g and %g", model, shift[k], sigma, want[0], want[1])
 			}
 		}
-		if _, err := s.Generate(out, nil, 1, 0); err == nil {
+		if _, err := s.Generate(t.Context(), out, nil, 1, 0); err == nil {
 			t.Error("no error without the conditions")
 		}
 	}
@@ -708,7 +708,7 @@ func TestGenerateRows(t *testing.T) {
 			rows[i] = ObjectRow(uint64(i/3), i%3)
 		}
 		got := rootio.NewTable(s.Features.Fields(), len(rows))
-		if _, err := s.GenerateRows(got, nil, 9, rows); err != nil {
+		if _, err := s.GenerateRows(t.Context(), got, nil, 9, rows); err != nil {
 			t.Fatal(err)
 		}
 		one := rootio.NewTable(s.Features.Fields(), 1)
@@ -718,5 +718,12 @@ func TestGenerateRows(t *testing.T) {
 				t.Errorf("%s: row %d is another event alone", name, i)
 			}
 		}
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -92,7 +92,7 @@ func choose(ctx context.Context, spec *features.Spec, conditions *features.Conte
 	c := &Choice{Model: autoregressive, Events: n, Losses: map[string]float64{}, Margin: margin * float64(spec.Dim()) * (1 - float64(n)/float64(t.Len()))}
 	best := math.Inf(1)
 	for _, o.Model = range inTrial() {
-		tr, err := newTraining(spec, conditions, some, someW, o)
+		tr, err := newTraining(ctx, spec, conditions, some, someW, o)
 		if err != nil {
 			return nil, err
 		}

@@ -118,7 +118,7 @@ func eidolon(train, test *rootio.Table, o options) ([]float64, error) {
 	}
 	seconds := time.Since(begin).Seconds()
 	density := make([]float64, test.Len())
-	if err := m.LogDensity(density, test, 0); err != nil {
+	if err := m.LogDensity(context.Background(), density, test, 0); err != nil {
 		return nil, err
 	}
 	show("eidolon, "+m.Card.Options.Model, density, seconds)

@@ -9,6 +9,7 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"flag"
 	"fmt"
@@ -61,7 +62,7 @@ func run(python, peer string, steps, rounds int) error {
 	var ours, ratios, pruned []float64
 	fmt.Printf("Heun, %d steps, 4000 rows, 4000 events, 2 dimensions\n", steps)
 	for range rounds {
-		x, took, _, err := a.Solve(s, 0)
+		x, took, _, err := a.Solve(context.Background(), s, 0)
 		if err != nil {
 			return err
 		}
@@ -73,7 +74,7 @@ func run(python, peer string, steps, rounds int) error {
 		if err != nil {
 			return err
 		}
-		near, less, _, err := a.Solve(s, diffusion.DefaultEpsilon)
+		near, less, _, err := a.Solve(context.Background(), s, diffusion.DefaultEpsilon)
 		if err != nil {
 			return err
 		}
@@ -95,23 +96,23 @@ func run(python, peer string, steps, rounds int) error {
 	fmt.Printf("the same steps, all pairs: %.1f times faster (median; %.1f to %.1f)\n", ratio, ratios[0], ratios[len(ratios)-1])
 	fmt.Printf("the same steps, sums to 1e-5 as by default: %.1f times faster (median; %.1f to %.1f)\n", pruned[len(pruned)/2], pruned[0], pruned[len(pruned)-1])
 
-	exact, _, _, err := a.Solve(diffusion.Solver{Method: diffusion.DPM3S, Steps: 300}, 0)
+	exact, _, _, err := a.Solve(context.Background(), diffusion.Solver{Method: diffusion.DPM3S, Steps: 300}, 0)
 	if err != nil {
 		return err
 	}
-	x, _, _, err := a.Solve(a.Heun(500), 0)
+	x, _, _, err := a.Solve(context.Background(), a.Heun(500), 0)
 	if err != nil {
 		return err
 	}
 	reached := bench.Apart(x, exact)
 	for _, steps := range bench.ManySteps {
-		x, took, n, err := a.Solve(diffusion.Solver{Steps: steps}, diffusion.DefaultEpsilon)
+		x, took, n, err := a.Solve(context.Background(), diffusion.Solver{Steps: steps}, diffusion.DefaultEpsilon)
 		if err != nil {
 			return err
 		}
 		if e := bench.Apart(x, exact); e <= reached || steps == bench.ManySteps[len(bench.ManySteps)-1] {
 			for range 4 {
-				_, again, _, err := a.Solve(diffusion.Solver{Steps: steps}, diffusion.DefaultEpsilon)
+				_, again, _, err := a.Solve(context.Background(), diffusion.Solver{Steps: steps}, diffusion.DefaultEpsilon)
 				if err != nil {
 					return err
 				}

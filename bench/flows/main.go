@@ -17,6 +17,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -196,7 +197,9 @@ func describe(file string, j bench.FlowJob) error {
 	if strings.HasPrefix(j.Kernel, "sample ") {
 		j.Flow.Inverse(x, nil, in, nil)
 	} else {
-		j.Flow.LogDensity(p, in, nil)
+		if err := j.Flow.LogDensity(context.Background(), p, in, nil); err != nil {
+			return err
+		}
 		out = p
 	}
 	text, err := json.Marshal(map[string]any{"Flow": j.Flow, "Tensors": j.Flow.Tensors(), "In": in, "Out": out})

@@ -13,6 +13,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -56,7 +57,7 @@ func (normals) Dim() int     { return 2 }
 func (normals) Context() int { return 0 }
 
 // Mean is in closed form; there is no need of a divergence.
-func (b normals) Mean(q []float32, _ []float64, x, _ []float32, alpha, sigma float64) {
+func (b normals) Mean(_ context.Context, q []float32, _ []float64, x, _ []float32, alpha, sigma float64) {
 	p := make([]float64, len(b.w))
 	for i := range len(x) / 2 {
 		row := [2]float64{float64(x[2*i]), float64(x[2*i+1])}
@@ -170,7 +171,7 @@ func (p panel) draw() (*plot.Plot, error) {
 		}
 		y := slices.Clone(x)
 		s := diffusion.Solver{Method: diffusion.DPM3S, Schedule: p.schedule}
-		if _, err := s.Solve(p.q, y, nil, nil, times); err != nil {
+		if _, err := s.Solve(context.Background(), p.q, y, nil, nil, times); err != nil {
 			return nil, err
 		}
 		exact[inRoot] = y
@@ -182,7 +183,7 @@ func (p panel) draw() (*plot.Plot, error) {
 			steps := int(math.Exp2(float64(k) / 2))
 			y := slices.Clone(x)
 			s := diffusion.Solver{Method: m.Method, Schedule: p.schedule}
-			if _, err := s.Solve(p.q, y, nil, nil, p.times(steps, inRoot)); err != nil {
+			if _, err := s.Solve(context.Background(), p.q, y, nil, nil, p.times(steps, inRoot)); err != nil {
 				return nil, err
 			}
 			points = append(points, plotter.XY{X: float64(steps), Y: max(distance(y, exact[inRoot]), 1e-9)})

@@ -103,7 +103,7 @@ func (s sampleFile) measure(folder string, o surrogate.Options) error {
 	const enough = 10_000 // of which a denoiser takes its time for the log-density
 	scored := heldout.Thin(test, enough)
 	logDensity := make([]float64, scored.Len())
-	if err := m.LogDensity(logDensity, scored, 0); err != nil {
+	if err := m.LogDensity(context.Background(), logDensity, scored, 0); err != nil {
 		return err
 	}
 	possible := slices.DeleteFunc(slices.Clone(logDensity), func(l float64) bool { return math.IsInf(l, 0) })

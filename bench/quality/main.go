@@ -105,7 +105,7 @@ func measure(d density, o surrogate.Options, n, fresh int) (r result, err error)
 	t := d.events(2, fresh)
 	truth, model := make([]float64, fresh), make([]float64, fresh)
 	d.log(truth, t)
-	if err := m.LogDensity(model, t, 0); err != nil {
+	if err := m.LogDensity(context.Background(), model, t, 0); err != nil {
 		return r, err
 	}
 	var sum, squares float64

@@ -65,7 +65,10 @@ func run(file, tree string, events int, exclude []string, direct bool) error {
 			return err
 		}
 	}
-	path := kernels(chosen).Effective(paths, 1)
+	path, err := kernels(chosen).Effective(context.Background(), paths, 1)
+	if err != nil {
+		return err
+	}
 	fmt.Printf("\neffective number of events by default, of %d paths\n%8s %10s %10s\n", paths, "σ/α", "median", "10 %")
 	for _, at := range path {
 		fmt.Printf("%8.3g %10.4g %10.4g\n", at.Sigma/at.Alpha, at.Median, at.Tenth)
@@ -98,7 +101,10 @@ func measure(train, test *rootio.Table, width float64, direct bool, remark strin
 	if err != nil {
 		return err
 	}
-	path := kernels(s).Effective(paths, 1)
+	path, err := kernels(s).Effective(context.Background(), paths, 1)
+	if err != nil {
+		return err
+	}
 	for _, how := range []string{"by path", "directly"} {
 		if how == "directly" {
 			if !direct {

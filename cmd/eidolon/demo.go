@@ -123,7 +123,7 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	fresh := int(f.n / 2)
-	kl, klError, err := divergence(physics, m, f.options.Seed, uint64(f.n), fresh)
+	kl, klError, err := divergence(cmd.Context(), physics, m, f.options.Seed, uint64(f.n), fresh)
 	if err != nil {
 		return err
 	}
@@ -177,11 +177,11 @@ func writeTable(file string, t *rootio.Table) error {
 
 // divergence returns KL(truth ‖ model), the mean of log p_truth − log p_model over
 // events of the truth, and its statistical error.
-func divergence(physics zmumu.Generator, m *surrogate.Surrogate, seed, first uint64, n int) (kl, sigma float64, err error) {
+func divergence(ctx context.Context, physics zmumu.Generator, m *surrogate.Surrogate, seed, first uint64, n int) (kl, sigma float64, err error) {
 	events := make([]zmumu.Event, n)
 	physics.Events(events, seed, first)
 	p := make([]float64, n)
-	if err := m.LogDensity(p, physics.Table(seed, first, n), 0); err != nil {
+	if err := m.LogDensity(ctx, p, physics.Table(seed, first, n), 0); err != nil {
 		return 0, 0, err
 	}
 	kl, sigma = physics.Divergence(events, p)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -10,13 +11,13 @@ import (
 
 // effective returns of how many training events the posterior mean is the mean along the
 // paths of a model of kernel sums; nothing of other models.
-func effective(m *surrogate.Surrogate) []diffusion.Effective {
+func effective(ctx context.Context, m *surrogate.Surrogate) ([]diffusion.Effective, error) {
 	const paths = 256
 	k, ok := m.Inner().(*diffusion.Kernels)
 	if !ok {
-		return nil
+		return nil, nil
 	}
-	return k.Effective(paths, m.Card.Options.Seed)
+	return k.Effective(ctx, paths, m.Card.Options.Seed)
 }
 
 // describeEffective tells of a few points of the path, in one line.

@@ -304,7 +304,7 @@ func (f *generateFlags) generate(cmd *cobra.Command, model *surrogate.Surrogate)
 		}
 		n := int(min(chunk, f.n-first))
 		part, given := table.Slice(0, n), constants.Slice(0, n)
-		t, err := model.Generate(part, given, f.seed, uint64(first))
+		t, err := model.Generate(cmd.Context(), part, given, f.seed, uint64(first))
 		if err != nil {
 			return tails, err
 		}
@@ -379,7 +379,7 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 				rows[i] = (lo + i) / f.oversample
 			}
 			drawn := rootio.NewTable(generated, len(rows))
-			t, err := model.Generate(drawn, given.Take(rows), f.seed, uint64(f.n))
+			t, err := model.Generate(cmd.Context(), drawn, given.Take(rows), f.seed, uint64(f.n))
 			if err != nil {
 				return tails, fmt.Errorf("%s: %w", source(f.inputs, in.Name()), err)
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -69,9 +70,13 @@ func info(cmd *cobra.Command, file, plot string) error {
 	}
 	switch {
 	case err == nil && wantJSON(cmd):
-		return printJSON(cmd, modelSummary(file, model))
+		summary, err := modelSummary(cmd.Context(), file, model)
+		if err != nil {
+			return err
+		}
+		return printJSON(cmd, summary)
 	case err == nil:
-		return printModel(cmd.OutOrStdout(), file, model)
+		return printModel(cmd.Context(), cmd.OutOrStdout(), file, model)
 	case !errors.Is(err, surrogate.ErrNotModel):
 		return err
 	}
@@ -102,7 +107,8 @@ func infoTrees(cmd *cobra.Command, file string) error {
 }
 
 // modelSummary is what JSON tells of a model file.
-func modelSummary(file string, m *surrogate.Surrogate) any {
+func modelSummary(ctx context.Context, file string, m *surrogate.Surrogate) (any, error) {
+	path, err := effective(ctx, m)
 	return struct {
 		Model     string           `json:"model"`
 		Card      surrogate.Card   `json:"card"`
@@ -111,7 +117,7 @@ func modelSummary(file string, m *surrogate.Surrogate) any {
 		Density   any              `json:"density"`
 
 		Effective []diffusion.Effective `json:"effective_events,omitempty"` // along the path of kernel sums
-	}{file, m.Card, m.Features, m.Context, m.Density, effective(m)}
+	}{file, m.Card, m.Features, m.Context, m.Density, path}, err
 }
 
 func printTrees(out io.Writer, file string, trees []rootio.TreeInfo) error {
@@ -138,7 +144,7 @@ func printTrees(out io.Writer, file string, trees []rootio.TreeInfo) error {
 	return nil
 }
 
-func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
+func printModel(ctx context.Context, out io.Writer, file string, m *surrogate.Surrogate) error {
 	c, h := m.Card, m.Card.History
 	fmt.Fprintf(out, "model %s: %s, %v\n", file, c.Options.Model, m.Density)
 	if networks := c.Options.Conditioners(); networks != "" {
@@ -173,7 +179,11 @@ func printModel(out io.Writer, file string, m *surrogate.Surrogate) error {
 	for _, remark := range m.Remarks() {
 		fmt.Fprintln(out, remark)
 	}
-	if path := effective(m); len(path) > 0 {
+	path, err := effective(ctx, m)
+	if err != nil {
+		return err
+	}
+	if len(path) > 0 {
 		fmt.Fprintln(out, describeEffective(path))
 	}
 	printRoundTrip(out, h)

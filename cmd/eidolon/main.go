@@ -61,6 +61,7 @@ func kinds() []errorKind {
 		{exitInput, is(rootio.ErrDamaged)},
 		{exitInput, is(surrogate.ErrNotModel)},
 		{exitInput, is(surrogate.ErrDamaged)},
+		{exitInput, is(surrogate.ErrVersion)},
 		{exitInput, is(surrogate.ErrNotCheckpoint)},
 		{exitInput, is(fs.ErrNotExist)},
 		{exitInput, is(fs.ErrPermission)},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -37,7 +38,7 @@ func (f *generateFlags) generateObjects(cmd *cobra.Command, model *surrogate.Sur
 		out := newEvents(model, counts)
 		offsets := offsetsOf(counts)
 		all := upTo(offsets[len(counts)])
-		drawn, t, err := f.draw(model, model.Context.Constants(len(all)), uint64(first), offsets, all)
+		drawn, t, err := f.draw(cmd.Context(), model, model.Context.Constants(len(all)), uint64(first), offsets, all)
 		if err != nil {
 			return tails, err
 		}
@@ -113,7 +114,7 @@ func upTo(n int) []int {
 
 // draw draws the objects at the given places, in rising order, among those of the events
 // first, first+1, …, which begin at the offsets; given has their conditions.
-func (f *generateFlags) draw(model *surrogate.Surrogate, given *rootio.Table, first uint64, offsets, places []int) (*rootio.Table, surrogate.Tails, error) {
+func (f *generateFlags) draw(ctx context.Context, model *surrogate.Surrogate, given *rootio.Table, first uint64, offsets, places []int) (*rootio.Table, surrogate.Tails, error) {
 	rows, event := make([]uint64, len(places)), 0
 	for i, at := range places {
 		for offsets[event+1] <= at {
@@ -123,7 +124,7 @@ func (f *generateFlags) draw(model *surrogate.Surrogate, given *rootio.Table, fi
 	}
 	f.objects += int64(len(rows))
 	objects := rootio.NewTable(model.Features.Fields(), len(rows))
-	tails, err := model.GenerateRows(objects, given, f.seed, rows)
+	tails, err := model.GenerateRows(ctx, objects, given, f.seed, rows)
 	return objects, tails, err
 }
 
@@ -163,7 +164,7 @@ func (f *generateFlags) generateObjectsFor(cmd *cobra.Command, model *surrogate.
 		if err != nil {
 			return tails, fmt.Errorf("%s: %w", source(in.Files(), in.Name()), err)
 		}
-		drawn, t, err := f.draw(model, given, uint64(f.n), offsets, places)
+		drawn, t, err := f.draw(cmd.Context(), model, given, uint64(f.n), offsets, places)
 		if err != nil {
 			return tails, fmt.Errorf("%s: %w", source(in.Files(), in.Name()), err)
 		}

@@ -76,7 +76,7 @@ func TestGenerateReweighted(t *testing.T) {
 		t.Errorf("files %v are left", got)
 	}
 	before := names(t, dir)
-	if _, _, code := eidolon(t, dir, "generate", "-m", "m.eidolon", "-n", "1000", "--reweight-to", "none.root", "-o", "new.root"); code != 1 {
+	if _, _, code := eidolon(t, dir, "generate", "-m", "m.eidolon", "-n", "1000", "--reweight-to", "none.root", "-o", "new.root"); code != exitInput {
 		t.Errorf("exit code %d without a target", code)
 	}
 	if got := names(t, dir); len(got) != len(before) {

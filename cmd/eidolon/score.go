@@ -102,7 +102,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 			density = make([]float64, n)
 		}
 		p := density[:rows.Len()]
-		if err := model.LogDensity(p, rows, uint64(events)); err != nil {
+		if err := model.LogDensity(cmd.Context(), p, rows, uint64(events)); err != nil {
 			return fmt.Errorf("%s: %w", source(f.inputs, in.Name()), err)
 		}
 		for _, v := range p {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -260,7 +261,11 @@ func (f *trainFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	if wantJSON(cmd) {
-		return printJSON(cmd, modelSummary(f.output, model))
+		summary, err := modelSummary(context.WithoutCancel(cmd.Context()), f.output, model) // it is saved
+		if err != nil {
+			return err
+		}
+		return printJSON(cmd, summary)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", f.output, outcome(model))
 	for _, remark := range model.Remarks() {

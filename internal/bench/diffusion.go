@@ -52,9 +52,9 @@ func (a Ancestor) Heun(steps int) diffusion.Solver {
 
 // Solve returns where the paths end, how long it took, growing
 // the tree included, and how often q was evaluated.
-func (a Ancestor) Solve(s diffusion.Solver, epsilon float64) (x []float32, took time.Duration, evaluations int, err error) {
+func (a Ancestor) Solve(ctx context.Context, s diffusion.Solver, epsilon float64) (x []float32, took time.Duration, evaluations int, err error) {
 	begin := time.Now()
-	m, err := diffusion.NewMixture(a.Events, nil, 2, epsilon)
+	m, err := diffusion.NewMixture(ctx, a.Events, nil, 2, epsilon)
 	if err != nil {
 		return nil, 0, 0, err
 	}
@@ -63,7 +63,7 @@ func (a Ancestor) Solve(s diffusion.Solver, epsilon float64) (x []float32, took 
 		return nil, 0, 0, err
 	}
 	x = append(x, a.Noise...)
-	if evaluations, err = s.Solve(m, x, nil, nil, times); err != nil {
+	if evaluations, err = s.Solve(ctx, m, x, nil, nil, times); err != nil {
 		return nil, 0, 0, err
 	}
 	return x, time.Since(begin), evaluations, nil
@@ -90,10 +90,12 @@ func Diffusion(ctx context.Context, events int, progress func(what string)) ([]F
 	}
 	for _, part := range []struct {
 		name string
-		run  func(add func(what, shape string, value float64, unit string)) error
+		run  func(ctx context.Context, add func(what, shape string, value float64, unit string)) error
 	}{
 		{"the published problem", ancestor},
-		{"cost against the number of training events", func(add func(string, string, float64, string)) error { return scaling(ctx, events, add) }},
+		{"cost against the number of training events", func(ctx context.Context, add func(string, string, float64, string)) error {
+			return scaling(ctx, events, add)
+		}},
 		{"networks", networks},
 	} {
 		if err := ctx.Err(); err != nil {
@@ -102,7 +104,7 @@ func Diffusion(ctx context.Context, events int, progress func(what string)) ([]F
 		if progress != nil {
 			progress(part.name)
 		}
-		if err := part.run(add); err != nil {
+		if err := part.run(ctx, add); err != nil {
 			return all, err
 		}
 	}
@@ -110,14 +112,14 @@ func Diffusion(ctx context.Context, events int, progress func(what string)) ([]F
 }
 
 // ancestor measures the published problem by Heun's method and by default.
-func ancestor(add func(what, shape string, value float64, unit string)) error {
+func ancestor(ctx context.Context, add func(what, shape string, value float64, unit string)) error {
 	a := NewAncestor()
-	exact, _, _, err := a.Solve(diffusion.Solver{Method: diffusion.DPM3S, Steps: 300}, 0)
+	exact, _, _, err := a.Solve(ctx, diffusion.Solver{Method: diffusion.DPM3S, Steps: 300}, 0)
 	if err != nil {
 		return err
 	}
 	const shape = "N=K=4000 D=2"
-	x, heun, n, err := a.Solve(a.Heun(500), 0)
+	x, heun, n, err := a.Solve(ctx, a.Heun(500), 0)
 	if err != nil {
 		return err
 	}
@@ -126,7 +128,7 @@ func ancestor(add func(what, shape string, value float64, unit string)) error {
 	reached := Apart(x, exact)
 	add("  relative error of the path", shape, reached, "")
 	for _, steps := range ManySteps {
-		x, took, n, err := a.Solve(diffusion.Solver{Steps: steps}, diffusion.DefaultEpsilon)
+		x, took, n, err := a.Solve(ctx, diffusion.Solver{Steps: steps}, diffusion.DefaultEpsilon)
 		if err != nil {
 			return err
 		}
@@ -163,7 +165,7 @@ func scaling(ctx context.Context, n int, add func(what, shape string, value floa
 		var m *diffusion.Mixture
 		heap, err := peakHeap(func() (err error) {
 			begin = time.Now()
-			m, err = diffusion.NewMixture(x0, nil, dim, diffusion.DefaultEpsilon)
+			m, err = diffusion.NewMixture(ctx, x0, nil, dim, diffusion.DefaultEpsilon)
 			return err
 		})
 		if err != nil {
@@ -182,7 +184,7 @@ func scaling(ctx context.Context, n int, add func(what, shape string, value floa
 		heap, err = peakHeap(func() error {
 			begin = time.Now()
 			var err error
-			evaluations, err = s.Solve(m, x, nil, nil, times)
+			evaluations, err = s.Solve(ctx, m, x, nil, nil, times)
 			last, lastK = time.Since(begin).Seconds(), k
 			return err
 		})
@@ -200,12 +202,12 @@ func scaling(ctx context.Context, n int, add func(what, shape string, value floa
 
 		// A part of the rows by all events.
 		const part = 256
-		brute, err := diffusion.NewMixture(x0, nil, dim, 0)
+		brute, err := diffusion.NewMixture(ctx, x0, nil, dim, 0)
 		if err != nil {
 			return err
 		}
 		y := append([]float32(nil), noise[:min(part, n)*dim]...)
-		if _, err := s.Solve(brute, y, nil, nil, times); err != nil {
+		if _, err := s.Solve(ctx, brute, y, nil, nil, times); err != nil {
 			return err
 		}
 		add("  relative error of x by what the tree leaves out", shape, Apart(x[:len(y)], y), "")
@@ -242,10 +244,9 @@ var (
 
 // networks measures drawing from networks that have hardly learnt anything: that is as
 // fast as from others.
-func networks(add func(what, shape string, value float64, unit string)) error {
+func networks(ctx context.Context, add func(what, shape string, value float64, unit string)) error {
 	const dim, components = 8, 16
 	data := diffusion.Data{Dim: dim, X: structured(4096, dim)}
-	ctx := context.Background()
 	quick := diffusion.TrainOptions{Epochs: 1, Batch: 4096}
 	shape := func(layers []int) string { return fmt.Sprintf("D=%d H=%d×%d", dim, layers[0], len(layers)) }
 	newDenoiser := func(components int) (*diffusion.Denoiser, error) {
@@ -255,25 +256,30 @@ func networks(add func(what, shape string, value float64, unit string)) error {
 		}
 		return d, err
 	}
-	speed := func(what, shape string, n int, sample func(x, c []float32, seed, attempt, first uint64)) {
+	speed := func(what, shape string, n int, sample func(ctx context.Context, x, c []float32, seed, attempt, first uint64) error) error {
 		x := make([]float32, n*dim)
 		best := math.Inf(1)
-		heap, _ := peakHeap(func() error {
+		heap, err := peakHeap(func() error {
 			for range 5 {
 				begin := time.Now()
-				sample(x, nil, 1, 0, 0)
+				if err := sample(ctx, x, nil, 1, 0, 0); err != nil {
+					return err
+				}
 				best = min(best, time.Since(begin).Seconds())
 			}
 			return nil
 		})
 		add(what, shape, float64(n)/best, "events/s")
 		add("  "+heapPeak, fmt.Sprintf("%s N=%d", shape, n), heap/1e6, "MB")
+		return err
 	}
 	d, err := newDenoiser(1)
 	if err != nil {
 		return err
 	}
-	speed("denoiser, 24 steps", shape(denoiserLayers), 1<<13, d.Sample)
+	if err := speed("denoiser, 24 steps", shape(denoiserLayers), 1<<13, d.Sample); err != nil {
+		return err
+	}
 
 	teacher, err := diffusion.NewKernels(dim, 0, diffusion.KernelsOptions{Solver: diffusion.Solver{Steps: 1}})
 	if err != nil {
@@ -299,7 +305,9 @@ func networks(add func(what, shape string, value float64, unit string)) error {
 		if _, err := s.Train(ctx, few, diffusion.Data{}, quick); err != nil {
 			return err
 		}
-		speed(m.what, shape(mapLayers), 1<<18, s.Sample)
+		if err := speed(m.what, shape(mapLayers), 1<<18, s.Sample); err != nil {
+			return err
+		}
 	}
 	return nil
 }

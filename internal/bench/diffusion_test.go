@@ -12,11 +12,11 @@ import (
 func TestAncestor(t *testing.T) {
 	a := NewAncestor()
 	a.Noise = a.Noise[:200]
-	want, _, _, err := a.Solve(a.Heun(200), 0)
+	want, _, _, err := a.Solve(t.Context(), a.Heun(200), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, took, n, err := a.Solve(diffusion.Solver{Steps: 60}, diffusion.DefaultEpsilon)
+	got, took, n, err := a.Solve(t.Context(), diffusion.Solver{Steps: 60}, diffusion.DefaultEpsilon)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,13 +78,13 @@ func FlowJobs(batches ...int) ([]FlowJob, error) {
 		weigh(learnt)
 		for _, n := range size.forward {
 			x, p := normals(n*dim), make([]float64, n)
-			forward := func(what string, run func()) {
+			forward := func(what string, run func(ctx context.Context) error) {
 				jobs = append(jobs, FlowJob{what + " " + size.model, size.hidden, n, n, flops, learnt, func() (func() error, func()) {
-					return func() error { run(); return nil }, func() {}
+					return func() error { return run(context.Background()) }, func() {}
 				}})
 			}
-			forward("sample", func() { learnt.Sample(x, nil, 1, 0, 0) })
-			forward("log-density", func() { learnt.LogDensity(p, x, nil) })
+			forward("sample", func(ctx context.Context) error { return learnt.Sample(ctx, x, nil, 1, 0, 0) })
+			forward("log-density", func(ctx context.Context) error { return learnt.LogDensity(ctx, p, x, nil) })
 		}
 	}
 	return jobs, nil

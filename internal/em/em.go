@@ -72,7 +72,7 @@ func FitContext(ctx context.Context, components, dim int, z, w []float32, n int,
 		if f = newFit(g, some, someW); f == nil {
 			return nil
 		}
-		f.expect()
+		f.expect(ctx)
 		f.iterate(ctx, 8)
 	}
 	return g
@@ -136,8 +136,8 @@ func (f *fit) iterate(ctx context.Context, most int) {
 	const enough = 1e-4 // nats per row that an iteration must gain
 	before := math.Inf(-1)
 	for range most {
-		f.maximise()
-		after := f.expect()
+		f.maximise(ctx)
+		after := f.expect(ctx)
 		if after-before < enough || ctx.Err() != nil {
 			break
 		}
@@ -146,13 +146,13 @@ func (f *fit) iterate(ctx context.Context, most int) {
 }
 
 // maximise finds weights, means and covariances from the responsibilities.
-func (f *fit) maximise() {
+func (f *fit) maximise(ctx context.Context) {
 	const (
 		prior   = 0.1 // variance of a component that saw nothing, against that of all rows
 		weighty = 1   // rows that this counts for, per feature
 	)
 	d, kk := f.Dim, f.Len()
-	nn.Parallel(kk, 1, func(lo, hi int) {
+	nn.ParallelContext(ctx, kk, 1, func(lo, hi int) {
 		for k := lo; k < hi; k++ {
 			f.clear(k)
 			for i, w := range f.weight {
@@ -166,9 +166,9 @@ func (f *fit) maximise() {
 }
 
 // expect finds the responsibilities from these, and returns the mean log-density.
-func (f *fit) expect() float64 {
+func (f *fit) expect(ctx context.Context) float64 {
 	d, kk := f.Dim, f.Len()
-	nn.Parallel(len(f.rows), 1<<9, func(lo, hi int) {
+	nn.ParallelContext(ctx, len(f.rows), 1<<9, func(lo, hi int) {
 		u := make([]float64, d)
 		for i := lo; i < hi; i++ {
 			f.rows[i] = f.terms(f.p[i*kk:(i+1)*kk], u, f.z[i*d:(i+1)*d])

@@ -20,8 +20,9 @@ type Data struct {
 	Dim, Context int
 
 	// Refresh, when not nil, is called before every pass over the rows and may
-	// change X and C: it draws the fresh noise of dequantised columns.
-	Refresh func(pass uint64)
+	// change X and C: it draws the fresh noise of dequantised columns. When ctx is
+	// cancelled it may leave some of them as they are.
+	Refresh func(ctx context.Context, pass uint64)
 }
 
 // Len returns the number of rows.
@@ -712,7 +713,7 @@ func (f *fit) shuffle(pass uint64) {
 		f.order[i], f.order[j] = f.order[j], f.order[i]
 	}
 	if f.train.Refresh != nil {
-		f.train.Refresh(pass)
+		f.train.Refresh(f.ctx, pass)
 	}
 }
 

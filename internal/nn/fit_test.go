@@ -304,7 +304,7 @@ func TestResume(t *testing.T) {
 		data := func() Data {
 			d := curve(1001, 1)
 			clean := slices.Clone(d.X)
-			d.Refresh = func(pass uint64) { // noise that depends on the pass
+			d.Refresh = func(_ context.Context, pass uint64) { // noise that depends on the pass
 				for i, v := range normals(len(clean), 100+pass) {
 					d.X[i] = clean[i] + 0.01*v
 				}

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"context"
 	"runtime"
 	"sync/atomic"
 
@@ -119,6 +120,12 @@ func (s *sleeper) wake() {
 // processors; a range never has more than size rows. What task computes for a
 // row must not depend on the range that it comes in.
 func Parallel(n, size int, task func(lo, hi int)) {
+	ParallelContext(context.Background(), n, size, task)
+}
+
+// ParallelContext is [Parallel] until ctx is cancelled: ranges that are not begun then
+// are left out. Whoever calls it looks at ctx afterwards.
+func ParallelContext(ctx context.Context, n, size int, task func(lo, hi int)) {
 	// Few rows are cut in tiles, so that all processors get some of them.
 	const pieces = 4 // for each
 	if procs := runtime.GOMAXPROCS(0); procs > 1 {
@@ -126,12 +133,16 @@ func Parallel(n, size int, task func(lo, hi int)) {
 	}
 	tiles := (n + size - 1) / size
 	if tiles <= 1 {
-		if n > 0 {
+		if n > 0 && ctx.Err() == nil {
 			task(0, n)
 		}
 		return
 	}
 	p := newPool()
 	defer p.close()
-	p.run(tiles, func(i int) { task(i*size, min((i+1)*size, n)) })
+	p.run(tiles, func(i int) {
+		if ctx.Err() == nil {
+			task(i*size, min((i+1)*size, n))
+		}
+	})
 }
