@@ -94,10 +94,7 @@ func isA[E error](err error) bool {
 }
 
 func main() {
-	ctx, stop := withSignals(context.Background())
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	os.Exit(run(withSignals(context.Background()), os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // run runs the command line and returns the exit code. A panic, which would be

@@ -2,9 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
+	"time"
+
+	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 )
 
 // stopSignal is a signal that ends the program before its time.
@@ -25,9 +30,14 @@ func stopSignals() []stopSignal {
 	}, systemSignals()...)
 }
 
-// withSignals returns a context that a signal cancels, with the signal as its cause.
-// A second signal kills.
-func withSignals(parent context.Context) (ctx context.Context, stop func()) {
+// withSignals returns a context that a signal cancels, with the signal as its cause. If the
+// program has not ended a while later, or at a second signal, it is ended here: without its
+// temporary files, and not while an output or a checkpoint is being completed.
+func withSignals(parent context.Context) context.Context {
+	const (
+		patience   = 1500 * time.Millisecond // batch systems and people wait for two seconds
+		completing = 5 * time.Second
+	)
 	ctx, cancel := context.WithCancelCause(parent)
 	c := make(chan os.Signal, 1)
 	signals := stopSignals()
@@ -42,12 +52,15 @@ func withSignals(parent context.Context) (ctx context.Context, stop func()) {
 	signal.Ignore(syscall.SIGPIPE)
 	go func() {
 		got := <-c
-		signal.Stop(c)
-		for _, s := range signals {
-			if s.Signal == got {
-				cancel(s)
-			}
+		first := signals[slices.IndexFunc(signals, func(s stopSignal) bool { return s.Signal == got })]
+		cancel(first)
+		select {
+		case <-c:
+		case <-time.After(patience):
 		}
+		atomicfile.Quit(completing)
+		fmt.Fprintf(os.Stderr, "eidolon: %v\n", first)
+		os.Exit(first.code)
 	}()
-	return ctx, func() { signal.Stop(c) }
+	return ctx
 }

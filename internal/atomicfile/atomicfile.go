@@ -7,6 +7,10 @@
 //
 // [Create] serves writers of bytes. [Temp], [Commit] and [Discard] serve
 // libraries that insist on opening files themselves.
+//
+// A program that is killed leaves its temporary files behind. The next one that writes the
+// same target removes them: each bears a name that nothing else has, and is locked as
+// long as its program lives.
 package atomicfile
 
 import (
@@ -57,8 +61,10 @@ type File struct {
 // directory is missing or not writable. A symbolic link is followed: the file
 // that it names is the one that is replaced.
 func Create(name string) (*File, error) {
+	process.begin() // who has bytes to write writes them without delay
 	f, err := create(name)
 	if err != nil {
+		process.end()
 		return nil, err
 	}
 	return &File{file: f, name: name}, nil
@@ -84,6 +90,7 @@ func (f *File) Close() error {
 		return nil
 	}
 	f.done = true
+	defer process.end()
 	tmp := f.file.Name()
 	err := f.err
 	if err == nil {
@@ -105,6 +112,7 @@ func (f *File) Abort() {
 		return
 	}
 	f.done = true
+	defer process.end()
 	_ = f.file.Close()
 	Discard(f.file.Name())
 }
@@ -151,7 +159,9 @@ func Temp(name string) (tmp string, err error) {
 // Commit flushes the complete file tmp, made by [Temp] for the same name, to
 // the disk and gives it that name. On failure tmp is removed.
 func Commit(tmp, name string) error {
-	if err := sync(tmp); err != nil {
+	process.begin()
+	defer process.end()
+	if err := flush(tmp); err != nil {
 		Discard(tmp)
 		return failed("write", name, err)
 	}
@@ -159,14 +169,21 @@ func Commit(tmp, name string) error {
 }
 
 // Discard removes the temporary file tmp.
-func Discard(tmp string) { _ = os.Remove(tmp) }
+func Discard(tmp string) {
+	_ = os.Remove(tmp)
+	process.forget(tmp)
+}
 
 // create opens a new temporary file beside the target of name. An existing
 // target hands its permissions on.
 func create(name string) (*os.File, error) {
 	path, info, err := target(name)
-	for err == nil {
-		tmp := fmt.Sprintf("%s.%08x%s", path, rand.Uint32(), Suffix)
+	if err != nil {
+		return nil, failed("create", name, err)
+	}
+	process.removeLeft(path)
+	for {
+		tmp := temporary(path, host(), rand.Uint32())
 		f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		if errors.Is(err, fs.ErrExist) {
 			continue
@@ -174,12 +191,19 @@ func create(name string) (*os.File, error) {
 		if err != nil {
 			return nil, failed("create", name, err)
 		}
+		if err := process.hold(tmp); err != nil {
+			_ = f.Close()
+			_ = os.Remove(tmp)
+			if errors.Is(err, errTaken) { // by a process that took it for what another has left
+				continue
+			}
+			return nil, failed("create", name, err)
+		}
 		if info != nil {
 			_ = f.Chmod(info.Mode().Perm()) // best effort: some file systems have no permissions
 		}
 		return f, nil
 	}
-	return nil, failed("create", name, err)
 }
 
 // target returns the path of the file that name stands for, with symbolic
@@ -226,11 +250,12 @@ func rename(tmp, name string) error {
 		Discard(tmp)
 		return failed("replace", name, err)
 	}
-	_ = sync(filepath.Dir(path)) // makes the name durable where directories can be synced
+	process.forget(tmp)
+	_ = flush(filepath.Dir(path)) // makes the name durable where directories can be synced
 	return nil
 }
 
-func sync(name string) error {
+func flush(name string) error {
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
 	if err != nil && isDir(name) {
 		f, err = os.Open(name)
