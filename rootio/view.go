@@ -19,7 +19,9 @@ type ViewOptions struct {
 	// Define adds columns that are computed from others: "m = sqrt(2*pt1*pt2)". A
 	// definition may use those before it. The language is that of the package
 	// internal/formula: + - * / % ** < <= > >= == != && || ! ?: in, functions such as
-	// sqrt, abs and cosh, and jet.pt or x[0] for columns that are called so.
+	// sqrt, abs and cosh, and jet.pt or x[0] for columns that are called so. Where rows are
+	// events, Jet_pt[0], sum(Jet_pt) and len(Jet_pt) are the first value of a branch of
+	// varying length (NaN where there is none), the sum and the number of its values.
 	Define []string `json:"define,omitempty"`
 
 	// Where keeps the rows for which the expression is true.
@@ -233,6 +235,9 @@ func (v *View) resolve(name string) (string, error) {
 			known = append(known, strings.TrimPrefix(strings.TrimPrefix(f.Name, v.collection.Name), "_"))
 		}
 	}
+	if r, ok := v.reduction(name); ok {
+		return r.name, nil
+	}
 	found, err := v.tree.index(name)
 	if err != nil {
 		hint := suggest(name, known)
@@ -242,6 +247,9 @@ func (v *View) resolve(name string) (string, error) {
 		return "", fmt.Errorf("rootio: there is no branch %q in tree %q of %q%s", name, v.tree.name, v.tree.parts[0].file, hint)
 	}
 	how := "--each makes a row of each"
+	if v.collection == nil {
+		how += fmt.Sprintf("; %[1]s[0], sum(%[1]s) and len(%[1]s) are one value", name)
+	}
 	if first := v.tree.columns[found[0]]; first.Array != "" {
 		how = fmt.Sprintf("write %s for %s", strings.Replace(first.Name, name+"_", name+"[", 1)+"]", first.Name)
 	}
@@ -393,7 +401,7 @@ func (v *View) Parts(names, along []string, size int) iter.Seq2[*Part, error] {
 
 // Read reads all rows of the named columns.
 func (v *View) Read(names []string) (*Table, error) {
-	if v.collection == nil && v.where == nil && len(v.defined) == 0 {
+	if v.collection == nil && v.where == nil && len(v.defined) == 0 && !slices.ContainsFunc(names, v.isReduced) {
 		return v.tree.Read(names, 0, v.tree.Len())
 	}
 	const events = 1 << 16
@@ -419,6 +427,7 @@ type selection struct {
 	along   []string
 	read    []string // what is read of the tree to make the rows
 	besides []string // what is read of the tree only because it comes along
+	reduced []reduction
 }
 
 func (v *View) selectColumns(names, along []string) (*selection, error) {
@@ -437,6 +446,19 @@ func (v *View) selectColumns(names, along []string) (*selection, error) {
 	}
 	if v.collection != nil { // the number of objects, also if only columns of events are wanted
 		s.read = v.sources(s.read, []string{v.collection.Fields[0].Name})
+	}
+	names = slices.Clone(s.want)
+	for _, d := range v.defined {
+		names = append(names, d.names...)
+	}
+	if v.where != nil {
+		names = append(names, v.where.names...)
+	}
+	for _, name := range names {
+		isThere := slices.ContainsFunc(s.reduced, func(r reduction) bool { return r.name == name })
+		if r, ok := v.reduction(name); ok && !isThere && slices.Contains(s.read, r.of) && r.name == name {
+			s.reduced = append(s.reduced, r)
+		}
 	}
 	for _, name := range along {
 		if !slices.Contains(s.read, name) {
@@ -457,8 +479,14 @@ func (v *View) sources(read, names []string) []string {
 		switch {
 		case i >= 0:
 			read = v.sources(read, v.defined[i].names)
+			continue
 		case v.collection != nil && (name == EventIndex || name == ObjectIndex):
-		case !slices.Contains(read, name):
+			continue
+		}
+		if r, ok := v.reduction(name); ok {
+			name = r.of
+		}
+		if !slices.Contains(read, name) {
 			read = append(read, name)
 		}
 	}
@@ -491,6 +519,13 @@ func (s *selection) part(chunk *Table, first int64) (*Part, error) {
 			return nil, fmt.Errorf("rootio: tree %q of %q: %w", v.tree.name, quoted(v.tree.Files(), ", "), err)
 		}
 		n = rows.Len()
+	}
+	for _, r := range s.reduced {
+		for _, j := range rows.Jagged {
+			if j.Name == r.of {
+				rows.Columns = append(rows.Columns, r.column(j))
+			}
+		}
 	}
 	for _, d := range v.defined {
 		values := make([]float64, n)

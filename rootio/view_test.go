@@ -62,8 +62,13 @@ func TestView(t *testing.T) {
 		{"only columns of the event", rootio.ViewOptions{Each: "Muon"}, []string{"met"}, map[string][]float64{"met": {10, 10, 30, 40, 40, 40}}},
 		{"by the counter", rootio.ViewOptions{Each: "NMuon"}, []string{"Muon_Q"}, map[string][]float64{"Muon_Q": {1, -1, 1, -1, 1, -1}}},
 		{"nothing", rootio.ViewOptions{Where: "met < 0"}, []string{"met"}, map[string][]float64{"met": {}}},
+		{"one value of several", rootio.ViewOptions{}, []string{"sum(Muon_Px)", "met", "len(jet_pt)", "Muon_Q[0]"}, map[string][]float64{
+			"sum(Muon_Px)": {3, 0, 3, 15}, "met": {10, 20, 30, 40}, "len(jet_pt)": {0, 1, 1, 1}, "Muon_Q[0]": {1, math.NaN(), 1, -1}}},
+		{"one value in expressions", rootio.ViewOptions{Define: []string{"h=sum(Muon_Px)/met", "l=Muon_Px[1]"}, Where: "len(jet_odd) > 0 || NMuon == 2 and Muon_Px[0] < 2"}, []string{"h", "l"}, map[string][]float64{
+			"h": {0.3, 0, 0.1}, "l": {2, math.NaN(), math.NaN()}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			same := func(a, b float64) bool { return math.Abs(a-b) < 1e-7 || a != a && b != b }
 			v, err := tr.View(c.options)
 			if err != nil {
 				t.Fatal(err)
@@ -76,7 +81,7 @@ func TestView(t *testing.T) {
 				t.Errorf("%d columns, want %d", len(got.Columns), len(c.want))
 			}
 			for name, want := range c.want {
-				if x := floats(got, name); !slices.EqualFunc(x, want, func(a, b float64) bool { return math.Abs(a-b) < 1e-7 }) {
+				if x := floats(got, name); !slices.EqualFunc(x, want, same) {
 					t.Errorf("%s: %v, want %v", name, x, want)
 				}
 			}
@@ -90,7 +95,7 @@ func TestView(t *testing.T) {
 				}
 			}
 			for _, f := range got.Fields() {
-				if !slices.Equal(parts[f.Name], floats(got, f.Name)) {
+				if !slices.EqualFunc(parts[f.Name], floats(got, f.Name), same) {
 					t.Errorf("%s: in chunks %v", f.Name, parts[f.Name])
 				}
 			}
@@ -125,6 +130,9 @@ func TestViewErrors(t *testing.T) {
 		{rootio.ViewOptions{Each: "Muonn"}, nil, []string{`no collection "Muonn"`, `did you mean "Muon"?`}},
 		{rootio.ViewOptions{Where: "mett > 1"}, nil, []string{`no branch "mett"`, `did you mean "met"?`}},
 		{rootio.ViewOptions{Where: "Muon_Px > 1"}, nil, []string{`"Muon_Px"`, "--each"}},
+		{rootio.ViewOptions{Where: "Muon_Px > 1"}, nil, []string{"Muon_Px[0], sum(Muon_Px)"}},
+		{rootio.ViewOptions{Where: "sum(met) > 1"}, nil, []string{`no branch "sum(met)"`}},
+		{rootio.ViewOptions{Where: "sum(met + 1) > 1"}, nil, []string{"is no name"}},
 		{rootio.ViewOptions{Where: "x > 1"}, nil, []string{`"x"`, "x[0]"}},
 		{rootio.ViewOptions{Each: "Muon", Where: "jet_pt > 1"}, nil, []string{`"jet_pt"`, "several values"}},
 		{rootio.ViewOptions{Define: []string{"met = x_0"}}, nil, []string{`"met" cannot be defined`}},

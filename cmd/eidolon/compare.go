@@ -31,6 +31,7 @@ type compareFlags struct {
 	noClassifier         bool
 	maxEvents            int
 	features             []string
+	left                 []rootio.BranchInfo // of the samples, not looked at
 	view                 viewFlags
 }
 
@@ -39,7 +40,8 @@ func newCompare() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compare -r REFERENCE.root -c CANDIDATE.root",
 		Short: "Put two samples side by side",
-		Long: `Compare matches the scalar branches of two samples by name and prints how far
+		Long: `Compare matches the scalar branches of two samples by name, and of arrays how many
+objects there are, sums and the values of the first one, and prints how far
 apart they are: Kolmogorov–Smirnov and Wasserstein distances, χ² in common bins,
 values that the reference never takes, and correlations. A classifier then tries
 to tell the two samples apart by all branches together: an AUC of 0.5 means that
@@ -74,7 +76,7 @@ report as HTML, text and JSON and every plot as a file.`,
 	flags.StringVar(&f.referenceWeight, "reference-weight", "", "the branch of event weights in the reference")
 	flags.StringVar(&f.candidateWeight, "candidate-weight", "", "the branch of event weights in the candidate")
 	flags.StringVarP(&f.tree, "tree", "t", "", "the tree in both; may be left out when a file holds one")
-	flags.Var(&list{values: &f.features}, "features", "the branches to compare, or name=expression (default: all scalar ones)")
+	flags.Var(&list{values: &f.features}, "features", "the branches to compare, or name=expression (default: all scalar ones; of arrays len(Jet_pt), sum(Jet_pt), Jet_pt[0] and the like)")
 	f.view.add(cmd)
 	flags.StringVarP(&f.report, "report", "o", "", "an .html file for the whole report, or a folder for it and all plots, which is made if need be")
 	flags.StringSliceVar(&f.condition, "condition", nil, "branches in bins of which the others are compared as well")
@@ -93,6 +95,7 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	sayLeft(cmd.ErrOrStderr(), "not compared", f.left)
 	if err := cmd.Context().Err(); err != nil {
 		return err
 	}
@@ -173,9 +176,19 @@ func (f *compareFlags) read(ctx context.Context, files []string, weight string) 
 	if names, err = v.Resolve(names); err != nil {
 		return nil, err
 	}
-	if weight != "" && len(names) == 0 {
+	if len(names) == 0 {
 		for _, field := range v.Own() {
 			names = append(names, field.Name)
+		}
+		left := t.Omitted()
+		if v.Collection() == nil {
+			arrays, others := ofArrays(t)
+			names, left = append(names, arrays...), append(left, others...)
+		}
+		for _, b := range left {
+			if !slices.ContainsFunc(f.left, func(have rootio.BranchInfo) bool { return have.Name == b.Name }) {
+				f.left = append(f.left, b)
+			}
 		}
 	}
 	if weight != "" {

@@ -5,7 +5,8 @@
 // comparisons, && || ! (or and, or, not), x in [11, 13], c ? a : b, and functions.
 // All numbers are float64. What is true is 1, what is false 0, and any number but 0
 // counts as true. A name may have dots, as in jet.pt; x[0] and x[0][1] stand for
-// the names x_0 and x_0_1.
+// the names x_0 and x_0_1. sum(x) and len(x) are names, too, of columns that are made of
+// several values per row.
 //
 // [expr-lang]: https://expr-lang.org/docs/language-definition
 package formula
@@ -132,6 +133,17 @@ func (f *Formula) column(name string) node {
 		f.names = append(f.names, name)
 	}
 	return func(b block) []float64 { return b.columns[i][b.lo : b.lo+b.n] }
+}
+
+// columnName returns the name of the column that an expression is.
+func columnName(n ast.Node) (string, error) {
+	switch n := n.(type) {
+	case *ast.IdentifierNode:
+		return n.Value, nil
+	case *ast.MemberNode:
+		return memberName(n)
+	}
+	return "", fmt.Errorf("%q is no name", n)
 }
 
 // memberName returns the name that jet.pt or x[0] stands for.
@@ -273,6 +285,12 @@ func (f *Formula) function(name string, args []ast.Node) (node, error) {
 	one, isOne := functions[name]
 	two, isTwo := functions2[name]
 	switch {
+	case (name == "sum" || name == "len") && len(args) == 1:
+		of, err := columnName(args[0])
+		if err != nil {
+			return nil, err
+		}
+		return f.column(name + "(" + of + ")"), nil
 	case isOne:
 		call = func(x []float64) float64 { return one(x[0]) }
 	case isTwo:
@@ -282,7 +300,7 @@ func (f *Formula) function(name string, args []ast.Node) (node, error) {
 	case name == "max" && len(args) > 0:
 		return f.call(slices.Max, args...)
 	default:
-		known := []string{"min", "max"}
+		known := []string{"min", "max", "sum", "len"}
 		for k := range functions {
 			known = append(known, k)
 		}
