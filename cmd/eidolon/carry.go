@@ -91,6 +91,16 @@ func sayLeft(out io.Writer, how string, left []rootio.BranchInfo) {
 	}
 }
 
+// arraysOf returns the branches of arrays of varying length, which are left out for a reason.
+func arraysOf(t *rootio.Tree, reason string) (arrays []rootio.BranchInfo) {
+	for _, f := range t.AllFields() {
+		if f.IsJagged() {
+			arrays = append(arrays, rootio.BranchInfo{Field: f, Reason: reason})
+		}
+	}
+	return arrays
+}
+
 // branches is the number of branches in words, with a verb.
 func branches(n int) string {
 	if n == 1 {

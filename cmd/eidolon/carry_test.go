@@ -298,3 +298,34 @@ func TestDirectories(t *testing.T) {
 		t.Errorf("another name: %v, trees %+v", err, infos)
 	}
 }
+
+// TestSaysWhatIsLeft asks each command that reads events what it does not look at or carry
+// along.
+func TestSaysWhatIsLeft(t *testing.T) {
+	dir := t.TempDir()
+	mixedEvents(t, filepath.Join(dir, "in.root"), 300)
+	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline"}
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{append([]string{"train", "-i", "in.root", "-o", "a.eidolon"}, small...), []string{"(name, note)", "(Vec_q, Jet_pt, Jet_flag)"}},
+		{append([]string{"train", "-i", "in.root", "--each", "Jet", "-o", "o.eidolon"}, small...), []string{"(name, note)"}},
+		{append([]string{"train", "-i", "in.root", "--features", "MEx", "--condition", "MET", "-o", "c.eidolon"}, small...), nil},
+		{[]string{"generate", "-m", "c.eidolon", "-i", "in.root", "-o", "c.root"}, []string{"(name, note)"}},
+		{[]string{"generate", "-m", "o.eidolon", "-i", "in.root", "-o", "o.root"}, []string{"(name, note)"}},
+		{[]string{"score", "-m", "a.eidolon", "-i", "in.root", "-o", "s.root"}, []string{"(name, note)"}},
+		{[]string{"compare", "-r", "in.root", "-c", "c.root", "--no-classifier"}, []string{"(name, note)", "(Jet_flag)"}},
+		{[]string{"reweight", "-s", "in.root", "-r", "c.root", "-o", "w.root"}, []string{"(name, note)", "(Vec_q, Jet_pt, Jet_flag)"}},
+	} {
+		_, stderr, code := eidolon(t, dir, c.args...)
+		for _, want := range c.want {
+			if code != 0 || strings.Count(stderr, want) != 1 {
+				t.Errorf("%v: exit code %d, no %s in %s", c.args, code, want, stderr)
+			}
+		}
+	}
+	if got, want := types(t, "w.root")["Jet_pt"], types(t, "in.root")["Jet_pt"]; got != want {
+		t.Errorf("reweight makes Jet_pt %q of %q", got, want)
+	}
+}

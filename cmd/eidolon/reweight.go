@@ -111,10 +111,9 @@ func (f *reweightFlags) weigh(cmd *cobra.Command) (*weighed, error) {
 		if b.Name == f.branch {
 			return nil, usagef("%s has a branch %q already: give another name with --branch", f.source[0], f.branch)
 		}
-		if b.Reason != "" {
-			fmt.Fprintf(cmd.ErrOrStderr(), "branch %s is left out: %s\n", b.Name, b.Reason)
-		}
 	}
+	carried := newCarriage(sourceTree, nil)
+	carried.say(cmd.ErrOrStderr())
 	table, err := sourceTree.Read(nil, 0, sourceTree.Len())
 	if err != nil {
 		return nil, err
@@ -136,6 +135,7 @@ func (f *reweightFlags) weigh(cmd *cobra.Command) (*weighed, error) {
 	opts := reweight.Options{Clip: f.clip}
 	opts.Classify = classify.Options{Seed: f.seed, MaxEvents: f.maxEvents, Columns: f.features}
 	if len(opts.Classify.Columns) == 0 {
+		sayLeft(cmd.ErrOrStderr(), "not made alike", arraysOf(sourceTree, "it has several values per event"))
 		for _, c := range table.Columns {
 			_, ok := target.Table.Column(c.Name)
 			if ok && !slices.Contains([]string{f.sourceWeight, f.targetWeight}, c.Name) && !slices.Contains(f.exclude, c.Name) {
@@ -157,7 +157,7 @@ func (f *reweightFlags) weigh(cmd *cobra.Command) (*weighed, error) {
 	}
 	column := rootio.ColumnOf(f.branch, w.Weight)
 	column.Title = "event weight, to be like " + filepath.Base(f.target[0])
-	if err := f.write(sourceTree, column); err != nil {
+	if err := f.write(sourceTree, carried, column); err != nil {
 		return nil, err
 	}
 	return &weighed{w, closure}, nil
@@ -193,19 +193,14 @@ func weightsOf(t *rootio.Table, name, file string) ([]float64, error) {
 }
 
 // write writes all that can be read of the source, and the weights.
-func (f *reweightFlags) write(source *rootio.Tree, weight rootio.Column) error {
-	var names []string
-	fields := source.AllFields()
-	for _, field := range fields {
-		names = append(names, field.Name)
-	}
-	w, err := rootio.Create(f.output, treeName(source.Name()), append(fields, weight.Field), f.options...)
+func (f *reweightFlags) write(source *rootio.Tree, carried carriage, weight rootio.Column) error {
+	w, err := rootio.Create(f.output, treeName(source.Name()), append(slices.Clone(carried.fields), weight.Field), f.options...)
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
 	lo := 0
-	for table, err := range source.Chunks(names, chunk) {
+	for table, err := range source.Chunks(carried.names(), chunkOf(len(carried.fields))) {
 		if err != nil {
 			return err
 		}

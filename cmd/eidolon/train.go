@@ -500,22 +500,11 @@ func (f *trainFlags) all(cmd *cobra.Command, t *rootio.Tree, v *rootio.View) (na
 			names = append(names, field.Name)
 		}
 	}
-	if v.Collection() != nil {
-		return names
+	left := t.Omitted()
+	if v.Collection() == nil {
+		left = append(left, arraysOf(t, "it has several values; --each Jet learns the objects of a collection, --features 'HT=sum(Jet_pt)' one number of each event")...)
 	}
-	var left []string
-	hint := ""
-	for _, b := range t.Branches() {
-		if b.IsJagged() {
-			hint = " (--each learns the objects of a collection)"
-		}
-		if b.Reason != "" || b.IsJagged() {
-			left = append(left, b.Name)
-		}
-	}
-	if len(left) > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%d branches have no fixed number of values and are left out: %s%s\n", len(left), abbreviate(left, 5), hint)
-	}
+	sayLeft(cmd.ErrOrStderr(), "not learnt", left)
 	return names
 }
 
