@@ -279,6 +279,18 @@ func put[T Value](dst []T, places []int, src Column) {
 	}
 }
 
+// Concat returns a new column with the values of both, as float64 if they are of
+// different kinds.
+func (c Column) Concat(more Column) Column {
+	if c.Kind == more.Kind {
+		return NewColumn(c.Field, 0).append(c).append(more)
+	}
+	x := make([]float64, c.Len()+more.Len())
+	c.Floats(x[:c.Len()], 0)
+	more.Floats(x[c.Len():], 0)
+	return ColumnOf(c.Name, x)
+}
+
 // append returns a column with the values of both, which have the same kind.
 func (c Column) append(more Column) Column {
 	switch v := c.values.(type) {
