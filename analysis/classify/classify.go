@@ -17,7 +17,13 @@
 //	p₁(x)/p₀(x) = exp s(x) = C/(1−C),  C = 1/(1+e⁻ˢ)
 //
 // Rows with the same number are in the same fold in both samples. So the samples may
-// be one event by event, before and after something was done to it.
+// be one event by event, before and after something was done to it. Rows that are equal
+// are in one fold as well: a classifier knows an event that it has seen.
+//
+// Weights may be negative, as those that subtract a background are. The sums of such weights
+// are right, but a classifier would make a low loss of a few events of negative weight. So it
+// learns from the mean weight of the events like each, which a regression finds and
+// which is positive (Nachman and Thaler, arXiv:2007.11586).
 package classify
 
 import (
@@ -26,6 +32,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/eidolon-hep/eidolon/analysis/rows"
 	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -35,6 +42,9 @@ import (
 type Sample struct {
 	Table   *rootio.Table
 	Weights []float64 // of the events, of either sign; nil: 1 each
+	// Blocks, if not nil, number the events that belong together: they are in one fold, in
+	// both samples, and errors are by blocks.
+	Blocks []int32
 }
 
 func (s Sample) weight(i int) float64 {
@@ -70,9 +80,10 @@ type Options struct {
 // ErrFewEvents says that there are too few events to train a classifier.
 var ErrFewEvents = errors.New("classify: too few events")
 
-const (
-	fewestEvents = 100 // effective, of each sample
+// FewestEvents is the number of effective events of each sample that are needed.
+const FewestEvents = 100
 
+const (
 	beyond = 1e75 // as in analysis/compare: values beyond it mean "no value"
 )
 
@@ -80,14 +91,17 @@ const (
 type Result struct {
 	AUC      float64  `json:"auc"`       // area under the ROC curve, the mean over folds
 	AUCError float64  `json:"auc_error"` // its standard error
-	PValue   float64  `json:"p_value"`   // probability of such an AUC, or a higher one, if the samples have one distribution
+	PValue   float64  `json:"p_value"`   // probability of an AUC as far from one half if the samples have one distribution
 	Events   [2]int   `json:"events"`    // that were trained on and judged, of samples 0 and 1
+	Copies   int      `json:"copies"`    // of these, events that are equal to an earlier one
 	Columns  []Column `json:"columns"`   // how each of them matters, as given
 
 	// LogRatio is s(x) for the events of sample 0 and of sample 1, each by a
 	// classifier that has not seen it: the logarithm of the ratio of the densities,
 	// each normalised to one. It is NaN for events that were not scored.
 	LogRatio [2][]float64 `json:"-"`
+	// Folds are the folds of the events of sample 0 and of sample 1.
+	Folds [2][]int `json:"-"`
 }
 
 // Column says how a column matters.
@@ -107,6 +121,7 @@ const (
 	streamValid
 	streamPart
 	streamPermute
+	streamHalf
 )
 
 // CrossFit trains classifiers that tell sample 1 from sample 0, and scores each
@@ -127,9 +142,11 @@ type folds struct {
 	opts    Options
 	samples [2]Sample
 	in      *inputs
-	start   [2]int     // the first row of each sample in the inputs
-	rows    [2][]int   // the rows of each that are trained on and judged
-	scale   [2]float64 // of weights, so that both samples count as much
+	start   [2]int      // the first row of each sample in the inputs
+	rows    [2][]int    // the rows of each that are trained on and judged
+	keys    [2][]uint64 // of each row: rows with the same key stay together
+	signed  [2]bool     // whether a sample has negative weights
+	scale   [2]float64  // of weights, so that both samples count as much
 	result  *Result
 }
 
@@ -151,6 +168,9 @@ func newFolds(ctx context.Context, zero, one Sample, opts Options) (*folds, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := f.findKeys(names); err != nil {
+		return nil, err
+	}
 	for c, s := range f.samples {
 		n := s.Table.Len()
 		if s.Weights != nil && len(s.Weights) != n {
@@ -159,7 +179,7 @@ func newFolds(ctx context.Context, zero, one Sample, opts Options) (*folds, erro
 		part := float64(opts.MaxEvents) / float64(n)
 		var sum, sum2 float64
 		for i := range n {
-			if part < 1 && uniform(0, streamPart, i) > part {
+			if part < 1 && uniform(0, streamPart, f.keys[c][i]) > part {
 				continue
 			}
 			w := s.weight(i)
@@ -168,19 +188,22 @@ func newFolds(ctx context.Context, zero, one Sample, opts Options) (*folds, erro
 			}
 			sum += w
 			sum2 += w * w
+			f.signed[c] = f.signed[c] || w < 0
 			f.rows[c] = append(f.rows[c], i)
 		}
 		switch {
 		case !(sum > 0) && n > 0:
 			return nil, fmt.Errorf("classify: the weights of sample %d add up to %g, must be positive", c, sum)
-		case !(sum*sum/sum2 >= fewestEvents):
-			return nil, fmt.Errorf("%w: %.0f effective ones in sample %d, %d needed", ErrFewEvents, sum*sum/max(sum2, 1e-300), c, fewestEvents)
+		case !(sum*sum/sum2 >= FewestEvents):
+			return nil, fmt.Errorf("%w: %.0f effective ones in sample %d, %d needed", ErrFewEvents, sum*sum/max(sum2, 1e-300), c, FewestEvents)
 		}
 		f.scale[c] = 1 / sum
 		f.result.Events[c] = len(f.rows[c])
 		f.result.LogRatio[c] = make([]float64, n)
+		f.result.Folds[c] = make([]int, n)
 		for i := range n {
 			f.result.LogRatio[c][i] = math.NaN()
+			f.result.Folds[c][i] = f.foldOf(c, i)
 		}
 	}
 	for c := range f.scale { // a mean weight of about one
@@ -218,17 +241,63 @@ func (f *folds) columns() ([]string, error) {
 	return names, nil
 }
 
-func uniform(seed, stream uint64, i int) float64 {
-	return (float64(philox.Uint64(seed, stream, uint64(i))>>12) + 0.5) / (1 << 52)
+// findKeys gives rows their keys: their number, the number of their block, or that of
+// the first row that they are equal to.
+func (f *folds) findKeys(names []string) error {
+	n := [2]int{f.samples[0].Table.Len(), f.samples[1].Table.Len()}
+	if f.samples[0].Blocks != nil || f.samples[1].Blocks != nil {
+		for c, s := range f.samples {
+			if len(s.Blocks) != n[c] {
+				return fmt.Errorf("classify: %d blocks for %d events of sample %d", len(s.Blocks), n[c], c)
+			}
+			f.keys[c] = make([]uint64, n[c])
+			for i, b := range s.Blocks {
+				f.keys[c][i] = uint64(b)
+			}
+		}
+		return nil
+	}
+	var columns []rootio.Column
+	for _, name := range names {
+		a, _ := f.samples[0].Table.Column(name)
+		b, _ := f.samples[1].Table.Column(name)
+		columns = append(columns, a.Concat(b))
+	}
+	copies := rows.FindCopies(columns)
+	f.result.Copies = n[0] + n[1] - copies.Different
+	alone := make([]bool, n[0]+n[1])
+	for i, first := range copies.First {
+		alone[i] = first == i
+	}
+	for i, first := range copies.First {
+		if first != i {
+			alone[first] = false
+		}
+	}
+	for c := range f.samples {
+		f.keys[c] = make([]uint64, n[c])
+		for i := range f.keys[c] {
+			f.keys[c][i] = uint64(i)
+			if row := c*n[0] + i; !alone[row] {
+				f.keys[c][i] = 1<<32 + uint64(copies.First[row])
+			}
+		}
+	}
+	return nil
 }
 
-func (f *folds) foldOf(row int) int {
-	return int(philox.Uint64(0, streamFold, uint64(row)) % uint64(f.opts.Folds))
+func uniform(seed, stream, key uint64) float64 {
+	return (float64(philox.Uint64(seed, stream, key)>>12) + 0.5) / (1 << 52)
 }
 
-// isValid reports whether a row of the events trained on stops the training
+// foldOf returns the fold of a row of a sample.
+func (f *folds) foldOf(sample, row int) int {
+	return int(philox.Uint64(0, streamFold, f.keys[sample][row]) % uint64(f.opts.Folds))
+}
+
+// isValid reports whether a row of the events trained on, by its key, stops the training
 // instead: one in eight.
-func isValid(row int) bool { return philox.Uint64(0, streamValid, uint64(row))%8 == 0 }
+func isValid(key uint64) bool { return philox.Uint64(0, streamValid, key)%8 == 0 }
 
 func (f *folds) progress(fold int, part float64) {
 	if f.opts.Progress != nil {
@@ -244,7 +313,7 @@ func (f *folds) run(ctx context.Context) (*Result, error) {
 		}
 	}
 	imp := newImportance(f.in)
-	var sumWeights, sumVariance float64
+	var sumWeights, sumVariance, sumNull float64
 	for k := range f.opts.Folds {
 		f.progress(k, 0)
 		c, err := f.train(ctx, k)
@@ -252,35 +321,46 @@ func (f *folds) run(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		f.progress(k, 0.8)
-		f.score(c, k)
+		if err := f.score(ctx, c, k); err != nil {
+			return nil, err
+		}
 		var zero, one scored
 		for s, to := range []*scored{&zero, &one} {
 			for _, i := range f.rows[s] {
-				if f.foldOf(i) == k {
+				if f.foldOf(s, i) == k {
 					to.add(r.LogRatio[s][i], f.samples[s].weight(i))
+					if f.samples[s].Blocks != nil {
+						to.block = append(to.block, f.samples[s].Blocks[i])
+					}
 				}
 			}
 		}
 		a := auc(&zero, &one)
-		if math.IsNaN(a) {
+		if math.IsNaN(a) || math.IsInf(a, 0) {
 			return nil, fmt.Errorf("%w for %d folds", ErrFewEvents, f.opts.Folds)
 		}
 		n := float64(len(zero.score) + len(one.score))
 		sumWeights += n
 		r.AUC += n * a
 		sumVariance += n * n * variance(&zero, &one)
-		imp.add(f, c, k)
+		sumNull += n * n * nullVariance(&zero, &one)
+		if err := imp.add(ctx, f, c, k); err != nil {
+			return nil, err
+		}
 	}
 	f.progress(f.opts.Folds, 0)
 	r.AUC /= sumWeights
 	r.AUCError = math.Sqrt(sumVariance) / sumWeights
+	if r.AUCError == 0 && r.AUC != 0.5 { // not known better than to an event
+		r.AUCError = 1 / float64(min(r.Events[0], r.Events[1]))
+	}
 	r.PValue = 1
-	if r.AUCError > 0 {
+	if sumNull > 0 {
 		// The folds' classifiers learn from each other's events: for samples of one
 		// distribution that doubles the variance (a term wᵢ·wⱼ is in the AUC of fold i and
 		// in that of fold j; for linear classifiers, exactly).
-		z := (r.AUC - 0.5) / (r.AUCError * math.Sqrt2)
-		r.PValue = math.Erfc(z/math.Sqrt2) / 2
+		z := (r.AUC - 0.5) * sumWeights / math.Sqrt(2*sumNull)
+		r.PValue = math.Erfc(math.Abs(z) / math.Sqrt2)
 	}
 	r.Columns = imp.columns()
 	f.calibrate()
@@ -299,9 +379,13 @@ func (f *folds) calibrate() {
 	}
 	c := regress(regression{0, 1}, y, w, score)
 	c[1] = max(0, c[1]) // the scores say nothing, as in every other case of equal samples
+	// So many events cannot tell that a density is less than a part of it.
+	most := math.Log(float64(max(len(f.rows[0]), len(f.rows[1]))))
 	for _, scores := range f.result.LogRatio {
 		for i, s := range scores {
-			scores[i] = c.at(s)
+			if s == s { // not every event has a score
+				scores[i] = min(max(-most, c.at(s)), most)
+			}
 		}
 	}
 }
@@ -315,20 +399,29 @@ type classifier struct {
 
 // train trains a classifier on all folds but k.
 func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
+	var rows [2][]int
+	for s := range f.samples {
+		for _, i := range f.rows[s] {
+			if f.foldOf(s, i) != k {
+				rows[s] = append(rows[s], i)
+			}
+		}
+	}
 	train := nn.Data{Dim: f.in.dim, Context: 1}
 	valid := train
 	for s := range f.samples {
-		for _, i := range f.rows[s] {
-			if f.foldOf(i) == k {
-				continue
-			}
+		weights, err := f.weightsOf(ctx, s, rows[s])
+		if err != nil {
+			return nil, err
+		}
+		for j, i := range rows[s] {
 			to := &train
-			if isValid(i) {
+			if isValid(f.keys[s][i]) {
 				to = &valid
 			}
 			to.X = append(to.X, f.in.row(f.start[s]+i)...)
 			to.C = append(to.C, float32(s))
-			to.W = append(to.W, float32(f.samples[s].weight(i)*f.scale[s]))
+			to.W = append(to.W, float32(weights[j]))
 		}
 	}
 	c := &classifier{net: newNetwork(f.in.dim, f.opts.Hidden, f.opts.Seed+uint64(k))}
@@ -337,7 +430,7 @@ func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
 		return c, nil
 	}
 	var err error
-	if c.trees, err = boost(ctx, train, valid); err != nil {
+	if c.trees, err = boost(ctx, train, valid, logisticLoss); err != nil {
 		return nil, err
 	}
 	if f.opts.Trees {
@@ -374,7 +467,7 @@ func (c *classifier) logRatios(dst []float64, x []float32) {
 }
 
 // score stores the scores of the events of fold k.
-func (f *folds) score(c *classifier, k int) {
+func (f *folds) score(ctx context.Context, c *classifier, k int) error {
 	const piece = 1 << 14
 	for s := range f.samples {
 		rows := f.rows[s]
@@ -386,11 +479,14 @@ func (f *folds) score(c *classifier, k int) {
 		}
 		var mine []int
 		for _, i := range rows {
-			if f.foldOf(i) == k {
+			if f.foldOf(s, i) == k {
 				mine = append(mine, i)
 			}
 		}
 		for lo := 0; lo < len(mine); lo += piece {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			part := mine[lo:min(lo+piece, len(mine))]
 			x := make([]float32, 0, len(part)*f.in.dim)
 			for _, i := range part {
@@ -403,4 +499,5 @@ func (f *folds) score(c *classifier, k int) {
 			}
 		}
 	}
+	return nil
 }

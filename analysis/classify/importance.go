@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"context"
 	"math"
 
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -54,14 +55,14 @@ func newImportance(in *inputs) *importance {
 }
 
 // add takes the events of fold k, whose places in zero and one are known.
-func (m *importance) add(f *folds, c *classifier, k int) {
+func (m *importance) add(ctx context.Context, f *folds, c *classifier, k int) error {
 	dim, most := f.in.dim, max(500, mostPermuted*20/max(20, len(m.groups)))
 	var x []float32
 	var sample, row []int
 	for s := range f.samples {
 		n := 0
 		for _, i := range f.rows[s] {
-			if f.foldOf(i) == k && n < most/2 {
+			if f.foldOf(s, i) == k && n < most/2 {
 				x = append(x, f.in.row(f.start[s]+i)...)
 				sample, row = append(sample, s), append(row, i)
 				n++
@@ -95,6 +96,9 @@ func (m *importance) add(f *folds, c *classifier, k int) {
 		if len(g.inputs) == 0 {
 			continue
 		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		kept := make([][]float32, len(g.inputs))
 		for a, feature := range g.inputs {
 			for i := range n {
@@ -123,6 +127,7 @@ func (m *importance) add(f *folds, c *classifier, k int) {
 			g.square += float64(n*n) * variance
 		}
 	}
+	return nil
 }
 
 // columns returns the importance of each column.

@@ -61,6 +61,18 @@ func (w *regressorWorker) Loss(grad []float32, rows nn.Rows) float64 {
 	return loss
 }
 
+// predict calls found with the prediction for each row of x.
+func (r *regressor) predict(x []float32, dim int, found func(i int, y float32)) {
+	state := r.mlp.NewState(nn.Tile)
+	n := len(x) / dim
+	for lo := 0; lo < n; lo += nn.Tile {
+		m := min(nn.Tile, n-lo)
+		for i, y := range r.mlp.Forward(state, x[lo*dim:(lo+m)*dim], m) {
+			found(lo+i, y)
+		}
+	}
+}
+
 // relation predicts an input from those of other columns.
 type relation struct {
 	*regressor
@@ -140,7 +152,7 @@ func (in *inputs) relate(ctx context.Context, target, width, events int, seed ui
 	step := (n + relationEvents - 1) / relationEvents
 	for i := 0; i < n; i += step {
 		to := &train
-		if isValid(i) {
+		if isValid(uint64(i)) {
 			to = &valid
 		}
 		for _, k := range r.others {

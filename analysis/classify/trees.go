@@ -2,7 +2,6 @@ package classify
 
 import (
 	"context"
-	"math"
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
@@ -61,12 +60,27 @@ func (t *trees) logits(dst []float64, x []float32) {
 	})
 }
 
+// loss is what trees make small: with its first and second derivatives by the output s,
+// for an event that should have y.
+type loss func(s, y float64) (value, first, second float64)
+
+// logisticLoss is that of the network.
+func logisticLoss(s, y float64) (value, first, second float64) {
+	value, p := logistic(s, y)
+	return value, p - y, p * (1 - p)
+}
+
+// squareLoss finds means.
+func squareLoss(s, y float64) (value, first, second float64) {
+	return (s - y) * (s - y) / 2, s - y, 1
+}
+
 // boost fits trees until the loss on valid gets no better.
-func boost(ctx context.Context, train, valid nn.Data) (*trees, error) {
-	g := newGrower(train)
+func boost(ctx context.Context, train, valid nn.Data, loss loss) (*trees, error) {
+	g := newGrower(train, loss)
 	score, validScore := make([]float64, train.Len()), make([]float64, valid.Len())
 	t := &trees{}
-	best, bestLen := meanLoss(validScore, valid), 0
+	best, bestLen := meanLoss(validScore, valid, loss), 0
 	for len(t.roots) < maxTrees && len(t.roots)-bestLen < maxStale {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -79,18 +93,18 @@ func boost(ctx context.Context, train, valid nn.Data) (*trees, error) {
 				validScore[i] += last.at(valid.X[i*valid.Dim : (i+1)*valid.Dim])
 			}
 		})
-		if loss := meanLoss(validScore, valid); loss < best {
-			best, bestLen = loss, len(t.roots)
+		if l := meanLoss(validScore, valid, loss); l < best {
+			best, bestLen = l, len(t.roots)
 		}
 	}
 	t.roots = t.roots[:bestLen]
 	return t, nil
 }
 
-func meanLoss(score []float64, d nn.Data) float64 {
+func meanLoss(score []float64, d nn.Data, loss loss) float64 {
 	var sum, weights float64
 	for i, s := range score {
-		l, _ := logistic(s, float64(d.C[i]))
+		l, _, _ := loss(s, float64(d.C[i]))
 		sum += float64(d.W[i]) * l
 		weights += float64(d.W[i])
 	}
@@ -100,6 +114,7 @@ func meanLoss(score []float64, d nn.Data) float64 {
 // grower grows trees on the rows of a sample.
 type grower struct {
 	data   nn.Data
+	loss   loss
 	edges  [][]float32 // of each feature, between its bins: bin k is (edges[k-1], edges[k]]
 	bins   [][]uint8   // of each feature, of each row
 	g, h   []float32   // first and second derivatives of the loss of each row
@@ -141,10 +156,10 @@ type split struct {
 	left    cell
 }
 
-func newGrower(d nn.Data) *grower {
+func newGrower(d nn.Data, loss loss) *grower {
 	n := d.Len()
 	g := &grower{
-		data: d, edges: make([][]float32, d.Dim), bins: make([][]uint8, d.Dim),
+		data: d, loss: loss, edges: make([][]float32, d.Dim), bins: make([][]uint8, d.Dim),
 		g: make([]float32, n), h: make([]float32, n), gs: make([]float32, n), hs: make([]float32, n),
 		rows: make([]int32, n), spare: make([]int32, n),
 	}
@@ -201,9 +216,8 @@ func binEdges(x []float32) []float32 {
 func (g *grower) grow(score []float64) []node {
 	for i, s := range score {
 		y, w := float64(g.data.C[i]), float64(g.data.W[i])
-		_, p := logistic(s, y)
-		g.g[i] = float32(w * (p - y))
-		g.h[i] = float32(math.Abs(w) * p * (1 - p)) // negative weights must not lengthen steps
+		_, first, second := g.loss(s, y)
+		g.g[i], g.h[i] = float32(w*first), float32(w*second)
 		g.rows[i] = int32(i)
 	}
 	root := leaf{hi: len(g.rows), hist: g.histogramOf(0, len(g.rows))}
