@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,7 +15,7 @@ import (
 // Classify lets a classifier tell the two samples of the report apart by all their
 // common columns at once, and judges again. It takes longer than all else: up to a
 // minute on two cores for 50,000 events of each sample, the most that it looks at
-// unless opts says otherwise.
+// unless opts says otherwise. If there are too few events for it, a note says so.
 //
 // Errors are those of [classify.CrossFit].
 func (r *Report) Classify(ctx context.Context, ref, cand *rootio.Table, opts classify.Options) error {
@@ -23,23 +24,32 @@ func (r *Report) Classify(ctx context.Context, ref, cand *rootio.Table, opts cla
 			opts.Columns = append(opts.Columns, c.Name)
 		}
 	}
-	sample := func(s Sample, t *rootio.Table) classify.Sample {
-		of := classify.Sample{Table: t}
-		if s.Weight != "" {
-			c, _ := t.Column(s.Weight)
-			of.Weights = make([]float64, t.Len())
-			c.Floats(of.Weights, 0)
-		}
-		return of
+	sample := func(t *rootio.Table, in sampled) classify.Sample {
+		return classify.Sample{Table: t, Weights: in.w, Blocks: in.block}
 	}
-	result, err := classify.CrossFit(ctx, sample(r.Reference, ref), sample(r.Candidate, cand), opts)
+	result, err := classify.CrossFit(ctx, sample(ref, r.in[0]), sample(cand, r.in[1]), opts)
+	if errors.Is(err, classify.ErrFewEvents) {
+		few := r.Reference
+		if r.Candidate.EffectiveEvents < few.EffectiveEvents {
+			few = r.Candidate
+		}
+		r.note("The classifier is left out: %s is worth %.3g events, and it needs %d.", few.Label, few.EffectiveEvents, classify.FewestEvents)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	r.Classifier = result
+	if result.Copies > 0 {
+		r.note("%s events are equal to another one, in all columns: %s different ones are left. The classifier learns from all events that are equal, or from none of them.",
+			grouped(result.Copies), grouped(result.Events[0]+result.Events[1]-result.Copies))
+	}
 	r.judge()
 	return nil
 }
+
+// apart says whether the classifier can tell the samples apart.
+func apart(c *classify.Result) string { return classify.Apart(c.AUC, c.PValue) }
 
 // writeClassifier says whether the classifier can tell the samples apart, and by
 // which columns.
@@ -48,12 +58,8 @@ func (r *Report) writeClassifier(b *bytes.Buffer) {
 	if c == nil {
 		return
 	}
-	verdict := "p " + pvalue(c.PValue)
-	if c.PValue >= significance {
-		verdict = "0.5: cannot be told apart"
-	}
 	fmt.Fprintf(b, "\nclassifier AUC %.4f ± %.4f (%s), %s and %s events, cross-fitted\n",
-		c.AUC, c.AUCError, verdict, grouped(c.Events[0]), grouped(c.Events[1]))
+		c.AUC, c.AUCError, apart(c), grouped(c.Events[0]), grouped(c.Events[1]))
 	if c.PValue >= significance {
 		return
 	}
@@ -99,13 +105,9 @@ func (r *Report) curve(ref, cand *rootio.Table) (wrong, right []float64) {
 	}
 	var events []event
 	var sums [2]float64
-	weights := [2][]float64{weightsOf(ref, r.Reference.Weight), weightsOf(cand, r.Candidate.Weight)}
 	for s, scores := range r.Classifier.LogRatio {
 		for i, v := range scores {
-			w := 1.0
-			if weights[s] != nil {
-				w = weights[s][i]
-			}
+			w := r.in[s].weight(i)
 			if v == v { // not every event has a score
 				events = append(events, event{v, w, s == 1})
 				sums[s] += w

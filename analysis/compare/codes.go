@@ -86,14 +86,17 @@ func (c *contents) illegal() int {
 	return n
 }
 
-// illegalPValue bounds the probability that chance gives b as many events, or
-// more, with values that a never takes: if the samples have one distribution, the
-// events of each value are dealt to them at random. With q the part of all events
-// that are b's, the k events of a value are all in b, and illegal, with
-// probability qᵏ. So the number of illegal events has the moment-generating function
-// Π (1 − qᵏ + qᵏ e^θk), and Chernoff's bound holds for any θ ≥ 0. Values that
-// are rare enough to be missed by a count as much as they should: many of them
-// make many illegal events.
+// illegalPValue is the probability that chance gives b as many events, or more,
+// with values that a never takes: if the samples have one distribution, the events of
+// each value are dealt to them at random. The k events of a value are all in b, and
+// illegal, with the probability that the hypergeometric distribution gives, qᵏ or a little
+// less, with q the part of all events that are b's. Values that are rare enough to be missed by
+// a count as much as they should: many of them make many illegal events.
+//
+// Values count as independent, which is right but for few events: see [exactly]. Where the
+// distribution of the number of illegal events is too long to be added up, Chernoff's bound is
+// taken, which is somewhat larger: the moment-generating function is Π (1 − qᵏ + qᵏ e^θk),
+// for any θ ≥ 0.
 //
 // A value that columns of a's kind cannot hold needs no statistics.
 func (c *contents) illegalPValue(kind rootio.Kind) float64 {
@@ -102,7 +105,7 @@ func (c *contents) illegalPValue(kind rootio.Kind) float64 {
 	for k, x := range c.x {
 		events := c.a[k].events() + c.b[k].events()
 		values[events]++
-		if c.a[k].n == 0 {
+		if c.a[k].n == 0 && c.b[k].n > 0 {
 			if !canHold(kind, x) {
 				return 0
 			}
@@ -113,8 +116,29 @@ func (c *contents) illegalPValue(kind rootio.Kind) float64 {
 		return 1
 	}
 
-	logQ := -math.Log1p(c.allA.effective() / c.allB.effective())
+	na, nb := c.allA.effective(), c.allB.effective()
 	multiplicities := slices.Sorted(maps.Keys(values))
+	const longest, precision = 4_000_000, 1e-11
+	if illegal*float64(len(c.x)) <= longest {
+		fewer := make([]float64, int(illegal)) // the probability of each number of illegal events
+		fewer[0] = 1
+		for _, k := range multiplicities {
+			p := math.Exp(logFalling(nb, k) - logFalling(na+nb, k))
+			for range int(values[k]) {
+				for n := len(fewer) - 1; n >= 0; n-- {
+					fewer[n] *= 1 - p
+					if n >= int(k) {
+						fewer[n] += p * fewer[n-int(k)]
+					}
+				}
+			}
+		}
+		if p := 1 - floats.Sum(fewer); p > precision {
+			return p
+		}
+	}
+
+	logQ := -math.Log1p(na / nb)
 	const steps = 200
 	var best float64
 	for step := range steps {
@@ -126,6 +150,16 @@ func (c *contents) illegalPValue(kind rootio.Kind) float64 {
 		best = min(best, bound)
 	}
 	return math.Exp(best)
+}
+
+// logFalling is log n(n−1)…(n−k+1), −∞ if there are no k.
+func logFalling(n, k float64) float64 {
+	if k > n {
+		return math.Inf(-1)
+	}
+	a, _ := math.Lgamma(n + 1)
+	b, _ := math.Lgamma(n - k + 1)
+	return a - b
 }
 
 // canHold reports whether a column of that kind can have the value x.
@@ -158,20 +192,23 @@ func (c *contents) totalVariation() (value, byChance float64) {
 	return value, byChance
 }
 
-// chi2 tests the proportions of the values. Those of which fewer than ten events
-// are expected in the smaller sample are joined to their neighbours among such
-// values. That looks at both samples together only, as it must: a bin of the values
-// that one of them lacks would differ by construction.
-func (c *contents) chi2() *Chi2 {
+// chi2 tests the proportions of the values, exactly where events are few: then illegal is
+// the p-value for as many events with values that a never takes. Otherwise, values of which
+// fewer than ten events are expected in the smaller sample are joined to their neighbours among
+// such values. That looks at both samples together only, as it must: a bin of the
+// values that one of them lacks would differ by construction.
+func (c *contents) chi2() (test *Chi2, illegal float64, exact bool) {
 	const each = 10
 	enough := each / min(c.allA.effective(), c.allB.effective())
 	var a, b []bin
 	var shares []float64
 	var rareA, rareB bin
+	rare := false
 	for k := range c.x {
 		inA, inB := c.a[k], c.b[k]
 		share := pooled(c.allA, inA, c.allB, inB)
 		if share < enough {
+			rare = true
 			rareA.add(inA)
 			rareB.add(inB)
 			if share = pooled(c.allA, rareA, c.allB, rareB); share < enough {
@@ -181,11 +218,29 @@ func (c *contents) chi2() *Chi2 {
 		}
 		a, b, shares = append(a, inA), append(b, inB), append(shares, share)
 	}
+	if rare && len(c.x) > 1 {
+		if test = chi2(c.a, c.b); test != nil {
+			if test.PValue, illegal, exact = exactly(c.a, c.b); exact {
+				return test, illegal, true
+			}
+		}
+	}
 	if len(shares) == 0 {
-		return nil
+		return nil, 0, false
 	}
 	least := floats.MinIdx(shares)
 	a[least].add(rareA)
 	b[least].add(rareB)
-	return chi2(a, b)
+	return chi2(a, b), 0, false
+}
+
+// fullest is the place of the most frequent value.
+func (c *contents) fullest() int {
+	best := 0
+	for k := range c.x {
+		if pooled(c.allA, c.a[k], c.allB, c.b[k]) > pooled(c.allA, c.a[best], c.allB, c.b[best]) {
+			best = k
+		}
+	}
+	return best
 }

@@ -33,6 +33,7 @@
 package compare
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -56,6 +57,18 @@ type Options struct {
 	// events' weights. Without a name, every event has weight one.
 	ReferenceWeight, CandidateWeight string
 
+	// ReferenceWeights and CandidateWeights are the weights themselves, in the place of
+	// columns.
+	ReferenceWeights, CandidateWeights []float64
+
+	// Blocks names the column whose number tells which events belong together, as
+	// event_index does of events that were drawn several times for one event of an input. All
+	// events of a sample with one number are a block. If both samples have the column,
+	// events of both with one number are a pair, if Pairs says so. Errors and tests are then by
+	// blocks. The column itself is not compared. It need not be in both samples.
+	Blocks string
+	Pairs  bool
+
 	// ReferenceLabel and CandidateLabel are what text and plots call the
 	// samples: "reference" and "candidate" if empty.
 	ReferenceLabel, CandidateLabel string
@@ -78,6 +91,10 @@ type Report struct {
 	OnlyCandidate []string     `json:"only_in_candidate,omitempty"`
 	Correlations  Correlations `json:"correlations"`
 
+	// Notes say what else is to be known: what was left out and why, what few events there
+	// are, how errors were found.
+	Notes []string `json:"notes,omitempty"`
+
 	// Bins are the comparisons in bins of the condition. Their tests are a family of
 	// their own: they are corrected for their number, and do not enter Verdict.
 	Bins []Bin `json:"bins,omitempty"`
@@ -86,6 +103,8 @@ type Report struct {
 	Classifier *classify.Result `json:"classifier,omitempty"`
 	// Joint is what [Report.Measure] found; nil if it was not asked.
 	Joint *Joint `json:"joint,omitempty"`
+
+	in [2]sampled // reference and candidate
 }
 
 // Sample describes a sample as a whole.
@@ -94,7 +113,8 @@ type Sample struct {
 	Events          int     `json:"events"`
 	Weight          string  `json:"weight,omitempty"` // column of the weights
 	SumOfWeights    float64 `json:"sum_of_weights"`
-	EffectiveEvents float64 `json:"effective_events"` // (Σw)²/Σw²
+	EffectiveEvents float64 `json:"effective_events"` // (Σw)²/Σw², w the weights of events, or of blocks
+	Blocks          int     `json:"blocks,omitempty"`
 }
 
 // Column is the comparison of one column.
@@ -113,6 +133,7 @@ type Column struct {
 	PValue        float64     `json:"p_value"` // smallest of all the column's tests, each corrected for the number of tests in the report
 	Reference     Summary     `json:"reference"`
 	Candidate     Summary     `json:"candidate"`
+	Tests         []Test      `json:"tests,omitempty"`
 
 	Chi2 *Chi2 `json:"chi2,omitempty"` // absent if there is but one bin
 
@@ -122,10 +143,11 @@ type Column struct {
 	Proportions *Proportions `json:"proportions,omitempty"` // of a categorical column
 	Codes       []Code       `json:"codes,omitempty"`       // of a categorical column, in rising order
 
-	tests    []float64 // p-values as they are, of a categorical column that of its illegal values first
-	effect   float64   // the distance on which the verdict rests, on the scale of KS
-	cells    [2][]bin  // of reference and candidate, for the bootstrap
+	effect   float64  // the distance on which the verdict rests, on the scale of KS
+	cells    [2][]bin // of reference and candidate, for the bootstrap
 	spectrum spectrum
+
+	toldNever bool // whether the reference has enough events to say which values are illegal
 }
 
 // Summary describes the values of a column in one sample. Values that are not
@@ -150,7 +172,7 @@ type Distance struct {
 	KS       float64 `json:"ks"` // Kolmogorov–Smirnov: largest difference of the cumulative distributions
 	KSError  float64 `json:"ks_error"`
 	KSAt     float64 `json:"ks_at"`      // the value where it is
-	KSPValue float64 `json:"ks_p_value"` // asymptotic; too large if values repeat, for which there are Spikes
+	KSPValue float64 `json:"ks_p_value"` // exact for few events; else asymptotic, and too large if values repeat, for which there are Spikes
 
 	// Wasserstein-1: the integral of the difference of the cumulative distributions, in
 	// units of the reference's standard deviation.
@@ -160,7 +182,8 @@ type Distance struct {
 
 // Chi2 is the χ² test of equal proportions in common bins. A continuous column
 // has up to 50 bins of about equal content, so that no tail is too thin; a
-// categorical one has a bin per code, rare neighbours being put together.
+// categorical one has a bin per code, rare neighbours being put together. For a few
+// events of codes the p-value is exact, for a few others there is no χ².
 type Chi2 struct {
 	Value  float64 `json:"value"`
 	NDF    int     `json:"ndf"`
@@ -177,9 +200,8 @@ type Proportions struct {
 
 	// Illegal is the number of the candidate's events with a value that the
 	// reference never takes. A sample of n events may well miss values of
-	// probability 1/n, so that some are to be expected. The p-value is an upper bound
-	// of the probability of as many if both samples had one distribution; it is zero
-	// if the reference's type has no such value, as a bool has no 2 and an integer
+	// probability 1/n, so that some are to be expected. The p-value is the probability of as
+	// many if both samples had one distribution, or a bound above it; it is zero if the reference's type has no such value, as a bool has no 2 and an integer
 	// no ½.
 	Illegal       int     `json:"illegal"`
 	IllegalPValue float64 `json:"illegal_p_value"`
@@ -196,29 +218,7 @@ type Code struct {
 	referenceError, candidateError float64 // of the fractions
 }
 
-// Verdict is the comparison of a column in a word.
-type Verdict string
-
-// The verdicts, from best to worst.
 const (
-	NoValues   Verdict = "no values"  // in neither sample
-	Compatible Verdict = "compatible" // p ≥ 1 % in every test, corrected for their number
-	// Close is p < 1 %, but no difference is large: KS distance ≤ 1 %, Wasserstein
-	// distance ≤ 2 % σ, any spike's fractions within 1 % of all events; or total
-	// variation ≤ 1 % apart from what chance gives; AUC of the classifier ≤ 0.52.
-	Close   Verdict = "close"
-	Differs Verdict = "differs"        // neither
-	Illegal Verdict = "illegal values" // the candidate takes values that the reference never takes, and p < 1 % for so many
-)
-
-var severity = []Verdict{NoValues, Compatible, Close, Differs, Illegal}
-
-const (
-	significance   = 0.01
-	closeKS        = 0.01
-	closeTransport = 0.02
-	closeAUC       = 0.52
-
 	// What is a code and what a spike is decided as in analysis/features, which
 	// has the same numbers in fit.go: change both.
 	maxCodes           = 256
@@ -238,16 +238,22 @@ const (
 //
 // It is an error if there is none, if a sample has no event, if a column that
 // opts names is missing, or if weights are not finite or add up to nothing.
-func Compare(ref, cand *rootio.Table, opts Options) (*Report, error) {
+func Compare(ctx context.Context, ref, cand *rootio.Table, opts Options) (*Report, error) {
 	r := &Report{}
-	refWeights, err := describe(&r.Reference, ref, opts.ReferenceWeight, opts.ReferenceLabel, "reference")
+	weightsA, err := describe(&r.Reference, ref, opts.ReferenceWeight, opts.ReferenceWeights, opts.ReferenceLabel, "reference")
 	if err != nil {
 		return nil, err
 	}
-	candWeights, err := describe(&r.Candidate, cand, opts.CandidateWeight, opts.CandidateLabel, "candidate")
+	weightsB, err := describe(&r.Candidate, cand, opts.CandidateWeight, opts.CandidateWeights, opts.CandidateLabel, "candidate")
 	if err != nil {
 		return nil, err
 	}
+	inRef, inCand := sampled{w: weightsA}, sampled{w: weightsB}
+	if err := r.block(&inRef, &inCand, ref, cand, opts); err != nil {
+		return nil, err
+	}
+	r.in = [2]sampled{inRef, inCand}
+	r.noteWeights()
 	names, err := r.match(ref, cand, opts)
 	if err != nil {
 		return nil, err
@@ -258,25 +264,32 @@ func Compare(ref, cand *rootio.Table, opts Options) (*Report, error) {
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, name := range names {
 		group.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			a, _ := ref.Column(name)
 			b, _ := cand.Column(name)
-			rng := rand.New(rand.NewPCG(opts.Seed, uint64(i)))
-			r.Columns[i] = compareColumn(a, b, refWeights, candWeights)
-			r.Columns[i].bootstrap(rng)
+			r.Columns[i] = compareColumn(a, b, inRef, inCand, rand.New(rand.NewPCG(opts.Seed, uint64(i))))
 			return nil
 		})
 	}
-	_ = group.Wait()
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
 
 	r.judge()
-	r.Correlations = correlate(r, ref, cand, refWeights, candWeights)
-	r.inBins(ref, cand, refWeights, candWeights, opts.Condition)
+	if r.Correlations, err = correlate(ctx, r, ref, cand, inRef.w, inCand.w); err != nil {
+		return nil, err
+	}
+	if err := r.inBins(ctx, ref, cand, inRef, inCand, opts.Condition); err != nil {
+		return nil, err
+	}
 	return r, nil
 }
 
 // describe fills in what is said of a sample as a whole and returns the
 // weights of its events, nil if all are one.
-func describe(s *Sample, t *rootio.Table, weight, label, role string) ([]float64, error) {
+func describe(s *Sample, t *rootio.Table, weight string, w []float64, label, role string) ([]float64, error) {
 	*s = Sample{Label: label, Events: t.Len(), Weight: weight}
 	if label == "" {
 		s.Label = role
@@ -289,27 +302,32 @@ func describe(s *Sample, t *rootio.Table, weight, label, role string) ([]float64
 			return nil, fmt.Errorf("compare: column %q of the %s has %d values, not %d", c.Name, role, c.Len(), s.Events)
 		}
 	}
-	if weight == "" {
+	what := "the weight"
+	switch {
+	case weight != "":
+		what = fmt.Sprintf("weight %q", weight)
+		c, ok := t.Column(weight)
+		if !ok {
+			return nil, fmt.Errorf("compare: the %s has no column %q for weights", role, weight)
+		}
+		w = make([]float64, s.Events)
+		c.Floats(w, 0)
+	case w == nil:
 		s.SumOfWeights, s.EffectiveEvents = float64(s.Events), float64(s.Events)
 		return nil, nil
+	case len(w) != s.Events:
+		return nil, fmt.Errorf("compare: the %s has %d weights for %d events", role, len(w), s.Events)
 	}
-
-	c, ok := t.Column(weight)
-	if !ok {
-		return nil, fmt.Errorf("compare: the %s has no column %q for weights", role, weight)
-	}
-	w := make([]float64, s.Events)
-	c.Floats(w, 0)
 	var sum, sum2 float64
 	for i, x := range w {
 		if !usable(x) {
-			return nil, fmt.Errorf("compare: weight %q of the %s is %v in entry %d", weight, role, x, i)
+			return nil, fmt.Errorf("compare: %s of the %s is %v in entry %d", what, role, x, i)
 		}
 		sum += x
 		sum2 += x * x
 	}
 	if sum <= 0 {
-		return nil, fmt.Errorf("compare: weights %q of the %s add up to %v", weight, role, sum)
+		return nil, fmt.Errorf("compare: %ss of the %s add up to %v", what, role, sum)
 	}
 	s.SumOfWeights, s.EffectiveEvents = sum, sum*sum/sum2
 	return w, nil
@@ -318,12 +336,12 @@ func describe(s *Sample, t *rootio.Table, weight, label, role string) ([]float64
 // match returns the names of the columns to compare, in the order of the
 // reference or of the options, and lists those that only one sample has.
 func (r *Report) match(ref, cand *rootio.Table, opts Options) ([]string, error) {
-	isWeight := func(name string) bool {
-		return name != "" && (name == opts.ReferenceWeight || name == opts.CandidateWeight)
+	aside := func(name string) bool {
+		return name != "" && (name == opts.ReferenceWeight || name == opts.CandidateWeight || name == opts.Blocks)
 	}
 	var names []string
 	for _, c := range ref.Columns {
-		if isWeight(c.Name) || slices.Contains(names, c.Name) {
+		if aside(c.Name) || slices.Contains(names, c.Name) {
 			continue
 		}
 		if _, ok := cand.Column(c.Name); ok {
@@ -333,7 +351,7 @@ func (r *Report) match(ref, cand *rootio.Table, opts Options) ([]string, error) 
 		}
 	}
 	for _, c := range cand.Columns {
-		if _, ok := ref.Column(c.Name); !ok && !isWeight(c.Name) {
+		if _, ok := ref.Column(c.Name); !ok && !aside(c.Name) {
 			r.OnlyCandidate = append(r.OnlyCandidate, c.Name)
 		}
 	}
@@ -363,36 +381,27 @@ func (r *Report) match(ref, cand *rootio.Table, opts Options) ([]string, error) 
 	return names, nil
 }
 
-// compareColumn measures and tests a column, but for the errors of the
-// distances and the verdict.
-func compareColumn(ref, cand rootio.Column, refWeights, candWeights []float64) Column {
+// compareColumn measures and tests a column, but for the verdict.
+func compareColumn(ref, cand rootio.Column, inRef, inCand sampled, rng *rand.Rand) Column {
 	c := Column{Name: ref.Name, Title: ref.Title, Kind: ref.Kind}
 	if cand.Kind != ref.Kind {
 		c.CandidateKind = cand.Kind
 	}
-	a, b := newValues(ref, refWeights), newValues(cand, candWeights)
+	a, b := newValues(ref, inRef), newValues(cand, inCand)
 	c.Reference, c.Candidate = a.summary(), b.summary()
-	switch hasRef, hasCand := a.all.w > 0, b.all.w > 0; {
+	c.Verdict, c.PValue = NoValues, 1
+	hasRef, hasCand := a.all.w > 0, b.all.w > 0
+	switch {
 	case !hasRef && !hasCand:
-		c.Verdict, c.PValue = NoValues, 1
 		return c
-	case !hasRef || !hasCand:
-		c.Verdict = Differs
-		return c
-	}
-
-	if a.areCodes(c.Kind) {
+	case hasRef && hasCand && a.areCodes(c.Kind):
 		c.compareCodes(a, b)
-	} else {
-		c.compareValues(a, b)
-	}
-	if c.Chi2 != nil {
-		c.tests = append(c.tests, c.Chi2.PValue)
+	case hasRef && hasCand:
+		c.compareValues(a, b, rng)
 	}
 	if a.left.n+b.left.n > 0 {
-		c.tests = append(c.tests, equalProportions(a.left, a.all, b.left, b.all))
 		fraction := func(v *values) float64 { return v.left.w / (v.left.w + v.all.w) }
-		c.effect = max(c.effect, math.Abs(fraction(a)-fraction(b)))
+		c.decide("values left out", equalProportions(a.left, a.all, b.left, b.all), math.Abs(fraction(a)-fraction(b)))
 	}
 	return c
 }
@@ -402,74 +411,43 @@ func (c *Column) compareCodes(a, b *values) {
 	p := &Proportions{Illegal: in.illegal(), IllegalPValue: in.illegalPValue(c.Kind)}
 	p.TotalVariation, p.ByChance = in.totalVariation()
 	c.Proportions = p
+	c.toldNever = p.IllegalPValue == 0 || in.allA.effective() >= fewestForNever
 	c.Codes = in.codes()
-	c.Chi2 = in.chi2()
 	c.spectrum = codeSpectrum(c.Codes, c.Kind)
-	c.tests = append(c.tests, p.IllegalPValue)
-	c.effect = math.Sqrt(max(0, p.TotalVariation*p.TotalVariation-p.ByChance*p.ByChance))
+	effect := math.Sqrt(max(0, p.TotalVariation*p.TotalVariation-p.ByChance*p.ByChance))
+	test, illegal, exact := in.chi2()
+	c.Chi2 = test
+	if exact && p.IllegalPValue > 0 { // one test, which tells of illegal values as well
+		p.IllegalPValue = illegal
+	} else {
+		c.decide("illegal values", p.IllegalPValue, effect)
+	}
+	switch {
+	case exact:
+		c.decide("codes, exactly", test.PValue, effect)
+	case test != nil:
+		c.decide("χ²", test.PValue, effect)
+	case len(in.x) > 1: // the rest is too little for χ²
+		k := in.fullest()
+		c.decide("the most frequent code", equalProportions(in.a[k], in.allA.less(in.a[k]), in.b[k], in.allB.less(in.b[k])), effect)
+	}
 }
 
-func (c *Column) compareValues(a, b *values) {
+func (c *Column) compareValues(a, b *values, rng *rand.Rand) {
 	edges := quantileEdges(a, b, cells)
 	c.cells = [2][]bin{a.histogram(edges), b.histogram(edges)}
 	c.Distance = measure(a, b, c.Reference.Std)
 	c.Chi2 = chi2OfCells(a, b, c.cells[0], c.cells[1])
-	c.tests = append(c.tests, c.Distance.KSPValue)
-	c.effect = max(c.Distance.KS, c.Distance.Wasserstein*closeKS/closeTransport)
+	c.bootstrap(a, b, edges, rng)
+	c.decide("KS", c.Distance.KSPValue, max(c.Distance.KS, c.Distance.Wasserstein*closeKS/closeTransport))
+	if c.Chi2 != nil {
+		c.decide("χ²", c.Chi2.PValue, 0)
+	}
+	c.compareMoments(a, b, edges)
+	c.cells = [2][]bin{}
 	c.Spikes = compareSpikes(a, b)
 	for _, s := range c.Spikes {
-		c.tests = append(c.tests, s.PValue)
-		c.effect = max(c.effect, math.Abs(s.CandidateFraction-s.ReferenceFraction))
+		c.decide(fmt.Sprintf("the value %.7g", s.Value), s.PValue, math.Abs(s.CandidateFraction-s.ReferenceFraction))
 	}
 	c.spectrum = valueSpectrum(a, b, c.Spikes, c.Kind)
-}
-
-// judge corrects the p-values of all columns for their number and gives the
-// verdicts that rest on them.
-func (r *Report) judge() {
-	var p []float64
-	for _, c := range r.Columns {
-		p = append(p, c.tests...)
-	}
-	if r.Classifier != nil {
-		p = append(p, r.Classifier.PValue)
-	}
-	holm(p)
-	r.Tests = len(p)
-	r.Verdict = severity[0]
-	if r.Classifier != nil {
-		switch {
-		case p[len(p)-1] >= significance:
-			r.Verdict = Compatible
-		case r.Classifier.AUC <= closeAUC:
-			r.Verdict = Close
-		default:
-			r.Verdict = Differs
-		}
-	}
-	for i := range r.Columns {
-		c := &r.Columns[i]
-		if n := len(c.tests); n > 0 {
-			c.judge(p[:n])
-			p = p[n:]
-		}
-		if slices.Index(severity, c.Verdict) > slices.Index(severity, r.Verdict) {
-			r.Verdict = c.Verdict
-		}
-	}
-}
-
-// judge gives the verdict that rests on the corrected p-values of the column's tests.
-func (c *Column) judge(p []float64) {
-	c.PValue = slices.Min(p)
-	switch {
-	case c.Proportions != nil && p[0] < significance:
-		c.Verdict = Illegal
-	case c.PValue >= significance:
-		c.Verdict = Compatible
-	case c.effect <= closeKS:
-		c.Verdict = Close
-	default:
-		c.Verdict = Differs
-	}
 }

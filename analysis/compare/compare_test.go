@@ -2,6 +2,7 @@ package compare
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -23,7 +24,7 @@ func table(columns ...rootio.Column) *rootio.Table { return &rootio.Table{Column
 
 func compare(t *testing.T, ref, cand *rootio.Table, opts Options) *Report {
 	t.Helper()
-	r, err := Compare(ref, cand, opts)
+	r, err := Compare(context.Background(), ref, cand, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func TestKSAgreesWithGonum(t *testing.T) {
 		x, w := draw(n)
 		y, v := draw(300 - n)
 		for _, weights := range [][2][]float64{{nil, nil}, {w, v}, {nil, v}} {
-			a, b := newValues(rootio.ColumnOf("x", x), weights[0]), newValues(rootio.ColumnOf("x", y), weights[1])
+			a, b := newValues(rootio.ColumnOf("x", x), sampled{w: weights[0]}), newValues(rootio.ColumnOf("x", y), sampled{w: weights[1]})
 			ks, _, _ := distances(a, b)
 			near(t, "KS", ks, stat.KolmogorovSmirnov(a.x, a.w, b.x, b.w), 1e-12)
 		}
@@ -149,7 +150,7 @@ func TestPValuesAreUniform(t *testing.T) {
 		return x
 	}
 	draw := func(n int, weights []float64) *values {
-		return newValues(rootio.ColumnOf("x", normals(rng, n, 0)), weights)
+		return newValues(rootio.ColumnOf("x", normals(rng, n, 0)), sampled{w: weights})
 	}
 	for range repetitions {
 		const n, m = 900, 1500
@@ -460,7 +461,7 @@ func TestErrors(t *testing.T) {
 		},
 		"ragged": {good, table(rootio.ColumnOf("x", x), rootio.ColumnOf("w", x[:2])), Options{}, `column "w" of the candidate has 2 values`},
 	} {
-		_, err := Compare(c.ref, c.cand, c.opts)
+		_, err := Compare(context.Background(), c.ref, c.cand, c.opts)
 		if err == nil || !strings.HasPrefix(err.Error(), "compare: ") || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -635,7 +636,7 @@ func ExampleCompare() {
 			rootio.ColumnOf("mass", mass), rootio.ColumnOf("charge", charge),
 		}}
 	}
-	r, err := Compare(sample(20_000, 2.5), sample(20_000, 3), Options{})
+	r, err := Compare(context.Background(), sample(20_000, 2.5), sample(20_000, 3), Options{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -650,7 +651,7 @@ func ExampleCompare() {
 
 func ExampleReport_WriteText() {
 	events := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("run", []int32{1, 1, 1})}}
-	r, err := Compare(events, events, Options{})
+	r, err := Compare(context.Background(), events, events, Options{})
 	if err != nil {
 		fmt.Println(err)
 		return

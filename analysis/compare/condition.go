@@ -2,6 +2,8 @@ package compare
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -43,11 +45,11 @@ func (b *Bin) String() string {
 }
 
 // inBins compares the other columns in bins of those of the condition.
-func (r *Report) inBins(ref, cand *rootio.Table, refWeights, candWeights []float64, condition []string) {
+func (r *Report) inBins(ctx context.Context, ref, cand *rootio.Table, inA, inB sampled, condition []string) error {
 	for _, name := range condition {
 		x, _ := ref.Column(name)
 		y, _ := cand.Column(name)
-		a := newValues(x, refWeights)
+		a := newValues(x, inA)
 		if len(a.x) == 0 {
 			continue
 		}
@@ -71,28 +73,23 @@ func (r *Report) inBins(ref, cand *rootio.Table, refWeights, candWeights []float
 			for i := range here.Columns {
 				c := &here.Columns[i]
 				group.Go(func() error {
+					if ctx.Err() != nil {
+						return ctx.Err()
+					}
 					p, _ := ref.Column(c.Name)
 					q, _ := cand.Column(c.Name)
-					*c = compareColumn(p.Take(inRef), q.Take(inCand), taken(refWeights, inRef), taken(candWeights, inCand))
-					c.cells, c.spectrum = [2][]bin{}, spectrum{}
+					*c = compareColumn(p.Take(inRef), q.Take(inCand), inA.take(inRef), inB.take(inCand), nil)
+					c.spectrum = spectrum{}
 					return nil
 				})
 			}
-			_ = group.Wait()
+			if err := cmp.Or(group.Wait(), ctx.Err()); err != nil {
+				return err
+			}
 		}
 	}
 	r.judgeBins()
-}
-
-func taken(w []float64, places []int) []float64 {
-	if w == nil {
-		return nil
-	}
-	t := make([]float64, len(places))
-	for k, i := range places {
-		t[k] = w[i]
-	}
-	return t
+	return nil
 }
 
 // conditionEdges returns a bin for each code, or bins of about equal content in the
@@ -133,32 +130,6 @@ func (b *Bin) places(c rootio.Column) (places []int) {
 	}
 	return places
 }
-
-// judgeBins gives the verdicts; all tests in bins are corrected together.
-func (r *Report) judgeBins() {
-	var p []float64
-	for _, b := range r.Bins {
-		for _, c := range b.Columns {
-			p = append(p, c.tests...)
-		}
-	}
-	holm(p)
-	for i := range r.Bins {
-		b := &r.Bins[i]
-		for k := range b.Columns {
-			c := &b.Columns[k]
-			if n := len(c.tests); n > 0 {
-				c.judge(p[:n])
-				p = p[n:]
-			}
-			if worse(c.Verdict, b.Verdict) || c.Verdict == b.Verdict && c.PValue < b.PValue {
-				b.Verdict, b.Worst, b.PValue = c.Verdict, c.Name, c.PValue
-			}
-		}
-	}
-}
-
-func worse(a, b Verdict) bool { return slices.Index(severity, a) > slices.Index(severity, b) }
 
 func (r *Report) writeBins(b *bytes.Buffer) {
 	if len(r.Bins) == 0 {

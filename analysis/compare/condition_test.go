@@ -2,6 +2,7 @@ package compare
 
 import (
 	"bytes"
+	"context"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -56,7 +57,7 @@ func TestBinsOfCondition(t *testing.T) {
 			t.Errorf("equal: %s: %s", b.String(), b.Verdict)
 		}
 	}
-	if _, err := Compare(sample(0), sample(0), Options{Condition: []string{"no"}}); err == nil {
+	if _, err := Compare(context.Background(), sample(0), sample(0), Options{Condition: []string{"no"}}); err == nil {
 		t.Error("no error for a condition that is missing")
 	}
 }

@@ -61,7 +61,7 @@ func (r *Report) newCorner(ref, cand *rootio.Table) *corner {
 	for s, t := range []*rootio.Table{ref, cand} {
 		n := min(t.Len(), cornerEvents)
 		c.x[s] = newCloud(t.Slice(0, n), c.columns).x
-		c.w[s] = weightsOf(t.Slice(0, n), []Sample{r.Reference, r.Candidate}[s].Weight)
+		c.w[s] = r.in[s].w
 	}
 	return c
 }

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"context"
 	"math"
 
 	"golang.org/x/sync/errgroup"
@@ -31,7 +32,7 @@ type Correlation struct {
 	Error      float64   `json:"error"`      // as for normal columns: (1−ρ²)/√n of both samples
 }
 
-func correlate(r *Report, ref, cand *rootio.Table, refWeights, candWeights []float64) Correlations {
+func correlate(ctx context.Context, r *Report, ref, cand *rootio.Table, refWeights, candWeights []float64) (Correlations, error) {
 	var c Correlations
 	var inRef, inCand []standardised
 	for _, column := range r.Columns {
@@ -44,13 +45,15 @@ func correlate(r *Report, ref, cand *rootio.Table, refWeights, candWeights []flo
 		}
 	}
 	if len(c.Columns) < 2 {
-		return Correlations{}
+		return Correlations{}, nil
 	}
 
 	var group errgroup.Group
-	group.Go(func() error { c.Reference = correlationMatrix(inRef, refWeights); return nil })
-	group.Go(func() error { c.Candidate = correlationMatrix(inCand, candWeights); return nil })
-	_ = group.Wait()
+	group.Go(func() (err error) { c.Reference, err = correlationMatrix(ctx, inRef, refWeights); return err })
+	group.Go(func() (err error) { c.Candidate, err = correlationMatrix(ctx, inCand, candWeights); return err })
+	if err := group.Wait(); err != nil {
+		return Correlations{}, err
+	}
 
 	c.Largest = &Correlation{}
 	var sum2 float64
@@ -69,7 +72,7 @@ func correlate(r *Report, ref, cand *rootio.Table, refWeights, candWeights []flo
 	}
 	pairs := len(c.Columns) * (len(c.Columns) - 1) / 2
 	c.RMSDifference = math.Sqrt(sum2 / float64(pairs))
-	return c
+	return c, nil
 }
 
 // standardised is a column together with the mean and the standard deviation
@@ -79,7 +82,7 @@ type standardised struct {
 	Summary
 }
 
-func correlationMatrix(columns []standardised, weights []float64) [][]float64 {
+func correlationMatrix(ctx context.Context, columns []standardised, weights []float64) ([][]float64, error) {
 	const chunk = 1024
 	n, d := columns[0].Len(), len(columns)
 	products := blas64.General{Rows: d, Cols: d, Stride: d, Data: make([]float64, d*d)}
@@ -89,6 +92,9 @@ func correlationMatrix(columns []standardised, weights []float64) [][]float64 {
 		wx.Data = make([]float64, d*chunk)
 	}
 	for lo := 0; lo < n; lo += chunk {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		m := min(chunk, n-lo)
 		x.Cols, wx.Cols = m, m
 		for j, c := range columns {
@@ -117,5 +123,5 @@ func correlationMatrix(columns []standardised, weights []float64) [][]float64 {
 			}
 		}
 	}
-	return rho
+	return rho, nil
 }

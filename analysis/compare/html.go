@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"context"
 	_ "embed"
 	"encoding/base64"
 	"fmt"
@@ -27,7 +28,7 @@ const HTMLMark = `<meta name="generator" content="eidolon compare">`
 // WriteHTML writes the report as one HTML file that needs no other: the verdict in
 // words, all numbers, the columns in pairs, the ROC curve, and a plot of each
 // column, the worst first. ref and cand are the samples that were compared.
-func (r *Report) WriteHTML(w io.Writer, ref, cand *rootio.Table) error {
+func (r *Report) WriteHTML(ctx context.Context, w io.Writer, ref, cand *rootio.Table) error {
 	p := htmlPage{Report: r, Words: r.Words()}
 	if c := r.newCorner(ref, cand); c != nil {
 		side := vg.Length(2+1.6*float64(len(c.columns))) * vg.Inch
@@ -58,6 +59,9 @@ func (r *Report) WriteHTML(w io.Writer, ref, cand *rootio.Table) error {
 		return 0
 	})
 	for _, c := range columns {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		h := htmlColumn{Column: c}
 		if len(c.spectrum.lo) > 0 {
 			data, err := r.picture([]*Column{c}, 5.6, 4.6, 11)
@@ -71,7 +75,7 @@ func (r *Report) WriteHTML(w io.Writer, ref, cand *rootio.Table) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"grouped": grouped, "short": short, "pm": pm, "percent": func(x float64) string { return fmt.Sprintf("%.2f", 100*x) },
 		"hundred": func(x float64) float64 { return 100 * x }, "thousand": func(x float64) float64 { return 1000 * x },
-		"aspect": aspectWords, "pvalue": pvalue, "plain": plain, "minus": func(a, b float64) float64 { return a - b },
+		"aspect": aspectWords, "apart": apart, "pvalue": pvalue, "plain": plain, "minus": func(a, b float64) float64 { return a - b },
 		"over": func(a, b float64) float64 { return a / b }, "hypot": math.Hypot,
 	}).Parse(page)
 	if err != nil {

@@ -56,7 +56,7 @@ func expOf(x []float64) []float64 {
 func TestHTML(t *testing.T) {
 	r, ref, cand := judged(t)
 	var b bytes.Buffer
-	if err := r.WriteHTML(&b, ref, cand); err != nil {
+	if err := r.WriteHTML(context.Background(), &b, ref, cand); err != nil {
 		t.Fatal(err)
 	}
 	html := b.String()
@@ -169,7 +169,7 @@ func TestReportOfNastySamples(t *testing.T) {
 			t.Error(err)
 		}
 		var b bytes.Buffer
-		if err := r.WriteHTML(&b, ref, cand); err != nil {
+		if err := r.WriteHTML(context.Background(), &b, ref, cand); err != nil {
 			t.Error(err)
 		}
 		if err := r.WriteText(&b); err != nil {

@@ -93,7 +93,7 @@ func (r *Report) Measure(ctx context.Context, ref, cand, training *rootio.Table)
 		return nil
 	}
 	a, b := newCloud(ref, columns), newCloud(cand, columns)
-	wa, wb := weightsOf(ref, r.Reference.Weight), weightsOf(cand, r.Candidate.Weight)
+	wa, wb := r.in[0].w, r.in[1].w
 
 	scale := make([]float64, a.dim)
 	for i := range a.n {
@@ -102,11 +102,8 @@ func (r *Report) Measure(ctx context.Context, ref, cand, training *rootio.Table)
 		}
 	}
 	x, y := a.scaled(scale), b.scaled(scale)
-	j.FPD, j.FPDError = fpd(x, y, wa, wb)
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	j.KPD, j.KPDError = kpd(x, y, wa, wb)
+	j.FPD, j.FPDError = fpd(ctx, x, y, wa, wb)
+	j.KPD, j.KPDError = kpd(ctx, x, y, wa, wb)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -117,25 +114,15 @@ func (r *Report) Measure(ctx context.Context, ref, cand, training *rootio.Table)
 	rng := rand.New(rand.NewPCG(1, 0))
 	placesA, placesB := choose(a.n, 2*neighbourEvents, wa, rng), choose(b.n, neighbourEvents, wb, rng)
 	first := a.take(placesA[:len(placesA)/2])
-	j.Itself = neighbours(first, a.take(placesA[len(placesA)/2:]))
-	j.Candidate = neighbours(first, b.take(placesB[:min(len(placesB), first.n)]))
+	j.Itself = neighbours(ctx, first, a.take(placesA[len(placesA)/2:]))
+	j.Candidate = neighbours(ctx, first, b.take(placesB[:min(len(placesB), first.n)]))
 	if training != nil {
 		t := newCloud(training, columns)
 		s.apply(t)
-		j.Copies = copies(t, a.take(placesA[:min(copyQueries, len(placesA))]), b.take(placesB[:min(copyQueries, len(placesB))]))
+		j.Copies = copies(ctx, t, a.take(placesA[:min(copyQueries, len(placesA))]), b.take(placesB[:min(copyQueries, len(placesB))]))
 	}
 	r.Joint = j
 	return ctx.Err()
-}
-
-func weightsOf(t *rootio.Table, name string) []float64 {
-	if name == "" {
-		return nil
-	}
-	c, _ := t.Column(name)
-	w := make([]float64, t.Len())
-	c.Floats(w, 0)
-	return w
 }
 
 // cloud is a sample as points.
@@ -236,7 +223,7 @@ func choose(n, most int, w []float64, rng *rand.Rand) []int {
 // fpd is the Fréchet distance of the samples as normal distributions, extrapolated
 // to samples without end: the constant of a line in 1/n, neither of whose
 // parameters is negative.
-func fpd(a, b *cloud, wa, wb []float64) (value, err float64) {
+func fpd(ctx context.Context, a, b *cloud, wa, wb []float64) (value, err float64) {
 	const (
 		draws, points = 20, 10
 		most          = 50_000
@@ -254,6 +241,9 @@ func fpd(a, b *cloud, wa, wb []float64) (value, err float64) {
 		group.Go(func() error {
 			rng := rand.New(rand.NewPCG(2, uint64(p)))
 			for range draws {
+				if ctx.Err() != nil {
+					return nil
+				}
 				y[p] += frechet(a.draw(n, ca, rng), b.draw(n, cb, rng)) / draws
 			}
 			return nil
@@ -343,7 +333,7 @@ func moments(c *cloud) (mu []float64, sigma *mat.SymDense) {
 
 // kpd is the squared maximum mean discrepancy with the kernel (x·y/d + 1)⁴, unbiased: the
 // median over draws, and half the width of their central 68 %.
-func kpd(a, b *cloud, wa, wb []float64) (value, err float64) {
+func kpd(ctx context.Context, a, b *cloud, wa, wb []float64) (value, err float64) {
 	const (
 		draws = 10
 		most  = 5_000
@@ -358,6 +348,9 @@ func kpd(a, b *cloud, wa, wb []float64) (value, err float64) {
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for k := range found {
 		group.Go(func() error {
+			if ctx.Err() != nil {
+				return nil
+			}
 			rng := rand.New(rand.NewPCG(3, uint64(k)))
 			x, y := a.draw(n, ca, rng), b.draw(n, cb, rng)
 			pairs := float64(n) * float64(n-1)
@@ -452,13 +445,13 @@ func (c *cloud) reach(x []float64, k, skip int) float64 {
 	return nearest[k-1]
 }
 
-// all calls f for each number below n, on all processors.
-func all(n int, f func(i int)) {
+// all calls f for each number below n, on all processors, until ctx ends.
+func all(ctx context.Context, n int, f func(i int)) {
 	var group errgroup.Group
 	procs := runtime.GOMAXPROCS(0)
 	for p := range procs {
 		group.Go(func() error {
-			for i := p; i < n; i += procs {
+			for i := p; i < n && ctx.Err() == nil; i += procs {
 				f(i)
 			}
 			return nil
@@ -467,17 +460,17 @@ func all(n int, f func(i int)) {
 	_ = group.Wait()
 }
 
-func neighbours(ref, cand *cloud) Neighbours {
+func neighbours(ctx context.Context, ref, cand *cloud) Neighbours {
 	found := Neighbours{Events: min(ref.n, cand.n)}
 	if found.Events <= neighbour {
 		return Neighbours{Events: found.Events}
 	}
 	reachA, reachB := make([]float64, ref.n), make([]float64, cand.n)
-	all(ref.n, func(i int) { reachA[i] = ref.reach(ref.row(i), neighbour, i) })
-	all(cand.n, func(j int) { reachB[j] = cand.reach(cand.row(j), neighbour, j) })
+	all(ctx, ref.n, func(i int) { reachA[i] = ref.reach(ref.row(i), neighbour, i) })
+	all(ctx, cand.n, func(j int) { reachB[j] = cand.reach(cand.row(j), neighbour, j) })
 	widest := slices.Max(reachA)
 	inside := make([]int, cand.n) // balls of the reference that an event of the candidate is in
-	all(cand.n, func(j int) {
+	all(ctx, cand.n, func(j int) {
 		for i := range ref.n {
 			if squares(cand.row(j), ref.row(i), widest) < reachA[i] {
 				inside[j]++
@@ -486,7 +479,7 @@ func neighbours(ref, cand *cloud) Neighbours {
 	})
 	recalled, covered := make([]float64, ref.n), make([]float64, ref.n)
 	widest = slices.Max(reachB)
-	all(ref.n, func(i int) {
+	all(ctx, ref.n, func(i int) {
 		for j := range cand.n {
 			d := squares(ref.row(i), cand.row(j), max(widest, reachA[i]))
 			if d < reachB[j] {
@@ -507,19 +500,19 @@ func neighbours(ref, cand *cloud) Neighbours {
 	return found
 }
 
-func copies(training, ref, cand *cloud) *Copies {
+func copies(ctx context.Context, training, ref, cand *cloud) *Copies {
 	rng := rand.New(rand.NewPCG(4, 0))
 	kept := training.take(choose(training.n, copyTraining, nil, rng))
 	own := make([]float64, min(copyQueries, kept.n))
 	if len(own) < 2 || cand.n == 0 || ref.n == 0 {
 		return nil
 	}
-	all(len(own), func(i int) { own[i] = kept.reach(kept.row(i), 1, i) })
+	all(ctx, len(own), func(i int) { own[i] = kept.reach(kept.row(i), 1, i) })
 	slices.Sort(own)
 	limit := own[len(own)/100]
 	part := func(c *cloud) (near, exact float64) {
 		d := make([]float64, c.n)
-		all(c.n, func(i int) { d[i] = kept.reach(c.row(i), 1, -1) })
+		all(ctx, c.n, func(i int) { d[i] = kept.reach(c.row(i), 1, -1) })
 		for _, v := range d {
 			if v < limit || v == 0 {
 				near += 1 / float64(c.n)

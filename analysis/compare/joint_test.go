@@ -21,13 +21,13 @@ func points2(rng *rand.Rand, n int, mean, sigma float64) *cloud {
 func TestFrechet(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	a, b := points2(rng, 10_000, 0, 1), points2(rng, 10_000, 0.5, 2)
-	value, err := fpd(a, b, nil, nil)
+	value, err := fpd(context.Background(), a, b, nil, nil)
 	near(t, "FPD", value, 2*(0.25+1), 0.1)
 	if !(err > 0 && err < 0.05) {
 		t.Errorf("error %g", err)
 	}
 	// Its bias for samples of finite size, some d²/n, is extrapolated away.
-	value, _ = fpd(a, points2(rng, 10_000, 0, 1), nil, nil)
+	value, _ = fpd(context.Background(), a, points2(rng, 10_000, 0, 1), nil, nil)
 	near(t, "FPD of equal distributions", value, 0, 1e-3)
 	// Correlations count: the matrices do not commute.
 	c, d := points2(rng, 20_000, 0, 1), points2(rng, 20_000, 0, 1)
@@ -59,12 +59,12 @@ func TestKernelDistance(t *testing.T) {
 		d := moments[0][k] - moments[1][k]
 		want += binomial * d * d
 	}
-	value, err := kpd(draw(2_000, 0), draw(2_000, m), nil, nil)
+	value, err := kpd(context.Background(), draw(2_000, 0), draw(2_000, m), nil, nil)
 	near(t, "KPD", value, want, 4*err)
 	if err > want/4 {
 		t.Errorf("error %g of %g", err, want)
 	}
-	value, err = kpd(draw(2_000, 0), draw(2_000, 0), nil, nil)
+	value, err = kpd(context.Background(), draw(2_000, 0), draw(2_000, 0), nil, nil)
 	near(t, "KPD of equal distributions", value, 0, 4*err)
 }
 
@@ -94,18 +94,18 @@ func TestNeighbours(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))
 	const n = 600
 	ref := points2(rng, n, 0, 1)
-	equal := neighbours(ref, points2(rng, n, 0, 1))
+	equal := neighbours(context.Background(), ref, points2(rng, n, 0, 1))
 	near(t, "density of equal samples", equal.Density, 1, 0.15)
 	near(t, "coverage of equal samples", equal.Coverage, 1-math.Pow(0.5, neighbour), 0.04)
 	if equal.Precision < 0.9 || equal.Recall < 0.9 {
 		t.Errorf("equal samples: %+v", equal)
 	}
 	// A mode that collapsed is precise, and covers little.
-	narrow := neighbours(ref, points2(rng, n, 0, 0.2))
+	narrow := neighbours(context.Background(), ref, points2(rng, n, 0, 0.2))
 	if narrow.Precision < 0.95 || narrow.Recall > 0.3 || narrow.Coverage > 0.5 {
 		t.Errorf("collapsed: %+v", narrow)
 	}
-	wide := neighbours(ref, points2(rng, n, 0, 4))
+	wide := neighbours(context.Background(), ref, points2(rng, n, 0, 4))
 	if wide.Precision > 0.4 || wide.Recall < 0.8 {
 		t.Errorf("wide: %+v", wide)
 	}

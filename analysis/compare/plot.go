@@ -2,6 +2,7 @@ package compare
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image/color"
@@ -43,7 +44,7 @@ const maxPanels = 64 // of a page of the overview
 // reference. Spikes have bars of their own on the left, "=0" for the events at
 // exactly 0, and are in no other. Bars and points have statistical errors; the band
 // about one is the reference's.
-func (r *Report) Plots(dir string) error {
+func (r *Report) Plots(ctx context.Context, dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("compare: could not make the directory of the plots: %w", err)
 	}
@@ -53,6 +54,9 @@ func (r *Report) Plots(dir string) error {
 		c := &r.Columns[i]
 		if len(c.spectrum.lo) == 0 {
 			continue
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		names = append(names, c.Name)
 		name := filepath.Join(dir, fileName(c.Name, used)+".png")
@@ -67,6 +71,9 @@ func (r *Report) Plots(dir string) error {
 		name := "overview.png"
 		if page > 1 {
 			name = fileName("overview", used) + ".png"
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		few := names[:min(len(names), maxPanels)]
 		if err := r.Spectra(filepath.Join(dir, name), few...); err != nil {

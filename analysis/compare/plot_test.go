@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"context"
 	"fmt"
 	"image/png"
 	"math"
@@ -47,7 +48,7 @@ func TestPlots(t *testing.T) {
 	ref, cand := nasty()
 	r := compare(t, ref, cand, Options{})
 	dir := filepath.Join(t.TempDir(), "new", "plots")
-	if err := r.Plots(dir); err != nil {
+	if err := r.Plots(context.Background(), dir); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := os.ReadDir(dir)
@@ -73,7 +74,7 @@ func TestPlots(t *testing.T) {
 			t.Errorf("%s is %d × %d", name, w, h)
 		}
 	}
-	if err := r.Plots(filepath.Join(dir, "x.png")); err == nil {
+	if err := r.Plots(context.Background(), filepath.Join(dir, "x.png")); err == nil {
 		t.Error("a file was taken for a directory")
 	}
 }
@@ -181,7 +182,7 @@ func TestPagesOfTheOverview(t *testing.T) {
 		ref.Columns = append(ref.Columns, rootio.ColumnOf(fmt.Sprint("column", i), []int8{0, 1, 1}))
 	}
 	dir := t.TempDir()
-	if err := compare(t, ref, ref, Options{}).Plots(dir); err != nil {
+	if err := compare(t, ref, ref, Options{}).Plots(context.Background(), dir); err != nil {
 		t.Fatal(err)
 	}
 	w1, h1 := pixels(t, filepath.Join(dir, "overview.png"))

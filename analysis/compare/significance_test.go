@@ -86,7 +86,7 @@ func TestEqualSamplesAreNotCalledDifferent(t *testing.T) {
 			rng := rand.New(rand.NewPCG(21, uint64(seed)))
 			all := make([]Column, slices.Max(numbers))
 			for i := range all {
-				all[i] = compareColumn(mixed(rng, i, events), mixed(rng, i, events), nil, nil)
+				all[i] = compareColumn(mixed(rng, i, events), mixed(rng, i, events), sampled{}, sampled{}, nil)
 			}
 			for k, n := range numbers {
 				r := &Report{Columns: slices.Clone(all[:n])}
@@ -123,14 +123,14 @@ func TestOneColumnOfManyDiffers(t *testing.T) {
 		cand.Columns = append(cand.Columns, rootio.ColumnOf(fmt.Sprint("x", i), b))
 	}
 	r := compare(t, ref, cand, Options{})
-	if r.Verdict != Differs || r.Tests != 100 {
+	if r.Verdict != Differs || r.Tests != 300 {
 		t.Errorf("%v with %d tests", r.Verdict, r.Tests)
 	}
 	for i, c := range r.Columns {
 		if (c.Verdict == Differs) != (i == 30) {
 			t.Errorf("%s: %v, p = %v", c.Name, c.Verdict, c.PValue)
 		}
-		if want := min(c.Distance.KSPValue, c.Chi2.PValue); c.PValue < want || c.PValue > 100*want {
+		if want := c.decisive().PValue; c.PValue < want || c.PValue > 300*want {
 			t.Errorf("%s: p = %v of tests with %v", c.Name, c.PValue, want)
 		}
 	}
@@ -138,19 +138,28 @@ func TestOneColumnOfManyDiffers(t *testing.T) {
 
 // Exact tests, done by hand.
 func TestEqualProportionsOfFewEvents(t *testing.T) {
+	// The probability that the second sample has all k of 4000 events.
+	all := func(nb, k int) float64 {
+		p := 1.0
+		for i := range k {
+			p *= float64(nb-i) / float64(4000-i)
+		}
+		return p
+	}
 	in := func(n int) bin { return bin{n: n, w: float64(n), w2: float64(n)} }
 	for _, c := range []struct {
 		inA, outA, inB, outB int
 		want                 float64
 	}{
 		{0, 1000, 0, 3000, 1},
-		{0, 1000, 4, 2996, 2 * 81. / 256},      // ¾⁴, twice
-		{4, 996, 0, 3000, 2. / 256},            // ¼⁴
-		{996, 4, 3000, 0, 2. / 256},            // in and out exchanged
-		{3, 997, 1, 2999, 2 * (12 + 1.) / 256}, // 4·¼³·¾ + ¼⁴
+		{0, 1000, 4, 2996, 2 * all(3000, 4)},
+		{4, 996, 0, 3000, 2 * all(1000, 4)},
+		{996, 4, 3000, 0, 2 * all(1000, 4)}, // in and out exchanged
+		{3, 997, 1, 2999, 2 * (all(1000, 4) + 4*all(1000, 3)*3000/3997)},
+		{5, 0, 0, 5, 2. / 252},
 	} {
 		got := equalProportions(in(c.inA), in(c.outA), in(c.inB), in(c.outB))
-		near(t, fmt.Sprintf("p of %+v", c), got, min(1, c.want), 1e-12)
+		near(t, fmt.Sprintf("p of %+v", c), got, min(1, c.want), 1e-10)
 	}
 	// Where the two ways meet, they agree.
 	few := equalProportions(in(31), in(9969), in(17), in(9983))
@@ -160,19 +169,20 @@ func TestEqualProportionsOfFewEvents(t *testing.T) {
 	}
 }
 
-// One value of which the candidate has all k events has probability qᵏ; the
-// bound is not far above.
+// One value of which the candidate has all k events has the probability that all are
+// dealt to it.
 func TestIllegalPValueByHand(t *testing.T) {
 	of := func(x float64, n int) *values {
-		return newValues(rootio.ColumnOf("x", slices.Repeat([]float64{x}, n)), nil)
+		return newValues(rootio.ColumnOf("x", slices.Repeat([]float64{x}, n)), sampled{})
 	}
 	for _, c := range []struct{ ref, cand, illegal int }{{1000, 1000, 10}, {1000, 9000, 60}, {9000, 1000, 3}} {
-		b := newValues(rootio.ColumnOf("x", append(make([]float64, c.cand-c.illegal), slices.Repeat([]float64{7}, c.illegal)...)), nil)
+		b := newValues(rootio.ColumnOf("x", append(make([]float64, c.cand-c.illegal), slices.Repeat([]float64{7}, c.illegal)...)), sampled{})
 		got := countValues(of(0, c.ref), b).illegalPValue(rootio.Int32)
-		want := math.Pow(float64(c.cand)/float64(c.ref+c.cand), float64(c.illegal))
-		if got < want || got > 3*want {
-			t.Errorf("%+v: p = %v, want %v", c, got, want)
+		want := 1.0
+		for i := range c.illegal {
+			want *= float64(c.cand-i) / float64(c.ref+c.cand-i)
 		}
+		near(t, fmt.Sprintf("p of %+v", c), got, want, 1e-9)
 	}
 	if p := countValues(of(0, 10), of(0, 20)).illegalPValue(rootio.Int32); p != 1 {
 		t.Errorf("nothing illegal: p = %v", p)

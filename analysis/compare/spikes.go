@@ -88,6 +88,9 @@ func (v *values) without(spikes []Spike) *values {
 		if v.w != nil {
 			rest.w = append(rest.w, v.w[last:hi]...)
 		}
+		if v.block != nil {
+			rest.block = append(rest.block, v.block[last:hi]...)
+		}
 	}
 	for _, s := range spikes {
 		lo, hi := v.interval(s.Value)

@@ -2,6 +2,7 @@ package compare
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"math"
 	"math/rand/v2"
@@ -185,7 +186,7 @@ func TestPlotsOfSpikesAndManyCodes(t *testing.T) {
 		return table(rootio.ColumnOf("zeros", spiky(rng, 6000, map[float64]float64{0: 0.6})), rootio.ColumnOf("code", code))
 	}
 	dir := t.TempDir()
-	if err := compare(t, sample(), sample(), Options{}).Plots(dir); err != nil {
+	if err := compare(t, sample(), sample(), Options{}).Plots(context.Background(), dir); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"zeros", "code", "overview"} {

@@ -37,13 +37,6 @@ func distances(a, b *values) (ks, at, integral float64) {
 	return ks, at, integral
 }
 
-func (v *values) weight(i int) float64 {
-	if v.w == nil {
-		return 1
-	}
-	return v.w[i]
-}
-
 // measure returns the distances of a continuous column, without errors. std is
 // the reference's.
 func measure(a, b *values, std float64) *Distance {
@@ -51,20 +44,28 @@ func measure(a, b *values, std float64) *Distance {
 	var integral float64
 	d.KS, d.KSAt, integral = distances(a, b)
 	na, nb := a.all.effective(), b.all.effective()
-	d.KSPValue = kolmogorov(d.KS, na*nb/(na+nb))
+	const few = 200_000 // ways, with or without a step
+	if a.w == nil && a.block == nil && b.w == nil && b.block == nil && len(a.x)*len(b.x) <= few {
+		d.KSPValue = kolmogorovExactly(a, b, d.KS)
+	} else {
+		d.KSPValue = kolmogorov(d.KS, na*nb/(na+nb))
+	}
 	if std > 0 {
 		d.Wasserstein = integral / std
 	}
 	return d
 }
 
-// bootstrap fills in the errors of the distances, if the column has any.
-func (c *Column) bootstrap(rng *rand.Rand) {
-	if c.Distance == nil {
+// bootstrap fills in the errors of the distances of a continuous column, if there is a
+// generator of random numbers for them, and finds the p-value of events in blocks.
+func (c *Column) bootstrap(a, b *values, edges []float64, rng *rand.Rand) {
+	if rng == nil && a.block == nil {
 		return
 	}
+	if rng == nil {
+		rng = rand.New(rand.NewPCG(1, 1))
+	}
 	cellsA, cellsB := c.cells[0], c.cells[1]
-	c.cells = [2][]bin{}
 	centre := make([]float64, len(cellsA)) // of the values in a cell
 	for k := range centre {
 		both := cellsA[k]
@@ -73,15 +74,19 @@ func (c *Column) bootstrap(rng *rand.Rand) {
 			centre[k] = centre[max(0, k-1)]
 		}
 	}
-	var ks, transport [resamples]float64
-	drawnA, drawnB := make([]float64, len(cellsA)), make([]float64, len(cellsB))
-	for r := range resamples {
-		ks[r], transport[r] = binnedDistances(
-			cumulate(drawnA, cellsA, rng), cumulate(drawnB, cellsB, rng), centre)
+	var ks, transport []float64
+	if a.block != nil {
+		ks, transport = c.resampleBlocks(a, b, edges, centre, rng)
+	} else {
+		drawnA, drawnB := make([]float64, len(cellsA)), make([]float64, len(cellsB))
+		for range resamples {
+			d, t := binnedDistances(cumulate(drawnA, cellsA, rng), cumulate(drawnB, cellsB, rng), centre)
+			ks, transport = append(ks, d), append(transport, t)
+		}
 	}
-	c.Distance.KSError = spread(ks[:])
+	c.Distance.KSError = spread(ks)
 	if c.Reference.Std > 0 {
-		c.Distance.WassersteinError = spread(transport[:]) / c.Reference.Std
+		c.Distance.WassersteinError = spread(transport) / c.Reference.Std
 	}
 }
 
@@ -198,6 +203,12 @@ func chi2OfCells(a, b *values, cellsA, cellsB []bin) *Chi2 {
 		each = 100
 	}
 	smaller := min(a.all.effective(), b.all.effective())
+	if smaller < 2*each && a.w == nil && b.w == nil {
+		return nil // the exact distribution of the KS distance says all
+	}
+	if a.paired {
+		return nil // bins have more in common than their contents say
+	}
 	share := 1 / max(2, min(chi2Bins, math.Floor(smaller/each)))
 	var binsA, binsB []bin
 	var nextA, nextB bin

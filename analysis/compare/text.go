@@ -83,9 +83,14 @@ func (r *Report) writeRemarks(b *bytes.Buffer) {
 	if r.Tests > 1 {
 		fmt.Fprintf(b, "Verdicts, and p above, are corrected for %s tests (Holm); p below are not.\n", grouped(r.Tests))
 	}
+	r.writeDecisions(b)
+	for _, note := range r.Notes {
+		words := strings.Fields(note)
+		fold(b, words[0], words[1:])
+	}
 	for _, c := range r.Columns {
 		c.writeSpikes(b)
-		if p := c.Proportions; p != nil && p.Illegal > 0 && c.Verdict != Illegal {
+		if p := c.Proportions; p != nil && p.Illegal > 0 && c.Verdict == Compatible {
 			fmt.Fprintf(b, "%s: so few illegal values may be chance, p = %.2g.\n", cut(c.Name, longestName), p.IllegalPValue)
 		}
 		if c.CandidateKind != 0 {
@@ -104,6 +109,25 @@ func (r *Report) writeRemarks(b *bytes.Buffer) {
 		if len(only.names) > 0 {
 			wrap(b, "Only in "+cut(only.label, longestName)+":", only.names)
 		}
+	}
+}
+
+// writeDecisions says by which test each column differs.
+func (r *Report) writeDecisions(b *bytes.Buffer) {
+	by := map[string][]string{}
+	var order []string
+	for _, c := range r.Columns {
+		if !worse(c.Verdict, Compatible) {
+			continue
+		}
+		what := c.decisive().What
+		if by[what] == nil {
+			order = append(order, what)
+		}
+		by[what] = append(by[what], c.Name)
+	}
+	for _, what := range order {
+		wrap(b, "Smallest p by "+what+":", by[what])
 	}
 }
 
@@ -217,14 +241,23 @@ func grouped(n int) string {
 	return s
 }
 
-// wrap writes words after a head, in lines of at most 100 characters.
+// wrap writes words after a head, with commas between them, in lines of at most 100
+// characters.
 func wrap(b *bytes.Buffer, head string, words []string) {
-	line := head
+	listed := make([]string, len(words))
 	for i, word := range words {
-		word = cut(word, 60)
+		listed[i] = cut(word, 60)
 		if i < len(words)-1 {
-			word += ","
+			listed[i] += ","
 		}
+	}
+	fold(b, head, listed)
+}
+
+// fold writes words after a head, in lines of at most 100 characters.
+func fold(b *bytes.Buffer, head string, words []string) {
+	line := head
+	for _, word := range words {
 		if utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > 100 {
 			b.WriteString(line + "\n")
 			line = strings.Repeat(" ", 3)

@@ -10,18 +10,50 @@ import (
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
+// sampled is how the events of a sample came about.
+type sampled struct {
+	w     []float64 // their weights, nil if all are one
+	block []int32   // the block of each, nil if all events are independent: see Options.Blocks
+
+	paired bool // whether the other sample has some of the blocks
+}
+
+func (s sampled) weight(i int) float64 {
+	if s.w == nil {
+		return 1
+	}
+	return s.w[i]
+}
+
+func (s sampled) take(places []int) sampled {
+	return sampled{taken(s.w, places), taken(s.block, places), s.paired}
+}
+
+func taken[T any](x []T, places []int) []T {
+	if x == nil {
+		return nil
+	}
+	t := make([]T, len(places))
+	for k, i := range places {
+		t[k] = x[i]
+	}
+	return t
+}
+
 // values are what a sample has in a column.
 type values struct {
-	x    []float64 // in rising order
-	w    []float64 // their weights, nil if all are one
-	all  bin       // their sums
-	left bin       // of what is left out
+	x       []float64 // in rising order
+	sampled           // of these values
+	all     bin       // their sums
+	left    bin       // of what is left out
+
+	sums []float64 // of blocks, all zero between uses
 }
 
 // bin holds the number of values in an interval and sums over them.
 type bin struct {
 	n         int
-	w, w2, wx float64 // Σw, Σw², Σwx
+	w, w2, wx float64 // Σw, Σw², Σwx; in blocks, w2 is that of the sums of their weights
 }
 
 func (b *bin) add(o bin) {
@@ -37,31 +69,30 @@ func (b bin) less(o bin) bin { return bin{b.n - o.n, b.w - o.w, b.w2 - o.w2, b.w
 // usable reports whether x can enter sums of fourth powers.
 func usable(x float64) bool { return math.Abs(x) <= beyond }
 
-func newValues(c rootio.Column, weights []float64) *values {
+func newValues(c rootio.Column, of sampled) *values {
 	v := &values{x: make([]float64, c.Len())}
 	c.Floats(v.x, 0)
-	if weights == nil {
+	if of.w == nil && of.block == nil {
 		n := len(v.x)
 		v.x = slices.DeleteFunc(v.x, func(x float64) bool { return !usable(x) })
 		slices.Sort(v.x)
 		left := float64(n - len(v.x))
 		v.left = bin{n: n - len(v.x), w: left, w2: left}
-	} else {
-		type weighted struct{ x, w float64 }
-		rows := make([]weighted, 0, len(v.x))
-		for i, x := range v.x {
-			if w := weights[i]; usable(x) {
-				rows = append(rows, weighted{x, w})
-			} else {
-				v.left.add(bin{n: 1, w: w, w2: w * w})
-			}
-		}
-		slices.SortFunc(rows, func(a, b weighted) int { return cmp.Compare(a.x, b.x) })
-		v.x, v.w = v.x[:len(rows)], make([]float64, len(rows))
-		for i, row := range rows {
-			v.x[i], v.w[i] = row.x, row.w
+		v.all = v.sum(0, len(v.x))
+		return v
+	}
+	var places, left []int
+	for i, x := range v.x {
+		if usable(x) {
+			places = append(places, i)
+		} else {
+			left = append(left, i)
 		}
 	}
+	slices.SortFunc(places, func(i, j int) int { return cmp.Or(cmp.Compare(v.x[i], v.x[j]), i-j) })
+	out := &values{x: make([]float64, len(left)), sampled: of.take(left)}
+	v.left = out.sum(0, len(left))
+	v.x, v.sampled = taken(v.x, places), of.take(places)
 	v.all = v.sum(0, len(v.x))
 	return v
 }
@@ -69,7 +100,7 @@ func newValues(c rootio.Column, weights []float64) *values {
 // sum adds up the values lo to hi−1.
 func (v *values) sum(lo, hi int) bin {
 	b := bin{n: hi - lo}
-	if v.w == nil {
+	if v.w == nil && v.block == nil {
 		b.w, b.w2 = float64(b.n), float64(b.n)
 		for _, x := range v.x[lo:hi] {
 			b.wx += x
@@ -77,12 +108,45 @@ func (v *values) sum(lo, hi int) bin {
 		return b
 	}
 	for i := lo; i < hi; i++ {
-		w := v.w[i]
+		w := v.weight(i)
 		b.w += w
 		b.w2 += w * w
 		b.wx += w * v.x[i]
 	}
+	if v.block != nil && hi-lo > 1 {
+		b.w2 = v.squares(lo, hi, v.weight)
+	}
 	return b
+}
+
+// squares is the sum of the squares of f over the values lo to hi−1: of its sums in
+// blocks, where events come in blocks. It is the variance of the sum of f, if the mean of f is
+// zero or the number of events is random.
+func (v *values) squares(lo, hi int, f func(i int) float64) (sum float64) {
+	if v.block == nil {
+		for i := lo; i < hi; i++ {
+			sum += f(i) * f(i)
+		}
+		return sum
+	}
+	sums := v.blockSums(lo, hi, f)
+	for _, b := range v.block[lo:hi] {
+		sum += sums[b] * sums[b]
+		sums[b] = 0
+	}
+	return sum
+}
+
+// blockSums returns the sums of f over the values lo to hi−1 in each block. Whoever
+// asks for them sets them to zero again.
+func (v *values) blockSums(lo, hi int, f func(i int) float64) []float64 {
+	if v.sums == nil && len(v.block) > 0 {
+		v.sums = make([]float64, slices.Max(v.block)+1)
+	}
+	for i := lo; i < hi; i++ {
+		v.sums[v.block[i]] += f(i)
+	}
+	return v.sums
 }
 
 // effective is the effective number of values, (Σw)²/Σw².
@@ -101,7 +165,6 @@ func (v *values) summary() Summary {
 	if v.all.w <= 0 {
 		return s
 	}
-	n := v.all.effective()
 	mean, variance := stat.PopMeanVariance(v.x, v.w)
 	s.Min, s.Max = v.x[0], v.x[len(v.x)-1]
 	if s.Min == s.Max || variance <= 0 {
@@ -109,14 +172,12 @@ func (v *values) summary() Summary {
 		return s
 	}
 	s.Mean, s.Std = mean, math.Sqrt(variance)
-	s.MeanError = s.Std / math.Sqrt(n)
-	var fourth float64 // central moment
-	for i, x := range v.x {
-		d := x - mean
-		fourth += v.weight(i) * d * d * d * d
+	// Events of large weight are rarely where those of small weight are.
+	err := func(f func(x float64) float64) float64 {
+		return math.Sqrt(v.squares(0, len(v.x), func(i int) float64 { return v.weight(i) * f(v.x[i]) })) / v.all.w
 	}
-	fourth /= v.all.w
-	s.StdError = math.Sqrt(max(0, fourth-variance*variance)/n) / (2 * s.Std)
+	s.MeanError = err(func(x float64) float64 { return x - mean })
+	s.StdError = err(func(x float64) float64 { return (x-mean)*(x-mean) - variance }) / (2 * s.Std)
 	return s
 }
 

@@ -25,13 +25,13 @@ func (r *Report) Words() []string {
 		if names := r.called(v); len(names) > 0 {
 			what := "The candidate takes values that the reference never takes in"
 			if v == Differs {
-				what = "Distributions differ by more than 1 % of the events or 2 % of a standard deviation in"
+				what = "Distributions differ by more than is close (1 % of the events; 2 % of a standard deviation in the mean, 5 % in the width; a factor 1.5 in the tails) in"
 			}
 			say("%s %s.", what, list(names, 12))
 		}
 	}
 	if names := r.called(Close); len(names) > 0 {
-		say("Differences that are significant but small (within 1 %% of the events) are seen in %s.", list(names, 12))
+		say("Differences that are significant but small are seen in %s.", list(names, 12))
 	}
 	if l := r.Correlations.Largest; l != nil {
 		how := "that is within its error"
@@ -45,6 +45,9 @@ func (r *Report) Words() []string {
 	}
 	r.sayBins(say)
 	r.sayJoint(say)
+	for _, note := range r.Notes {
+		say("%s", note)
+	}
 	jointly := worse(r.Verdict, Close)
 	for _, c := range r.Columns {
 		jointly = jointly && !worse(c.Verdict, Close)
@@ -71,6 +74,10 @@ func (r *Report) sayClassifier(say func(string, ...any)) {
 	}
 	if k.PValue >= significance {
 		say("A classifier of all columns together cannot tell the samples apart: its AUC is %.4f ± %.4f, and 0.5 is guessing.", k.AUC, k.AUCError)
+		return
+	}
+	if k.AUC < 0.5 {
+		say("A classifier of all columns together names the wrong sample, with an AUC of %.4f ± %.4f, where 0.5 is guessing and p %s: the samples are not independent. Look for events of the one in the other.", k.AUC, k.AUCError, pvalue(k.PValue))
 		return
 	}
 	say("A classifier of all columns together tells the samples apart with an AUC of %.4f ± %.4f: of two events, one of each sample, it names the right one in %.1f %% of the cases, and 50 %% is guessing.", k.AUC, k.AUCError, 100*k.AUC)

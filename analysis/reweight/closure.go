@@ -2,9 +2,11 @@ package reweight
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"strings"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/compare"
@@ -15,66 +17,126 @@ import (
 type Closure struct {
 	Columns []ColumnClosure `json:"columns"`
 	Before  AUC             `json:"auc_before"`
-	After   AUC             `json:"auc_after"`
+	// After is of events that the weights were not learnt from: of one half of both samples,
+	// with weights from the other half. It is nil if there are too few of them.
+	After *AUC `json:"auc_after"`
 }
 
 // AUC is the area under the ROC curve of a classifier of the two samples.
 type AUC struct {
-	Value float64 `json:"auc"`
-	Error float64 `json:"auc_error"`
+	Value  float64 `json:"auc"`
+	Error  float64 `json:"auc_error"`
+	PValue float64 `json:"p_value"` // of one as far from one half, if the samples cannot be told apart
+	Events [2]int  `json:"events"`
 }
 
+func aucOf(r *classify.Result) AUC { return AUC{r.AUC, r.AUCError, r.PValue, r.Events} }
+
 // ColumnClosure is the distance of the distributions of a column: Kolmogorov and
-// Smirnov's, or the total variation if it is one of codes.
+// Smirnov's, or the total variation if it is one of codes. It is of all events.
 type ColumnClosure struct {
 	Name   string  `json:"name"`
 	Codes  bool    `json:"codes,omitempty"`
 	Before float64 `json:"before"`
 	After  float64 `json:"after"`
+
+	// How the column is judged before and after.
+	VerdictBefore compare.Verdict `json:"verdict_before"`
+	VerdictAfter  compare.Verdict `json:"verdict_after"`
 }
 
-// Close compares source and target with the weights and without, and trains a
-// new classifier on the weighted events. opts are those given to [Fit].
+// ErrNothingLearnt says that samples differ and the weights do not change that.
+var ErrNothingLearnt = errors.New("reweight: the samples differ, and nothing was learnt of how")
+
+// Close compares source and target with the weights and without. It judges the way of
+// reweighting by a new classifier, on events that the weights were not learnt from: weights
+// that are learnt again from one half of the events are given to the other half. opts are
+// those given to [Fit].
+//
+// Errors are [ErrNothingLearnt] and those of [classify.CrossFit].
 func (w *Weights) Close(ctx context.Context, source, target classify.Sample, opts Options) (*Closure, error) {
-	before, err := distances(source, target, opts.Classify.Columns)
+	columns := opts.columns(source, target)
+	before, err := distances(ctx, source, target, columns)
 	if err != nil {
 		return nil, err
 	}
-	weighted := classify.Sample{Table: source.Table, Weights: w.Weight}
-	after, err := distances(weighted, target, opts.Classify.Columns)
+	after, err := distances(ctx, classify.Sample{Table: source.Table, Weights: w.Weight}, target, columns)
 	if err != nil {
 		return nil, err
 	}
-	c := &Closure{Before: AUC{w.Classifier.AUC, w.Classifier.AUCError}, Columns: before}
+	c := &Closure{Before: aucOf(w.Classifier), Columns: before}
 	for i := range c.Columns {
-		c.Columns[i].After = after[i].Before
+		c.Columns[i].After, c.Columns[i].VerdictAfter = after[i].Before, after[i].VerdictBefore
 	}
-	opts.Classify.All = false
-	result, err := classify.CrossFit(ctx, weighted, target, opts.Classify)
-	if err != nil {
-		return nil, err
+	if names := c.unchanged(w.OutOfReach); names != nil {
+		return nil, fmt.Errorf("%w: branch %s", ErrNothingLearnt, strings.Join(names, ", "))
 	}
-	c.After = AUC{result.AUC, result.AUCError}
-	return c, nil
+
+	halves := opts
+	halves.Classify.Folds, halves.Classify.Progress = 2, nil
+	learnt, err := Fit(ctx, source, target, halves)
+	if err == nil {
+		halfSource, halfTarget := pick(source, learnt.Weight, learnt.Classifier.Folds[0]), pick(target, target.Weights, learnt.Classifier.Folds[1])
+		opts.Classify.All = false
+		var result *classify.Result
+		if result, err = classify.CrossFit(ctx, halfSource, halfTarget, opts.Classify); err == nil {
+			auc := aucOf(result)
+			c.After = &auc
+		}
+	}
+	if errors.Is(err, classify.ErrFewEvents) {
+		w.Notes = append(w.Notes, fmt.Sprintf("The weights are not judged: half of the %d events are worth too few after weighting.", len(w.Weight)))
+		err = nil
+	}
+	return c, err
+}
+
+// pick returns the events of fold 0, with weights.
+func pick(s classify.Sample, weights []float64, folds []int) classify.Sample {
+	var places []int
+	var picked classify.Sample
+	for i, k := range folds {
+		if k != 0 {
+			continue
+		}
+		places = append(places, i)
+		if weights != nil {
+			picked.Weights = append(picked.Weights, weights[i])
+		}
+	}
+	picked.Table = &rootio.Table{}
+	for _, c := range s.Table.Columns {
+		picked.Table.Columns = append(picked.Table.Columns, c.Take(places))
+	}
+	return picked
+}
+
+// unchanged returns the columns that differ, if weights have not brought any of them
+// nearer. What is out of reach cannot be.
+func (c *Closure) unchanged(out []Reach) (names []string) {
+	const nearer = 0.9
+	differ := func(v compare.Verdict) bool { return v != compare.Compatible && v != compare.NoValues }
+	reach := map[string]bool{}
+	for _, r := range out {
+		reach[r.Column] = true
+	}
+	for _, k := range c.Columns {
+		if !differ(k.VerdictBefore) || reach[k.Name] {
+			continue
+		}
+		if !differ(k.VerdictAfter) || k.After < nearer*k.Before {
+			return nil
+		}
+		names = append(names, k.Name)
+	}
+	return names
 }
 
 // distances returns the distances of the columns as those before.
-func distances(source, target classify.Sample, columns []string) ([]ColumnClosure, error) {
-	const weight = "\x00weight" // no branch is called that
-	table := func(s classify.Sample) *rootio.Table {
-		w := s.Weights
-		if w == nil {
-			w = make([]float64, s.Table.Len())
-			for i := range w {
-				w[i] = 1
-			}
-		}
-		t := *s.Table
-		t.Columns = append(t.Columns[:len(t.Columns):len(t.Columns)], rootio.ColumnOf(weight, w))
-		return &t
-	}
-	r, err := compare.Compare(table(target), table(source), compare.Options{
-		Columns: columns, ReferenceWeight: weight, CandidateWeight: weight,
+func distances(ctx context.Context, source, target classify.Sample, columns []string) ([]ColumnClosure, error) {
+	r, err := compare.Compare(ctx, target.Table, source.Table, compare.Options{
+		Columns: columns, ReferenceWeights: target.Weights, CandidateWeights: source.Weights,
+		ReferenceLabel: "target", CandidateLabel: "source",
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reweight: %w", err)
@@ -83,9 +145,9 @@ func distances(source, target classify.Sample, columns []string) ([]ColumnClosur
 	for _, c := range r.Columns {
 		switch {
 		case c.Distance != nil:
-			found = append(found, ColumnClosure{Name: c.Name, Before: c.Distance.KS})
+			found = append(found, ColumnClosure{Name: c.Name, Before: c.Distance.KS, VerdictBefore: c.Verdict})
 		case c.Proportions != nil:
-			found = append(found, ColumnClosure{Name: c.Name, Codes: true, Before: c.Proportions.TotalVariation})
+			found = append(found, ColumnClosure{Name: c.Name, Codes: true, Before: c.Proportions.TotalVariation, VerdictBefore: c.Verdict})
 		}
 	}
 	return found, nil
@@ -106,12 +168,18 @@ func (w *Weights) WriteText(out io.Writer, c *Closure) error {
 	if codes {
 		p.printf("* codes: total variation instead of KS\n")
 	}
-	p.printf("\nclassifier AUC %.4f ± %.4f before, %.4f ± %.4f after (0.5: cannot be told apart)\n",
-		c.Before.Value, c.Before.Error, c.After.Value, c.After.Error)
+	p.printf("\nclassifier AUC %.4f ± %.4f before (%s)\n", c.Before.Value, c.Before.Error, classify.Apart(c.Before.Value, c.Before.PValue))
+	if a := c.After; a != nil {
+		p.printf("%.4f ± %.4f after (%s), on %d and %d events that the weights were not learnt from\n",
+			a.Value, a.Error, classify.Apart(a.Value, a.PValue), a.Events[0], a.Events[1])
+	}
 	p.printf("%d events, sum of weights %.6g, effective events %.6g (%.1f %%); ratios from %.3g to %.3g\n",
 		len(w.Weight), w.Sum, w.Effective, 100*w.Effective/math.Max(1, float64(len(w.Weight))), w.Smallest, w.Largest)
 	if w.Clipped > 0 {
 		p.printf("%d ratios clipped: %.3g %% of the sum of weights taken away\n", w.Clipped, 100*w.ClippedBy)
+	}
+	for _, note := range w.Notes {
+		p.printf("%s\n", note)
 	}
 	return p.err
 }

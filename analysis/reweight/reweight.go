@@ -14,11 +14,13 @@ package reweight
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/analysis/rows"
 )
 
 // Options say how events are reweighted. Zero values ask for the defaults.
@@ -47,12 +49,25 @@ type Weights struct {
 	Clipped   int     `json:"clipped"`          // events
 	ClippedBy float64 `json:"clipped_fraction"` // the part of the sum of weights that this took away
 
+	// OutOfReach are the parts of the target where the source has no events, by columns,
+	// the largest first. No weight mends that.
+	OutOfReach []Reach `json:"out_of_reach,omitempty"`
+	// Covered is the sum of the ratios before they were normalised, in units of the number
+	// of events: the part of the target that lies where the source has events.
+	Covered float64 `json:"covered"`
+	// Notes say what else is to be known.
+	Notes []string `json:"notes,omitempty"`
+
 	Classifier *classify.Result `json:"classifier"` // before reweighting
 }
 
+// ErrNoOverlap says that hardly any of the target's events are where the source has some.
+var ErrNoOverlap = errors.New("reweight: no weight makes the samples alike")
+
 // Fit finds the weights that take source to target.
 //
-// Errors are those of [classify.CrossFit].
+// Errors are [ErrNoOverlap], which comes before the work, and those of
+// [classify.CrossFit].
 func Fit(ctx context.Context, source, target classify.Sample, opts Options) (*Weights, error) {
 	if opts.Clip < 0 || math.IsNaN(opts.Clip) {
 		return nil, fmt.Errorf("reweight: weights cannot be clipped at %g", opts.Clip)
@@ -61,11 +76,18 @@ func Fit(ctx context.Context, source, target classify.Sample, opts Options) (*We
 		opts.Classify.MaxEvents = maxEvents
 	}
 	opts.Classify.All = true
+	w := &Weights{Ratio: make([]float64, source.Table.Len())}
+	w.OutOfReach = outOfReach(source, target, opts.columns(source, target))
+	for _, r := range w.OutOfReach {
+		if r.Fraction >= allOut {
+			return nil, fmt.Errorf("%w: %s; leave the column out of what is made alike", ErrNoOverlap, &r)
+		}
+	}
 	result, err := classify.CrossFit(ctx, source, target, opts.Classify)
 	if err != nil {
 		return nil, err
 	}
-	w := &Weights{Classifier: result, Ratio: make([]float64, source.Table.Len())}
+	w.Classifier = result
 	for i, s := range result.LogRatio[0] {
 		w.Ratio[i] = math.Exp(s)
 	}
@@ -74,8 +96,36 @@ func Fit(ctx context.Context, source, target classify.Sample, opts Options) (*We
 		given = slices.Repeat([]float64{1}, len(w.Ratio))
 	}
 	w.clip(opts.Clip, given)
-	w.normalise(given)
+	if err := w.normalise(given); err != nil {
+		return nil, err
+	}
+	for _, r := range w.OutOfReach {
+		w.Notes = append(w.Notes, r.String()+": no weight mends that.")
+	}
+	if len(w.OutOfReach) == 0 && w.Covered < poorlyCovered {
+		w.Notes = append(w.Notes, fmt.Sprintf("The ratios add up to %s of the target: much of it is where the source has hardly any events, in several columns together.", rows.Percent(w.Covered)))
+	}
+	if few := rows.WeightsOf(w.Weight).Few(); few != "" {
+		w.Notes = append(w.Notes, few+".")
+	}
 	return w, nil
+}
+
+// poorlyCovered is the part of the target below which it is said.
+const poorlyCovered = 0.85
+
+// columns are those that are made alike.
+func (o Options) columns(source, target classify.Sample) []string {
+	if len(o.Classify.Columns) > 0 {
+		return o.Classify.Columns
+	}
+	var names []string
+	for _, c := range source.Table.Columns {
+		if _, ok := target.Table.Column(c.Name); ok {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // clip bounds the ratios.
@@ -96,20 +146,24 @@ func (w *Weights) clip(most float64, given []float64) {
 }
 
 // normalise makes the mean ratio one and sums up.
-func (w *Weights) normalise(given []float64) {
+func (w *Weights) normalise(given []float64) error {
 	var before, after float64
 	for i, r := range w.Ratio {
 		before += given[i]
 		after += given[i] * r
 	}
+	if w.Covered = after / before; !(w.Covered > 0) || math.IsInf(w.Covered, 0) {
+		return fmt.Errorf("reweight: the weights of the source add up to %g after, and %g before", after, before)
+	}
 	w.Weight = make([]float64, len(w.Ratio))
 	var sum2 float64
 	for i := range w.Ratio {
-		w.Ratio[i] *= before / after
+		w.Ratio[i] /= w.Covered
 		w.Weight[i] = given[i] * w.Ratio[i]
 		w.Sum += w.Weight[i]
 		sum2 += w.Weight[i] * w.Weight[i]
 	}
 	w.Effective = w.Sum * w.Sum / sum2
 	w.Smallest, w.Largest = slices.Min(w.Ratio), slices.Max(w.Ratio)
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,7 +44,8 @@ objects there are, sums and the values of the first one, and prints how far
 apart they are: Kolmogorov–Smirnov and Wasserstein distances, χ² in common bins,
 values that the reference never takes, and correlations. A classifier then tries
 to tell the two samples apart by all branches together: an AUC of 0.5 means that
-it cannot. With -o it also writes all that to an HTML file that needs no other, with
+it cannot. Events with the same event_index, as generate --oversample writes it, are
+not independent: errors are then by blocks of them. With -o it also writes all that to an HTML file that needs no other, with
 a plot of every branch, or, if the name does not end in .html, to a folder with the
 report as HTML, text and JSON and every plot as a file.`,
 		Example: `  eidolon compare -r zmumu.root -c new.root
@@ -99,12 +99,15 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 	if err := cmd.Context().Err(); err != nil {
 		return err
 	}
-	report, err := compare.Compare(ref, cand, compare.Options{
+	blocks := f.blocks(ref, cand)
+	report, err := compare.Compare(cmd.Context(), ref, cand, compare.Options{
 		ReferenceLabel:  filepath.Base(f.reference[0]),
 		CandidateLabel:  filepath.Base(f.candidate[0]),
 		ReferenceWeight: f.referenceWeight,
 		CandidateWeight: f.candidateWeight,
 		Condition:       f.condition,
+		Blocks:          blocks,
+		Pairs:           f.view.options.Each == "", // else they are entries of two files
 	})
 	if err != nil {
 		return err
@@ -119,16 +122,12 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	if !f.noClassifier {
-		err := report.Classify(cmd.Context(), ref, cand, classify.Options{MaxEvents: f.maxEvents, Progress: percent(cmd)})
-		if err != nil && !errors.Is(err, classify.ErrFewEvents) {
+		if err := report.Classify(cmd.Context(), ref, cand, classify.Options{MaxEvents: f.maxEvents, Progress: percent(cmd)}); err != nil {
 			return err
 		}
 	}
-	if err := cmd.Context().Err(); err != nil {
-		return err
-	}
 	if f.report != "" {
-		if err := writeReport(f.report, report, ref, cand); err != nil {
+		if err := writeReport(cmd.Context(), f.report, report, ref, cand); err != nil {
 			return err
 		}
 	}
@@ -176,6 +175,18 @@ func (f *compareFlags) read(ctx context.Context, files []string, weight string) 
 	if names, err = v.Resolve(names); err != nil {
 		return nil, err
 	}
+	var besides []string
+	if weight != "" {
+		besides = append(besides, weight)
+	}
+	if index := blockName(v.Fields()); index != "" {
+		besides = append(besides, index)
+	} else if options.Each != "" {
+		besides = append(besides, rootio.EventIndex)
+	}
+	if besides, err = v.Resolve(besides); err != nil {
+		return nil, err
+	}
 	if len(names) == 0 {
 		for _, field := range v.Own() {
 			names = append(names, field.Name)
@@ -191,16 +202,39 @@ func (f *compareFlags) read(ctx context.Context, files []string, weight string) 
 			}
 		}
 	}
-	if weight != "" {
-		w, err := v.Resolve([]string{weight})
-		if err != nil {
-			return nil, err
-		}
-		if !slices.Contains(names, w[0]) {
-			names = append(names, w[0])
+	for _, name := range besides {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	return v.Read(names)
+}
+
+// blocks is the column that says which events belong together, "" if there is none or
+// it is to be compared itself.
+func (f *compareFlags) blocks(ref, cand *rootio.Table) string {
+	for _, t := range []*rootio.Table{cand, ref} {
+		if name := blockName(t.Fields()); name != "" {
+			if slices.Contains(f.features, name) || slices.Contains(f.condition, name) {
+				return ""
+			}
+			return name
+		}
+	}
+	return ""
+}
+
+// blockName is the last of event_index, event_index_2, …: an oversampled file may have
+// carried along that of its input.
+func blockName(fields []rootio.Field) string {
+	name := ""
+	for _, f := range fields {
+		rest, ok := strings.CutPrefix(f.Name, eventIndex)
+		if ok && (rest == "" || rest[0] == '_' && strings.Trim(rest[1:], "0123456789") == "") && len(f.Name) >= len(name) && f.Name > name {
+			name = f.Name
+		}
+	}
+	return name
 }
 
 // readAll reads all scalar branches of a chain of files.
@@ -215,9 +249,9 @@ func readAll(ctx context.Context, tree string, files []string) (*rootio.Table, e
 
 // writeReport writes the report to an HTML file, if that is what the name says, or as
 // HTML, text, JSON and plots into a folder.
-func writeReport(dir string, report *compare.Report, ref, cand *rootio.Table) error {
+func writeReport(ctx context.Context, dir string, report *compare.Report, ref, cand *rootio.Table) error {
 	var page bytes.Buffer
-	if err := report.WriteHTML(&page, ref, cand); err != nil {
+	if err := report.WriteHTML(ctx, &page, ref, cand); err != nil {
 		return err
 	}
 	if isHTML(dir) {
@@ -243,7 +277,7 @@ func writeReport(dir string, report *compare.Report, ref, cand *rootio.Table) er
 	if err := atomicfile.WriteFile(filepath.Join(dir, "report.json"), append(data, '\n')); err != nil {
 		return err
 	}
-	return report.Plots(dir)
+	return report.Plots(ctx, dir)
 }
 
 // checkReport checks that a report can be written, and that nothing of the user's is lost by

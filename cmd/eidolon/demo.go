@@ -159,7 +159,7 @@ func compareDemo(ctx context.Context, truth, generated string) (*compare.Report,
 	for i, field := range zmumu.Default().Table(0, 0, 0).Fields() {
 		ref.Columns[i].Title = field.Title
 	}
-	return compare.Compare(ref, cand, compare.Options{ReferenceLabel: "truth", CandidateLabel: "generated"})
+	return compare.Compare(ctx, ref, cand, compare.Options{ReferenceLabel: "truth", CandidateLabel: "generated"})
 }
 
 // writeTable writes the events of t to a tree Events, as those of a demo.

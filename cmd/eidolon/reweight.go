@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -39,7 +40,10 @@ weight that the event has already. No event is weighted by a classifier that has
 seen it. The mean ratio is one: the sum of weights stays as it is.
 
 It prints how far the samples are apart before and after, column by column and for
-a new classifier, and how many events the weighted ones are worth.`,
+a new classifier of events that the weights were not learnt from, and how many events
+the weighted ones are worth. It says where the target has events and the source has
+none: no weight mends that. If the samples differ and nothing was learnt, that is an
+error, and nothing is written.`,
 		Example: `  eidolon reweight -s fast.root -r full.root -o weighted.root
   eidolon reweight -s fast.root -r full.root --features pt,eta --source-weight w --clip 20 -o weighted.root`,
 		Args: noArgs,
@@ -136,9 +140,10 @@ func (f *reweightFlags) weigh(cmd *cobra.Command) (*weighed, error) {
 	opts.Classify = classify.Options{Seed: f.seed, MaxEvents: f.maxEvents, Columns: f.features}
 	if len(opts.Classify.Columns) == 0 {
 		sayLeft(cmd.ErrOrStderr(), "not made alike", arraysOf(sourceTree, "it has several values per event"))
+		besides := append([]string{f.sourceWeight, f.targetWeight, blockName(table.Fields())}, f.exclude...)
 		for _, c := range table.Columns {
 			_, ok := target.Table.Column(c.Name)
-			if ok && !slices.Contains([]string{f.sourceWeight, f.targetWeight}, c.Name) && !slices.Contains(f.exclude, c.Name) {
+			if ok && !slices.Contains(besides, c.Name) {
 				opts.Classify.Columns = append(opts.Classify.Columns, c.Name)
 			}
 		}
@@ -148,12 +153,15 @@ func (f *reweightFlags) weigh(cmd *cobra.Command) (*weighed, error) {
 	}
 	opts.Classify.Progress = percent(cmd)
 	w, err := reweight.Fit(cmd.Context(), source, target, opts)
-	if err != nil {
-		return nil, err
+	switch {
+	case errors.Is(err, reweight.ErrNoOverlap):
+		return nil, fmt.Errorf("%s and %s: %w: see --exclude and --features", f.source[0], f.target[0], err)
+	case err != nil:
+		return nil, fmt.Errorf("%s and %s: %w", f.source[0], f.target[0], err)
 	}
 	closure, err := w.Close(cmd.Context(), source, target, opts)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s and %s: %w", f.source[0], f.target[0], err)
 	}
 	column := rootio.ColumnOf(f.branch, w.Weight)
 	column.Title = "event weight, to be like " + filepath.Base(f.target[0])
