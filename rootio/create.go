@@ -583,7 +583,6 @@ func (out *output) rewrite(compression Compression) (fault, err error) {
 
 // copyTree copies the events of a tree of the temporary file.
 func (out *output) copyTree(to, from *Writer) error {
-	const events = 1 << 14
 	t := Tree{lax: true}
 	if err := t.add(context.Background(), out.tmp, from.path, checkMetadata); err != nil {
 		return err
@@ -593,7 +592,7 @@ func (out *output) copyTree(to, from *Writer) error {
 	for _, f := range from.fields {
 		names = append(names, f.Name)
 	}
-	for table, err := range t.Chunks(names, events) {
+	for table, err := range t.Chunks(names, 0) {
 		if err == nil {
 			err = to.Write(table)
 		}

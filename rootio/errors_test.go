@@ -218,8 +218,8 @@ func TestReadErrors(t *testing.T) {
 		_, err = tr.Read(nil, r[0], r[1])
 		complains(t, err, "events", "[0, 3)")
 	}
-	for _, err := range tr.Chunks(nil, 0) {
-		complains(t, err, "chunks of 0 events")
+	for _, err := range tr.Chunks(nil, -1) {
+		complains(t, err, "chunks of -1 events")
 	}
 }
 

@@ -362,12 +362,16 @@ func (t *Tree) probe(columns []int, lo, hi int64) error {
 }
 
 // Chunks gives all events of the named columns, in order, in tables of size
-// events, the last of which may have fewer. No names: all columns. The table
+// events, the last of which may have fewer. With size 0 it is as many as take some ten
+// megabytes, 65,536 at most. No names: all columns. The table
 // is used again: it is valid until the next one. After an error, which comes
 // with a nil table, there are no more.
 func (t *Tree) Chunks(names []string, size int) iter.Seq2[*Table, error] {
 	return func(yield func(*Table, error) bool) {
 		columns, err := t.find(names)
+		if err == nil && size == 0 {
+			size, err = t.chunkSize(columns)
+		}
 		if err == nil && size < 1 {
 			err = fmt.Errorf("rootio: chunks of %d events asked for", size)
 		}

@@ -354,7 +354,7 @@ func (p *Part) EventOf(rows []int) []int {
 }
 
 // Chunks gives the rows of the named columns, in order, those of about size events
-// at a time. There may be none in a table. No names: all of [View.Own]. With
+// at a time, or as in [Tree.Chunks] if it is 0. There may be none in a table. No names: all of [View.Own]. With
 // [ViewOptions.Each], the columns [EventIndex] and [ObjectIndex] can be asked for.
 // Tables and errors are as in [Tree.Chunks].
 func (v *View) Chunks(names []string, size int) iter.Seq2[*Table, error] {
@@ -404,9 +404,8 @@ func (v *View) Read(names []string) (*Table, error) {
 	if v.collection == nil && v.where == nil && len(v.defined) == 0 && !slices.ContainsFunc(names, v.isReduced) {
 		return v.tree.Read(names, 0, v.tree.Len())
 	}
-	const events = 1 << 16
 	var all *Table
-	for t, err := range v.Chunks(names, events) {
+	for t, err := range v.Chunks(names, 0) {
 		if err != nil {
 			return nil, err
 		}

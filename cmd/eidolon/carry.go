@@ -108,9 +108,3 @@ func branches(n int) string {
 	}
 	return fmt.Sprintf("%d branches are", n)
 }
-
-// chunkOf returns the number of events of so many columns that are in memory at a time.
-func chunkOf(columns int) int {
-	const fewest, values = 1 << 10, 1 << 22
-	return max(fewest, min(chunk, values/max(1, columns)))
-}

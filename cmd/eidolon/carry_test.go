@@ -185,14 +185,6 @@ func TestEventIndex(t *testing.T) {
 	}
 }
 
-func TestChunkOf(t *testing.T) {
-	for columns, want := range map[int]int{0: chunk, 1: chunk, 64: chunk, 128: chunk / 2, 1 << 20: 1 << 10} {
-		if got := chunkOf(columns); got != want {
-			t.Errorf("%d events of %d columns at a time, want %d", got, columns, want)
-		}
-	}
-}
-
 // TestScoreCarries scores events and objects, and finds all that was there before.
 func TestScoreCarries(t *testing.T) {
 	dir := t.TempDir()

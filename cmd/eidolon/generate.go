@@ -359,22 +359,20 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 	}
 	defer w.Abort()
 
-	size := chunkOf(len(fields))
-	rows := make([]int, size) // of the chunk of the input
 	f.n = 0
 	bar := newCounter(cmd.ErrOrStderr(), in.Len()*int64(f.oversample))
 	defer bar.finish()
-	for chunk, err := range view.Parts(conditions, carried.names(), size) {
+	for chunk, err := range view.Parts(conditions, carried.names(), 0) {
 		if err != nil {
 			return tails, err
 		}
-		given := chunk.All
+		given, size := chunk.All, chunk.All.Len()
 		f.foreign += int64(given.Len() - len(chunk.Passed))
 		for lo, all := 0, given.Len()*f.oversample; lo < all; lo += size {
 			if err := cmd.Context().Err(); err != nil {
 				return tails, err
 			}
-			rows := rows[:min(size, all-lo)]
+			rows := make([]int, min(size, all-lo)) // of the chunk of the input
 			for i := range rows {
 				rows[i] = (lo + i) / f.oversample
 			}

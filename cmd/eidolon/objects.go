@@ -153,7 +153,7 @@ func (f *generateFlags) generateObjectsFor(cmd *cobra.Command, model *surrogate.
 	bar := newCounter(cmd.ErrOrStderr(), in.Len())
 	defer bar.finish()
 	f.n = 0
-	for part, err := range plan.view.Parts(plan.wanted, plan.read, chunkOf(len(plan.fields))) {
+	for part, err := range plan.view.Parts(plan.wanted, plan.read, 0) {
 		if err == nil {
 			err = cmd.Context().Err()
 		}

@@ -208,7 +208,7 @@ func (f *reweightFlags) write(source *rootio.Tree, carried carriage, weight root
 	}
 	defer w.Abort()
 	lo := 0
-	for table, err := range source.Chunks(carried.names(), chunkOf(len(carried.fields))) {
+	for table, err := range source.Chunks(carried.names(), 0) {
 		if err != nil {
 			return err
 		}

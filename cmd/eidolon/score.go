@@ -90,7 +90,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	var sum float64
 	var events, impossible int64
 	var density []float64
-	for part, err := range view.Parts(names, plan.carried.names(), chunkOf(len(plan.fields))) {
+	for part, err := range view.Parts(names, plan.carried.names(), 0) {
 		if err == nil {
 			err = cmd.Context().Err()
 		}
