@@ -147,7 +147,8 @@ func (o Options) withDefaults() (Options, error) {
 	if err := o.checkSettings(); err != nil {
 		return o, err
 	}
-	if o.Model == "" {
+	open := o.Model == ""
+	if open {
 		o.Model = Models()[0]
 	}
 	hidden, depth := o.network()
@@ -176,6 +177,13 @@ func (o Options) withDefaults() (Options, error) {
 			return o, fmt.Errorf("%s must be between 1 and %d, not %d", v.name, v.most, *v.value)
 		}
 	}
+	networks := max(o.Layers, 1)
+	if open { // a trial may choose splines
+		networks = max(networks, 8)
+	}
+	if most := widest(networks * o.Depth); o.Hidden > most {
+		return o, fmt.Errorf("hidden must be at most %d with %d layers of networks, depth %d: larger ones take more than 8 GiB of memory", most, networks, o.Depth)
+	}
 	if !(o.Dropout >= 0 && o.Dropout < 1) {
 		return o, fmt.Errorf("dropout must be at least 0 and below 1, not %g", o.Dropout)
 	}
@@ -190,6 +198,13 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.Train.Seed = o.Seed
 	return o, o.Train.Check()
+}
+
+// widest returns the largest width of so many hidden layers whose training has its place in memory:
+// parameters, their moments, averages and best values, and the gradients of each goroutine.
+func widest(layers int) int {
+	const memory, perParameter = 8 << 30, 4 * 16
+	return int(math.Sqrt(memory / perParameter / float64(max(layers, 1))))
 }
 
 // activation returns that of the conditioners.

@@ -17,7 +17,7 @@ func newBench() *cobra.Command {
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("there is no benchmark %q; “eidolon bench --help” lists them", args[0])
+				return unknownCommand(cmd, args[0])
 			}
 			return cmd.Help()
 		},
@@ -68,9 +68,6 @@ over a mixture of normals, whose own equation is solved before the one pass. The
 is the heap at its peak.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if events < 1 {
-				return usagef("the number of events cannot be %d", events)
-			}
 			figures, err := bench.Diffusion(cmd.Context(), events, func(what string) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s …\n", what)
 			})
@@ -89,12 +86,12 @@ is the heap at its peak.`,
 			return w.Flush()
 		},
 	}
-	cmd.Flags().IntVar(&events, "events", events, "generated events in the measurement of cost; 100000 take minutes")
+	cmd.Flags().Var(wholeVar(&events, 1, 1e9), "events", "generated events in the measurement of cost; 100000 take minutes")
 	return cmd
 }
 
 func newBenchIO() *cobra.Command {
-	events := count(1_000_000)
+	events := 1_000_000
 	cmd := &cobra.Command{
 		Use:   "io",
 		Short: "Measure how fast ROOT files are read",
@@ -105,10 +102,7 @@ comes first by default. They run in turn, five times; the best of each is shown,
 the median of the ratios.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if events < 1000 || events > 1e8 {
-				return usagef("events must be between 1000 and 1e8")
-			}
-			results, err := bench.IO(cmd.Context(), int(events), steps(cmd.ErrOrStderr()))
+			results, err := bench.IO(cmd.Context(), events, steps(cmd.ErrOrStderr()))
 			if err != nil {
 				return err
 			}
@@ -125,7 +119,7 @@ the median of the ratios.`,
 			return w.Flush()
 		},
 	}
-	cmd.Flags().Var(&events, "events", "the number of events in a file")
+	cmd.Flags().Var(wholeVar(&events, 1000, 1e8), "events", "the number of events in a file")
 	return cmd
 }
 

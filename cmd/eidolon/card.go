@@ -8,8 +8,28 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 	"github.com/spf13/cobra"
 )
+
+// asWritten returns the whole numbers of a card as they stand there, by name: YAML takes 010
+// for eight.
+func asWritten(text []byte) map[string]string {
+	all := map[string]string{}
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil || len(file.Docs) == 0 {
+		return all
+	}
+	if card, ok := file.Docs[0].Body.(ast.MapNode); ok {
+		for item := card.MapRange(); item.Next(); {
+			if n, ok := item.Value().(*ast.IntegerNode); ok {
+				all[item.Key().String()] = n.GetToken().Value
+			}
+		}
+	}
+	return all
+}
 
 // readCard sets the flags of cmd from a YAML file that holds values under the
 // flags' long names. A flag on the command line has precedence.
@@ -25,6 +45,7 @@ func readCard(cmd *cobra.Command, file string) error {
 	if err := yaml.Unmarshal(text, &card); err != nil {
 		return fmt.Errorf("could not read the card %s: %s", file, strings.ReplaceAll(strings.TrimSpace(yaml.FormatError(err, false, false)), "\n", " "))
 	}
+	digits := asWritten(text)
 	for _, item := range card {
 		name := fmt.Sprint(item.Key)
 		flag := cmd.Flags().Lookup(name)
@@ -58,7 +79,11 @@ func readCard(cmd *cobra.Command, file string) error {
 			case nil, map[string]any, []any:
 				return usagef("card %s: setting %q must be a value or a list of values", file, name)
 			}
-			if err := cmd.Flags().Set(name, fmt.Sprint(v)); err != nil {
+			value := fmt.Sprint(v)
+			if text, ok := digits[name]; ok {
+				value = text
+			}
+			if err := cmd.Flags().Set(name, value); err != nil {
 				return usagef("card %s: %w", file, err)
 			}
 		}

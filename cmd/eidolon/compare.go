@@ -35,7 +35,7 @@ type compareFlags struct {
 }
 
 func newCompare() *cobra.Command {
-	var f compareFlags
+	f := compareFlags{maxEvents: 50_000}
 	cmd := &cobra.Command{
 		Use:   "compare -r REFERENCE.root -c CANDIDATE.root",
 		Short: "Put two samples side by side",
@@ -58,9 +58,6 @@ report as HTML, text and JSON and every plot as a file.`,
 			if err := require(cmd, "reference", "candidate"); err != nil {
 				return err
 			}
-			if f.maxEvents < 1 {
-				return usagef("--max-events must be positive, not %d", f.maxEvents)
-			}
 			if f.report != "" {
 				if err := checkReport(f.report, slices.Concat(f.reference, f.candidate, f.training)...); err != nil {
 					return err
@@ -82,7 +79,7 @@ report as HTML, text and JSON and every plot as a file.`,
 	flags.StringSliceVar(&f.condition, "condition", nil, "branches in bins of which the others are compared as well")
 	flags.StringSliceVar(&f.training, "training", nil, "ROOT files that the candidate's model was trained on: how many events does it repeat?")
 	flags.BoolVar(&f.noClassifier, "no-classifier", false, "leave the classifier out, which takes most of the time")
-	flags.IntVar(&f.maxEvents, "max-events", 50_000, "the classifier looks at no more events of each sample")
+	flags.Var(wholeVar(&f.maxEvents, 1, 1e9), "max-events", "the classifier looks at no more events of each sample")
 	return cmd
 }
 

@@ -51,7 +51,7 @@ type demoFlags struct {
 
 func newDemo() *cobra.Command {
 	f := demoFlags{n: 100_000}
-	f.options.Train.Epochs = 12
+	f.options.Train.Epochs, f.options.Seed = 12, 1
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run the main job on built-in physics, start to finish",
@@ -63,15 +63,12 @@ from the truth, on half as many events that were not used before.
 It leaves behind the two ROOT files, the model and a picture.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if f.n < 100 || f.n > 1e8 {
-				return usagef("a demo of %d events shows nothing: give -n between 100 and 1e8", f.n)
-			}
 			return f.run(cmd)
 		},
 	}
 	cmd.Flags().StringVarP(&f.dir, "output", "o", "eidolon-demo", "the folder for the files, which is made if need be")
-	cmd.Flags().VarP((*count)(&f.n), "number", "n", "the number of events to learn from")
-	cmd.Flags().Uint64Var(&f.options.Seed, "seed", 1, "the seed of everything random")
+	cmd.Flags().VarP(wholeVar(&f.n, 100, 1e8), "number", "n", "the number of events to learn from")
+	cmd.Flags().Var(seed{&f.options.Seed}, "seed", "the seed of everything random")
 	return cmd
 }
 

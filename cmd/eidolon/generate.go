@@ -1,12 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -44,7 +41,7 @@ type generateFlags struct {
 }
 
 func newGenerate() *cobra.Command {
-	var f generateFlags
+	f := generateFlags{oversample: 1, basket: rootio.DefaultBasketSize}
 	cmd := &cobra.Command{
 		Use:   "generate -m MODEL -n N | -i FILE[,FILE…] -o OUT.root",
 		Short: "Draw new events from a model",
@@ -68,14 +65,16 @@ reads are left out, for they told of the old objects; --keep keeps them.
 With --reweight-to the events get a branch weight that makes them like those of
 another sample, as “eidolon reweight” does.
 
-Event i depends on the seed and on i alone: the same seed gives the same events.
+Event i depends on the seed and on i alone: the same seed gives the same events. Without
+--seed one is drawn, printed, and kept in the file: jobs that run side by side make
+different events. “eidolon info” tells of the seed of a file.
 
 An event with a value further outside the range of the training events than a tenth of a
 standard deviation, as the model sees the branch, is drawn again, 20 times at most, and
 then moved to that limit; a range that ends at zero ends there. How many were is
 printed.`,
 		Example: `  eidolon generate -m zmumu.eidolon -n 1000000 -o new.root
-  eidolon generate -m zmumu.eidolon -n 1000000 --seed $SLURM_ARRAY_TASK_ID -o new.root
+  eidolon generate -m zmumu.eidolon -n 1M --seed 7 -o new.root     # the same events each time
   eidolon generate -m response.eidolon -i generator.root --oversample 10 -o smeared.root`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -87,10 +86,9 @@ printed.`,
 				return usagef("-n does not go with -i: there are as many events as in the input, times --oversample")
 			case len(f.inputs) == 0 && !cmd.Flags().Changed("number"):
 				return usagef("%s needs -n, or -i for a conditional model", cmd.CommandPath())
-			case f.n < 0:
-				return usagef("the number of events cannot be %d", f.n)
-			case len(f.inputs) > 0 && f.oversample > 1<<20, f.oversample < 1:
-				return usagef("events cannot be drawn %d times", f.oversample)
+			}
+			if !cmd.Flags().Changed("seed") {
+				f.seed = drawSeed()
 			}
 			if err := output.Check(f.output, output.ROOT, slices.Concat(f.inputs, f.reweightTo, []string{f.model})...); err != nil {
 				return err
@@ -101,17 +99,17 @@ printed.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVarP(&f.model, "model", "m", "", "the model file")
-	flags.VarP((*count)(&f.n), "number", "n", "the number of events to generate, such as 1000000 or 1e6")
+	flags.VarP(wholeVar(&f.n, 0, mostEntries), "number", "n", "the number of events to generate, such as 1000000, 1e6 or 1M")
 	flags.StringSliceVarP(&f.inputs, "input", "i", nil, "ROOT files with the conditions, read as one chain")
 	flags.StringVar(&f.inTree, "input-tree", "", "the tree in them; may be left out when a file holds one")
-	flags.IntVar(&f.oversample, "oversample", 1, "draw so many times for each event of the input")
+	flags.Var(wholeVar(&f.oversample, 1, 1<<20), "oversample", "draw so many times for each event of the input")
 	flags.StringVarP(&f.output, "output", "o", "", "the ROOT file to write")
-	flags.Uint64Var(&f.seed, "seed", 1, "the seed of the events")
+	flags.Var(seed{&f.seed}, "seed", "the seed of the events (default: one is drawn, and printed)")
 	flags.BoolVar(&f.direct, "direct", false, "draw from the mixture of kernels itself, without the equation (--model diffusion)")
 	flags.StringVarP(&f.tree, "tree", "t", "", "the name of the tree to write (default: that of the training events)")
 	flags.StringSliceVar(&f.reweightTo, "reweight-to", nil, "ROOT files with events that the generated ones are to be like, by a branch weight")
 	flags.Var(&f.compression, "compression", "of the file to write: zlib, lz4, zstd, lzma or none")
-	flags.IntVar(&f.basket, "basket-size", rootio.DefaultBasketSize, "bytes of a branch that are compressed together")
+	flags.Var(wholeVar(&f.basket, 1, 1<<30), "basket-size", "bytes of a branch that are compressed together")
 	flags.StringSliceVar(&f.keep, "keep", nil, "with -i, branches of the old objects that the new ones in their places have, too")
 	flags.BoolVar(&f.histograms, "histograms", false, "put a histogram of every branch beside the tree, in TREE_histograms")
 	f.view.addNoVerify(cmd)
@@ -196,8 +194,8 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 			objects += fmt.Sprintf(" and %d as they were", f.stayed)
 		}
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d events%s (%s events/s); outside the range of the training events: %d drawn again, %d clipped\n",
-		output, f.n, objects, siFormat(float64(f.n)/seconds), tails.Redrawn, tails.Clipped)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d events%s with seed %d (%s events/s); outside the range of the training events: %d drawn again, %d clipped\n",
+		output, f.n, objects, f.seed, siFormat(float64(f.n)/seconds), tails.Redrawn, tails.Clipped)
 	if tails.Copies != nil && f.n > 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "%d of them (%.3g %%) are copies: nearer to a training event than 99 %% of these are to each other\n",
 			*tails.Copies, 100*float64(*tails.Copies)/float64(f.n))
@@ -253,26 +251,6 @@ func (c *compressionFlag) Set(name string) (err error) {
 }
 
 func (c *compressionFlag) Type() string { return "name" }
-
-// count is a number of events as a flag: 1000000, 1_000_000 or 1e6.
-type count int64
-
-func (c *count) String() string { return fmt.Sprint(int64(*c)) }
-
-func (c *count) Type() string { return "int" }
-
-func (c *count) Set(text string) error {
-	n, err := strconv.ParseInt(text, 0, 64)
-	if err != nil {
-		x, e := strconv.ParseFloat(text, 64)
-		if e != nil || x != math.Trunc(x) || math.Abs(x) > 1<<53 {
-			return errors.New("must be a whole number")
-		}
-		n = int64(x)
-	}
-	*c = count(n)
-	return nil
-}
 
 // treeName is the name of a tree without its cycle. Directories are part of it.
 func treeName(full string) string {

@@ -18,7 +18,7 @@ type jobFlags struct {
 }
 
 func newJob() *cobra.Command {
-	f := jobFlags{evtmax: -1}
+	f := jobFlags{evtmax: -1, nprocs: -1}
 	cmd := &cobra.Command{
 		Use:   "job FILE",
 		Short: "Run a job of go-hep's fwk: components, their properties and ports",
@@ -53,8 +53,8 @@ all output is written, after one nothing is.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.Var((*count)(&f.evtmax), "evtmax", "the number of events at most; -1: all")
-	flags.IntVar(&f.nprocs, "nprocs", -1, "the number of events at a time; -1: as many as there are processors")
+	flags.Var(wholeVar(&f.evtmax, -1, mostEntries), "evtmax", "the number of events at most; -1: all")
+	flags.Var(wholeVar(&f.nprocs, -1, 1024), "nprocs", "the number of events at a time; -1: as many as there are processors")
 	flags.StringVar(&f.msglevel, "msglevel", "WARN", "what is printed: DEBUG, INFO, WARN, ERROR")
 	flags.StringArrayVar(&f.set, "set", nil, "give a property another value: component.Property=value")
 	return cmd

@@ -13,15 +13,18 @@ import (
 	"io/fs"
 	"os"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	_ "go-hep.org/x/hep/groot/riofs/plugin/http"   // files may be http(s)://…
 	_ "go-hep.org/x/hep/groot/riofs/plugin/xrootd" // or root://…
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
+	"github.com/eidolon-hep/eidolon/internal/nearest"
 	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/internal/panics"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -109,6 +112,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	out := &sink{Writer: stdout}
 	root := newRoot()
 	root.SetArgs(args)
+	root.SetFlagErrorFunc(flagError(args))
 	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
@@ -178,19 +182,42 @@ writes new events to a ROOT file: no Python, no ROOT, one static binary.
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("there is no command %q; “eidolon help” lists them", args[0])
+				return unknownCommand(cmd, args[0])
 			}
 			return cmd.Help()
 		},
 		Args: cobra.ArbitraryArgs,
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%w; “%s --help” lists the flags", err, cmd.CommandPath())
-	})
 	root.PersistentFlags().Bool("json", false, "print one JSON object on standard output, and nothing else there")
 	root.AddCommand(newTrain(), newGenerate(), newScore(), newCompare(), newReweight(), newInfo(), newJob(), newDemo(), newBench())
 	giveOnce(root)
 	return root
+}
+
+// flagError returns the error about a flag that could not be read, or about the word before it
+// that should have been a command.
+func flagError(args []string) func(cmd *cobra.Command, err error) error {
+	return func(cmd *cobra.Command, err error) error {
+		if !cmd.HasParent() && !strings.HasPrefix(args[0], "-") {
+			return unknownCommand(cmd, args[0])
+		}
+		hint := ""
+		if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+			var known []string
+			cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
+			hint = nearest.Hint("--"+unknown.GetSpecifiedName(), known)
+		}
+		return usagef("%w%s; “%s --help” lists the flags", err, hint, cmd.CommandPath())
+	}
+}
+
+// unknownCommand says that a command has no such command below it, and which is near.
+func unknownCommand(cmd *cobra.Command, name string) error {
+	var known []string
+	for _, c := range cmd.Commands() {
+		known = append(known, c.Name())
+	}
+	return usagef("%s has no command %q%s; “%s --help” lists them", cmd.CommandPath(), name, nearest.Hint(name, known), cmd.CommandPath())
 }
 
 // noArgs refuses arguments beside the flags.

@@ -30,7 +30,7 @@ type reweightFlags struct {
 }
 
 func newReweight() *cobra.Command {
-	var f reweightFlags
+	f := reweightFlags{maxEvents: 200_000, seed: 1}
 	cmd := &cobra.Command{
 		Use:   "reweight -s SOURCE.root -r TARGET.root -o OUT.root",
 		Short: "Give events weights that make them like those of another sample",
@@ -54,9 +54,6 @@ error, and nothing is written.`,
 			if !(f.clip >= 0) {
 				return usagef("weights cannot be clipped at %g", f.clip)
 			}
-			if f.maxEvents < 1 {
-				return usagef("--max-events must be positive, not %d", f.maxEvents)
-			}
 			if err := output.Check(f.output, output.ROOT, slices.Concat(f.source, f.target)...); err != nil {
 				return err
 			}
@@ -75,8 +72,8 @@ error, and nothing is written.`,
 	flags.StringVar(&f.targetWeight, "target-weight", "", "the branch of event weights in the target")
 	flags.StringVar(&f.branch, "branch", "weight", "the name of the branch to write")
 	flags.Float64Var(&f.clip, "clip", 0, "the largest ratio of densities; larger ones become it (default: no limit)")
-	flags.IntVar(&f.maxEvents, "max-events", 200_000, "train on at most so many events of each sample")
-	flags.Uint64Var(&f.seed, "seed", 1, "the seed of everything random")
+	flags.Var(wholeVar(&f.maxEvents, 1, 1e9), "max-events", "train on at most so many events of each sample")
+	flags.Var(seed{&f.seed}, "seed", "the seed of everything random")
 	return cmd
 }
 

@@ -177,12 +177,14 @@ func (f *trainFlags) takeUp(cmd *cobra.Command) (err error) {
 
 // addModelFlags adds the flags that say what to train and how.
 func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
+	const limit = 1e9 // the options have narrower ones
 	flags := cmd.Flags()
+	o.Seed = 1
 	flags.StringVar(&o.Model, "model", "", "the kind of model: "+strings.Join(surrogate.Models(), ", ")+" (default: what a short trial of the first two says)")
-	flags.IntVar(&o.Layers, "layers", 0, "coupling layers of a flow (default 8, fewer for small samples), or rounds of an autoregressive one (default 1)")
-	flags.IntVar(&o.Hidden, "hidden", 0, "width of the hidden layers of the networks (default 128, narrower for small samples; denoiser 256)")
-	flags.IntVar(&o.Depth, "depth", 0, "number of these hidden layers (default 2; denoiser and distilled 3)")
-	flags.IntVar(&o.Components, "components", 0, "normals that a flow or a denoiser begins with (default 1, or 16 where the events come as islands)")
+	flags.Var(wholeVar(&o.Layers, 0, limit), "layers", "coupling layers of a flow (default 8, fewer for small samples), or rounds of an autoregressive one (default 1)")
+	flags.Var(wholeVar(&o.Hidden, 0, limit), "hidden", "width of the hidden layers of the networks (default 128, narrower for small samples; denoiser 256)")
+	flags.Var(wholeVar(&o.Depth, 0, limit), "depth", "number of these hidden layers (default 2; denoiser and distilled 3)")
+	flags.Var(wholeVar(&o.Components, 0, limit), "components", "normals that a flow or a denoiser begins with (default 1, or 16 where the events come as islands)")
 	flags.StringVar(&o.Activation, "activation", "", "that of the hidden layers of a flow: relu, leaky_relu, silu or tanh (default relu)")
 	flags.BoolVar(&o.Residual, "residual", false, "make residual networks of those of a flow, of --depth blocks of two layers")
 	flags.Float64Var(&o.Dropout, "dropout", 0, "the probability with which an output of a hidden layer of a flow is dropped in training")
@@ -191,15 +193,15 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags.Var(optional{&d.SigmaMin}, "sigma-min", "where the path of a diffusion ends, in units of the events' spread (default for diffusion: chosen by events left out, else 0.01)")
 	flags.Float64Var(&d.Epsilon, "epsilon", 0, "the part of the kernel sums that may be left out; 0: none (default 1e-5)")
 	flags.TextVar(&d.Solver.Method, "solver", diffusion.DPM3M, "the solver of a diffusion: dpm1, dpm2m, dpm3m, dpm2s, dpm3s, euler or heun")
-	flags.IntVar(&d.Solver.Steps, "steps", 0, "its number of steps (default 24)")
+	flags.Var(wholeVar(&d.Solver.Steps, 0, limit), "steps", "its number of steps (default 24)")
 	flags.Float64Var(&d.Solver.Tolerance, "tolerance", 0, "choose steps of an error below this instead; 0: do not")
-	flags.Uint64Var(&o.Seed, "seed", 1, "the seed of everything random")
-	flags.IntVar(&o.Train.Epochs, "epochs", 0, "passes over the events (default: by their number)")
+	flags.Var(seed{&o.Seed}, "seed", "the seed of everything random")
+	flags.Var(wholeVar(&o.Train.Epochs, 0, limit), "epochs", "passes over the events (default: by their number)")
 	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "the longest that training may take, from when the events are read, such as 5m; 0: no limit")
-	flags.IntVar(&o.Train.Batch, "batch", 0, "events per step (default 512, fewer for small samples)")
+	flags.Var(wholeVar(&o.Train.Batch, 0, limit), "batch", "events per step (default 512, fewer for small samples)")
 	flags.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate (default 0.001; autoregressive 0.003; denoiser and distilled 0.004, less for small samples)")
 	flags.Float64Var(&o.Train.Average, "average", 0, "decay per step of the moving average of the parameters that is kept; 0: no average (default 0.998; denoiser and distilled 0.999)")
-	flags.IntVar(&o.Train.Patience, "patience", 0, "validations, of about 100, without a better loss before the last phase of the training; 0: make all epochs (default 15; denoiser and distilled 0)")
+	flags.Var(wholeVar(&o.Train.Patience, 0, limit), "patience", "validations, of about 100, without a better loss before the last phase of the training; 0: make all epochs (default 15; denoiser and distilled 0)")
 }
 
 // takeZeros gives the zeros that were typed their meaning, which is not that of the zeros

@@ -7,7 +7,7 @@ func TestDistance(t *testing.T) {
 		a, b string
 		want int
 	}{
-		{"", "", 0}, {"", "abc", 3}, {"pt", "pt", 0}, {"kitten", "sitting", 3}, {"flaw", "lawn", 2}, {"eta", "beta", 1}, {"phi", "pih", 2},
+		{"", "", 0}, {"", "abc", 3}, {"pt", "pt", 0}, {"kitten", "sitting", 3}, {"flaw", "lawn", 2}, {"eta", "beta", 1}, {"phi", "pih", 1}, {"train", "trian", 1}, {"ca", "abc", 3},
 	} {
 		if ab, ba := distance(c.a, c.b), distance(c.b, c.a); ab != c.want || ba != c.want {
 			t.Errorf("from %q to %q it is %d, back %d; want %d", c.a, c.b, ab, ba, c.want)

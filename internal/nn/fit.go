@@ -373,6 +373,9 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 	return f, nil
 }
 
+// maxBatch keeps a mistyped batch from making a training of one step.
+const maxBatch = 1 << 20
+
 // Check says which option makes no sense, if any.
 func (o Options) Check() error {
 	switch {
@@ -380,8 +383,8 @@ func (o Options) Check() error {
 		return fmt.Errorf("the number of epochs cannot be %d", o.Epochs)
 	case o.MaxTime < 0:
 		return fmt.Errorf("the time for training cannot be %v", o.MaxTime)
-	case o.Batch < 0:
-		return fmt.Errorf("a batch cannot have %d events", o.Batch)
+	case o.Batch < 0 || o.Batch > maxBatch:
+		return fmt.Errorf("a batch can have 1 to %d events, not %d", maxBatch, o.Batch)
 	case !(o.Rate >= 0 && o.Rate < 10):
 		return fmt.Errorf("the learning rate cannot be %g", o.Rate)
 	case !(o.Clip >= 0):
