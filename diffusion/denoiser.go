@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -65,10 +65,8 @@ type DenoiserOptions struct {
 
 // Check says which option makes no sense, if any.
 func (o DenoiserOptions) Check() error {
-	for _, h := range o.Hidden {
-		if h < 1 || h > 1<<16 {
-			return fmt.Errorf("a hidden layer cannot be %d wide", h)
-		}
+	if err := checkHidden(o.Hidden); err != nil {
+		return err
 	}
 	if o.Cells > 1<<12 {
 		return fmt.Errorf("a table cannot have %d cells", o.Cells)
@@ -80,6 +78,20 @@ func (o DenoiserOptions) Check() error {
 		return fmt.Errorf("the width σ_min cannot be %g: it is in units of the events' spread", o.Width)
 	}
 	return o.Solver.Check()
+}
+
+// checkHidden checks the widths of the hidden layers of a network.
+func checkHidden(hidden []int) error {
+	const most, widest = 1 << 8, 1 << 14
+	if len(hidden) > most {
+		return fmt.Errorf("there cannot be %d hidden layers, at most %d", len(hidden), most)
+	}
+	for _, h := range hidden {
+		if h < 1 || h > widest {
+			return fmt.Errorf("a hidden layer cannot be %d wide, at most %d", h, widest)
+		}
+	}
+	return nil
 }
 
 func (o DenoiserOptions) withDefaults() DenoiserOptions {
@@ -95,6 +107,20 @@ func (o DenoiserOptions) withDefaults() DenoiserOptions {
 	return o
 }
 
+// parameters returns how many a model has, the mixture included. Options that [Check] has
+// passed do not make it overflow.
+func (o DenoiserOptions) parameters(dim, context int) int {
+	o = o.withDefaults()
+	n := nn.MLPLen(dim+timeFeatures+context, o.Hidden, dim)
+	if o.Cells > 0 {
+		n += table.Len(dim+1, o.Cells, append(slices.Clone(o.Hidden), dim)[0])
+	}
+	if o.Components > 1 {
+		n += normalsLen(dim, o.Components)
+	}
+	return n
+}
+
 // NewDenoiser returns the model of events with dim features, and context features to be
 // conditional on (0 for none). Its parameters are at their starting values for the seed.
 func NewDenoiser(dim, context int, seed uint64, opts DenoiserOptions) (*Denoiser, error) {
@@ -104,7 +130,14 @@ func NewDenoiser(dim, context int, seed uint64, opts DenoiserOptions) (*Denoiser
 	if err := opts.Check(); err != nil {
 		return nil, fmt.Errorf("diffusion: %w", err)
 	}
-	d := &Denoiser{dim: dim, context: context, about: opts.withDefaults(), white: unchanged(dim)}
+	d := newDenoiser(dim, context, seed, opts)
+	d.white = unchanged(dim)
+	return d, nil
+}
+
+// newDenoiser is [NewDenoiser] without a whitening.
+func newDenoiser(dim, context int, seed uint64, opts DenoiserOptions) *Denoiser {
+	d := &Denoiser{dim: dim, context: context, about: opts.withDefaults()}
 	d.net = nn.NewMLP(&d.params, "net", d.inputs(), d.about.Hidden, dim, dense.SiLU)
 	if d.about.Cells > 0 {
 		d.net.AddTables("net", d.tabled(), d.about.Cells)
@@ -112,7 +145,7 @@ func NewDenoiser(dim, context int, seed uint64, opts DenoiserOptions) (*Denoiser
 	d.net.Init(seed, 0)
 	d.net.Pack()
 	d.stand(nil)
-	return d, nil
+	return d
 }
 
 // inputs is the number of what the network reads: features, functions of time, context.
@@ -584,8 +617,11 @@ func loadDenoiser(text []byte, tensors []Tensor) (*Denoiser, error) {
 		return nil, fmt.Errorf("diffusion: %w", err)
 	}
 	const most = 1 << 20
-	if f.Dim < 1 || f.Dim > most || f.Context < 0 || f.Context > most || f.Whitening == nil || len(f.Whitening.Mean) != f.Dim {
-		return nil, errors.New("diffusion: the description of the denoiser is damaged")
+	if f.Dim < 1 || f.Dim > most || f.Context < 0 || f.Context > most {
+		return nil, fmt.Errorf("diffusion: a denoiser of %d features with %d context features", f.Dim, f.Context)
+	}
+	if err := f.Whitening.check(f.Dim); err != nil {
+		return nil, err
 	}
 	var own, of []Tensor
 	have := 0
@@ -598,20 +634,10 @@ func loadDenoiser(text []byte, tensors []Tensor) (*Denoiser, error) {
 			own = append(own, t)
 		}
 	}
-	want := nn.MLPLen(f.Dim+timeFeatures+f.Context, f.Options.Hidden, f.Dim)
-	if o := f.Options; o.Cells > 0 && len(o.Hidden) > 0 {
-		want += table.Len(f.Dim+1, o.Cells, o.Hidden[0])
-	}
-	if f.Options.Components > 1 {
-		want += normalsLen(f.Dim, f.Options.Components)
-	}
-	if want != have {
+	if want := f.Options.parameters(f.Dim, f.Context); want != have {
 		return nil, fmt.Errorf("diffusion: %d parameters for a denoiser of %d", have, want)
 	}
-	d, err := NewDenoiser(f.Dim, f.Context, 0, f.Options)
-	if err != nil {
-		return nil, err
-	}
+	d := newDenoiser(f.Dim, f.Context, 0, f.Options)
 	if err := take(&d.params, own); err != nil {
 		return nil, err
 	}
@@ -630,5 +656,8 @@ func loadDenoiser(text []byte, tensors []Tensor) (*Denoiser, error) {
 	if err := d.white.finish(); err != nil {
 		return nil, err
 	}
-	return d, d.finish()
+	if err := d.finish(); err != nil {
+		return nil, err
+	}
+	return d, nil
 }

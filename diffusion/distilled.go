@@ -63,12 +63,17 @@ type DistilledOptions struct {
 	Loss float64 `json:"loss,omitempty"`
 }
 
+func (o DistilledOptions) withDefaults() DistilledOptions {
+	if o.Hidden == nil {
+		o.Hidden = []int{128, 128, 128}
+	}
+	return o
+}
+
 // NewDistilled returns the map that is to learn from the teacher.
 func NewDistilled(teacher Teacher, seed uint64, opts DistilledOptions) (*Distilled, error) {
-	if opts.Hidden == nil {
-		opts.Hidden = []int{128, 128, 128}
-	}
-	if err := (DenoiserOptions{Hidden: opts.Hidden}).Check(); err != nil {
+	opts = opts.withDefaults()
+	if err := checkHidden(opts.Hidden); err != nil {
 		return nil, fmt.Errorf("diffusion: %w", err)
 	}
 	s := newDistilled(teacher, opts)
@@ -473,15 +478,20 @@ func loadDistilled(text []byte, tensors []Tensor) (*Distilled, error) {
 			have += len(t.Value)
 		}
 	}
+	var kind struct{ Kind string }
+	if err := json.Unmarshal(f.Teacher, &kind); err != nil || kind.Kind == distilledKind { // whose teacher may be one, and so on
+		return nil, errors.New("diffusion: the teacher of a one-step map cannot be one itself")
+	}
 	model, err := Load(f.Teacher, taught)
 	if err != nil {
 		return nil, err
 	}
 	teacher, ok := model.(Teacher)
 	if !ok {
-		return nil, errors.New("diffusion: the teacher of a one-step map cannot be one itself")
+		return nil, fmt.Errorf("diffusion: a %v teaches nothing", model)
 	}
-	if err := (DenoiserOptions{Hidden: f.Options.Hidden}).Check(); err != nil {
+	f.Options = f.Options.withDefaults()
+	if err := checkHidden(f.Options.Hidden); err != nil {
 		return nil, fmt.Errorf("diffusion: %w", err)
 	}
 	width := newDistilled(teacher, f.Options).inputs()

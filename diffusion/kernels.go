@@ -499,8 +499,11 @@ func loadKernels(text []byte, tensors []Tensor) (*Kernels, error) {
 		return nil, fmt.Errorf("diffusion: could not read the description of a model: %w", err)
 	}
 	damaged := errors.New("diffusion: the model's events do not fit its description")
-	if len(tensors) != 2 || f.Dim < 1 || f.Whitening == nil || len(f.Whitening.Mean) != f.Dim || f.Options.Width == nil {
+	if len(tensors) != 2 || f.Dim < 1 || f.Options.Width == nil || len(f.Groups) > mostGroups {
 		return nil, damaged
+	}
+	if err := f.Whitening.check(f.Dim); err != nil {
+		return nil, err
 	}
 	x, w := tensors[0].Value, tensors[1].Value
 	n := len(w)
@@ -526,5 +529,8 @@ func loadKernels(text []byte, tensors []Tensor) (*Kernels, error) {
 	if len(w) > 0 || n == 0 {
 		return nil, damaged
 	}
-	return k, k.fill(context.Background(), parts)
+	if err := k.fill(context.Background(), parts); err != nil {
+		return nil, err
+	}
+	return k, nil
 }

@@ -40,6 +40,14 @@ type whitening struct {
 	toOwn, packedOwn, zero []float32
 }
 
+// check reports whether a map that was read from a file is one of so many features.
+func (h *whitening) check(dim int) error {
+	if h == nil || len(h.Mean) != dim || len(h.Forward)/dim != dim || len(h.Forward)%dim != 0 {
+		return errors.New("diffusion: the description of the whitening is damaged")
+	}
+	return nil
+}
+
 // unchanged is the map of features that are white.
 func unchanged(dim int) *whitening {
 	h := &whitening{Mean: make([]float64, dim), Forward: make([]float64, dim*dim)}
@@ -122,19 +130,19 @@ func newWhitening(ctx context.Context, d Data) (*whitening, error) {
 // finish derives the inverse.
 func (h *whitening) finish() error {
 	dim := len(h.Mean)
-	if dim == 0 || len(h.Forward) != dim*dim {
-		return errors.New("diffusion: the description of the whitening is damaged")
-	}
 	var inverse mat.Dense
 	a := mat.NewDense(dim, dim, slices.Clone(h.Forward))
 	if err := inverse.Inverse(a); err != nil {
 		var poor mat.Condition
 		if !errors.As(err, &poor) || math.IsInf(float64(poor), 1) {
-			return errors.New("diffusion: the description of the whitening is damaged")
+			return errors.New("diffusion: the whitening has no inverse")
 		}
 	}
 	h.inverse = slices.Clone(inverse.RawMatrix().Data)
 	h.logDet, _ = mat.LogDet(a)
+	if s := floats.Sum(h.inverse) + h.logDet; s-s != 0 {
+		return errors.New("diffusion: the inverse of the whitening is not finite")
+	}
 
 	h.toOwn, h.zero = make([]float32, dim*dim), make([]float32, dim)
 	for l := range dim {

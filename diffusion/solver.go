@@ -88,15 +88,18 @@ func (s Solver) Check() error {
 	switch {
 	case int(s.Method) >= len(methodNames):
 		return fmt.Errorf("diffusion: unknown solver %d", uint8(s.Method))
-	case s.Steps < 0 || s.Steps > maxSteps:
-		return fmt.Errorf("diffusion: a solver cannot make %d steps: want 1 to %d", s.Steps, maxSteps)
+	case s.Steps < 0 || s.Steps > mostSteps:
+		return fmt.Errorf("diffusion: a solver cannot make %d steps: want 1 to %d", s.Steps, mostSteps)
 	case !(s.Tolerance >= 0 && s.Tolerance < 1):
 		return fmt.Errorf("diffusion: the tolerance of a solver cannot be %g: want a small number, such as 1e-3", s.Tolerance)
 	}
 	return nil
 }
 
-const defaultSteps = 24
+const (
+	defaultSteps = 24
+	mostSteps    = 1 << 12 // beyond which there are only more rounding errors
+)
 
 // Times returns the times of the steps from t = 1 to where σ/α has fallen to width.
 // A solver with a tolerance asks q.
@@ -416,11 +419,13 @@ func (s Solver) adapt(q Posterior, end float64) ([]float64, error) {
 	if math.IsInf(target, 1) { // the last step, to σ = 0, is one of order 1
 		target = max(-math.Log(s.Tolerance), s.Schedule.LogSNR(t)+1)
 	}
+	const most = 1 << 10 // steps, with those that were too long
 	before, y2 := make([]float32, len(p.x)), make([]float32, len(p.x))
 	h := 0.3
-	for lambda := s.Schedule.LogSNR(t); ; {
-		if len(times) > maxSteps/64 {
-			return nil, fmt.Errorf("diffusion: a tolerance of %g takes more than %d steps: it is below the rounding errors", s.Tolerance, maxSteps/64)
+	lambda := s.Schedule.LogSNR(t)
+	for tries := 0; ; tries++ {
+		if tries > most {
+			return nil, fmt.Errorf("diffusion: a tolerance of %g takes more than %d steps: it is below the rounding errors", s.Tolerance, most)
 		}
 		last := h >= target-lambda
 		if last {

@@ -39,6 +39,7 @@ type Conditioner struct {
 const (
 	mostCells  = 1 << 12 // of a table
 	mostHidden = 1 << 8  // layers, or blocks
+	widest     = 1 << 14 // of these
 )
 
 func (c Conditioner) check() error {
@@ -46,7 +47,7 @@ func (c Conditioner) check() error {
 		return fmt.Errorf("a conditioner cannot have %d hidden layers, at most %d", len(c.Hidden), mostHidden)
 	}
 	for _, w := range c.Hidden {
-		if w < 1 || w > 1<<20 {
+		if w < 1 || w > widest {
 			return fmt.Errorf("the hidden layers of a conditioner cannot be %v wide", c.Hidden)
 		}
 	}
