@@ -90,8 +90,8 @@ func (s Solver) Check() error {
 		return fmt.Errorf("diffusion: unknown solver %d", uint8(s.Method))
 	case s.Steps < 0 || s.Steps > mostSteps:
 		return fmt.Errorf("diffusion: a solver cannot make %d steps: want 1 to %d", s.Steps, mostSteps)
-	case !(s.Tolerance >= 0 && s.Tolerance < 1):
-		return fmt.Errorf("diffusion: the tolerance of a solver cannot be %g: want a small number, such as 1e-3", s.Tolerance)
+	case s.Tolerance != 0 && !(s.Tolerance >= leastTolerance && s.Tolerance < 1):
+		return fmt.Errorf("diffusion: the tolerance of a solver cannot be %g: want a small number, such as 1e-3, of at least %g", s.Tolerance, leastTolerance)
 	}
 	return nil
 }
@@ -99,6 +99,8 @@ func (s Solver) Check() error {
 const (
 	defaultSteps = 24
 	mostSteps    = 1 << 12 // beyond which there are only more rounding errors
+
+	leastTolerance = 1e-9 // below which there is nothing but these
 )
 
 // Times returns the times of the steps from t = 1 to where σ/α has fallen to width.
@@ -444,8 +446,11 @@ func (s Solver) adapt(q Posterior, end float64) ([]float64, error) {
 			norm += float64(v-y2[i]) * float64(v-y2[i])
 		}
 		norm = math.Sqrt(norm/float64(len(p.x))) / s.Tolerance
+		if math.IsNaN(norm) {
+			return nil, errors.New("diffusion: the posterior mean is not finite")
+		}
 		factor := min(max(0.9*math.Pow(max(norm, 1e-9), -1./3), 0.2), 3)
-		if norm > 1 || norm != norm {
+		if norm > 1 {
 			copy(p.x, before)
 			h *= min(factor, 0.9)
 			continue

@@ -173,9 +173,18 @@ func LoadCheckpoint(file string) (*Paused, error) {
 	for _, t := range tensors {
 		v, ok := named[t.Name]
 		if !ok {
-			return fail(fmt.Errorf("it has a tensor %q", t.Name))
+			return fail(damaged(fmt.Errorf("it has a tensor %q", t.Name)))
 		}
 		*v = t.Value
+	}
+	if err := p.saved.State.Check(); err != nil {
+		return fail(damaged(err))
+	}
+	if err := p.saved.Card.Options.Check(); err != nil {
+		return fail(damaged(err))
+	}
+	if least := p.saved.Card.Options.leastParameters(); least > len(p.saved.State.Params) {
+		return fail(damaged(fmt.Errorf("a network of %d parameters or more has %d", least, len(p.saved.State.Params))))
 	}
 	p.Card = p.saved.Card
 	p.Columns = append(p.saved.Features.Names(), p.saved.Context.Names()...)

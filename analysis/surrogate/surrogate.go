@@ -166,7 +166,7 @@ func (o Options) withDefaults() (Options, error) {
 		name string
 	}{
 		{&o.Layers, layers, 1024, "layers"},
-		{&o.Hidden, hidden, 1 << 16, "hidden"},
+		{&o.Hidden, hidden, 1 << 14, "hidden"},
 		{&o.Depth, depth, 64, "depth"},
 		{&o.Components, 0, 1 << 12, "components"},
 	} {
@@ -307,6 +307,15 @@ func (o Options) Conditioners() string {
 
 // hidden returns the widths of the hidden layers of a network.
 func (o Options) hidden() []int { return slices.Repeat([]int{o.Hidden}, o.Depth) }
+
+// leastParameters returns how many parameters a checkpoint with these options has at least,
+// whatever the networks read. The one-step map is not there while its teacher learns.
+func (o Options) leastParameters() int {
+	if o.Model == distilled {
+		return 0
+	}
+	return max(o.Layers, 1)*(max(o.Depth-1, 0)*o.Hidden*o.Hidden+o.Hidden) + max(o.Components-1, 0)
+}
 
 // network returns the default width and number of hidden layers.
 func (o Options) network() (hidden, depth int) {

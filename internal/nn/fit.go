@@ -247,6 +247,31 @@ type Checkpoint struct {
 	History  History       `json:"history"`
 }
 
+// Check reports whether a checkpoint that was read from a file makes sense.
+func (c *Checkpoint) Check() error {
+	vectors := [][]float32{c.Params, c.M, c.V, c.Best}
+	if len(c.Mean) > 0 {
+		vectors = append(vectors, c.Mean)
+	}
+	for _, v := range vectors {
+		if len(v) != len(c.Params) {
+			return fmt.Errorf("nn: a checkpoint has %d parameters, and %d of their moments or averages", len(c.Params), len(v))
+		}
+		for _, x := range v {
+			if x-x != 0 {
+				return fmt.Errorf("nn: a checkpoint has a parameter that is %v", x)
+			}
+		}
+	}
+	p, h := c.Phase, c.History
+	if c.Step < 0 || c.AdamStep < 0 || c.AdamStep > c.Step || c.Stale < 0 || c.Events < 0 || c.Total < c.Events || !(c.Slower > 0 && c.Slower <= 1) || c.Elapsed < 0 ||
+		p.First < 0 || p.First > c.Step || c.Step > p.Last || p.Last > p.Planned || p.Every < 1 || !(p.Rate >= 0) || p.Begin < 0 ||
+		h.Epochs < 1 || h.Batch < 1 || h.BestStep < 0 || h.BestStep > c.Step || h.Rollbacks < 0 {
+		return errors.New("nn: the steps of a checkpoint contradict each other")
+	}
+	return nil
+}
+
 // Phase is a part of a training over which the learning rate falls to zero.
 type Phase struct {
 	First int           `json:"first"` // step before it
@@ -321,6 +346,12 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 
 	size := len(f.params)
 	if r := opts.Resume; r != nil {
+		if err := r.Check(); err != nil {
+			return nil, err
+		}
+		if r.Phase.Planned > 2*steps+r.Phase.Every || r.Events > n*f.opts.Epochs {
+			return nil, errors.New("nn: the checkpoint is of a longer training")
+		}
 		vectors := [][]float32{r.Params, r.M, r.V, r.Best}
 		if opts.Average > 0 {
 			vectors = append(vectors, r.Mean)
