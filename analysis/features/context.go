@@ -123,8 +123,9 @@ func (x *Context) Fields() []rootio.Field {
 
 // Encode stores the features of the events of t in z (n×Dim). first is the number
 // of the first event, for errors. The columns are found by name and may have any
-// type. A missing one, a value that is not finite, and a code that the training
-// events never had are errors.
+// type. A number beyond those of the training events is taken for the last of these. A
+// missing column, a value that is not finite, and a code that the training events never had
+// are errors.
 func (x *Context) Encode(z []float32, t *rootio.Table, first uint64) error {
 	n, dim := t.Len(), x.Dim()
 	if len(z) != n*dim {
@@ -161,7 +162,7 @@ func (x *Context) Encode(z []float32, t *rootio.Table, first uint64) error {
 				continue
 			}
 			if width == 1 {
-				f, _ := c.encode(v, 0.5)
+				f, _ := c.encode(c.nearest(v), 0.5)
 				z[k*dim+feature] = float32(min(max(f, -farthest), farthest))
 			}
 		}

@@ -695,7 +695,9 @@ const redraws = 20
 // Generate draws the events first, first+1, … of a seed into t, which has the
 // columns of [features.Spec.Fields]. Event i depends on (seed, i) alone and, if the
 // surrogate is conditional, on its condition: the row of the same place in given,
-// which is nil otherwise. Errors are about what is given, or that of ctx.
+// which is nil otherwise. Conditions that the training events did not have are met as
+// [features.Context.Admit] does by default; whoever wants to know of them calls it before.
+// Errors are about what is given, or that of ctx.
 //
 // An event with a feature further than a tenth of a standard deviation (of model
 // space) outside the range of the training events is drawn again, 20 times at most,
@@ -719,10 +721,13 @@ func (s *Surrogate) GenerateRows(ctx context.Context, t, given *rootio.Table, se
 		if given == nil || given.Len() != n {
 			return Tails{}, errors.New("surrogate: the model is conditional, and the conditions of the events are not given")
 		}
-		for lo, hi := range runs(rows) {
-			if err := s.Context.Encode(c[lo*width:hi*width], given.Slice(lo, hi), rows[lo]); err != nil {
-				return Tails{}, err
-			}
+		admitted, err := s.Context.Admit(given, "", rows)
+		if err != nil {
+			return Tails{}, err
+		}
+		given = admitted.Table
+		if err := s.Context.Encode(c, given, 0); err != nil {
+			return Tails{}, err
 		}
 	}
 	clamped := clampedBy(s.Density)
@@ -879,6 +884,15 @@ func (s *Surrogate) LogDensity(ctx context.Context, dst []float64, t *rootio.Tab
 	if len(dst) != n {
 		panic(fmt.Sprintf("surrogate: LogDensity of %d events into %d values", n, len(dst)))
 	}
+	entries := make([]uint64, n)
+	for i := range entries {
+		entries[i] = first + uint64(i)
+	}
+	admitted, err := s.Context.Admit(t, "", entries)
+	if err != nil {
+		return err
+	}
+	t = admitted.Table
 	z := make([]float32, n*dim)
 	logDet := make([]float64, n)
 	if err := s.Features.Encode(ctx, z, logDet, t, features.Noise{Seed: s.Card.Options.Seed, First: first}); err != nil {

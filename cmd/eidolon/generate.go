@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/output"
@@ -38,6 +39,9 @@ type generateFlags struct {
 	objects     int64    // that are drawn, if the model is of objects
 	stayed      int64    // objects of the input that the model's selection leaves out
 	foreign     int64    // events of the input that it leaves out
+
+	outside string          // what becomes of conditions that the training events did not have
+	strays  features.Strays // counts these
 }
 
 func newGenerate() *cobra.Command {
@@ -61,6 +65,13 @@ ones, as many in each event; where the model was trained on a selection (--where
 those that pass it do, and the others stay as they are. All branches of other objects and
 of the events are carried along. Those of the collection that the model neither makes nor
 reads are left out, for they told of the old objects; --keep keeps them.
+
+A condition may be one that the training events did not have: a number beyond their
+range, a code that none of them had, another value of what was constant, NaN. How many
+are is printed, and a branch known (or known_2, …) is false where one is. By default an
+unknown code and NaN are errors, and for a number the model is asked as for the nearest that
+the training events had; --outside clip does so for codes, too, --outside skip leaves such
+events out, and --outside refuse takes them all as errors.
 
 With --reweight-to the events get a branch weight that makes them like those of
 another sample, as “eidolon reweight” does.
@@ -86,9 +97,14 @@ printed.`,
 				return usagef("-n does not go with -i: there are as many events as in the input, times --oversample")
 			case len(f.inputs) == 0 && !cmd.Flags().Changed("number"):
 				return usagef("%s needs -n, or -i for a conditional model", cmd.CommandPath())
+			case len(f.inputs) == 0 && cmd.Flags().Changed("outside"):
+				return usagef("--outside is about conditions: it goes with -i")
 			}
 			if !cmd.Flags().Changed("seed") {
 				f.seed = drawSeed()
+			}
+			if err := features.Outside(f.outside).Check(); err != nil {
+				return usageError{err}
 			}
 			if err := output.Check(f.output, output.ROOT, slices.Concat(f.inputs, f.reweightTo, []string{f.model})...); err != nil {
 				return err
@@ -103,6 +119,7 @@ printed.`,
 	flags.StringSliceVarP(&f.inputs, "input", "i", nil, "ROOT files with the conditions, read as one chain")
 	flags.StringVar(&f.inTree, "input-tree", "", "the tree in them; may be left out when a file holds one")
 	flags.Var(wholeVar(&f.oversample, 1, 1<<20), "oversample", "draw so many times for each event of the input")
+	flags.StringVar(&f.outside, "outside", "", "conditions that the training events did not have: clip, skip or refuse (default: clip numbers, refuse codes)")
 	flags.StringVarP(&f.output, "output", "o", "", "the ROOT file to write")
 	flags.Var(seed{&f.seed}, "seed", "the seed of the events (default: one is drawn, and printed)")
 	flags.BoolVar(&f.direct, "direct", false, "draw from the mixture of kernels itself, without the equation (--model diffusion)")
@@ -179,8 +196,9 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 			surrogate.Tails
 			Seconds float64 `json:"seconds"`
 
-			Reweighted *weighed `json:"reweighted,omitempty"`
-		}{output, f.n, f.objects, f.stayed, f.foreign, f.seed, tails, seconds, weights})
+			Conditions *features.Strays `json:"conditions,omitempty"`
+			Reweighted *weighed         `json:"reweighted,omitempty"`
+		}{output, f.n, f.objects, f.stayed, f.foreign, f.seed, tails, seconds, f.looked(), weights})
 	}
 	if weights != nil {
 		if err := weights.WriteText(cmd.OutOrStdout(), weights.Closure); err != nil {
@@ -206,6 +224,37 @@ func (f *generateFlags) run(cmd *cobra.Command) error {
 		fmt.Fprintf(cmd.OutOrStdout(), "%d values of splines were corrected for rounding\n", tails.Clamped)
 	}
 	return nil
+}
+
+// looked returns the count of the conditions, nil where there are none.
+func (f *generateFlags) looked() *features.Strays {
+	if f.strays.Rows == 0 {
+		return nil
+	}
+	return &f.strays
+}
+
+// admit returns the rows that can be drawn for; entries are their numbers in the input.
+func (f *generateFlags) admit(model *surrogate.Surrogate, given *rootio.Table, entries []uint64) (features.Admitted, error) {
+	a, err := model.Context.Admit(given, features.Outside(f.outside), entries)
+	f.strays.Add(a.Strays)
+	return a, err
+}
+
+// following returns n numbers that follow each other.
+func following(first int64, n int) []uint64 {
+	numbers := make([]uint64, n)
+	for i := range numbers {
+		numbers[i] = uint64(first) + uint64(i)
+	}
+	return numbers
+}
+
+// sayStrays says which conditions the training events did not have.
+func (f *generateFlags) sayStrays(out io.Writer, known string) {
+	if f.strays.Outside > 0 {
+		fmt.Fprintf(out, "note: %v; branch %s is false where the condition was none of theirs\n", f.strays, known)
+	}
 }
 
 // reweight writes the generated events with weights.
@@ -295,6 +344,10 @@ func (f *generateFlags) generate(cmd *cobra.Command, model *surrogate.Surrogate)
 	return tails, w.Close()
 }
 
+// knownBranch is the branch that tells whether the condition of an event was among those of the
+// training events.
+const knownBranch = "known"
+
 // eventIndex is the branch that tells which event of the input another was drawn
 // for.
 const eventIndex = "event_index"
@@ -324,6 +377,8 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 	carried := newCarriage(in, model.Features.Names())
 	generated := model.Features.Fields()
 	fields := slices.Concat(carried.fields, generated)
+	known := freeName(knownBranch, fields)
+	fields = append(fields, rootio.Field{Name: known, Title: "the condition is among those of the training events", Kind: rootio.Bool})
 	if f.oversample > 1 {
 		fields = append(fields, rootio.Field{Name: freeName(eventIndex, fields), Title: "event of the input", Kind: rootio.Int64})
 	}
@@ -344,36 +399,47 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 		if err != nil {
 			return tails, err
 		}
-		given, size := chunk.All, chunk.All.Len()
-		f.foreign += int64(given.Len() - len(chunk.Passed))
-		for lo, all := 0, given.Len()*f.oversample; lo < all; lo += size {
+		admitted, err := f.admit(model, chunk.All, following(chunk.First, chunk.All.Len()))
+		if err != nil {
+			return tails, fmt.Errorf("%s: %w", source(f.inputs, in.Name()), err)
+		}
+		f.foreign += int64(chunk.All.Len() - len(chunk.Passed))
+		passed := make([]bool, chunk.All.Len())
+		for _, i := range chunk.Passed {
+			passed[i] = true
+		}
+		size := chunk.All.Len()
+		for lo, all := 0, admitted.Len()*f.oversample; lo < all; lo += size {
 			if err := cmd.Context().Err(); err != nil {
 				return tails, err
 			}
-			rows := make([]int, min(size, all-lo)) // of the chunk of the input
-			for i := range rows {
+			n := min(size, all-lo)
+			rows, places := make([]int, n), make([]int, n) // of those admitted, of the chunk of the input
+			numbers, events, isKnown := make([]uint64, n), make([]int64, n), make([]bool, n)
+			for i := range n {
 				rows[i] = (lo + i) / f.oversample
+				places[i] = admitted.Rows[rows[i]]
+				isKnown[i] = admitted.Known[rows[i]] && passed[places[i]]
+				events[i] = chunk.First + int64(places[i])
+				numbers[i] = uint64(events[i])*uint64(f.oversample) + uint64((lo+i)%f.oversample)
 			}
-			drawn := rootio.NewTable(generated, len(rows))
-			t, err := model.Generate(cmd.Context(), drawn, given.Take(rows), f.seed, uint64(f.n))
+			drawn := rootio.NewTable(generated, n)
+			t, err := model.GenerateRows(cmd.Context(), drawn, admitted.Take(rows), f.seed, numbers)
 			if err != nil {
 				return tails, fmt.Errorf("%s: %w", source(f.inputs, in.Name()), err)
 			}
 			tails.Add(t)
-			part := chunk.Events.Take(rows)
+			part := chunk.Events.Take(places)
 			part.Columns = append(part.Columns, drawn.Columns...)
+			part.Columns = append(part.Columns, rootio.ColumnOf(known, isKnown))
 			if f.oversample > 1 {
-				events := make([]int64, len(rows))
-				for i, row := range rows {
-					events[i] = chunk.First + int64(row)
-				}
 				part.Columns = append(part.Columns, rootio.ColumnOf(fields[len(fields)-1].Name, events))
 			}
 			if err := w.Write(part); err != nil {
 				return tails, err
 			}
-			f.n += int64(len(rows))
-			bar.add(len(rows))
+			f.n += int64(n)
+			bar.add(n)
 		}
 	}
 	if err := w.Close(); err != nil {
@@ -384,6 +450,7 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 	if f.foreign > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %d of the %d events of the input do not pass %q: the model was trained on none like them\n", f.foreign, in.Len(), model.Card.View.Where)
 	}
+	f.sayStrays(cmd.ErrOrStderr(), known)
 	if index := fields[len(fields)-1].Name; f.oversample > 1 && index != eventIndex {
 		fmt.Fprintf(cmd.ErrOrStderr(), "the events have an %s already: the event of the input is in %s\n", eventIndex, index)
 	}

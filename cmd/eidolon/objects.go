@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -38,7 +39,7 @@ func (f *generateFlags) generateObjects(cmd *cobra.Command, model *surrogate.Sur
 		out := newEvents(model, counts)
 		offsets := offsetsOf(counts)
 		all := upTo(offsets[len(counts)])
-		drawn, t, err := f.draw(cmd.Context(), model, model.Context.Constants(len(all)), uint64(first), offsets, all)
+		drawn, t, err := f.draw(cmd.Context(), model, model.Context.Constants(len(all)), following(first, len(counts)), offsets, all)
 		if err != nil {
 			return tails, err
 		}
@@ -113,14 +114,14 @@ func upTo(n int) []int {
 }
 
 // draw draws the objects at the given places, in rising order, among those of the events
-// first, first+1, …, which begin at the offsets; given has their conditions.
-func (f *generateFlags) draw(ctx context.Context, model *surrogate.Surrogate, given *rootio.Table, first uint64, offsets, places []int) (*rootio.Table, surrogate.Tails, error) {
+// of these numbers, which begin at the offsets; given has their conditions.
+func (f *generateFlags) draw(ctx context.Context, model *surrogate.Surrogate, given *rootio.Table, numbers []uint64, offsets, places []int) (*rootio.Table, surrogate.Tails, error) {
 	rows, event := make([]uint64, len(places)), 0
 	for i, at := range places {
 		for offsets[event+1] <= at {
 			event++
 		}
-		rows[i] = surrogate.ObjectRow(first+uint64(event), at-offsets[event])
+		rows[i] = surrogate.ObjectRow(numbers[event], at-offsets[event])
 	}
 	f.objects += int64(len(rows))
 	objects := rootio.NewTable(model.Features.Fields(), len(rows))
@@ -145,7 +146,12 @@ func (f *generateFlags) generateObjectsFor(cmd *cobra.Command, model *surrogate.
 	if tree == "" {
 		tree = treeName(in.Name())
 	}
-	w, err := f.create(tree, plan.fields)
+	known, fields := "", plan.fields
+	if len(model.Context.Names()) > 0 {
+		known = freeName(knownBranch, fields)
+		fields = append(fields[:len(fields):len(fields)], rootio.Field{Name: known, Title: "the conditions are among those of the training events", Kind: rootio.Bool})
+	}
+	w, err := f.create(tree, fields)
 	if err != nil {
 		return tails, err
 	}
@@ -164,24 +170,97 @@ func (f *generateFlags) generateObjectsFor(cmd *cobra.Command, model *surrogate.
 		if err != nil {
 			return tails, fmt.Errorf("%s: %w", source(in.Files(), in.Name()), err)
 		}
-		drawn, t, err := f.draw(cmd.Context(), model, given, uint64(f.n), offsets, places)
+		numbers := following(part.First, part.Events.Len())
+		isKnown := slices.Repeat([]bool{true}, len(numbers))
+		if known != "" {
+			admitted, err := f.admitObjects(model, numbers, offsets, places, given, isKnown)
+			if err != nil {
+				return tails, fmt.Errorf("%s: %w", source(in.Files(), in.Name()), err)
+			}
+			given = admitted.Table
+			if len(admitted.Rows) < len(places) { // some are left out, and so are their events
+				part, numbers, offsets, places, given = only(whereTrue(isKnown), part, numbers, offsets, places, admitted)
+				isKnown = slices.Repeat([]bool{true}, len(numbers))
+			}
+		}
+		drawn, t, err := f.draw(cmd.Context(), model, given, numbers, offsets, places)
 		if err != nil {
 			return tails, fmt.Errorf("%s: %w", source(in.Files(), in.Name()), err)
 		}
 		tails.Add(t)
 		f.stayed += int64(offsets[len(offsets)-1] - len(places))
-		if err := w.Write(plan.table(part, offsets, places, drawn)); err != nil {
+		events := plan.table(part, offsets, places, drawn)
+		if known != "" {
+			events.Columns = append(events.Columns, rootio.ColumnOf(known, isKnown))
+		}
+		if err := w.Write(events); err != nil {
 			return tails, err
 		}
-		f.n += int64(part.Events.Len())
-		bar.add(part.Events.Len())
+		f.n += int64(events.Len())
+		bar.add(events.Len())
 	}
 	if err := w.Close(); err != nil {
 		return tails, err
 	}
 	bar.finish()
 	plan.say(cmd.ErrOrStderr(), f.objects, f.stayed)
+	f.sayStrays(cmd.ErrOrStderr(), known)
 	return tails, nil
+}
+
+// admitObjects returns the conditions of the objects at the places that can be drawn for.
+// Events with an object whose condition the training events did not have are not known.
+func (f *generateFlags) admitObjects(model *surrogate.Surrogate, numbers []uint64, offsets, places []int, given *rootio.Table, isKnown []bool) (features.Admitted, error) {
+	events := (&rootio.Part{Offsets: offsets}).EventOf(places)
+	entries, within := make([]uint64, len(places)), make([]bool, len(places))
+	for i, e := range events {
+		entries[i] = numbers[e]
+	}
+	a, err := f.admit(model, given, entries)
+	for i, row := range a.Rows {
+		within[row] = a.Known[i]
+	}
+	for i, e := range events {
+		isKnown[e] = isKnown[e] && within[i]
+	}
+	return a, err
+}
+
+// only returns some of the events of a part: their numbers, the offsets of their objects, the places of
+// those that are replaced, and the conditions of these, which are all among the admitted.
+func only(events []int, part *rootio.Part, numbers []uint64, offsets, places []int, admitted features.Admitted) (*rootio.Part, []uint64, []int, []int, *rootio.Table) {
+	some := &rootio.Part{First: part.First, Events: part.Events.Take(events), All: part.All}
+	someNumbers, someOffsets := make([]uint64, len(events)), []int{0}
+	var somePlaces, objects, given []int
+	next := 0
+	for i, e := range events {
+		someNumbers[i] = numbers[e]
+		next, _ = slices.BinarySearch(places, offsets[e])
+		for ; next < len(places) && places[next] < offsets[e+1]; next++ {
+			row, _ := slices.BinarySearch(admitted.Rows, next)
+			given = append(given, row)
+			somePlaces = append(somePlaces, len(objects)+places[next]-offsets[e])
+		}
+		for object := offsets[e]; object < offsets[e+1]; object++ {
+			objects = append(objects, object)
+		}
+		someOffsets = append(someOffsets, len(objects))
+	}
+	if part.Offsets != nil {
+		some.All, some.Offsets = part.All.Take(objects), someOffsets
+	}
+	return some, someNumbers, someOffsets, somePlaces, admitted.Take(given)
+}
+
+// whereTrue returns the places of what is true.
+func whereTrue(chosen []bool) []int {
+	var places []int
+	for i, yes := range chosen {
+		if yes {
+			places = append(places, i)
+		}
+	}
+	return places
 }
 
 // objectPlan is how events of an input become events with other objects.
