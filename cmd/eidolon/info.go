@@ -15,6 +15,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/diffusion"
+	"github.com/eidolon-hep/eidolon/internal/printable"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -145,6 +146,9 @@ func printTrees(out io.Writer, file string, trees []rootio.TreeInfo) error {
 }
 
 func printModel(ctx context.Context, out io.Writer, file string, m *surrogate.Surrogate) error {
+	shown := *m
+	shown.Card = printableCard(m.Card)
+	m = &shown
 	c, h := m.Card, m.Card.History
 	fmt.Fprintf(out, "model %s: %s, %v\n", file, c.Options.Model, m.Density)
 	if networks := c.Options.Conditioners(); networks != "" {
@@ -193,15 +197,35 @@ func printModel(ctx context.Context, out io.Writer, file string, m *surrogate.Su
 	return drawHistory(out, h)
 }
 
+// printableCard returns the card with its texts, which are whoever's who wrote the file, each in
+// one line.
+func printableCard(c surrogate.Card) surrogate.Card {
+	lines := func(texts []string) (all []string) {
+		for _, text := range texts {
+			all = append(all, printable.Text(text))
+		}
+		return all
+	}
+	c.Version, c.Inputs = printable.Text(c.Version), lines(c.Inputs)
+	c.View.Where, c.View.Define = printable.Text(c.View.Where), lines(c.View.Define)
+	c.History.Stopped = printable.Text(c.History.Stopped)
+	if c.Collection != nil {
+		again := *c.Collection
+		again.Name = printable.Text(again.Name)
+		c.Collection = &again
+	}
+	return c
+}
+
 // printFeatures prints how each branch is treated.
 func printFeatures(out io.Writer, m *surrogate.Surrogate) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "branch\ttype\tfrom\tto\ttreated as")
 	for _, v := range m.Features.Treatments() {
-		fmt.Fprintf(w, "%s\t%v\t%s\t%s\t%s\n", v.Name, v.Kind, number(v.Kind, v.Min), number(v.Kind, v.Max), v.How)
+		fmt.Fprintf(w, "%s\t%v\t%s\t%s\t%s\n", printable.Text(v.Name), v.Kind, number(v.Kind, v.Min), number(v.Kind, v.Max), printable.Text(v.How))
 	}
 	for _, c := range m.Context.Columns {
-		fmt.Fprintf(w, "%s\t%v\t%s\t%s\tcondition\n", c.Name, c.Kind, number(c.Kind, c.Min), number(c.Kind, c.Max))
+		fmt.Fprintf(w, "%s\t%v\t%s\t%s\tcondition\n", printable.Text(c.Name), c.Kind, number(c.Kind, c.Min), number(c.Kind, c.Max))
 	}
 	return w.Flush()
 }

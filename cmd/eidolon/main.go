@@ -27,6 +27,7 @@ import (
 	"github.com/eidolon-hep/eidolon/internal/nearest"
 	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/internal/panics"
+	"github.com/eidolon-hep/eidolon/internal/printable"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -103,18 +104,19 @@ func main() {
 // run runs the command line and returns the exit code. A panic, which would be
 // our fault, becomes an error in one line.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+	fail := func(err error) { fmt.Fprintf(stderr, "eidolon: %s\n", printable.Text(err.Error())) }
 	defer func() {
 		if r := recover(); r != nil {
-			fmt.Fprintf(stderr, "eidolon: internal error: %v (please report it)\n", r)
+			fail(fmt.Errorf("internal error: %v (please report it)", r))
 			code = exitPanic
 		}
 	}()
-	out := &sink{Writer: stdout}
+	out := &sink{Writer: printable.Writer{To: stdout}}
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetFlagErrorFunc(flagError(args))
 	root.SetOut(out)
-	root.SetErr(stderr)
+	root.SetErr(printable.Writer{To: stderr})
 	err := root.ExecuteContext(ctx)
 	if errors.Is(out.err, syscall.EPIPE) { // of “| head”, which has what it wanted
 		return exitReaderLeft
@@ -136,7 +138,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 			err = signal
 		}
 	}
-	fmt.Fprintf(stderr, "eidolon: %v\n", err)
+	fail(err)
 	return code
 }
 

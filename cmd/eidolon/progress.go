@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/internal/printable"
 )
 
 // progress shows how far a training is: a bar on a terminal, a line for each
@@ -22,7 +23,7 @@ type progress struct {
 
 func newProgress(out io.Writer) *progress {
 	p := &progress{out: out}
-	if isTerminal(out) {
+	if out, ok := terminal(out); ok {
 		p.bar = progressbar.NewOptions(1,
 			progressbar.OptionSetWriter(out),
 			progressbar.OptionSetWidth(20),
@@ -35,20 +36,25 @@ func newProgress(out io.Writer) *progress {
 	return p
 }
 
-func isTerminal(out io.Writer) bool {
+// terminal returns the terminal that a writer writes to, if it is one: there we draw.
+func terminal(out io.Writer) (*os.File, bool) {
+	if w, ok := out.(printable.Writer); ok {
+		out = w.Unwrap()
+	}
 	file, ok := out.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
+	return file, ok && term.IsTerminal(int(file.Fd()))
 }
 
 // counter shows how many events have been written, on a terminal.
 type counter struct{ bar *progressbar.ProgressBar }
 
 func newCounter(out io.Writer, total int64) counter {
-	if !isTerminal(out) {
+	file, ok := terminal(out)
+	if !ok {
 		return counter{}
 	}
 	return counter{progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(out),
+		progressbar.OptionSetWriter(file),
 		progressbar.OptionSetWidth(20),
 		progressbar.OptionShowCount(),
 		progressbar.OptionShowIts(),
@@ -73,13 +79,14 @@ func (c counter) finish() {
 // steps shows on a terminal, in a line that is gone at the end, which of so many steps
 // has been done.
 func steps(out io.Writer) func(what string, done, total int) {
-	if !isTerminal(out) {
+	file, ok := terminal(out)
+	if !ok {
 		return func(string, int, int) {}
 	}
 	return func(what string, done, total int) {
-		fmt.Fprintf(out, "\r%d/%d %-40s", done, total, what)
+		fmt.Fprintf(file, "\r%d/%d %-40s", done, total, what)
 		if done == total {
-			fmt.Fprintf(out, "\r%60s\r", "")
+			fmt.Fprintf(file, "\r%60s\r", "")
 		}
 	}
 }
