@@ -35,11 +35,13 @@ type Column struct {
 	Codes      []float64 `json:"codes,omitempty"`
 	Cumulative []float64 `json:"cumulative,omitempty"`
 
-	// Low and High are the hard edges; nil where there is none. Floor is the
-	// least distance from an edge that is told from the edge itself.
+	// Low and High are the hard edges; nil where there is none. Floor is the distance
+	// from Low within which about one event is, and so little is known: from there on, and
+	// beyond the edge, there is a thin tail. Roof is that from High; 0: as from Low.
 	Low   *float64 `json:"low,omitempty"`
 	High  *float64 `json:"high,omitempty"`
 	Floor float64  `json:"floor,omitempty"`
+	Roof  float64  `json:"roof,omitempty"`
 
 	// Width, where it is not zero, says that both tails are heavy, and that it is
 	// asinh((x − Center)/Width) that is looked at.
@@ -85,7 +87,7 @@ func (c *Column) isSound() bool {
 		return c.Std > 0 && c.Floor > 0 && c.Circle != nil && c.Circle.isSound() && c.Low != nil && c.High != nil && *c.Low < *c.High &&
 			!(c.Periodic && (len(c.Spikes) > 0 || c.Missing > 0))
 	case Integer, Continuous:
-		return c.Std > 0 && c.Min <= c.Max && c.Floor >= 0 && c.Width >= 0 && (c.Width == 0 || c.Low == nil && c.High == nil) &&
+		return c.Std > 0 && c.Min <= c.Max && c.Floor >= 0 && c.Roof >= 0 && c.Width >= 0 && (c.Width == 0 || c.Low == nil && c.High == nil) &&
 			(c.Low == nil || c.High == nil || *c.Low < *c.High)
 	}
 	return false
@@ -116,16 +118,18 @@ func (c *Column) encodeRest(x, u float64) (z, logDet float64) {
 	switch c.As {
 	case Codes:
 		k := sort.SearchFloat64s(c.Codes, x)
+		logP := 0.0
 		if k == len(c.Codes) || c.Codes[k] != x {
-			return 0, math.Inf(-1)
+			if k, logP = c.unseen(x); math.IsInf(logP, -1) {
+				return 0, logP
+			}
 		}
-		lo := 0.0
-		if k > 0 {
-			lo = c.Cumulative[k-1]
-		}
-		p := c.Cumulative[k] - lo
+		lo, p := c.share(k)
 		z = normalQuantile(lo + u*p)
-		return z, math.Log(p) - logNormal(z)
+		if logP == 0 {
+			logP = math.Log(p)
+		}
+		return z, logP - logNormal(z)
 	case Integer:
 		x += u
 	case Angle:
@@ -136,7 +140,67 @@ func (c *Column) encodeRest(x, u float64) (z, logDet float64) {
 	}
 	y, ld := c.unbound(x)
 	z, slope := c.Normal.Forward((y - c.Mean) / c.Std)
-	return z, ld - math.Log(c.Std) + math.Log(slope)
+	z, ldFar := pull(z)
+	return z, ld - math.Log(c.Std) + math.Log(slope) + ldFar
+}
+
+// share returns the proportion of events with lesser codes, and with code k.
+func (c *Column) share(k int) (below, of float64) {
+	if k > 0 {
+		below = c.Cumulative[k-1]
+	}
+	return below, c.Cumulative[k] - below
+}
+
+// unseen returns the code that is nearest to a value that is none, and the logarithm of the
+// probability of that value: −∞, as of a code, but where codes are counts, with few events at
+// the nearest. Such a count is as likely as the rarest, halved at each step.
+func (c *Column) unseen(x float64) (k int, logP float64) {
+	const (
+		fewest = 5   // codes that can be counts
+		rare   = 0.1 // of the events with the commonest
+	)
+	n := len(c.Codes)
+	first, last := c.Codes[0], c.Codes[n-1]
+	if n < fewest || last-first >= float64(2*n) || x != math.Trunc(x) || slices.ContainsFunc(c.Codes, func(v float64) bool { return v != math.Trunc(v) }) {
+		return 0, math.Inf(-1)
+	}
+	most, least := 0.0, 1.0
+	for i, v := range c.Codes {
+		_, p := c.share(i)
+		most, least = max(most, p), min(least, p)
+		if math.Abs(v-x) < math.Abs(c.Codes[k]-x) {
+			k = i
+		}
+	}
+	if _, p := c.share(k); p > rare*most {
+		return k, math.Inf(-1)
+	}
+	return k, math.Log(least) - math.Ln2*math.Abs(x-c.Codes[k])
+}
+
+// remote is where features begin to be pulled in: no value of a sample is there, but
+// what is beyond all of them has a density too, however far it is.
+const remote = 8
+
+// pull brings features in that are remote: they grow as the logarithm of the distance. It
+// returns the logarithm of the slope, too.
+func pull(z float64) (pulled, logSlope float64) {
+	d := math.Abs(z) - remote
+	if !(d > 0) {
+		return z, 0
+	}
+	log := math.Log1p(min(d, math.MaxFloat64))
+	return math.Copysign(remote+log, z), -log
+}
+
+// push is the inverse of pull.
+func push(z float64) float64 {
+	d := math.Abs(z) - remote
+	if !(d > 0) {
+		return z
+	}
+	return math.Copysign(remote+math.Expm1(d), z)
 }
 
 // encodeAll stores the features of the values x with the deviates u, nil for a column
@@ -182,10 +246,17 @@ func (c *Column) decodeRest(z float64) float64 {
 	if c.Periodic {
 		return c.Circle.wrap(c.middle()+z*c.Circle.unit(), c.Circle.Start)
 	}
-	x := c.bound(c.Normal.Inverse(z)*c.Std + c.Mean)
+	x := c.bound(c.Normal.Inverse(push(z))*c.Std + c.Mean)
 	switch c.As {
 	case Integer:
 		x = min(max(math.Floor(x), c.Min), c.Max)
+	case Continuous:
+		if c.Low != nil {
+			x = max(x, *c.Low)
+		}
+		if c.High != nil {
+			x = min(x, *c.High)
+		}
 	case Angle:
 		x = c.Circle.wrap(x, c.Circle.Start)
 	}
@@ -194,60 +265,100 @@ func (c *Column) decodeRest(z float64) float64 {
 
 // unbound maps a value to the whole line: log(x−low) behind an edge, −log(high−x)
 // before one, the difference of the logarithms between two, asinh where both tails
-// are heavy. Distances are at least Floor. It returns log of the slope, too: −Inf beyond an edge.
+// are heavy. Nearer to an edge than Floor or Roof, and beyond, it goes on as the
+// logarithm of the distance from there. It returns log of the slope, too.
 func (c *Column) unbound(x float64) (y, logSlope float64) {
-	if c.Width > 0 {
+	switch {
+	case c.Width > 0:
 		t := (x - c.Center) / c.Width
-		return math.Asinh(t), -math.Log(c.Width * math.Hypot(1, t))
+		return math.Asinh(t), -math.Log(c.Width) - logHypot1(t)
+	case c.Low == nil && c.High == nil:
+		return x, 0
 	}
-	y = x
-	if c.Low != nil || c.High != nil {
-		y = 0
+	from, to := c.sure()
+	at := min(max(x, from), to)
+	y, slope := c.between(at)
+	logSlope = math.Log(slope)
+	if at == x {
+		return y, logSlope
 	}
-	slope := 0.0
-	outside := false
+	tail := math.Log1p(min(math.Abs(x-at)*slope, math.MaxFloat64))
+	return y + math.Copysign(tail, x-at), logSlope - tail
+}
+
+// logHypot1 is log √(1 + t²).
+func logHypot1(t float64) float64 {
+	if t = math.Abs(t); t > 1e100 {
+		return math.Log(t)
+	}
+	return math.Log1p(t*t) / 2
+}
+
+// sure returns where the values are that are not too near to an edge, ±∞ where there is none.
+func (c *Column) sure() (from, to float64) {
+	from, to = math.Inf(-1), math.Inf(1)
+	if c.Low != nil {
+		from = *c.Low + c.Floor
+	}
+	if c.High != nil {
+		roof := c.Roof
+		if roof == 0 {
+			roof = c.Floor
+		}
+		to = *c.High - roof
+	}
+	return from, to
+}
+
+// between is unbound for a value that is not too near to an edge. It returns the slope.
+func (c *Column) between(x float64) (y, slope float64) {
 	if c.Low != nil {
 		d := x - *c.Low
-		outside = outside || d < 0
-		d = max(d, c.Floor)
 		y += math.Log(d)
 		slope += 1 / d
 	}
 	if c.High != nil {
 		d := *c.High - x
-		outside = outside || d < 0
-		d = max(d, c.Floor)
 		y -= math.Log(d)
 		slope += 1 / d
 	}
-	switch {
-	case outside:
-		return y, math.Inf(-1)
-	case slope == 0:
-		return y, 0
-	}
-	return y, math.Log(slope)
+	return y, slope
 }
 
 // bound is the inverse of unbound.
 func (c *Column) bound(y float64) float64 {
 	switch {
-	case c.Low != nil && c.High != nil:
-		lo, hi := *c.Low, *c.High
-		if y < 0 { // the nearer edge counts, for precision
-			e := math.Exp(y)
-			return lo + (hi-lo)*e/(1+e)
-		}
-		e := math.Exp(-y)
-		return hi - (hi-lo)*e/(1+e)
-	case c.Low != nil:
-		return *c.Low + math.Exp(y)
-	case c.High != nil:
-		return *c.High - math.Exp(-y)
 	case c.Width > 0:
 		return c.Center + c.Width*math.Sinh(y)
+	case c.Low == nil && c.High == nil:
+		return y
 	}
-	return y
+	x := c.within(y)
+	if from, to := c.sure(); x < from {
+		at, slope := c.between(from)
+		return from - math.Expm1(at-y)/slope
+	} else if x > to {
+		at, slope := c.between(to)
+		return to + math.Expm1(y-at)/slope
+	}
+	return x
+}
+
+// within is the inverse of between.
+func (c *Column) within(y float64) float64 {
+	switch {
+	case c.High == nil:
+		return *c.Low + math.Exp(y)
+	case c.Low == nil:
+		return *c.High - math.Exp(-y)
+	}
+	lo, hi := *c.Low, *c.High
+	if y < 0 { // the nearer edge counts, for precision
+		e := math.Exp(y)
+		return lo + (hi-lo)*e/(1+e)
+	}
+	e := math.Exp(-y)
+	return hi - (hi-lo)*e/(1+e)
 }
 
 // middle returns the angle that is farthest from where the circle is cut.

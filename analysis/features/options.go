@@ -90,7 +90,7 @@ func (f *fitting) checkAs(name, as string) error {
 		}
 	case asLog:
 		c := Column{As: Continuous}
-		if c.findEdges(s, lo, hi); c.Low == nil && lo <= 0 {
+		if c.findEdges(s.monotone(), lo, hi); c.Low == nil && lo <= 0 {
 			return fail("it has values down to %g, and no edge there", lo)
 		}
 	case asAngle:

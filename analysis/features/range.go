@@ -109,12 +109,11 @@ func (f *fitting) findRanges() {
 			s := newSample(x, f.w)
 			r := Range{Name: name, Min: s.value[0], Max: s.value[len(s.value)-1], Spread: stat.StdDev(x, nil)}
 			r.HardMin, r.HardMax = r.Min == 0, r.Max == 0
-			k := edgeEvents(s.n)
-			if spacing, hard := edge(s, k, false); hard && !r.HardMin {
-				r.Min, r.HardMin = placeEdge(r.Min, spacing, -1), true
+			if w, ok := s.wall(r.Min, false); ok && !r.HardMin {
+				r.Min, r.HardMin = w.at, true
 			}
-			if spacing, hard := edge(s, k, true); hard && !r.HardMax {
-				r.Max, r.HardMax = placeEdge(r.Max, spacing, +1), true
+			if w, ok := s.wall(r.Max, true); ok && !r.HardMax {
+				r.Max, r.HardMax = w.at, true
 			}
 			f.spec.Ranges = append(f.spec.Ranges, r)
 		}

@@ -34,7 +34,8 @@
 //     then as a continuous column between hard edges; floor is the way back.
 //   - continuous: mapped to the whole line where it has hard edges (log behind
 //     one, logit between two) or a heavy positive tail (log), standardised, and
-//     made normal by a monotone spline through quantiles.
+//     made normal by a monotone spline through quantiles. An edge needs evidence, and beyond it
+//     is a thin tail, with about the probability that the events leave to it.
 //   - angle: a continuous one whose values fill a circle. It is opened where few
 //     events are, and then as between hard edges.
 //
@@ -207,7 +208,7 @@ func (noise Noise) uniform(dst []float64, stream, at int) {
 
 // Encode stores the features of the events of t in z (n×Dim), and, unless logDet
 // is nil, log|∂z/∂x| in logDet (n), x in the units of the branches. It is −Inf
-// where a value is impossible: beyond a hard edge, or an unknown code. For codes
+// where a value is impossible: an unknown code, or not the constant. For codes
 // and integers, x is the dequantised variable, value + uniform deviate, with a
 // cell of width 1 for each; for rounded decimals it is their cell of one step.
 //
@@ -437,7 +438,8 @@ func (s *Spec) missing() map[string]bool {
 }
 
 // Limits returns, for each feature, the range of the training events in model space,
-// widened by margin on each side where it does not end at zero. Features of codes,
+// widened by margin on each side where it does not end at zero, but not beyond an edge nor
+// across zero. Features of codes,
 // integers and angles have no limits: every value of theirs is a legal one.
 func (s *Spec) Limits(margin float64) (lo, hi []float32) {
 	for i := range s.Columns {
@@ -457,10 +459,34 @@ func (s *Spec) Limits(margin float64) (lo, hi []float32) {
 			if c.Max != 0 {
 				h += margin
 			}
+			if c.Missing == 0 {
+				l = max(l, c.limit(c.Low, c.Min, +1))
+			}
+			h = min(h, c.limit(c.High, c.Max, -1))
 			lo, hi = append(lo, float32(l)), append(hi, float32(h))
 		}
 	}
 	return lo, hi
+}
+
+// limit returns the feature of the edge beside the outermost value in the data, or that of
+// zero where there is none and all values have a sign, ±1: no event is drawn beyond; ∓∞ if
+// there is neither.
+func (c *Column) limit(edge *float64, outermost, sign float64) float64 {
+	at := 0.0
+	if edge != nil {
+		at = *edge
+	}
+	if !(sign*outermost > sign*at) || c.isSpike(at) {
+		return math.Inf(-int(sign))
+	}
+	z, _ := c.encode(at, 0.5)
+	return z
+}
+
+// isSpike reports whether a value is one that many events share.
+func (c *Column) isSpike(x float64) bool {
+	return slices.ContainsFunc(c.Spikes, func(s Spike) bool { return s.isAt(x) })
 }
 
 // Treatment says how a variable, a branch or a coordinate, is treated.

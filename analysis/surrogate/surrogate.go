@@ -876,7 +876,9 @@ func within(row, lo, hi []float32) bool {
 }
 
 // LogDensity stores the log-density of the events of t in dst, given the columns of
-// the condition, per unit of each other column that is not constant: −Inf where a value is impossible. Columns of codes
+// the condition, per unit of each other column that is not constant: −Inf where a value is
+// an unknown code, and finite where an event is possible, however far outside of the
+// training events. Columns of codes
 // and integers are dequantised first; the density is that of value + uniform
 // deviate, with the deviates of event first+i.
 func (s *Surrogate) LogDensity(ctx context.Context, dst []float64, t *rootio.Table, first uint64) error {
@@ -906,10 +908,18 @@ func (s *Surrogate) LogDensity(ctx context.Context, dst []float64, t *rootio.Tab
 		return err
 	}
 	for i, ld := range logDet {
-		// A value that is so far out that it overflows cannot happen either.
-		if dst[i] += ld; math.IsNaN(dst[i]) || math.IsInf(dst[i], 1) {
+		if math.IsInf(ld, -1) || math.IsNaN(ld) { // of what cannot happen, features are none
 			dst[i] = math.Inf(-1)
+			continue
 		}
+		if math.IsInf(dst[i], 0) || math.IsNaN(dst[i]) {
+			// Where a network overflows, so far out, the features alone are the model.
+			dst[i] = 0
+			for _, v := range z[i*dim : (i+1)*dim] {
+				dst[i] -= (float64(v)*float64(v) + math.Log(2*math.Pi)) / 2
+			}
+		}
+		dst[i] += ld
 	}
 	return nil
 }

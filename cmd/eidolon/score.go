@@ -33,7 +33,7 @@ func newScore() *cobra.Command {
 logarithm of the model's density of the event (given its condition, if any), per unit of every branch that is
 not constant. Branches of integers and codes count as value + uniform deviate in
 [0, 1), so that their probability is a density, too. An event that the model says
-cannot happen (beyond a hard edge, an unknown code) has log_prob −Inf. Branches that the
+cannot happen (an unknown code) has log_prob −Inf. Branches that the
 model computes are written, too; those that are no numbers stay behind, which is said.
 
 For a model of objects (train --each) there is a row for each, with the branches of its
