@@ -4,26 +4,36 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"reflect"
 	"slices"
 	"sort"
-
-	"go-hep.org/x/hep/groot/rtree"
+	"sync"
+	"sync/atomic"
 )
 
-// Most branches are plain: their baskets hold numbers one after the other. They
-// are read a basket at a time, without going through groot value by value. The
-// layout is that of ROOT's TBasket class reference.
+// The baskets of a branch hold its entries one after the other. They are read a basket at a
+// time. The layout is that of ROOT's TBasket class reference.
 
-// layout is how the values of a plain leaf lie in the baskets of its branch.
+// layout is how the values of a leaf lie in the baskets of its branch.
 type layout struct {
-	size   int    // bytes of a value
-	stride int    // bytes of an entry; 0: they vary
-	offset int    // of the leaf in an entry
-	header int    // bytes before the values of an entry
-	spans  []span // the baskets in order; none: groot has to read the branch
+	stored  stored
+	stride  int    // bytes of an entry, if they do not vary
+	offset  int    // of the leaf in an entry
+	header  int    // bytes before the values of an entry of varying length
+	vector  bool   // entries are std::vectors, with a header of vectorHeader bytes
+	loose   bool   // the length of entries varies by what follows the leaf
+	counter *count // what counts the values of entries of varying length; nil: they do not vary, or are vectors
+	spans   []span // the baskets in order
+}
+
+// varies reports whether the length of entries varies.
+func (l *layout) varies() bool { return l.vector || l.loose || l.counter != nil }
+
+// count is the column that counts the values of a branch.
+type count struct {
+	name   string
+	kind   Kind    // zero: there is no such column
+	layout *layout // of it
 }
 
 // span is one basket: where it is and which entries are in it.
@@ -34,28 +44,7 @@ type span struct {
 
 	// A basket that was not yet full when the file was closed is kept in the
 	// description of the tree, decompressed.
-	data   []byte
-	starts []int32
-}
-
-// layoutOf returns the layout of a leaf, without spans if it is not plain. An
-// entry of the branch has stride bytes; that is less than 0 if they vary.
-func layoutOf(b rtree.Branch, leaf rtree.Leaf, v value, stride int) layout {
-	l := layout{size: v.kind.size(), stride: max(stride, 0), offset: leaf.Offset()}
-	switch {
-	case isVector(leaf, v):
-		l.stride, l.header = 0, vectorHeader
-	case !isPlain(leaf, v), stride < 0 && v.counter == "":
-		return l
-	}
-	l.spans = spansOf(b)
-	return l
-}
-
-// keepsLast reports whether a basket inside the description of the tree follows
-// others. groot v0.40.0 reads some of its entries wrongly, JSROOT and we do not.
-func keepsLast(spans []span) bool {
-	return len(spans) > 1 && spans[len(spans)-1].data != nil
+	kept *basketRecord
 }
 
 // size returns the number of bytes of a value in a file.
@@ -75,101 +64,138 @@ func (k Kind) size() int {
 // number of bytes that follow, a version, and the number of values.
 const vectorHeader = 10
 
-// isVector reports whether the leaf holds std::vectors of plain numbers, or other
-// collections, which look the same in a file.
-func isVector(leaf rtree.Leaf, v value) bool {
-	return leaf.Class() == "TLeafElement" && v.counter == Vector && v.typ.Kind() == reflect.Slice && v.typ.Elem().PkgPath() == ""
-}
+var errConfused = errors.New("its baskets do not follow each other")
 
-// member returns a field of the struct behind groot's branch, for reading. groot
-// does not tell where the baskets are; what is not as it was in v0.40.0 is not found,
-// and the branch is read by groot.
-func member(b rtree.Branch, name string) (reflect.Value, bool) {
-	v := reflect.ValueOf(b)
-	if v.Kind() == reflect.Pointer {
-		v = v.Elem()
+// spansOf returns the baskets of a branch. The error is why it cannot be read.
+func spansOf(b *branchRecord) (spans []span, err error) {
+	if b.file != "" {
+		return nil, fmt.Errorf("its values are in another file, %q", b.file)
 	}
-	if v.Kind() != reflect.Struct {
-		return v, false
+	at, n := int64(0), b.writeBasket
+	if n < 0 || n > int64(len(b.basketSeeks)) || n > int64(len(b.basketBytes)) || n > int64(len(b.basketEntry)) {
+		return nil, errConfused
 	}
-	v = v.FieldByName(name)
-	return v, v.IsValid()
-}
-
-// spansOf returns the baskets of a branch, or none if they are not as expected.
-func spansOf(b rtree.Branch) (spans []span) {
-	defer func() {
-		if recover() != nil { // reflect: not the fields that we know
-			spans = nil
+	kept := b.kept
+	for i := range n + 1 {
+		s := span{lo: at, hi: b.entries}
+		if i < n {
+			s.lo, s.seek, s.size = b.basketEntry[i], b.basketSeeks[i], b.basketBytes[i]
 		}
-	}()
-	field := func(name string) reflect.Value {
-		v, ok := member(b, name)
-		if !ok {
-			panic(name)
+		if next := i + 1; next < int64(len(b.basketEntry)) && (next < n || next == n && b.basketEntry[next] != 0) {
+			s.hi = b.basketEntry[next]
 		}
-		return v
-	}
-	seek, size, first := field("basketSeek"), field("basketBytes"), field("basketEntry")
-	entries, n := field("entries").Int(), int(field("writeBasket").Int())
-	if field("fname").String() != "" || n < 0 || n > seek.Len() {
-		return nil // the baskets are in another file
-	}
-	at := int64(0)
-	for i := range n {
-		s := span{lo: first.Index(i).Int(), hi: entries, seek: seek.Index(i).Int(), size: size.Index(i).Int()}
-		if i+1 < first.Len() && (i+1 < n || first.Index(i+1).Int() != 0) {
-			s.hi = first.Index(i + 1).Int()
+		if s.seek == 0 {
+			for len(kept) > 0 && (kept[0] == nil || kept[0].entries == 0) {
+				kept = kept[1:]
+			}
+			if i == n && (len(kept) == 0 || at == b.entries) {
+				break
+			}
+			if len(kept) == 0 || kept[0].entries != s.hi-s.lo {
+				return nil, errConfused
+			}
+			s.kept, kept = kept[0], kept[1:]
 		}
-		if s.lo != at || s.hi < s.lo {
-			return nil
+		if s.lo != at || s.hi < s.lo || s.hi > b.entries {
+			return nil, errConfused
 		}
 		if at = s.hi; s.hi > s.lo {
 			spans = append(spans, s)
 		}
 	}
-	if at == entries {
-		return spans
+	if at != b.entries {
+		return nil, errConfused
 	}
-	kept := field("baskets")
-	for i := range kept.Len() {
-		basket := kept.Index(i)
-		s := span{lo: at, hi: at + basket.FieldByName("nevbuf").Int()}
-		key := int(basket.FieldByName("key").FieldByName("keylen").Int())
-		last := int(basket.FieldByName("last").Int())
-		data := basket.FieldByName("key").FieldByName("buf").Bytes()
-		if s.hi == s.lo {
-			continue
-		}
-		if s.hi < s.lo || key < 0 || last < key || last > len(data) {
-			return nil
-		}
-		s.data = data[key:last:last]
-		starts := basket.FieldByName("offsets")
-		for j := range starts.Len() {
-			s.starts = append(s.starts, int32(starts.Index(j).Int())-int32(key))
-		}
-		spans = append(spans, s)
-		at = s.hi
-	}
-	if at != entries {
-		return nil
-	}
-	return spans
+	return spans, nil
 }
 
-// basketReader reads entries of one plain branch into columns.
+// checkBaskets compares what a tree says of the baskets of a branch with what they say of
+// themselves. The names are those of all branches of the tree.
+func (f *rootFile) checkBaskets(b *branch, name string, names map[string]int) error {
+	if f.baskets == nil {
+		return nil
+	}
+	fail := func(s span, format string, args ...any) error {
+		return damaged(s.seek, "is not what branch %q says of entries [%d, %d): it %w", name, s.lo, s.hi, fmt.Errorf(format, args...))
+	}
+	var cycles []int64
+	for _, s := range b.layout.spans {
+		if s.kept != nil {
+			continue
+		}
+		rec, ok := f.baskets[s.seek]
+		if !ok {
+			return fail(s, "is no basket")
+		}
+		head := bytesReader{b: rec.basket}
+		switch n := head.basket().entries; {
+		case rec.size > s.size:
+			return fail(s, "has %d bytes, not %d", rec.size, s.size)
+		case n != s.hi-s.lo:
+			return fail(s, "has %d entries", n)
+		case rec.name != name && names[rec.name] > 0:
+			return fail(s, "is of branch %q", rec.name)
+		}
+		cycles = append(cycles, rec.cycle)
+		// Baskets are numbered as they are written. In merged files numbers start again, but
+		// none is left out that comes later.
+		if k := len(cycles) - 1; k > 0 && cycles[k] > cycles[k-1]+1 {
+			for _, later := range b.layout.spans[min(k+1, len(b.layout.spans)):] {
+				if rec, ok := f.baskets[later.seek]; ok && rec.cycle == cycles[k-1]+1 {
+					return fail(s, "has number %d, and %d comes later", cycles[k], rec.cycle)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// basketReader reads entries of one branch into columns.
 type basketReader struct {
-	file   io.ReaderAt
+	file   *rootFile
+	budget *budget
 	name   string // of the branch
 	layout layout
 	into   []target
 
-	loaded   int // the span that is in data; -1: none
+	loaded   int   // the span that is in data; -1: none
+	taken    int64 // of the budget for it
+	locked   bool  // it went beyond the budget, and is dropped after use
 	in       inflater
 	raw, obj []byte
 	data     []byte  // the entries
 	starts   []int32 // where each starts, if their length varies
+
+	counts *basketReader // of the counter, if the file leaves out where entries start
+}
+
+// budget is the memory for the baskets that are read at a time. What is beyond it is read
+// one by one.
+type budget struct {
+	left atomic.Int64
+	one  sync.Mutex
+}
+
+// take takes memory for a basket.
+func (r *basketReader) take(n int64) {
+	if r.budget.left.Add(-n) >= 0 {
+		r.taken = n
+		return
+	}
+	r.budget.left.Add(n)
+	r.budget.one.Lock()
+	r.locked = true
+}
+
+// drop forgets the basket.
+func (r *basketReader) drop() {
+	r.budget.left.Add(r.taken)
+	r.loaded, r.taken = -1, 0
+	if r.locked {
+		r.raw, r.obj, r.data = nil, nil, nil
+		r.budget.one.Unlock()
+		r.locked = false
+	}
 }
 
 // target is a column that is filled from a branch.
@@ -190,32 +216,46 @@ func (e *entryError) Error() string {
 	return fmt.Sprintf("branch %q, entry %d: %v", e.branch, e.entry, e.err)
 }
 
+func (e *entryError) Unwrap() error { return e.err }
+
 var errNoData = errors.New("there are no more data")
 
 // read reads the entries [lo, hi) into the rows of the targets from row on.
 func (r *basketReader) read(lo, hi int64, row int) error {
+	defer func() {
+		if r.locked {
+			r.drop()
+		}
+	}()
 	spans := r.layout.spans
 	for lo < hi {
 		i := sort.Search(len(spans), func(i int) bool { return spans[i].hi > lo })
 		if i == len(spans) {
-			return &entryError{r.name, lo, errNoData}
+			return &entryError{r.name, lo, asDamage(errNoData)}
 		}
 		if r.loaded != i {
-			r.loaded = -1
+			r.drop()
 			if err := r.load(spans[i]); err != nil {
-				return &entryError{r.name, lo, err}
+				r.drop()
+				return &entryError{r.name, lo, asDamage(err)}
 			}
 			r.loaded = i
 		}
 		from, to := int(lo-spans[i].lo), int(min(hi, spans[i].hi)-spans[i].lo)
 		for _, t := range r.into {
+			if t.jagged == nil && r.layout.loose {
+				if err := r.pick(t, from, to, row); err != nil {
+					return &entryError{r.name, lo, asDamage(err)}
+				}
+				continue
+			}
 			if t.jagged == nil {
-				at := from*r.layout.stride + r.layout.offset + t.element*r.layout.size
-				decode(t.column.Slice(row, row+to-from).values, r.data[at:], r.layout.stride)
+				at := from*r.layout.stride + r.layout.offset + t.element*r.layout.stored.size
+				r.layout.stored.decode(t.column.Slice(row, row+to-from).values, r.data[at:], r.layout.stride)
 				continue
 			}
 			if err := r.append(t.jagged, from, to, row); err != nil {
-				return &entryError{r.name, lo, err}
+				return &entryError{r.name, lo, asDamage(err)}
 			}
 		}
 		row += to - from
@@ -224,20 +264,33 @@ func (r *basketReader) read(lo, hi int64, row int) error {
 	return nil
 }
 
+// pick reads a value of entries of varying length.
+func (r *basketReader) pick(t target, from, to, row int) error {
+	at, size := r.layout.offset+t.element*r.layout.stored.size, r.layout.stored.size
+	for i := from; i < to; i++ {
+		lo, hi := r.bounds(i, i+1)
+		if hi-lo < at+size {
+			return fmt.Errorf("it has %d bytes", hi-lo)
+		}
+		r.layout.stored.decode(t.column.Slice(row+i-from, row+i-from+1).values, r.data[lo+at:], size)
+	}
+	return nil
+}
+
 // append appends the values of the entries [from, to) of the basket to a jagged
 // column, as those of the rows from row on.
 func (r *basketReader) append(j *Jagged, from, to, row int) error {
 	n := j.Offsets[row]
-	if r.layout.header == 0 { // all at once
+	if r.layout.header == 0 && !r.layout.vector { // all at once
 		lo, hi := r.bounds(from, to)
-		j.grow((hi - lo) / r.layout.size)
-		decode(j.Column.Slice(n, j.Column.Len()).values, r.data[lo:hi], r.layout.size)
+		j.grow((hi - lo) / r.layout.stored.size)
+		r.layout.stored.decode(j.Column.Slice(n, j.Column.Len()).values, r.data[lo:hi], r.layout.stored.size)
 		for i := from; i < to; i++ {
 			a, b := r.bounds(i, i+1)
-			if (b-a)%r.layout.size != 0 {
+			if (b-a)%r.layout.stored.size != 0 {
 				return fmt.Errorf("%d bytes are no whole number of values", b-a)
 			}
-			n += (b - a) / r.layout.size
+			n += (b - a) / r.layout.stored.size
 			j.Offsets[row+1+i-from] = n
 		}
 		return nil
@@ -245,17 +298,28 @@ func (r *basketReader) append(j *Jagged, from, to, row int) error {
 	for i := from; i < to; i++ {
 		lo, hi := r.bounds(i, i+1)
 		entry := r.data[lo:hi]
-		if len(entry) < r.layout.header {
+		if !r.layout.vector {
+			entry = entry[min(len(entry), r.layout.header):]
+			values := len(entry) / r.layout.stored.size
+			if len(entry)%r.layout.stored.size != 0 {
+				return fmt.Errorf("%d bytes are no whole number of values", len(entry))
+			}
+			j.grow(values)
+			r.layout.stored.decode(j.Column.Slice(n, j.Column.Len()).values, entry, r.layout.stored.size)
+			n += values
+			j.Offsets[row+1+i-from] = n
+			continue
+		}
+		if len(entry) < vectorHeader {
 			return errors.New("it is no std::vector")
 		}
-		const byteCount = 1 << 30 // a flag that marks a number of bytes
 		bytes, values := binary.BigEndian.Uint32(entry)&^byteCount, int64(binary.BigEndian.Uint32(entry[6:]))
-		entry = entry[r.layout.header:]
-		if int64(bytes) != int64(len(entry))+6 || values*int64(r.layout.size) != int64(len(entry)) {
+		entry = entry[vectorHeader:]
+		if int64(bytes) != int64(len(entry))+6 || values*int64(r.layout.stored.size) != int64(len(entry)) {
 			return errors.New("it is no std::vector")
 		}
 		j.grow(int(values))
-		decode(j.Column.Slice(n, j.Column.Len()).values, entry, r.layout.size)
+		r.layout.stored.decode(j.Column.Slice(n, j.Column.Len()).values, entry, r.layout.stored.size)
 		n += int(values)
 		j.Offsets[row+1+i-from] = n
 	}
@@ -274,63 +338,69 @@ func (r *basketReader) bounds(from, to int) (lo, hi int) {
 // load decompresses a basket and finds its entries.
 func (r *basketReader) load(s span) error {
 	entries := s.hi - s.lo
-	if s.data != nil {
-		r.data, r.starts = s.data, s.starts
-		return r.check(entries)
+	if s.kept != nil {
+		if s.kept.data == nil {
+			return errors.New("its last basket is empty")
+		}
+		r.data, r.starts = s.kept.data, append(r.starts[:0], s.kept.starts...)
+		return r.check(s, int64(len(r.data)))
 	}
-	const most = 1 << 28 // bytes of a basket: ROOT makes them a thousand times smaller
-	if s.size <= 0 || s.size > most {
+	if s.size <= 0 || s.seek < r.file.begin || s.size > r.file.end-s.seek {
 		return damaged(s.seek, "cannot be a basket of %d bytes", s.size)
 	}
-	r.raw = resize(r.raw, int(s.size))
-	if _, err := r.file.ReadAt(r.raw, s.seek); err != nil {
-		return fmt.Errorf("its data cannot be read: %w", cause(err))
+	rec, err := readRecord(r.file.data, s.seek, r.file.end)
+	if err != nil {
+		return err
 	}
-	head := bytesReader{b: r.raw}
-	k := head.key()
+	head := bytesReader{b: rec.basket}
 	b := head.basket()
-	end := b.last - k.keySize
+	end := b.last - rec.keySize
 	switch {
-	case head.failed, k.class != "TBasket", k.keySize > k.size, k.size > s.size, k.seek != s.seek && k.seek != 0:
+	case head.failed, rec.class != "TBasket", rec.size > s.size:
 		return damaged(s.seek, "is no basket")
-	case k.objectSize < 0 || k.objectSize > most || b.entries != entries || end < 0 || end > k.objectSize:
-		return damaged(s.seek, "has %d entries in %d bytes, not %d", b.entries, k.objectSize, entries)
+	case b.entries != entries || end < 0 || end > rec.objectSize:
+		return damaged(s.seek, "has %d entries in %d bytes, not %d", b.entries, rec.objectSize, entries)
 	}
-	body := r.raw[k.keySize:k.size]
-	object := body
-	if packed := blocksSize(body) == k.objectSize; packed || int64(len(body)) != k.objectSize {
-		if !packed {
-			return damaged(s.seek, "does not decompress to %d bytes", k.objectSize)
-		}
-		r.obj = resize(r.obj, int(k.objectSize))
-		if err := r.in.inflateAll(r.obj, body); err != nil {
-			return damaged(s.seek, "does not decompress: %w", err)
-		}
-		object = r.obj
+	body := rec.size - rec.keySize
+	r.take(body + rec.objectSize)
+	r.raw = resize(r.raw, int(body))
+	if _, err := r.file.data.ReadAt(r.raw, s.seek+rec.keySize); err != nil {
+		return &readError{err}
+	}
+	r.obj = resize(r.obj, int(min(rec.objectSize, r.file.most())))
+	object, err := r.in.object(r.obj, r.raw, rec, r.file.most())
+	if err != nil {
+		return err
 	}
 	r.data, r.starts = object[:end], r.starts[:0]
-	if r.layout.stride == 0 {
+	if r.layout.varies() && end < int64(len(object)) {
 		table := bytesReader{b: object[end:]}
 		if n := table.i32(); table.failed || n < entries || int64(len(object))-end < 4*(entries+1) {
-			return errors.New("its baskets do not say where entries start: write the file again with offsets")
+			return damaged(s.seek, "does not say where its entries start")
 		}
 		for range entries {
-			r.starts = append(r.starts, int32(table.i32()-k.keySize))
+			r.starts = append(r.starts, int32(table.i32()-rec.keySize))
 		}
 	}
-	return r.check(entries)
+	return r.check(s, end)
 }
 
-// check checks that the data are those of so many entries.
-func (r *basketReader) check(entries int64) error {
-	if r.layout.stride > 0 {
-		if int64(len(r.data)) != entries*int64(r.layout.stride) {
-			return fmt.Errorf("there are %d bytes of %d entries, not %d", len(r.data), entries, entries*int64(r.layout.stride))
+// check checks that the data are those of the entries.
+func (r *basketReader) check(s span, end int64) error {
+	entries := s.hi - s.lo
+	if !r.layout.varies() {
+		if end != entries*int64(r.layout.stride) {
+			return fmt.Errorf("there are %d bytes of %d entries, not %d", end, entries, entries*int64(r.layout.stride))
 		}
 		return nil
 	}
+	if len(r.starts) == 0 && entries > 0 {
+		if err := r.generate(s); err != nil {
+			return err
+		}
+	}
 	if int64(len(r.starts)) < entries {
-		return errors.New("its baskets do not say where entries start: write the file again with offsets")
+		return errors.New("its baskets do not say where entries start")
 	}
 	r.starts = r.starts[:entries]
 	last := int32(0)
@@ -343,22 +413,59 @@ func (r *basketReader) check(entries int64) error {
 	return nil
 }
 
-// basketHead is what a basket says behind its key.
-type basketHead struct {
-	entries int64
-	last    int64 // the end of the data, counted from the start of the key
+// generate finds where entries start by the counter, in files that leave it out.
+func (r *basketReader) generate(s span) error {
+	c := r.layout.counter
+	if c == nil || c.kind == 0 || r.layout.header != 0 {
+		return errors.New("its baskets do not say where entries start")
+	}
+	column := NewColumn(Field{Kind: c.kind}, int(s.hi-s.lo))
+	if r.counts == nil {
+		r.counts = &basketReader{file: r.file, budget: &budget{}, name: c.name, layout: *c.layout, loaded: -1}
+		r.counts.budget.left.Store(math.MaxInt64)
+	}
+	r.counts.into = []target{{column: &column}}
+	if err := r.counts.read(s.lo, s.hi, 0); err != nil {
+		return err
+	}
+	counts := make([]float64, column.Len())
+	column.Floats(counts, 0)
+	at := 0.0
+	for _, n := range counts {
+		r.starts = append(r.starts, int32(min(at, math.MaxInt32)))
+		if n < 0 {
+			return fmt.Errorf("%q is negative", c.name)
+		}
+		at += n * float64(r.layout.stored.size)
+	}
+	if at != float64(len(r.data)) {
+		return fmt.Errorf("there are %d bytes, %q counts %.0f", len(r.data), c.name, at)
+	}
+	return nil
 }
 
+// basketHead is what a basket says behind its key.
+type basketHead struct {
+	version   int64
+	entrySize int64
+	entries   int64
+	last      int64 // the end of the data, counted from the start of the key
+	ioBits    uint8
+	flag      uint8
+}
+
+// generated reports whether where entries start may be left out.
+func (b basketHead) generated() bool { return b.ioBits&1 != 0 }
+
 func (r *bytesReader) basket() (b basketHead) {
-	const byteCount = 1 << 30 // a flag that marks a number of bytes
-	r.skip(6)                 // version, size of the buffer
-	if r.i32() < 0 {          // the features of a newer basket
-		if n := r.i32() &^ byteCount; n >= 0 && n < 100 {
-			r.skip(int(n))
-		}
+	b.version = r.i16()
+	r.skip(4) // size of the buffer
+	if b.entrySize = r.i32(); b.entrySize < 0 {
+		b.entrySize, b.ioBits = -b.entrySize, r.byte()
 	}
 	b.entries = r.i32()
 	b.last = r.i32()
+	b.flag = r.byte()
 	return b
 }
 

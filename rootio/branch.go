@@ -1,12 +1,13 @@
 package rootio
 
 import (
+	"errors"
 	"fmt"
-	"reflect"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
-
-	"go-hep.org/x/hep/groot/root"
-	"go-hep.org/x/hep/groot/rtree"
 )
 
 // TreeInfo is what a tree is, without its events.
@@ -16,6 +17,25 @@ type TreeInfo struct {
 	Entries  int64        `json:"entries"`
 	Branches []BranchInfo `json:"branches"`
 	Reason   string       `json:"reason,omitempty"` // why the tree cannot be read; "" when it can
+
+	// What ROOT knows of the tree and eidolon does not use.
+	Friends []Friend `json:"friends,omitempty"`
+	Aliases []Alias  `json:"aliases,omitempty"`
+	Index   string   `json:"index,omitempty"`  // class of an index of its events
+	Extras  int      `json:"extras,omitempty"` // objects in its list of user information
+}
+
+// Friend is another tree whose branches ROOT shows beside those of a tree, entry by entry.
+type Friend struct {
+	Name string `json:"name"` // by which it is known
+	Tree string `json:"tree"` // its name in its file
+	File string `json:"file,omitempty"`
+}
+
+// Alias is a name for an expression.
+type Alias struct {
+	Name       string `json:"name"`
+	Expression string `json:"expression"`
 }
 
 // BranchInfo is what a branch is, or one leaf of a branch with several.
@@ -28,13 +48,16 @@ type BranchInfo struct {
 // branch is a BranchInfo with what it takes to read it.
 type branch struct {
 	BranchInfo
-	branch, leaf string
-	typ          reflect.Type // of the value that groot fills; nil when it is no column
-	elems        int          // columns that it gives: one for each element of a fixed array
-	dims         []int        // of a fixed array
-	layout       layout       // of the values in a basket
-	node         rtree.Branch
+	value
+	layout layout // of the values in a basket
+	isLeaf bool   // rather than an object with members
+	of     string // the branch itself
+
+	confused bool // what it says of its entries cannot be
 }
+
+// isColumn reports whether the branch can be read.
+func (b *branch) isColumn() bool { return b.Kind != 0 }
 
 // column is one column of a tree.
 type column struct {
@@ -46,8 +69,9 @@ type column struct {
 // gives one for each element.
 func columnsOf(branches []branch) []column {
 	var columns []column
-	for i, b := range branches {
-		if b.typ == nil {
+	for i := range branches {
+		b := &branches[i]
+		if !b.isColumn() {
 			continue
 		}
 		for e := range b.elems {
@@ -63,44 +87,99 @@ func columnsOf(branches []branch) []column {
 
 // elementName returns the name of the column of element e of "x[2][3]": "x_0_1".
 func elementName(array string, dims []int, e int) string {
-	name, _, _ := strings.Cut(array, "[")
 	tail := ""
 	for i := len(dims) - 1; i >= 0; i-- {
 		tail = fmt.Sprintf("_%d%s", e%dims[i], tail)
 		e /= dims[i]
 	}
-	return name + tail
+	return arrayName(array, len(dims)) + tail
+}
+
+// arrayName returns the name of "x[2][3]" without its dimensions.
+func arrayName(array string, dims int) string {
+	for range dims {
+		array = array[:max(0, strings.LastIndexByte(array, '['))]
+	}
+	return array
 }
 
 // branchesOf returns the branches of a tree in order, those of split objects
 // after the object. No two columns have the same name.
-func branchesOf(tree rtree.Tree) (branches []branch, err error) {
-	defer guard(&err)
-	var walk func(bs []rtree.Branch)
-	walk = func(bs []rtree.Branch) {
+func (f *rootFile) branchesOf(tree *treeRecord) (branches []branch, err error) {
+	seen := make(map[*branchRecord]bool)
+	names := make(map[string]int)
+	var walk func(bs []*branchRecord) error
+	walk = func(bs []*branchRecord) error {
 		for _, b := range bs {
-			if subs := b.Branches(); len(subs) > 0 {
-				branches = append(branches, branch{BranchInfo: BranchInfo{
-					Field:  Field{Name: b.Name(), Title: titleOf(b)},
-					Type:   objectType(b),
-					Reason: "it is an object: read its members",
-				}})
-				walk(subs)
+			if seen[b] {
+				return asDamage(fmt.Errorf("is damaged: branch %q is in two places, copy or write it again", b.name))
+			}
+			seen[b] = true
+			names[b.name]++
+			if len(b.branches) == 0 {
+				leaves, err := f.leavesOf(tree, b)
+				if err != nil {
+					return err
+				}
+				branches = append(branches, leaves...)
 				continue
 			}
-			branches = append(branches, leavesOf(tree, b)...)
+			class := "struct"
+			if b.element != nil {
+				class = b.element.class
+			}
+			branches = append(branches, branch{BranchInfo: BranchInfo{
+				Field:  Field{Name: b.name, Title: titleOf(b)},
+				Type:   class,
+				Reason: "it is an object: read its members",
+			}})
+			if b.element != nil && b.element.isCollection() && len(b.leaves) == 1 {
+				branches = append(branches, f.collectionCount(tree, b))
+			}
+			if err := walk(b.branches); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := walk(tree.branches); err != nil {
+		return nil, err
+	}
+	for i := range branches {
+		if b := &branches[i]; b.isColumn() {
+			if err := f.checkBaskets(b, b.of, names); err != nil {
+				return nil, err
+			}
 		}
 	}
-	walk(tree.Branches())
+	if err := allConfused(branches); err != nil {
+		return nil, err
+	}
+	unique(branches)
+	countAll(branches)
+	return branches, nil
+}
+
+// allConfused returns an error if the only branches of numbers contradict themselves.
+func allConfused(branches []branch) error {
+	i := slices.IndexFunc(branches, func(b branch) bool { return b.confused })
+	if i < 0 || slices.ContainsFunc(branches, func(b branch) bool { return b.isColumn() }) {
+		return nil
+	}
+	return asDamage(fmt.Errorf("is damaged: branch %q cannot be read: %s", branches[i].Name, branches[i].Reason))
+}
+
+// unique makes columns of the same name but the first no columns.
+func unique(branches []branch) {
 	seen := make(map[string]bool, len(branches))
 	for _, like := range []func(b *branch) bool{ // who goes first where names are the same
-		func(b *branch) bool { return b.dims == nil && b.Name == b.branch },
-		func(b *branch) bool { return b.dims == nil && b.Name != b.branch },
+		func(b *branch) bool { return b.dims == nil && b.Name == b.of },
+		func(b *branch) bool { return b.dims == nil && b.Name != b.of },
 		func(b *branch) bool { return b.dims != nil },
 	} {
 		for i := range branches {
 			b := &branches[i]
-			if b.typ == nil || !like(b) {
+			if !b.isColumn() || !like(b) {
 				continue
 			}
 			names := columnsOf(branches[i : i+1])
@@ -115,27 +194,47 @@ func branchesOf(tree rtree.Tree) (branches []branch, err error) {
 			}
 		}
 	}
-	return branches, nil
 }
 
 func (b *branch) exclude(reason string) {
 	b.Field = Field{Name: b.Name, Title: b.Title}
-	b.typ, b.Reason = nil, reason
+	b.Reason = reason
+}
+
+// countAll connects columns of varying length to what counts their values.
+func countAll(branches []branch) {
+	for i := range branches {
+		b := &branches[i]
+		if !b.isColumn() || b.Counter == "" || b.Counter == Vector {
+			continue
+		}
+		b.layout.counter = &count{name: b.Counter}
+		k := slices.IndexFunc(branches, func(c branch) bool { return c.isColumn() && c.Name == b.Counter })
+		if k >= 0 && branches[k].Kind.IsInteger() && branches[k].dims == nil && !branches[k].IsJagged() {
+			b.layout.counter.kind, b.layout.counter.layout = branches[k].Kind, &branches[k].layout
+		}
+	}
 }
 
 // leavesOf returns the leaves of a branch without sub-branches.
-func leavesOf(tree rtree.Tree, b rtree.Branch) []branch {
+func (f *rootFile) leavesOf(tree *treeRecord, b *branchRecord) ([]branch, error) {
 	const mostElems = 1024 // of an array that is taken apart
-	leaves := b.Leaves()
-	out := make([]branch, 0, len(leaves))
-	packed := 0 // the offset of the leaf within the entry on file; negative: unknown
-	for _, leaf := range leaves {
-		c := branch{branch: b.Name(), leaf: leaf.Name(), node: b}
-		c.Name, c.Title = b.Name(), titleOf(b)
-		if len(leaves) > 1 {
-			c.Name, c.Title = b.Name()+"."+leaf.Name(), ""
+	out := make([]branch, 0, len(b.leaves))
+	packed := 0        // the offset of the leaf within the entry on file; negative: unknown
+	memory := int64(0) // and in memory, where it may be padded
+	const padding = 8  // at most, for each leaf
+	for i, leaf := range b.leaves {
+		c := branch{isLeaf: true, of: b.name}
+		c.Name, c.Title = columnName(leaf), ""
+		if len(b.leaves) == 1 {
+			c.Title = titleOf(b)
 		}
-		v, err := valueOf(leaf)
+		if _, plain := leafKinds[leaf.class]; plain && (leaf.length < 0 || leaf.size < 0 || leaf.offset < 0 || leaf.offset > memory+int64(i)*padding) {
+			return nil, asDamage(fmt.Errorf("is damaged: leaf %q of branch %q cannot be at byte %d of %d numbers of %d bytes, copy or write it again",
+				leaf.name, b.name, leaf.offset, leaf.length, leaf.size))
+		}
+		memory += leaf.size * min(leaf.length, math.MaxInt32)
+		v, err := f.valueOf(leaf)
 		c.Type = v.name
 		switch {
 		case err != nil:
@@ -144,208 +243,291 @@ func leavesOf(tree rtree.Tree, b rtree.Branch) []branch {
 			c.Reason = "it holds a " + v.name + " per event, neither a number nor an array of numbers"
 		case v.elems > mostElems:
 			c.Reason = fmt.Sprintf("it holds %d numbers per event, more than the %d that become columns", v.elems, mostElems)
-		case tree.Branch(b.Name()) != b || b.Leaf(leaf.Name()) != leaf:
+		case slices.ContainsFunc(b.leaves[:i], func(l *leafRecord) bool { return l.name == leaf.name }):
 			c.Reason = "another branch or leaf has the same name"
-		case leaf.Offset() != packed && len(leaves) > 1:
+		case packed < 0:
 			c.Reason = "it follows a leaf whose length is not fixed"
-		case v.counter != "" && len(leaves) > 1:
+		case v.counter != "" && len(b.leaves) > 1:
 			c.Reason = "it is of varying length and shares its branch with other leaves"
+		case b.entries != tree.entries:
+			c.confused, c.Reason = true, fmt.Sprintf("it has %d entries, the tree %d", b.entries, tree.entries)
 		default:
-			c.Kind, c.typ, c.dims, c.elems, c.Counter = v.kind, v.typ, v.dims, v.elems, v.counter
+			c.value, c.Kind, c.Counter = v, v.kind, v.counter
 			if v.dims != nil {
-				c.Array, _, _ = strings.Cut(c.Name, "[")
+				shape := ""
 				for _, n := range v.dims {
-					c.Array += fmt.Sprintf("[%d]", n)
+					shape += fmt.Sprintf("[%d]", n)
 				}
+				c.Array = strings.TrimSuffix(c.Name, shape) + shape
 			}
 		}
+		c.layout.offset = packed
 		out = append(out, c)
-		if packed >= 0 {
-			packed += storedSize(leaf, v)
+		if v.counter != "" || v.kind == 0 || err != nil {
+			packed = -1
+		} else if packed >= 0 {
+			packed += v.elems * v.stored.size
 		}
 	}
-	for i, leaf := range leaves {
-		c := &out[i]
-		if c.typ == nil {
-			continue
-		}
-		c.layout = layoutOf(b, leaf, value{typ: c.typ, kind: c.Kind, counter: c.Counter}, packed)
-		if len(c.layout.spans) == 0 && keepsLast(spansOf(b)) {
-			c.exclude("its last basket is inside the description of the tree, where groot misreads it: write the file again")
+	for i := range out {
+		if c := &out[i]; c.isColumn() {
+			c.setLayout(b, max(packed, 0))
+			c.layout.loose = packed < 0 && c.counter == ""
 		}
 	}
-	return out
+	return out, nil
 }
 
-// storedSize returns the number of bytes of a leaf in every entry, or a large
-// negative number when it varies or is not known.
-func storedSize(leaf rtree.Leaf, v value) int {
-	const unknown = -1 << 40
-	if v.counter != "" || !isPlain(leaf, v) {
-		return unknown
+// setLayout says how the values lie in baskets whose entries have stride bytes.
+func (b *branch) setLayout(of *branchRecord, stride int) {
+	b.layout = layout{stored: b.stored, stride: stride, offset: b.layout.offset, header: b.header, vector: b.counter == Vector}
+	var err error
+	if b.layout.spans, err = spansOf(of); err != nil {
+		b.confused = errors.Is(err, errConfused)
+		b.exclude(err.Error())
 	}
-	return v.elems * v.kind.size()
 }
 
-// isPlain reports whether the values of a leaf are stored as the numbers that they
-// are, in big-endian order.
-func isPlain(leaf rtree.Leaf, v value) bool {
-	switch leaf.(type) {
-	case *rtree.LeafO, *rtree.LeafB, *rtree.LeafS, *rtree.LeafI, *rtree.LeafL, *rtree.LeafG, *rtree.LeafF, *rtree.LeafD:
-		return leaf.LenType() == v.kind.size()
+// collectionCount returns the column of how many objects a split collection has.
+func (f *rootFile) collectionCount(tree *treeRecord, of *branchRecord) branch {
+	b := branch{isLeaf: true, of: of.name, value: value{name: Int32.String(), kind: Int32, stored: plainly(Int32), elems: 1}}
+	b.Name, b.Type = of.leaves[0].name, b.name
+	if of.entries != tree.entries {
+		b.Reason = fmt.Sprintf("it has %d entries, the tree %d", of.entries, tree.entries)
+		return b
 	}
-	return leaf.Class() == "TLeafElement" && v.kind != 0 && v.typ.PkgPath() == "" && v.counter == ""
+	b.Kind = Int32
+	b.setLayout(of, 4)
+	return b
+}
+
+func (e *elementRecord) isCollection() bool { return e.kind == 3 || e.kind == 4 }
+
+// columnName returns the name of the column of a leaf: that of its branch if it is alone.
+func columnName(leaf *leafRecord) string {
+	b := leaf.branch
+	switch {
+	case b == nil, b.element != nil && b.element.isCollection():
+		return leaf.name
+	case len(b.leaves) > 1:
+		return b.name + "." + leaf.name
+	}
+	return b.name
 }
 
 // titleOf returns the title of a branch, unless it is the list of its leaves
 // ("pt/F"), which is what ROOT puts there when nobody gave one.
-func titleOf(b rtree.Branch) string {
-	title := b.Title()
-	if title == b.Name() {
+func titleOf(b *branchRecord) string {
+	if b.title == b.name {
 		return ""
 	}
-	for _, leaf := range b.Leaves() {
-		if strings.HasPrefix(title, leaf.Name()) {
-			rest := title[len(leaf.Name()):]
-			if rest == "" || strings.ContainsRune("/[:", rune(rest[0])) {
-				return ""
-			}
+	for _, leaf := range b.leaves {
+		if rest, found := strings.CutPrefix(b.title, leaf.name); found && (rest == "" || strings.ContainsRune("/[:", rune(rest[0]))) {
+			return ""
 		}
 	}
-	return title
+	return b.title
 }
 
 // value is what a leaf holds for an event.
 type value struct {
-	typ     reflect.Type // that groot fills
-	name    string       // of the type, for display
-	kind    Kind         // of its numbers; zero if they are none
-	dims    []int        // of a fixed array
-	elems   int          // of a fixed array, else 1
-	counter string       // the branch that counts the values, or Vector; "" if there is nothing to count
+	name    string // of the type, for display
+	kind    Kind   // of its numbers; zero if they are none
+	stored  stored
+	dims    []int  // of a fixed array
+	elems   int    // of a fixed array, else 1
+	counter string // the column that counts the values, or Vector; "" if there is nothing to count
+	header  int    // bytes before the values of an entry of varying length
 }
 
-func valueOf(leaf rtree.Leaf) (v value, err error) {
-	v.name = leaf.Class()
-	defer guard(&err)
-	v.typ, v.elems = elementType(leaf), 1
-	v.name = typeName(v.typ)
-	v.kind = kindOfType(v.typ)
-	switch count := leaf.LeafCount(); {
-	case count != nil:
-		for _, n := range fixed(leaf.Shape()) {
+// leafKinds are the kinds of the leaves that are no members of objects: signed and not.
+var leafKinds = map[string][2]Kind{
+	"TLeafO": {Bool, Bool}, "TLeafB": {Int8, Uint8}, "TLeafS": {Int16, Uint16}, "TLeafI": {Int32, Uint32},
+	"TLeafL": {Int64, Uint64}, "TLeafG": {Int64, Uint64}, "TLeafF": {Float32, Float32}, "TLeafD": {Float64, Float64},
+}
+
+// memberKinds are the kinds of members by their number in TVirtualStreamerInfo. Those
+// that may be stored shorter are left out.
+var memberKinds = map[int64]Kind{
+	1: Int8, 2: Int16, 3: Int32, 4: Int64, 5: Float32, 6: Int32, 8: Float64, 11: Uint8, 12: Uint16, 13: Uint32,
+	14: Uint64, 16: Int64, 17: Uint64, 18: Bool,
+}
+
+const (
+	memberText     = 7
+	memberBits     = 15 // of a TObject: more if others refer to it
+	memberDouble32 = 9
+	memberFloat16  = 19
+)
+
+// valueOf returns what a leaf holds. Its error is why the leaf is no column.
+func (f *rootFile) valueOf(leaf *leafRecord) (v value, err error) {
+	v = value{name: leaf.class, elems: 1}
+	b := leaf.branch
+	kinds, plain := leafKinds[leaf.class]
+	switch {
+	case plain:
+		v.kind = kinds[0]
+		if leaf.unsigned {
+			v.kind = kinds[1]
+		}
+		v.stored = plainly(v.kind)
+		if leaf.size != int64(v.kind.size()) {
+			return v, fmt.Errorf("its leaf is a %s of %d bytes", leaf.class, leaf.size)
+		}
+	case leaf.class == "TLeafF16":
+		v.kind, v.stored = Float32, shortened(memberFloat16, leaf.title)
+	case leaf.class == "TLeafD32":
+		v.kind, v.stored = Float64, shortened(memberDouble32, leaf.title)
+	case leaf.class == "TLeafC":
+		v.name = "string"
+		return v, nil
+	case leaf.class == "TLeafElement" && b.element != nil:
+		if done, err := f.memberValue(&v, b.element); done || err != nil {
+			return v, err
+		}
+	default:
+		if b.element == nil && leaf.class == "TLeafObject" {
+			v.name = leaf.title
+		}
+		return v, nil
+	}
+	v.name = v.kind.String()
+	if !v.stored.isKnown() {
+		return v, fmt.Errorf("its numbers are shortened in a way that is not known: %q", leaf.title)
+	}
+	if v.dims, err = dimensions(leaf); err != nil {
+		return v, err
+	}
+	if leaf.count != nil {
+		for _, n := range slices.Backward(v.dims) {
 			v.name, v.kind = fmt.Sprintf("[%d]%s", n, v.name), 0
 		}
-		v.typ, v.name = reflect.SliceOf(v.typ), "[]"+v.name
-		v.counter = count.Name()
-		if b := count.Branch(); b != nil && len(b.Leaves()) > 1 {
-			v.counter = b.Name() + "." + count.Name()
-		}
-	case v.typ.Kind() == reflect.Slice:
-		v.kind, v.counter = kindOfType(v.typ.Elem()), Vector
-	case v.typ.Kind() == reflect.Array: // a member of an object: groot knows all of it
-		for t := v.typ; t.Kind() == reflect.Array; t = t.Elem() {
-			v.dims, v.kind = append(v.dims, t.Len()), kindOfType(t.Elem())
-		}
-	case leaf.Len() > 1 && v.typ.Kind() != reflect.String:
-		v.dims = fixed(leaf.Shape())
-		if len(v.dims) == 0 {
-			v.dims = []int{leaf.Len()}
-		}
-		for i := len(v.dims) - 1; i >= 0; i-- {
-			v.typ = reflect.ArrayOf(v.dims[i], v.typ)
-			v.name = fmt.Sprintf("[%d]%s", v.dims[i], v.name)
-		}
+		v.dims, v.name = nil, "[]"+v.name
+		v.counter = columnName(leaf.count)
+		return v, nil
 	}
-	for _, n := range v.dims {
+	for _, n := range slices.Backward(v.dims) {
+		v.name = fmt.Sprintf("[%d]%s", n, v.name)
 		v.elems *= n
 	}
 	return v, nil
 }
 
-func fixed(shape []int) []int {
-	var dims []int
-	for _, n := range shape {
-		if n > 0 {
-			dims = append(dims, n)
+// memberValue sets what a member of a class holds but for how many there are. It reports
+// whether nothing more is to be said.
+func (f *rootFile) memberValue(v *value, e *elementRecord) (done bool, err error) {
+	v.name = e.class
+	member := e.member
+	if member > memberPointer && member < memberObject {
+		v.header = 1 // whether the pointer was nil
+	}
+	if member > 0 && member < memberObject {
+		member %= memberArray
+	}
+	var m streamerElement
+	if e.id >= 0 && (member >= memberObject || member == memberDouble32 || member == memberFloat16) {
+		classes, err := f.classes()
+		if err == nil {
+			m, err = find(classes, e)
 		}
-	}
-	return dims
-}
-
-// elementType returns the type that groot wants a value of the leaf to have.
-func elementType(leaf rtree.Leaf) reflect.Type {
-	switch leaf.(type) {
-	case *rtree.LeafF16:
-		return reflect.TypeFor[root.Float16]()
-	case *rtree.LeafD32:
-		return reflect.TypeFor[root.Double32]()
-	}
-	typ := leaf.Type()
-	if !leaf.IsUnsigned() {
-		return typ
-	}
-	switch typ.Kind() {
-	case reflect.Int8:
-		return reflect.TypeFor[uint8]()
-	case reflect.Int16:
-		return reflect.TypeFor[uint16]()
-	case reflect.Int32:
-		return reflect.TypeFor[uint32]()
-	case reflect.Int64:
-		return reflect.TypeFor[uint64]()
-	}
-	return typ
-}
-
-func typeName(typ reflect.Type) string {
-	if k := kindOfType(typ); k != 0 {
-		return k.String()
-	}
-	switch typ.Kind() {
-	case reflect.Slice:
-		return "[]" + typeName(typ.Elem())
-	case reflect.Array:
-		return fmt.Sprintf("[%d]%s", typ.Len(), typeName(typ.Elem()))
-	case reflect.Struct:
-		if typ.Name() == "" {
-			return "struct"
+		if err != nil {
+			return true, err
 		}
+		v.name = m.typeName
 	}
-	return typ.String()
+	switch {
+	case e.id < 0, member == memberSTL, member == memberStream, member == 71, member == 365:
+		var ok bool
+		name := v.name
+		if v.name, v.kind, v.stored, ok = collectionType(name); ok {
+			v.counter = Vector
+		}
+		if e.kind > 4 { // several to an object
+			v.kind, v.counter = 0, ""
+		}
+		return true, nil
+	case member == memberText:
+		v.name = "string"
+		return true, nil
+	case member == memberFloat16:
+		v.kind, v.stored = Float32, shortened(memberFloat16, m.title)
+	case member == memberDouble32:
+		v.kind, v.stored = Float64, shortened(memberDouble32, m.title)
+	default:
+		v.kind = memberKinds[member]
+		v.stored = plainly(v.kind)
+	}
+	return v.kind == 0, nil
 }
 
-func objectType(b rtree.Branch) (name string) {
-	name = b.Class()
-	defer func() { _ = recover() }() // groot has no type for it: the class of the branch must do
-	return typeName(b.GoType())
+var subscript = regexp.MustCompile(`\[([^\[\]]*)\]`)
+
+// dimensions returns the fixed dimensions of a leaf, as its title has them.
+func dimensions(leaf *leafRecord) (dims []int, err error) {
+	title := strings.TrimPrefix(leaf.title, leaf.name)
+	if !strings.HasPrefix(leaf.title, leaf.name) { // the name of a member may have them, too
+		title = leaf.title[max(0, strings.LastIndexByte(leaf.title, '.')):]
+	} else if title == "" {
+		title = leaf.name[max(0, strings.LastIndexByte(leaf.name, '.')):]
+	}
+	total := int64(1)
+	for _, s := range subscript.FindAllStringSubmatch(title, -1) {
+		n, err := strconv.Atoi(s[1])
+		if err != nil || n < 1 || total > math.MaxInt32 {
+			continue // the counter, the range of a shortened number, part of a name
+		}
+		dims, total = append(dims, n), total*int64(n)
+	}
+	length := max(leaf.length, 1)
+	switch {
+	case total == length:
+		return dims, nil
+	case length == 1:
+		return nil, nil // brackets in a name
+	case len(dims) == 0 && length <= math.MaxInt32:
+		return []int{int(length)}, nil
+	}
+	return nil, fmt.Errorf("its leaf says %q and has %d numbers", leaf.title, length)
 }
 
-// kindOfType returns the kind of column that holds values of typ; zero: none.
-func kindOfType(typ reflect.Type) Kind {
-	switch typ.Kind() {
-	case reflect.Bool:
-		return Bool
-	case reflect.Int8:
-		return Int8
-	case reflect.Int16:
-		return Int16
-	case reflect.Int32:
-		return Int32
-	case reflect.Int64:
-		return Int64
-	case reflect.Uint8:
-		return Uint8
-	case reflect.Uint16:
-		return Uint16
-	case reflect.Uint32:
-		return Uint32
-	case reflect.Uint64:
-		return Uint64
-	case reflect.Float32:
-		return Float32
-	case reflect.Float64:
-		return Float64
+// collections are the templates of the standard library whose values are stored one after
+// the other, and ROOT's.
+var collections = []string{"vector", "list", "deque", "set", "multiset", "unordered_set", "unordered_multiset", "forward_list", "ROOT::VecOps::RVec", "ROOT::RVec"}
+
+// cppKinds are the kinds of the numbers of C++.
+var cppKinds = map[string]Kind{
+	"bool": Bool, "Bool_t": Bool, "char": Int8, "Char_t": Int8, "signed char": Int8, "int8_t": Int8,
+	"unsigned char": Uint8, "UChar_t": Uint8, "uint8_t": Uint8, "short": Int16, "Short_t": Int16, "int16_t": Int16,
+	"unsigned short": Uint16, "UShort_t": Uint16, "uint16_t": Uint16, "int": Int32, "Int_t": Int32, "int32_t": Int32,
+	"unsigned int": Uint32, "UInt_t": Uint32, "uint32_t": Uint32, "unsigned": Uint32,
+	"long": Int64, "Long_t": Int64, "Long64_t": Int64, "long long": Int64, "int64_t": Int64,
+	"unsigned long": Uint64, "ULong_t": Uint64, "ULong64_t": Uint64, "unsigned long long": Uint64, "uint64_t": Uint64,
+	"float": Float32, "Float_t": Float32, "double": Float64, "Double_t": Float64,
+}
+
+// collectionType returns what a collection such as std::vector<float> holds, and whether
+// it is one of numbers. The name is for display.
+func collectionType(class string) (name string, kind Kind, s stored, ok bool) {
+	class = strings.TrimSuffix(strings.TrimSpace(class), "*")
+	class = strings.ReplaceAll(class, "std::", "")
+	template, of, found := strings.Cut(strings.TrimSuffix(class, ">"), "<")
+	if !found || !slices.Contains(collections, strings.TrimSpace(template)) {
+		if class == "string" || class == "TString" {
+			return "string", 0, s, false
+		}
+		return class, 0, s, false
 	}
-	return 0
+	of, _, _ = strings.Cut(of, ",allocator<")
+	of = strings.TrimSpace(of)
+	switch k := cppKinds[of]; {
+	case k != 0:
+		return "[]" + k.String(), k, plainly(k), true
+	case of == "Double32_t":
+		return "[]float64", Float64, shortened(memberDouble32, ""), true
+	case of == "Float16_t":
+		return "[]float32", Float32, shortened(memberFloat16, ""), true
+	}
+	inner, _, _, _ := collectionType(of)
+	return "[]" + inner, 0, s, false
 }

@@ -1,19 +1,15 @@
 package rootio
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"reflect"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-
-	"go-hep.org/x/hep/groot/rbase"
-	"go-hep.org/x/hep/groot/riofs"
-	"go-hep.org/x/hep/groot/rtree"
+	"sync"
+	"sync/atomic"
 
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 )
@@ -30,25 +26,6 @@ const (
 	LZMA
 	NoCompression
 )
-
-// option returns the setting with the level that serves columns of numbers
-// best. zlib below level 7 stores most floating-point columns as they are, and
-// what is not compressed has no checksum; the others gain little for much time.
-func (c Compression) option() (riofs.FileOption, error) {
-	switch c {
-	case Zlib:
-		return riofs.WithZlib(7), nil
-	case LZ4:
-		return riofs.WithLZ4(1), nil
-	case Zstd:
-		return riofs.WithZstd(1), nil
-	case LZMA:
-		return riofs.WithLZMA(1), nil
-	case NoCompression:
-		return riofs.WithoutCompression(), nil
-	}
-	return nil, fmt.Errorf("unknown compression %d", c)
-}
 
 // String returns the name of the compression, as [ParseCompression] takes it.
 func (c Compression) String() string {
@@ -102,25 +79,27 @@ func WithText(name, text string) Option {
 
 // Writer writes a tree to a file.
 type Writer struct {
-	out     *output
-	path    string // of the tree in the file
-	title   string
-	tree    rtree.Writer
-	fields  []Field
-	cells   []func(*Table) cell // what carries a table to the values that groot writes
-	counted []counted
-	events  int64
+	out      *output
+	path     string // of the tree in the file
+	title    string
+	fields   []Field
+	branches []*branchWriter
+	counted  []counted
+	events   int64
 
 	histograms []histogram // of the columns, if they are asked for
 	values     []float64   // memory to fill them
 }
+
+// counted is a jagged column and the column that counts its values.
+type counted struct{ column, counter int }
 
 // output is a file that is being written.
 type output struct {
 	name  string // that it will have
 	tmp   string
 	opts  options
-	file  *riofs.File
+	file  *newFile
 	trees []*Writer
 	err   error // the first one
 	done  bool
@@ -128,8 +107,7 @@ type output struct {
 
 // Create starts a tree with the given fields in a new file. The file appears
 // under its name, in the place of an older one, when [Writer.Close] succeeds.
-// The name of the tree may have directories: "dir/tree". Titles of fields are
-// not written: groot has no place for them. Usage:
+// The name of the tree may have directories: "dir/tree". Usage:
 //
 //	w, err := rootio.Create(file, "Events", fields)
 //	if err != nil {
@@ -142,19 +120,24 @@ type output struct {
 // Consecutive fields that are all the elements of an array become a branch of
 // fixed arrays again. A jagged field becomes a counted array if its counter is the
 // name of an integer field before it, and a std::vector if it is [Vector].
+//
+// What is written depends on the arguments and the events alone: the same make the same
+// bytes, and so does the file's UUID, which is a hash of them.
 func Create(file, tree string, fields []Field, opts ...Option) (*Writer, error) {
 	o := options{basketSize: DefaultBasketSize}
 	for _, opt := range opts {
 		opt(&o)
 	}
-	return create(file, tree, fields, o)
-}
-
-func create(file, tree string, fields []Field, o options) (*Writer, error) {
 	fail := func(err error) (*Writer, error) {
 		return nil, fmt.Errorf("rootio: could not create tree %q in %q: %w", tree, file, err)
 	}
-	if err := checkFields(fields); err != nil {
+	switch {
+	case int(o.compression) >= len(compressionNames):
+		return fail(fmt.Errorf("unknown compression %d", o.compression))
+	case o.basketSize < 1 || o.basketSize > 1<<30:
+		return fail(fmt.Errorf("a basket cannot have %d bytes", o.basketSize))
+	}
+	if err := CheckFields(fields); err != nil {
 		return fail(err)
 	}
 	tmp, err := atomicfile.Temp(file)
@@ -162,12 +145,8 @@ func create(file, tree string, fields []Field, o options) (*Writer, error) {
 		return nil, fmt.Errorf("rootio: %w", err)
 	}
 	out := &output{name: file, tmp: tmp, opts: o}
-	first := o.compression
-	if first != Zlib {
-		first = NoCompression // see readBack
-	}
-	if _, err = o.compression.option(); err == nil {
-		err = out.start(first)
+	if out.file, err = createFile(tmp, o.compression); err == nil {
+		err = out.file.putTexts(o.texts)
 	}
 	if err == nil {
 		_, err = out.add(tree, o.title, fields)
@@ -185,7 +164,7 @@ func (w *Writer) Add(tree, title string, fields []Field) (*Writer, error) {
 	out := w.out
 	err := out.err
 	if err == nil {
-		err = checkFields(fields)
+		err = CheckFields(fields)
 	}
 	for _, other := range out.trees {
 		if strings.Trim(other.path, "/") == strings.Trim(tree, "/") {
@@ -202,7 +181,8 @@ func (w *Writer) Add(tree, title string, fields []Field) (*Writer, error) {
 	return added, nil
 }
 
-func checkFields(fields []Field) error {
+// CheckFields reports whether a tree can have these fields: [Create] refuses others.
+func CheckFields(fields []Field) error {
 	if len(fields) == 0 {
 		return errors.New("there are no columns to write")
 	}
@@ -214,8 +194,8 @@ func checkFields(fields []Field) error {
 			return errors.New("a column has no name")
 		case seen[f.Name].Name != "":
 			return fmt.Errorf("two columns are called %q", f.Name)
-		case strings.ContainsAny(f.Name, "[]"):
-			return fmt.Errorf("the name of column %q would make it an array", f.Name)
+		case strings.Trim(f.Name, "[]") == "":
+			return fmt.Errorf("the name of column %q has nothing but brackets, which ROOT takes for an array", f.Name)
 		case f.Kind < Bool || f.Kind > Float64:
 			return fmt.Errorf("column %q has no type", f.Name)
 		case !f.IsJagged() || f.Counter == Vector:
@@ -229,167 +209,89 @@ func checkFields(fields []Field) error {
 	return nil
 }
 
-// start opens the temporary file and writes all that comes before trees.
-func (out *output) start(c Compression) (err error) {
-	defer guard(&err)
-	if size := out.opts.basketSize; size < 1 || size > 1<<30 {
-		return fmt.Errorf("a basket cannot have %d bytes", size)
-	}
-	compression, err := c.option()
-	if err != nil {
-		return err
-	}
-	path, err := shortest(out.tmp)
-	if err != nil {
-		return err
-	}
-	out.file, err = riofs.Create(path, compression)
-	if err != nil {
-		return err
-	}
-	for _, text := range out.opts.texts {
-		if err := out.file.Put(text[0], rbase.NewObjString(text[1])); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (out *output) add(tree, title string, fields []Field) (w *Writer, err error) {
-	defer guard(&err)
-	dir, name, err := makeDirs(out.file, tree)
+	dir, name, err := out.file.makeDirs(tree)
 	if err != nil {
 		return nil, err
 	}
 	w = &Writer{out: out, path: tree, title: title, fields: slices.Clone(fields)}
-	w.tree, err = rtree.NewWriter(dir, name, w.vars(), rtree.WithTitle(title), rtree.WithBasketSize(out.opts.basketSize))
-	if err != nil {
-		return nil, err
-	}
+	w.makeBranches(name)
+	dir.trees = append(dir.trees, treeToWrite{name, w})
 	out.trees = append(out.trees, w)
 	return w, nil
 }
 
-// counted is a jagged column and the column that counts its values.
-type counted struct{ column, counter int }
-
-// vars returns a variable for each branch that the fields make, and connects the
-// columns of tables to them.
-func (w *Writer) vars() []rtree.WriteVar {
-	var vars []rtree.WriteVar
-	scalars := make(map[string]int) // the places of columns
+// makeBranches makes the branches of the fields, and connects them to the columns of tables.
+func (w *Writer) makeBranches(tree string) {
+	scalars := make(map[string]int)            // the places of columns
+	counters := make(map[string]*branchWriter) // by the names of their columns
 	jagged := 0
 	for i := 0; i < len(w.fields); {
 		f := w.fields[i]
-		typ, dims := typeOfKind(f.Kind), arrayAt(w.fields[i:])
-		v := rtree.WriteVar{Name: f.Name}
+		b := &branchWriter{name: f.Name, title: f.Title, kind: f.Kind, place: tree, size: w.out.opts.basketSize,
+			deflate: deflater{compression: w.out.opts.compression}}
+		w.branches = append(w.branches, b)
 		n := 1
-		switch {
-		case f.IsJagged():
-			typ = reflect.SliceOf(typ)
-			if f.Counter != Vector {
-				v.Count = f.Counter
+		if f.IsJagged() {
+			if f.Counter == Vector {
+				b.vector = true
+			} else {
+				b.counter = counters[f.Counter]
+				b.counter.counts = true
 				w.counted = append(w.counted, counted{jagged, scalars[f.Counter]})
 			}
-		case dims != nil:
-			v.Name, _, _ = strings.Cut(f.Array, "[")
-			for k := len(dims) - 1; k >= 0; k-- {
-				typ = reflect.ArrayOf(dims[k], typ)
-				n *= dims[k]
-			}
-		}
-		ptr := reflect.New(typ)
-		v.Value = ptr.Interface()
-		vars = append(vars, v)
-		if f.IsJagged() {
-			place := jagged
-			w.cells = append(w.cells, func(t *Table) cell { return newJaggedCell(ptr, &t.Jagged[place]) })
+			b.columns = []int{jagged}
 			jagged++
+			i++
+			continue
+		}
+		if b.dims = arrayAt(w.fields[i:]); b.dims != nil {
+			b.name = arrayName(f.Array, len(b.dims))
+			for _, d := range b.dims {
+				n *= d
+			}
+		} else {
+			counters[f.Name] = b
 		}
 		for e := range n {
-			if f.IsJagged() {
-				break
-			}
 			place := len(scalars)
 			scalars[w.fields[i+e].Name] = place
-			w.cells = append(w.cells, func(t *Table) cell { return newCell(elementOf(ptr, dims, e), t.Columns[place]) })
+			b.columns = append(b.columns, place)
 		}
 		i += n
 	}
-	return vars
 }
 
 // arrayAt returns the dimensions of the array whose elements the first of the
 // fields are, nil if they are not all there in order.
 func arrayAt(fields []Field) []int {
-	name, shape, _ := strings.Cut(fields[0].Array, "[")
-	if fields[0].IsJagged() || name == "" {
+	array := fields[0].Array
+	if fields[0].IsJagged() || array == "" {
 		return nil
 	}
 	var dims []int
 	elems := 1
-	for _, s := range strings.Split(strings.TrimSuffix(shape, "]"), "][") {
-		n, err := strconv.Atoi(s)
+	for strings.HasSuffix(array, "]") {
+		at := strings.LastIndexByte(array, '[')
+		n, err := strconv.Atoi(array[at+1 : len(array)-1])
 		if err != nil || n < 1 || n > len(fields)/elems {
-			return nil
+			break
 		}
-		dims = append(dims, n)
+		dims, array = append([]int{n}, dims...), array[:at]
 		elems *= n
+		if fields[0].Name == elementName(fields[0].Array, dims, 0) { // of x[2][3] it is x_0_0
+			break
+		}
+	}
+	if len(dims) == 0 {
+		return nil
 	}
 	for e, f := range fields[:elems] {
-		if f.Array != fields[0].Array || f.Index != e || f.Kind != fields[0].Kind || f.IsJagged() {
+		if f.Array != fields[0].Array || f.Index != e || f.Kind != fields[0].Kind || f.IsJagged() || f.Name != elementName(f.Array, dims, e) {
 			return nil
 		}
 	}
 	return dims
-}
-
-// shortest returns the path of the file seen from here, or its absolute path:
-// ROOT keeps it, twice, in a record of at most 1000 bytes.
-func shortest(path string) (string, error) {
-	const most = 400
-	if abs, err := filepath.Abs(path); err == nil {
-		if dir, err := os.Getwd(); err == nil {
-			if rel, err := filepath.Rel(dir, abs); err == nil && len(rel) < len(path) {
-				path = rel
-			}
-		}
-	}
-	if len(path) > most {
-		return "", fmt.Errorf("its path has %d characters, a ROOT file can have %d: change to its directory first", len(path), most)
-	}
-	return path, nil
-}
-
-// makeDirs makes the directories of "dir/sub/tree" and returns the last of
-// them and the name of the tree.
-func makeDirs(file *riofs.File, tree string) (riofs.Directory, string, error) {
-	path, _, err := splitCycle(strings.Trim(tree, "/"))
-	if err != nil {
-		return nil, "", err
-	}
-	parts := strings.Split(path, "/")
-	var dir riofs.Directory = file
-	for i, part := range parts {
-		if part == "" {
-			return nil, "", fmt.Errorf("%q is not the name of a tree", tree)
-		}
-		if i == len(parts)-1 {
-			break
-		}
-		if obj, err := dir.Get(part); err == nil {
-			sub, ok := obj.(riofs.Directory)
-			if !ok {
-				return nil, "", fmt.Errorf("%q is no directory", part)
-			}
-			dir = sub
-			continue
-		}
-		if dir, err = dir.Mkdir(part); err != nil {
-			return nil, "", err
-		}
-	}
-	return dir, parts[len(parts)-1], nil
 }
 
 // Write appends the events of the table. Its columns are those of the fields
@@ -404,31 +306,48 @@ func (w *Writer) Write(t *Table) error {
 		return fmt.Errorf("rootio: %q is written to after it was closed", out.name)
 	}
 	if out.err = w.write(t); out.err != nil {
-		out.err = fmt.Errorf("rootio: could not write event %d of tree %q to %q: %w", w.events, w.tree.Name(), out.name, out.err)
+		out.err = fmt.Errorf("rootio: could not write event %d of tree %q to %q: %w", w.events, w.path, out.name, out.err)
 	}
 	return out.err
 }
 
-func (w *Writer) write(t *Table) (err error) {
-	defer guard(&err)
+func (w *Writer) write(t *Table) error {
 	if err := w.check(t); err != nil {
 		return err
 	}
-	cells := make([]cell, len(w.cells))
-	for i, connect := range w.cells {
-		cells[i] = connect(t)
-	}
-	for row := range t.Len() {
-		for _, c := range cells {
-			c.load(row)
-		}
-		if _, err := w.tree.Write(); err != nil {
-			return err
-		}
-		w.events++
+	if err := w.each(func(b *branchWriter) error { return b.fill(t) }); err != nil {
+		return err
 	}
 	if w.out.opts.bins > 0 && t.Len() > 0 {
 		w.fill(t)
+	}
+	w.events += int64(t.Len())
+	return nil
+}
+
+// each calls do for all branches, on all processors, and writes the baskets that are full
+// in the order of the branches.
+func (w *Writer) each(do func(b *branchWriter) error) error {
+	errs := make([]error, len(w.branches))
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(w.branches)) {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(w.branches); i = int(next.Add(1)) - 1 {
+				errs[i] = do(w.branches[i])
+			}
+		})
+	}
+	all.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	for _, b := range w.branches {
+		if err := w.out.file.putBaskets(b); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -504,107 +423,21 @@ func (w *Writer) Close() error {
 }
 
 // finish writes what comes after the events and closes the temporary file.
-func (out *output) finish() (err error) {
-	defer guard(&err)
-	var fields []Field
+func (out *output) finish() error {
 	for _, w := range out.trees {
-		if err := w.tree.Close(); err != nil {
+		if err := w.each((*branchWriter).flush); err != nil {
 			return err
 		}
-		fields = append(fields, w.fields...)
 	}
 	if err := out.putHistograms(); err != nil {
 		return err
 	}
-	if err := addStreamers(out.file, fields); err != nil {
-		return err
-	}
-	err = out.file.Close()
-	if err == nil {
-		out.file = nil
-	}
-	return err
+	return out.file.finish()
 }
 
 // readBack checks the closed temporary file as a reader would.
-//
-// groot (v0.40.0) spoils some baskets that hardly compress, without an error. If a
-// compressed block comes out a few bytes longer than the data, it loses its end
-// (rcompress.wbuff.Write): of zlib part of the checksum, of other algorithms data. If
-// with its header it comes out as long as the data, every reader takes it for data
-// that are not compressed. So a file in zlib that is found to be spoilt is written
-// once more as it is, and a file in another compression is written as it is first.
 func (out *output) readBack() error {
-	fault := verifyFile(out.tmp)
-	switch {
-	case fault != nil && out.opts.compression == Zlib:
-		fault, err := out.rewrite(NoCompression)
-		return errors.Join(err, fault)
-	case fault != nil:
-		return fault
-	case out.opts.compression == Zlib || out.opts.compression == NoCompression:
-		return nil
-	}
-	_, err := out.rewrite(out.opts.compression) // with a fault the file stays as it is
-	return err
-}
-
-// rewrite writes the temporary file once more, in another compression. If the result
-// has a fault, the old one is kept.
-func (out *output) rewrite(compression Compression) (fault, err error) {
-	again := &output{name: out.name, opts: out.opts}
-	again.opts.compression, again.opts.bins = compression, 0
-	if again.tmp, err = atomicfile.Temp(out.name); err != nil {
-		return nil, err
-	}
-	defer again.abort()
-	if err := again.start(compression); err != nil {
-		return nil, err
-	}
-	for _, w := range out.trees {
-		to, err := again.add(w.path, w.title, w.fields)
-		if err == nil {
-			to.histograms = w.histograms
-			err = out.copyTree(to, w)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	if err := again.finish(); err != nil {
-		return nil, err
-	}
-	if fault := verifyFile(again.tmp); fault != nil {
-		return fault, nil
-	}
-	out.tmp, again.tmp = again.tmp, out.tmp // the one to keep, the one to throw away
-	return nil, nil
-}
-
-// copyTree copies the events of a tree of the temporary file.
-func (out *output) copyTree(to, from *Writer) error {
-	t := Tree{lax: true}
-	if err := t.add(context.Background(), out.tmp, from.path, checkMetadata); err != nil {
-		return err
-	}
-	defer t.Close()
-	var names []string
-	for _, f := range from.fields {
-		names = append(names, f.Name)
-	}
-	for table, err := range t.Chunks(names, 0) {
-		if err == nil {
-			err = to.Write(table)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func verifyFile(name string) error {
-	f, err := os.Open(name)
+	f, err := os.Open(out.tmp)
 	if err != nil {
 		return err
 	}
@@ -613,7 +446,8 @@ func verifyFile(name string) error {
 	if err != nil {
 		return err
 	}
-	return verify(f, info.Size(), checkOwn)
+	_, _, err = verify(f, info.Size(), checkAll)
+	return err
 }
 
 // Abort gives up: the temporary file is removed. It does nothing after Close.
@@ -625,17 +459,7 @@ func (out *output) abort() {
 	}
 	out.done = true
 	if out.file != nil {
-		closeQuietly(out.file)
+		_ = out.file.file.Close()
 	}
 	atomicfile.Discard(out.tmp)
-}
-
-func closeQuietly(f *riofs.File) {
-	defer func() { _ = recover() }() // the file is thrown away in any case
-	_ = f.Close()
-}
-
-// typeOfKind returns the Go type of the values of a column.
-func typeOfKind(k Kind) reflect.Type {
-	return reflect.TypeOf(NewColumn(Field{Kind: k}, 0).Values()).Elem()
 }

@@ -107,7 +107,7 @@ func TestOpenErrors(t *testing.T) {
 		texts            []string
 	}{
 		{"no such file", "", none, []string{none, "could not open"}},
-		{"a remote file", "", "root://host//data.root", []string{"root://host//data.root", "remote"}},
+		{"a remote file", "", "ftp://host/data.root", []string{"ftp://host/data.root", "remote"}},
 		{"a directory", "", dir, []string{dir, "is a directory"}},
 		{"an empty file", "", file("empty.root", nil), []string{"empty.root", "is empty"}},
 		{"three bytes", "", file("three.root", good[:3]), []string{"three.root", "not a ROOT file"}},
@@ -239,12 +239,11 @@ func TestSameName(t *testing.T) {
 	}
 }
 
-// A tree that claims more events than it has, in a file without checksums, is
+// A tree that claims more events than its branches have, in a file without checksums, is
 // an error before memory for them is asked for.
 func TestFalseEntries(t *testing.T) {
 	const n = 4321
-	want := smooth(n)
-	name := write(t, want, rootio.WithCompression(rootio.NoCompression))
+	name := write(t, smooth(n), rootio.WithCompression(rootio.NoCompression))
 	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -253,23 +252,27 @@ func TestFalseEntries(t *testing.T) {
 	if err := os.WriteFile(name, bytes.Replace(data, true8, false8, 1), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	tr := open(t, "", name)
-	if tr.Len() != 1<<40 {
-		t.Fatalf("the tree has %d events", tr.Len())
+	for _, o := range []rootio.OpenOptions{{}, {NoVerify: true}} {
+		_, err := o.Open(context.Background(), "", name)
+		complains(t, err, name, `"Events"`, "4321 entries, the tree 1099511627776")
+		if !errors.Is(err, rootio.ErrDamaged) {
+			t.Errorf("it is no damage: %v", err)
+		}
 	}
+	if err := os.WriteFile(name, bytes.ReplaceAll(data, true8, false8), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = rootio.Open(context.Background(), "", name)
+	complains(t, err, name, `"Events"`, "it has 4321 entries")
+	tr, err := rootio.OpenOptions{NoVerify: true}.Open(context.Background(), "", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
 	_, err = tr.Read(nil, 0, tr.Len())
 	complains(t, err, name, `"Events"`, "entry 1099511627775")
-	events := 0
-	for chunk, err := range tr.Chunks(nil, 1000) {
-		if err != nil {
-			complains(t, err, name, `"Events"`, "entry 4321")
-			break
-		}
-		equal(t, chunk, want.Slice(events, events+chunk.Len()))
-		events += chunk.Len()
-	}
-	if events != 4000 {
-		t.Errorf("%d events came before the error", events)
+	if !errors.Is(err, rootio.ErrDamaged) {
+		t.Errorf("it is no damage: %v", err)
 	}
 }
 
@@ -507,20 +510,13 @@ func TestCreateErrors(t *testing.T) {
 		{"no name", target, "t", []rootio.Field{{Kind: rootio.Bool}}, "no name"},
 		{"no kind", target, "t", []rootio.Field{{Name: "x"}}, "no type"},
 		{"two of a name", target, "t", []rootio.Field{x, x}, `"x"`},
-		{"an array", target, "t", []rootio.Field{{Name: "x[3]", Kind: rootio.Bool}}, `"x[3]"`},
+		{"only brackets", target, "t", []rootio.Field{{Name: "[]", Kind: rootio.Bool}}, "brackets"},
 		{"no tree", target, "", []rootio.Field{x}, "name of a tree"},
 		{"no tree in a directory", target, "a//b", []rootio.Field{x}, "name of a tree"},
 		{"a directory", dir, "t", []rootio.Field{x}, "is a directory"},
 		{"in no directory", filepath.Join(dir, "none", "out.root"), "t", []rootio.Field{x}, "no directory"},
-		{"a long path", filepath.Join(dir, strings.Repeat("d", 200), strings.Repeat("n", 200)), "t", []rootio.Field{x}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if c.text == "" {
-				if err := os.Mkdir(filepath.Dir(c.file), 0o755); err != nil {
-					t.Skip(err)
-				}
-				c.text = "characters"
-			}
 			w, err := rootio.Create(c.file, c.tree, c.fields)
 			complains(t, err, c.text, "rootio: ", c.file)
 			if err == nil {

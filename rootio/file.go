@@ -6,118 +6,82 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
-
-	"go-hep.org/x/hep/groot/riofs"
-	"go-hep.org/x/hep/groot/rtree"
-	_ "go-hep.org/x/hep/groot/ztypes" // the classes that may stand beside or inside a tree
+	"sync"
 )
 
-// openFile opens a ROOT file for reading, after the checks of verify.
-func openFile(ctx context.Context, name string, how check) (file *riofs.File, err error) {
+// rootFile is a ROOT file that is open for reading. It may be used by several goroutines.
+type rootFile struct {
+	header
+	name    string
+	data    io.ReaderAt // it ends with the context
+	close   func() error
+	baskets map[int64]record // all there are, by position; nil if they were not looked at
+	classes func() (map[string][]streamerInfo, error)
+}
+
+// openFile opens a ROOT file, after the checks of verify.
+func openFile(ctx context.Context, name string, how check) (f *rootFile, err error) {
+	f = &rootFile{name: name}
+	var size int64
 	if strings.Contains(name, "://") {
-		return openRemote(ctx, name, how)
+		remote, err := openRemote(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		f.data, f.close, size = remote, remote.Close, remote.size
+	} else {
+		plain, err := openPlain(name)
+		if err != nil {
+			return nil, err
+		}
+		f.data, f.close = cancellable{plain, ctx}, plain.Close
+		info, err := plain.Stat()
+		if err != nil {
+			_ = plain.Close()
+			return nil, fmt.Errorf("rootio: could not open %q: %w", name, cause(err))
+		}
+		size = info.Size()
 	}
-	plain, err := openPlain(name)
+	f.header, f.baskets, err = verify(f.data, size, how)
+	if err != nil {
+		_ = f.close()
+		return nil, fmt.Errorf("rootio: %q %w", name, asDamage(err))
+	}
+	f.classes = sync.OnceValues(f.readClasses)
+	return f, nil
+}
+
+func (f *rootFile) readClasses() (map[string][]streamerInfo, error) {
+	if f.seekInfo == 0 {
+		return nil, nil
+	}
+	rec, err := readRecord(f.data, f.seekInfo, f.end)
 	if err != nil {
 		return nil, err
 	}
-	f := cancellable{plain, ctx}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-		}
-	}()
-	info, err := plain.Stat()
+	object, err := f.object(rec)
 	if err != nil {
-		return nil, fmt.Errorf("rootio: could not open %q: %w", name, cause(err))
+		return nil, err
 	}
-	if err := verify(f, info.Size(), how); err != nil {
-		return nil, fmt.Errorf("rootio: %q %w", name, asDamage(err))
-	}
-	file, err = decodeHeader(f)
-	if err != nil {
-		return nil, fmt.Errorf("rootio: could not open %q: %w", name, asDamage(err))
-	}
-	return file, nil
+	return readClasses(object, rec.keySize)
 }
 
-func decodeHeader(f riofs.Reader) (file *riofs.File, err error) {
-	defer guard(&err)
-	return riofs.NewReader(f)
-}
+// most returns the number of bytes that an object of the file may have, decompressed. A
+// file justifies only so much memory.
+func (f *rootFile) most() int64 { return min(1<<30, 32<<20+4*f.end) }
 
-// openRemote opens a file by one of groot's plug-ins, of those that the program
-// imports: riofs/plugin/http and riofs/plugin/xrootd.
-func openRemote(ctx context.Context, name string, how check) (file *riofs.File, err error) {
-	defer func() {
-		if err != nil && file != nil {
-			_ = file.Close()
-			file = nil
-		}
-	}()
-	defer guard(&err)
-	file, err = riofs.Open(name)
-	switch {
-	case err != nil && strings.Contains(err.Error(), "no ROOT plugin"):
-		return nil, fmt.Errorf("rootio: %q is a remote file, and this program cannot read from there: copy it to this machine first", name)
-	case err != nil:
-		err = fmt.Errorf("rootio: could not open %q: is it there, and a ROOT file? (%s)", name, oneLine(err))
-		return nil, &kindError{err, ErrUnreachable}
+// object returns the object of a record, decompressed.
+func (f *rootFile) object(rec record) ([]byte, error) {
+	var in inflater
+	body := make([]byte, rec.size-rec.keySize)
+	if _, err := f.data.ReadAt(body, rec.pos+rec.keySize); err != nil {
+		return nil, &readError{err}
 	}
-	h, err := readHeader(file, math.MaxInt64) // the size is not known: a file that ends early cannot be read to its end
-	if err == nil {
-		err = verify(&readAhead{ctx: ctx, file: file, end: h.end}, h.end, how)
-	}
-	if err != nil {
-		return file, fmt.Errorf("rootio: %q %w", name, err)
-	}
-	return file, nil
-}
-
-func oneLine(err error) string {
-	text, _, _ := strings.Cut(err.Error(), "\n")
-	return text
-}
-
-// readAhead reads a remote file in large pieces.
-type readAhead struct {
-	ctx  context.Context
-	file io.ReaderAt
-	end  int64
-	at   int64
-	buf  []byte
-}
-
-func (r *readAhead) ReadAt(p []byte, off int64) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	const piece = 1 << 20
-	done := 0
-	for done < len(p) {
-		at := off + int64(done)
-		if at < r.at || at >= r.at+int64(len(r.buf)) {
-			if at >= r.end {
-				return done, io.EOF
-			}
-			r.buf = resize(r.buf, int(min(piece, r.end-at)))
-			n, err := r.file.ReadAt(r.buf, at)
-			r.at, r.buf = at, r.buf[:n]
-			if n == 0 {
-				if err == nil {
-					err = io.ErrUnexpectedEOF
-				}
-				return done, err
-			}
-		}
-		done += copy(p[done:], r.buf[at-r.at:])
-	}
-	return done, nil
+	return in.object(nil, body, rec, f.most())
 }
 
 // cancellable is a file that cannot be read any more once its context is cancelled:
@@ -180,11 +144,10 @@ func cause(err error) error {
 	return err
 }
 
-// treeKey is where a tree is in a file.
+// treeKey is where an object is in a file.
 type treeKey struct {
-	path  string // directory and name, without cycle
-	class string
-	key   riofs.Key
+	path string // directory and name, without cycle
+	key
 }
 
 func (k treeKey) isTree() bool {
@@ -203,37 +166,39 @@ func (k treeKey) reason() string {
 	return fmt.Sprintf("it is a %s, not a tree", k.class)
 }
 
-// keysOf returns the keys of all objects of a file, directories left out,
-// in the order of the file and with all cycles.
-func keysOf(file *riofs.File) (keys []treeKey, err error) {
-	defer guard(&err)
-	const deepest = 64 // of directories in directories: a damaged file could hold itself
-	var walk func(dir riofs.Directory, path string, depth int) error
-	walk = func(dir riofs.Directory, path string, depth int) error {
-		for _, k := range dir.Keys() {
-			name := path + k.Name()
-			if k.ClassName() != "TDirectory" && k.ClassName() != "TDirectoryFile" {
-				keys = append(keys, treeKey{name, k.ClassName(), k})
+// keys returns the keys of all objects of the file, directories left out, in the order of
+// the file and with all cycles.
+func (f *rootFile) keys() (keys []treeKey, err error) {
+	seen := make(map[int64]bool) // lists of contents: a damaged file could hold itself
+	var walk func(pos, offset int64, path string, depth int) error
+	walk = func(pos, offset int64, path string, depth int) error {
+		dir, err := f.directory(f.data, pos, offset)
+		if err != nil {
+			return err
+		}
+		if depth > deepest || seen[dir.seek] {
+			return asDamage(fmt.Errorf("is damaged: directory %q holds itself, or is nested deeper than %d", path, deepest))
+		}
+		if dir.seek == 0 {
+			return nil
+		}
+		seen[dir.seek] = true
+		list, err := f.contents(f.data, dir)
+		if err != nil {
+			return err
+		}
+		for _, k := range list {
+			if k.class != "TDirectory" && k.class != "TDirectoryFile" {
+				keys = append(keys, treeKey{path + k.name, k})
 				continue
 			}
-			if depth == deepest {
-				return fmt.Errorf("directories are nested deeper than %d", deepest)
-			}
-			obj, err := k.Object()
-			if err != nil {
-				return fmt.Errorf("could not read directory %q: %w", name, err)
-			}
-			sub, ok := obj.(riofs.Directory)
-			if !ok {
-				return fmt.Errorf("could not read directory %q", name)
-			}
-			if err := walk(sub, name+"/", depth+1); err != nil {
+			if err := walk(k.seek, k.keySize, path+k.name+"/", depth+1); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if err := walk(file, "", 0); err != nil {
+	if err := walk(f.begin, f.nameSize, "", 0); err != nil {
 		return nil, err
 	}
 	return keys, nil
@@ -250,7 +215,7 @@ func latest(keys []treeKey, ok func(treeKey) bool) []treeKey {
 		switch {
 		case i < 0:
 			last = append(last, k)
-		case k.key.Cycle() > last[i].key.Cycle():
+		case k.cycle > last[i].cycle:
 			last[i] = k
 		}
 	}
@@ -259,8 +224,8 @@ func latest(keys []treeKey, ok func(treeKey) bool) []treeKey {
 
 // findTree returns the key of the tree with the given name: directory/name,
 // optionally with a cycle ";n". Without a name it is the only tree there is.
-func findTree(file *riofs.File, name string) (treeKey, error) {
-	keys, err := keysOf(file)
+func (f *rootFile) findTree(name string) (treeKey, error) {
+	keys, err := f.keys()
 	if err != nil {
 		return treeKey{}, fmt.Errorf("could not read the list of objects: %w", err)
 	}
@@ -296,12 +261,12 @@ func findTree(file *riofs.File, name string) (treeKey, error) {
 	}
 	found := same
 	if cycle != 0 {
-		found = slices.DeleteFunc(slices.Clone(same), func(k treeKey) bool { return k.key.Cycle() != cycle })
+		found = slices.DeleteFunc(slices.Clone(same), func(k treeKey) bool { return k.cycle != int64(cycle) })
 	}
 	if len(found) == 0 {
 		cycles := make([]string, len(same))
 		for i, k := range same {
-			cycles[i] = strconv.Itoa(k.key.Cycle())
+			cycles[i] = strconv.FormatInt(k.cycle, 10)
 		}
 		return treeKey{}, fmt.Errorf("there is no cycle %d of tree %q, only %s", cycle, path, strings.Join(cycles, ", "))
 	}
@@ -338,15 +303,25 @@ func contents(keys []treeKey) string {
 }
 
 // decode reads the description of the tree: branches and where their data are.
-func (k treeKey) decode() (tree rtree.Tree, err error) {
-	defer guard(&err)
-	obj, err := k.key.Object()
+func (f *rootFile) decode(k treeKey) (*treeRecord, error) {
+	rec, err := readRecord(f.data, k.seek, f.end)
 	if err != nil {
 		return nil, err
 	}
-	tree, ok := obj.(rtree.Tree)
-	if !ok {
-		return nil, fmt.Errorf("groot decodes it as a %T", obj)
+	if rec.class != k.class {
+		return nil, damaged(k.seek, "is a %q, not a %q", rec.class, k.class)
+	}
+	object, err := f.object(rec)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := readTree(object, rec)
+	if err != nil {
+		return nil, err
+	}
+	const most = 1 << 48
+	if tree.entries < 0 || tree.entries > most {
+		return nil, asDamage(fmt.Errorf("it says it has %d entries", tree.entries))
 	}
 	return tree, nil
 }

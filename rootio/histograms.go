@@ -82,9 +82,9 @@ func (out *output) putHistograms() error {
 			if h.H1D == nil {
 				continue
 			}
-			dir, name, err := makeDirs(out.file, w.path+"_histograms/"+strings.ReplaceAll(h.Name(), "/", "_"))
+			dir, name, err := out.file.makeDirs(w.path + "_histograms/" + strings.ReplaceAll(h.Name(), "/", "_"))
 			if err == nil {
-				err = dir.Put(name, rhist.NewH1DFrom(h.H1D))
+				err = out.file.putObject(dir, "TH1D", name, name, rhist.NewH1DFrom(h.H1D))
 			}
 			if err != nil {
 				return err

@@ -31,7 +31,6 @@ type inflater struct {
 	flate io.ReadCloser
 	zstd  *zstd.Decoder
 	buf   []byte
-	lax   bool // all bytes of a zlib block suffice, without its checksum
 }
 
 var errChecksum = errors.New("the checksum is wrong")
@@ -70,6 +69,25 @@ func blocksSize(body []byte) (total int64) {
 		total += int64(want)
 	}
 	return total
+}
+
+// object returns the object of a record with the given body: the body itself, or what its
+// blocks decompress to, in dst if that is large enough. It may have so many bytes at most.
+func (in *inflater) object(dst, body []byte, rec record, most int64) ([]byte, error) {
+	packed := blocksSize(body) == rec.objectSize
+	switch {
+	case rec.objectSize > most:
+		return nil, damaged(rec.pos, "says that it has %d bytes", rec.objectSize)
+	case !packed && int64(len(body)) == rec.objectSize:
+		return body, nil
+	case !packed:
+		return nil, damaged(rec.pos, "does not decompress to %d bytes", rec.objectSize)
+	}
+	dst = resize(dst, int(rec.objectSize))
+	if err := in.inflateAll(dst, body); err != nil {
+		return nil, damaged(rec.pos, "does not decompress: %w", err)
+	}
+	return dst, nil
 }
 
 // blockSizes returns what the header of a block says: the number of bytes that
@@ -112,10 +130,6 @@ func (in *inflater) inflate(dst, algorithm, src []byte) error {
 			}
 			in.zlib = z
 		} else if err := in.zlib.(zlib.Resetter).Reset(&in.src, nil); err != nil {
-			return err
-		}
-		if in.lax {
-			_, err := io.ReadFull(in.zlib, dst)
 			return err
 		}
 		return fill(dst, in.zlib)

@@ -10,10 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"go-hep.org/x/hep/groot/riofs"
-	"go-hep.org/x/hep/groot/root"
-	"go-hep.org/x/hep/groot/rtree"
 )
 
 // List returns the trees of a file, also those that cannot be read: for them,
@@ -24,37 +20,44 @@ func List(ctx context.Context, file string) ([]TreeInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	keys, err := keysOf(f)
+	defer f.close()
+	keys, err := f.keys()
 	if err != nil {
 		return nil, fmt.Errorf("rootio: could not read the list of objects of %q: %w", file, err)
 	}
 	trees := latest(keys, func(k treeKey) bool { return k.isTree() || k.isNTuple() })
 	infos := make([]TreeInfo, len(trees))
 	for i, k := range trees {
-		infos[i] = k.info()
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("rootio: could not list the trees of %q: %w", file, err)
+		}
+		if infos[i], err = f.info(k); errors.Is(err, ErrDamaged) {
+			return nil, fmt.Errorf("rootio: tree %q of %q: %w", k.path, file, err)
+		}
 	}
 	return infos, nil
 }
 
-func (k treeKey) info() TreeInfo {
-	info := TreeInfo{Name: k.path, Title: k.key.Title()}
+// info returns what a tree is. The error is the reason why it cannot be read, too.
+func (f *rootFile) info(k treeKey) (info TreeInfo, err error) {
+	info.Name = k.path
 	if k.isNTuple() {
 		info.Reason = k.reason()
-		return info
+		return info, nil
 	}
-	tree, err := k.decode()
+	tree, err := f.decode(k)
 	if err != nil {
 		info.Reason = err.Error()
-		return info
+		return info, err
 	}
-	info.Title, info.Entries = tree.Title(), tree.Entries()
-	branches, err := branchesOf(tree)
+	info.Title, info.Entries = tree.title, tree.entries
+	info.Friends, info.Aliases, info.Index, info.Extras = tree.friends, tree.aliases, tree.index, tree.extras
+	branches, err := f.branchesOf(tree)
 	if err != nil {
 		info.Reason = err.Error()
 	}
 	info.Branches = infosOf(branches)
-	return info
+	return info, err
 }
 
 // ReadText returns the text of a TObjString in a file, which [WithText] puts
@@ -64,9 +67,8 @@ func ReadText(ctx context.Context, file, name string) (text string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
-	defer guard(&err)
-	keys, err := keysOf(f)
+	defer f.close()
+	keys, err := f.keys()
 	if err != nil {
 		return "", fmt.Errorf("rootio: could not read the list of objects of %q: %w", file, err)
 	}
@@ -75,13 +77,25 @@ func ReadText(ctx context.Context, file, name string) (text string, err error) {
 		return "", fmt.Errorf("rootio: there is no %q in %q: %w", name, file, fs.ErrNotExist)
 	}
 	if class := found[0].class; class != "TObjString" {
-		return "", fmt.Errorf("rootio: %q of %q is a %s, no text", name, file, class)
+		return "", fmt.Errorf("rootio: %q of %q is a %q, no text", name, file, class)
 	}
-	obj, err := found[0].key.Object()
+	rec, err := readRecord(f.data, found[0].seek, f.end)
+	var object []byte
+	if err == nil {
+		object, err = f.object(rec)
+	}
+	if err == nil {
+		err = readObject(object, rec.keySize, func(r *objectReader) {
+			r.object("TObjString", func(int) {
+				r.tobject()
+				text = r.str()
+			})
+		})
+	}
 	if err != nil {
 		return "", fmt.Errorf("rootio: could not read %q of %q: %w", name, file, err)
 	}
-	return obj.(root.ObjString).String(), nil
+	return text, nil
 }
 
 func infosOf(branches []branch) []BranchInfo {
@@ -100,16 +114,14 @@ type Tree struct {
 	columns     []column
 	parts       []part
 	events      int64
-	grootOnly   bool // for tests: no branch is plain
-	lax         bool // checksums of baskets are not looked at
 }
 
 // part is the tree of one file of the chain.
 type part struct {
 	file     string
-	root     *riofs.File
+	root     *rootFile
 	path     string
-	tree     rtree.Tree
+	tree     *treeRecord
 	branches []branch // those of Tree, as this file has them
 	lo, hi   int64    // the events of the chain that are in this file
 	size     int64    // bytes
@@ -194,7 +206,7 @@ func (t *Tree) add(ctx context.Context, file, tree string, how check) error {
 		p.size = info.Size()
 	}
 	if err := t.addPart(&p, tree); err != nil {
-		_ = f.Close()
+		_ = f.close()
 		return err
 	}
 	t.parts = append(t.parts, p)
@@ -203,26 +215,22 @@ func (t *Tree) add(ctx context.Context, file, tree string, how check) error {
 }
 
 func (t *Tree) addPart(p *part, name string) error {
-	key, err := findTree(p.root, name)
+	key, err := p.root.findTree(name)
 	if err != nil {
 		return fmt.Errorf("rootio: %q: %w", p.file, err)
 	}
 	p.path = key.path
-	p.tree, err = key.decode()
+	p.tree, err = p.root.decode(key)
 	if err != nil {
-		return fmt.Errorf("rootio: could not read tree %q of %q: %w", key.path, p.file, err)
+		return fmt.Errorf("rootio: tree %q of %q: %w", key.path, p.file, err)
 	}
-	entries := p.tree.Entries()
-	if entries < 0 || entries > 1<<48 {
-		return fmt.Errorf("rootio: could not read tree %q of %q: it says it has %d entries", key.path, p.file, entries)
-	}
-	p.lo, p.hi = t.events, t.events+entries
-	branches, err := branchesOf(p.tree)
+	p.lo, p.hi = t.events, t.events+p.tree.entries
+	branches, err := p.root.branchesOf(p.tree)
 	if err != nil {
-		return fmt.Errorf("rootio: could not read the branches of tree %q of %q: %w", key.path, p.file, err)
+		return fmt.Errorf("rootio: tree %q of %q: %w", key.path, p.file, err)
 	}
 	if len(t.parts) == 0 {
-		t.name, t.title = key.path, p.tree.Title()
+		t.name, t.title = key.path, p.tree.title
 		t.branches, p.branches = branches, branches
 		t.columns = columnsOf(branches)
 		return nil
@@ -234,20 +242,22 @@ func (t *Tree) addPart(p *part, name string) error {
 func (t *Tree) match(p *part, branches []branch) error {
 	byName := make(map[string]branch, len(branches))
 	for _, b := range branches {
-		if _, ok := byName[b.Name]; !ok || b.typ != nil {
+		if _, ok := byName[b.Name]; !ok || b.isColumn() {
 			byName[b.Name] = b
 		}
 	}
 	var faults []string
 	p.branches = make([]branch, len(t.branches))
 	for i, want := range t.branches {
-		if want.typ == nil {
+		if !want.isColumn() {
 			continue
 		}
 		got, ok := byName[want.Name]
 		switch {
 		case !ok:
 			faults = append(faults, fmt.Sprintf("branch %q is missing", want.Name))
+		case !got.isColumn():
+			faults = append(faults, fmt.Sprintf("branch %q cannot be read: %s", want.Name, got.Reason))
 		case got.Kind != want.Kind || got.Array != want.Array || got.Counter != want.Counter:
 			faults = append(faults, fmt.Sprintf("branch %q is %s, not %s", want.Name, got.Type, want.Type))
 		}
@@ -291,7 +301,7 @@ func (t *Tree) Branches() []BranchInfo { return infosOf(t.branches) }
 func (t *Tree) Omitted() []BranchInfo {
 	var omitted []BranchInfo
 	for _, b := range t.branches {
-		if b.typ == nil && b.node != nil {
+		if b.isLeaf && !b.isColumn() {
 			omitted = append(omitted, b.BranchInfo)
 		}
 	}
@@ -318,7 +328,7 @@ func (t *Tree) AllFields() []Field {
 func (t *Tree) Close() error {
 	var first error
 	for _, p := range t.parts {
-		if err := p.root.Close(); err != nil && first == nil {
+		if err := p.root.close(); err != nil && first == nil {
 			first = fmt.Errorf("rootio: could not close %q: %w", p.file, err)
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
-	"slices"
 	"sync"
 )
 
@@ -26,25 +26,21 @@ const (
 	checkAll      check = iota // all that carries a checksum
 	checkMetadata              // all but the contents of baskets
 	checkNothing               // only that the file is complete, by its size
-	checkOwn                   // all, and that no object is compressed to its own size
 )
 
-// verify checks the records of a file of so many bytes. Its errors continue a
-// sentence that starts with the name of the file.
-func verify(f io.ReaderAt, size int64, how check) error {
-	h, err := readHeader(f, size)
-	if err != nil {
-		return err
-	}
-	if how == checkNothing {
-		return nil
+// verify checks the records of a file of so many bytes, and returns where its baskets are.
+// Its errors continue a sentence that starts with the name of the file.
+func verify(f io.ReaderAt, size int64, how check) (h header, baskets map[int64]record, err error) {
+	if h, err = readHeader(f, size); err != nil || how == checkNothing {
+		return h, nil, err
 	}
 	blocks := newInflaters()
-	err = h.walk(f, how, blocks)
+	baskets = make(map[int64]record)
+	err = h.walk(f, how, blocks, baskets)
 	if e := blocks.wait(); e != nil {
-		return e // it is about an earlier record
+		err = e // it is about an earlier record
 	}
-	return err
+	return h, baskets, err
 }
 
 // header is what the first bytes of a file say.
@@ -97,7 +93,7 @@ func readHeader(f io.ReaderAt, size int64) (h header, err error) {
 }
 
 // walk visits all records in order and sends their blocks to be inflated.
-func (h header) walk(f io.ReaderAt, how check, blocks *inflaters) error {
+func (h header) walk(f io.ReaderAt, how check, blocks *inflaters, baskets map[int64]record) error {
 	if _, err := h.follow(f, "class layouts", h.seekInfo, h.sizeInfo); err != nil {
 		return err
 	}
@@ -124,13 +120,11 @@ func (h header) walk(f io.ReaderAt, how check, blocks *inflaters) error {
 		case rec.class == "TDirectory" || rec.class == "TDirectoryFile":
 			err = h.checkDirectory(f, rec.pos, rec.keySize)
 		case rec.class == "TBasket":
+			baskets[rec.pos] = rec
 			err = rec.checkBasket()
 		}
 		if err != nil {
 			return err
-		}
-		if how == checkOwn && !rec.compressed() && rec.looksCompressed(f) {
-			return damaged(rec.pos, "is compressed to its own size")
 		}
 		switch { // what is not a series of blocks, or is not to be read
 		case !rec.compressed(), rec.class == "RBlob", rec.class == "", how == checkMetadata && rec.class == "TBasket":
@@ -165,63 +159,86 @@ func (h header) freeSegments(f io.ReaderAt) (map[int64]int64, error) {
 	return free, nil
 }
 
-// checkDirectory checks the description of the directory whose record is at
-// pos: it points to a record with the list of its keys. Such a list is itself
-// in a record of the same class; it is told by where it says it is.
-func (h header) checkDirectory(f io.ReaderAt, pos, offset int64) error {
+// directory is what a directory says of itself.
+type directory struct {
+	self int64 // where it says it is
+	seek int64 // the record with the list of its keys, 0: none
+	size int64 // of that record
+}
+
+func (h header) directory(f io.ReaderAt, pos, offset int64) (d directory, err error) {
 	b := make([]byte, 42)
 	if n, err := f.ReadAt(b, pos+offset); n < 30 && err != nil {
-		return damaged(pos, "is no directory")
+		return d, damaged(pos, "is no directory")
 	}
 	r := bytesReader{b: b}
 	big := r.i16() > 1000
 	r.skip(8) // times
-	size := r.i32()
+	d.size = r.i32()
 	r.skip(4) // the offset again
-	self := r.seek(big)
+	d.self = r.seek(big)
 	r.seek(big) // its parent
-	seek := r.seek(big)
+	d.seek = r.seek(big)
+	return d, nil
+}
+
+// checkDirectory checks the description of the directory whose record is at
+// pos: it points to a record with the list of its keys. Such a list is itself
+// in a record of the same class; it is told by where it says it is.
+func (h header) checkDirectory(f io.ReaderAt, pos, offset int64) error {
+	d, err := h.directory(f, pos, offset)
 	switch {
-	case self != pos && pos != h.begin:
+	case err != nil:
+		return err
+	case d.self != pos && pos != h.begin:
 		return nil
-	case self != pos:
+	case d.self != pos:
 		return damaged(pos, "is no directory")
-	case seek == 0:
+	case d.seek == 0 && pos != h.begin:
+		return nil // it is empty
+	case d.seek == 0:
 		return errors.New("has no list of contents: the program that wrote it did not finish")
 	}
-	list, err := h.follow(f, "contents", seek, size)
+	keys, err := h.contents(f, d)
 	if err != nil {
 		return err
 	}
-	return h.checkContents(f, list)
-}
-
-// checkContents checks the list of the keys of a directory, which has no
-// checksum: each is a copy of the key that a record starts with.
-func (h header) checkContents(f io.ReaderAt, list record) error {
-	if list.compressed() {
-		return damaged(list.pos, "is no list of contents")
-	}
-	b := make([]byte, list.objectSize)
-	if _, err := f.ReadAt(b, list.pos+list.keySize); err != nil {
-		return &readError{err}
-	}
-	r := bytesReader{b: b}
-	for range r.i32() {
-		key := r.key()
-		if r.failed || key.seek < h.begin || key.seek >= h.end {
-			return damaged(list.pos, "is no list of contents")
-		}
-		rec, err := readRecord(f, key.seek, h.end)
+	for _, k := range keys {
+		rec, err := readRecord(f, k.seek, h.end)
 		if err != nil {
 			return err
 		}
-		rec.seek = key.seek
-		if rec.key != key {
-			return damaged(list.pos, "lists %s %q otherwise than it is", key.class, key.name)
+		rec.seek, rec.title = k.seek, k.title
+		if rec.key != k {
+			return damaged(d.seek, "lists %s %q otherwise than it is", k.class, k.name)
 		}
 	}
 	return nil
+}
+
+// contents returns the keys of a directory. The list has no checksum: each is a copy of
+// the key that a record starts with.
+func (h header) contents(f io.ReaderAt, d directory) (keys []key, err error) {
+	list, err := h.follow(f, "contents", d.seek, d.size)
+	if err != nil {
+		return nil, err
+	}
+	if list.compressed() {
+		return nil, damaged(list.pos, "is no list of contents")
+	}
+	b := make([]byte, list.objectSize)
+	if _, err := f.ReadAt(b, list.pos+list.keySize); err != nil {
+		return nil, &readError{err}
+	}
+	r := bytesReader{b: b}
+	for range r.i32() {
+		k := r.key()
+		if r.failed || k.seek < h.begin || k.seek >= h.end {
+			return nil, damaged(list.pos, "is no list of contents")
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
 }
 
 // follow returns the record at seek, which must have at least the given size;
@@ -240,7 +257,7 @@ func (h header) follow(f io.ReaderAt, what string, seek, size int64) (record, er
 	return rec, err
 }
 
-// key is what a TKey says of its object. Title and time are left out.
+// key is what a TKey says of its object. Its time and directory are left out.
 type key struct {
 	size       int64 // of the record, this key included
 	keySize    int64
@@ -249,6 +266,7 @@ type key struct {
 	seek       int64 // where the record is; 0 in very old files
 	class      string
 	name       string
+	title      string
 	deleted    bool // the record is not in use: there is only its size
 }
 
@@ -261,17 +279,6 @@ type record struct {
 
 // compressed reports whether the object is stored as compressed blocks.
 func (rec record) compressed() bool { return rec.objectSize != rec.size-rec.keySize }
-
-// looksCompressed reports whether an object that should not be compressed is a
-// compressed block.
-func (rec record) looksCompressed(f io.ReaderAt) bool {
-	var header [blockHeader]byte
-	if _, err := f.ReadAt(header[:], rec.pos+rec.keySize); err != nil {
-		return false
-	}
-	size, want := blockSizes(header[:])
-	return slices.Contains(algorithms, string(header[:2])) && int64(want) == rec.objectSize && int64(size)+blockHeader == rec.objectSize
-}
 
 // readRecord reads the key of the record at pos.
 func readRecord(f io.ReaderAt, pos, end int64) (record, error) {
@@ -307,30 +314,22 @@ func readRecord(f io.ReaderAt, pos, end int64) (record, error) {
 // checkBasket checks what a basket says about its entries: it is not covered
 // by a checksum, and readers find an entry by it.
 func (rec record) checkBasket() error {
-	const plain = 19 // bytes behind the key; more of them describe entries that only arrays have
 	r := bytesReader{b: rec.basket}
-	r.skip(6) // version, size of the buffer
-	entrySize := r.i32()
-	if len(rec.basket) > plain && entrySize < 0 {
-		return nil
-	}
-	entries := r.i32()
-	last := r.i32()
-	flag := r.byte()
-	if r.failed || len(rec.basket) > plain || flag != 0 {
+	b := r.basket()
+	if r.failed || r.pos != len(rec.basket) {
 		return damaged(rec.pos, "is no basket")
 	}
-	data := last - rec.keySize
+	data := b.last - rec.keySize
 	switch {
-	case entries < 0 || entrySize < 0 || data < 0 || data > rec.objectSize:
+	case b.entries < 0 || data < 0 || data > rec.objectSize:
 	case data < rec.objectSize: // behind the data is a table of where entries start
-		if 4*(entries+1) <= rec.objectSize-data {
+		if 4*(b.entries+1) <= rec.objectSize-data {
 			return nil
 		}
-	case entries*entrySize == data:
+	case b.generated() || b.entries*b.entrySize == data:
 		return nil
 	}
-	return damaged(rec.pos, "has %d entries in %d bytes", entries, rec.objectSize)
+	return damaged(rec.pos, "has %d entries in %d bytes", b.entries, rec.objectSize)
 }
 
 // blockHeader is the number of bytes before a compressed block: two letters
@@ -384,17 +383,25 @@ type bytesReader struct {
 func (r *bytesReader) next(n int) []byte {
 	if n > len(r.b)-r.pos {
 		r.failed = true
-		return make([]byte, n)
+		return make([]byte, n) // n is a number of our own, and small
 	}
 	r.pos += n
 	return r.b[r.pos-n : r.pos]
 }
 
-func (r *bytesReader) skip(n int)  { r.next(n) }
-func (r *bytesReader) i16() int64  { return int64(int16(binary.BigEndian.Uint16(r.next(2)))) }
-func (r *bytesReader) i32() int64  { return int64(int32(binary.BigEndian.Uint32(r.next(4)))) }
-func (r *bytesReader) i64() int64  { return int64(binary.BigEndian.Uint64(r.next(8))) }
-func (r *bytesReader) byte() uint8 { return r.next(1)[0] }
+func (r *bytesReader) skip(n int) {
+	if n < 0 || n > len(r.b)-r.pos {
+		r.failed, n = true, len(r.b)-r.pos
+	}
+	r.pos += n
+}
+
+func (r *bytesReader) i16() int64   { return int64(int16(binary.BigEndian.Uint16(r.next(2)))) }
+func (r *bytesReader) i32() int64   { return int64(int32(binary.BigEndian.Uint32(r.next(4)))) }
+func (r *bytesReader) i64() int64   { return int64(binary.BigEndian.Uint64(r.next(8))) }
+func (r *bytesReader) byte() uint8  { return r.next(1)[0] }
+func (r *bytesReader) u32() uint32  { return binary.BigEndian.Uint32(r.next(4)) }
+func (r *bytesReader) f64() float64 { return math.Float64frombits(binary.BigEndian.Uint64(r.next(8))) }
 
 // seek reads a position. In large files the upper 16 bits of one of them may
 // hold something else; it is not looked at.
@@ -432,7 +439,7 @@ func (r *bytesReader) key() (k key) {
 	r.seek(big) // its directory
 	k.class = r.str()
 	k.name = r.str()
-	r.str() // title
+	k.title = r.str()
 	return k
 }
 

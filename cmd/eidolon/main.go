@@ -19,9 +19,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	_ "go-hep.org/x/hep/groot/riofs/plugin/http"   // files may be http(s)://…
-	_ "go-hep.org/x/hep/groot/riofs/plugin/xrootd" // or root://…
-
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/nearest"

@@ -1,0 +1,384 @@
+package rootio
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strings"
+)
+
+// branchWriter is a branch of a tree that is being written.
+type branchWriter struct {
+	name, title string
+	kind        Kind
+	fields      []int // of the tree: several for the elements of an array
+	dims        []int
+	counter     *branchWriter // nil: none
+	vector      bool
+
+	columns []int  // of tables, or the jagged one
+	place   string // the tree, for the title of baskets
+	size    int    // bytes that make a basket full
+	deflate deflater
+
+	data    []byte  // the entries of the basket that is not full yet
+	starts  []int32 // where each starts, if their length varies
+	entries int     // of the basket
+
+	baskets     []basketPlace
+	total, file int64 // bytes of all baskets, and of them on file
+	written     int64 // entries in baskets
+	full        []basket
+	counts      bool  // the values of other branches,
+	largest     int64 // so many at most
+}
+
+// basketPlace is a basket that is in the file.
+type basketPlace struct {
+	seek    int64
+	size    int64 // of the record
+	entries int64 // of the branch, up to this one
+}
+
+// basket is a basket on its way to the file.
+type basket struct {
+	record
+	body    []byte // of the record, compressed
+	entries int64
+}
+
+func (b *branchWriter) varies() bool { return b.vector || b.counter != nil }
+
+// elements returns the number of values of an entry, if it does not vary.
+func (b *branchWriter) elements() int { return len(b.columns) }
+
+// fill appends the events of a table. Baskets that are full are compressed, and wait.
+func (b *branchWriter) fill(t *Table) error {
+	n := t.Len()
+	if b.varies() {
+		return b.fillJagged(&t.Jagged[b.columns[0]], n)
+	}
+	size := b.kind.size()
+	stride := size * b.elements()
+	if b.counts {
+		counts := make([]float64, n)
+		t.Columns[b.columns[0]].Floats(counts, 0)
+		for _, x := range counts {
+			b.largest = max(b.largest, int64(x))
+		}
+	}
+	for lo := 0; lo < n; {
+		hi := min(n, lo+max(1, (b.size-len(b.data)+stride-1)/stride))
+		at := len(b.data)
+		b.data = append(b.data, make([]byte, (hi-lo)*stride)...)
+		for e, column := range b.columns {
+			encode(b.data[at+e*size:], t.Columns[column].Slice(lo, hi).values, stride)
+		}
+		b.entries += hi - lo
+		lo = hi
+		if len(b.data) >= b.size {
+			if err := b.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *branchWriter) fillJagged(j *Jagged, n int) error {
+	size := b.kind.size()
+	for i := range n {
+		lo, hi := j.Offsets[i], j.Offsets[i+1]
+		b.starts = append(b.starts, int32(len(b.data)))
+		if b.vector {
+			const version = 9 // of a collection, as ROOT writes it
+			bytes := 6 + (hi-lo)*size
+			b.data = binary.BigEndian.AppendUint32(b.data, uint32(bytes)|byteCount)
+			b.data = binary.BigEndian.AppendUint16(b.data, version)
+			b.data = binary.BigEndian.AppendUint32(b.data, uint32(hi-lo))
+		}
+		at := len(b.data)
+		b.data = append(b.data, make([]byte, (hi-lo)*size)...)
+		encode(b.data[at:], j.Column.Slice(lo, hi).values, size)
+		b.entries++
+		if len(b.data) >= b.size {
+			if err := b.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// flush compresses the basket.
+func (b *branchWriter) flush() error {
+	if b.entries == 0 {
+		return nil
+	}
+	const version, behindKey, most = 3, 19, 1 << 30
+	w := newObjectWriter(0)
+	rec := record{key: key{class: "TBasket", name: b.name, title: b.place, cycle: int64(len(b.baskets)+len(b.full)) & math.MaxInt16}}
+	rec.keySize = rec.key.length() + behindKey
+	last := int(rec.keySize) + len(b.data)
+	if last > most {
+		return fmt.Errorf("branch %q has events of %d MB", b.name, len(b.data)>>20)
+	}
+	entrySize := b.kind.size() * b.elements()
+	object := b.data
+	if b.varies() {
+		entrySize = max(defaultStarts, b.entries+1)
+		object = binary.BigEndian.AppendUint32(object, uint32(b.entries+1))
+		for _, at := range b.starts {
+			object = binary.BigEndian.AppendUint32(object, uint32(int(rec.keySize)+int(at)))
+		}
+		object = binary.BigEndian.AppendUint32(object, 0)
+	}
+	w.i16(version)
+	w.i32(max(b.size, last))
+	w.i32(entrySize)
+	w.i32(b.entries)
+	w.i32(last)
+	w.u8(0)
+	rec.basket, rec.objectSize = w.b, int64(len(object))
+	body, err := b.deflate.object(object)
+	if err != nil {
+		return err
+	}
+	if len(body) == len(object) {
+		body = append([]byte(nil), object...)
+	}
+	rec.size = rec.keySize + int64(len(body))
+	b.full = append(b.full, basket{rec, body, int64(b.entries)})
+	b.written += int64(b.entries)
+	b.total += rec.keySize + rec.objectSize
+	b.file += rec.size
+	b.data, b.starts, b.entries = b.data[:0], b.starts[:0], 0
+	return nil
+}
+
+// defaultStarts is the length of the table of where entries start.
+const defaultStarts = 1000
+
+// encode writes big-endian values that start stride bytes after each other.
+func encode(dst []byte, src any, stride int) {
+	switch src := src.(type) {
+	case []bool:
+		for i, x := range src {
+			dst[i*stride] = 0
+			if x {
+				dst[i*stride] = 1
+			}
+		}
+	case []int8:
+		for i, x := range src {
+			dst[i*stride] = uint8(x)
+		}
+	case []uint8:
+		for i, x := range src {
+			dst[i*stride] = x
+		}
+	case []int16:
+		for i, x := range src {
+			binary.BigEndian.PutUint16(dst[i*stride:], uint16(x))
+		}
+	case []uint16:
+		for i, x := range src {
+			binary.BigEndian.PutUint16(dst[i*stride:], x)
+		}
+	case []int32:
+		for i, x := range src {
+			binary.BigEndian.PutUint32(dst[i*stride:], uint32(x))
+		}
+	case []uint32:
+		for i, x := range src {
+			binary.BigEndian.PutUint32(dst[i*stride:], x)
+		}
+	case []int64:
+		for i, x := range src {
+			binary.BigEndian.PutUint64(dst[i*stride:], uint64(x))
+		}
+	case []uint64:
+		for i, x := range src {
+			binary.BigEndian.PutUint64(dst[i*stride:], x)
+		}
+	case []float32:
+		for i, x := range src {
+			binary.BigEndian.PutUint32(dst[i*stride:], math.Float32bits(x))
+		}
+	case []float64:
+		for i, x := range src {
+			binary.BigEndian.PutUint64(dst[i*stride:], math.Float64bits(x))
+		}
+	}
+}
+
+// rootType is how ROOT describes the values of a kind.
+type rootType struct {
+	code   string // in the title of a branch
+	leaf   string // class of a leaf
+	vector string // class of a std::vector of them,
+	sum    uint32 // and the checksum of that
+}
+
+var rootTypes = [...]rootType{
+	Bool:    {"O", "TLeafO", "vector<bool>", 29929751},
+	Int8:    {"B", "TLeafB", "vector<char>", 29929535},
+	Int16:   {"S", "TLeafS", "vector<short>", 89793095},
+	Int32:   {"I", "TLeafI", "vector<int>", 9976712},
+	Int64:   {"L", "TLeafL", "vector<Long64_t>", 2424165566},
+	Uint8:   {"b", "TLeafB", "vector<unsigned char>", 728903898},
+	Uint16:  {"s", "TLeafS", "vector<unsigned short>", 2186716184},
+	Uint32:  {"i", "TLeafI", "vector<unsigned int>", 3106279697},
+	Uint64:  {"l", "TLeafL", "vector<ULong64_t>", 2977495147},
+	Float32: {"F", "TLeafF", "vector<float>", 89790107},
+	Float64: {"D", "TLeafD", "vector<double>", 269370212},
+}
+
+// leafName is the name of the leaf: ROOT takes brackets in it for dimensions.
+func leafName(branch string) string { return strings.NewReplacer("[", "", "]", "").Replace(branch) }
+
+// leafTitle is the name with the dimensions of the leaf.
+func (b *branchWriter) leafTitle() string {
+	title := leafName(b.name)
+	if b.counter != nil {
+		title += "[" + leafName(b.counter.name) + "]"
+	}
+	for _, n := range b.dims {
+		title += fmt.Sprintf("[%d]", n)
+	}
+	return title
+}
+
+// write writes the branch as a part of the description of its tree.
+func (b *branchWriter) write(w *objectWriter, compression int32) {
+	if !b.vector {
+		w.pointer("TBranch", b, func() { b.writeBranch(w, compression) })
+		return
+	}
+	w.pointer("TBranchElement", b, func() {
+		w.object(10, func() {
+			b.writeBranch(w, compression)
+			w.str(rootTypes[b.kind].vector)
+			w.str("")
+			w.str("")
+			w.i32(int(rootTypes[b.kind].sum))
+			w.i16(6)  // version of the class
+			w.i32(-1) // the object itself
+			w.i32(0)
+			w.i32(-1)
+			w.i32(0)
+			w.null()
+			w.null()
+		})
+	})
+}
+
+func (b *branchWriter) writeBranch(w *objectWriter, compression int32) {
+	const least = 10 // baskets that tables are made for
+	title := b.title
+	switch {
+	case title == "" && b.vector:
+		title = b.name
+	case title == "":
+		title = b.leafTitle() + "/" + rootTypes[b.kind].code
+	}
+	n := len(b.baskets)
+	most := max(least, n+1)
+	entryOffset, split := 0, 0
+	switch {
+	case b.vector:
+		entryOffset, split = 400, 99
+	case b.counter != nil:
+		entryOffset = defaultStarts
+	}
+	w.object(13, func() {
+		w.named(b.name, title)
+		w.fillAttributes()
+		w.i32(int(compression))
+		w.i32(b.size)
+		w.i32(entryOffset)
+		w.i32(n)
+		w.i64(b.written)
+		w.features()
+		w.i32(0) // offset
+		w.i32(most)
+		w.i32(split)
+		w.i64(b.written)
+		w.i64(0) // first entry
+		w.i64(b.total)
+		w.i64(b.file)
+		w.array(0, nil) // branches
+		w.array(1, func(int) { b.writeLeaf(w) })
+		w.array(0, nil) // baskets
+		at := func(i int) basketPlace {
+			if i >= 0 && i < n {
+				return b.baskets[i]
+			}
+			return basketPlace{}
+		}
+		w.u8(1)
+		for i := range most {
+			w.i32(int(at(i).size))
+		}
+		w.u8(1)
+		for i := range most {
+			w.i64(at(i - 1).entries)
+		}
+		w.u8(1)
+		for i := range most {
+			w.i64(at(i).seek)
+		}
+		w.str("") // the file of the baskets: this one
+	})
+}
+
+// features writes the ROOT::TIOFeatures of old baskets.
+func (w *objectWriter) features() {
+	const sum = 0x1aa12f10
+	at := len(w.b)
+	w.i32(0)
+	w.i16(0) // a class without a version has a checksum
+	w.i32(sum)
+	w.u8(0)
+	w.size(at)
+}
+
+func (b *branchWriter) writeLeaf(w *objectWriter) {
+	class := rootTypes[b.kind].leaf
+	name, title, size := leafName(b.name), b.leafTitle(), b.kind.size()
+	if b.vector {
+		class, name, title, size = "TLeafElement", b.name, b.name, 0
+	}
+	w.pointer(class, leafID{b}, func() {
+		w.object(1, func() {
+			w.object(2, func() {
+				w.named(name, title)
+				w.i32(b.elements())
+				w.i32(size)
+				w.i32(0)         // offset
+				w.flag(b.counts) // it has a range
+				w.flag(b.kind >= Uint8 && b.kind <= Uint64)
+				if b.counter == nil {
+					w.null()
+				} else {
+					b.counter.writeLeaf(w)
+				}
+			})
+			if b.vector {
+				w.i32(-1)
+				w.i32(-1)
+				return
+			}
+			limits := make([]byte, 2*size)
+			if b.counts {
+				c := NewColumn(Field{Kind: b.kind}, 1)
+				c.SetFloats(0, []float64{float64(b.largest)})
+				encode(limits[size:], c.values, size)
+			}
+			w.b = append(w.b, limits...)
+		})
+	})
+}
+
+// leafID is what the leaf of a branch is known by.
+type leafID struct{ *branchWriter }
