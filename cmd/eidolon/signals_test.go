@@ -19,6 +19,9 @@ const asCommand = "EIDOLON_TEST_COMMAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
+		if in := os.Getenv(asPhase); in != "" {
+			go signalIn(in, os.Getenv(asSignal))
+		}
 		main()
 	}
 	os.Exit(m.Run())
