@@ -28,8 +28,13 @@ func (w *TreeWriter) checkOutput(inputs []string) error {
 	return outputs.Check(w.File, outputs.ROOT, inputs...)
 }
 
-func (t *Train) writes() string                    { return t.Output }
-func (t *Train) checkOutput(inputs []string) error { return surrogate.CheckOutput(t.Output, inputs...) }
+func (t *Train) writes() string { return t.Output }
+func (t *Train) checkOutput(inputs []string) error {
+	if err := surrogate.CheckOutput(t.Output, inputs...); err != nil {
+		return err
+	}
+	return surrogate.CheckCheckpoint(t.checkpoint(), inputs...)
+}
 
 // checkFiles checks, before anything is read or written, that all output can be written, and
 // that no file is lost by it: neither one that the job reads nor one that it writes as well.

@@ -320,15 +320,18 @@ func (t *task) Configure(ctx fwk.Context) error {
 }
 
 func (t *task) StartTask(ctx fwk.Context) error {
-	ctx = jobContext{Context: ctx, id: ctx.ID(), store: ctx.Store(), job: t.run.ctx}
-	return t.run.call("", t.Name(), func() error { return t.Task.StartTask(ctx) })
+	return t.run.call("", t.Name(), func() error { return t.Task.StartTask(t.outsideOfEvents(ctx)) })
 }
 
 func (t *task) StopTask(ctx fwk.Context) error {
-	// fwk gives it the messages of another task when there is an input stream.
-	msg := fwk.NewMsgStream(t.Name(), t.run.level, nil)
-	ctx = jobContext{Context: ctx, id: ctx.ID(), store: ctx.Store(), job: t.run.ctx, msg: msg}
-	return t.run.call("", t.Name(), func() error { return t.Task.StopTask(ctx) })
+	return t.run.call("", t.Name(), func() error { return t.Task.StopTask(t.outsideOfEvents(ctx)) })
+}
+
+// outsideOfEvents returns the context of a task for what is not about events. Its messages
+// go to standard error; fwk's go to standard output, and at StopTask they are those of another task.
+func (t *task) outsideOfEvents(ctx fwk.Context) fwk.Context {
+	msg := fwk.NewMsgStream(t.Name(), t.run.level, os.Stderr)
+	return jobContext{Context: ctx, id: ctx.ID(), store: ctx.Store(), job: t.run.ctx, msg: msg}
 }
 
 func (t *task) Process(ctx fwk.Context) error {

@@ -331,24 +331,57 @@ func weightsOf(t *rootio.Table) []float64 {
 	return w
 }
 
-// An interrupt during the training leaves the best surrogate so far, and no output.
+// An interrupt during the training leaves a checkpoint and neither a surrogate nor output;
+// the same job goes on from it, to the same surrogate as without the interrupt. A job that
+// is interrupted earlier leaves nothing.
 func TestTrainInterrupt(t *testing.T) {
 	dir := t.TempDir()
 	in := write(t, filepath.Join(t.TempDir(), "in.root"), sample(1000))
+	output := func(name string) string { return filepath.Join(dir, name) }
+	train := func(ctx context.Context, progress func(flows.Status)) error {
+		opts := quick
+		opts.Train = flows.TrainOptions{Epochs: 20, Progress: progress}
+		app := newApp(t, -1, 2)
+		create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}})
+		create(t, app, ours+"Train", "fit", props{"Output": output("m.eidolon"), "Options": opts})
+		create(t, app, ours+"TreeWriter", "out", props{"File": output("out.root")})
+		return analysis.Run(ctx, app)
+	}
+	if err := train(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	whole := load(t, output("m.eidolon"))
+	for _, name := range []string{"m.eidolon", "out.root"} {
+		if err := os.Remove(output(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+
 	ctx, cancel := context.WithCancel(t.Context())
-	opts := quick
-	opts.Train = flows.TrainOptions{Epochs: 500, Progress: func(s flows.Status) {
-		if s.Step == 20 {
+	complains(t, train(ctx, func(s flows.Status) {
+		if s.Step == 30 {
 			cancel()
 		}
-	}}
-	app := newApp(t, -1, 2)
-	create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}})
-	create(t, app, ours+"Train", "fit", props{"Output": filepath.Join(dir, "m.eidolon"), "Options": opts})
-	create(t, app, ours+"TreeWriter", "out", props{"File": filepath.Join(dir, "out.root")})
-	complains(t, analysis.Run(ctx, app), "interrupted", "m.eidolon", "canceled")
-	load(t, filepath.Join(dir, "m.eidolon"))
-	if left, _ := os.ReadDir(dir); len(left) != 1 {
+	}), `"fit"`, "m.eidolon.checkpoint", "canceled")
+	if left, _ := filepath.Glob(output("*")); len(left) != 1 || left[0] != output("m.eidolon.checkpoint") {
+		t.Errorf("%v is left", left)
+	}
+	again := false
+	if err := train(t.Context(), func(s flows.Status) { again = again || s.Step < 30 }); err != nil || again {
+		t.Fatalf("the training begins again: %v, %v", again, err)
+	}
+	if got := load(t, output("m.eidolon")); !reflect.DeepEqual(got.Density.Tensors(), whole.Density.Tensors()) {
+		t.Error("the training that was gone on with comes to another surrogate")
+	}
+	if left, _ := filepath.Glob(output("*")); len(left) != 2 {
+		t.Errorf("%v is left", left)
+	}
+
+	for _, name := range []string{"m.eidolon", "out.root"} {
+		_ = os.Remove(output(name))
+	}
+	complains(t, train(ctx, nil), "canceled") // from the beginning
+	if left, _ := filepath.Glob(output("*")); len(left) != 0 {
 		t.Errorf("%v is left", left)
 	}
 }

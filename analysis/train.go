@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"reflect"
 	"runtime/debug"
@@ -24,8 +25,9 @@ import (
 //
 // The ports carry numbers, an event each, or slices, an event (or object) per element.
 // Events are put in order before the training: the surrogate is the same for any NProcs.
-// When the job is interrupted during the training, the best surrogate so far is written
-// before the job ends with an error.
+// When the job is interrupted during the training, there is no surrogate: what has been
+// learnt is in a checkpoint beside Output (Output.checkpoint), from which the same job goes on
+// when it is run again.
 type Train struct {
 	fwk.TaskBase
 
@@ -145,7 +147,7 @@ func (t *Train) StopTask(ctx fwk.Context) error {
 	if opts.Log == nil {
 		opts.Log = func(line string) { ctx.Msg().Infof("%s\n", line) }
 	}
-	training, err := surrogate.New(contextOf(ctx), table, weights, opts)
+	training, err := t.prepare(ctx, table, weights, opts)
 	if err != nil {
 		return err
 	}
@@ -155,20 +157,46 @@ func (t *Train) StopTask(ctx fwk.Context) error {
 		card.Version = info.Main.Version
 	}
 	card.Inputs, card.Tree, card.View = t.source.Inputs, t.source.Tree, t.source.View
+	card.Options.Train.Progress = opts.Train.Progress
+	training.CheckpointTo(t.checkpoint(), func(err error) {
+		ctx.Msg().Warnf("there is no checkpoint, the training goes on without: %v\n", err)
+	})
 	model, err := training.Run(contextOf(ctx))
-	if model == nil {
+	switch {
+	case err == nil:
+	case errors.Is(err, contextOf(ctx).Err()) && training.Checkpointed():
+		const told = "the training was interrupted: the same job goes on from %s"
+		ctx.Msg().Warnf(told+"\n", t.checkpoint())
+		return fmt.Errorf(told+": %w", t.checkpoint(), err)
+	case errors.Is(err, surrogate.ErrNothingLearnt): // there is nothing to go on from
+		_ = training.RemoveCheckpoint()
+		return err
+	default:
 		return err
 	}
 	for _, warning := range model.Warnings() {
 		ctx.Msg().Warnf("%s\n", warning)
 	}
-	if saved := model.Save(t.Output); saved != nil {
-		return saved
+	if err := model.Save(t.Output); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("the training was interrupted, %s has the best surrogate so far: %w", t.Output, err)
+	return training.RemoveCheckpoint()
+}
+
+func (t *Train) checkpoint() string { return t.Output + ".checkpoint" }
+
+// prepare begins the training, or goes on with it where it was interrupted.
+func (t *Train) prepare(ctx fwk.Context, table *rootio.Table, weights []float64, opts surrogate.Options) (*surrogate.Training, error) {
+	paused, err := surrogate.LoadCheckpoint(t.checkpoint())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err == nil && paused.IsOf(table, weights, opts):
+		ctx.Msg().Warnf("the training goes on from %s\n", t.checkpoint())
+		return paused.Resume(contextOf(ctx), table, weights)
+	default:
+		ctx.Msg().Warnf("%s is of another training, or of another version: this one begins from the start\n", t.checkpoint())
 	}
-	return nil
+	return surrogate.New(contextOf(ctx), table, weights, opts)
 }
 
 // inOrder returns the events in the order of their numbers, without the weights, and
