@@ -399,14 +399,17 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 		if err != nil {
 			return tails, err
 		}
-		admitted, err := f.admit(model, chunk.All, following(chunk.First, chunk.All.Len()))
+		asked, passed, err := f.asked(chunk, model.Card.View.Where)
 		if err != nil {
 			return tails, fmt.Errorf("%s: %w", source(f.inputs, in.Name()), err)
 		}
-		f.foreign += int64(chunk.All.Len() - len(chunk.Passed))
-		passed := make([]bool, chunk.All.Len())
-		for _, i := range chunk.Passed {
-			passed[i] = true
+		entries := make([]uint64, len(asked))
+		for i, row := range asked {
+			entries[i] = uint64(chunk.First) + uint64(row)
+		}
+		admitted, err := f.admit(model, chunk.All.Take(asked), entries)
+		if err != nil {
+			return tails, fmt.Errorf("%s: %w", source(f.inputs, in.Name()), err)
 		}
 		size := chunk.All.Len()
 		for lo, all := 0, admitted.Len()*f.oversample; lo < all; lo += size {
@@ -418,7 +421,7 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 			numbers, events, isKnown := make([]uint64, n), make([]int64, n), make([]bool, n)
 			for i := range n {
 				rows[i] = (lo + i) / f.oversample
-				places[i] = admitted.Rows[rows[i]]
+				places[i] = asked[admitted.Rows[rows[i]]]
 				isKnown[i] = admitted.Known[rows[i]] && passed[places[i]]
 				events[i] = chunk.First + int64(places[i])
 				numbers[i] = uint64(events[i])*uint64(f.oversample) + uint64((lo+i)%f.oversample)
@@ -448,13 +451,35 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 	bar.finish()
 	carried.say(cmd.ErrOrStderr())
 	if f.foreign > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %d of the %d events of the input do not pass %q: the model was trained on none like them\n", f.foreign, in.Len(), model.Card.View.Where)
+		what := fmt.Sprintf("branch %s is false for them", known)
+		if f.outside == string(features.Skip) {
+			what = "they were left out"
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %d of the %d events of the input do not pass %q: the model was trained on none like them; %s\n", f.foreign, in.Len(), model.Card.View.Where, what)
 	}
 	f.sayStrays(cmd.ErrOrStderr(), known)
 	if index := fields[len(fields)-1].Name; f.oversample > 1 && index != eventIndex {
 		fmt.Fprintf(cmd.ErrOrStderr(), "the events have an %s already: the event of the input is in %s\n", eventIndex, index)
 	}
 	return tails, nil
+}
+
+// asked returns the rows of a part that are to be drawn for, and for all rows whether they
+// pass the selection of the training. Those that do not are outside of what was learnt.
+func (f *generateFlags) asked(part *rootio.Part, where string) (rows []int, passed []bool, err error) {
+	n := part.All.Len()
+	passed = make([]bool, n)
+	for _, i := range part.Passed {
+		passed[i] = true
+	}
+	f.foreign += int64(n - len(part.Passed))
+	switch first := slices.Index(passed, false); {
+	case first < 0 || f.outside != string(features.Refuse) && f.outside != string(features.Skip):
+		return upTo(n), passed, nil
+	case f.outside == string(features.Refuse):
+		return nil, nil, fmt.Errorf("%w: entry %d does not pass %q; --outside skip leaves such events out", features.ErrOutside, part.First+int64(first), where)
+	}
+	return part.Passed, passed, nil
 }
 
 // ofCondition returns the view of the input that has the columns of the condition and

@@ -200,3 +200,48 @@ func TestConstantConditions(t *testing.T) {
 		t.Errorf("-n for a condition that varies: exit code %d, %s", code, stderr)
 	}
 }
+
+// TestEventsOutsideTheSelection draws for events of which the model was trained on a part.
+func TestEventsOutsideTheSelection(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "in.root"), "Events", jets(900))
+	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline"}
+	must(t, dir, append([]string{"train", "-i", "in.root", "--features", "r=log(MET),l=sum(Jet_pt)", "--condition", "nJet", "--where", "MET > 40", "-o", "m.eidolon"}, small...)...)
+	met, _ := open(t, "in.root").Column("MET")
+	pass := 0
+	for _, v := range met.Values().([]float32) {
+		if v > 40 {
+			pass++
+		}
+	}
+	for outside, events := range map[string]int{"clip": 900, "skip": pass} {
+		_, stderr, code := eidolon(t, dir, "generate", "-m", "m.eidolon", "-i", "in.root", "--outside", outside, "-o", "out.root")
+		if code != 0 || !strings.Contains(stderr, "MET > 40") {
+			t.Errorf("--outside %s: exit code %d, %s", outside, code, stderr)
+		}
+		out := open(t, "out.root")
+		met, _ := out.Column("MET")
+		known, _ := out.Column("known")
+		if out.Len() != events {
+			t.Errorf("--outside %s: %d events, want %d", outside, out.Len(), events)
+		}
+		for i, v := range met.Values().([]float32) {
+			if known.Values().([]bool)[i] != (v > 40) {
+				t.Fatalf("--outside %s: event with MET %v is known: %v", outside, v, v <= 40)
+			}
+		}
+	}
+	if _, stderr, code := eidolon(t, dir, "generate", "-m", "m.eidolon", "-i", "in.root", "--outside", "refuse", "-o", "no.root"); code == 0 || !strings.Contains(stderr, "does not pass") {
+		t.Errorf("--outside refuse: exit code %d, %s", code, stderr)
+	}
+	// A cut on what is learnt cannot be told where that is not there yet.
+	bare := &rootio.Table{Columns: open(t, "in.root").Columns[1:2]}
+	write(t, filepath.Join(dir, "bare.root"), "Events", bare)
+	if _, stderr, code := eidolon(t, dir, "generate", "-m", "m.eidolon", "-i", "bare.root", "-o", "out.root"); code != 0 || !strings.Contains(stderr, "cannot tell") {
+		t.Errorf("without MET: exit code %d, %s", code, stderr)
+	}
+	_, stderr, code := eidolon(t, dir, "score", "-m", "m.eidolon", "-i", "in.root", "-o", "scored.root")
+	if code != 0 || !strings.Contains(stderr, "MET > 40") {
+		t.Errorf("score: exit code %d, %s", code, stderr)
+	}
+}

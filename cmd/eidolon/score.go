@@ -16,6 +16,9 @@ import (
 // logProb is the branch that score adds.
 const logProb = "log_prob"
 
+// selected is the column that tells which rows pass the selection of the training.
+const selected = "eidolon_selected"
+
 type scoreFlags struct {
 	model  string
 	inputs []string
@@ -81,6 +84,13 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	plan := newScorePlan(in, view, names)
+	if where := model.Card.View.Where; where != "" {
+		with := f.view.options
+		with.Define = append(slices.Clone(with.Define), selected+" = ("+where+")")
+		if v, err := ofModel(in, with, append(names, selected), io.Discard); err == nil { // else the input cannot tell
+			view, names = v, append(names, selected)
+		}
+	}
 	w, err := rootio.Create(f.output, treeName(in.Name()), plan.fields)
 	if err != nil {
 		return err
@@ -88,7 +98,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	defer w.Abort()
 
 	var sum float64
-	var events, impossible int64
+	var events, impossible, foreign int64
 	var density []float64
 	for part, err := range view.Parts(names, plan.carried.names(), 0) {
 		if err == nil {
@@ -112,6 +122,13 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 				sum += v
 			}
 		}
+		if c, ok := rows.Column(selected); ok {
+			for _, yes := range c.Values().([]float64) {
+				if yes == 0 || yes != yes {
+					foreign++
+				}
+			}
+		}
 		events += int64(len(p))
 		if err := w.Write(plan.table(part, rows, p)); err != nil {
 			return err
@@ -121,14 +138,18 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	plan.say(cmd.ErrOrStderr())
+	if foreign > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %d of %d do not pass %q: the model was trained on none like them\n", foreign, events, model.Card.View.Where)
+	}
 	mean := sum / float64(events-impossible)
 	if wantJSON(cmd) {
 		return printJSON(cmd, struct {
 			Output     string   `json:"output"`
 			Events     int64    `json:"events"`
 			Impossible int64    `json:"impossible"`
-			Mean       *float64 `json:"mean_log_prob"` // of the possible events
-		}{f.output, events, impossible, finite(mean)})
+			Foreign    int64    `json:"not_selected,omitempty"` // by the model's selection
+			Mean       *float64 `json:"mean_log_prob"`          // of the possible events
+		}{f.output, events, impossible, foreign, finite(mean)})
 	}
 	text := fmt.Sprintf("%s: %d events", f.output, events)
 	if possible := events - impossible; possible > 0 {
