@@ -16,8 +16,7 @@ type sample struct {
 	missing float64   // sum of weights of the events without a value, positive if there are any
 	as      string    // how it is to be treated, if that was said
 
-	// effective is the number of events of equal weight that are worth as much: for the
-	// sample as it was made.
+	// effective is the number of events of equal weight that are worth as much.
 	effective float64
 	signed    bool // there are negative weights
 }
@@ -150,10 +149,10 @@ func (s *sample) proportions() []float64 {
 	return cum
 }
 
-// withoutSpikes returns the values that many events share, and the rest of the
-// sample. A sample of nothing but spikes has none.
+// withoutSpikes returns the values that many events share or that are far outside of all
+// others, and the rest of the sample. A sample of nothing but spikes has none.
 func (s *sample) withoutSpikes() (spikes []Spike, rest *sample) {
-	rest = &sample{}
+	rest = s.part()
 	for i, k := range s.count {
 		neighbours := 0 // the nearest on either side that cannot be spikes themselves
 		for _, step := range []int{-1, 1} {
@@ -166,16 +165,77 @@ func (s *sample) withoutSpikes() (spikes []Spike, rest *sample) {
 			}
 		}
 		if s.weight[i] > spikeFraction*s.total && k >= fewestInSpike && k >= spikeContrast*neighbours {
-			spikes = append(spikes, Spike{s.value[i], s.weight[i] / (s.total + s.missing)})
+			spikes = append(spikes, Spike{Value: s.value[i], Fraction: s.weight[i] / (s.total + s.missing)})
 			continue
 		}
 		rest.add(s.value[i], s.weight[i], k)
 	}
-	rest.signed, rest.effective = s.signed, s.effective*float64(rest.n)/float64(s.n)
 	if rest.total <= 0 || len(rest.value) < 2 {
 		return nil, s
 	}
-	return spikes, rest
+	rest.effective *= float64(rest.n) / float64(s.n)
+	outliers, inner := rest.withoutOutliers()
+	for _, o := range outliers {
+		o.Fraction *= rest.total / (s.total + s.missing)
+		spikes = append(spikes, o)
+	}
+	slices.SortFunc(spikes, func(a, b Spike) int { return cmp.Compare(a.Value, b.Value) })
+	return spikes, inner
+}
+
+// withoutOutliers returns the values that are far outside of all others, and the rest of the
+// sample: at most one event of a hundred and sixteen values, with a gap of three decades before
+// them, in the distance from the median.
+func (s *sample) withoutOutliers() (outliers []Spike, rest *sample) {
+	const mostValues, gap = 16, 1e3
+	mostEvents := max(s.n/100, 3)
+	if s.n < 100 {
+		return nil, s
+	}
+	lo, hi := 0, len(s.value) // of those that are left
+	from, to := lo, hi        // of the rest
+	middle := s.quantile(0.5)
+	nearest := math.Inf(1) // distance of those that are not left
+	for events := 0; hi-lo > mostValues; {
+		below, above := middle-s.value[lo], s.value[hi-1]-middle
+		if far := max(below, above); far*gap < nearest && len(s.value)-(hi-lo) > 0 {
+			from, to = lo, hi
+		}
+		if len(s.value)-(hi-lo) == mostValues {
+			break
+		}
+		i := lo
+		if above > below {
+			hi--
+			i = hi
+		} else {
+			lo++
+		}
+		nearest = max(below, above)
+		if events += s.count[i]; events > mostEvents {
+			break
+		}
+	}
+	if from == 0 && to == len(s.value) {
+		return nil, s
+	}
+	rest = s.part()
+	for i, v := range s.value {
+		if i >= from && i < to {
+			rest.add(v, s.weight[i], s.count[i])
+		} else { // which is possible, whatever its weights
+			outliers = append(outliers, Spike{Value: v, Fraction: max(s.weight[i]/s.total, 1e-9), Outlier: true})
+		}
+	}
+	if !(rest.total > 0) {
+		return nil, s
+	}
+	return outliers, rest
+}
+
+// part returns an empty sample for a part of the values.
+func (s *sample) part() *sample {
+	return &sample{signed: s.signed, effective: s.effective}
 }
 
 // step is a place in the distribution of a sample, by the probabilities on both sides of it.

@@ -1,11 +1,19 @@
 package features
 
-import "math"
+import (
+	"fmt"
+	"math"
+	"strings"
+)
 
 // Spike is a value that many events share.
 type Spike struct {
 	Value    float64 `json:"value"`
 	Fraction float64 `json:"fraction"` // of the events
+
+	// Outlier says that the value is far outside of the others, whether or not many events
+	// share it.
+	Outlier bool `json:"outlier,omitempty"`
 }
 
 // rest is the proportion of events that are in no spike and not missing.
@@ -29,7 +37,7 @@ type cell struct {
 func (c *Column) cells() []cell {
 	var cells []cell
 	if c.Missing > 0 {
-		cells = append(cells, cell{Spike{math.NaN(), c.Missing}, 0, 1 - c.Missing})
+		cells = append(cells, cell{Spike{Value: math.NaN(), Fraction: c.Missing}, 0, 1 - c.Missing})
 	}
 	rest := c.rest()
 	for i, s := range c.Spikes {
@@ -99,4 +107,37 @@ func quantileOf(below, above float64) float64 {
 		return normalQuantile(below)
 	}
 	return -normalQuantile(above)
+}
+
+// Outliers tells of the values that are far outside of the others of their columns, in a
+// sentence for each column.
+func (s *Spec) Outliers() []string {
+	var sentences []string
+	for i := range s.Columns {
+		c := &s.Columns[i]
+		const most = 4
+		var values []string
+		share, nearest := 0.0, math.Inf(1)
+		for _, o := range c.Spikes {
+			if o.Outlier {
+				values = append(values, fmt.Sprintf("%.6g", o.Value))
+				share += o.Fraction
+				nearest = min(nearest, math.Abs(o.Value))
+			}
+		}
+		if len(values) == 0 {
+			continue
+		}
+		n := len(values)
+		if n > most {
+			values = append(values[:most-1], "…")
+		}
+		const outermost = 4 // standard deviations
+		lo, hi := c.decodeRest(-outermost), c.decodeRest(outermost)
+		between := math.Pow(10, math.Round(math.Log10(math.Sqrt(nearest)*math.Sqrt(max(math.Abs(lo), math.Abs(hi))))))
+		sentences = append(sentences, fmt.Sprintf(
+			"%s has %d values, of %.2g %% of the events, that are far outside of the others, which are within about %.3g and %.3g: %s; they are kept as they are (--where 'abs(%s) < %g' leaves them out)",
+			c.Name, n, 100*share, lo, hi, strings.Join(values, ", "), c.Name, between))
+	}
+	return sentences
 }

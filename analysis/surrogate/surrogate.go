@@ -473,6 +473,9 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 	if n, different := t.Len(), tr.copies.Different; different < n {
 		opts.log("note: of %d events %d are different: the others are copies, and each is learnt from and judged together with its like", n, different)
 	}
+	for _, outliers := range spec.Outliers() {
+		opts.log("note: %s", outliers)
+	}
 	if few := tr.Card.Weights.Few(); few != "" {
 		opts.log("note: %s", few)
 	}
