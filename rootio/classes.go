@@ -82,7 +82,7 @@ func (r *objectReader) member(class string) any {
 					e.dims = append(e.dims, int(d))
 				}
 			}
-			e.typeName = r.str()
+			e.typeName = r.label()
 		})
 	}
 	if class == "TStreamerElement" {

@@ -107,7 +107,7 @@ func (r *objectReader) tobject() {
 func (r *objectReader) named() (name, title string) {
 	r.object("TNamed", func(int) {
 		r.tobject()
-		name, title = r.str(), r.str()
+		name, title = r.label(), r.label()
 	})
 	return name, title
 }

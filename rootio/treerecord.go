@@ -193,7 +193,7 @@ func (r *objectReader) part(class string) any {
 		f := Friend{}
 		r.object(class, func(int) {
 			f.Name, f.File = r.named()
-			f.Tree = r.str()
+			f.Tree = r.label()
 		})
 		return f
 	}
@@ -268,7 +268,7 @@ func (r *objectReader) branch(b *branchRecord) {
 		b.basketBytes = r.numbers(most, false)
 		b.basketEntry = r.numbers(most, wide)
 		b.basketSeeks = r.numbers(most, wide)
-		b.file = r.str()
+		b.file = r.label()
 	})
 }
 
@@ -296,10 +296,10 @@ func (r *objectReader) numbers(n int64, wide bool) []int64 {
 
 // element reads what a TBranchElement adds to a TBranch.
 func (r *objectReader) element(version int) *elementRecord {
-	e := &elementRecord{class: r.str()}
+	e := &elementRecord{class: r.label()}
 	if version > 1 {
 		r.str() // class of the parent
-		e.clones = r.str()
+		e.clones = r.label()
 		e.checksum = r.u32()
 	}
 	if version >= 10 {

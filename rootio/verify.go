@@ -8,6 +8,8 @@ import (
 	"math"
 	"runtime"
 	"sync"
+
+	"github.com/eidolon-hep/eidolon/internal/printable"
 )
 
 // A ROOT file is a chain of records from fBEGIN to fEND. Each starts with a
@@ -425,6 +427,11 @@ func (r *bytesReader) str() string {
 	return string(r.next(int(n)))
 }
 
+// label reads a TString that is a name or a title. What a terminal would take for more than
+// that is escaped, here where all of them come from: a name is the same in what we print, ask
+// for and write.
+func (r *bytesReader) label() string { return printable.Text(r.str()) }
+
 // key reads a TKey.
 func (r *bytesReader) key() (k key) {
 	if k.size = r.i32(); k.size < 0 {
@@ -437,9 +444,7 @@ func (r *bytesReader) key() (k key) {
 	k.cycle = r.i16()
 	k.seek = r.seek(big)
 	r.seek(big) // its directory
-	k.class = r.str()
-	k.name = r.str()
-	k.title = r.str()
+	k.class, k.name, k.title = r.label(), r.label(), r.label()
 	return k
 }
 
