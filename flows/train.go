@@ -66,6 +66,15 @@ func (f *Flow) Train(ctx context.Context, train, valid Data, opts TrainOptions) 
 // before. When ctx is cancelled it ends early.
 func (f *Flow) Start(ctx context.Context, data Data, seed uint64) {
 	f.started = true
+	through := 0 // the number of bijections that the rows must go through
+	for i, b := range f.bijections {
+		if _, ok := b.(*actNorm); ok || f.base != nil {
+			through = i + 1
+		}
+	}
+	if through == 0 && f.base == nil {
+		return
+	}
 	const most = 1 << 13 // rows that are looked at
 	n := min(data.Len(), most)
 	x, c, logDet := make([]float32, n*f.dim), make([]float32, n*f.context), make([]float32, nn.Tile)
@@ -79,11 +88,11 @@ func (f *Flow) Start(ctx context.Context, data Data, seed uint64) {
 		}
 	}
 	s := f.newStates()
-	for i, b := range f.bijections {
+	for i, b := range f.bijections[:through] {
 		if a, ok := b.(*actNorm); ok {
 			a.start(x, n)
 		}
-		for lo := 0; lo < n; lo += nn.Tile {
+		for lo := 0; lo < n && ctx.Err() == nil; lo += nn.Tile {
 			m := min(nn.Tile, n-lo)
 			b.forward(s.of[i], x[lo*f.dim:(lo+m)*f.dim], c[lo*f.context:(lo+m)*f.context], logDet, m)
 		}

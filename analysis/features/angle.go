@@ -288,7 +288,7 @@ func (f *fitting) findAngles() {
 		if f.over() {
 			return
 		}
-		if _, known := f.circles[field.Name]; f.isLeftOut(field.Name) || known || f.as[field.Name] != "" {
+		if _, known := f.circles[field.Name]; f.gone[field.Name] || known || f.as[field.Name] != "" {
 			continue
 		}
 		if c, ok := circleOf(field, f.load(field.Name), f.w); ok {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -36,5 +37,24 @@ func TestFitEndsWhenCancelled(t *testing.T) {
 	cancel()
 	if _, err := FitContext(ctx, table, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("FitContext, cancelled: error %v", err)
+	}
+}
+
+// What there is no time to look for is said, and the rest is as ever.
+func TestFitSaysWhatItLeavesOut(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 3))
+	x, twice := make([]float64, 1000), make([]float64, 1000)
+	for i := range x {
+		x[i] = r.NormFloat64()
+		twice[i] = 2 * x[i]
+	}
+	table := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x), rootio.ColumnOf("twice", twice)}}
+	s, err := Fit(t.Context(), table, nil, Options{})
+	if err != nil || s.Dim() != 1 || len(s.Cut) > 0 {
+		t.Errorf("with time: %d features, left out: %q, error %v", s.Dim(), s.Cut, err)
+	}
+	s, err = Fit(t.Context(), table, nil, Options{Until: time.Now()})
+	if err != nil || s.Dim() != 2 || !slices.Contains(s.Cut, "sums (no time for all)") {
+		t.Errorf("without time: %d features, left out: %q, error %v", s.Dim(), s.Cut, err)
 	}
 }

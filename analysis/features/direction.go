@@ -1,6 +1,7 @@
 package features
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -77,72 +78,116 @@ func (d *Direction) String() string {
 	return fmt.Sprintf("atan2(%s, %s)", d.Y, d.X)
 }
 
+// sampled is a column in some events: its values and their signs, bit k that of event k.
+type sampled struct {
+	rootio.Field
+	some     [16]float64
+	negative uint
+}
+
 // leaveOutDirections adds the maps of azimuths and pseudorapidities of momenta that
-// are in the file, and returns the columns that are left.
-func (f *fitting) leaveOutDirections(fields []rootio.Field, kept []string) []rootio.Field {
-	const rows = 8
-	if f.n < rows {
-		return fields
+// are in the file.
+func (f *fitting) leaveOutDirections(kept []string) {
+	var real []sampled // in the order of the values in the first event
+	if f.n < len(sampled{}.some) {
+		return
 	}
-	var real []rootio.Field
-	var some [][rows]float64
-	for _, field := range fields {
-		if field.Kind.IsFloat() {
-			var v [rows]float64
-			x := f.load(field.Name)
-			for i := range v {
-				v[i] = x[i*(f.n-1)/(rows-1)]
-			}
-			f.take(field.Name)
-			real, some = append(real, field), append(some, v)
-		}
-	}
-	left := slices.Clone(fields)
-	gone := make([]bool, len(real))
-	find := func(i int) *Direction {
-		sin, cos := math.Sincos(some[i][0])
-		sinh, cosh := math.Sinh(some[i][0]), math.Cosh(some[i][0])
-		for a := range real {
-			if f.over() {
-				return nil
-			}
-			for b := range real {
-				if a == b || a == i || b == i || gone[a] || gone[b] {
-					continue
-				}
-				// First what is cheap, for one event.
-				x, y, tolerance := some[a][0], some[b][0], 1e-3*(math.Abs(some[a][0])+math.Abs(some[b][0]))
-				isAzimuth := math.Abs(y*cos-x*sin) < tolerance
-				isEta := math.Abs(y-x*sinh) < tolerance*cosh
-				for _, eta := range []bool{false, true} {
-					if !isEta && eta || !isAzimuth && !eta {
-						continue
-					}
-					d := &Direction{real[i].Name, real[i].Kind, eta, real[a].Name, real[b].Name}
-					k := 0
-					for k < rows && d.isNear(some[a][k], some[b][k], some[i][k]) {
-						k++
-					}
-					if k == rows && f.isDirection(d) {
-						return d
-					}
-				}
-			}
-		}
-		return nil
-	}
-	for i, field := range real {
-		if slices.Contains(kept, field.Name) {
+	for _, field := range f.numbers {
+		if !field.Kind.IsFloat() {
 			continue
 		}
-		if d := find(i); d != nil {
+		v := sampled{Field: field}
+		x := f.load(field.Name)
+		for i := range v.some {
+			v.some[i] = x[i*(f.n-1)/(len(v.some)-1)]
+			if v.some[i] < 0 {
+				v.negative |= 1 << i
+			}
+		}
+		f.take(field.Name)
+		real = append(real, v)
+	}
+	sorted := slices.Clone(real)
+	slices.SortStableFunc(sorted, func(a, b sampled) int { return cmp.Compare(a.some[0], b.some[0]) })
+	for i := range real {
+		if slices.Contains(kept, real[i].Name) {
+			continue
+		}
+		d := f.findDirection(&real[i], real, sorted, false)
+		if d == nil {
+			d = f.findDirection(&real[i], real, sorted, true)
+		}
+		if d != nil {
 			f.load(d.Variable)
 			f.apply(Map{Direction: d})
-			gone[i] = true
-			left = slices.DeleteFunc(left, func(f rootio.Field) bool { return f.Name == d.Variable })
+			f.numbers = slices.DeleteFunc(f.numbers, func(f rootio.Field) bool { return f.Name == d.Variable })
 		}
 	}
-	return left
+}
+
+// findDirection returns a column as the azimuth of two others, or as the pseudorapidity;
+// nil if it is none. The signs rule most out, and the first event most of the rest.
+func (f *fitting) findDirection(v *sampled, real, sorted []sampled, eta bool) *Direction {
+	const near = 1e-3
+	var xNegative, xClear, yClear uint // of x and y, and where these are to be seen
+	for k, a := range v.some {
+		if !eta && math.Abs(a) > 3.15 || eta && math.Abs(a) > 40 {
+			return nil
+		}
+		c := math.Cos(a)
+		if !eta && c < 0 {
+			xNegative |= 1 << k
+		}
+		if eta || math.Abs(c) > near {
+			xClear |= 1 << k
+		}
+		if s := math.Sin(a); eta && a != 0 || math.Abs(s) > near {
+			yClear |= 1 << k
+		}
+	}
+	sin, cos := math.Sincos(v.some[0])
+	if eta {
+		sin, cos = math.Sinh(v.some[0]), 1
+	}
+	for a := range real {
+		x := &real[a]
+		if (x.negative^xNegative)&xClear != 0 || x.Name == v.Name || f.gone[x.Name] {
+			continue
+		}
+		if f.over() {
+			return nil
+		}
+		// y cos = x sin within a part of x and y (times cosh η).
+		part := near
+		if eta {
+			part *= math.Cosh(v.some[0])
+		}
+		first, last := 0, len(sorted)
+		if room := math.Abs(cos) - part; room > part {
+			y := x.some[0] * sin / cos
+			slack := part * (math.Abs(x.some[0]) + math.Abs(y)) / room
+			at := func(v float64) int {
+				i, _ := slices.BinarySearchFunc(sorted, v, func(l sampled, v float64) int { return cmp.Compare(l.some[0], v) })
+				return i
+			}
+			first, last = at(y-slack), at(math.Nextafter(y+slack, math.Inf(1)))
+		}
+		for b := first; b < last; b++ {
+			y := &sorted[b]
+			if (y.negative^v.negative)&yClear != 0 || y.Name == x.Name || y.Name == v.Name || f.gone[y.Name] {
+				continue
+			}
+			d := &Direction{v.Name, v.Kind, eta, x.Name, y.Name}
+			k := 0
+			for k < len(v.some) && d.isNear(x.some[k], y.some[k], v.some[k]) {
+				k++
+			}
+			if k == len(v.some) && f.isDirection(d) {
+				return d
+			}
+		}
+	}
+	return nil
 }
 
 // isDirection reports whether a relation holds in all events, and is meant.
@@ -226,7 +271,7 @@ func (f *fitting) addPolar(kept []string) {
 			sums = append(sums, m.Sum)
 		}
 	}
-	isFree := func(name string) bool { return !f.isLeftOut(name) && !slices.Contains(kept, name) }
+	isFree := func(name string) bool { return !f.gone[name] && !slices.Contains(kept, name) }
 	isTransverse := func(name string) bool { return isFree(name) && slices.Min(f.load(name)) < 0 }
 	for _, s := range sums {
 		if len(s.Terms) != 2 || s.Offset != 0 || !isTransverse(s.Terms[0].Variable) || !isTransverse(s.Terms[1].Variable) {

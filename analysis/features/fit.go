@@ -1,6 +1,7 @@
 package features
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -57,7 +59,7 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 	s := &Spec{Branches: t.Fields()}
 	f := &fitting{
 		ctx: ctx, spec: s, table: t, given: given, w: w, as: opts.As,
-		circles: map[string]Circle{}, cells: map[string]*[2]float64{}, legal: map[string]*[2]float64{},
+		gone: map[string]bool{}, circles: map[string]Circle{}, cells: map[string]*[2]float64{}, legal: map[string]*[2]float64{},
 	}
 	f.reset(t.Len())
 	declared := slices.Collect(maps.Keys(opts.As)) // branches that nothing else may be done with
@@ -69,23 +71,22 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 	for _, system := range systems {
 		declared = append(declared, system.branches()...)
 	}
-	for _, pass := range []func() error{
-		func() error { f.leaveOutDetermined(declared); return nil },
-		func() error { return f.addSystems(systems) },
-		func() error { f.addPolar(declared); return nil },
-		func() error { f.findAngles(); return nil },
-		func() error { f.relateMomenta(declared); return nil },
-		func() error { f.measureNear(declared); return nil },
-		func() error { f.relateAngles(); return nil },
-		func() error { f.findRanges(); return nil },
-		func() error { f.fitColumns(); return nil },
-	} {
-		if err := pass(); err != nil {
-			return nil, err
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
+	if err := f.run(opts.Until, []pass{
+		{"", f.findNumbers},
+		{"masses that follow from energies and momenta", func() { f.leaveOutMasses(declared) }},
+		{"directions of momenta", func() { f.leaveOutDirections(declared) }},
+		{"sums", func() { f.leaveOutSums(declared) }},
+		{"codes that follow from others", func() { f.leaveOutLookups(declared) }},
+		{"", func() { f.err = f.addSystems(systems) }},
+		{"", func() { f.addPolar(declared) }},
+		{"", f.findAngles},
+		{"momenta that others nearly give", func() { f.relateMomenta(declared) }},
+		{"numbers that are close to others", func() { f.measureNear(declared) }},
+		{"angles that are close to others", f.relateAngles},
+		{"", f.findRanges},
+		{"", f.fitColumns},
+	}); err != nil {
+		return nil, err
 	}
 	if s.Dim() == 0 {
 		return nil, fmt.Errorf("features: all %d branches are constant, there is nothing to learn", len(s.Columns))
@@ -103,25 +104,62 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 	return s, nil
 }
 
+// pass looks at a sample for what it adds to a specification.
+type pass struct {
+	what string // is looked for, where that may be left out when there is no time
+	do   func()
+}
+
+// run makes passes, one after the other. Of the time until then, if that is not zero, each
+// that may be left out gets two thirds of what is left.
+func (f *fitting) run(until time.Time, passes []pass) error {
+	for _, p := range passes {
+		f.until, f.cut = time.Time{}, ""
+		if p.what != "" && !until.IsZero() {
+			now := time.Now()
+			f.until = now.Add(until.Sub(now) * 2 / 3)
+		}
+		p.do()
+		if err := cmp.Or(f.ctx.Err(), f.err); err != nil {
+			return err
+		}
+		if f.cut != "" {
+			f.spec.Cut = append(f.spec.Cut, p.what+" ("+f.cut+")")
+		}
+	}
+	return nil
+}
+
 // fitting is a sample that a specification is fitted to. Its frame holds variables
 // of all events, those of them that are in use.
 type fitting struct {
 	frame
 	ctx   context.Context
+	until time.Time // when the pass ends; zero: when it is done
+	cut   string    // why it has left something out
+	err   error     // that ends the fit
 	spec  *Spec
 	table *rootio.Table
 	given *rootio.Table // the columns of the condition
 	w     []float64
 	as    map[string]string // how branches are to be treated
 
+	numbers     []rootio.Field         // the branches that relations may be between
+	gone        map[string]bool        // the variables that maps have taken
 	coordinates []rootio.Field         // what maps make
 	circles     map[string]Circle      // of the angles
 	cells       map[string]*[2]float64 // of rounded variables, the outer ends
 	legal       map[string]*[2]float64 // where a variable can be
 }
 
-// over reports whether the time for looking is over: passes end where they are.
-func (f *fitting) over() bool { return f.ctx.Err() != nil }
+// over reports whether the time for the pass is over: it ends where it is.
+func (f *fitting) over() bool {
+	if !f.until.IsZero() && !time.Now().Before(f.until) {
+		f.cut = "no time for all"
+		return true
+	}
+	return f.ctx.Err() != nil
+}
 
 // load returns a variable, read from the table if need be.
 func (f *fitting) load(name string) []float64 {
@@ -157,7 +195,13 @@ func (f *fitting) sample(name string) *sample {
 
 // apply adds a map to the specification, and takes the variables through it.
 func (f *fitting) apply(m Map) {
-	read, _, _ := m.mapping().variables()
+	read, taken, made := m.mapping().variables()
+	for _, name := range taken {
+		f.gone[name] = true
+	}
+	for _, name := range made {
+		delete(f.gone, name)
+	}
 	for _, name := range read {
 		if f.isGiven(name) && !slices.Contains(f.spec.Given, name) {
 			f.spec.Given = append(f.spec.Given, name)
@@ -193,7 +237,7 @@ func (f *fitting) fitColumns() {
 		if f.over() {
 			return
 		}
-		if !f.isLeftOut(field.Name) {
+		if !f.gone[field.Name] {
 			f.fit(field)
 		}
 	}

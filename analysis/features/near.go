@@ -1,6 +1,7 @@
 package features
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -96,7 +97,7 @@ func (f *fitting) measureNear(kept []string) {
 		return
 	}
 	var fields []rootio.Field
-	values := map[string][]float64{} // of the events that are looked at
+	looks := map[string]*lookedAt{}
 	look := func(field rootio.Field, x []float64) bool {
 		s := newSample(x, f.w)
 		if s.missing > 0 || s.kindOf(field) != Continuous {
@@ -109,7 +110,15 @@ func (f *fitting) measureNear(kept []string) {
 		for i := range some {
 			some[i] = x[i*len(x)/len(some)]
 		}
-		values[field.Name] = some
+		l := &lookedAt{name: field.Name, x: some, spread: spreadOf(some), isPositive: slices.Min(some) > 0}
+		if l.isPositive {
+			l.log = make([]float64, len(some))
+			for i, v := range some {
+				l.log[i] = math.Log(v)
+			}
+			l.logSpread = spreadOf(l.log)
+		}
+		looks[field.Name] = l
 		return true
 	}
 	for _, field := range append(slices.Clone(f.spec.Branches), f.coordinates...) {
@@ -117,8 +126,11 @@ func (f *fitting) measureNear(kept []string) {
 			return
 		}
 		_, isAngle := f.circles[field.Name]
-		if field.Kind.IsFloat() && !isAngle && !f.isLeftOut(field.Name) && !slices.Contains(kept, field.Name) && look(field, f.load(field.Name)) {
-			fields = append(fields, field)
+		if field.Kind.IsFloat() && !isAngle && !f.gone[field.Name] && !slices.Contains(kept, field.Name) && look(field, f.load(field.Name)) {
+			if fields = append(fields, field); len(fields)+len(f.given.Columns) > mostNear {
+				f.cut = fmt.Sprintf("there are more than %d columns", mostNear)
+				return
+			}
 		}
 	}
 	var given []rootio.Field
@@ -127,9 +139,6 @@ func (f *fitting) measureNear(kept []string) {
 			given = append(given, field)
 		}
 	}
-	if len(fields)+len(given) > mostNear {
-		return
-	}
 	// The last first: what a column is measured from is still there.
 	for j := len(fields) - 1; j >= 0; j-- {
 		best := closeness{left: near}
@@ -137,7 +146,7 @@ func (f *fitting) measureNear(kept []string) {
 			if f.over() {
 				return
 			}
-			if c := compareNear(fields[j].Name, to.Name, values[fields[j].Name], values[to.Name]); c.left < best.left {
+			if c := compareNear(looks[fields[j].Name], looks[to.Name]); c.left < best.left {
 				best = c
 			}
 		}
@@ -154,29 +163,35 @@ func (f *fitting) measureNear(kept []string) {
 	}
 }
 
+// lookedAt are the values of a column in the events that are looked at.
+type lookedAt struct {
+	name       string
+	x, log     []float64
+	spread     float64
+	logSpread  float64
+	isPositive bool
+}
+
 // compareNear returns how close y is to x.
-func compareNear(yName, xName string, y, x []float64) closeness {
-	c := closeness{Near{Variable: yName, To: xName}, math.Inf(1)}
+func compareNear(y, x *lookedAt) closeness {
+	c := closeness{Near{Variable: y.name, To: x.name}, math.Inf(1)}
+	positive := y.isPositive && x.isPositive
 	const few = 100 // that rule most pairs out
-	for _, n := range []int{min(few, len(y)), len(y)} {
+	for _, n := range []int{min(few, len(y.x)), len(y.x)} {
 		d, r := make([]float64, n), make([]float64, n)
-		positive := true
 		for k := range n {
-			at := k * len(y) / n
-			d[k] = y[at] - x[at]
-			r[k] = math.Log(y[at] / x[at])
-			positive = positive && y[at] > 0 && x[at] > 0
-		}
-		c.left = spreadOf(d) / max(spreadOf(y), math.SmallestNonzeroFloat64)
-		if positive {
-			logs := make([]float64, len(y))
-			for k, v := range y {
-				logs[k] = math.Log(v)
+			at := k * len(y.x) / n
+			d[k] = y.x[at] - x.x[at]
+			if positive {
+				r[k] = y.log[at] - x.log[at]
 			}
-			left := spreadOf(r) / max(spreadOf(logs), math.SmallestNonzeroFloat64)
+		}
+		c.left = spreadOf(d) / max(y.spread, math.SmallestNonzeroFloat64)
+		if positive {
+			left := spreadOf(r) / max(y.logSpread, math.SmallestNonzeroFloat64)
 			// What does not change with x is the better coordinate.
-			if n == len(y) {
-				if c.Ratio = unevenness(r, x) < unevenness(d, x); c.Ratio {
+			if n == len(y.x) {
+				if c.Ratio = unevenness(r, x.x) < unevenness(d, x.x); c.Ratio {
 					c.left = left
 				}
 			} else {

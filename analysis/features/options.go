@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/eidolon-hep/eidolon/internal/nearest"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -28,6 +29,10 @@ type Options struct {
 	// As says how branches are treated, by their names, where it is not to be seen
 	// in the values: as one of [Treatments].
 	As map[string]string `json:"as,omitempty"`
+
+	// Until, where it is not zero, is when looking for relations between columns ends;
+	// [Spec.Cut] says of what there was no time for.
+	Until time.Time `json:"-"`
 
 	// Plain asks for [Spec.Plain].
 	Plain bool `json:"plain,omitempty"`

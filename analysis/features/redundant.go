@@ -21,53 +21,48 @@ const (
 	natsPerKey = 10
 )
 
-// leaveOutDetermined adds the maps of all columns that others determine to the
-// specification. Those that are kept may determine others, but stay themselves.
-func (f *fitting) leaveOutDetermined(kept []string) {
-	var numbers, codes []rootio.Field
+// findNumbers finds the branches that relations may be between: those that vary, and have no
+// missing values, which have a pattern of their own.
+func (f *fitting) findNumbers() {
 	for _, field := range f.spec.Branches {
 		if f.over() {
 			return
 		}
-		x := f.load(field.Name)
-		switch distinct := countValues(x); {
-		case distinct == 1, slices.ContainsFunc(x, math.IsNaN): // missing values have their own pattern
-		case distinct <= maxCodes && (!field.Kind.IsFloat() || distinct*eventsPerFloatCode <= f.n):
-			codes = append(codes, field)
-			numbers = append(numbers, field)
-		default:
-			numbers = append(numbers, field)
+		if x := f.load(field.Name); countValues(x, 1) > 1 && !slices.ContainsFunc(x, math.IsNaN) {
+			f.numbers = append(f.numbers, field)
 		}
 		f.take(field.Name)
 	}
-	// What a momentum is computed from must be there when it is: angles and
-	// magnitudes before sums, those that are parts of sums after these.
-	numbers = f.leaveOutMasses(numbers, kept)
-	numbers = f.leaveOutDirections(numbers, kept)
-	sums := f.findSums(numbers, kept, false)
+}
+
+// leaveOutSums adds the maps of linear relations, and of those between squares. What a
+// momentum is computed from must be there when it is: magnitudes before sums, those that are
+// parts of sums after these.
+func (f *fitting) leaveOutSums(kept []string) {
+	sums := f.findSums(kept, false)
 	ofSums := slices.Clone(kept)
 	for _, s := range sums {
 		read, taken, _ := s.variables()
 		ofSums = append(append(ofSums, read...), taken...)
 	}
-	for _, s := range f.findSums(numbers, ofSums, true) {
-		numbers = f.leaveOut(s, numbers)
+	for _, s := range f.findSums(ofSums, true) {
+		f.leaveOut(s)
 	}
 	for _, s := range sums {
-		numbers = f.leaveOut(s, numbers)
+		f.leaveOut(s)
 	}
-	for _, s := range f.findSums(numbers, kept, true) {
-		numbers = f.leaveOut(s, numbers)
+	if len(sums) > 0 {
+		for _, s := range f.findSums(kept, true) {
+			f.leaveOut(s)
+		}
 	}
-	f.leaveOutLookups(codes, kept)
 }
 
-// countValues returns the number of distinct values; more than maxCodes where there are
-// more.
-func countValues(x []float64) int {
+// countValues returns the number of distinct values; more than most where there are more.
+func countValues(x []float64, most int) int {
 	seen := map[float64]struct{}{}
 	for _, v := range x {
-		if seen[v] = struct{}{}; len(seen) > maxCodes {
+		if seen[v] = struct{}{}; len(seen) > most {
 			break
 		}
 	}
@@ -75,15 +70,15 @@ func countValues(x []float64) int {
 }
 
 // leaveOutMasses adds the maps of masses that hardly vary, computed as √(E² − p²) with
-// more or less of rounding in them, and returns the columns that are left. These are no
-// variables: what they are follows from how E and p are rounded.
-func (f *fitting) leaveOutMasses(fields []rootio.Field, kept []string) []rootio.Field {
+// more or less of rounding in them. These are no variables: what they are follows from how
+// E and p are rounded.
+func (f *fitting) leaveOutMasses(kept []string) {
 	const hardly, some = 0.05, 20
 	if f.n < some {
-		return fields
+		return
 	}
 	var doubles []rootio.Field
-	for _, field := range fields {
+	for _, field := range f.numbers {
 		if field.Kind == rootio.Float64 {
 			doubles = append(doubles, field)
 		}
@@ -113,7 +108,7 @@ func (f *fitting) leaveOutMasses(fields []rootio.Field, kept []string) []rootio.
 		nearest := math.Inf(1)
 		for _, e := range doubles {
 			if f.over() {
-				return fields
+				return
 			}
 			for _, p := range doubles {
 				if e.Name == p.Name || e.Name == field.Name || p.Name == field.Name {
@@ -131,24 +126,23 @@ func (f *fitting) leaveOutMasses(fields []rootio.Field, kept []string) []rootio.
 			}
 		}
 		if best != nil {
-			fields = f.leaveOut(best, fields)
+			f.leaveOut(best)
 			doubles = slices.DeleteFunc(slices.Clone(doubles), func(f rootio.Field) bool { return f.Name == field.Name })
 		}
 	}
-	return fields
 }
 
-// leaveOut adds the map of a sum and returns the columns that are left.
-func (f *fitting) leaveOut(s *Sum, fields []rootio.Field) []rootio.Field {
+// leaveOut adds the map of a sum.
+func (f *fitting) leaveOut(s *Sum) {
 	f.load(s.Variable)
 	f.apply(Map{Sum: s})
-	return slices.DeleteFunc(slices.Clone(fields), func(f rootio.Field) bool { return f.Name == s.Variable })
+	f.numbers = slices.DeleteFunc(f.numbers, func(f rootio.Field) bool { return f.Name == s.Variable })
 }
 
 // findSums returns linear relations between columns, or between the squares of real
 // ones. Each is of columns that those before it leave.
-func (f *fitting) findSums(fields []rootio.Field, kept []string, squares bool) (sums []*Sum) {
-	fields = slices.DeleteFunc(slices.Clone(fields), func(f rootio.Field) bool { return squares && !f.Kind.IsFloat() })
+func (f *fitting) findSums(kept []string, squares bool) (sums []*Sum) {
+	fields := slices.DeleteFunc(slices.Clone(f.numbers), func(f rootio.Field) bool { return squares && !f.Kind.IsFloat() })
 	for again := true; again; {
 		var found []*Sum
 		found, again = f.findSome(fields, kept, squares)
@@ -185,8 +179,11 @@ func scaleOf(x []float64) int {
 // which so little is left that it may be rounding are no part of other sums, but may
 // have copies.
 func (f *fitting) findSome(fields []rootio.Field, kept []string, squares bool) (found []*Sum, again bool) {
-	rows := min(f.n, 4*len(fields)+100)
+	// More rows than columns, so that no column is a sum of the others by their number.
+	const wide = 200
+	rows := min(f.n, 2*len(fields)+2*min(len(fields), wide)+100)
 	if rows < 2*len(fields)+10 {
+		f.cut = "there are more columns than events to tell by"
 		return nil, false
 	}
 	var basis, others []*vector
@@ -216,14 +213,18 @@ func (f *fitting) findSome(fields []rootio.Field, kept []string, squares bool) (
 		floats.Scale(1/v.norm, v.x)
 		whole := slices.Clone(v.x)
 		c := make([]float64, len(basis)+1)
-		for range 2 { // the second time takes away what rounding left
+		project := func() float64 {
 			for j, b := range basis {
 				p := floats.Dot(b.x, v.x)
 				c[j] += p
 				floats.AddScaled(v.x, -p, b.x)
 			}
+			return floats.Norm(v.x, 2)
 		}
-		left := floats.Norm(v.x, 2)
+		left := project()
+		if left < 0.1 { // the second time takes away what rounding left
+			left = project()
+		}
 		if left > looksDependent {
 			c[len(basis)] = left
 			floats.Scale(1/left, v.x)
@@ -399,20 +400,55 @@ func simpleNumber(x, tolerance float64) float64 {
 	return x
 }
 
-// leaveOutLookups adds the maps of columns of codes that are functions of another.
-func (f *fitting) leaveOutLookups(fields []rootio.Field, kept []string) {
-	least := evidence(2, len(fields))
-	for i := len(fields) - 1; i >= 0; i-- {
-		y := fields[i]
-		if slices.Contains(kept, y.Name) || f.isLeftOut(y.Name) {
+// coded is a column of codes.
+type coded struct {
+	rootio.Field
+	values  []float64 // the distinct ones, ascending
+	code    []uint8   // of each event, its place among these
+	entropy float64   // of all events, in nats
+}
+
+// findCoded returns the columns of codes among the branches that are left.
+func (f *fitting) findCoded() (list []coded) {
+	for _, field := range f.numbers {
+		if f.over() {
+			return list
+		}
+		x := f.load(field.Name)
+		if n := countValues(x, maxCodes); n > maxCodes || field.Kind.IsFloat() && n*eventsPerFloatCode > f.n {
 			continue
 		}
-		for j := range fields {
+		s := newSample(x, nil)
+		c := coded{field, s.value, make([]uint8, f.n), 0}
+		for k, v := range x {
+			i, _ := slices.BinarySearch(s.value, v)
+			c.code[k] = uint8(i)
+		}
+		for _, n := range s.weight {
+			c.entropy -= n * math.Log(n/s.total)
+		}
+		f.take(field.Name)
+		list = append(list, c)
+	}
+	return list
+}
+
+// leaveOutLookups adds the maps of columns of codes that are functions of another.
+func (f *fitting) leaveOutLookups(kept []string) {
+	list := f.findCoded()
+	least := evidence(2, len(list))
+	for i := len(list) - 1; i >= 0; i-- {
+		y := &list[i]
+		if slices.Contains(kept, y.Name) {
+			continue
+		}
+		for j := range list {
 			if f.over() {
 				return
 			}
-			if x := fields[j]; j != i && !f.isLeftOut(x.Name) {
-				if l := f.findLookup(y.Name, x.Name, least); l != nil {
+			if x := &list[j]; j != i && !f.gone[x.Name] {
+				if l := findLookup(y, x, least); l != nil {
+					f.load(y.Name)
 					f.apply(Map{Lookup: l})
 					break
 				}
@@ -421,45 +457,26 @@ func (f *fitting) leaveOutLookups(fields []rootio.Field, kept []string) {
 	}
 }
 
-// isLeftOut reports whether a map has taken a branch.
-func (f *fitting) isLeftOut(name string) bool {
-	for i := range f.spec.Maps {
-		_, taken, made := f.spec.Maps[i].mapping().variables()
-		if slices.Contains(taken, name) && !slices.Contains(made, name) {
-			return true
-		}
-	}
-	return false
-}
-
 // findLookup returns y as a function of x; nil if it is none, or if y says so
 // little, and x has so many values, that it could be one by chance: it must say at least so
 // many nats.
-func (f *fitting) findLookup(y, x string, least float64) *Lookup {
-	value := map[float64]float64{}
-	ys := f.load(y)
-	for k, key := range f.load(x) {
-		if v, ok := value[key]; ok && v != ys[k] {
-			return nil
-		}
-		value[key] = ys[k]
-	}
-	s := newSample(ys, nil)
-	entropy := 0.0
-	for _, n := range s.weight {
-		entropy -= n * math.Log(n/s.total)
-	}
-	choice := float64(len(value)) * math.Log(float64(len(s.value))) // of the values, in nats
-	if entropy < natsPerKey*choice || entropy-choice < least {
+func findLookup(y, x *coded, least float64) *Lookup {
+	choice := float64(len(x.values)) * math.Log(float64(len(y.values))) // of the values, in nats
+	if y.entropy < natsPerKey*choice || y.entropy-choice < least {
 		return nil
 	}
-	l := &Lookup{Variable: y, Of: x}
-	for key := range value {
-		l.Keys = append(l.Keys, key)
+	var value [maxCodes]uint8
+	var known [maxCodes]bool
+	for k, key := range x.code {
+		v := y.code[k]
+		if known[key] && value[key] != v {
+			return nil
+		}
+		value[key], known[key] = v, true
 	}
-	slices.Sort(l.Keys)
-	for _, key := range l.Keys {
-		l.Values = append(l.Values, value[key])
+	l := &Lookup{Variable: y.Name, Of: x.Name, Keys: x.values}
+	for key := range x.values {
+		l.Values = append(l.Values, y.values[value[key]])
 	}
 	return l
 }

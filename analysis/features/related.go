@@ -90,16 +90,16 @@ const (
 func (f *fitting) relateMomenta(kept []string) {
 	var fields []rootio.Field
 	for _, field := range f.spec.Branches {
-		if !field.Kind.IsFloat() || f.isLeftOut(field.Name) || slices.Contains(kept, field.Name) {
+		if !field.Kind.IsFloat() || f.gone[field.Name] || slices.Contains(kept, field.Name) {
 			continue
 		}
 		s := f.sample(field.Name)
 		if _, isAngle := f.circles[field.Name]; isAngle || s.missing == 0 && s.kindOf(field) == Continuous {
-			fields = append(fields, field)
+			if fields = append(fields, field); len(fields) > mostRelated {
+				f.cut = fmt.Sprintf("there are more than %d columns", mostRelated)
+				return
+			}
 		}
-	}
-	if len(fields) > mostRelated {
-		return
 	}
 	for {
 		r := f.findResidual(fields)

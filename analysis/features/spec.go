@@ -77,6 +77,10 @@ type Spec struct {
 
 	// Ranges are those of the branches that are no coordinates themselves.
 	Ranges []Range `json:"ranges,omitempty"`
+
+	// Cut says what was not looked for everywhere, for lack of time ([Options.Until]) or
+	// because there are too many columns.
+	Cut []string `json:"cut,omitempty"`
 }
 
 // Dim returns the number of features: columns that are not constant.

@@ -204,7 +204,11 @@ func (p *Paused) Resume(ctx context.Context, t *rootio.Table, w []float64) (*Tra
 	if digest(t, w) != p.saved.Of.Data {
 		return nil, errors.New("surrogate: these are not the events that the training of the checkpoint began with")
 	}
-	tr, err := New(ctx, t, w, p.Card.Options)
+	opts := p.Card.Options
+	if opts.Train.MaxTime > 0 { // the clock had its part in them
+		opts.fitted = &p.saved.Features
+	}
+	tr, err := New(ctx, t, w, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -119,7 +119,15 @@ type Options struct {
 	// Diffusion are the settings of the models that are no flows.
 	Diffusion DiffusionOptions `json:"diffusion,omitzero"`
 
-	// Train says how to train. Its MaxTime counts from the beginning of [New].
+	// Begin, where it is not zero, is from when on MaxTime counts: when reading the events
+	// began. By default that is the beginning of [New].
+	Begin time.Time `json:"-"`
+
+	// fitted are features to take as they are, those of a training that goes on; nil: New
+	// looks for them.
+	fitted *features.Spec
+
+	// Train says how to train. Its MaxTime is for all of New and [Training.Run].
 	Train flows.TrainOptions `json:"train"`
 
 	// Log, when not nil, is told in a line what New does where that takes time, and
@@ -418,6 +426,9 @@ func isHeldOut(i int) bool { return philox.Uint64(0, streamSplit, uint64(i))%10 
 // its error is returned.
 func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Training, error) {
 	begin, asked := time.Now(), opts
+	if !opts.Begin.IsZero() {
+		begin = opts.Begin
+	}
 	if err := opts.Check(); err != nil {
 		return nil, fmt.Errorf("surrogate: %w", err)
 	}
@@ -429,9 +440,12 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 		return nil, err
 	}
 	opts.Features.Periodic = false // until it is known what the model is
-	spec, err := features.FitGiven(ctx, target, condition, w, opts.Features)
+	spec, err := opts.fit(ctx, target, condition, w, begin)
 	if err != nil {
 		return nil, err
+	}
+	if len(spec.Cut) > 0 {
+		opts.log("note: not looked for among all columns: %s", strings.Join(spec.Cut, "; "))
 	}
 	conditions := &features.Context{}
 	if len(opts.Condition) > 0 {
@@ -480,6 +494,18 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 		opts.log("note: %s", few)
 	}
 	return tr, nil
+}
+
+// fit returns the features of the columns of t, for the model not yet known. A third of the
+// time is for looking for relations between them.
+func (o Options) fit(ctx context.Context, t, condition *rootio.Table, w []float64, begin time.Time) (*features.Spec, error) {
+	if o.fitted != nil {
+		return o.fitted, nil
+	}
+	if limit := o.Train.MaxTime; limit > 0 {
+		o.Features.Until = begin.Add(limit / 3)
+	}
+	return features.FitGiven(ctx, t, condition, w, o.Features)
 }
 
 // newTraining is [New] where features and model are chosen.

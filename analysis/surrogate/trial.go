@@ -22,11 +22,16 @@ type Choice struct {
 	Events int                `json:"events,omitempty"`
 	// Margin is how much better splines had to be.
 	Margin float64 `json:"margin,omitempty"`
+	// Wide is the number of features, where these are too many for a trial.
+	Wide int `json:"wide,omitempty"`
 }
 
 // String is a line, such as “trial on 32768 events: autoregressive 5.1200, spline 5.3000
 // nats: autoregressive”.
 func (c *Choice) String() string {
+	if c.Wide > 0 {
+		return fmt.Sprintf("no trial: with %d features it takes too long: %s, the default", c.Wide, c.Model)
+	}
 	if c.Events == 0 {
 		return fmt.Sprintf("no trial: events that come as islands are for the model %s", c.Model)
 	}
@@ -71,9 +76,13 @@ func choose(ctx context.Context, spec *features.Spec, conditions *features.Conte
 		margin = 0.005
 		// enough is the number of steps that say something.
 		enough = 50
+		widest = 256 // features
 	)
 	if o.Components > 1 {
 		return &Choice{Model: spline}, nil
+	}
+	if dim := spec.Dim(); dim > widest {
+		return &Choice{Model: Models()[0], Wide: dim}, nil
 	}
 	n := min(t.Len(), most)
 	some, someW := t, w

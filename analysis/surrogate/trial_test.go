@@ -98,10 +98,11 @@ func TestChoice(t *testing.T) {
 		t.Errorf("what was asked for was chosen: %v", s.Card.Choice)
 	}
 	for want, c := range map[string]Choice{
-		"trial on 9 events: autoregressive 2.0000, spline 3.0000 nats: autoregressive":                                 {autoregressive, map[string]float64{autoregressive: 2, spline: 3}, 9, 0.1},
-		"trial on 9 events: autoregressive 2.0000, spline 1.9500 nats: autoregressive (splines must be better by 0.1)": {autoregressive, map[string]float64{autoregressive: 2, spline: 1.95}, 9, 0.1},
-		"trial on 9 events: autoregressive could not be trained, spline 1.9500 nats: spline":                           {spline, map[string]float64{spline: 1.95}, 9, 0.1},
+		"trial on 9 events: autoregressive 2.0000, spline 3.0000 nats: autoregressive":                                 {Model: autoregressive, Losses: map[string]float64{autoregressive: 2, spline: 3}, Events: 9, Margin: 0.1},
+		"trial on 9 events: autoregressive 2.0000, spline 1.9500 nats: autoregressive (splines must be better by 0.1)": {Model: autoregressive, Losses: map[string]float64{autoregressive: 2, spline: 1.95}, Events: 9, Margin: 0.1},
+		"trial on 9 events: autoregressive could not be trained, spline 1.9500 nats: spline":                           {Model: spline, Losses: map[string]float64{spline: 1.95}, Events: 9, Margin: 0.1},
 		"there is no time for a trial: autoregressive, the default":                                                    {Model: autoregressive, Events: 9},
+		"no trial: with 999 features it takes too long: autoregressive, the default":                                   {Model: autoregressive, Wide: 999},
 		"no trial: events that come as islands are for the model spline":                                               {Model: spline},
 	} {
 		if got := c.String(); got != want {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -197,7 +198,7 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags.Float64Var(&d.Solver.Tolerance, "tolerance", 0, "choose steps of an error below this instead; 0: do not")
 	flags.Var(seed{&o.Seed}, "seed", "the seed of everything random")
 	flags.Var(wholeVar(&o.Train.Epochs, 0, limit), "epochs", "passes over the events (default: by their number)")
-	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "the longest that training may take, from when the events are read, such as 5m; 0: no limit")
+	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "the longest that all of it may take, such as 5m: reading, looking at the columns, training; 0: no limit")
 	flags.Var(wholeVar(&o.Train.Batch, 0, limit), "batch", "events per step (default 512, fewer for small samples)")
 	flags.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate (default 0.001; autoregressive 0.003; denoiser and distilled 0.004, less for small samples)")
 	flags.Float64Var(&o.Train.Average, "average", 0, "decay per step of the moving average of the parameters that is kept; 0: no average (default 0.998; denoiser and distilled 0.999)")
@@ -280,6 +281,7 @@ func (f *trainFlags) run(cmd *cobra.Command) error {
 // fit reads the events, trains a model of them and saves it. After an interrupt there is a
 // checkpoint at most, and no model.
 func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
+	f.options.Begin = time.Now()
 	data, err := f.read(cmd)
 	if err != nil {
 		return nil, err

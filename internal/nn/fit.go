@@ -83,8 +83,11 @@ type Inverter interface {
 	RoundTrip(x, c []float32) (mean, largest float64)
 }
 
-// roundTrips is the number of rows that an Inverter is asked about at a validation.
-const roundTrips = 1 << 10
+// An Inverter is asked about so many rows at a validation, and so many of their values.
+const (
+	roundTrips      = 1 << 10
+	roundTripValues = 1 << 17
+)
 
 // Off is the value of an option that asks for nothing of its kind, where zero asks for
 // the default.
@@ -287,7 +290,8 @@ type Phase struct {
 type fit struct {
 	*Checkpoint
 	ctx          context.Context
-	begin        time.Time // as if there had been no stop
+	begin        time.Time     // as if there had been no stop
+	judging      time.Duration // the longest that a validation took
 	status       Status
 	obj          Objective
 	train, valid Data
@@ -480,6 +484,7 @@ func (f *fit) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		f.judging = time.Since(f.begin)
 		if h.Best = best; !isFinite(h.Best) {
 			return fmt.Errorf("nn: the loss of the untrained model is %g: the input is out of range", h.Best)
 		}
@@ -576,17 +581,18 @@ func (f *fit) judgeNow() error {
 }
 
 // fitIntoTime plans fewer steps when, at the pace so far, there is no time for
-// all, and as many as there is time for otherwise. A training that has time for
-// all of them is not touched.
+// all and a validation, and as many as there is time for otherwise. A training that has
+// time for all of them is not touched.
 func (f *fit) fitIntoTime() {
-	const enough = 20 // steps, to know the pace
+	const enough = 20 // steps, to know the pace, or one where these take a tenth of the time
 	p := &f.Phase
 	made := f.Step - p.First
-	if f.opts.MaxTime == 0 || made < enough && f.Elapsed < f.opts.MaxTime {
+	left := f.opts.MaxTime - f.Elapsed - f.judging
+	if f.opts.MaxTime == 0 || left > 0 && made < enough && (made == 0 || f.Elapsed-p.Begin < f.opts.MaxTime/10) {
 		return
 	}
-	pace := float64(made) / float64(f.Elapsed-p.Begin)
-	last := f.Step + int(max(float64(f.opts.MaxTime-f.Elapsed), 0)*pace)
+	pace := float64(made) / max(float64(f.Elapsed-p.Begin), 1)
+	last := f.Step + int(max(float64(left), 0)*pace)
 	if p.Last = min(last, p.Planned); p.Last < p.Planned {
 		// A validation of more rows than were trained on since the last one is a waste.
 		rows := (f.valid.Len() + f.opts.Batch - 1) / f.opts.Batch
@@ -648,6 +654,7 @@ func (f *fit) judge(rate float64) (float64, error) {
 		candidate = f.Mean
 		f.swapMean()
 	}
+	begin := time.Now()
 	loss, err := f.validate()
 	if err != nil {
 		if f.Mean != nil {
@@ -657,12 +664,13 @@ func (f *fit) judge(rate float64) (float64, error) {
 	}
 	point := Point{Step: f.Step, Valid: loss, Rate: rate, EventsPerSecond: f.pace()}
 	if i, ok := f.obj.(Inverter); ok {
-		n := min(roundTrips, f.valid.Len())
+		n := min(roundTrips, f.valid.Len(), max(roundTripValues/f.valid.Dim, 1))
 		point.RoundTrip, point.WorstRoundTrip = i.RoundTrip(f.valid.X[:n*f.valid.Dim], f.valid.C[:n*f.valid.Context])
 	}
 	if f.Mean != nil {
 		f.swapMean()
 	}
+	f.judging = max(f.judging, time.Since(begin))
 	point.Train = f.Sum / (f.trainMean * float64(f.Events))
 	f.Sum, f.Events = 0, 0
 	if !isFinite(loss) {

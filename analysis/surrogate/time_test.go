@@ -1,0 +1,45 @@
+package surrogate
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// TestMaxTimeBoundsAll trains on many columns for a short time: looking at them, composing
+// the model and validating it are part of the time, too, and a model comes out.
+func TestMaxTimeBoundsAll(t *testing.T) {
+	const columns, events = 400, 1500
+	r := rand.New(rand.NewPCG(1, 4))
+	table := &rootio.Table{}
+	sum := make([]float64, events)
+	for j := range columns {
+		x := make([]float32, events)
+		for i := range x {
+			sum[i] += 0.1 * r.NormFloat64()
+			x[i] = float32(sum[i] + r.NormFloat64())
+		}
+		table.Columns = append(table.Columns, rootio.ColumnOf(fmt.Sprint("x", j), x))
+	}
+	const limit, slack = 2 * time.Second, 6 * time.Second // for a busy machine
+	begin := time.Now()
+	var said []string
+	tr, err := New(t.Context(), table, nil, Options{
+		Begin: begin, Log: func(line string) { said = append(said, line) },
+		Train: flows.TrainOptions{MaxTime: limit},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := tr.Run(t.Context())
+	if took := time.Since(begin); err != nil || took > limit+slack {
+		t.Errorf("%v for %v, error %v", took, limit, err)
+	}
+	if s != nil && (s.Card.History.Stopped != flows.OutOfTime || len(s.Features.Cut) == 0 || s.Card.Choice.Wide == 0 || len(said) < 2) {
+		t.Errorf("%q, left out: %q, %v; said: %q", s.Card.History.Stopped, s.Features.Cut, s.Card.Choice, said)
+	}
+}
