@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"math"
 	"path/filepath"
 	"reflect"
@@ -98,13 +99,11 @@ func TestCarried(t *testing.T) {
 
 	for _, oversample := range []int{1, 30} { // 75,000 events are more than one part
 		args := []string{"generate", "-m", "m.eidolon", "-i", "in.root", "-o", "out.root"}
-		wantTypes := inTypes
+		wantTypes := map[string]string{"known": "bool "}
+		maps.Copy(wantTypes, inTypes)
 		if oversample > 1 {
 			args = append(args, "--oversample", "30")
-			wantTypes = map[string]string{"event_index": "int64 "}
-			for k, v := range inTypes {
-				wantTypes[k] = v
-			}
+			wantTypes["event_index"] = "int64 "
 		}
 		_, stderr, code := eidolon(t, dir, args...)
 		if code != 0 {
@@ -160,15 +159,16 @@ func TestEventIndex(t *testing.T) {
 	for _, file := range []struct {
 		name    string
 		indices map[string]int // how often each stands there in a row
+		known   int            // branches of that sort, one for each time that events were drawn
 		events  int
 	}{
-		{"a.root", map[string]int{"event_index": 2}, 1000},
-		{"b.root", map[string]int{"event_index": 2}, 1000},
-		{"c.root", map[string]int{"event_index": 6, "event_index_2": 3}, 3000},
-		{"d.root", map[string]int{"event_index": 12, "event_index_2": 6, "event_index_3": 2}, 6000},
+		{"a.root", map[string]int{"event_index": 2}, 1, 1000},
+		{"b.root", map[string]int{"event_index": 2}, 2, 1000},
+		{"c.root", map[string]int{"event_index": 6, "event_index_2": 3}, 3, 3000},
+		{"d.root", map[string]int{"event_index": 12, "event_index_2": 6, "event_index_3": 2}, 4, 6000},
 	} {
 		out := open(t, file.name)
-		if out.Len() != file.events || len(out.Columns) != 9+len(file.indices) {
+		if out.Len() != file.events || len(out.Columns) != 9+len(file.indices)+file.known {
 			t.Errorf("%s: %d events with %d columns", file.name, out.Len(), len(out.Columns))
 		}
 		for name, times := range file.indices {

@@ -48,8 +48,8 @@ func TestJob(t *testing.T) {
 		{exitUsage, "evtmx", []string{"job", "job.yaml", "--evtmx", "3"}},
 		{exitUsage, `"sourc"`, []string{"job", "job.yaml", "--set", "sourc.Seed=3"}},
 		{exitError, `"Sed"`, []string{"job", "job.yaml", "--set", "source.Sed=3"}},
-		{exitError, "none.yaml", []string{"job", "none.yaml"}},
-		{exitError, "none.eidolon", []string{"job", "job.yaml", "--set", "source.Model=none.eidolon"}},
+		{exitInput, "none.yaml", []string{"job", "none.yaml"}},
+		{exitInput, "none.eidolon", []string{"job", "job.yaml", "--set", "source.Model=none.eidolon"}},
 	} {
 		_, stderr, code := eidolon(t, dir, c.args...)
 		if code != c.code || !strings.Contains(stderr, c.text) || strings.Count(stderr, "\n") != 1 {

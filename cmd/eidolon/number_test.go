@@ -34,9 +34,9 @@ func TestAbsurdSizes(t *testing.T) {
 		args  string
 		limit string
 	}{
-		{"train -i in.root -o x --hidden 65536", "at most 2896 with 8 layers of networks, depth 2"},
-		{"train -i in.root -o x --hidden 65536 --model denoiser", "at most"},
-		{"train -i in.root -o x --hidden 1e9", "65536"},
+		{"train -i in.root -o x --hidden 16384", "at most 2896 with 8 layers of networks, depth 2"},
+		{"train -i in.root -o x --hidden 16384 --model denoiser", "at most"},
+		{"train -i in.root -o x --hidden 65536", "16384"},
 		{"train -i in.root -o x --hidden 1e10", "1000000000"},
 		{"train -i in.root -o x --hidden 2896 --depth 3", "at most 2364"},
 		{"train -i in.root -o x --layers 1e6", "1024"},
@@ -45,7 +45,7 @@ func TestAbsurdSizes(t *testing.T) {
 		{"train -i in.root -o x --components 1M", "4096"},
 		{"train -i in.root -o x --batch 1G", "1048576"},
 		{"train -i in.root -o x --epochs 1e10", "1000000000"},
-		{"train -i in.root -o x --model denoiser --steps 1e9", "1048576"},
+		{"train -i in.root -o x --model denoiser --steps 1e9", "4096"},
 		{"generate -m m.eidolon -n 1e15 -o x.root", "1000000000000"},
 		{"generate -m m.eidolon -n -3 -o x.root", "between 0"},
 		{"generate -m m.eidolon -i in.root --oversample 1e9 -o x.root", "1048576"},

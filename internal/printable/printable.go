@@ -45,7 +45,7 @@ type Writer struct{ To io.Writer }
 
 // Write writes p, all of it or, with an error, none.
 func (w Writer) Write(p []byte) (int, error) {
-	if _, err := io.WriteString(w.To, escape(string(p), "\n\t")); err != nil {
+	if _, err := w.To.Write([]byte(escape(string(p), "\n\t"))); err != nil {
 		return 0, err
 	}
 	return len(p), nil
