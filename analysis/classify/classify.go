@@ -9,10 +9,10 @@
 // that the samples cannot be told apart, and then no analysis of these columns can.
 //
 // The classifier is a network and gradient-boosted trees: the one is good at what is
-// smooth, the other at steps, spikes and rounded values. A logistic regression on
-// events that neither was trained on combines them, and another one calibrates the
-// scores of all folds together, so that its output, s(x), is the logarithm of a
-// density ratio:
+// smooth, the other at steps, spikes and rounded values; a logistic regression on
+// powers of the columns sees the small differences of small samples. Another logistic
+// regression, on the events of the other folds, none of which its classifier was trained
+// on, combines them, so that its output, s(x), is the logarithm of a density ratio:
 //
 //	p₁(x)/p₀(x) = exp s(x) = C/(1−C),  C = 1/(1+e⁻ˢ)
 //
@@ -142,11 +142,12 @@ type folds struct {
 	opts    Options
 	samples [2]Sample
 	in      *inputs
-	start   [2]int      // the first row of each sample in the inputs
-	rows    [2][]int    // the rows of each that are trained on and judged
-	keys    [2][]uint64 // of each row: rows with the same key stay together
-	signed  [2]bool     // whether a sample has negative weights
-	scale   [2]float64  // of weights, so that both samples count as much
+	start   [2]int                 // the first row of each sample in the inputs
+	rows    [2][]int               // the rows of each that are trained on and judged
+	keys    [2][]uint64            // of each row: rows with the same key stay together
+	outputs [2][][learners]float64 // of the classifiers, NaN for events without
+	signed  [2]bool                // whether a sample has negative weights
+	scale   [2]float64             // of weights, so that both samples count as much
 	result  *Result
 }
 
@@ -201,8 +202,10 @@ func newFolds(ctx context.Context, zero, one Sample, opts Options) (*folds, erro
 		f.result.Events[c] = len(f.rows[c])
 		f.result.LogRatio[c] = make([]float64, n)
 		f.result.Folds[c] = make([]int, n)
+		f.outputs[c] = make([][learners]float64, n)
 		for i := range n {
 			f.result.LogRatio[c][i] = math.NaN()
+			f.outputs[c][i][0] = math.NaN()
 			f.result.Folds[c][i] = f.foldOf(c, i)
 		}
 	}
@@ -312,18 +315,22 @@ func (f *folds) run(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	imp := newImportance(f.in)
-	var sumWeights, sumVariance, sumNull float64
-	for k := range f.opts.Folds {
+	classifiers := make([]*classifier, f.opts.Folds)
+	for k := range classifiers {
 		f.progress(k, 0)
-		c, err := f.train(ctx, k)
-		if err != nil {
+		var err error
+		if classifiers[k], err = f.train(ctx, k); err != nil {
 			return nil, err
 		}
 		f.progress(k, 0.8)
-		if err := f.score(ctx, c, k); err != nil {
+		if err := f.score(ctx, classifiers[k], k); err != nil {
 			return nil, err
 		}
+	}
+	imp := newImportance(f.in)
+	var sumWeights, sumVariance, sumNull float64
+	for k, c := range classifiers {
+		f.combine(c, k)
 		var zero, one scored
 		for s, to := range []*scored{&zero, &one} {
 			for _, i := range f.rows[s] {
@@ -363,28 +370,33 @@ func (f *folds) run(ctx context.Context) (*Result, error) {
 		r.PValue = math.Erfc(math.Abs(z) / math.Sqrt2)
 	}
 	r.Columns = imp.columns()
-	f.calibrate()
 	return r, nil
 }
 
-// calibrate stretches the scores of all folds so that they are logarithms of a ratio
-// as well as can be: two numbers, found from all events together.
-func (f *folds) calibrate() {
-	var score, y, w []float64
+// combine finds how the outputs of the classifier of fold k are combined to the
+// logarithm of a ratio, from the events of the other folds and the outputs of their
+// classifiers, and stores s(x) for the events of the fold.
+func (f *folds) combine(c *classifier, k int) {
+	var outputs [learners][]float64
+	var y, w []float64
 	for s := range f.samples {
 		for _, i := range f.rows[s] {
-			score = append(score, f.result.LogRatio[s][i])
+			if f.foldOf(s, i) == k {
+				continue
+			}
+			for j := range outputs {
+				outputs[j] = append(outputs[j], f.outputs[s][i][j])
+			}
 			y, w = append(y, float64(s)), append(w, f.samples[s].weight(i)*f.scale[s])
 		}
 	}
-	c := regress(regression{0, 1}, y, w, score)
-	c[1] = max(0, c[1]) // the scores say nothing, as in every other case of equal samples
+	c.blend = regress(c.blend, y, w, outputs[:]...)
 	// So many events cannot tell that a density is less than a part of it.
 	most := math.Log(float64(max(len(f.rows[0]), len(f.rows[1]))))
-	for _, scores := range f.result.LogRatio {
-		for i, s := range scores {
-			if s == s { // not every event has a score
-				scores[i] = min(max(-most, c.at(s)), most)
+	for s, all := range f.outputs {
+		for i, v := range all {
+			if f.foldOf(s, i) == k && v[0] == v[0] { // not every event has a score
+				f.result.LogRatio[s][i] = min(max(-most, c.blend.at(v[:]...)), most)
 			}
 		}
 	}
@@ -392,9 +404,10 @@ func (f *folds) calibrate() {
 
 // classifier is trained on all folds but one.
 type classifier struct {
-	net   *network
-	trees *trees
-	blend regression // of their outputs
+	net        *network
+	trees      *trees
+	polynomial *polynomial
+	blend      regression // of their outputs; first how far each is to be trusted before any event says
 }
 
 // train trains a classifier on all folds but k.
@@ -426,7 +439,7 @@ func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
 	}
 	c := &classifier{net: newNetwork(f.in.dim, f.opts.Hidden, f.opts.Seed+uint64(k))}
 	if f.in.dim == 0 { // nothing varies
-		c.trees, c.blend = &trees{}, regression{0, 0, 0}
+		c.trees, c.polynomial, c.blend = &trees{}, &polynomial{}, regression{0, 0, 0, 0}
 		return c, nil
 	}
 	var err error
@@ -434,39 +447,50 @@ func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
 		return nil, err
 	}
 	if f.opts.Trees {
-		c.blend = regression{0, 0, 1}
+		c.polynomial, c.blend = &polynomial{}, regression{0, 0, 1, 0}
 		return c, nil
+	}
+	if c.polynomial, err = fitPolynomial(ctx, train); err != nil {
+		return nil, err
 	}
 	f.progress(k, 0.3)
 	if err := c.net.fit(ctx, train, valid, f.opts.Seed+uint64(k)); err != nil {
 		return nil, err
 	}
-	a, b := make([]float64, valid.Len()), make([]float64, valid.Len())
-	c.net.logits(a, valid.X)
-	c.trees.logits(b, valid.X)
-	c.blend = regress(regression{0, 0.5, 0.5}, widen(valid.C), widen(valid.W), a, b)
+	c.blend = regression{0, 1. / learners, 1. / learners, 1. / learners}
 	return c, nil
 }
 
-func widen(x []float32) []float64 {
-	y := make([]float64, len(x))
-	for i, v := range x {
-		y[i] = float64(v)
+// learners is the number of outputs that are combined.
+const learners = 3
+
+// outputs are what is combined.
+func (c *classifier) outputs() [learners]func(dst []float64, x []float32) {
+	return [learners]func(dst []float64, x []float32){c.net.logits, c.trees.logits, c.polynomial.logits}
+}
+
+// each calls found with the outputs for each row of x.
+func (c *classifier) each(x []float32, n int, found func(i int, outputs [learners]float64)) {
+	var outputs [learners][]float64
+	for k, logits := range c.outputs() {
+		outputs[k] = make([]float64, n)
+		logits(outputs[k], x)
 	}
-	return y
+	for i := range n {
+		var v [learners]float64
+		for k := range v {
+			v[k] = outputs[k][i]
+		}
+		found(i, v)
+	}
 }
 
 // logRatios stores s(x) for the rows of x in dst.
 func (c *classifier) logRatios(dst []float64, x []float32) {
-	boosted := make([]float64, len(dst))
-	c.net.logits(dst, x)
-	c.trees.logits(boosted, x)
-	for i, s := range dst {
-		dst[i] = c.blend.at(s, boosted[i])
-	}
+	c.each(x, len(dst), func(i int, v [learners]float64) { dst[i] = c.blend.at(v[:]...) })
 }
 
-// score stores the scores of the events of fold k.
+// score stores the outputs for the events of fold k.
 func (f *folds) score(ctx context.Context, c *classifier, k int) error {
 	const piece = 1 << 14
 	for s := range f.samples {
@@ -492,11 +516,7 @@ func (f *folds) score(ctx context.Context, c *classifier, k int) error {
 			for _, i := range part {
 				x = append(x, f.in.row(f.start[s]+i)...)
 			}
-			scores := make([]float64, len(part))
-			c.logRatios(scores, x)
-			for j, i := range part {
-				f.result.LogRatio[s][i] = scores[j]
-			}
+			c.each(x, len(part), func(j int, v [learners]float64) { f.outputs[s][part[j]] = v })
 		}
 	}
 	return nil

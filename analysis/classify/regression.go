@@ -4,7 +4,9 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat"
 )
 
 // regression is a logistic regression: s = c₀ + Σ cⱼ xⱼ.
@@ -20,13 +22,32 @@ func (c regression) at(x ...float64) float64 {
 
 // regress finds the regression of y (0 or 1, with weights w) on the columns x that
 // has the lowest logistic loss, by Newton's method. A prior that is worth ten
-// events holds it to the start where there is nothing to learn.
+// events, for columns of width one, holds it to the start where there is nothing to
+// learn.
 func regress(start regression, y, w []float64, x ...[]float64) regression {
 	const (
 		prior = 10.0
 		steps = 50
 		far   = 0.5 // farther, the quadratic form is not trusted
 	)
+	x, start = slices.Clone(x), slices.Clone(start)
+	width := make([]float64, len(x))
+	for j, column := range x {
+		if width[j] = stat.PopStdDev(column, nil); !(width[j] > 0) {
+			width[j] = 1
+		}
+		x[j] = make([]float64, len(column))
+		floats.ScaleTo(x[j], 1/width[j], column)
+		start[j+1] *= width[j]
+	}
+	c := newton(start, y, w, x, prior, far, steps)
+	for j := range x {
+		c[j+1] /= width[j]
+	}
+	return c
+}
+
+func newton(start regression, y, w []float64, x [][]float64, prior, far float64, steps int) regression {
 	c, n := slices.Clone(start), len(start)
 	row := make([]float64, n)
 	row[0] = 1
@@ -51,7 +72,7 @@ func regress(start regression, y, w []float64, x ...[]float64) regression {
 		var chol mat.Cholesky
 		var step mat.VecDense
 		if !chol.Factorize(h) || chol.SolveVecTo(&step, g) != nil {
-			return start
+			return slices.Clone(start)
 		}
 		largest := mat.Norm(&step, math.Inf(1))
 		for j := range c {

@@ -210,7 +210,8 @@ type Proportions struct {
 // Code is a value of a categorical column.
 type Code struct {
 	Value             float64 `json:"value"`
-	Reference         int     `json:"reference"` // events
+	Integer           string  `json:"integer,omitempty"` // the value, if a float64 does not hold it
+	Reference         int     `json:"reference"`         // events
 	Candidate         int     `json:"candidate"`
 	ReferenceFraction float64 `json:"reference_fraction"` // of the sum of weights
 	CandidateFraction float64 `json:"candidate_fraction"`
@@ -389,6 +390,10 @@ func compareColumn(ref, cand rootio.Column, inRef, inCand sampled, rng *rand.Ran
 	}
 	a, b := newValues(ref, inRef), newValues(cand, inCand)
 	c.Reference, c.Candidate = a.summary(), b.summary()
+	x, y, numbered := exactColumns(ref, cand)
+	if numbered != nil {
+		a, b = newValues(x, inRef), newValues(y, inCand)
+	}
 	c.Verdict, c.PValue = NoValues, 1
 	hasRef, hasCand := a.all.w > 0, b.all.w > 0
 	switch {
@@ -396,6 +401,9 @@ func compareColumn(ref, cand rootio.Column, inRef, inCand sampled, rng *rand.Ran
 		return c
 	case hasRef && hasCand && a.areCodes(c.Kind):
 		c.compareCodes(a, b)
+		if numbered != nil {
+			numbered.name(&c)
+		}
 	case hasRef && hasCand:
 		c.compareValues(a, b, rng)
 	}

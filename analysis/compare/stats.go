@@ -206,7 +206,7 @@ func chi2OfCells(a, b *values, cellsA, cellsB []bin) *Chi2 {
 	if smaller < 2*each && a.w == nil && b.w == nil {
 		return nil // the exact distribution of the KS distance says all
 	}
-	if a.paired {
+	if a.block != nil {
 		return nil // bins have more in common than their contents say
 	}
 	share := 1 / max(2, min(chi2Bins, math.Floor(smaller/each)))

@@ -29,11 +29,11 @@ func Example() {
 		log.Fatal(err)
 	}
 	fmt.Printf("sum of weights %.0f\n", w.Sum)
-	fmt.Printf("AUC %.1f before, %.1f after\n", closure.Before.Value, closure.After.Value)
+	fmt.Println("AUC is closer to one half:", closure.After.Value < closure.Before.Value)
 	pt := closure.Columns[1]
 	fmt.Println("pt is closer:", pt.After < pt.Before/3)
 	// Output:
 	// sum of weights 2000
-	// AUC 0.6 before, 0.5 after
+	// AUC is closer to one half: true
 	// pt is closer: true
 }

@@ -104,7 +104,7 @@ func TestSizesAndClip(t *testing.T) {
 	if err := clipped.WriteText(&text, c); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"ratios clipped", "effective", "costheta", "after (0.5"} {
+	for _, want := range []string{"ratios clipped", "effective", "costheta", "after (told apart"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("%q is not in\n%s", want, &text)
 		}
