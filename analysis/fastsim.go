@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"runtime"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"go-hep.org/x/hep/fwk"
 
+	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/panics"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -33,6 +35,10 @@ import (
 // the entry that counts instead of the event, and in batches the entry is the number:
 // then the result is that of “eidolon generate -i” with the same seed.
 //
+// Conditions may be ones that the training events did not have (Outside). A port known, with
+// Prefix before its name (or known_2, …, if another component puts it), is false for these, so
+// that a TreeWriter may leave them out (Select); how many there were is said in the end.
+//
 // Half of the processors draw at the same time; events that come meanwhile wait, and their
 // objects are drawn together.
 type FastSim struct {
@@ -49,18 +55,26 @@ type FastSim struct {
 	Ports []fwk.Port
 	// Entry is the port of entries, if there is one.
 	Entry string
+	// Outside says what becomes of conditions that the training events did not have, as
+	// [features.Outside] does. A task cannot leave out events: what is not drawn (skip)
+	// is NaN, 0 in integers.
+	Outside string
 
 	model  *surrogate.Surrogate
 	in     inputs
 	out    *layout
+	known  fwk.Port
 	gather gatherer
+
+	mu     sync.Mutex
+	strays features.Strays
 }
 
 func init() {
 	fwk.Register(reflect.TypeFor[FastSim](), func(typ, name string, app fwk.App) (fwk.Component, error) {
 		t := &FastSim{TaskBase: fwk.NewTask(typ, name, app), Seed: 1}
 		return t, declare(t, map[string]any{
-			"Model": &t.Model, "Seed": &t.Seed, "Prefix": &t.Prefix, "Ports": &t.Ports, "Entry": &t.Entry,
+			"Model": &t.Model, "Seed": &t.Seed, "Prefix": &t.Prefix, "Ports": &t.Ports, "Entry": &t.Entry, "Outside": &t.Outside,
 		})
 	})
 }
@@ -98,13 +112,21 @@ func (t *FastSim) complete(known *known, force bool) (done bool, err error) {
 			return false, fmt.Errorf("port %q is put by another component, too: give a Prefix", ports[i].Name)
 		}
 	}
-	known.addFrom(t.in.layout, ports...)
+	isTaken := func(name string) bool { return known.types[name] != nil || slices.Contains(names(ports), name) }
+	t.known = fwk.Port{Name: t.Prefix + "known", Type: portType(rootio.Bool, t.in.layout.sliced)}
+	for k := 2; isTaken(t.known.Name); k++ {
+		t.known.Name = fmt.Sprintf("%sknown_%d", t.Prefix, k)
+	}
+	known.addFrom(t.in.layout, append(ports, t.known)...)
 	t.out, err = newLayout(ports)
 	return true, err
 }
 
 // Configure declares the ports.
 func (t *FastSim) Configure(fwk.Context) error {
+	if err := features.Outside(t.Outside).Check(); err != nil {
+		return err
+	}
 	if !t.in.done {
 		if _, err := t.complete(newKnown(), true); err != nil {
 			return err
@@ -113,7 +135,7 @@ func (t *FastSim) Configure(fwk.Context) error {
 	if err := t.in.declare(&t.TaskBase); err != nil {
 		return err
 	}
-	for _, p := range t.out.ports {
+	for _, p := range append(t.out.ports, t.known) {
 		if err := t.DeclOutPort(p.Name, p.Type); err != nil {
 			return err
 		}
@@ -124,11 +146,17 @@ func (t *FastSim) Configure(fwk.Context) error {
 // StartTask makes ready for events.
 func (t *FastSim) StartTask(fwk.Context) error {
 	t.gather = gatherer{most: max(1, runtime.NumCPU()/2), draw: t.drawTogether}
+	t.strays = features.Strays{}
 	return nil
 }
 
-// StopTask does nothing.
-func (t *FastSim) StopTask(fwk.Context) error { return nil }
+// StopTask says how many conditions the training events did not have.
+func (t *FastSim) StopTask(ctx fwk.Context) error {
+	if t.strays.Outside > 0 {
+		ctx.Msg().Warnf("%v; port %s is false for these\n", t.strays, t.known.Name)
+	}
+	return nil
+}
 
 // Process draws for the objects of an event.
 func (t *FastSim) Process(ctx fwk.Context) error {
@@ -136,32 +164,65 @@ func (t *FastSim) Process(ctx fwk.Context) error {
 	if err != nil {
 		return err
 	}
-	r := &request{job: contextOf(ctx), out: rootio.NewTable(t.model.Features.Fields(), given.Len()), given: given}
-	if t.in.layout.sliced {
-		err = t.draw(r.job, r.out, given, numbers)
-	} else {
+	entries := numbers
+	if t.in.numbersElements() { // errors tell the number of the element
+		entries = make([]uint64, len(numbers))
+		for i := range entries {
+			entries[i] = uint64(i)
+		}
+	}
+	admitted, err := t.model.Context.Admit(given, features.Outside(t.Outside), entries)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	t.strays.Add(admitted.Strays)
+	t.mu.Unlock()
+	known, drawnFor := make([]bool, given.Len()), make([]uint64, len(admitted.Rows))
+	for i, row := range admitted.Rows {
+		known[row], drawnFor[i] = admitted.Known[i], numbers[row]
+	}
+	r := &request{job: contextOf(ctx), out: rootio.NewTable(t.model.Features.Fields(), admitted.Len()), given: admitted.Table}
+	if !t.in.layout.sliced && t.in.layout.holds(r.given) && r.given.Len() == 1 {
 		r.number = numbers[0]
 		err = t.gather.do(r)
+	} else {
+		err = t.draw(r.job, r.out, r.given, drawnFor)
 	}
 	if err != nil {
 		return err
 	}
-	return t.out.put(ctx.Store(), r.out)
+	if err := t.out.put(ctx.Store(), scattered(r.out, admitted.Rows, given.Len())); err != nil {
+		return err
+	}
+	if t.in.layout.sliced {
+		return ctx.Store().Put(t.known.Name, known)
+	}
+	return ctx.Store().Put(t.known.Name, known[0])
+}
+
+// scattered returns a table of n rows with those of t at some places, and nothing at the others.
+func scattered(t *rootio.Table, places []int, n int) *rootio.Table {
+	if t.Len() == n {
+		return t
+	}
+	all := rootio.NewTable(t.Fields(), n)
+	nothing := slices.Repeat([]float64{math.NaN()}, n)
+	for i, c := range all.Columns {
+		if c.Kind.IsFloat() {
+			c.SetFloats(0, nothing)
+		}
+		c.Put(places, t.Columns[i])
+	}
+	return all
 }
 
 // draw draws for the rows of given, which have these numbers, into out.
 func (t *FastSim) draw(job context.Context, out, given *rootio.Table, numbers []uint64) error {
-	err := panics.Guard(func() error { // of the objects that are drawn together, it is one's fault
+	return panics.Guard(func() error { // of the objects that are drawn together, it is one's fault
 		_, err := t.model.GenerateRows(job, out, given, t.Seed, numbers)
 		return err
 	})
-	if err != nil && t.in.numbersElements() {
-		c := make([]float32, given.Len()*t.model.Context.Dim())
-		if e := t.model.Context.Encode(c, given, 0); e != nil { // as the number of the element
-			return e
-		}
-	}
-	return err
 }
 
 // drawTogether draws for the objects of several events.

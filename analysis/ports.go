@@ -126,6 +126,11 @@ func newLayout(ports []fwk.Port) (*layout, error) {
 // isSliced reports whether port i carries a slice.
 func (l *layout) isSliced(i int) bool { return l.ports[i].Type == l.access[i].slice }
 
+// holds reports whether a table has columns of the types of the ports.
+func (l *layout) holds(t *rootio.Table) bool {
+	return slices.EqualFunc(l.fields, t.Columns, func(f rootio.Field, c rootio.Column) bool { return f.Kind == c.Kind })
+}
+
 // values returns the values of the ports in an event.
 func (l *layout) values(store fwk.Store) ([]any, error) {
 	values := make([]any, len(l.ports))

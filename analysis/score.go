@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
 
 	"go-hep.org/x/hep/fwk"
 
+	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -31,15 +33,22 @@ type Score struct {
 	// Entry is the port of entries, if there is one. Columns of codes and integers are
 	// dequantised with deviates of the seed of the training and this number.
 	Entry string
+	// Outside says what becomes of conditions that the training events did not have, as
+	// [features.Outside] does; rows cannot be left out (skip). How many there were is said
+	// in the end.
+	Outside string
 
 	model *surrogate.Surrogate
 	in    inputs
+
+	mu     sync.Mutex
+	strays features.Strays
 }
 
 func init() {
 	fwk.Register(reflect.TypeFor[Score](), func(typ, name string, app fwk.App) (fwk.Component, error) {
 		t := &Score{TaskBase: fwk.NewTask(typ, name, app), Output: "log_prob"}
-		return t, declare(t, map[string]any{"Model": &t.Model, "Output": &t.Output, "Ports": &t.Ports, "Entry": &t.Entry})
+		return t, declare(t, map[string]any{"Model": &t.Model, "Output": &t.Output, "Ports": &t.Ports, "Entry": &t.Entry, "Outside": &t.Outside})
 	})
 }
 
@@ -73,6 +82,13 @@ func (t *Score) output() fwk.Port {
 
 // Configure declares the ports.
 func (t *Score) Configure(fwk.Context) error {
+	outside := features.Outside(t.Outside)
+	if err := outside.Check(); err != nil {
+		return err
+	}
+	if outside == features.Skip {
+		return errors.New("every event has a log-density: Outside may be clip or refuse")
+	}
 	if !t.in.done {
 		if _, err := t.complete(newKnown(), true); err != nil {
 			return err
@@ -85,11 +101,19 @@ func (t *Score) Configure(fwk.Context) error {
 	return t.DeclOutPort(out.Name, out.Type)
 }
 
-// StartTask does nothing.
-func (t *Score) StartTask(fwk.Context) error { return nil }
+// StartTask makes ready for events.
+func (t *Score) StartTask(fwk.Context) error {
+	t.strays = features.Strays{}
+	return nil
+}
 
-// StopTask does nothing.
-func (t *Score) StopTask(fwk.Context) error { return nil }
+// StopTask says how many conditions the training events did not have.
+func (t *Score) StopTask(ctx fwk.Context) error {
+	if t.strays.Outside > 0 {
+		ctx.Msg().Warnf("%v\n", t.strays)
+	}
+	return nil
+}
 
 // Process puts the log-density of an event.
 func (t *Score) Process(ctx fwk.Context) error {
@@ -97,6 +121,14 @@ func (t *Score) Process(ctx fwk.Context) error {
 	if err != nil {
 		return err
 	}
+	admitted, err := t.model.Context.Admit(rows, features.Outside(t.Outside), numbers)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	t.strays.Add(admitted.Strays)
+	t.mu.Unlock()
+	rows = admitted.Table
 	score := make([]float64, rows.Len())
 	err = runs(numbers, func(lo, hi int, first uint64) error {
 		return t.model.LogDensity(contextOf(ctx), score[lo:hi], rows.Slice(lo, hi), first)

@@ -601,3 +601,90 @@ func TestWhere(t *testing.T) {
 		complains(t, analysis.Run(t.Context(), app), `"events"`, `"mas"`, `"mass"`)
 	}
 }
+
+// Conditions that the training events did not have are met as a FastSim or Score is told, an
+// event at a time or in batches; a port tells which they were.
+func TestFastSimOutside(t *testing.T) {
+	const n = 300
+	_, file := models() // given mass and charge
+	in := sample(n)
+	number, code := in.Take(upTo(n)), in.Take(upTo(n))
+	mass, _ := number.Column("mass")
+	mass.Values().([]float64)[30] = 1e30
+	charge, _ := code.Column("charge")
+	charge.Values().([]int32)[40] = 7
+	dir := t.TempDir()
+	files := map[string]string{"": write(t, filepath.Join(dir, "in.root"), in), "number": write(t, filepath.Join(dir, "number.root"), number), "code": write(t, filepath.Join(dir, "code.root"), code)}
+	run := func(in, task, outside string, batch int) (*rootio.Table, error) {
+		out := filepath.Join(t.TempDir(), "out.root")
+		app := newApp(t, -1, 2)
+		create(t, app, ours+"TreeReader", "events", props{"Files": []string{files[in]}, "Batch": batch, "Entry": "entry"})
+		p := props{"Model": file, "Entry": "entry", "Outside": outside}
+		if task == "FastSim" {
+			p["Prefix"] = "fast_"
+		}
+		create(t, app, ours+task, "model", p)
+		create(t, app, ours+"TreeWriter", "out", props{"File": out, "Batch": batch > 0})
+		if err := within(t, func() error { return analysis.Run(t.Context(), app) }); err != nil {
+			return nil, err
+		}
+		return read(t, out), nil
+	}
+	for _, batch := range []int{0, 50} {
+		all, err := run("", "FastSim", "refuse", batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			in, outside string
+			far         int
+			refused     string
+		}{
+			{"number", "", 30, ""}, {"number", "skip", 30, ""}, {"number", "refuse", 0, `"mass"`},
+			{"code", "", 0, `"charge"`}, {"code", "clip", 40, ""}, {"code", "skip", 40, ""},
+			{"code", "often", 0, "often"},
+		} {
+			got, err := run(c.in, "FastSim", c.outside, batch)
+			if c.refused != "" {
+				complains(t, err, `"model"`, c.refused)
+				continue
+			}
+			if err != nil {
+				t.Fatalf("%s %s: %v", c.in, c.outside, err)
+			}
+			known, ok := got.Column("fast_known")
+			if !ok {
+				t.Fatalf("no branch fast_known among %v", got.Fields())
+			}
+			pt, _ := got.Column("fast_pt")
+			before, _ := all.Column("fast_pt")
+			x, y := make([]float64, n), make([]float64, n)
+			pt.Floats(x, 0)
+			before.Floats(y, 0)
+			for i, k := range known.Values().([]bool) {
+				if k == (i == c.far) || i != c.far && x[i] != y[i] || i == c.far && math.IsNaN(x[i]) != (c.outside == "skip") {
+					t.Errorf("%s %s: event %d is known: %v, pt %g, before %g", c.in, c.outside, i, k, x[i], y[i])
+				}
+			}
+		}
+		if _, err := run("number", "Score", "", batch); err != nil {
+			t.Error(err)
+		}
+		if _, err := run("code", "Score", "clip", batch); err != nil {
+			t.Error(err)
+		}
+		_, err = run("code", "Score", "", batch)
+		complains(t, err, `"model"`, `"charge"`)
+		_, err = run("number", "Score", "skip", batch)
+		complains(t, err, `"model"`, "Outside")
+	}
+}
+
+// upTo returns 0, 1, …, n−1.
+func upTo(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}

@@ -103,14 +103,15 @@ func (x *Context) Admit(t *rootio.Table, how Outside, entries []uint64) (Admitte
 			return a, fmt.Errorf("features: branch %q, of the condition, is missing", c.Name)
 		}
 		a.Columns[at].Floats(values, 0)
-		stray, moved := Stray{Name: c.Name}, false
+		stray := Stray{Name: c.Name}
+		var moved []int
 		for k, v := range values {
 			near := c.nearest(v)
 			if near == v {
 				continue
 			}
 			if c.As == Codes {
-				moved, values[k] = true, near
+				moved, values[k] = append(moved, k), near
 			}
 			if c.Kind.IsFloat() && float32(near) == float32(v) {
 				continue // it is the same, in less precision
@@ -128,11 +129,11 @@ func (x *Context) Admit(t *rootio.Table, how Outside, entries []uint64) (Admitte
 		if stray.Rows > 0 {
 			a.Strays.Columns = append(a.Strays.Columns, stray)
 		}
-		if moved {
+		if moved != nil {
 			if a.Table == t {
 				a.Table = &rootio.Table{Columns: slices.Clone(t.Columns), Jagged: t.Jagged}
 			}
-			a.Columns[at] = rootio.ColumnOf(c.Name, slices.Clone(values))
+			a.Columns[at] = replaced(a.Columns[at], moved, values)
 		}
 	}
 	for _, known := range a.Known {
@@ -146,6 +147,24 @@ func (x *Context) Admit(t *rootio.Table, how Outside, entries []uint64) (Admitte
 		a.Table, a.Strays.Skipped = a.Take(a.Rows), a.Strays.Outside
 	}
 	return a, nil
+}
+
+// replaced returns a column with other values at some places; it has another type if it
+// has to.
+func replaced(c rootio.Column, places []int, values []float64) rootio.Column {
+	all := make([]int, c.Len())
+	for k := range all {
+		all[k] = k
+	}
+	again, got := c.Take(all), make([]float64, 1)
+	for _, k := range places {
+		one := again.Slice(k, k+1)
+		one.SetFloats(0, values[k:k+1])
+		if one.Floats(got, 0); got[0] != values[k] {
+			return rootio.ColumnOf(c.Name, slices.Clone(values))
+		}
+	}
+	return again
 }
 
 // advice says what can be done about a value that is refused.

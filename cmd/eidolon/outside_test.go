@@ -121,6 +121,25 @@ func TestOutside(t *testing.T) {
 		}
 	}
 
+	// score tells the same.
+	for _, c := range []struct {
+		in, outside string
+		code, rows  int
+	}{{"number.root", "", 0, 2000}, {"number.root", "skip", 0, 1999}, {"code.root", "", exitError, 0}, {"code.root", "clip", 0, 2000}, {"nan.root", "skip", 0, 1996}} {
+		args := []string{"score", "-m", "m.eidolon", "-i", c.in, "-o", "scored.root", "--outside", c.outside}
+		_, stderr, code := eidolon(t, dir, args...)
+		if code != c.code || code == 0 && !strings.Contains(stderr, "of 2000 conditions") {
+			t.Errorf("score %s %s: exit code %d, %s", c.in, c.outside, code, stderr)
+		}
+		if code != 0 {
+			continue
+		}
+		scored := open(t, filepath.Join(dir, "scored.root"))
+		if scored.Len() != c.rows || (c.outside != "skip") == isKnown(scored)[3] {
+			t.Errorf("score %s %s: %d events, event 3 is known: %v", c.in, c.outside, scored.Len(), isKnown(scored)[3])
+		}
+	}
+
 	// As often as each is drawn, an event that is left out is not there.
 	table, _, _ := generate("number.root", "skip", "--oversample", "3")
 	index, _ := table.Column("event_index")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -25,6 +26,8 @@ type scoreFlags struct {
 	tree   string
 	output string
 	view   viewFlags
+
+	outside string // what becomes of conditions that the training events did not have
 }
 
 func newScore() *cobra.Command {
@@ -39,6 +42,10 @@ not constant. Branches of integers and codes count as value + uniform deviate in
 cannot happen (an unknown code) has log_prob −Inf. Branches that the
 model computes are written, too; those that are no numbers stay behind, which is said.
 
+Of a conditional model there is a branch known as well: false where the condition is one
+that the training events did not have; log_prob is then that for the nearest which they
+had. An unknown code is an error, unless --outside says otherwise (see generate).
+
 For a model of objects (train --each) there is a row for each, with the branches of its
 collection, those of its event that have one value, event_index and object_index.`,
 		Example: `  eidolon score -m zmumu.eidolon -i zmumu.root -o scored.root`,
@@ -46,6 +53,9 @@ collection, those of its event that have one value, event_index and object_index
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := require(cmd, "model", "input", "output"); err != nil {
 				return err
+			}
+			if err := features.Outside(f.outside).Check(); err != nil {
+				return usageError{err}
 			}
 			if err := output.Check(f.output, output.ROOT, append(slices.Clone(f.inputs), f.model)...); err != nil {
 				return err
@@ -60,6 +70,7 @@ collection, those of its event that have one value, event_index and object_index
 	flags.StringVarP(&f.tree, "tree", "t", "", "the tree; may be left out when a file holds one")
 	flags.StringVarP(&f.output, "output", "o", "", "the ROOT file to write")
 	flags.StringVar(&f.view.options.Where, "where", "", "only rows for which this is true: 'pt > 20 && abs(eta) < 2.4'")
+	flags.StringVar(&f.outside, "outside", "", "conditions that the training events did not have: clip, skip or refuse (default: clip numbers, refuse codes)")
 	f.view.addNoVerify(cmd)
 	return cmd
 }
@@ -83,7 +94,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	plan := newScorePlan(in, view, names)
+	plan := newScorePlan(in, view, names, len(model.Context.Names()) > 0)
 	if where := model.Card.View.Where; where != "" {
 		with := f.view.options
 		with.Define = append(slices.Clone(with.Define), selected+" = ("+where+")")
@@ -99,6 +110,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 
 	var sum float64
 	var events, impossible, foreign int64
+	var strays features.Strays
 	var density []float64
 	for part, err := range view.Parts(names, plan.carried.names(), 0) {
 		if err == nil {
@@ -107,7 +119,16 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		rows := part.Rows()
+		admitted, err := model.Context.Admit(part.Rows(), features.Outside(f.outside), following(strays.Rows, len(part.Passed)))
+		if err != nil {
+			return fmt.Errorf("%s: %w", source(f.inputs, in.Name()), err)
+		}
+		strays.Add(admitted.Strays)
+		rows, passed := admitted.Table, make([]int, len(admitted.Rows))
+		for i, row := range admitted.Rows {
+			passed[i] = part.Passed[row]
+		}
+		part.Passed = passed
 		if n := rows.Len(); len(density) < n {
 			density = make([]float64, n)
 		}
@@ -130,7 +151,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 			}
 		}
 		events += int64(len(p))
-		if err := w.Write(plan.table(part, rows, p)); err != nil {
+		if err := w.Write(plan.table(part, p, admitted.Known)); err != nil {
 			return err
 		}
 	}
@@ -140,6 +161,9 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	plan.say(cmd.ErrOrStderr())
 	if foreign > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: %d of %d do not pass %q: the model was trained on none like them\n", foreign, events, model.Card.View.Where)
+	}
+	if strays.Outside > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %v; branch %s is false where the condition was none of theirs\n", strays, plan.known)
 	}
 	mean := sum / float64(events-impossible)
 	if wantJSON(cmd) {
@@ -172,9 +196,10 @@ type scorePlan struct {
 	carried  carriage
 	computed []string // columns of the view that the model knows and the tree has not
 	renamed  []string // remarks on names that were taken
+	known    string   // the branch that tells of conditions; "" if there are none
 }
 
-func newScorePlan(in *rootio.Tree, view *rootio.View, names []string) *scorePlan {
+func newScorePlan(in *rootio.Tree, view *rootio.View, names []string, conditional bool) *scorePlan {
 	p := &scorePlan{carried: newCarriage(in, nil)}
 	if c := view.Collection(); c != nil {
 		p.carried.leave(fmt.Sprintf("there is a row for each object of %s, and no place for others", c.Name), func(f rootio.Field) bool {
@@ -204,12 +229,16 @@ func newScorePlan(in *rootio.Tree, view *rootio.View, names []string) *scorePlan
 		add(rootio.EventIndex, "event of the input", rootio.Int64)
 		add(rootio.ObjectIndex, "object of the event", rootio.Int32)
 	}
+	if conditional {
+		add(knownBranch, "the condition is among those of the training events", rootio.Bool)
+		p.known = p.fields[len(p.fields)-1].Name
+	}
 	add(logProb, "log-density of the event", rootio.Float64)
 	return p
 }
 
 // table returns the rows that pass as they are written.
-func (p *scorePlan) table(part *rootio.Part, rows *rootio.Table, density []float64) *rootio.Table {
+func (p *scorePlan) table(part *rootio.Part, density []float64, known []bool) *rootio.Table {
 	events := part.EventOf(part.Passed)
 	out := &rootio.Table{}
 	if part.Offsets == nil {
@@ -227,7 +256,7 @@ func (p *scorePlan) table(part *rootio.Part, rows *rootio.Table, density []float
 		}
 	}
 	for _, name := range p.computed {
-		c, _ := rows.Column(name)
+		c, _ := part.Rows().Column(name)
 		out.Columns = append(out.Columns, c)
 	}
 	if part.Offsets != nil {
@@ -236,6 +265,9 @@ func (p *scorePlan) table(part *rootio.Part, rows *rootio.Table, density []float
 			event[i], object[i] = part.First+int64(e), int32(part.Passed[i]-part.Offsets[e])
 		}
 		out.Columns = append(out.Columns, rootio.ColumnOf("", event), rootio.ColumnOf("", object))
+	}
+	if p.known != "" {
+		out.Columns = append(out.Columns, rootio.ColumnOf("", known))
 	}
 	out.Columns = append(out.Columns, rootio.ColumnOf("", density))
 	scalars := slices.DeleteFunc(slices.Clone(p.fields), rootio.Field.IsJagged)
