@@ -937,7 +937,7 @@ func (s *Surrogate) LogDensity(ctx context.Context, dst []float64, t *rootio.Tab
 		return err
 	}
 	for i, ld := range logDet {
-		if math.IsInf(ld, -1) || math.IsNaN(ld) { // of what cannot happen, features are none
+		if math.IsInf(ld, 0) || math.IsNaN(ld) { // of what cannot happen, features are none
 			dst[i] = math.Inf(-1)
 			continue
 		}
