@@ -112,6 +112,9 @@ func (t *Reweight) StartTask(ctx fwk.Context) error {
 	}
 	ctx.Msg().Infof("AUC before reweighting %.4f ± %.4f; ratios %.3g to %.3g, %.0f effective events\n",
 		w.Classifier.AUC, w.Classifier.AUCError, w.Smallest, w.Largest, w.Effective)
+	for _, note := range w.Notes {
+		ctx.Msg().Warnf("%s\n", note)
+	}
 	t.weights = w.Weight
 	return nil
 }

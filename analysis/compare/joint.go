@@ -13,6 +13,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/eidolon-hep/eidolon/analysis/rows"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -117,7 +118,22 @@ func (r *Report) Measure(ctx context.Context, ref, cand, training *rootio.Table)
 	j.Itself = neighbours(ctx, first, a.take(placesA[len(placesA)/2:]))
 	j.Candidate = neighbours(ctx, first, b.take(placesB[:min(len(placesB), first.n)]))
 	if training != nil {
-		t := newCloud(training, columns)
+		// An event that is there twice says nothing of how near different events are.
+		var compared []rootio.Column
+		for _, c := range columns {
+			of, _ := training.Column(c.Name)
+			compared = append(compared, of)
+		}
+		var different []int
+		for i, first := range rows.FindCopies(compared).First {
+			if i == first {
+				different = append(different, i)
+			}
+		}
+		if twice := training.Len() - len(different); twice > 0 {
+			r.note("%s events of the training sample are equal to another one: %s different ones are left, which copies are looked for in.", grouped(twice), grouped(len(different)))
+		}
+		t := newCloud(training, columns).take(different)
 		s.apply(t)
 		j.Copies = copies(ctx, t, a.take(placesA[:min(copyQueries, len(placesA))]), b.take(placesB[:min(copyQueries, len(placesB))]))
 	}
@@ -150,9 +166,9 @@ func newCloud(t *rootio.Table, columns []*Column) *cloud {
 
 func (c *cloud) row(i int) []float64 { return c.x[i*c.dim : (i+1)*c.dim] }
 
-func (c *cloud) take(rows []int) *cloud {
-	t := &cloud{n: len(rows), dim: c.dim, x: make([]float64, 0, len(rows)*c.dim)}
-	for _, i := range rows {
+func (c *cloud) take(places []int) *cloud {
+	t := &cloud{n: len(places), dim: c.dim, x: make([]float64, 0, len(places)*c.dim)}
+	for _, i := range places {
 		t.x = append(t.x, c.row(i)...)
 	}
 	return t

@@ -152,6 +152,16 @@ func TestCopies(t *testing.T) {
 	if c := j.Copies; !c.TooMany() || math.Abs(c.Exact-0.5) > 0.05 {
 		t.Errorf("half of them copies: %+v", c)
 	}
+	// Copies within the training sample do not hide those of the candidate.
+	for k, c := range training.Columns {
+		training.Columns[k] = c.Concat(c)
+	}
+	if c := measure(repeated).Copies; !c.TooMany() || math.Abs(c.Exact-0.5) > 0.05 || c.Training != 1200 {
+		t.Errorf("half of them copies, of a sample that is given twice: %+v", c)
+	}
+	if c := measure(fresh).Copies; c.TooMany() {
+		t.Errorf("new events, of a sample that is given twice: %+v", c)
+	}
 	near(t, "precision", j.Candidate.Precision, j.Itself.Precision, 0.05)
 	if len(j.Columns) != 2 {
 		t.Errorf("columns %v", j.Columns)
