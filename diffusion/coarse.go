@@ -41,7 +41,10 @@ func (m *Mixture) coarsen(ctx context.Context) error {
 	h := broadest * math.Sqrt(variance/float64(m.dim))
 	least := h * 1e-9
 	for c := m; c.n >= fewest; c = c.coarser {
-		x, w := c.recombine(kept)
+		x, w := c.recombine(ctx, kept)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		next, err := newMixture(ctx, x, w, m.dim, m.epsilon)
 		if err != nil {
 			return err
@@ -110,14 +113,14 @@ func (t trial) error(ctx context.Context, m *Mixture) float64 {
 // recombine returns some of the events with other weights. In each cell of neighbours
 // the weighted sums of some polynomials stay what they are, and no more events are left
 // than there are polynomials; in the last cell, all of them if they are fewer.
-func (m *Mixture) recombine(kept [][]int) (x, w []float32) {
+func (m *Mixture) recombine(ctx context.Context, kept [][]int) (x, w []float32) {
 	cell := cellLen // a third more than are left, or more
 	for 3*cell < 4*len(kept) {
 		cell *= 2
 	}
 	cells := (m.n + cell - 1) / cell
 	xs, ws := make([][]float32, cells), make([][]float32, cells)
-	nn.Parallel(cells, 8, func(lo, hi int) {
+	nn.ParallelContext(ctx, cells, 8, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			first, last := i*cell, min((i+1)*cell, m.n)
 			xs[i], ws[i] = recombine(m.x[first*m.dim:last*m.dim], m.w[first:last], kept)

@@ -203,6 +203,9 @@ func (k *Kernels) part(ctx context.Context, d Data) ([]part, error) {
 	var total []float64
 	of := make([]int, d.Len())
 	for i := range of {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		w := 1.0
 		if d.W != nil {
 			w = float64(d.W[i])

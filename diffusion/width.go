@@ -1,6 +1,7 @@
 package diffusion
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -102,21 +103,15 @@ func (a *apart) add(ctx context.Context, z, w []float32, all int) error {
 		return nil
 	}
 	// In no order that the sample might have.
-	order := make([]int, n)
+	order, places := make([]int, n), make([]uint64, n)
 	for i := range order {
-		order[i] = i
+		order[i], places[i] = i, philox.Uint64(0, streamCut, uint64(i))
 	}
-	slices.SortFunc(order, func(i, j int) int {
-		u, v := philox.Uint64(0, streamCut, uint64(i)), philox.Uint64(0, streamCut, uint64(j))
-		switch {
-		case u < v:
-			return -1
-		case u > v:
-			return 1
-		}
-		return i - j
-	})
+	slices.SortFunc(order, func(i, j int) int { return cmp.Or(cmp.Compare(places[i], places[j]), i-j) })
 	for p := range pairs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		lo, hi := min(p*size, n), min((p+1)*size, n)
 		if lo == hi {
 			break

@@ -74,10 +74,19 @@ func (x *Context) Check() error {
 // check reports whether a map that was read from a file is sound, and replaces the
 // variables that there are before it by those after it. Those that are given stay.
 func (m *Map) check(v variables, given []string) error {
-	its := m.mapping()
-	if its == nil {
-		return errors.New("features: there is a map that this program does not know")
+	kinds := 0
+	for _, is := range []bool{
+		m.Sum != nil, m.Lookup != nil, m.System != nil, m.Mass != nil, m.Direction != nil, m.Polar != nil, m.Rounded != nil,
+		m.Residual != nil, m.Relative != nil, m.Near != nil,
+	} {
+		if is {
+			kinds++
+		}
 	}
+	if kinds != 1 {
+		return errors.New("features: there is a map that this program does not know, or one that is two")
+	}
+	its := m.mapping()
 	if !its.isSound() {
 		return errors.New("features: the specification of a map is damaged")
 	}

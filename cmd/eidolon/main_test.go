@@ -541,3 +541,34 @@ func TestHelp(t *testing.T) {
 		}
 	}
 }
+
+// TestDamagedModel checks that a model file that contradicts itself is refused by all commands,
+// in one line.
+func TestDamagedModel(t *testing.T) {
+	dir := trained(t)
+	file := filepath.Join(dir, "m.eidolon")
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := bytes.ReplaceAll(good, []byte(`\"std\":`), []byte(`\"STD\"-`))
+	if bytes.Equal(bad, good) {
+		t.Fatal("the file says nothing of standard deviations")
+	}
+	for what, b := range map[string][]byte{
+		"no JSON": bad, "a column without its width": bytes.ReplaceAll(good, []byte(`\"std\":`), []byte(`\"sXd\":`)),
+		"cut short": good[:len(good)-100], "another version": bytes.Replace(good, []byte(`\"format\":4`), []byte(`\"format\":3`), 1),
+	} {
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{
+			{"info", "m.eidolon"}, {"generate", "-m", "m.eidolon", "-n", "10", "-o", "x.root"}, {"score", "-m", "m.eidolon", "-i", "in.root", "-o", "x.root"},
+		} {
+			stdout, stderr, code := eidolon(t, dir, args...)
+			if code != exitInput || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "m.eidolon") {
+				t.Errorf("%s, %s: exit code %d\n%s%s", what, args[0], code, stdout, stderr)
+			}
+		}
+	}
+}
