@@ -71,7 +71,7 @@ func (c *Collection) CounterName() string {
 }
 
 // Collection returns the collection of a name: the jagged branches whose names go on
-// with "_" or "." after it, or those that are counted by it. If not all of them have
+// with "_" or "." after it, or those that are counted by it, or the one of that name. If not all of them have
 // the same counter, it is those that are counted like the first.
 func (t *Tree) Collection(name string) (*Collection, error) {
 	var jagged []Field
@@ -83,6 +83,7 @@ func (t *Tree) Collection(name string) (*Collection, error) {
 	for _, belongs := range []func(f Field) bool{
 		func(f Field) bool { return strings.HasPrefix(f.Name, name+"_") || strings.HasPrefix(f.Name, name+".") },
 		func(f Field) bool { return f.Counter == name || f.Counter == "n"+name || f.Counter == "N"+name },
+		func(f Field) bool { return f.Name == name },
 	} {
 		c := &Collection{Name: name}
 		for _, f := range jagged {

@@ -61,6 +61,7 @@ func TestView(t *testing.T) {
 			map[string][]float64{"f": {0.1, 0.1}, "Muon_Px": {1, 3}}},
 		{"only columns of the event", rootio.ViewOptions{Each: "Muon"}, []string{"met"}, map[string][]float64{"met": {10, 10, 30, 40, 40, 40}}},
 		{"by the counter", rootio.ViewOptions{Each: "NMuon"}, []string{"Muon_Q"}, map[string][]float64{"Muon_Q": {1, -1, 1, -1, 1, -1}}},
+		{"one branch", rootio.ViewOptions{Each: "jet_odd"}, []string{"jet_odd", "met"}, map[string][]float64{"jet_odd": {7, 8}, "met": {20, 30}}},
 		{"nothing", rootio.ViewOptions{Where: "met < 0"}, []string{"met"}, map[string][]float64{"met": {}}},
 		{"one value of several", rootio.ViewOptions{}, []string{"sum(Muon_Px)", "met", "len(jet_pt)", "Muon_Q[0]"}, map[string][]float64{
 			"sum(Muon_Px)": {3, 0, 3, 15}, "met": {10, 20, 30, 40}, "len(jet_pt)": {0, 1, 1, 1}, "Muon_Q[0]": {1, math.NaN(), 1, -1}}},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -12,12 +13,20 @@ import (
 type carriage struct {
 	fields []rootio.Field      // in the order of the input, counters before their arrays
 	left   []rootio.BranchInfo // behind, with the reason
+	trees  []string            // other ones of the (first) file, which stay behind
 }
 
 // newCarriage takes all that can be read of the input, apart from the columns that are
 // drawn. An array that is counted by one of these has no place in the new events.
-func newCarriage(in *rootio.Tree, drawn []string) carriage {
+func newCarriage(ctx context.Context, in *rootio.Tree, drawn []string) carriage {
 	c := carriage{left: in.Omitted()}
+	if trees, err := rootio.List(ctx, in.Files()[0]); err == nil { // it could be opened before
+		for _, t := range trees {
+			if t.Name != in.Name() {
+				c.trees = append(c.trees, t.Name)
+			}
+		}
+	}
 	all := in.AllFields()
 	taken := make(map[string]bool, len(all))
 	take := func(f rootio.Field) {
@@ -69,7 +78,12 @@ func (c carriage) names() []string {
 }
 
 // say says what stays behind, and why.
-func (c carriage) say(out io.Writer) { sayLeft(out, "not carried along", c.left) }
+func (c carriage) say(out io.Writer) {
+	sayLeft(out, "not carried along", c.left)
+	if len(c.trees) > 0 {
+		fmt.Fprintf(out, "other trees are not carried along: %s\n", abbreviate(c.trees, 5))
+	}
+}
 
 // sayLeft says that branches are left out, in a line for each reason.
 func sayLeft(out io.Writer, how string, left []rootio.BranchInfo) {

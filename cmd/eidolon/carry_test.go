@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"math"
 	"path/filepath"
@@ -316,6 +317,21 @@ func TestSaysWhatIsLeft(t *testing.T) {
 				t.Errorf("%v: exit code %d, no %s in %s", c.args, code, want, stderr)
 			}
 		}
+	}
+	w, err := rootio.Create("two.root", "dir/Events", sample(300).Fields())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Abort()
+	if _, err := w.Add("Runs", "", sample(1).Fields()[:1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Write(sample(300)), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	must(t, dir, append([]string{"train", "-i", "two.root", "-t", "dir/Events", "--features", "pt", "--condition", "mass", "-o", "t.eidolon"}, small...)...)
+	if _, stderr, code := eidolon(t, dir, "generate", "-m", "t.eidolon", "-i", "two.root", "--input-tree", "dir/Events", "-o", "x.root"); code != 0 || !strings.Contains(stderr, "along: Runs\n") {
+		t.Errorf("of another tree: exit code %d, %s", code, stderr)
 	}
 	if got, want := types(t, "w.root")["Jet_pt"], types(t, "in.root")["Jet_pt"]; got != want {
 		t.Errorf("reweight makes Jet_pt %q of %q", got, want)

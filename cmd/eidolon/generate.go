@@ -97,8 +97,11 @@ printed.`,
 				return usagef("-n does not go with -i: there are as many events as in the input, times --oversample")
 			case len(f.inputs) == 0 && !cmd.Flags().Changed("number"):
 				return usagef("%s needs -n, or -i for a conditional model", cmd.CommandPath())
-			case len(f.inputs) == 0 && cmd.Flags().Changed("outside"):
-				return usagef("--outside is about conditions: it goes with -i")
+			}
+			for _, name := range []string{"input-tree", "oversample", "outside", "keep"} {
+				if len(f.inputs) == 0 && cmd.Flags().Changed(name) {
+					return usagef("--%s goes with -i, not with -n", name)
+				}
 			}
 			if !cmd.Flags().Changed("seed") {
 				f.seed = drawSeed()
@@ -374,7 +377,7 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 	if err != nil {
 		return tails, err
 	}
-	carried := newCarriage(in, model.Features.Names())
+	carried := newCarriage(cmd.Context(), in, model.Features.Names())
 	generated := model.Features.Fields()
 	fields := slices.Concat(carried.fields, generated)
 	known := freeName(knownBranch, fields)

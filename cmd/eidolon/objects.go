@@ -138,7 +138,7 @@ func (f *generateFlags) generateObjectsFor(cmd *cobra.Command, model *surrogate.
 		return tails, err
 	}
 	defer in.Close()
-	plan, err := newObjectPlan(in, model, f.keep, cmd.ErrOrStderr())
+	plan, err := newObjectPlan(cmd, in, model, f.keep)
 	if err != nil {
 		return tails, err
 	}
@@ -285,7 +285,7 @@ type ordered struct {
 	in, out int64 // of these, pairs that rise
 }
 
-func newObjectPlan(in *rootio.Tree, model *surrogate.Surrogate, keep []string, say io.Writer) (*objectPlan, error) {
+func newObjectPlan(cmd *cobra.Command, in *rootio.Tree, model *surrogate.Surrogate, keep []string) (*objectPlan, error) {
 	options := model.Card.View
 	p := &objectPlan{wanted: model.Context.Names(), selected: options.Where, ordered: map[string]*ordered{}}
 	p.counter = model.Card.Collection.CounterName()
@@ -320,7 +320,7 @@ func newObjectPlan(in *rootio.Tree, model *surrogate.Surrogate, keep []string, s
 			p.wanted = append(p.wanted, f.Name)
 		}
 	}
-	if p.view, err = ofModel(in, options, p.wanted, say); err != nil {
+	if p.view, err = ofModel(in, options, p.wanted, cmd.ErrOrStderr()); err != nil {
 		return nil, err
 	}
 	reads, err := p.view.Sources(model.Context.Names())
@@ -344,7 +344,7 @@ func newObjectPlan(in *rootio.Tree, model *surrogate.Surrogate, keep []string, s
 			p.wanted = append(p.wanted, name) // so that its values are known to be of the same objects
 		}
 	}
-	p.carried = newCarriage(in, nil)
+	p.carried = newCarriage(cmd.Context(), in, nil)
 	what := fmt.Sprintf("it tells of objects of %s that are new ones now, and the model does not make it (--keep keeps branches)", collection.Name)
 	p.carried.leave(what, func(f rootio.Field) bool {
 		sameObjects := isOf(collection, f.Name) || f.Counter == p.counter && p.counter != rootio.Vector

@@ -50,6 +50,8 @@ func TestFlagsGivenTwice(t *testing.T) {
 		{"train -i a.root --each Jet --each Muon -o m.eidolon", `it is "Jet" already; a model learns the objects of one collection: train one for each`},
 		{"compare -r a.root -c b.root --where pt>1 --where eta<2", "&&"},
 		{"score -m m.eidolon -i a.root -o a.root -o b.root", `"a.root"`},
+		{"generate -m m.eidolon -n 5 --oversample 3 -o b.root", "--oversample goes with -i"},
+		{"generate -m m.eidolon -n 5 --input-tree t -o b.root", "--input-tree goes with -i"},
 		{"train -i a.root --as pt=log --as pt=codes -o m.eidolon", `it is "log" for pt already`},
 	} {
 		_, stderr, code := eidolon(t, dir, strings.Fields(c.args)...)

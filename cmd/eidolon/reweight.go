@@ -113,7 +113,7 @@ func (f *reweightFlags) weigh(cmd *cobra.Command) (*weighed, error) {
 			return nil, usagef("%s has a branch %q already: give another name with --branch", f.source[0], f.branch)
 		}
 	}
-	carried := newCarriage(sourceTree, nil)
+	carried := newCarriage(cmd.Context(), sourceTree, nil)
 	carried.say(cmd.ErrOrStderr())
 	table, err := sourceTree.Read(nil, 0, sourceTree.Len())
 	if err != nil {

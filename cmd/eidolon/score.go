@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -94,7 +95,7 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	plan := newScorePlan(in, view, names, len(model.Context.Names()) > 0)
+	plan := newScorePlan(cmd.Context(), in, view, names, len(model.Context.Names()) > 0)
 	if where := model.Card.View.Where; where != "" {
 		with := f.view.options
 		with.Define = append(slices.Clone(with.Define), selected+" = ("+where+")")
@@ -199,8 +200,8 @@ type scorePlan struct {
 	known    string   // the branch that tells of conditions; "" if there are none
 }
 
-func newScorePlan(in *rootio.Tree, view *rootio.View, names []string, conditional bool) *scorePlan {
-	p := &scorePlan{carried: newCarriage(in, nil)}
+func newScorePlan(ctx context.Context, in *rootio.Tree, view *rootio.View, names []string, conditional bool) *scorePlan {
+	p := &scorePlan{carried: newCarriage(ctx, in, nil)}
 	if c := view.Collection(); c != nil {
 		p.carried.leave(fmt.Sprintf("there is a row for each object of %s, and no place for others", c.Name), func(f rootio.Field) bool {
 			return f.IsJagged() && !slices.ContainsFunc(c.Fields, func(of rootio.Field) bool { return of.Name == f.Name })
