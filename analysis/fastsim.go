@@ -46,7 +46,7 @@ type FastSim struct {
 
 	// Model is the file of the surrogate.
 	Model string
-	// Seed is the seed of what is drawn; by default 1.
+	// Seed is the seed of what is drawn. If it is 0 one is drawn, and said.
 	Seed uint64
 	// Prefix is put before the names of the columns that were learnt.
 	Prefix string
@@ -60,6 +60,8 @@ type FastSim struct {
 	// is NaN, 0 in integers.
 	Outside string
 
+	isDrawn bool // the seed
+
 	model  *surrogate.Surrogate
 	in     inputs
 	out    *layout
@@ -72,7 +74,7 @@ type FastSim struct {
 
 func init() {
 	fwk.Register(reflect.TypeFor[FastSim](), func(typ, name string, app fwk.App) (fwk.Component, error) {
-		t := &FastSim{TaskBase: fwk.NewTask(typ, name, app), Seed: 1}
+		t := &FastSim{TaskBase: fwk.NewTask(typ, name, app)}
 		return t, declare(t, map[string]any{
 			"Model": &t.Model, "Seed": &t.Seed, "Prefix": &t.Prefix, "Ports": &t.Ports, "Entry": &t.Entry, "Outside": &t.Outside,
 		})
@@ -101,6 +103,7 @@ func (t *FastSim) complete(known *known, force bool) (done bool, err error) {
 			return false, fmt.Errorf("%s is not conditional: draw from it with Source", t.Model)
 		}
 	}
+	drawSeed(&t.Seed, &t.isDrawn)
 	done, err = t.in.complete(t.model.Context.Fields(), t.Ports, t.Entry, known, force)
 	if !done {
 		return false, err

@@ -36,14 +36,14 @@ func (t *Train) checkOutput(inputs []string) error {
 	return surrogate.CheckCheckpoint(t.checkpoint(), inputs...)
 }
 
-// checkFiles checks, before anything is read or written, that all output can be written, and
-// that no file is lost by it: neither one that the job reads nor one that it writes as well.
-func (r *runner) checkFiles() error {
-	type named struct {
-		name      string
-		component any
-	}
-	var all []named
+// named is a component of the job, or a streamer of one, with the name that the job has for it.
+type named struct {
+	name      string
+	component any
+}
+
+// components returns the components of the job.
+func (r *runner) components() (all []named) {
 	if r.input != nil {
 		all = append(all, named{r.input.name, r.input.InputStreamer})
 	}
@@ -55,6 +55,13 @@ func (r *runner) checkFiles() error {
 			all = append(all, named{t.name, t.streamer})
 		}
 	}
+	return all
+}
+
+// checkFiles checks, before anything is read or written, that all output can be written, and
+// that no file is lost by it: neither one that the job reads nor one that it writes as well.
+func (r *runner) checkFiles() error {
+	all := r.components()
 	var inputs []string
 	for _, c := range all {
 		if c, ok := c.component.(reader); ok {

@@ -139,6 +139,7 @@ func (j *Job) Run(ctx context.Context) (events int64, err error) {
 		return 0, err
 	}
 	r := newRunner(ctx, app)
+	r.file = j.file
 	err = r.run()
 	return r.count(), err
 }

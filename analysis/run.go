@@ -56,6 +56,7 @@ type runner struct {
 	events
 	ctx     context.Context
 	app     fwk.App
+	file    string    // of the job, if it is in one
 	level   fwk.Level // of messages
 	input   *input
 	outputs []*output
@@ -125,7 +126,7 @@ func (r *runner) prepare() error {
 			return err
 		}
 	}
-	for _, step := range []func() error{r.wrap, r.checkFiles, r.resolve} {
+	for _, step := range []func() error{r.wrap, r.checkFiles, r.resolve, r.tellOrigin} {
 		if err := step(); err != nil {
 			return err
 		}

@@ -204,7 +204,7 @@ func TestFastSimPerObject(t *testing.T) {
 		}
 		return ctx.Store().Put("charge", int32(ctx.ID()%3)-1)
 	}})
-	create(t, app, ours+"FastSim", "detector", props{
+	create(t, app, ours+"FastSim", "detector", props{"Seed": uint64(1),
 		"Model": file, "Ports": []fwk.Port{{Name: "mass", Type: float64sPort}, {Name: "charge", Type: int32Port}},
 	})
 	create(t, app, portedType, "check", props{"In": []fwk.Port{{Name: "pt", Type: float64sPort}}, "Process": func(ctx fwk.Context) error {
@@ -471,7 +471,7 @@ func TestJagged(t *testing.T) {
 		out := filepath.Join(t.TempDir(), "out.root")
 		app := newApp(t, -1, nprocs)
 		create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}})
-		create(t, app, ours+"FastSim", "detector", props{"Model": file, "Prefix": "fast_"})
+		create(t, app, ours+"FastSim", "detector", props{"Model": file, "Prefix": "fast_", "Seed": uint64(1)})
 		create(t, app, ours+"TreeWriter", "out", props{"File": out})
 		if err := analysis.Run(t.Context(), app); err != nil {
 			t.Fatal(err)
@@ -550,7 +550,7 @@ func TestBadCondition(t *testing.T) {
 			}
 			return ctx.Store().Put("charge", int32(1))
 		}})
-		create(t, app, ours+"FastSim", "detector", props{"Model": file, "Ports": []fwk.Port{mass, charge}})
+		create(t, app, ours+"FastSim", "detector", props{"Model": file, "Seed": uint64(1), "Ports": []fwk.Port{mass, charge}})
 		where := "entry 40"
 		if sliced {
 			where = "entry 2"
@@ -621,7 +621,7 @@ func TestFastSimOutside(t *testing.T) {
 		create(t, app, ours+"TreeReader", "events", props{"Files": []string{files[in]}, "Batch": batch, "Entry": "entry"})
 		p := props{"Model": file, "Entry": "entry", "Outside": outside}
 		if task == "FastSim" {
-			p["Prefix"] = "fast_"
+			p["Prefix"], p["Seed"] = "fast_", uint64(1)
 		}
 		create(t, app, ours+task, "model", p)
 		create(t, app, ours+"TreeWriter", "out", props{"File": out, "Batch": batch > 0})

@@ -26,7 +26,7 @@ import (
 type Source struct {
 	// Model is the file of the surrogate, which must not be conditional.
 	Model string
-	// Seed is the seed of the events.
+	// Seed is the seed of the events. If it is 0 one is drawn, and said.
 	Seed uint64
 	// First is the number of the first event, for jobs that share a sample.
 	First uint64
@@ -39,6 +39,8 @@ type Source struct {
 	// event, from 0: an int64, or []int64 in batches.
 	Entry string
 
+	isDrawn bool // the seed
+
 	model *surrogate.Surrogate
 	table tableStream
 	job   context.Context // while an event is read
@@ -49,7 +51,7 @@ const drawn = 1 << 14
 
 func init() {
 	fwk.Register(reflect.TypeFor[Source](), streamFactory(inputStream, func() (fwk.InputStreamer, map[string]any) {
-		s := &Source{Seed: 1}
+		s := &Source{}
 		return s, map[string]any{
 			"Model": &s.Model, "Seed": &s.Seed, "First": &s.First, "N": &s.N, "Batch": &s.Batch, "Entry": &s.Entry,
 		}
@@ -76,6 +78,7 @@ func (s *Source) load() (err error) {
 		return fmt.Errorf("%s is conditional on %s: use FastSim after a source of these", s.Model, strings.Join(names, ", "))
 	}
 	s.model = model
+	drawSeed(&s.Seed, &s.isDrawn)
 	return nil
 }
 

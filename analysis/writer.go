@@ -10,6 +10,7 @@ import (
 
 	"go-hep.org/x/hep/fwk"
 
+	"github.com/eidolon-hep/eidolon/internal/origin"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -25,7 +26,7 @@ import (
 // A port that carries a slice becomes a branch with a number of values that varies, or,
 // with Batch, a value for each of several entries. Entries are in the order of the events, for any NProcs. The file appears under its
 // name when the job has gone well, if it is run by [Run]; otherwise when it is
-// disconnected. Without ports, all are written whose types are known to [Run].
+// disconnected. It says what job, models and seeds it comes from (“eidolon info” prints it). Without ports, all are written whose types are known to [Run].
 type TreeWriter struct {
 	// File is the name of the file.
 	File string
@@ -43,6 +44,7 @@ type TreeWriter struct {
 	// Options are those of rootio.Create.
 	Options []rootio.Option
 
+	origin  *origin.Origin // of the events, under Run
 	layout  *layout
 	chosen  int // the place of Select among the ports, or −1
 	out     *rootio.Writer
@@ -99,7 +101,15 @@ func (w *TreeWriter) Connect(ports []fwk.Port) (err error) {
 		fields = slices.Delete(slices.Clone(fields), w.chosen, w.chosen+1)
 	}
 	w.pending, w.next, w.rows, w.err = map[int64][]any{}, 0, rootio.NewTable(fields, 0), nil
-	w.out, err = rootio.Create(w.File, w.Tree, fields, w.Options...)
+	options := slices.Clone(w.Options)
+	if w.origin != nil {
+		text, err := w.origin.Option()
+		if err != nil {
+			return err
+		}
+		options = append(options, text)
+	}
+	w.out, err = rootio.Create(w.File, w.Tree, fields, options...)
 	return err
 }
 

@@ -59,7 +59,7 @@ func TestSeveralWriters(t *testing.T) {
 			}
 		}},
 		"with models": {20, 1, func(t *testing.T, app fwk.App, dir string) {
-			create(t, app, ours+"FastSim", "detector", props{"Model": model, "Prefix": "fast_", "Entry": "entry"})
+			create(t, app, ours+"FastSim", "detector", props{"Model": model, "Prefix": "fast_", "Entry": "entry", "Seed": uint64(1)})
 			create(t, app, ours+"Score", "score", props{"Model": plain, "Entry": "entry"})
 			create(t, app, ours+"TreeWriter", "fast", props{"Batch": true, "File": filepath.Join(dir, "fast.root"),
 				"Ports": []fwk.Port{{Name: "fast_" + pt}, {Name: "log_prob"}}})

@@ -193,7 +193,7 @@ func simulate(file, model, out string, batch int) error {
 	if err != nil {
 		return err
 	}
-	if err := create(app, "FastSim", "detector", map[string]any{"Model": model, "Entry": "entry", "Prefix": "fast_"}); err != nil {
+	if err := create(app, "FastSim", "detector", map[string]any{"Model": model, "Entry": "entry", "Prefix": "fast_", "Seed": uint64(1)}); err != nil {
 		return err
 	}
 	var ports []fwk.Port
@@ -312,7 +312,7 @@ func speed(file, model string, n int) error {
 	if err := create(app, "TreeReader", "events", map[string]any{"Files": files, "Batch": 5000, "Entry": "entry"}); err != nil {
 		return err
 	}
-	if err := create(app, "FastSim", "detector", map[string]any{"Model": model, "Entry": "entry", "Prefix": "fast_"}); err != nil {
+	if err := create(app, "FastSim", "detector", map[string]any{"Model": model, "Entry": "entry", "Prefix": "fast_", "Seed": uint64(1)}); err != nil {
 		return err
 	}
 	start := time.Now()

@@ -12,6 +12,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
+	"github.com/eidolon-hep/eidolon/internal/origin"
 	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -104,7 +105,7 @@ printed.`,
 				}
 			}
 			if !cmd.Flags().Changed("seed") {
-				f.seed = drawSeed()
+				f.seed = origin.DrawSeed()
 			}
 			if err := features.Outside(f.outside).Check(); err != nil {
 				return usageError{err}
@@ -283,11 +284,15 @@ func (f *generateFlags) create(tree string, fields []rootio.Field) (*rootio.Writ
 }
 
 func (f *generateFlags) fileOptions() ([]rootio.Option, error) {
-	text, err := f.origin()
+	from, err := origin.New(f.inputs, origin.Model{File: f.model, Seed: &f.seed})
 	if err != nil {
 		return nil, err
 	}
-	options := []rootio.Option{rootio.WithCompression(f.compression.Compression), rootio.WithBasketSize(f.basket), rootio.WithText(originKey, text)}
+	text, err := from.Option()
+	if err != nil {
+		return nil, err
+	}
+	options := []rootio.Option{rootio.WithCompression(f.compression.Compression), rootio.WithBasketSize(f.basket), text}
 	if f.histograms {
 		options = append(options, rootio.WithHistograms(100))
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/diffusion"
+	"github.com/eidolon-hep/eidolon/internal/origin"
 	"github.com/eidolon-hep/eidolon/internal/printable"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -90,19 +91,19 @@ func infoTrees(cmd *cobra.Command, file string) error {
 	if err != nil {
 		return err
 	}
-	from, err := originOf(cmd.Context(), file)
+	from, err := origin.Of(cmd.Context(), file)
 	if err != nil {
 		return err
 	}
 	if wantJSON(cmd) {
 		return printJSON(cmd, struct {
 			File   string            `json:"file"`
-			Origin *origin           `json:"origin,omitempty"`
+			Origin *origin.Origin    `json:"origin,omitempty"`
 			Trees  []rootio.TreeInfo `json:"trees"`
 		}{file, from, trees})
 	}
 	if from != nil {
-		from.print(cmd.OutOrStdout())
+		from.Print(cmd.OutOrStdout())
 	}
 	return printTrees(cmd.OutOrStdout(), file, trees)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"regexp"
 	"strconv"
 	"strings"
@@ -88,6 +87,3 @@ func (s seed) Set(text string) error {
 	*s.value = n
 	return nil
 }
-
-// drawSeed draws a seed, one of those that JSON keeps exactly in any language.
-func drawSeed() uint64 { return rand.Uint64N(1 << 53) }

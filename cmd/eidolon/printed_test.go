@@ -6,6 +6,7 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/eidolon-hep/eidolon/internal/origin"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -21,7 +22,7 @@ func TestNamesOfFilesArePrintable(t *testing.T) {
 	}
 	for _, file := range []string{"in.root", "other.root"} {
 		w, err := rootio.Create(filepath.Join(dir, file), "tree"+evil, table.Fields(), rootio.WithTitle("title"+evil),
-			rootio.WithText(originKey, `{"version":"\u001b[2J\nforged","command":"a\u001b\nb","model":"m\u001b\nforged","seed":1}`))
+			rootio.WithText(origin.Key, `{"version":"\u001b[2J\nforged","command":"a\u001b\nb","model":"m\u001b\nforged","seed":1}`))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -43,7 +43,7 @@ func run(dir string, learnt, simulated int) ([]*response, error) {
 	const ours = "github.com/eidolon-hep/eidolon/analysis."
 	j := job.New(job.P{"NProcs": 2, "MsgLevel": job.MsgLevel("WARN")})
 	j.Create(job.C{Type: ours + "TreeReader", Name: "events", Props: job.P{"Files": []string{file}}})
-	j.Create(job.C{Type: ours + "FastSim", Name: "surrogate", Props: job.P{"Model": model, "Prefix": "fast_"}})
+	j.Create(job.C{Type: ours + "FastSim", Name: "surrogate", Props: job.P{"Model": model, "Prefix": "fast_", "Seed": uint64(1)}})
 	j.Create(job.C{Type: "go-hep.org/x/hep/fads.MomentumSmearing", Name: "fads", Props: job.P{
 		"Input": "muons", "Output": "smeared",
 		"Resolution": func(pt, eta float64) float64 { return 0.02 + 0.03*min(1, math.Abs(eta)/2.5) },
