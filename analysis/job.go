@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,6 +14,8 @@ import (
 	"go-hep.org/x/hep/fwk"
 
 	"github.com/eidolon-hep/eidolon/internal/nearest"
+	"github.com/eidolon-hep/eidolon/internal/panics"
+	"github.com/eidolon-hep/eidolon/internal/yamlfile"
 )
 
 // Job is a job as it is written in a file, in YAML or JSON:
@@ -67,12 +68,12 @@ type Component struct {
 
 // LoadJob reads a job from a file.
 func LoadJob(file string) (*Job, error) {
-	text, err := os.ReadFile(file)
+	text, err := yamlfile.Read(file)
 	if err != nil {
 		return nil, fmt.Errorf("analysis: could not read the job: %w", err)
 	}
 	job := &Job{EvtMax: -1, NProcs: -1, MsgLevel: "WARN", file: file}
-	if err := yaml.UnmarshalWithOptions(text, job, yaml.Strict()); err != nil {
+	if err := yamlfile.Decode(text, job, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("analysis: could not read the job %s: %s", file, oneLineOf(err))
 	}
 	job.findLines(text)
@@ -118,7 +119,7 @@ func (j *Job) Set(assignment string) error {
 			continue
 		}
 		var value any
-		if err := yaml.Unmarshal([]byte(text), &value); err != nil {
+		if err := yamlfile.Decode([]byte(text), &value); err != nil {
 			return fmt.Errorf("analysis: %q: %s", assignment, oneLineOf(err))
 		}
 		if c.Props == nil {
@@ -200,7 +201,11 @@ func (c *Component) create(app fwk.App) error {
 	if err != nil {
 		return fmt.Errorf("component %q: %w", c.Name, err)
 	}
-	component, err := app.New(typ, c.Name)
+	var component fwk.Component
+	err = panics.Guard(func() error {
+		component, err = app.New(typ, c.Name)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("component %q: %w", c.Name, err)
 	}
@@ -294,7 +299,7 @@ func convert(value any, typ reflect.Type) (any, error) {
 		return nil, err
 	}
 	to := reflect.New(typ)
-	if err := yaml.UnmarshalWithOptions(text, to.Interface(), yaml.Strict()); err != nil {
+	if err := yamlfile.Decode(text, to.Interface(), yaml.Strict()); err != nil {
 		_, message, _ := strings.Cut(oneLineOf(err), "] ") // the place is that in text
 		return nil, fmt.Errorf("%s", message)
 	}

@@ -69,8 +69,8 @@ func (r *TreeReader) open(ctx context.Context) error {
 		return nil
 	case len(r.Files) == 0:
 		return errors.New("there are no files to read (property Files)")
-	case r.Batch < 0:
-		return fmt.Errorf("a batch cannot have %d entries", r.Batch)
+	case r.Batch < 0 || r.Batch > mostInBatch:
+		return fmt.Errorf("a batch cannot have %d entries (%d at most)", r.Batch, mostInBatch)
 	}
 	tree, err := rootio.Open(ctx, r.Tree, r.Files...)
 	if err != nil {

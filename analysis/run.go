@@ -51,6 +51,13 @@ const (
 	outputStream = "go-hep.org/x/hep/fwk.OutputStream"
 )
 
+// What a job may ask for.
+const (
+	mostEvents  int64 = 1_000_000_000_000 // that a tree of ROOT can hold
+	mostAtATime       = 1024              // events in flight
+	mostInBatch       = 1 << elementBits  // rows that can be numbered
+)
+
 // runner is a running application.
 type runner struct {
 	events
@@ -105,8 +112,14 @@ func (r *runner) prepare() error {
 	if r.level, err = property[fwk.Level](r.app, r.app, "MsgLevel"); err != nil {
 		return err
 	}
-	if n < -1 {
-		return fmt.Errorf("analysis: EvtMax is %d: it must be a number of events, or -1 for all", n)
+	procs, err := property[int](r.app, r.app, "NProcs")
+	switch {
+	case err != nil:
+		return err
+	case n < -1 || n > mostEvents:
+		return fmt.Errorf("analysis: EvtMax is %d: it must be a number of events, %d at most, or -1 for all", n, mostEvents)
+	case procs > mostAtATime:
+		return fmt.Errorf("analysis: NProcs is %d: at most %d events can be processed at the same time", procs, mostAtATime)
 	}
 	var inputs []string
 	for _, t := range r.app.Tasks() {

@@ -65,10 +65,10 @@ func (s *Source) load() (err error) {
 		return nil
 	case s.Model == "":
 		return errors.New("there is no surrogate to draw from (property Model)")
-	case s.N < 1:
-		return fmt.Errorf("%d events cannot be drawn: say how many (property N)", s.N)
-	case s.Batch < 0:
-		return fmt.Errorf("a batch cannot have %d events", s.Batch)
+	case s.N < 1 || s.N > mostEvents:
+		return fmt.Errorf("%d events cannot be drawn: say how many (property N), %d at most", s.N, mostEvents)
+	case s.Batch < 0 || s.Batch > mostInBatch:
+		return fmt.Errorf("a batch cannot have %d events (%d at most)", s.Batch, mostInBatch)
 	}
 	model, err := surrogate.Load(s.Model)
 	if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -11,6 +10,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/spf13/cobra"
+
+	"github.com/eidolon-hep/eidolon/internal/yamlfile"
 )
 
 // asWritten returns the whole numbers of a card as they stand there, by name: YAML takes 010
@@ -37,12 +38,12 @@ func readCard(cmd *cobra.Command, file string) error {
 	if file == "" {
 		return nil
 	}
-	text, err := os.ReadFile(file)
+	text, err := yamlfile.Read(file)
 	if err != nil {
 		return fmt.Errorf("could not read the card: %w", err)
 	}
 	var card yaml.MapSlice
-	if err := yaml.Unmarshal(text, &card); err != nil {
+	if err := yamlfile.Decode(text, &card); err != nil {
 		return fmt.Errorf("could not read the card %s: %s", file, strings.ReplaceAll(strings.TrimSpace(yaml.FormatError(err, false, false)), "\n", " "))
 	}
 	digits := asWritten(text)
