@@ -268,6 +268,9 @@ func circleOf(field rootio.Field, x, w []float64) (c Circle, ok bool) {
 	step := 0.0
 	if r := findRounded(field, s.value, nil); r != nil {
 		step = r.unit()
+	} else if p := findPrecision(field, s.value, nil); p != nil {
+		lo, hi := p.cell(s.value[len(s.value)-1])
+		step = hi - lo
 	}
 	return findCircle(field, s, step)
 }

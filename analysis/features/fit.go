@@ -215,20 +215,33 @@ func (f *fitting) apply(m Map) {
 // round adds the map of a branch to the specification if its values are rounded.
 func (f *fitting) round(field rootio.Field) {
 	if f.cells[field.Name] == nil {
-		f.addRounded(f.sample(field.Name).rounded(field))
+		f.addRounding(f.sample(field.Name).rounding(field))
 	}
 }
 
-// addRounded adds a map to the specification, unless it is nil.
-func (f *fitting) addRounded(r *Rounded) {
-	if r == nil {
+// addRounding adds the map of rounded values to the specification, unless it is nil.
+func (f *fitting) addRounding(m *Map) {
+	if m == nil {
 		return
 	}
-	if c, ok := f.circles[r.Variable]; ok {
-		r.Within = &c
+	_, taken, _ := m.mapping().variables()
+	name := taken[0]
+	var within *Circle
+	if c, ok := f.circles[name]; ok {
+		within = &c
 	}
-	f.cells[r.Variable] = &[2]float64{r.value(-0.5), r.value(r.Last + 0.5)}
-	f.apply(Map{Rounded: r})
+	if r := m.Rounded; r != nil {
+		r.Within = within
+		f.cells[name] = &[2]float64{r.value(-0.5), r.value(r.Last + 0.5)}
+	}
+	if p := m.Precision; p != nil {
+		p.Within = within
+		_, rest := f.sample(name).withoutSpikes()
+		lo, _ := p.cell(rest.value[0])
+		_, hi := p.cell(rest.value[len(rest.value)-1])
+		f.cells[name] = &[2]float64{lo, hi}
+	}
+	f.apply(*m)
 }
 
 // fitColumns adds the columns of the variables that are left to the specification.
@@ -250,8 +263,8 @@ func (f *fitting) fit(field rootio.Field) {
 		f.spec.Columns = append(f.spec.Columns, fitAngle(field, c, f.load(field.Name), f.w))
 	} else {
 		s := f.sample(field.Name)
-		if r := s.rounded(field); r != nil && f.cells[field.Name] == nil {
-			f.addRounded(r)
+		if m := s.rounding(field); m != nil && f.cells[field.Name] == nil {
+			f.addRounding(m)
 			s = f.sample(field.Name)
 		}
 		f.spec.Columns = append(f.spec.Columns, s.fitColumn(field, f.cells[field.Name], f.legal[field.Name]))
@@ -342,24 +355,41 @@ func (s *sample) kindOf(field rootio.Field) Kind {
 }
 
 // isUneven reports whether many events share few values that are not simply
-// equidistant, not counting spikes: a smooth density would miss them.
+// equidistant or of few bits, not counting spikes: a smooth density would miss them.
 func (s *sample) isUneven(field rootio.Field) bool {
 	_, s = s.withoutSpikes()
 	if len(s.value)*eventsPerFloatCode > s.n {
 		return false
 	}
-	r := findRounded(field, s.value, nil)
-	return r == nil || r.filled(s) < 0.8
+	const enough = 0.8 // of the values that such a column can have
+	if r := findRounded(field, s.value, nil); r != nil && r.filled(s) >= enough {
+		return false
+	}
+	p := findPrecision(field, s.value, nil)
+	return p == nil || p.filled(s) < enough
 }
 
-// rounded returns the map for a column, if it is one of many values that are
-// rounded.
-func (s *sample) rounded(field rootio.Field) *Rounded {
+// rounding returns the map for a column, if it is one of many values that are
+// rounded: to decimals, or to fewer bits than its type has.
+func (s *sample) rounding(field rootio.Field) *Map {
 	if s.kindOf(field) != Continuous {
 		return nil
 	}
 	spikes, rest := s.withoutSpikes()
-	return findRounded(field, rest.value, spikes)
+	return findRounding(field, rest.value, spikes)
+}
+
+// findRounding returns the map for the values of a column, without its spikes, if they are
+// rounded: where both kinds of them would do, for that which has fewer values there.
+func findRounding(field rootio.Field, values []float64, spikes []Spike) *Map {
+	r, p := findRounded(field, values, spikes), findPrecision(field, values, spikes)
+	switch {
+	case p != nil && (r == nil || 2*p.between(values) < r.Last):
+		return &Map{Precision: p}
+	case r != nil:
+		return &Map{Rounded: r}
+	}
+	return nil
 }
 
 // fitColumn returns the treatment of a column. The values that are no spikes may lie

@@ -9,6 +9,7 @@ type Map struct {
 	Direction *Direction `json:"direction,omitempty"`
 	Polar     *Polar     `json:"polar,omitempty"`
 	Rounded   *Rounded   `json:"rounded,omitempty"`
+	Precision *Precision `json:"precision,omitempty"`
 	Residual  *Residual  `json:"residual,omitempty"`
 	Relative  *Relative  `json:"relative,omitempty"`
 	Near      *Near      `json:"near,omitempty"`
@@ -48,6 +49,8 @@ func (m *Map) mapping() mapping {
 		return m.Mass
 	case m.Rounded != nil:
 		return m.Rounded
+	case m.Precision != nil:
+		return m.Precision
 	case m.Residual != nil:
 		return m.Residual
 	case m.Relative != nil:

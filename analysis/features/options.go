@@ -185,10 +185,11 @@ func (s *System) branches() []string {
 
 // roundComponent adds the map of a component of a momentum if its values are rounded.
 func (f *fitting) roundComponent(name string) {
-	if r := findRounded(f.field(name), f.sample(name).value, nil); r != nil {
-		r.Unbounded = true
-		f.addRounded(r)
+	m := findRounding(f.field(name), f.sample(name).value, nil)
+	if m != nil && m.Rounded != nil {
+		m.Rounded.Unbounded = true
 	}
+	f.addRounding(m)
 }
 
 // addSystems adds the maps of the systems that are declared.

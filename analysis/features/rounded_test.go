@@ -130,13 +130,11 @@ func TestNotRounded(t *testing.T) {
 	}
 }
 
-// TestUneven checks values that many events share and that are not equidistant, as
-// of a lossy compression: no others are drawn.
+// TestUneven checks values that many events share and that are not equidistant: no others
+// are drawn.
 func TestUneven(t *testing.T) {
 	x := draw(60000, func(r *rand.Rand) float64 {
-		v := 100 * math.Exp(r.NormFloat64())
-		unit := math.Pow(2, math.Floor(math.Log2(v))-7) // seven bits of mantissa
-		return math.Round(v/unit) * unit
+		return math.Cbrt(math.Round(100 + 10*r.NormFloat64() + 500*float64(r.IntN(9))))
 	})
 	s := fitOne(t, column(rootio.Float32, x))
 	if s.Columns[0].As != Codes || len(s.Columns[0].Codes) < maxCodes {

@@ -18,6 +18,7 @@
 //     mass, momentum and decay angles of their sum.
 //   - rounded: decimals become continuous by a uniform deviate within their cell.
 //     The way back rounds, to the same floating-point number.
+//   - precision: so do values of fewer bits than their type has.
 //   - residual: of a column that relations between momenta nearly give, such as p
 //     beside pT and η, all rounded, what they do not say.
 //   - relative, near: an angle or a number is measured from another one that it is close
@@ -503,7 +504,7 @@ type Treatment struct {
 
 // Treatments lists what becomes of the branches, and of other coordinates.
 func (s *Spec) Treatments() []Treatment {
-	columns, how, rounded := map[string]*Column{}, map[string]string{}, map[string]*Rounded{}
+	columns, how, rounded := map[string]*Column{}, map[string]string{}, map[string]*Map{}
 	var order []string
 	for _, b := range s.Branches {
 		order = append(order, b.Name)
@@ -514,10 +515,12 @@ func (s *Spec) Treatments() []Treatment {
 			order = append(order, s.Columns[i].Name)
 		}
 	}
-	for _, m := range s.Maps {
+	for i, m := range s.Maps {
 		switch {
 		case m.Rounded != nil:
-			rounded[m.Rounded.Variable] = m.Rounded
+			rounded[m.Rounded.Variable] = &s.Maps[i]
+		case m.Precision != nil:
+			rounded[m.Precision.Variable] = &s.Maps[i]
 		case m.Direction != nil:
 			how[m.Direction.Variable] = "= " + m.Direction.String()
 		case m.Polar != nil:
@@ -553,9 +556,12 @@ func (s *Spec) Treatments() []Treatment {
 		}
 		if c := columns[name]; c != nil {
 			v.Min, v.Max, v.How = c.Min, c.Max, c.Describe()
-			if r := rounded[name]; r != nil {
-				v.Min, v.Max = r.round(v.Min), r.round(v.Max)
-				v.How += fmt.Sprintf(", rounded to %.10g", r.unit())
+			if m := rounded[name]; m != nil && m.Rounded != nil {
+				v.Min, v.Max = m.Rounded.round(v.Min), m.Rounded.round(v.Max)
+				v.How += fmt.Sprintf(", rounded to %.10g", m.Rounded.unit())
+			} else if m != nil {
+				v.Min, v.Max = m.Precision.round(v.Min), m.Precision.round(v.Max)
+				v.How += fmt.Sprintf(", rounded to %d bits of mantissa", m.Precision.Bits)
 			}
 		}
 		list[i] = v
