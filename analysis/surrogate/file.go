@@ -167,6 +167,9 @@ func Load(file string) (*Surrogate, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("surrogate: could not load the model: %w", err)
 	}
+	if errors.Is(err, ErrNotModel) && IsCheckpoint(file) {
+		return fail(fmt.Errorf("%w: it is the checkpoint of a training, of which “eidolon train --resume %s --finish” makes a model", err, file))
+	}
 	if err != nil {
 		return fail(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -254,8 +253,8 @@ func writeReport(ctx context.Context, dir string, report *compare.Report, ref, c
 	if isHTML(dir) {
 		return atomicfile.WriteFile(dir, page.Bytes())
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("could not make the folder of the report: %w", err)
+	if err := output.MakeFolder(dir); err != nil {
+		return err
 	}
 	if err := atomicfile.WriteFile(filepath.Join(dir, "report.html"), page.Bytes()); err != nil {
 		return err
@@ -285,7 +284,7 @@ func checkReport(name string, inputs ...string) error {
 	}
 	ours := func(dir string) bool { return output.Begins(filepath.Join(dir, "report.html"), compare.HTMLMark) }
 	return output.CheckFolder(name, ours, func(file string) bool {
-		return strings.HasPrefix(file, "report.") || filepath.Ext(file) == ".png"
+		return slices.Contains([]string{"report.html", "report.txt", "report.json"}, file) || filepath.Ext(file) == ".png"
 	}, inputs...)
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -81,8 +80,8 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 	if !wantJSON(cmd) {
 		out = cmd.OutOrStdout()
 	}
-	if err := os.MkdirAll(f.dir, 0o777); err != nil {
-		return fmt.Errorf("could not make the folder of the demo: %w", err)
+	if err := output.MakeFolder(f.dir); err != nil {
+		return err
 	}
 	var (
 		truth     = filepath.Join(f.dir, demoTruth)

@@ -79,7 +79,7 @@ func info(cmd *cobra.Command, file, plot string) error {
 		return printJSON(cmd, summary)
 	case err == nil:
 		return printModel(cmd.Context(), cmd.OutOrStdout(), file, model)
-	case !errors.Is(err, surrogate.ErrNotModel):
+	case !errors.Is(err, surrogate.ErrNotModel) || surrogate.IsCheckpoint(file):
 		return err
 	}
 	return infoTrees(cmd, file)

@@ -64,6 +64,11 @@ func TestInterruptedTraining(t *testing.T) {
 		[]string{"train", "--resume", "c", "-o", "c"},
 	)
 
+	for _, args := range [][]string{{"info", "c"}, {"generate", "-m", "c", "-n", "10", "-o", "x.root"}} {
+		if _, stderr, code := eidolon(t, dir, args...); code != exitInput || !strings.Contains(stderr, "eidolon train --resume c --finish") {
+			t.Errorf("%v: exit code %d, %s", args, code, stderr)
+		}
+	}
 	must(t, dir, "train", "--resume", "c", "--finish", "-o", "f.eidolon")
 	if h := card(t, dir, "f.eidolon").History; h.Stopped != "finished before its time" || len(h.Points) == 0 || h.BestStep == 0 {
 		t.Errorf("the history of a training that was finished early: %+v", h)

@@ -347,6 +347,9 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 		return nil, err
 	}
 	if err := model.Save(f.output); err != nil {
+		if training.Checkpointed() {
+			fmt.Fprintln(log, waysOn(f.checkpoint, f.output))
+		}
 		return nil, err
 	}
 	for _, warning := range model.Warnings() {

@@ -164,6 +164,15 @@ func CheckFolder(dir string, ours func(dir string) bool, ofOurs func(name string
 	return nil
 }
 
+// MakeFolder makes a folder for outputs, and those above it. The error wraps
+// [atomicfile.ErrOutput].
+func MakeFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("%w: could not make a folder: %w", atomicfile.ErrOutput, err)
+	}
+	return nil
+}
+
 func exists(name string) bool {
 	_, err := os.Stat(name)
 	return err == nil
