@@ -573,18 +573,20 @@ func (t *Table) named(names []string) *Table {
 // eval computes the value of each row of t. It reports whether t has the columns:
 // definitions that are not needed have not been read.
 func (c condition) eval(dst []float64, t *Table) bool {
-	var columns [][]float64
+	var columns []any
 	for _, name := range c.names {
 		column, ok := t.Column(name)
 		if !ok {
 			return false
 		}
-		x, isFloat64 := column.values.([]float64)
-		if !isFloat64 {
-			x = make([]float64, len(dst))
+		switch column.Kind {
+		case Float64, Int64, Uint64:
+			columns = append(columns, column.values)
+		default:
+			x := make([]float64, len(dst))
 			column.Floats(x, 0)
+			columns = append(columns, x)
 		}
-		columns = append(columns, x)
 	}
 	c.formula.Eval(dst, columns)
 	return true

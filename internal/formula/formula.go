@@ -3,7 +3,8 @@
 //
 // The language is that of [expr-lang], as far as numbers go: + - * / % ** (or ^),
 // comparisons, && || ! (or and, or, not), x in [11, 13], c ? a : b, and functions.
-// All numbers are float64. What is true is 1, what is false 0, and any number but 0
+// All numbers are float64, but for integers of 64 bits where they are compared or divided
+// with %: these are exact. What is true is 1, what is false 0, and any number but 0
 // counts as true. A name may have dots, as in jet.pt; x[0] and x[0][1] stand for
 // the names x_0 and x_0_1. sum(x) and len(x) are names, too, of columns that are made of
 // several values per row.
@@ -40,7 +41,7 @@ const blockLen = 512
 
 // block is a part of the columns.
 type block struct {
-	columns [][]float64
+	columns []any
 	lo, n   int
 }
 
@@ -50,7 +51,7 @@ type node func(b block) []float64
 
 // Parse compiles an expression. Errors are one line.
 func Parse(text string) (*Formula, error) {
-	tree, err := parser.Parse(text)
+	tree, err := parser.Parse(markLarge(text))
 	if err != nil {
 		if e, ok := errors.AsType[*file.Error](err); ok {
 			return nil, fmt.Errorf("in %q, at character %d: %s", text, e.Column+1, e.Message)
@@ -72,8 +73,8 @@ func (f *Formula) String() string { return f.text }
 func (f *Formula) Names() []string { return slices.Clone(f.names) }
 
 // Eval stores the value of each row in dst. The columns are those of [Formula.Names],
-// each as long as dst.
-func (f *Formula) Eval(dst []float64, columns [][]float64) {
+// each as long as dst: a []float64, or a []int64 or []uint64, which are compared exactly.
+func (f *Formula) Eval(dst []float64, columns []any) {
 	for lo := 0; lo < len(dst); lo += blockLen {
 		b := block{columns, lo, min(blockLen, len(dst)-lo)}
 		copy(dst[lo:], f.root(b))
@@ -126,13 +127,37 @@ func constant(x float64) node {
 	return func(b block) []float64 { return values[:b.n] }
 }
 
-func (f *Formula) column(name string) node {
+// index returns the place of a name.
+func (f *Formula) index(name string) int {
 	i := slices.Index(f.names, name)
 	if i < 0 {
 		i = len(f.names)
 		f.names = append(f.names, name)
 	}
-	return func(b block) []float64 { return b.columns[i][b.lo : b.lo+b.n] }
+	return i
+}
+
+func (f *Formula) column(name string) node {
+	if u, ok := largeLiteral(name); ok {
+		return constant(float64(u))
+	}
+	i := f.index(name)
+	buf := make([]float64, blockLen)
+	return func(b block) []float64 {
+		switch v := b.columns[i].(type) {
+		case []float64:
+			return v[b.lo : b.lo+b.n]
+		case []int64:
+			for k, x := range v[b.lo : b.lo+b.n] {
+				buf[k] = float64(x)
+			}
+		case []uint64:
+			for k, x := range v[b.lo : b.lo+b.n] {
+				buf[k] = float64(x)
+			}
+		}
+		return buf[:b.n]
+	}
 }
 
 // columnName returns the name of the column that an expression is.
@@ -183,7 +208,7 @@ func (f *Formula) unary(n *ast.UnaryNode) (node, error) {
 
 func (f *Formula) binary(n *ast.BinaryNode) (node, error) {
 	if list, ok := n.Right.(*ast.ArrayNode); ok && n.Operator == "in" {
-		return f.call(func(x []float64) float64 { return truth(slices.Contains(x[1:], x[0])) }, append([]ast.Node{n.Left}, list.Nodes...)...)
+		return f.oneOf(n.Left, list.Nodes)
 	}
 	a, err := f.compile(n.Left)
 	if err != nil {
@@ -231,9 +256,32 @@ func (f *Formula) binary(n *ast.BinaryNode) (node, error) {
 		}
 	}
 	buf := make([]float64, blockLen)
-	return func(b block) []float64 {
+	plain := func(b block) []float64 {
 		dst := buf[:b.n]
 		each(dst, a(b)[:b.n], c(b)[:b.n])
+		return dst
+	}
+	return f.exactly(n.Operator, n.Left, n.Right, plain), nil
+}
+
+// oneOf compiles x in [a, b].
+func (f *Formula) oneOf(x ast.Node, list []ast.Node) (node, error) {
+	equal := make([]node, len(list))
+	for i, n := range list {
+		var err error
+		if equal[i], err = f.binary(&ast.BinaryNode{Operator: "==", Left: x, Right: n}); err != nil {
+			return nil, err
+		}
+	}
+	buf := make([]float64, blockLen)
+	return func(b block) []float64 {
+		dst := buf[:b.n]
+		clear(dst)
+		for _, e := range equal {
+			for i, v := range e(b) {
+				dst[i] = max(dst[i], v)
+			}
+		}
 		return dst
 	}, nil
 }
