@@ -456,6 +456,9 @@ func (t *Tree) index(name string) (columns []int, err error) {
 			return nil, fmt.Errorf("rootio: branch %q of tree %q of %q cannot be read as a column: %s", name, t.name, t.parts[0].file, b.Reason)
 		}
 	}
+	if where := t.elsewhere(name); where != "" {
+		return nil, fmt.Errorf("rootio: there is no branch %q in tree %q of %q: %s", name, t.name, t.parts[0].file, where)
+	}
 	var known []string
 	for _, c := range t.columns {
 		known = append(known, c.Name)
@@ -464,7 +467,43 @@ func (t *Tree) index(name string) (columns []int, err error) {
 	if hint == "" {
 		hint = fmt.Sprintf(" (columns: %s)", quoted(known, ", "))
 	}
-	return nil, fmt.Errorf("rootio: there is no branch %q in tree %q of %q%s", name, t.name, t.parts[0].file, hint)
+	err = fmt.Errorf("rootio: there is no branch %q in tree %q of %q%s", name, t.name, t.parts[0].file, hint)
+	return nil, &kindError{err, errUnknown}
+}
+
+// errUnknown is wrapped by the error for a name that is known nowhere.
+var errUnknown = errors.New("there is no such branch")
+
+// elsewhere says where a name is known, if it is no branch: as an alias, or as a branch of a
+// friend.
+func (t *Tree) elsewhere(name string) string {
+	p := &t.parts[0]
+	for _, a := range p.tree.aliases {
+		if a.Name == name {
+			return fmt.Sprintf("it is an alias, and these are not read: write %s=%s", name, a.Expression)
+		}
+	}
+	for _, f := range p.tree.friends {
+		branch := strings.TrimPrefix(name, f.Name+".")
+		file := f.File
+		switch {
+		case file == "":
+			file = p.file
+		case !filepath.IsAbs(file) && !strings.Contains(file, "://"):
+			file = filepath.Join(filepath.Dir(p.file), file)
+		}
+		trees, err := List(context.Background(), file)
+		if err != nil {
+			continue
+		}
+		for _, info := range trees {
+			if info.Name == f.Tree && slices.ContainsFunc(info.Branches, func(b BranchInfo) bool { return b.Name == branch }) {
+				return fmt.Sprintf("its friend %q has it, tree %q of %q with %d events, and friends are not read: copy the branches into one tree",
+					f.Name, f.Tree, file, info.Entries)
+			}
+		}
+	}
+	return ""
 }
 
 func (t *Tree) fieldsAt(columns []int) []Field {

@@ -1,6 +1,7 @@
 package rootio
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"regexp"
@@ -242,8 +243,8 @@ func (v *View) resolve(name string) (string, error) {
 	found, err := v.tree.index(name)
 	if err != nil {
 		hint := suggest(name, known)
-		if hint == "" {
-			return "", err // it may know the reason, and lists columns
+		if hint == "" || !errors.Is(err, errUnknown) {
+			return "", err // it knows the reason, or lists columns
 		}
 		return "", fmt.Errorf("rootio: there is no branch %q in tree %q of %q%s", name, v.tree.name, v.tree.parts[0].file, hint)
 	}

@@ -142,8 +142,29 @@ func printTrees(out io.Writer, file string, trees []rootio.TreeInfo) error {
 		if err := w.Flush(); err != nil {
 			return err
 		}
+		printBeside(out, t)
 	}
 	return nil
+}
+
+// printBeside says what ROOT knows of a tree and eidolon does not use.
+func printBeside(out io.Writer, t rootio.TreeInfo) {
+	for _, f := range t.Friends {
+		where := fmt.Sprintf("tree %s", f.Tree)
+		if f.File != "" {
+			where += " of " + f.File
+		}
+		fmt.Fprintf(out, "  friend %s: %s; its branches are not read\n", f.Name, where)
+	}
+	for _, a := range t.Aliases {
+		fmt.Fprintf(out, "  alias %s = %s: not read; as a feature write %[1]s=%[2]s\n", a.Name, a.Expression)
+	}
+	if t.Index != "" {
+		fmt.Fprintf(out, "  index of the events (%s): not used\n", t.Index)
+	}
+	if t.Extras > 0 {
+		fmt.Fprintf(out, "  user information (%d objects): not carried along\n", t.Extras)
+	}
 }
 
 func printModel(ctx context.Context, out io.Writer, file string, m *surrogate.Surrogate) error {
