@@ -137,14 +137,16 @@ func (f *rootFile) checkBaskets(b *branch, name string, names map[string]int) er
 			return fail(s, "is of branch %q", rec.name)
 		}
 		cycles = append(cycles, rec.cycle)
-		// Baskets are numbered as they are written. In merged files numbers start again, but
-		// none is left out that comes later.
-		if k := len(cycles) - 1; k > 0 && cycles[k] > cycles[k-1]+1 {
-			for _, later := range b.layout.spans[min(k+1, len(b.layout.spans)):] {
-				if rec, ok := f.baskets[later.seek]; ok && rec.cycle == cycles[k-1]+1 {
-					return fail(s, "has number %d, and %d comes later", cycles[k], rec.cycle)
-				}
-			}
+	}
+	// Baskets are numbered as they are written. In merged files numbers start again, but
+	// none is left out that stands elsewhere.
+	there := make(map[int64]bool, len(cycles))
+	for _, c := range cycles {
+		there[c] = true
+	}
+	for k := 1; k < len(cycles); k++ {
+		if c, last := cycles[k], cycles[k-1]; c > last+1 && there[last+1] {
+			return asDamage(fmt.Errorf("is damaged: basket %d of branch %q follows basket %d, copy or write it again", c, name, last))
 		}
 	}
 	return nil
