@@ -91,7 +91,7 @@ func TestNoGapsByChance(t *testing.T) {
 	for seed := range uint64(200) {
 		exponential := func(rng *rand.Rand) float64 { return rng.ExpFloat64() }
 		source, target := of(draw(2*seed, 500, exponential)), of(draw(2*seed+1, 1000, exponential))
-		if found := outOfReach(source, target, []string{"x"}); found != nil {
+		if found := outOfReach(t.Context(), source, target, []string{"x"}); found != nil {
 			t.Fatalf("seed %d: %s", seed, &found[0])
 		}
 	}

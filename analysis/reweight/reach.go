@@ -2,6 +2,7 @@ package reweight
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -63,10 +64,13 @@ const (
 )
 
 // outOfReach looks for parts of the target without events of the source, column by
-// column.
-func outOfReach(source, target classify.Sample, columns []string) []Reach {
+// column, until ctx is cancelled.
+func outOfReach(ctx context.Context, source, target classify.Sample, columns []string) []Reach {
 	var found []Reach
 	for _, name := range columns {
+		if ctx.Err() != nil {
+			break
+		}
 		a, ok := source.Table.Column(name)
 		b, good := target.Table.Column(name)
 		if ok && good {

@@ -77,7 +77,7 @@ func Fit(ctx context.Context, source, target classify.Sample, opts Options) (*We
 	}
 	opts.Classify.All = true
 	w := &Weights{Ratio: make([]float64, source.Table.Len())}
-	w.OutOfReach = outOfReach(source, target, opts.columns(source, target))
+	w.OutOfReach = outOfReach(ctx, source, target, opts.columns(source, target))
 	for _, r := range w.OutOfReach {
 		if r.Fraction >= allOut {
 			return nil, fmt.Errorf("%w: %s; leave the column out of what is made alike", ErrNoOverlap, &r)
