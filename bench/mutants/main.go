@@ -41,7 +41,7 @@ type kind struct {
 }
 
 // kinds is the table of all kinds, each in a file of its own.
-var kinds = []kind{rootFiles, modelFiles, checkpoints}
+var kinds = []kind{rootFiles, modelFiles, checkpoints, jobFiles}
 
 const (
 	longest  = 10 * time.Second
