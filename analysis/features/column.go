@@ -19,6 +19,7 @@ const (
 	Integer    Kind = "integer"
 	Continuous Kind = "continuous"
 	Angle      Kind = "angle"
+	Number     Kind = "number" // of an event, a run or a part of it
 )
 
 // Column is the specification of a column.
@@ -48,6 +49,11 @@ type Column struct {
 	Center float64 `json:"center,omitempty"`
 	Width  float64 `json:"width,omitempty"`
 
+	// First and Step say how new events are numbered: the one drawn as number i by
+	// First + i·Step.
+	First float64 `json:"first,omitempty"`
+	Step  float64 `json:"step,omitempty"`
+
 	// Circle is the range of an angle, which is opened at Low.
 	Circle *Circle `json:"circle,omitempty"`
 	// Periodic says that the feature is linear in the angle, see [Spec.Periodic].
@@ -68,6 +74,9 @@ type Column struct {
 	Missing float64 `json:"missing,omitempty"`
 }
 
+// isFeature reports whether a column has a feature.
+func (c *Column) isFeature() bool { return c.As != Constant && c.As != Number }
+
 func (c *Column) isNoisy() bool {
 	return c.As == Codes || c.As == Integer && c.Max-c.Min < mostNoisy || len(c.Spikes) > 0 || c.Missing > 0 && c.As != Constant
 }
@@ -78,6 +87,8 @@ func (c *Column) isSound() bool {
 		return false
 	}
 	switch c.As {
+	case Number:
+		return !math.IsInf(c.First, 0) && !math.IsNaN(c.First) && (c.Step == 0 || c.Step == 1)
 	case Constant:
 		return true
 	case Codes:
@@ -378,6 +389,9 @@ func logNormal(z float64) float64 { return -0.5*z*z - 0.5*math.Log(2*math.Pi) }
 
 // constant is the value of a constant column.
 func (c *Column) constant() float64 {
+	if c.As == Number {
+		return c.First
+	}
 	if c.Missing > 0 {
 		return math.NaN()
 	}
@@ -388,6 +402,8 @@ func (c *Column) constant() float64 {
 func (c *Column) Describe() string {
 	how := "standardised"
 	switch {
+	case c.As == Number:
+		return c.describeNumber()
 	case c.As == Constant && c.Missing > 0:
 		return "always missing (NaN), restored on output"
 	case c.As == Constant:

@@ -30,7 +30,7 @@ func (s *Spec) Discrete() []Discrete {
 	feature := -1
 	for i := range s.Columns {
 		c := &s.Columns[i]
-		if c.As == Constant {
+		if !c.isFeature() {
 			continue
 		}
 		feature++

@@ -46,9 +46,6 @@ func Fit(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Spec
 // FitGiven is like [Fit] for columns whose density is to be conditional on others, those
 // of given: a column that is close to one of these is measured from it.
 func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Options) (*Spec, error) {
-	if err := checkTable(ctx, t, w, true); err != nil {
-		return nil, err
-	}
 	if err := opts.Check(); err != nil {
 		return nil, fmt.Errorf("features: %w", err)
 	}
@@ -59,7 +56,10 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 	s := &Spec{Branches: t.Fields()}
 	f := &fitting{
 		ctx: ctx, spec: s, table: t, given: given, w: w, as: opts.As,
-		gone: map[string]bool{}, circles: map[string]Circle{}, cells: map[string]*[2]float64{}, legal: map[string]*[2]float64{},
+		numbered: map[string]Column{}, gone: map[string]bool{}, circles: map[string]Circle{}, cells: map[string]*[2]float64{}, legal: map[string]*[2]float64{},
+	}
+	if err := checkTable(ctx, f.findEventNumbers(opts.Numbers), w, true); err != nil {
+		return nil, err
 	}
 	f.reset(t.Len())
 	declared := slices.Collect(maps.Keys(opts.As)) // branches that nothing else may be done with
@@ -89,7 +89,7 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 		return nil, err
 	}
 	if s.Dim() == 0 {
-		return nil, fmt.Errorf("features: all %d branches are constant, there is nothing to learn", len(s.Columns))
+		return nil, fmt.Errorf("features: all %d branches are constant or number the events, there is nothing to learn", len(s.Columns))
 	}
 	if opts.Plain {
 		s = s.Plain()
@@ -144,6 +144,7 @@ type fitting struct {
 	w     []float64
 	as    map[string]string // how branches are to be treated
 
+	numbered    map[string]Column      // the branches that number events
 	numbers     []rootio.Field         // the branches that relations may be between
 	gone        map[string]bool        // the variables that maps have taken
 	coordinates []rootio.Field         // what maps make
@@ -250,7 +251,9 @@ func (f *fitting) fitColumns() {
 		if f.over() {
 			return
 		}
-		if !f.gone[field.Name] {
+		if c, ok := f.numbered[field.Name]; ok {
+			f.spec.Columns = append(f.spec.Columns, c)
+		} else if !f.gone[field.Name] {
 			f.fit(field)
 		}
 	}

@@ -30,6 +30,10 @@ type Options struct {
 	// in the values: as one of [Treatments].
 	As map[string]string `json:"as,omitempty"`
 
+	// Numbers asks for columns that number events, runs or parts of these to be learnt as
+	// others are. By default they are not, but for those of As.
+	Numbers bool `json:"numbers,omitempty"`
+
 	// Until, where it is not zero, is when looking for relations between columns ends;
 	// [Spec.Cut] says of what there was no time for.
 	Until time.Time `json:"-"`

@@ -28,6 +28,9 @@ func (f *fitting) findNumbers() {
 		if f.over() {
 			return
 		}
+		if f.gone[field.Name] {
+			continue
+		}
 		if x := f.load(field.Name); countValues(x, 1) > 1 && !slices.ContainsFunc(x, math.IsNaN) {
 			f.numbers = append(f.numbers, field)
 		}

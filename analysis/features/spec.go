@@ -24,7 +24,7 @@
 //   - relative, near: an angle or a number is measured from another one that it is close
 //     to, which may be part of the condition of the density.
 //
-// Columns, then, turn each coordinate into a feature. Each is one of five kinds:
+// Columns, then, turn each coordinate into a feature. Each is one of six kinds:
 //
 //   - constant: the same value in every event. Kept out of the model.
 //   - codes: few distinct values, of any type. Code k gets the cell
@@ -37,6 +37,8 @@
 //     one, logit between two) or a heavy positive tail (log), standardised, and
 //     made normal by a monotone spline through quantiles. An edge needs evidence, and beyond it
 //     is a thin tail, with about the probability that the events leave to it.
+//   - number: says which event it is, or of which run. Kept out of the model, too: new
+//     events are numbered ([Spec.Number]).
 //   - angle: a continuous one whose values fill a circle. It is opened where few
 //     events are, and then as between hard edges.
 //
@@ -88,7 +90,7 @@ type Spec struct {
 func (s *Spec) Dim() int {
 	n := 0
 	for _, c := range s.Columns {
-		if c.As != Constant {
+		if c.isFeature() {
 			n++
 		}
 	}
@@ -151,7 +153,7 @@ func (s *Spec) Periodic(ctx context.Context, t *rootio.Table, w []float64) (*Spe
 				best, most = i, power
 			}
 		}
-		if c.As != Constant {
+		if c.isFeature() {
 			feature++
 		}
 	}
@@ -167,7 +169,7 @@ func (s *Spec) Angle() (feature int, ok bool) {
 		if s.Columns[i].Periodic {
 			return feature, true
 		}
-		if s.Columns[i].As != Constant {
+		if s.Columns[i].isFeature() {
 			feature++
 		}
 	}
@@ -301,6 +303,9 @@ func (s *Spec) encode(ctx context.Context, z []float32, logDet []float64, t *roo
 		for i := range s.Columns {
 			c := &s.Columns[i]
 			x := f.at(c.Name)
+			if c.As == Number {
+				continue
+			}
 			if c.As == Constant {
 				for k := range ld {
 					if !(Spike{Value: c.constant()}).isAt(x[k]) {
@@ -323,10 +328,13 @@ func (s *Spec) encode(ctx context.Context, z []float32, logDet []float64, t *roo
 	})
 }
 
-// find returns the branches' columns in t.
-func (s *Spec) find(t *rootio.Table) ([]rootio.Column, error) {
-	branches := make([]rootio.Column, len(s.Branches))
-	for i, b := range s.Branches {
+// find returns the branches' columns in t, but for those that number events.
+func (s *Spec) find(t *rootio.Table) (branches []rootio.Column, err error) {
+	numbers := s.Numbers()
+	for _, b := range s.Branches {
+		if slices.Contains(numbers, b.Name) {
+			continue
+		}
 		c, ok := t.Column(b.Name)
 		switch {
 		case !ok:
@@ -334,7 +342,7 @@ func (s *Spec) find(t *rootio.Table) ([]rootio.Column, error) {
 		case c.Kind != b.Kind:
 			return nil, fmt.Errorf("features: branch %q is %v, the model was trained on %v", b.Name, c.Kind, b.Kind)
 		}
-		branches[i] = c
+		branches = append(branches, c)
 	}
 	return branches, nil
 }
@@ -396,7 +404,7 @@ func (s *Spec) Decode(t *rootio.Table, z []float32, given *rootio.Table) {
 		for i := range s.Columns {
 			c := &s.Columns[i]
 			x := f.add(c.Name)
-			if c.As == Constant {
+			if !c.isFeature() {
 				for k := range x {
 					x[k] = c.constant()
 				}

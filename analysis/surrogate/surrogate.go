@@ -444,6 +444,9 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 	if err != nil {
 		return nil, err
 	}
+	if numbers := spec.Numbers(); len(numbers) > 0 {
+		opts.log("%s: numbers of events or runs; they are not learnt, and new events are numbered", strings.Join(numbers, ", "))
+	}
 	if len(spec.Cut) > 0 {
 		opts.log("note: not looked for among all columns: %s", strings.Join(spec.Cut, "; "))
 	}
@@ -787,6 +790,7 @@ func (s *Surrogate) GenerateRows(ctx context.Context, t, given *rootio.Table, se
 			return Tails{}, err
 		}
 	}
+	s.Features.Number(t, rows)
 	if err := s.Features.CheckDecoded(t); err != nil {
 		return Tails{}, err
 	}

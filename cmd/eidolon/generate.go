@@ -382,9 +382,19 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 	if err != nil {
 		return tails, err
 	}
-	carried := newCarriage(cmd.Context(), in, model.Features.Names())
+	// What numbers the events is that of the input, if it has such a branch.
+	numbered := slices.DeleteFunc(model.Features.Numbers(), func(name string) bool {
+		return !slices.ContainsFunc(in.Fields(), func(f rootio.Field) bool { return f.Name == name })
+	})
+	isDrawn := func(name string) bool { return !slices.Contains(numbered, name) }
+	carried := newCarriage(cmd.Context(), in, slices.DeleteFunc(model.Features.Names(), func(name string) bool { return !isDrawn(name) }))
 	generated := model.Features.Fields()
-	fields := slices.Concat(carried.fields, generated)
+	fields := slices.Clone(carried.fields)
+	for _, field := range generated {
+		if isDrawn(field.Name) {
+			fields = append(fields, field)
+		}
+	}
 	known := freeName(knownBranch, fields)
 	fields = append(fields, rootio.Field{Name: known, Title: "the condition is among those of the training events", Kind: rootio.Bool})
 	if f.oversample > 1 {
@@ -441,7 +451,11 @@ func (f *generateFlags) generateFor(cmd *cobra.Command, model *surrogate.Surroga
 			}
 			tails.Add(t)
 			part := chunk.Events.Take(places)
-			part.Columns = append(part.Columns, drawn.Columns...)
+			for _, c := range drawn.Columns {
+				if isDrawn(c.Name) {
+					part.Columns = append(part.Columns, c)
+				}
+			}
 			part.Columns = append(part.Columns, rootio.ColumnOf(known, isKnown))
 			if f.oversample > 1 {
 				part.Columns = append(part.Columns, rootio.ColumnOf(fields[len(fields)-1].Name, events))

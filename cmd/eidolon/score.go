@@ -89,7 +89,9 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer in.Close()
-	names := slices.Concat(model.Features.Names(), model.Context.Names())
+	numbers := model.Features.Numbers() // of events, which have no part in the density
+	names := slices.DeleteFunc(model.Features.Names(), func(name string) bool { return slices.Contains(numbers, name) })
+	names = append(names, model.Context.Names()...)
 	f.view.options.Each, f.view.options.Define = model.Card.View.Each, model.Card.View.Define
 	view, err := ofModel(in, f.view.options, names, cmd.ErrOrStderr())
 	if err != nil {

@@ -282,6 +282,9 @@ func (f *trainFlags) run(cmd *cobra.Command) error {
 // checkpoint at most, and no model.
 func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	f.options.Begin = time.Now()
+	if f.paused == nil {
+		f.options.Features.Numbers = len(f.features) > 0 // what is named is learnt, whatever it is
+	}
 	data, err := f.read(cmd)
 	if err != nil {
 		return nil, err
