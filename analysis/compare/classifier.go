@@ -40,9 +40,8 @@ func (r *Report) Classify(ctx context.Context, ref, cand *rootio.Table, opts cla
 		return err
 	}
 	r.Classifier = result
-	if result.Copies > 0 {
-		r.note("%s events are equal to another one, in all columns: %s different ones are left. The classifier learns from all events that are equal, or from none of them.",
-			grouped(result.Copies), grouped(result.Events[0]+result.Events[1]-result.Copies))
+	if shared := result.Copies - r.copies; shared > 0 {
+		r.note("%s events of one sample are equal to one of the other, in all columns: they are in one fold, so that the classifier does not know them.", grouped(shared))
 	}
 	r.judge()
 	return nil

@@ -104,7 +104,8 @@ type Report struct {
 	// Joint is what [Report.Measure] found; nil if it was not asked.
 	Joint *Joint `json:"joint,omitempty"`
 
-	in [2]sampled // reference and candidate
+	in     [2]sampled // reference and candidate
+	copies int        // events that are equal to another one of their sample
 }
 
 // Sample describes a sample as a whole.
@@ -260,6 +261,7 @@ func Compare(ctx context.Context, ref, cand *rootio.Table, opts Options) (*Repor
 		return nil, err
 	}
 
+	r.noteCopies(ref, cand, names)
 	r.Columns = make([]Column, len(names))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/eidolon-hep/eidolon/analysis/rows"
+	"github.com/eidolon-hep/eidolon/rootio"
 )
 
 // note adds a sentence to the notes, once.
@@ -16,6 +17,28 @@ func (r *Report) noteWeights() {
 	for k, s := range []Sample{r.Reference, r.Candidate} {
 		if few := rows.WeightsOf(r.in[k].w).Few(); few != "" {
 			r.note("%s: %s.", s.Label, few)
+		}
+	}
+}
+
+// noteCopies says how many events are equal to another one of their sample. Events in
+// blocks may well be.
+func (r *Report) noteCopies(ref, cand *rootio.Table, names []string) {
+	if r.in[0].block != nil {
+		return
+	}
+	for k, t := range []*rootio.Table{ref, cand} {
+		var columns []rootio.Column
+		for _, name := range names {
+			c, _ := t.Column(name)
+			columns = append(columns, c)
+		}
+		of := []Sample{r.Reference, r.Candidate}[k]
+		different := rows.FindCopies(columns).Different
+		twice := t.Len() - different
+		r.copies += twice
+		if twice > 0 && different >= fewestEvents { // a few codes are equal by nature
+			r.note("%s: %s events, %s different; errors are those of independent events.", of.Label, grouped(t.Len()), grouped(different))
 		}
 	}
 }

@@ -203,3 +203,21 @@ func TestTailsOfWeightedSlices(t *testing.T) {
 		t.Errorf("the right tail: %v, %+v", r.Verdict, r.Columns[0].Tests)
 	}
 }
+
+// Equal events are counted and said, those within a sample and those in both.
+func TestCopiesAreSaid(t *testing.T) {
+	rng := rand.New(rand.NewPCG(65, 65))
+	x := normals(rng, 200, 0)
+	ref := table(rootio.ColumnOf("x", append(slices.Clone(x), x[:50]...)))
+	cand := table(rootio.ColumnOf("x", append(normals(rng, 200, 0), x[100:130]...)))
+	r := compare(t, ref, cand, Options{})
+	if err := r.Classify(context.Background(), ref, cand, classify.Options{Hidden: 8, Folds: 2}); err != nil {
+		t.Fatal(err)
+	}
+	notes := strings.Join(r.Notes, "\n")
+	for _, want := range []string{"reference: 250 events, 200 different", "30 events of one sample are equal to one of the other"} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("%q is not in\n%s", want, notes)
+		}
+	}
+}

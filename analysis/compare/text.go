@@ -112,8 +112,9 @@ func (r *Report) writeRemarks(b *bytes.Buffer) {
 	}
 }
 
-// writeDecisions says by which test each column differs.
+// writeDecisions says which columns differ by what the tables do not show.
 func (r *Report) writeDecisions(b *bytes.Buffer) {
+	shown := []string{"KS", "χ²", "illegal values"}
 	by := map[string][]string{}
 	var order []string
 	for _, c := range r.Columns {
@@ -121,13 +122,16 @@ func (r *Report) writeDecisions(b *bytes.Buffer) {
 			continue
 		}
 		what := c.decisive().What
+		if slices.Contains(shown, what) {
+			continue
+		}
 		if by[what] == nil {
 			order = append(order, what)
 		}
-		by[what] = append(by[what], c.Name)
+		by[what] = append(by[what], cut(c.Name, longestName))
 	}
 	for _, what := range order {
-		wrap(b, "Smallest p by "+what+":", by[what])
+		fold(b, "Smallest p by "+what+":", strings.Fields(list(by[what], 8)+"."))
 	}
 }
 

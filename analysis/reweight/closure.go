@@ -53,7 +53,8 @@ var ErrNothingLearnt = errors.New("reweight: the samples differ, and nothing was
 // that are learnt again from one half of the events are given to the other half. opts are
 // those given to [Fit].
 //
-// Errors are [ErrNothingLearnt] and those of [classify.CrossFit].
+// Errors are [ErrNothingLearnt] and that of ctx. If there are too few events for the
+// classifier, a note of w says so.
 func (w *Weights) Close(ctx context.Context, source, target classify.Sample, opts Options) (*Closure, error) {
 	columns := opts.columns(source, target)
 	before, err := distances(ctx, source, target, columns)
@@ -84,11 +85,10 @@ func (w *Weights) Close(ctx context.Context, source, target classify.Sample, opt
 			c.After = &auc
 		}
 	}
-	if errors.Is(err, classify.ErrFewEvents) {
-		w.Notes = append(w.Notes, fmt.Sprintf("The weights are not judged: half of the %d events are worth too few after weighting.", len(w.Weight)))
-		err = nil
+	if err != nil && ctx.Err() == nil { // the weights are right as far as they go
+		w.Notes = append(w.Notes, fmt.Sprintf("The weights are not judged, for lack of events in one half of them (%v).", err))
 	}
-	return c, err
+	return c, ctx.Err()
 }
 
 // pick returns the events of fold 0, with weights.
