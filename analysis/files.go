@@ -73,7 +73,7 @@ func (r *runner) checkFiles() error {
 		if !ok || w.writes() == "" { // it will say so
 			continue
 		}
-		err := r.call("", c.name, func() error {
+		err := r.call(noEvent, c.name, func() error {
 			for _, other := range all[:i] {
 				if o, ok := other.component.(writer); ok && outputs.Same(o.writes(), w.writes()) {
 					return outputs.Refuse("the output %s is that of %q, too: one of them would be lost", w.writes(), other.name)

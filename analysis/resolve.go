@@ -39,7 +39,7 @@ func (s *input) complete(known *known) error {
 		complete(context.Context, []fwk.Port) ([]fwk.Port, error)
 	}); ok {
 		s.connected = true // it has opened its files
-		err := s.run.call("", s.name, func() (err error) {
+		err := s.run.call(noEvent, s.name, func() (err error) {
 			ports, err = reader.complete(s.run.ctx, ports)
 			return err
 		})
@@ -78,7 +78,7 @@ func (r *runner) completeTasks(known *known) error {
 		before := len(open)
 		for i, c := range open {
 			done := false
-			err := r.call("", c.Name(), func() (err error) {
+			err := r.call(noEvent, c.Name(), func() (err error) {
 				done, err = c.complete(known, force)
 				return err
 			})

@@ -296,9 +296,12 @@ func (r *runner) abort() {
 	}
 }
 
-// call runs a part of a component; where says in which event it is. What fails there,
-// fails the job: an error, a panic, and the end of the goroutine.
-func (r *runner) call(where, name string, f func() error) (err error) {
+// noEvent is the number of no event.
+const noEvent = -1
+
+// call runs a part of a component, in an event or in none. What fails there, fails the job: an
+// error, a panic, and the end of the goroutine.
+func (r *runner) call(event int64, name string, f func() error) (err error) {
 	returned := false
 	defer func() {
 		if p := recover(); p != nil {
@@ -306,18 +309,20 @@ func (r *runner) call(where, name string, f func() error) (err error) {
 		} else if !returned {
 			err = errors.New("it has ended its goroutine")
 		}
-		if err != nil {
-			err = fmt.Errorf("analysis: %s%q: %w", where, name, err)
-			r.fail(err)
+		if err == nil {
+			return
 		}
+		where := ""
+		if event != noEvent {
+			where = fmt.Sprintf("event %d: ", event)
+		}
+		err = fmt.Errorf("analysis: %s%q: %w", where, name, err)
+		r.fail(err)
 	}()
 	err = f()
 	returned = true
 	return err
 }
-
-// inEvent says in which event something is.
-func inEvent(id int64) string { return fmt.Sprintf("event %d: ", id) }
 
 // task is a task that is watched.
 type task struct {
@@ -330,15 +335,15 @@ func (t *task) Configure(ctx fwk.Context) error {
 	if !ok {
 		return nil
 	}
-	return t.run.call("", t.Name(), func() error { return c.Configure(ctx) })
+	return t.run.call(noEvent, t.Name(), func() error { return c.Configure(ctx) })
 }
 
 func (t *task) StartTask(ctx fwk.Context) error {
-	return t.run.call("", t.Name(), func() error { return t.Task.StartTask(t.outsideOfEvents(ctx)) })
+	return t.run.call(noEvent, t.Name(), func() error { return t.Task.StartTask(t.outsideOfEvents(ctx)) })
 }
 
 func (t *task) StopTask(ctx fwk.Context) error {
-	return t.run.call("", t.Name(), func() error { return t.Task.StopTask(t.outsideOfEvents(ctx)) })
+	return t.run.call(noEvent, t.Name(), func() error { return t.Task.StopTask(t.outsideOfEvents(ctx)) })
 }
 
 // outsideOfEvents returns the context of a task for what is not about events. Its messages
@@ -356,7 +361,7 @@ func (t *task) Process(ctx fwk.Context) error {
 	}
 	defer t.run.leave(id, e, true)
 	s := &store{Store: ctx.Store(), ev: &t.run.events, event: e, id: id, task: t.Name(), producer: true}
-	return t.run.call(inEvent(id), t.Name(), func() error {
+	return t.run.call(id, t.Name(), func() error {
 		return t.Task.Process(jobContext{Context: ctx, id: id, store: s, job: t.run.ctx})
 	})
 }
@@ -383,7 +388,7 @@ func (s *input) Connect(ports []fwk.Port) error {
 		s.put[p.Name] = -1
 	}
 	s.connected = true
-	return s.run.call("", s.name, func() error { return s.InputStreamer.Connect(ports) })
+	return s.run.call(noEvent, s.name, func() error { return s.InputStreamer.Connect(ports) })
 }
 
 // Read reads an event. After a failure anywhere in the job there are no more.
@@ -400,7 +405,7 @@ func (s *input) Read(ctx fwk.Context) error {
 	id := s.events
 	st := &inputStore{Store: ctx.Store(), put: s.put, event: id}
 	over := false
-	err := s.run.call(inEvent(id), s.name, func() error {
+	err := s.run.call(id, s.name, func() error {
 		err := s.InputStreamer.Read(jobContext{Context: ctx, id: id, store: st, job: s.run.ctx})
 		if over = err == io.EOF; over {
 			return nil
@@ -424,7 +429,7 @@ func (s *input) Disconnect() error {
 		return nil
 	}
 	s.connected = false
-	return s.run.call("", s.name, s.InputStreamer.Disconnect)
+	return s.run.call(noEvent, s.name, s.InputStreamer.Disconnect)
 }
 
 func (s *input) abort() {
@@ -449,7 +454,7 @@ type output struct {
 }
 
 func (s *output) Configure(ctx fwk.Context) error {
-	return s.run.call("", s.name, func() error { return s.Task.(fwk.Configurer).Configure(ctx) })
+	return s.run.call(noEvent, s.name, func() error { return s.Task.(fwk.Configurer).Configure(ctx) })
 }
 
 // StartTask and StopTask do nothing: output begins when all tasks have started, and it is
@@ -465,7 +470,7 @@ func (s *output) connect() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.connected = true
-	return s.run.call("", s.name, func() error { return s.streamer.Connect(ports) })
+	return s.run.call(noEvent, s.name, func() error { return s.streamer.Connect(ports) })
 }
 
 // Process writes an event when its turn has come.
@@ -485,7 +490,7 @@ func (s *output) Process(ctx fwk.Context) error {
 		return errStopped
 	}
 	st := &store{Store: ctx.Store(), ev: &s.run.events, event: e, id: id, task: s.name}
-	err := s.run.call(inEvent(id), s.name, func() error {
+	err := s.run.call(id, s.name, func() error {
 		return s.streamer.Write(jobContext{Context: ctx, id: id, store: st, job: s.run.ctx})
 	})
 	if err == nil {
@@ -498,7 +503,7 @@ func (s *output) commit() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.connected = false
-	return s.run.call("", s.name, s.streamer.Disconnect)
+	return s.run.call(noEvent, s.name, s.streamer.Disconnect)
 }
 
 func (s *output) abort() {

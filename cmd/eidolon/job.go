@@ -33,14 +33,18 @@ train, write a tree.
       props: {Files: [generator.root], Where: true_e > 1, Batch: 1000, Entry: entry}
     - name: detector
       type: FastSim
-      props: {Model: response.eidolon, Entry: entry}
+      props: {Model: response.eidolon, Entry: entry, Seed: 7}
     - name: out
       type: TreeWriter
       props: {File: fast.root, Batch: true, Ports: [true_e, reco_e]}
 
 A port carries the branch of its name. With Batch, a reader gives so many events at a
-time, which is faster by far. The result is the same for any --nprocs. Without an error
-all output is written, after one nothing is.`,
+time, which is faster by far. The result is the same for any --nprocs. Where no Seed is
+given one is drawn, and said. Output that would replace an input, or another output, is
+refused. Without an error all output is written, after one nothing is; the output tells
+the models and seeds that it comes from (eidolon info).
+
+A training that is interrupted leaves its checkpoint, from which the same job goes on.`,
 		Example: `  eidolon job job.yaml
   eidolon job job.yaml --evtmax 10000 --nprocs 2
   eidolon job job.yaml --set 'events.Files=[a.root, b.root]' --set detector.Seed=$SLURM_ARRAY_TASK_ID`,
