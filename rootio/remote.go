@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go-hep.org/x/hep/xrootd"
@@ -242,15 +243,15 @@ func openXRootD(ctx context.Context, url string, silence time.Duration) (f *remo
 	}
 	// The client ends the program when its first connection breaks (go-hep v0.40.0,
 	// xrootd/session.go), which it must not see.
-	door, err := newDoorkeeper(place.Addr, silence)
+	door, err := newDoorkeeper(ctx, place.Addr, silence)
 	if err != nil {
 		return nil, err
 	}
 	life, end := context.WithCancel(context.Background())
-	var client *xrootd.Client
+	var client atomic.Pointer[xrootd.Client] // it may come when we have given up
 	// do calls what waits for an answer, and gives up when there is none. Then nothing
 	// more can be had of the client.
-	do := func(call func(ctx context.Context) error) error {
+	do := func(call func() error) error {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		timer := time.AfterFunc(silence, func() { cancel(fmt.Errorf("%w for %v", errSilent, silence)) })
@@ -262,7 +263,7 @@ func openXRootD(ctx context.Context, url string, silence time.Duration) (f *remo
 					done <- fmt.Errorf("the client fails: %v", r)
 				}
 			}()
-			done <- call(ctx)
+			done <- call()
 		}()
 		select {
 		case err := <-done:
@@ -280,24 +281,24 @@ func openXRootD(ctx context.Context, url string, silence time.Duration) (f *remo
 	}
 	finish := func() error {
 		end()
-		if client != nil {
-			_ = client.Close()
+		if c := client.Load(); c != nil {
+			go c.Close() // it may wait for ever for those who wait for answers
 		}
 		door.close()
 		return nil
 	}
 	var file xrdfs.File
 	var size int64
-	err = do(func(ctx context.Context) error {
+	err = do(func() error {
 		c, err := xrootd.NewClient(life, door.addr, place.User)
 		if err != nil {
 			return err
 		}
-		client = c
-		if file, err = c.FS().Open(ctx, place.Path, xrdfs.OpenModeOwnerRead, xrdfs.OpenOptionsOpenRead); err != nil {
+		client.Store(c)
+		if file, err = c.FS().Open(life, place.Path, xrdfs.OpenModeOwnerRead, xrdfs.OpenOptionsOpenRead); err != nil {
 			return err
 		}
-		info, err := file.Stat(ctx)
+		info, err := file.Stat(life)
 		size = info.EntrySize
 		return err
 	})
@@ -308,18 +309,19 @@ func openXRootD(ctx context.Context, url string, silence time.Duration) (f *remo
 		}
 		return nil, err
 	}
-	return &remoteFile{ctx: ctx, size: size, close: finish, read: func(p []byte, off int64) (n int, err error) {
+	return &remoteFile{ctx: ctx, size: size, close: finish, read: func(p []byte, off int64) (int, error) {
 		buf := make([]byte, len(p)) // the client may still write there when we have given up
-		err = do(func(ctx context.Context) (err error) {
-			n, err = file.(interface {
+		got := 0
+		err := do(func() (err error) {
+			got, err = file.(interface {
 				ReadAtContext(ctx context.Context, p []byte, off int64) (int, error)
-			}).ReadAtContext(ctx, buf, off)
+			}).ReadAtContext(life, buf, off)
 			return err
 		})
 		if err != nil {
 			return 0, err
 		}
-		return copy(p, buf[:min(n, len(buf))]), nil
+		return copy(p, buf[:min(got, len(buf))]), nil
 	}}, nil
 }
 
@@ -335,37 +337,30 @@ type doorkeeper struct {
 	conns  []net.Conn
 }
 
-func newDoorkeeper(server string, silence time.Duration) (*doorkeeper, error) {
-	if _, _, err := net.SplitHostPort(server); err != nil {
-		server = net.JoinHostPort(strings.Trim(server, "[]"), "1094")
+func newDoorkeeper(ctx context.Context, address string, silence time.Duration) (*doorkeeper, error) {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		address = net.JoinHostPort(strings.Trim(address, "[]"), "1094")
 	}
-	first, err := net.DialTimeout("tcp", server, silence)
+	dialer := net.Dialer{Timeout: silence}
+	server, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		_ = first.Close()
+		_ = server.Close()
 		return nil, err
 	}
-	d := &doorkeeper{addr: listener.Addr().String(), lost: make(chan struct{}), listener: listener, conns: []net.Conn{first}}
+	d := &doorkeeper{addr: listener.Addr().String(), lost: make(chan struct{}), listener: listener, conns: []net.Conn{server}}
 	go func() {
-		for to := first; ; to = nil {
-			from, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			d.keep(from)
-			if to == nil {
-				if to, err = net.DialTimeout("tcp", server, silence); err != nil {
-					d.fail()
-					continue
-				}
-				d.keep(to)
-			}
-			go d.pass(to, from)
-			go d.pass(from, to)
+		client, err := listener.Accept()
+		_ = listener.Close() // one connection is enough, and the client does with it
+		if err != nil {
+			return
 		}
+		d.keep(client)
+		go d.pass(server, client)
+		d.pass(client, server)
 	}()
 	return d, nil
 }
