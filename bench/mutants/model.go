@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
@@ -225,7 +226,7 @@ var trained = sync.OnceValue(func() []sample {
 		Systems: []string{"z=a+b"},
 	}
 	many := mixed(50_000) // as many as make a denoiser go around an angle
-	many.Columns = many.Columns[1:]
+	many.Columns = slices.DeleteFunc(many.Columns, func(c rootio.Column) bool { return !slices.Contains([]string{"eta", "phi", "sector"}, c.Name) })
 	return []sample{
 		{name: "autoregressive", table: events, options: small(surrogate.Options{Model: "autoregressive"}), objects: true},
 		{name: "autoregressive-given", table: events, options: small(surrogate.Options{Model: "autoregressive", Condition: []string{"charge", "pt", "phi"}})},
