@@ -57,6 +57,8 @@ func kinds() []errorKind {
 		{exitOutput, is(atomicfile.ErrOutput)},
 		{exitOutput, isA[stdoutError]},
 		{exitOutput, is(syscall.ENOSPC)},
+		{exitOutput, is(syscall.EDQUOT)},
+		{exitOutput, is(syscall.EFBIG)},
 		{exitOutput, is(syscall.EROFS)},
 		{exitTryAgain, is(rootio.ErrUnreachable)},
 		{exitInput, is(rootio.ErrDamaged)},

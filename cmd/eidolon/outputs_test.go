@@ -114,7 +114,7 @@ func TestOutputIsOfTheUser(t *testing.T) {
 	put("demo/zmumu.root", "precious")
 	put("m2.eidolon.checkpoint", "precious")
 	put("foreign.safetensors", "\x02\x00\x00\x00\x00\x00\x00\x00{}")
-	must(t, dir, "generate", "-m", "m.eidolon", "-n", "10", "-o", "other.root")
+	must(t, dir, "generate", "-m", "m.eidolon", "-n", "20", "-o", "other.root")
 	refused(t, dir,
 		[]string{"train", "-i", "in.root", "-o", "other.root"},
 		[]string{"train", "-i", "in.root", "-o", "notes.txt"},
@@ -140,10 +140,10 @@ func TestOutputIsOfTheUser(t *testing.T) {
 	)
 	// What is ours is replaced, and what stands beside it is kept.
 	for range 2 {
-		must(t, dir, "compare", "-r", "in.root", "-c", "other.root", "--no-classifier", "--features", "pdg", "-o", "ours")
-		must(t, dir, "compare", "-r", "in.root", "-c", "other.root", "--no-classifier", "--features", "pdg", "-o", "ours.html")
+		must(t, dir, "compare", "-r", "other.root", "-c", "other.root", "--no-classifier", "--features", "pdg", "-o", "ours")
+		must(t, dir, "compare", "-r", "other.root", "-c", "other.root", "--no-classifier", "--features", "pdg", "-o", "ours.html")
 		must(t, dir, "info", "m.eidolon", "--plot", "training.svg")
-		must(t, dir, "score", "-m", "m.eidolon", "-i", "in.root", "-o", "other.root")
+		must(t, dir, "score", "-m", "m.eidolon", "-i", "other.root", "-o", "scored.root")
 		put("ours/notes.txt", "precious")
 	}
 	if got := names(t, in("ours")); !slices.Contains(got, "notes.txt") {
