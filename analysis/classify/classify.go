@@ -387,8 +387,9 @@ func (f *folds) combine(c *classifier, k int) {
 			for j := range outputs {
 				outputs[j] = append(outputs[j], f.outputs[s][i][j])
 			}
-			y, w = append(y, float64(s)), append(w, f.samples[s].weight(i)*f.scale[s])
+			y = append(y, float64(s))
 		}
+		w = append(w, c.weights[s]...)
 	}
 	c.blend = regress(c.blend, y, w, outputs[:]...)
 	// So many events cannot tell that a density is less than a part of it.
@@ -407,7 +408,8 @@ type classifier struct {
 	net        *network
 	trees      *trees
 	polynomial *polynomial
-	blend      regression // of their outputs; first how far each is to be trusted before any event says
+	weights    [2][]float64 // with which it was trained
+	blend      regression   // of their outputs; first how far each is to be trusted before any event says
 }
 
 // train trains a classifier on all folds but k.
@@ -422,11 +424,13 @@ func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
 	}
 	train := nn.Data{Dim: f.in.dim, Context: 1}
 	valid := train
+	var trained [2][]float64
 	for s := range f.samples {
 		weights, err := f.weightsOf(ctx, s, rows[s])
 		if err != nil {
 			return nil, err
 		}
+		trained[s] = weights
 		for j, i := range rows[s] {
 			to := &train
 			if isValid(f.keys[s][i]) {
@@ -437,7 +441,7 @@ func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
 			to.W = append(to.W, float32(weights[j]))
 		}
 	}
-	c := &classifier{net: newNetwork(f.in.dim, f.opts.Hidden, f.opts.Seed+uint64(k))}
+	c := &classifier{net: newNetwork(f.in.dim, f.opts.Hidden, f.opts.Seed+uint64(k)), weights: trained}
 	if f.in.dim == 0 { // nothing varies
 		c.trees, c.polynomial, c.blend = &trees{}, &polynomial{}, regression{0, 0, 0, 0}
 		return c, nil
