@@ -76,7 +76,7 @@ func (x *Context) Check() error {
 func (m *Map) check(v variables, given []string) error {
 	kinds := 0
 	for _, is := range []bool{
-		m.Sum != nil, m.Lookup != nil, m.System != nil, m.Mass != nil, m.Direction != nil, m.Polar != nil, m.Rounded != nil,
+		m.Sum != nil, m.Lookup != nil, m.System != nil, m.Mass != nil, m.Direction != nil, m.Polar != nil, m.Rounded != nil, m.Precision != nil,
 		m.Residual != nil, m.Relative != nil, m.Near != nil,
 	} {
 		if is {
