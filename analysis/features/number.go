@@ -109,6 +109,18 @@ func (f *fitting) findEventNumbers(learn bool) *rootio.Table {
 	return rest
 }
 
+// NumbersOf returns the columns of t that number events, runs or parts of them.
+func NumbersOf(t *rootio.Table) (numbers []rootio.Field) {
+	x := make([]float64, t.Len())
+	for _, col := range t.Columns {
+		col.Floats(x, 0)
+		if _, ok := numberOf(col.Field, x); ok {
+			numbers = append(numbers, col.Field)
+		}
+	}
+	return numbers
+}
+
 // Numbers returns the names of the branches that number events, runs or parts of them.
 func (s *Spec) Numbers() (names []string) {
 	for _, c := range s.Columns {

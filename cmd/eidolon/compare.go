@@ -13,6 +13,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/compare"
+	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -203,7 +204,20 @@ func (f *compareFlags) read(ctx context.Context, files []string, weight string) 
 			names = append(names, name)
 		}
 	}
-	return v.Read(names)
+	table, err := v.Read(names)
+	if err != nil || len(f.features) > 0 {
+		return table, err
+	}
+	for _, number := range features.NumbersOf(table) {
+		if slices.Contains(besides, number.Name) || slices.Contains(f.condition, number.Name) {
+			continue
+		}
+		table.Columns = slices.DeleteFunc(table.Columns, func(c rootio.Column) bool { return c.Name == number.Name })
+		if !slices.ContainsFunc(f.left, func(have rootio.BranchInfo) bool { return have.Name == number.Name }) {
+			f.left = append(f.left, rootio.BranchInfo{Field: number, Reason: "numbers of events or runs (--features compares them all the same)"})
+		}
+	}
+	return table, nil
 }
 
 // blocks is the column that says which events belong together, "" if there is none or

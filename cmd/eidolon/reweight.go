@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/reweight"
 	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -138,6 +139,12 @@ func (f *reweightFlags) weigh(cmd *cobra.Command) (*weighed, error) {
 	if len(opts.Classify.Columns) == 0 {
 		sayLeft(cmd.ErrOrStderr(), "not made alike", arraysOf(sourceTree, "it has several values per event"))
 		besides := append([]string{f.sourceWeight, f.targetWeight, blockName(table.Fields())}, f.exclude...)
+		var numbers []rootio.BranchInfo
+		for _, field := range features.NumbersOf(table) {
+			besides = append(besides, field.Name)
+			numbers = append(numbers, rootio.BranchInfo{Field: field, Reason: "numbers of events or runs"})
+		}
+		sayLeft(cmd.ErrOrStderr(), "not made alike", numbers)
 		for _, c := range table.Columns {
 			_, ok := target.Table.Column(c.Name)
 			if ok && !slices.Contains(besides, c.Name) {
