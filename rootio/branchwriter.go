@@ -11,7 +11,6 @@ import (
 type branchWriter struct {
 	name, title string
 	kind        Kind
-	fields      []int // of the tree: several for the elements of an array
 	dims        []int
 	counter     *branchWriter // nil: none
 	vector      bool

@@ -184,12 +184,10 @@ func TestIntegersAreExact(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, y := range all {
-				want := operator == "!="
-				_, isFloat := y.(float64)
-				if isFloat {
+				if _, isFloat := y.(float64); isFloat {
 					continue // a literal is a float64 among those
 				}
-				want = is(exact(y).Cmp(exact(x)))
+				want := is(exact(y).Cmp(exact(x)))
 				if g.Eval(got, []any{column(y)}); got[0] != truth(want) {
 					t.Errorf("%v %s the literal %s is %v", y, operator, literal, got[0])
 				}
