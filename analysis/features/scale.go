@@ -28,6 +28,9 @@ func (c *Column) fitScale(s *sample, lo, hi float64) {
 		y[i], _ = c.unbound(v)
 		most = max(most, math.Abs(y[i]))
 	}
+	if most == 0 {
+		most = 1
+	}
 	var mean, m2, sum float64
 	for i, v := range y {
 		if w := s.weight[i]; w > 0 { // West, Commun. ACM 22 (1979) 532

@@ -91,11 +91,14 @@ func run(binary string, events, times int, only []string) (slow bool, err error)
 		const longest = 20 * time.Second
 		whole, _, code := interrupt(binary, dir, c.args, longest, syscall.SIGTERM)
 		worst, at, wrong := time.Duration(0), time.Duration(0), ""
+		if code != 0 && code != 128+int(syscall.SIGTERM) {
+			wrong = fmt.Sprintf(", exit code %d of itself", code)
+		}
 		for k := range times {
 			signal := []syscall.Signal{syscall.SIGTERM, syscall.SIGINT}[k%2]
 			after := whole * time.Duration(k+1) / time.Duration(times+1)
 			var took time.Duration
-			_, took, code = interrupt(binary, dir, c.args, after, signal)
+			_, took, code := interrupt(binary, dir, c.args, after, signal)
 			if took > worst {
 				worst, at = took, after
 			}

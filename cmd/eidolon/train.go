@@ -455,6 +455,10 @@ func (f *trainFlags) read(cmd *cobra.Command) (data trainingData, err error) {
 			return data, usagef("%s has one value per event: with --each it can be a condition, not a feature", name)
 		}
 	}
+	learnt := slices.DeleteFunc(v.Fields(), func(field rootio.Field) bool { return !slices.Contains(names, field.Name) })
+	if err := rootio.CheckFields(learnt); err != nil { // before the training rather than when events are written
+		return data, fmt.Errorf("%s: generated events could not be written: %w; leave it out with --exclude", source(f.inputs, t.Name()), err)
+	}
 	read := slices.Clone(names)
 	if f.weight != "" {
 		weight, err := v.Resolve([]string{f.weight})

@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"go-hep.org/x/hep/groot"
+	"go-hep.org/x/hep/groot/rtree"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -151,5 +155,36 @@ func TestOutcome(t *testing.T) {
 func TestHelpSaysMargin(t *testing.T) {
 	if text := must(t, t.TempDir(), "generate", "--help"); !strings.Contains(text, "a tenth of a\nstandard deviation") || !strings.Contains(text, "20 times") {
 		t.Errorf("the margin is missing:\n%s", text)
+	}
+}
+
+// TestNamesThatCannotBeWritten checks that a name that no tree can have is refused before the
+// training: the model could write no event.
+func TestNamesThatCannotBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	f, err := groot.Create(filepath.Join(dir, "in.root"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var x, y float64
+	w, err := rtree.NewWriter(f, "Events", []rtree.WriteVar{{Name: "x", Value: &x}, {Name: "[]", Value: &y}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 300 {
+		x, y = float64(i%17), float64(i%23)
+		if _, err := w.Write(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	_, stderr, code := eidolon(t, dir, "train", "-i", "in.root", "-o", "m")
+	if code != exitError || !strings.Contains(stderr, `"[]"`) || !strings.Contains(stderr, "--exclude") || strings.Count(stderr, "\n") != 1 {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	if got := names(t, dir); !slices.Equal(got, []string{"in.root"}) {
+		t.Errorf("files left behind: %v", got)
 	}
 }
