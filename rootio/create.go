@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
+	"github.com/eidolon-hep/eidolon/internal/panics"
 )
 
 // Compression is how the baskets of a new file are compressed.
@@ -330,7 +330,7 @@ func (w *Writer) write(t *Table) error {
 func (w *Writer) each(do func(b *branchWriter) error) error {
 	errs := make([]error, len(w.branches))
 	var next atomic.Int64
-	var all sync.WaitGroup
+	var all panics.Group
 	for range min(runtime.GOMAXPROCS(0), len(w.branches)) {
 		all.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(w.branches); i = int(next.Add(1)) - 1 {

@@ -19,8 +19,7 @@
 // every record is visited and every checksum that the file carries is compared
 // with the data, so that a damaged file is an error and not a wrong number. (The
 // Adler-32 of zlib is weak where a column has two values and many events; that of a
-// file without compression is none.) Numbers are then read a basket at a time. The
-// descriptions of trees, and branches that are no plain numbers, are decoded by
-// go-hep's groot; what it cannot decode comes back as an error that names the
-// file, the tree and, where there is one, the entry.
+// file without compression is none.) Numbers are then read a basket at a time. What
+// cannot be decoded comes back as an error that names the file, the tree and, where there
+// is one, the entry.
 package rootio

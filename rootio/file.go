@@ -16,6 +16,7 @@ import (
 // rootFile is a ROOT file that is open for reading. It may be used by several goroutines.
 type rootFile struct {
 	header
+	ctx     context.Context // with which it was opened
 	name    string
 	data    io.ReaderAt // it ends with the context
 	close   func() error
@@ -25,7 +26,7 @@ type rootFile struct {
 
 // openFile opens a ROOT file, after the checks of verify.
 func openFile(ctx context.Context, name string, how check) (f *rootFile, err error) {
-	f = &rootFile{name: name}
+	f = &rootFile{ctx: ctx, name: name}
 	var size int64
 	if strings.Contains(name, "://") {
 		remote, err := openRemote(ctx, name)

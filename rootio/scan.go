@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync"
 	"sync/atomic"
+
+	"github.com/eidolon-hep/eidolon/internal/panics"
 )
 
 // scan reads the events [lo, hi) of the columns into table, over and over from
@@ -97,7 +98,7 @@ func (r *partReader) read(lo, hi int64, row int) error {
 		workers = 1
 	}
 	var next atomic.Int64
-	var all sync.WaitGroup
+	var all panics.Group
 	for range workers {
 		all.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(r.readers); i = int(next.Add(1)) - 1 {

@@ -492,7 +492,7 @@ func (t *Tree) elsewhere(name string) string {
 		case !filepath.IsAbs(file) && !strings.Contains(file, "://"):
 			file = filepath.Join(filepath.Dir(p.file), file)
 		}
-		trees, err := List(context.Background(), file)
+		trees, err := List(p.root.ctx, file)
 		if err != nil {
 			continue
 		}

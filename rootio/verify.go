@@ -15,7 +15,7 @@ import (
 // A ROOT file is a chain of records from fBEGIN to fEND. Each starts with a
 // TKey, which says how long the record is, where it stands and how long its
 // object is when decompressed; a compressed object is a series of blocks, most
-// of which carry a checksum. groot follows the pointers of the file and trusts
+// of which carry a checksum. Who reads events follows the pointers of the file and trusts
 // them. verify walks the chain first and compares all that can be compared.
 //
 // The layout is that of ROOT's TFile and TKey class references; numbers are
