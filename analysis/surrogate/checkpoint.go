@@ -112,7 +112,7 @@ func (tr *Training) RemoveCheckpoint() error {
 }
 
 func (tr *Training) save(c *flows.Checkpoint) error {
-	if _, err := os.Stat(tr.checkpoint); err == nil && !IsCheckpoint(tr.checkpoint) {
+	if info, err := os.Stat(tr.checkpoint); err == nil && info.Size() > 0 && !IsCheckpoint(tr.checkpoint) {
 		return fmt.Errorf("surrogate: %q is no checkpoint, and is not replaced", tr.checkpoint)
 	}
 	m, err := tr.describe()

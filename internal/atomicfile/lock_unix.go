@@ -22,9 +22,9 @@ func lock(name string) (*os.File, error) {
 	switch {
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		err = errTaken
-	case errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.EINVAL):
+	case err != nil: // file systems of networks have many reasons: none keeps a file from being written
 		err = errNoLocks
-	case err == nil && !isAt(f, name): // who had the lock before has removed it
+	case !isAt(f, name): // who had the lock before has removed it
 		err = errTaken
 	}
 	if err != nil {
