@@ -61,12 +61,14 @@ func (t *Score) complete(known *known, force bool) (done bool, err error) {
 			return false, err
 		}
 	}
-	fields := append(t.model.Features.Fields(), t.model.Context.Fields()...)
+	numbers := t.model.Features.Numbers() // of events, which have no part in the density
+	learnt := slices.DeleteFunc(t.model.Features.Fields(), func(f rootio.Field) bool { return slices.Contains(numbers, f.Name) })
+	fields := slices.Concat(learnt, t.model.Context.Fields())
 	done, err = t.in.complete(fields, t.Ports, t.Entry, known, force)
 	if !done {
 		return false, err
 	}
-	for _, f := range t.model.Features.Fields() {
+	for _, f := range learnt {
 		i := slices.Index(names(t.in.layout.ports), f.Name)
 		if got := t.in.layout.fields[i].Kind; got != f.Kind {
 			return false, fmt.Errorf("port %q is %v, the surrogate has learnt %v", f.Name, got, f.Kind)

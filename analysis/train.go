@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/nearest"
+	"github.com/eidolon-hep/eidolon/internal/origin"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -152,10 +152,7 @@ func (t *Train) StopTask(ctx fwk.Context) error {
 		return err
 	}
 	card := &training.Card
-	card.Command, card.Weight = strings.Join(os.Args, " "), t.Weight
-	if info, ok := debug.ReadBuildInfo(); ok {
-		card.Version = info.Main.Version
-	}
+	card.Command, card.Weight, card.Version = strings.Join(os.Args, " "), t.Weight, origin.Version()
 	card.Inputs, card.Tree, card.View = t.source.Inputs, t.source.Tree, t.source.View
 	card.Options.Train.Progress = opts.Train.Progress
 	training.CheckpointTo(t.checkpoint(), func(err error) {
