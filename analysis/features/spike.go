@@ -128,16 +128,19 @@ func (s *Spec) Outliers() []string {
 		if len(values) == 0 {
 			continue
 		}
-		n := len(values)
-		if n > most {
+		count := "a value"
+		if n := len(values); n > 1 {
+			count = fmt.Sprintf("%d values", n)
+		}
+		if len(values) > most {
 			values = append(values[:most-1], "…")
 		}
 		const outermost = 4 // standard deviations
 		lo, hi := c.decodeRest(-outermost), c.decodeRest(outermost)
 		between := math.Pow(10, math.Round(math.Log10(math.Sqrt(nearest)*math.Sqrt(max(math.Abs(lo), math.Abs(hi))))))
 		sentences = append(sentences, fmt.Sprintf(
-			"%s has %d values, of %.2g %% of the events, that are far outside of the others, which are within about %.3g and %.3g: %s; they are kept as they are (--where 'abs(%s) < %g' leaves them out)",
-			c.Name, n, 100*share, lo, hi, strings.Join(values, ", "), c.Name, between))
+			"%s has %s, in %.2g %% of the events, far outside of the others, which are within about %.3g and %.3g: %s; such events are kept as they are (--where 'abs(%s) < %g' leaves them out)",
+			c.Name, count, 100*share, lo, hi, strings.Join(values, ", "), c.Name, between))
 	}
 	return sentences
 }
