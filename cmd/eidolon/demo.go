@@ -141,8 +141,7 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 	return nil
 }
 
-// compareDemo compares the two files of the demo. groot does not write titles, so
-// the labels of the axes are put back.
+// compareDemo compares the two files of the demo.
 func compareDemo(ctx context.Context, truth, generated string) (*compare.Report, error) {
 	ref, err := readAll(ctx, "", []string{truth})
 	if err != nil {
@@ -151,9 +150,6 @@ func compareDemo(ctx context.Context, truth, generated string) (*compare.Report,
 	cand, err := readAll(ctx, "", []string{generated})
 	if err != nil {
 		return nil, err
-	}
-	for i, field := range zmumu.Default().Table(0, 0, 0).Fields() {
-		ref.Columns[i].Title = field.Title
 	}
 	return compare.Compare(ctx, ref, cand, compare.Options{ReferenceLabel: "truth", CandidateLabel: "generated"})
 }

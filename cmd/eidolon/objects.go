@@ -352,6 +352,9 @@ func newObjectPlan(cmd *cobra.Command, in *rootio.Tree, model *surrogate.Surroga
 	})
 	for _, f := range p.carried.fields {
 		if i := slices.IndexFunc(p.features, func(g rootio.Field) bool { return g.Name == f.Name }); i >= 0 {
+			if !f.IsJagged() {
+				return nil, fmt.Errorf("%s: branch %q has one value per event, the model makes one for each object of %s", source(in.Files(), in.Name()), f.Name, collection.Name)
+			}
 			p.ordered[f.Name] = &ordered{}
 			f = p.features[i]
 		}

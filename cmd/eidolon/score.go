@@ -122,7 +122,11 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		admitted, err := model.Context.Admit(part.Rows(), features.Outside(f.outside), following(strays.Rows, len(part.Passed)))
+		entries := make([]uint64, len(part.Passed))
+		for i, event := range part.EventOf(part.Passed) {
+			entries[i] = uint64(part.First) + uint64(event)
+		}
+		admitted, err := model.Context.Admit(part.Rows(), features.Outside(f.outside), entries)
 		if err != nil {
 			return fmt.Errorf("%s: %w", source(f.inputs, in.Name()), err)
 		}
@@ -170,13 +174,19 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	}
 	mean := sum / float64(events-impossible)
 	if wantJSON(cmd) {
+		var conditions *features.Strays
+		if plan.known != "" {
+			conditions = &strays
+		}
 		return printJSON(cmd, struct {
 			Output     string   `json:"output"`
 			Events     int64    `json:"events"`
 			Impossible int64    `json:"impossible"`
 			Foreign    int64    `json:"not_selected,omitempty"` // by the model's selection
 			Mean       *float64 `json:"mean_log_prob"`          // of the possible events
-		}{f.output, events, impossible, foreign, finite(mean)})
+
+			Conditions *features.Strays `json:"conditions,omitempty"`
+		}{f.output, events, impossible, foreign, finite(mean), conditions})
 	}
 	text := fmt.Sprintf("%s: %d events", f.output, events)
 	if possible := events - impossible; possible > 0 {

@@ -48,7 +48,8 @@ func newTrain() *cobra.Command {
 		Short: "Learn the events of a ROOT file",
 		Long: `Train learns the joint density of branches of a tree and writes a model file: of all
 scalar ones and the elements of fixed arrays, or of those that --features names. Each
-is treated as its values ask for; what was chosen is printed.
+is treated as its values ask for; what was chosen is printed. Numbers of events and runs
+are not learnt, unless --features names them: new events are numbered.
 
 With --each Jet, a row is not an event but a jet: the features are the branches Jet_…
 of varying length, pt is short for Jet_pt, and branches of the event may be
