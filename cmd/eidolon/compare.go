@@ -92,6 +92,8 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	f.withoutNumbers(ref)
+	f.withoutNumbers(cand)
 	sayLeft(cmd.ErrOrStderr(), "not compared", f.left)
 	if err := cmd.Context().Err(); err != nil {
 		return err
@@ -214,10 +216,21 @@ func (f *compareFlags) read(ctx context.Context, files []string, weight string) 
 		}
 		table.Columns = slices.DeleteFunc(table.Columns, func(c rootio.Column) bool { return c.Name == number.Name })
 		if !slices.ContainsFunc(f.left, func(have rootio.BranchInfo) bool { return have.Name == number.Name }) {
-			f.left = append(f.left, rootio.BranchInfo{Field: number, Reason: "numbers of events or runs (--features compares them all the same)"})
+			f.left = append(f.left, rootio.BranchInfo{Field: number, Reason: numbersEvents})
 		}
 	}
 	return table, nil
+}
+
+// numbersEvents is why a branch is left out that says which event it is.
+const numbersEvents = "numbers of events or runs (--features compares them all the same)"
+
+// withoutNumbers leaves out what numbers events in the other sample, such as the one run of a
+// simulation.
+func (f *compareFlags) withoutNumbers(t *rootio.Table) {
+	t.Columns = slices.DeleteFunc(t.Columns, func(c rootio.Column) bool {
+		return slices.ContainsFunc(f.left, func(b rootio.BranchInfo) bool { return b.Name == c.Name && b.Reason == numbersEvents })
+	})
 }
 
 // blocks is the column that says which events belong together, "" if there is none or

@@ -50,6 +50,45 @@ func TestCompareBlocks(t *testing.T) {
 	}
 }
 
+// What numbers events or runs in one of the samples, such as data beside a simulation of one
+// run, is neither compared nor made alike, which is said; what is named is.
+func TestNumbersOfEventsAreLeftOut(t *testing.T) {
+	dir := t.TempDir()
+	const n = 400
+	first, event, one, run := make([]int64, n), make([]int64, n), make([]int32, n), make([]int32, n)
+	for i := range n {
+		first[i], event[i] = int64(i+1), int64(7919*i%100_003)
+		one[i], run[i] = 1, int32(321_000+i/100)
+	}
+	writeColumns(t, dir, "a.root", rootio.ColumnOf("x", numbers(1, n, 0, 1)), rootio.ColumnOf("event", first), rootio.ColumnOf("run", one))
+	writeColumns(t, dir, "b.root", rootio.ColumnOf("x", numbers(2, n, 0, 1)), rootio.ColumnOf("event", event), rootio.ColumnOf("run", run))
+	type report struct {
+		Columns []struct{ Name string }
+		Only    []string `json:"only_in_reference"`
+		Closure struct{ Columns []struct{ Name string } }
+	}
+	for _, args := range [][]string{
+		{"compare", "-r", "a.root", "-c", "b.root", "--no-classifier"},
+		{"compare", "-r", "a.root", "-c", "b.root", "--no-classifier", "--features", "x,run"},
+		{"reweight", "-s", "a.root", "-r", "b.root", "-o", "w.root"},
+	} {
+		stdout, stderr, code := eidolon(t, dir, append(args, "--json")...)
+		var r report
+		if err := json.Unmarshal([]byte(stdout), &r); err != nil || code != 0 {
+			t.Fatalf("%v: exit code %d, %v, %s", args, code, err, stderr)
+		}
+		want := 1
+		if strings.Contains(strings.Join(args, " "), "x,run") {
+			want = 2
+		} else if !strings.Contains(stderr, "numbers of events or runs") || !strings.Contains(stderr, "run") {
+			t.Errorf("%v: it says %q", args, stderr)
+		}
+		if got := append(r.Columns, r.Closure.Columns...); len(got) != want || got[0].Name != "x" || len(r.Only) > 0 {
+			t.Errorf("%v: %+v", args, r)
+		}
+	}
+}
+
 // What cannot be reached is said before anything is trained, with what to do.
 func TestReweightOutOfReach(t *testing.T) {
 	dir := t.TempDir()

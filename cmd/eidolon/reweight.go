@@ -140,9 +140,11 @@ func (f *reweightFlags) weigh(cmd *cobra.Command) (*weighed, error) {
 		sayLeft(cmd.ErrOrStderr(), "not made alike", arraysOf(sourceTree, "it has several values per event"))
 		besides := append([]string{f.sourceWeight, f.targetWeight, blockName(table.Fields())}, f.exclude...)
 		var numbers []rootio.BranchInfo
-		for _, field := range features.NumbersOf(table) {
-			besides = append(besides, field.Name)
-			numbers = append(numbers, rootio.BranchInfo{Field: field, Reason: "numbers of events or runs"})
+		for _, field := range append(features.NumbersOf(table), features.NumbersOf(target.Table)...) { // in one of them at least
+			if !slices.Contains(besides, field.Name) {
+				besides = append(besides, field.Name)
+				numbers = append(numbers, rootio.BranchInfo{Field: field, Reason: "numbers of events or runs (--features takes them all the same)"})
+			}
 		}
 		sayLeft(cmd.ErrOrStderr(), "not made alike", numbers)
 		for _, c := range table.Columns {
