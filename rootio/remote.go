@@ -66,6 +66,9 @@ func unreachable(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
+	if _, local := errors.AsType[*fs.PathError](err); local { // of the copy on this machine
+		return err
+	}
 	return &kindError{errors.New(oneLine(err)), ErrUnreachable}
 }
 
@@ -158,10 +161,14 @@ func openHTTP(ctx context.Context, url string, silence time.Duration) (*remoteFi
 			size, whole = response.ContentLength, true
 		case http.StatusNotFound, http.StatusGone:
 			return 0, false, &kindError{fmt.Errorf("the server says %s", response.Status), fs.ErrNotExist}
-		case http.StatusUnauthorized, http.StatusForbidden:
-			return 0, false, &kindError{fmt.Errorf("the server says %s", response.Status), fs.ErrPermission}
-		default:
+		case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 			return 0, false, fmt.Errorf("the server says %s", response.Status)
+		default:
+			err := fmt.Errorf("the server says %s", response.Status)
+			if response.StatusCode/100 == 4 { // it does not want what it was asked
+				err = &kindError{err, fs.ErrPermission}
+			}
+			return 0, false, err
 		}
 		buf := make([]byte, 64<<10)
 		for {
@@ -197,6 +204,7 @@ func openHTTP(ctx context.Context, url string, silence time.Duration) (*remoteFi
 		return nil, err
 	case whole:
 		if f.size, err = copied.Seek(0, io.SeekEnd); err != nil {
+			_ = discard()
 			return nil, err
 		}
 		f.read, f.close = copied.ReadAt, discard

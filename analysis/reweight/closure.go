@@ -67,7 +67,12 @@ func (w *Weights) Close(ctx context.Context, source, target classify.Sample, opt
 	}
 	c := &Closure{Before: aucOf(w.Classifier), Columns: before}
 	for i := range c.Columns {
-		c.Columns[i].After, c.Columns[i].VerdictAfter = after[i].Before, after[i].VerdictBefore
+		of := &c.Columns[i]
+		for _, a := range after { // a column is missing where its values have no positive weight any more
+			if a.Name == of.Name {
+				of.After, of.VerdictAfter = a.Before, a.VerdictBefore
+			}
+		}
 	}
 	if names := c.unchanged(w.OutOfReach); names != nil {
 		return nil, fmt.Errorf("%w: branch %s", ErrNothingLearnt, strings.Join(names, ", "))
