@@ -26,6 +26,7 @@ type rootFile struct {
 
 // openFile opens a ROOT file, after the checks of verify.
 func openFile(ctx context.Context, name string, how check) (f *rootFile, err error) {
+	name = onDisk(name)
 	f = &rootFile{ctx: ctx, name: name}
 	var size int64
 	if strings.Contains(name, "://") {
@@ -55,6 +56,9 @@ func openFile(ctx context.Context, name string, how check) (f *rootFile, err err
 	f.classes = sync.OnceValues(f.readClasses)
 	return f, nil
 }
+
+// onDisk returns the name of the file that a file:// URL means; others stay as they are.
+func onDisk(name string) string { return strings.TrimPrefix(name, "file://") }
 
 func (f *rootFile) readClasses() (map[string][]streamerInfo, error) {
 	if f.seekInfo == 0 {

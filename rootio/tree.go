@@ -131,7 +131,7 @@ type part struct {
 // "dir/tree" or "tree;2", where a number after the semicolon picks an older
 // cycle. The name may be "" when each file holds exactly one tree. A file name
 // with *, ? or [ that is no file stands for all files that match, in the order of
-// their names.
+// their names; it may be a file:// URL, or one of a server.
 //
 // Before it returns, the checksums of all files have been compared with their
 // contents, and all files are known to have the columns of the first one, with the
@@ -179,6 +179,7 @@ func expand(files []string) ([]string, error) {
 	}
 	var all []string
 	for _, file := range files {
+		file = onDisk(file)
 		if _, err := os.Stat(file); err == nil || !strings.ContainsAny(file, "*?[") || strings.Contains(file, "://") {
 			all = append(all, file)
 			continue

@@ -220,6 +220,16 @@ func TestChain(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, got, want)
+	// The same files by URLs, and by a pattern in one.
+	for _, names := range [][]string{{"file://" + files[0], "file://" + files[1], files[2], files[3]}, {"file://" + filepath.Join(dir, "?.root")}} {
+		if got, err = open(t, "dir/sub/Events", names...).Read(nil, 0, tr.Len()); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, got, want)
+	}
+	if trees, err := rootio.List(t.Context(), "file://"+files[0]); err != nil || len(trees) != 1 {
+		t.Errorf("%v, %v", trees, err)
+	}
 	got, err = tr.Read([]string{"u16"}, 500, 2_500)
 	if err != nil {
 		t.Fatal(err)
