@@ -226,10 +226,11 @@ func (o Options) activation() (act dense.Activation, err error) {
 	return act, nil
 }
 
-// withDefaultsFor fills in what was left open, for a sample of n events. Full-sized
-// networks learn a small sample by heart. And the parameters of flows are averaged: a
+// withDefaultsFor fills in what was left open, for a sample of n events of dim features.
+// Full-sized networks learn a small sample by heart, and take too long for each of
+// hundreds of features. And the parameters of flows are averaged: a
 // small sample is learnt better so, and a large one no worse.
-func (o Options) withDefaultsFor(n int) (Options, error) {
+func (o Options) withDefaultsFor(n, dim int) (Options, error) {
 	given := o
 	o, err := o.withDefaults()
 	if err != nil || !o.isFlow() {
@@ -262,6 +263,12 @@ func (o Options) withDefaultsFor(n int) (Options, error) {
 	}
 	if given.Hidden == 0 && hidden > 0 {
 		o.Hidden = hidden
+	}
+	if given.Hidden == 0 && o.Model == autoregressive {
+		const most, least = 1 << 22, 4 // values of all first layers; units
+		for dim*dim/2*o.Hidden > most && o.Hidden > least {
+			o.Hidden /= 2
+		}
 	}
 	return o, nil
 }
@@ -514,7 +521,7 @@ func (o Options) fit(ctx context.Context, t, condition *rootio.Table, w []float6
 // newTraining is [New] where features and model are chosen.
 func newTraining(ctx context.Context, spec *features.Spec, conditions *features.Context, t *rootio.Table, w []float64, opts Options) (*Training, error) {
 	copies := rows.FindCopies(t.Columns)
-	opts, err := opts.withDefaultsFor(copies.Different)
+	opts, err := opts.withDefaultsFor(copies.Different, spec.Dim())
 	if err != nil {
 		return nil, fmt.Errorf("surrogate: %w", err)
 	}
@@ -634,7 +641,7 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 	if err != nil {
 		return tr.Surrogate, err
 	}
-	if err := checkLearnt(tr.Card.History); err != nil {
+	if err := checkLearnt(tr.Card.History, tr.Card.Options.isFlow()); err != nil {
 		return nil, err
 	}
 	return tr.Surrogate, tr.countCopies(ctx, train.X)
@@ -645,15 +652,19 @@ var ErrNothingLearnt = errors.New("nothing was learnt")
 
 // checkLearnt tells a training that has failed from one that found nothing better than
 // its start. In a small sample, or in one of independent columns, there may be nothing: the
-// features alone are the model, and the losses stay near the first one. But where there was
-// no step, or the losses ran away from the beginning on, the parameters are those
-// of an untrained network, which is no model of anything.
-func checkLearnt(h flows.History) error {
+// features alone are the model, and the losses stay near the first one; so are they for a
+// flow that there was no time to train, since it starts as the identity. But an untrained
+// network of another kind, or one whose losses ran away from the beginning on, is no model
+// of anything.
+func checkLearnt(h flows.History, isFlow bool) error {
 	const near = 1 // nats; the first validation is after a hundredth of the steps, with a rate that has hardly risen
 	if !untouched(h) {
 		return nil
 	}
 	if len(h.Points) == 0 {
+		if h.Rollbacks == 0 && isFlow {
+			return nil // the features alone are a model, which is warned of
+		}
 		if h.Rollbacks == 0 {
 			return fmt.Errorf("surrogate: %w: there was no time for a step of the training (--max-time)", ErrNothingLearnt)
 		}

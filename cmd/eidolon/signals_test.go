@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
@@ -71,6 +72,11 @@ func signalled(t *testing.T, dir, text string, signals []syscall.Signal, args ..
 // TestSignals sends signals to a training and a generation: the exit code tells which, no
 // temporary file is left, and a training has its checkpoint.
 func TestSignals(t *testing.T) {
+	// Under nohup, which the command honours, it would ignore this signal, as these tests do: a
+	// signal that is caught here is as usual for the processes that begin here.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	dir := trained(t)
 	before := names(t, dir)
 	for _, s := range []struct {
