@@ -82,6 +82,10 @@ func nested(text []byte) int {
 				open++
 			case ']', '}':
 				open = max(0, open-1)
+			case ',': // in brackets the next pair is beside the last, not in it
+				if open > 0 {
+					starts = 0
+				}
 			case '-', '?', ':':
 				if i+1 == len(line) || line[i+1] == ' ' || line[i+1] == '\t' || line[i+1] == '\n' || line[i+1] == '\r' {
 					starts++

@@ -28,6 +28,7 @@ func TestBombs(t *testing.T) {
 		"braces":    strings.Repeat("{a: ", 100_000),
 		"sequences": strings.Repeat("- ", 400_000),
 		"keys":      strings.Repeat("? ", 400_000),
+		"pairs":     "[" + strings.Repeat("a: ", 300_000),
 		"indented":  deep.String(),
 		"large":     strings.Repeat("a", 2<<20),
 	} {
@@ -38,6 +39,7 @@ func TestBombs(t *testing.T) {
 	for _, text := range []string{
 		"", "a: 1\n", "x: &x {a: 1, b: [1, 2]}\ny: *x\nz: {<<: *x, c: 3}\n",
 		"components:\n  - {name: events, type: TreeReader, props: {Files: [a.root], Where: 'x[0] > 3 && y - 2 : 1'}}\n",
+		"{" + strings.Repeat(`"a": 1, `, 500) + `"b": {"c": [1, 2]}}`, // JSON of a program, in one line
 		"- - 1\n  - 2\n", "a: [", // what is wrong otherwise is the decoder's
 	} {
 		if err := check([]byte(text)); err != nil {
