@@ -145,7 +145,13 @@ func (t *Train) StopTask(ctx fwk.Context) error {
 		}
 	}
 	if opts.Log == nil {
-		opts.Log = func(line string) { ctx.Msg().Infof("%s\n", line) }
+		opts.Log = func(line string) {
+			say := ctx.Msg().Infof
+			if strings.HasPrefix(line, "note: ") { // it is about the events
+				say = ctx.Msg().Warnf
+			}
+			say("%s\n", line)
+		}
 	}
 	training, err := t.prepare(ctx, table, weights, opts)
 	if err != nil {

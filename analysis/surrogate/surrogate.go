@@ -131,7 +131,7 @@ type Options struct {
 	Train flows.TrainOptions `json:"train"`
 
 	// Log, when not nil, is told in a line what New does where that takes time, and
-	// what came of it.
+	// what came of it. What is to be known of the events begins with "note: ".
 	Log func(line string) `json:"-"`
 }
 
@@ -452,7 +452,7 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 		return nil, err
 	}
 	if numbers := spec.Numbers(); len(numbers) > 0 {
-		opts.log("%s: numbers of events or runs; they are not learnt, and new events are numbered", strings.Join(numbers, ", "))
+		opts.log("note: %s: numbers of events or runs; they are not learnt, and new events are numbered", strings.Join(numbers, ", "))
 	}
 	if len(spec.Cut) > 0 {
 		opts.log("note: not looked for among all columns: %s", strings.Join(spec.Cut, "; "))
