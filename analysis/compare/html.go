@@ -21,9 +21,15 @@ import (
 //go:embed report.html
 var page string
 
-// HTMLMark is among the first bytes of every page that [Report.WriteHTML] writes: who finds
-// it there may replace the page.
-const HTMLMark = `<meta name="generator" content="eidolon compare">`
+// HTMLMarks are texts of which one is among the first bytes of every page that
+// [Report.WriteHTML] writes, or wrote in earlier versions: who finds one there may replace the
+// page.
+func HTMLMarks() []string {
+	return []string{
+		`<meta name="generator" content="eidolon compare">`,
+		`body { font: 15px/1.5 system-ui, "Liberation Sans", Arial, sans-serif; color: #1a1a1a; background: #fff; max-width: 1160px;`,
+	}
+}
 
 // WriteHTML writes the report as one HTML file that needs no other: the verdict in
 // words, all numbers, the columns in pairs, the ROC curve, and a plot of each

@@ -65,6 +65,11 @@ func TestHTML(t *testing.T) {
 			t.Errorf("%q is not in the report", want)
 		}
 	}
+	for _, mark := range HTMLMarks() { // or a later report could not take its place
+		if !strings.Contains(html[:1<<10], mark) {
+			t.Errorf("%q is not at the beginning of the report", mark)
+		}
+	}
 	if link := regexp.MustCompile(`(src|href)="[^d#]`).FindString(html); link != "" || strings.Contains(html, "ZgotmplZ") {
 		t.Errorf("the report needs another file: %s", link)
 	}

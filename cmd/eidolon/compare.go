@@ -309,7 +309,10 @@ func checkReport(name string, inputs ...string) error {
 	if isHTML(name) {
 		return output.Check(name, output.HTML, inputs...)
 	}
-	ours := func(dir string) bool { return output.Begins(filepath.Join(dir, "report.html"), compare.HTMLMark) }
+	ours := func(dir string) bool {
+		page := filepath.Join(dir, "report.html")
+		return slices.ContainsFunc(compare.HTMLMarks(), func(mark string) bool { return output.Begins(page, mark) })
+	}
 	return output.CheckFolder(name, ours, func(file string) bool {
 		return slices.Contains([]string{"report.html", "report.txt", "report.json"}, file) || filepath.Ext(file) == ".png"
 	}, inputs...)

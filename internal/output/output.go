@@ -151,7 +151,7 @@ func CheckFolder(dir string, ours func(dir string) bool, ofOurs func(name string
 		}
 		file := filepath.Join(dir, e.Name())
 		if !known {
-			return Refuse("the folder %s has a file %s that is not of ours: it could be lost; give another folder, or remove it", dir, e.Name())
+			return Refuse("the folder %s has a file %s that this program has not made, for all it knows: it could be lost; give another folder, or remove it", dir, e.Name())
 		}
 		for _, input := range inputs {
 			for _, in := range Local(input) {
