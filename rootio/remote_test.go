@@ -55,6 +55,10 @@ func TestWebServers(t *testing.T) {
 			_, _ = w.Write(data[:100])
 		case "/busy":
 			w.WriteHeader(http.StatusServiceUnavailable)
+		case "/many":
+			w.WriteHeader(http.StatusTooManyRequests)
+		case "/bad":
+			w.WriteHeader(http.StatusBadRequest)
 		default:
 			http.ServeFile(w, r, filepath.Join(dir, filepath.Base(r.URL.Path)))
 		}
@@ -67,7 +71,8 @@ func TestWebServers(t *testing.T) {
 		}
 	}
 	const short = 200 * time.Millisecond
-	for path, kind := range map[string]error{"/none": fs.ErrNotExist, "/hang": ErrUnreachable, "/stall": ErrUnreachable, "/break": ErrUnreachable, "/busy": ErrUnreachable} {
+	for path, kind := range map[string]error{"/none": fs.ErrNotExist, "/hang": ErrUnreachable, "/stall": ErrUnreachable, "/break": ErrUnreachable, "/busy": ErrUnreachable,
+		"/many": ErrUnreachable, "/bad": fs.ErrPermission} {
 		_, err := openHTTP(context.Background(), server.URL+path, short)
 		if err = unreachable(context.Background(), err); !errors.Is(err, kind) {
 			t.Errorf("%s: %v", path, err)
