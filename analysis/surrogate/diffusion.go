@@ -206,10 +206,7 @@ func (s *Surrogate) HasDensity() bool {
 func (s *Surrogate) Warnings() []string {
 	var warnings []string
 	h := s.Card.History
-	switch {
-	case untouched(h) && len(h.Points) == 0:
-		warnings = append(warnings, "nothing was learnt: there was no time for a step of the training (--max-time), so the features alone are the model")
-	case untouched(h):
+	if untouched(h) {
 		warnings = append(warnings, "nothing was learnt: no parameters were better than the first ones, so the features alone are the model; more events, a smaller --hidden or a lower --rate may help")
 	}
 	if h.Rollbacks > 0 {

@@ -641,7 +641,7 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 	if err != nil {
 		return tr.Surrogate, err
 	}
-	if err := checkLearnt(tr.Card.History, tr.Card.Options.isFlow()); err != nil {
+	if err := checkLearnt(tr.Card.History); err != nil {
 		return nil, err
 	}
 	return tr.Surrogate, tr.countCopies(ctx, train.X)
@@ -652,19 +652,15 @@ var ErrNothingLearnt = errors.New("nothing was learnt")
 
 // checkLearnt tells a training that has failed from one that found nothing better than
 // its start. In a small sample, or in one of independent columns, there may be nothing: the
-// features alone are the model, and the losses stay near the first one; so are they for a
-// flow that there was no time to train, since it starts as the identity. But an untrained
-// network of another kind, or one whose losses ran away from the beginning on, is no model
-// of anything.
-func checkLearnt(h flows.History, isFlow bool) error {
+// features alone are the model, and the losses stay near the first one. But where there was
+// no step, or the losses ran away from the beginning on, the parameters are those
+// of an untrained network, which is no model of anything.
+func checkLearnt(h flows.History) error {
 	const near = 1 // nats; the first validation is after a hundredth of the steps, with a rate that has hardly risen
 	if !untouched(h) {
 		return nil
 	}
 	if len(h.Points) == 0 {
-		if h.Rollbacks == 0 && isFlow {
-			return nil // the features alone are a model, which is warned of
-		}
 		if h.Rollbacks == 0 {
 			return fmt.Errorf("surrogate: %w: there was no time for a step of the training (--max-time)", ErrNothingLearnt)
 		}
