@@ -48,12 +48,16 @@ type ColumnClosure struct {
 // ErrNothingLearnt says that samples differ and the weights do not change that.
 var ErrNothingLearnt = errors.New("reweight: the samples differ, and nothing was learnt of how")
 
+// ErrWorse says that the weights leave next to nothing of the source, and that less like the
+// target than it was.
+var ErrWorse = errors.New("reweight: the samples differ by what weights cannot mend")
+
 // Close compares source and target with the weights and without. It judges the way of
 // reweighting by a new classifier, on events that the weights were not learnt from: weights
 // that are learnt again from one half of the events are given to the other half. opts are
 // those given to [Fit].
 //
-// Errors are [ErrNothingLearnt] and that of ctx. If there are too few events for the
+// Errors are [ErrNothingLearnt], [ErrWorse] and that of ctx. If there are too few events for the
 // classifier, a note of w says so.
 func (w *Weights) Close(ctx context.Context, source, target classify.Sample, opts Options) (*Closure, error) {
 	columns := opts.columns(source, target)
@@ -76,6 +80,9 @@ func (w *Weights) Close(ctx context.Context, source, target classify.Sample, opt
 	}
 	if names := c.unchanged(w.OutOfReach); names != nil {
 		return nil, fmt.Errorf("%w: branch %s", ErrNothingLearnt, strings.Join(names, ", "))
+	}
+	if w.Effective < classify.FewestEvents && c.isWorse() {
+		return nil, fmt.Errorf("%w: with weights its %d events are as good as %.3g, and the columns are further from the target than before; find what tells the samples apart (eidolon compare) and leave it out (--exclude)", ErrWorse, source.Table.Len(), w.Effective)
 	}
 
 	halves := opts
@@ -114,6 +121,16 @@ func pick(s classify.Sample, weights []float64, folds []int) classify.Sample {
 		picked.Table.Columns = append(picked.Table.Columns, c.Take(places))
 	}
 	return picked
+}
+
+// isWorse reports whether the weights have taken the columns further from the target, in the
+// mean.
+func (c *Closure) isWorse() bool {
+	sum := 0.0
+	for _, k := range c.Columns {
+		sum += k.After - k.Before
+	}
+	return sum > 0
 }
 
 // unchanged returns the columns that differ, if weights have not brought any of them

@@ -166,6 +166,28 @@ func TestSignedTarget(t *testing.T) {
 }
 
 // If samples differ, and no weight has changed that, it is said.
+// Two events get all of the weight, as where the target has a fine structure that the source
+// has by chance only.
+func TestWeightsThatLeaveNothing(t *testing.T) {
+	source, target := of(draw(1, 1500, uniform(0, 1))), of(draw(2, 1500, uniform(0, 1)))
+	w := &Weights{Weight: make([]float64, 1500), Classifier: &classify.Result{}}
+	for i := range w.Weight {
+		w.Weight[i] = 1e-6
+	}
+	w.Weight[7], w.Weight[8] = 1000, 500
+	w.Effective = 1.8
+	if _, err := w.Close(context.Background(), source, target, quick(2)); !errors.Is(err, ErrWorse) || !strings.Contains(err.Error(), "as good as 1.8") {
+		t.Errorf("%v", err)
+	}
+	w.Effective = 1500
+	for i := range w.Weight {
+		w.Weight[i] = 1
+	}
+	if _, err := w.Close(context.Background(), source, target, quick(2)); errors.Is(err, ErrWorse) {
+		t.Errorf("equal samples: %v", err)
+	}
+}
+
 func TestNothingLearnt(t *testing.T) {
 	source, target := of(draw(1, 1500, uniform(0, 1))), of(draw(2, 1500, func(rng *rand.Rand) float64 { return math.Sqrt(rng.Float64()) }))
 	w, err := Fit(context.Background(), source, target, quick(2))
