@@ -209,6 +209,10 @@ func (s *Surrogate) Warnings() []string {
 	if untouched(h) {
 		warnings = append(warnings, "nothing was learnt: no parameters were better than the first ones, so the features alone are the model; more events, a smaller --hidden or a lower --rate may help")
 	}
+	const reversible = 1e-2 // standard deviations
+	if p, ok := h.Kept(); ok && p.RoundTrip > reversible {
+		warnings = append(warnings, fmt.Sprintf("the flow is not reversible: there and back, events move by %.2g standard deviations on average, so neither its events nor its log-densities can be trusted; with weights of both signs the loss may have no lower limit: a smaller --hidden or fewer --epochs may do better", p.RoundTrip))
+	}
 	if h.Rollbacks > 0 {
 		warnings = append(warnings, fmt.Sprintf("the loss was not finite %s, where the training went back to its best parameters with half of the rate: a lower --rate may do better", times(h.Rollbacks)))
 	}

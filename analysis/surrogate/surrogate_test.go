@@ -349,6 +349,7 @@ func TestCheckLearnt(t *testing.T) {
 		"ran away":         {flows.History{Batch: 9, Best: 2, Points: []flows.Point{point(10, 80), point(20, 9)}}, true, nil},
 		"no time":          {flows.History{Batch: 9, Best: 2}, true, nil},
 		"never finite":     {flows.History{Batch: 9, Best: 2, Rollbacks: 3}, true, nil},
+		"no way back":      {flows.History{Batch: 9, Best: 2, BestStep: 20, Points: []flows.Point{{Step: 20, Valid: 2, RoundTrip: 0.2, WorstRoundTrip: 9}}}, false, []string{"not reversible"}},
 		"rolled back":      {flows.History{Batch: 9, Best: 2, BestStep: 20, Rollbacks: 3, Points: []flows.Point{point(20, 2)}}, false, []string{"not finite 3 times"}},
 	} {
 		if err := checkLearnt(c.h); (err != nil) != c.fails || err != nil && !errors.Is(err, ErrNothingLearnt) {

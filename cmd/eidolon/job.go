@@ -46,7 +46,7 @@ the models and seeds that it comes from (eidolon info).
 
 A training that is interrupted leaves its checkpoint, from which the same job goes on.`,
 		Example: `  eidolon job job.yaml
-  eidolon job job.yaml --evtmax 10000 --nprocs 2
+  eidolon job job.yaml --evtmax 100 --nprocs 2
   eidolon job job.yaml --set 'events.Files=[a.root, b.root]' --set detector.Seed=$SLURM_ARRAY_TASK_ID`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -57,7 +57,7 @@ A training that is interrupted leaves its checkpoint, from which the same job go
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.Var(wholeVar(&f.evtmax, -1, mostEntries), "evtmax", "the number of events at most; -1: all")
+	flags.Var(wholeVar(&f.evtmax, -1, mostEntries), "evtmax", "the number of events at most, each batch being one; -1: all")
 	flags.Var(wholeVar(&f.nprocs, -1, 1024), "nprocs", "the number of events at a time; -1: as many as there are processors")
 	flags.StringVar(&f.msglevel, "msglevel", "WARN", "what is printed: DEBUG, INFO, WARN, ERROR")
 	flags.StringArrayVar(&f.set, "set", nil, "give a property another value: component.Property=value")
@@ -101,6 +101,6 @@ func (f *jobFlags) run(cmd *cobra.Command, file string) error {
 	for _, c := range job.Components {
 		names = append(names, c.Name)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d events through %s in %.1f s\n", file, events, strings.Join(names, ", "), seconds)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d events or batches through %s in %.1f s\n", file, events, strings.Join(names, ", "), seconds)
 	return nil
 }

@@ -317,7 +317,10 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 	if err := printFeatures(log, training.Surrogate); err != nil {
 		return nil, err
 	}
-	if s := features.Suggest(training.Features.Names()); len(card.Options.Features.Systems) == 0 && len(s.Systems) > 0 {
+	isConstant := func(name string) bool {
+		return slices.ContainsFunc(training.Features.Columns, func(c features.Column) bool { return c.Name == name && c.As == features.Constant })
+	}
+	if s := features.Suggest(slices.DeleteFunc(training.Features.Names(), isConstant)); len(card.Options.Features.Systems) == 0 && len(s.Systems) > 0 {
 		fmt.Fprintf(log, "note: for the mass of a system to be learnt, declare it: --vector %s --system %s\n",
 			strings.Join(s.Vectors, " --vector "), s.Systems[0])
 	}
