@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -140,6 +142,12 @@ printed.`,
 func (f *generateFlags) run(cmd *cobra.Command) error {
 	model, err := surrogate.Load(f.model)
 	if err != nil {
+		return err
+	}
+	if err := keepTraining(cmd.Context(), f.output, model); err != nil {
+		return err
+	}
+	if err := keepTraining(cmd.Context(), f.output, model); err != nil {
 		return err
 	}
 	if f.direct {
@@ -519,4 +527,21 @@ func (f *generateFlags) ofCondition(cmd *cobra.Command, in *rootio.Tree, model *
 			model.Card.View.Where, strings.TrimPrefix(cannot.Error(), "rootio: "))
 	}
 	return view, err
+}
+
+// keepTraining refuses an output that is one of the files that the model was trained on. A
+// file of such a name that was drawn from a model, in another folder for one, may be replaced.
+func keepTraining(ctx context.Context, out string, model *surrogate.Surrogate) error {
+	if _, err := os.Stat(out); err != nil {
+		return nil // there is no such file yet
+	}
+	for _, input := range model.Card.Inputs {
+		if !slices.ContainsFunc(output.Local(input), func(name string) bool { return output.Same(name, out) }) {
+			continue
+		}
+		if from, err := origin.Of(ctx, out); err != nil || from == nil {
+			return usagef("the model was trained on %s, which would be lost: give the output another name", out)
+		}
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -189,5 +190,30 @@ func TestOutputCannotBeWritten(t *testing.T) {
 	}
 	if len(contents(t, dir)) != len(before) {
 		t.Errorf("left behind: %v", names(t, dir))
+	}
+}
+
+// TestOutputIsTraining draws onto the file that the model was trained on, which is no input of
+// the command, and onto one of that name that was drawn.
+func TestOutputIsTraining(t *testing.T) {
+	dir := trained(t)
+	before := contents(t, dir)
+	for _, args := range [][]string{
+		{"generate", "-m", "m.eidolon", "-n", "10", "-o", "in.root"},
+		{"generate", "-m", "m.eidolon", "-n", "10", "-o", filepath.Join(dir, "in.root")},
+		{"score", "-m", "m.eidolon", "-i", "other.root", "-o", "in.root"},
+	} {
+		_, stderr, code := eidolon(t, dir, args...)
+		if code != exitUsage || !strings.Contains(stderr, "trained on") || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%v: exit code %d, %s", args, code, stderr)
+		}
+	}
+	if !reflect.DeepEqual(contents(t, dir), before) {
+		t.Error("files have changed")
+	}
+	elsewhere := t.TempDir()
+	model := filepath.Join(dir, "m.eidolon")
+	for range 2 { // its own output may be replaced
+		must(t, elsewhere, "generate", "-m", model, "-n", "10", "-o", "in.root")
 	}
 }

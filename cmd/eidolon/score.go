@@ -81,6 +81,9 @@ func (f *scoreFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if err := keepTraining(cmd.Context(), f.output, model); err != nil {
+		return err
+	}
 	if !model.HasDensity() {
 		return fmt.Errorf("the model %s has no density: it draws copies of training events (σ_min is 0)", f.model)
 	}
