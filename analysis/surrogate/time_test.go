@@ -1,7 +1,6 @@
 package surrogate
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -37,8 +36,7 @@ func TestMaxTimeBoundsAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := tr.Run(t.Context())
-	// A machine that is too busy for a single step says so: that it ends in time is what counts.
-	if took := time.Since(begin); err != nil && !errors.Is(err, ErrNothingLearnt) || took > limit+slack {
+	if took := time.Since(begin); err != nil || took > limit+slack {
 		t.Errorf("%v for %v, error %v", took, limit, err)
 	}
 	if s != nil && (s.Card.History.Stopped != flows.OutOfTime || len(s.Features.Cut) == 0 || s.Card.Choice.Wide == 0 || len(said) < 2) {
