@@ -297,6 +297,7 @@ func TestDirectories(t *testing.T) {
 func TestSaysWhatIsLeft(t *testing.T) {
 	dir := t.TempDir()
 	mixedEvents(t, filepath.Join(dir, "in.root"), 300)
+	mixedEvents(t, filepath.Join(dir, "ref.root"), 280)
 	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline"}
 	for _, c := range []struct {
 		args []string
@@ -309,7 +310,7 @@ func TestSaysWhatIsLeft(t *testing.T) {
 		{[]string{"generate", "-m", "o.eidolon", "-i", "in.root", "-o", "o.root"}, []string{"(name, note)"}},
 		{[]string{"score", "-m", "a.eidolon", "-i", "in.root", "-o", "s.root"}, []string{"(name, note)"}},
 		{[]string{"compare", "-r", "in.root", "-c", "c.root", "--no-classifier"}, []string{"(name, note)", "(Jet_flag)"}},
-		{[]string{"reweight", "-s", "in.root", "-r", "c.root", "-o", "w.root"}, []string{"(name, note)", "(Vec_q, Jet_pt, Jet_flag)"}},
+		{[]string{"reweight", "-s", "in.root", "-r", "ref.root", "-o", "w.root"}, []string{"(name, note)", "(Vec_q, Jet_pt, Jet_flag)"}},
 	} {
 		_, stderr, code := eidolon(t, dir, c.args...)
 		for _, want := range c.want {
