@@ -12,9 +12,9 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // The examples read events of Z → µµ and write to a folder of their own.
@@ -105,7 +105,7 @@ func ExampleTrain() {
 	}})
 	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.Train", Name: "fit", Props: job.P{
 		"Ports":   []fwk.Port{{Name: "mass"}, {Name: "pt"}, {Name: "y"}},
-		"Options": surrogate.Options{Layers: 2, Hidden: 16, Train: flows.TrainOptions{Epochs: 1}},
+		"Options": surrogate.Options{Layers: 2, Hidden: 16, Train: training.Options{Epochs: 1}},
 		"Output":  model,
 	}})
 	if err := analysis.Run(context.Background(), j.App()); err != nil {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
-	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/internal/parallel"
 )
 
 // faults are what happens at places of a component; at those of events, in event 7.
@@ -181,7 +181,7 @@ type fragile struct {
 func (f fragile) Sample(ctx context.Context, x, c []float32, seed, attempt, first uint64) error {
 	n := len(x) / f.Dim()
 	err := f.Density.Sample(ctx, x, c, seed, attempt, first)
-	nn.Parallel(n, 1, func(lo, hi int) {
+	parallel.Ranges(n, 1, func(lo, hi int) {
 		if first+uint64(lo) <= f.event && f.event < first+uint64(hi) {
 			panic("no such density")
 		}

@@ -16,10 +16,10 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // sample has columns of several types; charge is a code.
@@ -32,7 +32,7 @@ func sample(n int) *rootio.Table {
 	return &rootio.Table{Columns: []rootio.Column{t.Columns[0], t.Columns[2], t.Columns[6], rootio.ColumnOf("charge", charge)}}
 }
 
-var quick = surrogate.Options{Layers: 2, Hidden: 8, Seed: 1, Train: flows.TrainOptions{Epochs: 1}}
+var quick = surrogate.Options{Layers: 2, Hidden: 8, Seed: 1, Train: training.Options{Epochs: 1}}
 
 // models trains a surrogate of the sample and one that is conditional on mass and charge.
 var models = sync.OnceValues(func() (string, string) {
@@ -338,9 +338,9 @@ func TestTrainInterrupt(t *testing.T) {
 	dir := t.TempDir()
 	in := write(t, filepath.Join(t.TempDir(), "in.root"), sample(1000))
 	output := func(name string) string { return filepath.Join(dir, name) }
-	train := func(ctx context.Context, progress func(flows.Status)) error {
+	train := func(ctx context.Context, progress func(training.Status)) error {
 		opts := quick
-		opts.Train = flows.TrainOptions{Epochs: 20, Progress: progress}
+		opts.Train = training.Options{Epochs: 20, Progress: progress}
 		app := newApp(t, -1, 2)
 		create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}})
 		create(t, app, ours+"Train", "fit", props{"Output": output("m.eidolon"), "Options": opts})
@@ -358,7 +358,7 @@ func TestTrainInterrupt(t *testing.T) {
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
-	complains(t, train(ctx, func(s flows.Status) {
+	complains(t, train(ctx, func(s training.Status) {
 		if s.Step == 30 {
 			cancel()
 		}
@@ -367,7 +367,7 @@ func TestTrainInterrupt(t *testing.T) {
 		t.Errorf("%v is left", left)
 	}
 	again := false
-	if err := train(t.Context(), func(s flows.Status) { again = again || s.Step < 30 }); err != nil || again {
+	if err := train(t.Context(), func(s training.Status) { again = again || s.Step < 30 }); err != nil || again {
 		t.Fatalf("the training begins again: %v, %v", again, err)
 	}
 	if got := load(t, output("m.eidolon")); !reflect.DeepEqual(got.Density.Tensors(), whole.Density.Tensors()) {

@@ -14,10 +14,10 @@ import (
 	"go-hep.org/x/hep/fwk"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/nearest"
 	"github.com/eidolon-hep/eidolon/internal/origin"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // Train is a task that collects the values of its ports over the job, and in the end, at
@@ -138,7 +138,7 @@ func (t *Train) StopTask(ctx fwk.Context) error {
 	t.events, t.order = nil, nil
 	opts := t.Options
 	if opts.Train.Progress == nil {
-		opts.Train.Progress = func(s flows.Status) {
+		opts.Train.Progress = func(s training.Status) {
 			if s.Validated {
 				ctx.Msg().Infof("step %d/%d  loss %.4f  validation %.4f  best %.4f\n", s.Step, s.Steps, s.Train, s.Valid, s.Best)
 			}

@@ -7,7 +7,7 @@ import (
 
 	"gonum.org/v1/gonum/floats"
 
-	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 )
 
@@ -120,7 +120,7 @@ func (m *Mixture) recombine(ctx context.Context, kept [][]int) (x, w []float32) 
 	}
 	cells := (m.n + cell - 1) / cell
 	xs, ws := make([][]float32, cells), make([][]float32, cells)
-	nn.ParallelContext(ctx, cells, 8, func(lo, hi int) {
+	parallel.RangesContext(ctx, cells, 8, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			first, last := i*cell, min((i+1)*cell, m.n)
 			xs[i], ws[i] = recombine(m.x[first*m.dim:last*m.dim], m.w[first:last], kept)

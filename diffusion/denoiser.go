@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/kernels/table"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // Denoiser is the model whose posterior mean is a network, trained by regression on x_0:
@@ -200,10 +202,10 @@ type denoising struct {
 
 func (d *Denoiser) newDenoising() *denoising {
 	s := &denoising{
-		state: d.net.NewState(nn.Tile), in: make([]float32, nn.Tile*d.inputs()),
-		dy: make([]float32, nn.Tile*d.dim), dx: make([]float32, nn.Tile*d.inputs()),
+		state: d.net.NewState(training.Tile), in: make([]float32, training.Tile*d.inputs()),
+		dy: make([]float32, training.Tile*d.dim), dx: make([]float32, training.Tile*d.inputs()),
 		noise: make([]float32, d.dim), u: make([]float32, 1),
-		x: make([]float32, nn.Tile*d.dim), own: make([]float32, nn.Tile*d.dim),
+		x: make([]float32, training.Tile*d.dim), own: make([]float32, training.Tile*d.dim),
 	}
 	if d.base != nil {
 		s.normals = d.base.newState()
@@ -218,14 +220,14 @@ func (d *Denoiser) Mean(ctx context.Context, q []float32, div []float64, x, c []
 	width := d.inputs()
 	var time [timeFeatures]float32
 	embed(time[:], alpha/norm, sigma/norm)
-	nn.ParallelContext(ctx, len(x)/d.dim, rowsPerGoroutine, func(lo, hi int) {
+	parallel.RangesContext(ctx, len(x)/d.dim, rowsPerGoroutine, func(lo, hi int) {
 		s := d.memory.Get().(*denoising)
 		defer d.memory.Put(s)
 		if d.base != nil {
 			d.base.at(s.normals, alpha/norm, sigma/norm)
 		}
-		for ; lo < hi && ctx.Err() == nil; lo += nn.Tile {
-			m := min(nn.Tile, hi-lo)
+		for ; lo < hi && ctx.Err() == nil; lo += training.Tile {
+			m := min(training.Tile, hi-lo)
 			for r := range m {
 				row := s.in[r*width : (r+1)*width]
 				copy(row[d.dim:], time[:])
@@ -300,7 +302,7 @@ func (d *Denoiser) spread(alpha, sigma float64) float64 {
 }
 
 // rowsPerGoroutine is how many rows a goroutine takes along the path at a time.
-const rowsPerGoroutine = 4 * nn.Tile
+const rowsPerGoroutine = 4 * training.Tile
 
 // The logarithms of α/σ that are trained have this mean and this width, and are bounded.
 const meanLogSNR, widthLogSNR, mostLogSNR = 1, 1.8, 6
@@ -310,14 +312,14 @@ const meanLogSNR, widthLogSNR, mostLogSNR = 1, 1.8, 6
 // defaults: the parameters are averaged, the rate is 4e-3 (2e-3 for fewer than 20,000
 // rows, 3e-3 and steps of 1024 rows for 50,000 or more), and there are as many epochs as make
 // 48 million rows, but at most 500, and all of them are made.
-func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptions) (History, error) {
+func (d *Denoiser) Train(ctx context.Context, train, valid training.Data, opts training.Options) (training.History, error) {
 	if err := checkData(d.dim, d.context, train, valid); err != nil {
-		return History{}, err
+		return training.History{}, err
 	}
 	begin := time.Now()
 	d.seed = opts.Seed
 	if err := d.prepare(ctx, train); err != nil {
-		return History{}, err
+		return training.History{}, err
 	}
 	if opts.MaxTime > 0 {
 		opts.MaxTime = max(opts.MaxTime-time.Since(begin), 1)
@@ -329,7 +331,7 @@ func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptio
 		opts.Rate = cmp.Or(opts.Rate, 3e-3)
 	}
 	opts = regressing(opts, train.Len(), 48_000_000)
-	h, err := nn.Fit(ctx, (*regression)(d), d.whiten(ctx, train), d.whiten(ctx, valid), opts)
+	h, err := training.Fit(ctx, (*regression)(d), d.whiten(ctx, train), d.whiten(ctx, valid), opts)
 	d.net.Pack()
 	if e := d.finish(); e != nil {
 		return h, e
@@ -338,7 +340,7 @@ func (d *Denoiser) Train(ctx context.Context, train, valid Data, opts TrainOptio
 }
 
 // prepare finds what does not take a training, from the rows of one.
-func (d *Denoiser) prepare(ctx context.Context, train Data) (err error) {
+func (d *Denoiser) prepare(ctx context.Context, train training.Data) (err error) {
 	if d.white, err = newWhitening(ctx, train); err != nil || d.about.Components < 2 {
 		return err
 	}
@@ -357,7 +359,7 @@ func (d *Denoiser) unwhiten(ctx context.Context, x, _ []float32) { d.white.back(
 
 func (d *Denoiser) trained() []float32 { return d.params.Value }
 
-func (d *Denoiser) adopt(ctx context.Context, train Data, seed uint64) error {
+func (d *Denoiser) adopt(ctx context.Context, train training.Data, seed uint64) error {
 	d.seed = seed
 	if err := d.prepare(ctx, train); err != nil {
 		return err
@@ -369,7 +371,7 @@ func (d *Denoiser) adopt(ctx context.Context, train Data, seed uint64) error {
 // regressing fills in the options of a training by regression, which by default reads so
 // many rows in all. Its loss is noisy, and falls most when the rate does: to lose patience
 // before that is a loss of quality.
-func regressing(o TrainOptions, events, rows int) TrainOptions {
+func regressing(o training.Options, events, rows int) training.Options {
 	if o.Epochs == 0 {
 		o.Epochs = min(max(rows/events, 1), 500)
 	}
@@ -389,7 +391,7 @@ func regressing(o TrainOptions, events, rows int) TrainOptions {
 }
 
 // whiten returns the rows in white space; fresh noise in the features stays fresh.
-func (d *Denoiser) whiten(ctx context.Context, rows Data) Data {
+func (d *Denoiser) whiten(ctx context.Context, rows training.Data) training.Data {
 	from := rows
 	rows.X = make([]float32, len(from.X))
 	d.white.forward(ctx, rows.X, from.X)
@@ -453,7 +455,7 @@ func (o outlined) Mean(_ context.Context, q []float32, _ []float64, x, _ []float
 // regression is a denoiser as what training minimises.
 type regression Denoiser
 
-func (g *regression) Params() *nn.Params { return &g.params }
+func (g *regression) Params() []float32 { return g.params.Value }
 
 func (g *regression) Pack(part, _ int) {
 	if part == 0 {
@@ -461,7 +463,7 @@ func (g *regression) Pack(part, _ int) {
 	}
 }
 
-func (g *regression) NewWorker() nn.Worker {
+func (g *regression) NewWorker() training.Worker {
 	return &regressor{(*Denoiser)(g), (*Denoiser)(g).newDenoising()}
 }
 
@@ -476,7 +478,7 @@ const streamNoise, streamTime = 1 << 33, 1 << 34
 // Loss returns Σ w ‖F − (x_0 − q)/s‖²/Dim over the rows, with q before F is added and the
 // factor s of F, which is Σ w ‖F − (σ x_0 − α ε)‖²/Dim for a single normal; at a time and
 // with a noise of its own for each row and pass. It adds its gradient to grad.
-func (g *regressor) Loss(grad []float32, rows nn.Rows) float64 {
+func (g *regressor) Loss(grad []float32, rows training.Rows) float64 {
 	width, m := g.inputs(), rows.N
 	target := rows.X
 	for r := range m {
@@ -546,7 +548,7 @@ func (d *Denoiser) generate(ctx context.Context, x, c []float32) error {
 // or that of ctx.
 func inParts(ctx context.Context, n int, solve func(lo, hi int) error) error {
 	failed := make(chan error, 1)
-	nn.ParallelContext(ctx, n, rowsPerGoroutine, func(lo, hi int) {
+	parallel.RangesContext(ctx, n, rowsPerGoroutine, func(lo, hi int) {
 		if err := solve(lo, hi); err != nil {
 			select {
 			case failed <- err:
@@ -597,10 +599,10 @@ func (d *Denoiser) MarshalJSON() ([]byte, error) {
 }
 
 // Tensors returns the parameters, and those of the mixture that the network stands over.
-func (d *Denoiser) Tensors() []Tensor {
-	tensors := d.params.Views()
+func (d *Denoiser) Tensors() []training.Tensor {
+	tensors := d.params.Tensors()
 	if d.base != nil {
-		for _, t := range d.base.params.Views() {
+		for _, t := range d.base.params.Tensors() {
 			t.Name = basePrefix + t.Name
 			tensors = append(tensors, t)
 		}
@@ -608,7 +610,7 @@ func (d *Denoiser) Tensors() []Tensor {
 	return tensors
 }
 
-func loadDenoiser(text []byte, tensors []Tensor) (*Denoiser, error) {
+func loadDenoiser(text []byte, tensors []training.Tensor) (*Denoiser, error) {
 	var f denoiserFile
 	if err := json.Unmarshal(text, &f); err != nil {
 		return nil, fmt.Errorf("diffusion: could not read the description of a model: %w", err)
@@ -623,7 +625,7 @@ func loadDenoiser(text []byte, tensors []Tensor) (*Denoiser, error) {
 	if err := f.Whitening.check(f.Dim); err != nil {
 		return nil, err
 	}
-	var own, of []Tensor
+	var own, of []training.Tensor
 	have := 0
 	for _, t := range tensors {
 		have += len(t.Value)

@@ -14,13 +14,14 @@ import (
 	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // Teacher is a model whose map from noise to events can be distilled: a [Denoiser] or a
 // [Kernels].
 type Teacher interface {
 	Model
-	Train(ctx context.Context, train, valid Data, opts TrainOptions) (History, error)
+	Train(ctx context.Context, train, valid training.Data, opts training.Options) (training.History, error)
 	// generate takes noise to white events, in place.
 	generate(ctx context.Context, x, c []float32) error
 	// unwhiten takes white events to events, in place.
@@ -28,7 +29,7 @@ type Teacher interface {
 	// trained returns the parameters that training finds, if any, and adopt takes them
 	// over with what else follows from the rows of train.
 	trained() []float32
-	adopt(ctx context.Context, train Data, seed uint64) error
+	adopt(ctx context.Context, train training.Data, seed uint64) error
 }
 
 // Distilled is a map from noise to events in one pass of a network, learnt from the
@@ -131,8 +132,8 @@ type pass struct {
 
 func (s *Distilled) newPass() *pass {
 	return &pass{
-		s.net.NewState(nn.Tile), make([]float32, nn.Tile*s.starts()*s.dim),
-		make([]float32, nn.Tile*s.inputs()), make([]float32, nn.Tile*s.dim), nil,
+		s.net.NewState(training.Tile), make([]float32, training.Tile*s.starts()*s.dim),
+		make([]float32, training.Tile*s.inputs()), make([]float32, training.Tile*s.dim), nil,
 	}
 }
 
@@ -164,8 +165,8 @@ func (s *Distilled) Sample(ctx context.Context, x, c []float32, seed, attempt, f
 	err := inParts(ctx, len(x)/s.dim, func(lo, hi int) error {
 		p := s.memory.Get().(*pass)
 		defer s.memory.Put(p)
-		for ; lo < hi; lo += nn.Tile {
-			m := min(nn.Tile, hi-lo)
+		for ; lo < hi; lo += training.Tile {
+			m := min(training.Tile, hi-lo)
 			y := x[lo*s.dim : (lo+m)*s.dim]
 			for r := range m {
 				copy(p.start[r*own:], y[r*s.dim:(r+1)*s.dim])
@@ -216,15 +217,15 @@ const (
 // space: a distance far beyond c counts by itself, not by its square, so that a map which
 // cannot be as steep as its teacher's is on the one side or the other, and not between
 // (pseudo-Huber, arXiv:2310.14189, equation 7).
-func (s *Distilled) Train(ctx context.Context, train, valid Data, opts TrainOptions) (History, error) {
+func (s *Distilled) Train(ctx context.Context, train, valid training.Data, opts training.Options) (training.History, error) {
 	if err := checkData(s.dim, s.context, train, valid); err != nil {
-		return History{}, err
+		return training.History{}, err
 	}
 	taught, begin, limit := s.teacher.trained(), time.Now(), opts.MaxTime
 	if r := opts.Resume; r != nil && len(r.Params) == len(taught)+len(s.params.Value) {
 		copy(taught, r.Params)
 		if err := s.teacher.adopt(ctx, train, opts.Seed); err != nil {
-			return History{}, err
+			return training.History{}, err
 		}
 		opts.Resume = mapVectors(r, func(v []float32) []float32 { return v[len(taught):] })
 	} else {
@@ -239,7 +240,7 @@ func (s *Distilled) Train(ctx context.Context, train, valid Data, opts TrainOpti
 		opts.MaxTime = max(limit/3, limit-time.Since(begin))
 	}
 	if save := opts.Save; save != nil {
-		opts.Save = func(c *nn.Checkpoint) error {
+		opts.Save = func(c *training.Checkpoint) error {
 			return save(mapVectors(c, func(v []float32) []float32 { return slices.Concat(taught, v) }))
 		}
 	}
@@ -247,14 +248,14 @@ func (s *Distilled) Train(ctx context.Context, train, valid Data, opts TrainOpti
 }
 
 // learn trains the map.
-func (s *Distilled) learn(ctx context.Context, train Data, opts TrainOptions) (History, error) {
+func (s *Distilled) learn(ctx context.Context, train training.Data, opts training.Options) (training.History, error) {
 	opts = regressing(opts, poolLen, 24_000_000)
 	if train.Refresh != nil { // as the teacher's training left the contexts, it may depend on where that began
 		train.Refresh(ctx, 0)
 	}
 	p := s.newPool(train, opts.Seed)
 	valid := p.validation(ctx)
-	h, err := nn.Fit(ctx, (*imitation)(s), p.data(poolLen), valid, opts)
+	h, err := training.Fit(ctx, (*imitation)(s), p.data(poolLen), valid, opts)
 	s.net.Pack()
 	s.about.Loss = s.distance(valid)
 	return h, err
@@ -262,10 +263,10 @@ func (s *Distilled) learn(ctx context.Context, train Data, opts TrainOptions) (H
 
 // distance returns the mean squared distance of the map from rows that begin and end as
 // the teacher's, per feature.
-func (s *Distilled) distance(rows Data) float64 {
+func (s *Distilled) distance(rows training.Data) float64 {
 	g, sum := (*imitation)(s).NewWorker().(*imitator), 0.0
-	for lo := 0; lo < rows.Len(); lo += nn.Tile {
-		m := min(nn.Tile, rows.Len()-lo)
+	for lo := 0; lo < rows.Len(); lo += training.Tile {
+		m := min(training.Tile, rows.Len()-lo)
 		g.errors(rows.X[lo*rows.Dim:(lo+m)*rows.Dim], rows.C[lo*rows.Context:(lo+m)*rows.Context])
 		for _, e := range g.dy[:m*s.dim] {
 			sum += float64(e) * float64(e)
@@ -275,7 +276,7 @@ func (s *Distilled) distance(rows Data) float64 {
 }
 
 // mapVectors returns the checkpoint with all its vectors changed.
-func mapVectors(c *nn.Checkpoint, change func([]float32) []float32) *nn.Checkpoint {
+func mapVectors(c *training.Checkpoint, change func([]float32) []float32) *training.Checkpoint {
 	again := *c
 	for _, v := range []*[]float32{&again.Params, &again.M, &again.V, &again.Best, &again.Mean} {
 		if len(*v) > 0 {
@@ -292,25 +293,25 @@ type pool struct {
 	seed     uint64
 	drawn    [poolParts]uint64 // the number of the draw that each part is from
 	begun    bool
-	rows     Data
+	rows     training.Data
 }
 
-func (s *Distilled) newPool(train Data, seed uint64) *pool {
+func (s *Distilled) newPool(train training.Data, seed uint64) *pool {
 	return &pool{Distilled: s, contexts: train.C, seed: seed}
 }
 
 // data returns n rows of what the network starts from and events side by side, with their
 // contexts.
-func (p *pool) data(n int) Data {
+func (p *pool) data(n int) training.Data {
 	width := (p.starts() + 1) * p.dim
-	p.rows = Data{Dim: width, Context: p.context, X: make([]float32, n*width), C: make([]float32, n*p.context)}
+	p.rows = training.Data{Dim: width, Context: p.context, X: make([]float32, n*width), C: make([]float32, n*p.context)}
 	rows := p.rows
 	rows.Refresh = p.refresh
 	return rows
 }
 
-func (p *pool) validation(ctx context.Context) Data {
-	v := p.newPool(Data{C: p.contexts}, p.seed)
+func (p *pool) validation(ctx context.Context) training.Data {
+	v := p.newPool(training.Data{C: p.contexts}, p.seed)
 	rows := v.data(poolPart)
 	v.draw(ctx, 0, poolValid)
 	rows.Refresh = nil
@@ -369,7 +370,7 @@ func (p *pool) draw(ctx context.Context, k int, turn uint64) {
 // imitation is a map as what training minimises.
 type imitation Distilled
 
-func (g *imitation) Params() *nn.Params { return &g.params }
+func (g *imitation) Params() []float32 { return g.params.Value }
 
 func (g *imitation) Pack(part, _ int) {
 	if part == 0 {
@@ -377,7 +378,7 @@ func (g *imitation) Pack(part, _ int) {
 	}
 }
 
-func (g *imitation) NewWorker() nn.Worker {
+func (g *imitation) NewWorker() training.Worker {
 	s := (*Distilled)(g)
 	return &imitator{s, s.newPass()}
 }
@@ -410,7 +411,7 @@ const fair = 0.03
 
 // Loss returns Σ w (√(d² + c²) − c) over the rows, see [Distilled.Train], and adds its
 // gradient to grad.
-func (g *imitator) Loss(grad []float32, rows nn.Rows) float64 {
+func (g *imitator) Loss(grad []float32, rows training.Rows) float64 {
 	m, loss := rows.N, 0.0
 	g.errors(rows.X, rows.C)
 	for r := range m {
@@ -453,8 +454,8 @@ func (s *Distilled) MarshalJSON() ([]byte, error) {
 const teacherPrefix = "teacher."
 
 // Tensors returns the parameters of the map and of its teacher.
-func (s *Distilled) Tensors() []Tensor {
-	tensors := s.params.Views()
+func (s *Distilled) Tensors() []training.Tensor {
+	tensors := s.params.Tensors()
 	for _, t := range s.teacher.Tensors() {
 		t.Name = teacherPrefix + t.Name
 		tensors = append(tensors, t)
@@ -462,12 +463,12 @@ func (s *Distilled) Tensors() []Tensor {
 	return tensors
 }
 
-func loadDistilled(text []byte, tensors []Tensor) (*Distilled, error) {
+func loadDistilled(text []byte, tensors []training.Tensor) (*Distilled, error) {
 	var f distilledFile
 	if err := json.Unmarshal(text, &f); err != nil {
 		return nil, fmt.Errorf("diffusion: could not read the description of a model: %w", err)
 	}
-	var own, taught []Tensor
+	var own, taught []training.Tensor
 	have := 0
 	for _, t := range tensors {
 		if name, ok := strings.CutPrefix(t.Name, teacherPrefix); ok {

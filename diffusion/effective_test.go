@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // TestFollow wants of Follow the end of Solve, to the bit, and what a walk in single steps
@@ -49,7 +51,7 @@ func TestEffectiveAlongThePath(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := k.Train(context.Background(), Data{X: x, W: w, Dim: dim}, Data{}, TrainOptions{}); err != nil {
+		if _, err := k.Train(context.Background(), training.Data{X: x, W: w, Dim: dim}, training.Data{}, training.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		path, err := k.Effective(t.Context(), rows, seed)
@@ -123,7 +125,7 @@ func TestEffectiveByContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.Train(context.Background(), Data{X: x, C: c, Dim: 1, Context: 1}, Data{}, TrainOptions{}); err != nil {
+	if _, err := k.Train(context.Background(), training.Data{X: x, C: c, Dim: 1, Context: 1}, training.Data{}, training.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	path, err := k.Effective(t.Context(), 100, 1)

@@ -9,8 +9,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // Kernels is the model without training: its posterior mean are kernel sums over the
@@ -136,43 +136,43 @@ func key(c []float32) string {
 
 // Train takes over the rows of train and their weights, which must not be negative, and
 // chooses the width. The loss is the mean of −log p over the rows of valid.
-func (k *Kernels) Train(ctx context.Context, train, valid Data, _ TrainOptions) (History, error) {
+func (k *Kernels) Train(ctx context.Context, train, valid training.Data, _ training.Options) (training.History, error) {
 	if err := checkData(k.dim, k.context, train, valid); err != nil {
-		return History{}, err
+		return training.History{}, err
 	}
 	for i, w := range train.W {
 		if w < 0 {
-			return History{}, fmt.Errorf("diffusion: event %d has the weight %g: kernel sums need weights that are not negative (a flow or --model denoiser takes them)", i, w)
+			return training.History{}, fmt.Errorf("diffusion: event %d has the weight %g: kernel sums need weights that are not negative (a flow or --model denoiser takes them)", i, w)
 		}
 	}
 	parts, err := k.part(ctx, train)
 	if err != nil {
-		return History{}, err
+		return training.History{}, err
 	}
 	judges := &apart{dim: k.dim}
 	for _, p := range parts {
 		if err := judges.add(ctx, p.x, p.w, train.Len()); err != nil {
-			return History{}, err
+			return training.History{}, err
 		}
 	}
 	k.about.CopyDistance = judges.quantile(ctx, 0.01)
 	if k.about.Width == nil {
 		width, err := judges.bestWidth(ctx)
 		if err != nil {
-			return History{}, err
+			return training.History{}, err
 		}
 		k.about.Width = &width
 	}
 	if err := k.fill(ctx, parts); err != nil {
-		return History{}, err
+		return training.History{}, err
 	}
-	h := History{Stopped: "nothing to train"}
+	h := training.History{Stopped: "nothing to train"}
 	if n := valid.Len(); n > 0 && k.Width() > 0 {
 		const most = 1 << 12
 		n = min(n, most)
 		p := make([]float64, n)
 		if err := k.LogDensity(ctx, p, valid.X[:n*k.dim], valid.C[:n*k.context]); err != nil {
-			return History{}, err
+			return training.History{}, err
 		}
 		sum, total := 0.0, 0.0
 		for i, l := range p {
@@ -184,7 +184,7 @@ func (k *Kernels) Train(ctx context.Context, train, valid Data, _ TrainOptions) 
 			total += w
 		}
 		h.Best = sum / total
-		h.Points = []nn.Point{{Valid: h.Best}}
+		h.Points = []training.Point{{Valid: h.Best}}
 	}
 	return h, ctx.Err()
 }
@@ -196,7 +196,7 @@ type part struct {
 }
 
 // part parts events by their contexts and whitens them, all by one matrix.
-func (k *Kernels) part(ctx context.Context, d Data) ([]part, error) {
+func (k *Kernels) part(ctx context.Context, d training.Data) ([]part, error) {
 	dim := k.dim
 	place := map[string]int{}
 	var parts []part
@@ -380,8 +380,8 @@ func (k *Kernels) unwhiten(ctx context.Context, x, c []float32) {
 
 func (k *Kernels) trained() []float32 { return nil }
 
-func (k *Kernels) adopt(ctx context.Context, train Data, _ uint64) error {
-	_, err := k.Train(ctx, train, Data{}, TrainOptions{})
+func (k *Kernels) adopt(ctx context.Context, train training.Data, _ uint64) error {
+	_, err := k.Train(ctx, train, training.Data{}, training.Options{})
 	return err
 }
 
@@ -479,7 +479,7 @@ func (k *Kernels) MarshalJSON() ([]byte, error) {
 }
 
 // Tensors returns the whitened events and their weights.
-func (k *Kernels) Tensors() []Tensor {
+func (k *Kernels) Tensors() []training.Tensor {
 	if len(k.groups) == 0 {
 		return nil
 	}
@@ -490,13 +490,13 @@ func (k *Kernels) Tensors() []Tensor {
 			x, w = append(x, g.mixture.x...), append(w, g.mixture.w...)
 		}
 	}
-	return []Tensor{
+	return []training.Tensor{
 		{Name: "events", Shape: []int{len(w), k.dim}, Value: x},
 		{Name: "weights", Shape: []int{len(w)}, Value: w},
 	}
 }
 
-func loadKernels(text []byte, tensors []Tensor) (*Kernels, error) {
+func loadKernels(text []byte, tensors []training.Tensor) (*Kernels, error) {
 	var f kernelsFile
 	if err := json.Unmarshal(text, &f); err != nil {
 		return nil, fmt.Errorf("diffusion: could not read the description of a model: %w", err)

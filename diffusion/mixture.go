@@ -9,7 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/kernels/gauss"
 )
 
@@ -260,7 +260,7 @@ func (m *Mixture) compute(ctx context.Context, out gauss.Result, x []float32, al
 		panic(fmt.Sprintf("diffusion: %d values for rows of %d features", len(x), m.dim))
 	}
 	order := m.neighbours(x, alpha)
-	nn.ParallelContext(ctx, n, queries, func(lo, hi int) {
+	parallel.RangesContext(ctx, n, queries, func(lo, hi int) {
 		w := m.memory.Get().(*walker)
 		defer m.memory.Put(w)
 		w.walk(out, x, order[lo:hi], alpha, sigma)
@@ -275,7 +275,7 @@ type place struct{ leaf, row int32 }
 func (m *Mixture) neighbours(x []float32, alpha float64) []place {
 	n := len(x) / m.dim
 	home := make([]int32, n)
-	nn.Parallel(n, 1<<12, func(lo, hi int) {
+	parallel.Ranges(n, 1<<12, func(lo, hi int) {
 		y := make([]float64, m.dim)
 		for i := lo; i < hi; i++ {
 			unscale(y, x[i*m.dim:], alpha)

@@ -12,20 +12,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
-)
-
-// The training loop is shared by all models; these are its terms.
-type (
-	// Data are rows to train or validate on.
-	Data = nn.Data
-	// TrainOptions say how long and how fast to train.
-	TrainOptions = nn.Options
-	// History tells of a training afterwards.
-	History = nn.History
-	// Tensor is a named part of what a model has learnt.
-	Tensor = nn.View
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // whitening is the linear map between the features of events, x, and what has mean 0
@@ -66,7 +56,7 @@ const leastVariance = 1e-8
 
 // newWhitening returns that of the rows of d: x along the principal axes, and back. The
 // error may be that of ctx.
-func newWhitening(ctx context.Context, d Data) (*whitening, error) {
+func newWhitening(ctx context.Context, d training.Data) (*whitening, error) {
 	dim := d.Dim
 	h := &whitening{Mean: make([]float64, dim)}
 	total := 0.0
@@ -180,7 +170,7 @@ func (h *whitening) back(ctx context.Context, x, z []float32) {
 
 func (h *whitening) apply(ctx context.Context, to, from []float32, f func(row, out []float64)) {
 	dim := len(h.Mean)
-	nn.ParallelContext(ctx, len(from)/dim, 1<<12, func(lo, hi int) {
+	parallel.RangesContext(ctx, len(from)/dim, 1<<12, func(lo, hi int) {
 		row, out := make([]float64, dim), make([]float64, dim)
 		for i := lo; i < hi; i++ {
 			for j := range row {
@@ -214,7 +204,7 @@ const (
 
 // drawNoise draws the noise that the events first, first+1, … begin as.
 func drawNoise(x []float32, dim int, seed, attempt, first uint64) {
-	nn.Parallel(len(x)/dim, 1<<12, func(lo, hi int) {
+	parallel.Ranges(len(x)/dim, 1<<12, func(lo, hi int) {
 		philox.Normal(x[lo*dim:hi*dim], seed, streamSample+attempt, (first+uint64(lo))*uint64(dim))
 	})
 }
@@ -272,7 +262,7 @@ func logNormal(z []float32) float64 {
 }
 
 // checkData reports whether rows are those of a model.
-func checkData(dim, context int, all ...Data) error {
+func checkData(dim, context int, all ...training.Data) error {
 	for _, d := range all {
 		if d.Len() > 0 && (d.Dim != dim || d.Context != context) {
 			return fmt.Errorf("diffusion: rows of %d features and %d context features for a model of %d and %d", d.Dim, d.Context, dim, context)
@@ -290,14 +280,14 @@ type Model interface {
 	Context() int
 	Sample(ctx context.Context, x, c []float32, seed, attempt, first uint64) error
 	LogDensity(ctx context.Context, dst []float64, x, c []float32) error
-	Tensors() []Tensor
+	Tensors() []training.Tensor
 	json.Marshaler
 	fmt.Stringer
 }
 
 // Load returns the model with the given description, as its MarshalJSON writes it, and
 // the given tensors. Sizes are compared before memory is asked for.
-func Load(text []byte, tensors []Tensor) (Model, error) {
+func Load(text []byte, tensors []training.Tensor) (Model, error) {
 	var kind struct{ Kind string }
 	if err := json.Unmarshal(text, &kind); err != nil {
 		return nil, fmt.Errorf("diffusion: could not read the description of a model: %w", err)
@@ -328,11 +318,11 @@ func Load(text []byte, tensors []Tensor) (Model, error) {
 }
 
 // take copies tensors to parameters of the same names and shapes.
-func take(p *nn.Params, tensors []Tensor) error {
-	if len(tensors) != len(p.Tensors) {
-		return fmt.Errorf("diffusion: %d tensors for a model of %d", len(tensors), len(p.Tensors))
+func take(p *nn.Params, tensors []training.Tensor) error {
+	if len(tensors) != len(p.List) {
+		return fmt.Errorf("diffusion: %d tensors for a model of %d", len(tensors), len(p.List))
 	}
-	for i, t := range p.Tensors {
+	for i, t := range p.List {
 		if tensors[i].Name != t.Name || !slices.Equal(tensors[i].Shape, t.Shape) {
 			return fmt.Errorf("diffusion: tensor %q of shape %v where %q of %v belongs", tensors[i].Name, tensors[i].Shape, t.Name, t.Shape)
 		}

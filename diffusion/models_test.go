@@ -11,13 +11,13 @@ import (
 
 	"gonum.org/v1/gonum/stat"
 
-	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // draw draws n events of blobs, shifted by their context if there is one.
-func (b blobs) draw(n int, seed uint64) Data {
+func (b blobs) draw(n int, seed uint64) training.Data {
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	d := Data{Dim: b.dim, Context: b.context, X: make([]float32, n*b.dim), C: make([]float32, n*b.context)}
+	d := training.Data{Dim: b.dim, Context: b.context, X: make([]float32, n*b.dim), C: make([]float32, n*b.context)}
 	for i := range n {
 		u, k := rnd.Float64(), 0
 		for u > b.w[k] && k < len(b.w)-1 {
@@ -65,13 +65,13 @@ func divergence(t *testing.T, b blobs, m Model, n int) float64 {
 	return sum / float64(n)
 }
 
-func newKernels(t testing.TB, d Data, o KernelsOptions) *Kernels {
+func newKernels(t testing.TB, d training.Data, o KernelsOptions) *Kernels {
 	t.Helper()
 	k, err := NewKernels(d.Dim, d.Context, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.Train(t.Context(), d, Data{}, TrainOptions{}); err != nil {
+	if _, err := k.Train(t.Context(), d, training.Data{}, training.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	return k
@@ -226,7 +226,7 @@ func TestKernelsContext(t *testing.T) {
 	for i := range d.C {
 		d.C[i] = float32(i)
 	}
-	if _, err := k.Train(t.Context(), d, Data{}, TrainOptions{}); err == nil || !strings.Contains(err.Error(), "few codes") {
+	if _, err := k.Train(t.Context(), d, training.Data{}, training.Options{}); err == nil || !strings.Contains(err.Error(), "few codes") {
 		t.Errorf("error %v for a context of many values", err)
 	}
 }
@@ -253,7 +253,7 @@ func TestNearest(t *testing.T) {
 // TestFew trains on samples that are hardly any.
 func TestFew(t *testing.T) {
 	for _, x := range [][]float32{{1}, {1, 2}, {3, 3, 3}, {1, 2, 1e6, 3, 4, 5, 6}, slices.Repeat([]float32{7}, 300)} {
-		k := newKernels(t, Data{Dim: 1, X: x}, KernelsOptions{})
+		k := newKernels(t, training.Data{Dim: 1, X: x}, KernelsOptions{})
 		y, p := make([]float32, 20), make([]float64, 20)
 		must(t, k.Sample(t.Context(), y, nil, 1, 0, 0))
 		must(t, k.LogDensity(t.Context(), p, y, nil))
@@ -267,10 +267,10 @@ func TestFew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.Train(t.Context(), Data{Dim: 1, X: []float32{1, 2}, W: []float32{1, -1}}, Data{}, TrainOptions{}); err == nil || !strings.Contains(err.Error(), "event 1 has the weight -1") {
+	if _, err := k.Train(t.Context(), training.Data{Dim: 1, X: []float32{1, 2}, W: []float32{1, -1}}, training.Data{}, training.Options{}); err == nil || !strings.Contains(err.Error(), "event 1 has the weight -1") {
 		t.Errorf("error %v for a negative weight", err)
 	}
-	if _, err := k.Train(t.Context(), Data{Dim: 1}, Data{}, TrainOptions{}); err == nil {
+	if _, err := k.Train(t.Context(), training.Data{Dim: 1}, training.Data{}, training.Options{}); err == nil {
 		t.Error("no error without events")
 	}
 }
@@ -282,7 +282,7 @@ func TestRegressionGradient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	teacher := newKernels(t, Data{Dim: 2, X: q.draw(10, 1).X}, KernelsOptions{})
+	teacher := newKernels(t, training.Data{Dim: 2, X: q.draw(10, 1).X}, KernelsOptions{})
 	s, err := NewDistilled(teacher, 1, DistilledOptions{Hidden: []int{5, 4}})
 	if err != nil {
 		t.Fatal(err)
@@ -293,21 +293,21 @@ func TestRegressionGradient(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		obj  nn.Objective
-		rows Data
+		obj  training.Objective
+		rows training.Data
 	}{
 		{(*regression)(d), q.draw(10, 5)},
-		{(*regression)(over), Data{Dim: 3, X: noise(30)}},
-		{(*imitation)(s), Data{Dim: 4, X: noise(40)}},
-		{(*imitation)(outlined), Data{Dim: 9, X: noise(90)}},
+		{(*regression)(over), training.Data{Dim: 3, X: noise(30)}},
+		{(*imitation)(s), training.Data{Dim: 4, X: noise(40)}},
+		{(*imitation)(outlined), training.Data{Dim: 9, X: noise(90)}},
 	} {
-		params := c.obj.Params().Value
+		params := c.obj.Params()
 		for i, v := range noise(len(params)) {
 			params[i] += 0.3 * v
 		}
 		loss := func(grad []float32) float64 {
 			c.obj.Pack(0, 1)
-			rows := nn.Rows{N: 10, X: slices.Clone(c.rows.X), C: slices.Clone(c.rows.C), W: make([]float32, 10), Index: make([]int32, 10), Pass: 3}
+			rows := training.Rows{N: 10, X: slices.Clone(c.rows.X), C: slices.Clone(c.rows.C), W: make([]float32, 10), Index: make([]int32, 10), Pass: 3}
 			for i := range 10 {
 				rows.W[i], rows.Index[i] = float32(i), int32(3*i)
 			}
@@ -331,7 +331,7 @@ func TestRegressionGradient(t *testing.T) {
 }
 
 // trainedDenoiser learns conditional blobs in about a second.
-func trainedDenoiser(t testing.TB, q blobs, opts TrainOptions) *Denoiser {
+func trainedDenoiser(t testing.TB, q blobs, opts training.Options) *Denoiser {
 	t.Helper()
 	d, err := NewDenoiser(q.dim, q.context, 1, DenoiserOptions{Hidden: []int{48, 48}})
 	if err != nil {
@@ -395,7 +395,7 @@ func checkDivergence(t *testing.T, d *Denoiser, x, c []float32, alpha, sigma flo
 func TestDenoiser(t *testing.T) {
 	q := threeBlobs()
 	q.context = 1
-	d := trainedDenoiser(t, q, TrainOptions{Epochs: 30, Rate: 3e-3, Average: 0.99})
+	d := trainedDenoiser(t, q, training.Options{Epochs: 30, Rate: 3e-3, Average: 0.99})
 	if kl := divergence(t, q, d, 1000); !(kl > -0.03 && kl < 0.2) {
 		t.Errorf("KL(truth ‖ model) = %.3f", kl)
 	}
@@ -417,7 +417,7 @@ func TestDenoiser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.learn(t.Context(), rows, TrainOptions{Epochs: 4, Rate: 3e-3, Seed: 1}); err != nil {
+	if _, err := s.learn(t.Context(), rows, training.Options{Epochs: 4, Rate: 3e-3, Seed: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if s.Loss() > 0.05 {
@@ -466,7 +466,7 @@ func same(t *testing.T, m Model, x, c []float32) {
 }
 
 func TestKernelsFile(t *testing.T) {
-	k := newKernels(t, Data{Dim: 3, X: cloud(3000, 3)}, KernelsOptions{Solver: Solver{Steps: 5}})
+	k := newKernels(t, training.Data{Dim: 3, X: cloud(3000, 3)}, KernelsOptions{Solver: Solver{Steps: 5}})
 	x := make([]float32, 3*100)
 	must(t, k.Sample(t.Context(), x, nil, 5, 0, 0))
 	same(t, k, x, nil)
@@ -488,35 +488,35 @@ func TestDistilledResumes(t *testing.T) {
 		}
 		return s
 	}
-	opts := TrainOptions{Epochs: 1, Batch: 250}
+	opts := training.Options{Epochs: 1, Batch: 250}
 	want := build()
 	steps := 0
 	counting := opts
-	counting.Progress = func(nn.Status) { steps++ }
-	if _, err := want.Train(t.Context(), train, Data{}, counting); err != nil {
+	counting.Progress = func(training.Status) { steps++ }
+	if _, err := want.Train(t.Context(), train, training.Data{}, counting); err != nil {
 		t.Fatal(err)
 	}
 	for _, stop := range []int{1, steps / 2} {
 		ctx, cancel := context.WithCancel(t.Context())
-		var saved *nn.Checkpoint
+		var saved *training.Checkpoint
 		made := 0
 		o := opts
-		o.Progress = func(nn.Status) {
+		o.Progress = func(training.Status) {
 			if made++; made == stop {
 				cancel()
 			}
 		}
-		o.Save = func(c *nn.Checkpoint) error {
+		o.Save = func(c *training.Checkpoint) error {
 			saved = mapVectors(c, slices.Clone[[]float32])
 			return nil
 		}
-		if _, err := build().Train(ctx, train, Data{}, o); err == nil || saved == nil {
+		if _, err := build().Train(ctx, train, training.Data{}, o); err == nil || saved == nil {
 			t.Fatalf("after step %d: error %v, saved %v", stop, err, saved != nil)
 		}
 		again := build()
 		o = opts
 		o.Resume = saved
-		if _, err := again.Train(t.Context(), train, Data{}, o); err != nil {
+		if _, err := again.Train(t.Context(), train, training.Data{}, o); err != nil {
 			t.Fatal(err)
 		}
 		for i, tensor := range want.Tensors() {

@@ -12,6 +12,7 @@ import (
 	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // normals are a mixture of normals, Σ π_k N(m_k, V_k diag(v_k) V_kᵀ), that a [Denoiser]
@@ -61,7 +62,7 @@ func newNormals(dim, components int) *normals {
 func normalsLen(dim, components int) int { return components*(1+2*dim+dim*dim) + scales }
 
 // findNormals returns the mixture of so many normals that is likely for white rows.
-func findNormals(ctx context.Context, rows Data, components int, seed uint64) (*normals, error) {
+func findNormals(ctx context.Context, rows training.Data, components int, seed uint64) (*normals, error) {
 	dim := rows.Dim
 	found := em.FitContext(ctx, components, dim, rows.X, rows.W, rows.Len(), seed)
 	if err := ctx.Err(); err != nil {
@@ -139,7 +140,7 @@ func (g *normals) finish() error {
 const streamScale = 1 << 37
 
 // measure finds ρ.
-func (g *normals) measure(rows Data, seed uint64) {
+func (g *normals) measure(rows training.Data, seed uint64) {
 	const most = 1 << 11 // rows
 	n := min(rows.Len(), most)
 	s := g.newState()
@@ -204,8 +205,8 @@ func (g *normals) newState() *normalsState {
 	return &normalsState{
 		offset: make([]float32, n), gain: make([]float32, n), inverse: make([]float64, n),
 		log: make([]float64, g.components), width: make([]float64, g.components),
-		u: make([]float32, nn.Tile*n), h: make([]float32, nn.Tile*n),
-		p: make([]float64, nn.Tile*g.components), q: make([]float32, g.dim),
+		u: make([]float32, training.Tile*n), h: make([]float32, training.Tile*n),
+		p: make([]float64, training.Tile*g.components), q: make([]float32, g.dim),
 	}
 }
 
@@ -231,7 +232,7 @@ func (g *normals) at(s *normalsState, alpha, sigma float64) {
 }
 
 // evaluate stores in q (m×dim) the posterior mean of each row of x (m×dim), m being at most
-// nn.Tile, and in div (m), unless it is nil, its divergence.
+// training.Tile, and in div (m), unless it is nil, its divergence.
 func (g *normals) evaluate(s *normalsState, q []float32, div []float64, x []float32) {
 	n := g.components * g.dim
 	m := len(x) / g.dim

@@ -11,7 +11,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat/distmv"
 
-	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // archipelago is a mixture of normals of any covariances, in float64.
@@ -72,7 +72,7 @@ func (a archipelago) logDensity(parts []*distmv.Normal, x []float64) float64 {
 	return top + math.Log(sum)
 }
 
-func (a archipelago) draw(n int, seed uint64) Data {
+func (a archipelago) draw(n int, seed uint64) training.Data {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	chol := make([]mat.TriDense, len(a.share))
 	for k, cov := range a.cov {
@@ -80,7 +80,7 @@ func (a archipelago) draw(n int, seed uint64) Data {
 		c.Factorize(cov)
 		c.LTo(&chol[k])
 	}
-	d := Data{Dim: a.dim}
+	d := training.Data{Dim: a.dim}
 	for range n {
 		u, k := rnd.Float64(), 0
 		for k < len(a.share)-1 && u > a.share[k] {
@@ -186,7 +186,7 @@ func TestNormalsPosterior(t *testing.T) {
 
 // overIslands is a denoiser over normals that were found, with the rest of its training
 // still to come.
-func overIslands(t *testing.T, train Data, components int) *Denoiser {
+func overIslands(t *testing.T, train training.Data, components int) *Denoiser {
 	t.Helper()
 	d, err := NewDenoiser(train.Dim, 0, 1, DenoiserOptions{Hidden: []int{16}, Components: components})
 	if err != nil {
@@ -328,12 +328,12 @@ func TestNormalsOfNastySamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		data := Data{Dim: 2, X: x, W: make([]float32, len(x)/2)}
+		data := training.Data{Dim: 2, X: x, W: make([]float32, len(x)/2)}
 		data.W[0], data.W[1] = 1, 1
 		for i := range data.W {
 			data.W[i] = max(data.W[i], float32(i%3))
 		}
-		if _, err := d.Train(t.Context(), data, Data{}, nn.Options{Epochs: 1}); err != nil {
+		if _, err := d.Train(t.Context(), data, training.Data{}, training.Options{Epochs: 1}); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
@@ -350,7 +350,7 @@ func TestNormalsOfNastySamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Train(t.Context(), Data{Dim: 2, X: []float32{1, 2}}, Data{}, nn.Options{Epochs: 1}); err == nil {
+	if _, err := d.Train(t.Context(), training.Data{Dim: 2, X: []float32{1, 2}}, training.Data{}, training.Options{Epochs: 1}); err == nil {
 		t.Error("no error for a mixture of one event")
 	}
 }

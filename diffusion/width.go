@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // nearestSigma is a width so small that of Σ w only the nearest event is left.
@@ -41,20 +42,20 @@ func (m *Mixture) cumulated() []float64 {
 // which the training events have variance 1 in all directions. Where training events are
 // equal to each other, 1 % or more of them, only equal ones count. The error may be that
 // of ctx.
-func Copies(ctx context.Context, training, generated []float32, dim int) (float64, error) {
-	d := Data{X: training, Dim: dim}
-	if dim < 1 || len(training)%dim != 0 || len(generated)%dim != 0 || len(generated) == 0 {
-		return 0, fmt.Errorf("diffusion: %d and %d values do not make events of %d features", len(training), len(generated), dim)
+func Copies(ctx context.Context, events, generated []float32, dim int) (float64, error) {
+	d := training.Data{X: events, Dim: dim}
+	if dim < 1 || len(events)%dim != 0 || len(generated)%dim != 0 || len(generated) == 0 {
+		return 0, fmt.Errorf("diffusion: %d and %d values do not make events of %d features", len(events), len(generated), dim)
 	}
 	white, err := newWhitening(ctx, d)
 	if err != nil {
 		return 0, err
 	}
-	z, y := make([]float32, len(training)), make([]float32, len(generated))
-	white.forward(ctx, z, training)
+	z, y := make([]float32, len(events)), make([]float32, len(generated))
+	white.forward(ctx, z, events)
 	white.forward(ctx, y, generated)
 	apart := &apart{dim: dim}
-	if err := apart.add(ctx, z, nil, len(training)/dim); err != nil {
+	if err := apart.add(ctx, z, nil, len(events)/dim); err != nil {
 		return 0, err
 	}
 	m, err := NewMixture(ctx, z, nil, dim, DefaultEpsilon)

@@ -30,7 +30,7 @@ func (ActNorm) build(p *nn.Params, name string, dim, _ int) (bijection, error) {
 type actNorm struct {
 	params       *nn.Params
 	dim          int
-	shift, scale nn.Tensor
+	shift, scale nn.Param
 	factor       []float32 // exp(scale)
 	logDet       float32
 }

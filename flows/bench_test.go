@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/internal/limits"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // flopsForward is the number of floating-point operations of the matrix products
 // that one event needs in one direction.
 func flopsForward(f *Flow) float64 {
 	n := 0
-	for _, t := range f.params.Tensors {
+	for _, t := range f.params.List {
 		if len(t.Shape) == 2 {
 			n += 2 * t.Len()
 		}
@@ -44,10 +45,10 @@ func BenchmarkTrain(b *testing.B) {
 			b.Run(fmt.Sprintf("H=%d/batch=%d", hidden, batch), func(b *testing.B) {
 				f := benchFlow(b, hidden)
 				const n = 1 << 12
-				data := Data{Dim: 8, X: normals(8*n, 1)}
-				valid := Data{Dim: 8, X: normals(8, 1)}
+				data := training.Data{Dim: 8, X: normals(8*n, 1)}
+				valid := training.Data{Dim: 8, X: normals(8, 1)}
 				report(b, 3*flopsForward(f), n, func() {
-					if _, err := f.Train(context.Background(), data, valid, TrainOptions{Epochs: 1, Batch: batch, Patience: 1000}); err != nil {
+					if _, err := f.Train(context.Background(), data, valid, training.Options{Epochs: 1, Batch: batch, Patience: 1000}); err != nil {
 						b.Fatal(err)
 					}
 				})

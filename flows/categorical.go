@@ -7,7 +7,9 @@ import (
 	"math"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // Categorical is the probability of a few classes, P(k | c) = softmax(b + f(c))_k,
@@ -17,7 +19,7 @@ type Categorical struct {
 	hidden           []int
 
 	params nn.Params
-	base   nn.Tensor
+	base   nn.Param
 	net    *nn.MLP // nil without a context
 }
 
@@ -63,7 +65,7 @@ func (k *Categorical) Classes() int { return k.classes }
 func (k *Categorical) Context() int { return k.context }
 
 // Tensors returns the parameters.
-func (k *Categorical) Tensors() []Tensor { return k.params.Views() }
+func (k *Categorical) Tensors() []training.Tensor { return k.params.Tensors() }
 
 // MarshalJSON describes the classes and the network, without its parameters.
 func (k *Categorical) MarshalJSON() ([]byte, error) {
@@ -72,7 +74,7 @@ func (k *Categorical) MarshalJSON() ([]byte, error) {
 
 // LoadCategorical returns the probabilities with the given description and
 // parameters. Names and shapes must be those of the description.
-func LoadCategorical(text []byte, tensors []Tensor) (*Categorical, error) {
+func LoadCategorical(text []byte, tensors []training.Tensor) (*Categorical, error) {
 	var d categoricalDescription
 	if err := json.Unmarshal(text, &d); err != nil {
 		return nil, fmt.Errorf("flows: could not read the description of probabilities: %w", err)
@@ -103,10 +105,10 @@ func LoadCategorical(text []byte, tensors []Tensor) (*Categorical, error) {
 // Train fits the probabilities to the classes in X, one feature that is the number
 // of the class. Without a context they are the proportions of the classes; those of
 // negative weight count as absent.
-func (k *Categorical) Train(ctx context.Context, train, valid Data, opts TrainOptions) (History, error) {
+func (k *Categorical) Train(ctx context.Context, train, valid training.Data, opts training.Options) (training.History, error) {
 	sums := make([]float64, k.classes)
 	total := 0.0
-	count := func(d Data) {
+	count := func(d training.Data) {
 		for i, class := range d.X {
 			w := 1.0
 			if d.W != nil {
@@ -129,9 +131,9 @@ func (k *Categorical) Train(ctx context.Context, train, valid Data, opts TrainOp
 		base[i] = float32(math.Log(max(s, least) / total))
 	}
 	if k.net == nil {
-		return History{}, nil
+		return training.History{}, nil
 	}
-	h, err := nn.Fit(ctx, (*crossEntropy)(k), train, valid, opts)
+	h, err := training.Fit(ctx, (*crossEntropy)(k), train, valid, opts)
 	k.net.Pack()
 	return h, err
 }
@@ -143,13 +145,13 @@ func (k *Categorical) LogProb(dst []float64, c []float32) {
 		panic(fmt.Sprintf("flows: %d probabilities of %d classes for %d values of %d context features", len(dst), k.classes, len(c), k.context))
 	}
 	base := k.base.Of(k.params.Value)
-	nn.Parallel(n, rowsPerGoroutine, func(lo, hi int) {
+	parallel.Ranges(n, rowsPerGoroutine, func(lo, hi int) {
 		var state *nn.MLPState
 		if k.net != nil {
-			state = k.net.NewState(nn.Tile)
+			state = k.net.NewState(training.Tile)
 		}
-		for ; lo < hi; lo += nn.Tile {
-			m := min(nn.Tile, hi-lo)
+		for ; lo < hi; lo += training.Tile {
+			m := min(training.Tile, hi-lo)
 			var out []float32
 			if k.net != nil {
 				out = k.net.Forward(state, c[lo*k.context:(lo+m)*k.context], m)
@@ -187,7 +189,7 @@ func logSoftmax(row []float64) {
 // crossEntropy is a Categorical as what its training minimises, −Σ w log P(k|c).
 type crossEntropy Categorical
 
-func (o *crossEntropy) Params() *nn.Params { return &o.params }
+func (o *crossEntropy) Params() []float32 { return o.params.Value }
 
 func (o *crossEntropy) Pack(part, _ int) {
 	if part == 0 {
@@ -195,10 +197,10 @@ func (o *crossEntropy) Pack(part, _ int) {
 	}
 }
 
-func (o *crossEntropy) NewWorker() nn.Worker {
+func (o *crossEntropy) NewWorker() training.Worker {
 	return &classWorker{
-		k: (*Categorical)(o), state: o.net.NewState(nn.Tile),
-		dy: make([]float32, nn.Tile*o.classes), row: make([]float64, o.classes),
+		k: (*Categorical)(o), state: o.net.NewState(training.Tile),
+		dy: make([]float32, training.Tile*o.classes), row: make([]float64, o.classes),
 	}
 }
 
@@ -209,8 +211,8 @@ type classWorker struct {
 	row   []float64
 }
 
-// Loss implements nn.Worker. The feature of a row is the number of its class.
-func (w *classWorker) Loss(grad []float32, rows nn.Rows) float64 {
+// Loss implements training.Worker. The feature of a row is the number of its class.
+func (w *classWorker) Loss(grad []float32, rows training.Rows) float64 {
 	k := w.k
 	base := k.base.Of(k.params.Value)
 	out := k.net.Forward(w.state, rows.C, rows.N)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // description is a flow without its parameters.
@@ -69,7 +71,7 @@ func (f *Flow) MarshalJSON() ([]byte, error) {
 // Load returns the flow with the given description, as [Flow.MarshalJSON] writes
 // it, and the given parameters. Names and shapes must be those of the flow; they
 // are compared before memory is asked for.
-func Load(text []byte, tensors []Tensor) (*Flow, error) {
+func Load(text []byte, tensors []training.Tensor) (*Flow, error) {
 	var d description
 	if err := json.Unmarshal(text, &d); err != nil {
 		return nil, fmt.Errorf("flows: could not read the description of a flow: %w", err)
@@ -107,7 +109,7 @@ func Load(text []byte, tensors []Tensor) (*Flow, error) {
 }
 
 // count returns the number of all parameters.
-func count(tensors []Tensor) int {
+func count(tensors []training.Tensor) int {
 	n := 0
 	for _, t := range tensors {
 		n += len(t.Value)
@@ -116,7 +118,7 @@ func count(tensors []Tensor) int {
 }
 
 // load copies parameters that were read from a file to those of a model.
-func load(to, from []Tensor) error {
+func load(to, from []training.Tensor) error {
 	byName := map[string][]float32{}
 	for _, t := range from {
 		for _, v := range t.Value {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // A flow is composed, trained on rows, and then asked for densities and samples.
@@ -19,7 +20,7 @@ func Example() {
 	for i := 0; i < len(x); i += 2 {
 		x[i+1] = x[i]*x[i] + 0.1*x[i+1]
 	}
-	rows := func(x []float32) flows.Data { return flows.Data{X: x, Dim: 2} }
+	rows := func(x []float32) training.Data { return training.Data{X: x, Dim: 2} }
 
 	layers := flows.RealNVP(2, 1, flows.RealNVPOptions{Layers: 4, Hidden: []int{32, 32}})
 	flow, err := flows.New(2, 0, 1, layers...)
@@ -28,7 +29,7 @@ func Example() {
 		return
 	}
 	train, valid := rows(x[:2*9000]), rows(x[2*9000:])
-	if _, err := flow.Train(ctx, train, valid, flows.TrainOptions{Epochs: 40, Batch: 128, Rate: 3e-3}); err != nil {
+	if _, err := flow.Train(ctx, train, valid, training.Options{Epochs: 40, Batch: 128, Rate: 3e-3}); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -20,7 +20,9 @@ import (
 	"sync"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // Layer describes a bijection of a flow: what it is, without its parameters. It
@@ -109,11 +111,8 @@ func (f *Flow) Context() int { return f.context }
 // Layers returns what the flow is composed of.
 func (f *Flow) Layers() []Layer { return f.layers }
 
-// Tensor is a named part of the parameters of a flow.
-type Tensor = nn.View
-
 // Tensors returns the parameters. Whoever changes them calls [Flow.Update].
-func (f *Flow) Tensors() []Tensor { return f.params.Views() }
+func (f *Flow) Tensors() []training.Tensor { return f.params.Tensors() }
 
 // Update takes over changed parameters.
 func (f *Flow) Update() {
@@ -149,15 +148,15 @@ type states struct {
 func (f *Flow) newStates() *states {
 	s := &states{
 		of:     make([]any, len(f.bijections)),
-		x:      make([]float32, nn.Tile*f.dim),
-		logDet: make([]float32, nn.Tile),
-		log:    make([]float64, nn.Tile),
+		x:      make([]float32, training.Tile*f.dim),
+		logDet: make([]float32, training.Tile),
+		log:    make([]float64, training.Tile),
 	}
 	if f.base != nil {
-		s.base = f.base.newState(nn.Tile)
+		s.base = f.base.newState(training.Tile)
 	}
 	for i, b := range f.bijections {
-		s.of[i] = b.newState(nn.Tile)
+		s.of[i] = b.newState(training.Tile)
 	}
 	return s
 }
@@ -198,11 +197,11 @@ func (f *Flow) apply(ctx context.Context, y, logDet, x, c []float32, direction f
 	if logDet != nil && len(logDet) != n {
 		panic(fmt.Sprintf("flows: %d values of log|det J| for %d rows", len(logDet), n))
 	}
-	nn.ParallelContext(ctx, n, rowsPerGoroutine, func(lo, hi int) {
+	parallel.RangesContext(ctx, n, rowsPerGoroutine, func(lo, hi int) {
 		s := f.memory.Get().(*states)
 		defer f.memory.Put(s)
-		for ; lo < hi && ctx.Err() == nil; lo += nn.Tile {
-			m := min(nn.Tile, hi-lo)
+		for ; lo < hi && ctx.Err() == nil; lo += training.Tile {
+			m := min(training.Tile, hi-lo)
 			ld := s.logDet[:m]
 			if logDet != nil {
 				ld = logDet[lo : lo+m]
@@ -216,7 +215,7 @@ func (f *Flow) apply(ctx context.Context, y, logDet, x, c []float32, direction f
 }
 
 // rowsPerGoroutine is how many rows a goroutine takes at a time.
-const rowsPerGoroutine = 64 * nn.Tile
+const rowsPerGoroutine = 64 * training.Tile
 
 func (f *Flow) checkRows(n, x, y, c int) {
 	if n*f.dim != x || x != y || n*f.context != c {
@@ -230,11 +229,11 @@ func (f *Flow) checkRows(n, x, y, c int) {
 func (f *Flow) LogDensity(ctx context.Context, dst []float64, x, c []float32) error {
 	n := len(dst)
 	f.checkRows(n, len(x), n*f.dim, len(c))
-	nn.ParallelContext(ctx, n, rowsPerGoroutine, func(lo, hi int) {
+	parallel.RangesContext(ctx, n, rowsPerGoroutine, func(lo, hi int) {
 		s := f.memory.Get().(*states)
 		defer f.memory.Put(s)
-		for ; lo < hi && ctx.Err() == nil; lo += nn.Tile {
-			m := min(nn.Tile, hi-lo)
+		for ; lo < hi && ctx.Err() == nil; lo += training.Tile {
+			m := min(training.Tile, hi-lo)
 			z, logDet := s.x[:m*f.dim], s.logDet[:m]
 			copy(z, x[lo*f.dim:])
 			clear(logDet)
@@ -278,7 +277,7 @@ const streamSample = 1 << 56
 func (f *Flow) Sample(ctx context.Context, x, c []float32, seed, attempt, first uint64) error {
 	n := len(x) / f.dim
 	f.checkRows(n, len(x), len(x), len(c))
-	nn.Parallel(n, rowsPerGoroutine, func(lo, hi int) {
+	parallel.Ranges(n, rowsPerGoroutine, func(lo, hi int) {
 		f.noise(x[lo*f.dim:hi*f.dim], seed, attempt, first+uint64(lo))
 	})
 	f.apply(ctx, x, nil, x, c, f.inverse)
@@ -290,7 +289,7 @@ func (f *Flow) Sample(ctx context.Context, x, c []float32, seed, attempt, first 
 func (f *Flow) SampleRows(ctx context.Context, x, c []float32, seed, attempt uint64, rows []uint64) error {
 	n := len(x) / f.dim
 	f.checkRows(n, len(x), len(x), len(c))
-	nn.Parallel(n, rowsPerGoroutine, func(lo, hi int) {
+	parallel.Ranges(n, rowsPerGoroutine, func(lo, hi int) {
 		for lo < hi { // consecutive rows at a time
 			k := 1
 			for lo+k < hi && rows[lo+k] == rows[lo]+uint64(k) {

@@ -13,6 +13,7 @@ import (
 	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 func normals(n int, seed uint64) []float32 {
@@ -85,7 +86,7 @@ func cases(t *testing.T) map[string]*Flow {
 // the log-density of that in the base distribution, too.
 func reference(f *Flow, params, x, c []float64) (z []float64, logDet, logBase float64) {
 	z = slices.Clone(x)
-	tensors := f.params.Tensors
+	tensors := f.params.List
 	next := func() []float64 {
 		t := tensors[0]
 		tensors = tensors[1:]
@@ -104,7 +105,7 @@ func reference(f *Flow, params, x, c []float64) (z []float64, logDet, logBase fl
 			// Tables come behind the network.
 			var tables []float64
 			if b.tabled() > 0 {
-				last := slices.IndexFunc(tensors, func(t nn.Tensor) bool { return strings.HasSuffix(t.Name, ".tables") })
+				last := slices.IndexFunc(tensors, func(t nn.Param) bool { return strings.HasSuffix(t.Name, ".tables") })
 				t := tensors[last]
 				tables = params[t.Offset : t.Offset+t.Len()]
 				tensors = slices.Delete(slices.Clone(tensors), last, last+1)
@@ -318,7 +319,7 @@ func TestGradient(t *testing.T) {
 		x, c, w := normals(n*f.dim, 3), normals(n*f.context, 4), normals(n, 5)
 		worker := (*likelihood)(f).NewWorker()
 		grad := make([]float32, len(f.params.Value))
-		got := worker.Loss(grad, nn.Rows{N: n, X: slices.Clone(x), C: c, W: w})
+		got := worker.Loss(grad, training.Rows{N: n, X: slices.Clone(x), C: c, W: w})
 
 		params := floats(f.params.Value)
 		loss := func() float64 {
@@ -429,8 +430,8 @@ func TestSampleIsIndependentOfCuts(t *testing.T) {
 // TestTrainFindsGaussian trains on a correlated Gaussian, which an affine flow can
 // represent, and compares with the true density.
 func TestTrainFindsGaussian(t *testing.T) {
-	draw := func(n int, seed uint64) Data {
-		d := Data{Dim: 2, X: normals(2*n, seed)}
+	draw := func(n int, seed uint64) training.Data {
+		d := training.Data{Dim: 2, X: normals(2*n, seed)}
 		for i := 0; i < len(d.X); i += 2 {
 			d.X[i], d.X[i+1] = 2*d.X[i]+1, 0.8*d.X[i]+0.6*d.X[i+1]-1
 		}
@@ -441,7 +442,7 @@ func TestTrainFindsGaussian(t *testing.T) {
 		t.Fatal(err)
 	}
 	train, test := draw(20000, 1), draw(5000, 2)
-	if _, err := f.Train(context.Background(), train, draw(2000, 3), TrainOptions{Epochs: 40, Batch: 128, Rate: 3e-3}); err != nil {
+	if _, err := f.Train(context.Background(), train, draw(2000, 3), training.Options{Epochs: 40, Batch: 128, Rate: 3e-3}); err != nil {
 		t.Fatal(err)
 	}
 	p := make([]float64, test.Len())

@@ -71,7 +71,7 @@ type linear struct {
 	params      *nn.Params
 	dim         int
 	permutation []int
-	lu, bias    nn.Tensor
+	lu, bias    nn.Param
 
 	a, packed, packedT, back []float32 // A, and A, Aᵀ and A⁻¹ packed
 	l, u                     []float64 // the factors

@@ -69,7 +69,7 @@ func (l Mixture) buildBase(p *nn.Params, name string, dim int) (*mixture, error)
 type mixture struct {
 	params          *nn.Params
 	dim, components int
-	logit, bias, a  nn.Tensor
+	logit, bias, a  nn.Param
 
 	w, packed, packedT []float32
 	logNorm            []float64 // log π_k + log det A_k − ½ D log 2π

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // islands are n rows of three well separated normals in two dimensions, in the
@@ -57,7 +58,7 @@ func TestMixtureFindsIslands(t *testing.T) {
 	for i, row := range rows {
 		x[2*i], x[2*i+1] = row[0], row[1]
 	}
-	f.Start(t.Context(), Data{Dim: 2, X: x, W: w}, 1)
+	f.Start(t.Context(), training.Data{Dim: 2, X: x, W: w}, 1)
 	f.Update()
 	fresh, truth := islands(20_000, 2)
 	p := make([]float64, len(truth))
@@ -138,7 +139,7 @@ func TestMixtureOfNastySamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.Train(context.Background(), Data{Dim: 3, X: x}, Data{}, TrainOptions{Epochs: 1}); err != nil {
+		if _, err := f.Train(context.Background(), training.Data{Dim: 3, X: x}, training.Data{}, training.Options{Epochs: 1}); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
@@ -157,7 +158,7 @@ func TestMixtureOfNastySamples(t *testing.T) {
 func TestStartOfWhatIsNoData(t *testing.T) {
 	x := normals(3*500, 1)
 	x[100] = float32(math.NaN())
-	for name, data := range map[string]Data{
+	for name, data := range map[string]training.Data{
 		"NaN":         {Dim: 3, X: x},
 		"few weights": {Dim: 3, X: normals(3*500, 1), W: []float32{1, 2}},
 		"no row":      {Dim: 3, X: normals(3*500+1, 1)},
@@ -166,7 +167,7 @@ func TestStartOfWhatIsNoData(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.Train(context.Background(), data, Data{}, TrainOptions{Epochs: 1}); err == nil {
+		if _, err := f.Train(context.Background(), data, training.Data{}, training.Options{Epochs: 1}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // TestRobust trains on what has broken other programs. Losses, log-densities and
@@ -60,13 +61,13 @@ func TestRobust(t *testing.T) {
 			"actnorm":        append([]Layer{ActNorm{}}, RealNVP(c.dim, 1, RealNVPOptions{Layers: c.layers, Hidden: []int{16, 16}, Residual: true, Dropout: 0.1})...),
 		} {
 			t.Run(c.name+"/"+model, func(t *testing.T) {
-				data := Data{Dim: c.dim, X: normals(c.dim*c.n, 1)}
+				data := training.Data{Dim: c.dim, X: normals(c.dim*c.n, 1)}
 				c.spoil(data.X, c.dim)
 				f, err := New(c.dim, 0, 1, layers...)
 				if err != nil {
 					t.Fatal(err)
 				}
-				h, err := f.Train(context.Background(), data, Data{}, TrainOptions{Epochs: 20, Rate: 5e-3})
+				h, err := f.Train(context.Background(), data, training.Data{}, training.Options{Epochs: 20, Rate: 5e-3})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -99,7 +100,7 @@ func TestRobust(t *testing.T) {
 }
 
 // meanLogNormal is the mean log-density of rows under N(0, 1).
-func meanLogNormal(d Data) float64 {
+func meanLogNormal(d training.Data) float64 {
 	sum := 0.0
 	for i := 0; i < len(d.X); i += d.Dim {
 		sum += logNormal(d.X[i : i+d.Dim])
@@ -119,7 +120,7 @@ func TestExtremeEvents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.Train(context.Background(), Data{Dim: 3, X: normals(3000, 1)}, Data{}, TrainOptions{Epochs: 20}); err != nil {
+		if _, err := f.Train(context.Background(), training.Data{Dim: 3, X: normals(3000, 1)}, training.Data{}, training.Options{Epochs: 20}); err != nil {
 			t.Fatal(err)
 		}
 		x := make([]float32, 3*1000)
@@ -156,12 +157,12 @@ func TestLinearTails(t *testing.T) {
 				if f, err = New(dim, 0, 1, layers...); err != nil {
 					t.Fatal(err)
 				}
-				data := Data{Dim: dim, X: normals(dim*2000, 1)}
+				data := training.Data{Dim: dim, X: normals(dim*2000, 1)}
 				for i := 0; i < len(data.X); i += dim { // Cauchy, and what goes with it
 					data.X[i] /= 1e-2 + float32(math.Abs(float64(data.X[i+1])))
 					data.X[i+2] += data.X[i]
 				}
-				if _, err := f.Train(context.Background(), data, Data{}, TrainOptions{Epochs: 10, Rate: 5e-3}); err != nil {
+				if _, err := f.Train(context.Background(), data, training.Data{}, training.Options{Epochs: 10, Rate: 5e-3}); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/kernels/cpu"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // TestBitsWithoutAVX512 checks that a training and its events are the same to the bit
@@ -37,7 +38,7 @@ func TestBitsWithoutAVX512(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := f.Train(context.Background(), flows.Data{Dim: dim, X: x}, flows.Data{Dim: dim}, flows.TrainOptions{Epochs: 2, Average: 0.9}); err != nil {
+			if _, err := f.Train(context.Background(), training.Data{Dim: dim, X: x}, training.Data{Dim: dim}, training.Options{Epochs: 2, Average: 0.9}); err != nil {
 				t.Fatal(err)
 			}
 			events := make([]float32, 1000*dim)

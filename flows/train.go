@@ -6,46 +6,22 @@ import (
 	"math"
 	"time"
 
-	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/training"
 )
-
-// The training loop is shared by all models; these are its terms.
-type (
-	// Data are rows to train or validate on.
-	Data = nn.Data
-	// TrainOptions say how long and how fast to train.
-	TrainOptions = nn.Options
-	// Status says how far a training has come.
-	Status = nn.Status
-	// History tells of a training afterwards.
-	History = nn.History
-	// Point is a line of a history.
-	Point = nn.Point
-	// Checkpoint is all that a training needs to go on.
-	Checkpoint = nn.Checkpoint
-)
-
-// Off is the value of an option of a training that asks for nothing of its kind, where
-// zero asks for the default.
-const Off = nn.Off
-
-// OutOfTime is what a [History] says has stopped a training for which there was not the
-// time for all of its steps.
-const OutOfTime = nn.OutOfTime
 
 // Train fits the flow to the rows of train by maximum likelihood: the loss is the
 // weighted mean of −log p(x|c). The parameters end as those with the lowest loss
 // on valid, which may be empty (then train serves). When ctx is cancelled the
 // best parameters so far are kept and its error is returned.
-func (f *Flow) Train(ctx context.Context, train, valid Data, opts TrainOptions) (History, error) {
-	for _, d := range []Data{train, valid} {
+func (f *Flow) Train(ctx context.Context, train, valid training.Data, opts training.Options) (training.History, error) {
+	for _, d := range []training.Data{train, valid} {
 		if d.Len() > 0 && (d.Dim != f.dim || d.Context != f.context) {
-			return History{}, fmt.Errorf("flows: rows of %d features and %d context features for a flow of %d and %d", d.Dim, d.Context, f.dim, f.context)
+			return training.History{}, fmt.Errorf("flows: rows of %d features and %d context features for a flow of %d and %d", d.Dim, d.Context, f.dim, f.context)
 		}
 	}
 	n := train.Len()
 	if len(train.X) != n*f.dim || len(train.C) != n*f.context || train.W != nil && len(train.W) != n {
-		return History{}, fmt.Errorf("flows: %d values, %d of the context and %d weights do not make rows of %d and %d features", len(train.X), len(train.C), len(train.W), f.dim, f.context)
+		return training.History{}, fmt.Errorf("flows: %d values, %d of the context and %d weights do not make rows of %d and %d features", len(train.X), len(train.C), len(train.W), f.dim, f.context)
 	}
 	if !f.started && n > 0 && opts.Resume == nil {
 		begin, within, cancel := time.Now(), ctx, func() {}
@@ -56,7 +32,7 @@ func (f *Flow) Train(ctx context.Context, train, valid Data, opts TrainOptions) 
 		cancel()
 		opts = opts.Since(begin)
 	}
-	h, err := nn.Fit(ctx, (*likelihood)(f), train, valid, opts)
+	h, err := training.Fit(ctx, (*likelihood)(f), train, valid, opts)
 	f.Update()
 	return h, err
 }
@@ -64,7 +40,7 @@ func (f *Flow) Train(ctx context.Context, train, valid Data, opts TrainOptions) 
 // Start lets the layers start from data that want to: [ActNorm] and [Mixture]. It looks
 // at some thousand rows, from all over the data. Train does it where it was not done
 // before. When ctx is cancelled it ends early.
-func (f *Flow) Start(ctx context.Context, data Data, seed uint64) {
+func (f *Flow) Start(ctx context.Context, data training.Data, seed uint64) {
 	f.started = true
 	through := 0 // the number of bijections that the rows must go through
 	for i, b := range f.bijections {
@@ -77,7 +53,7 @@ func (f *Flow) Start(ctx context.Context, data Data, seed uint64) {
 	}
 	const most = 1 << 13 // rows that are looked at
 	n := min(data.Len(), most)
-	x, c, logDet := make([]float32, n*f.dim), make([]float32, n*f.context), make([]float32, nn.Tile)
+	x, c, logDet := make([]float32, n*f.dim), make([]float32, n*f.context), make([]float32, training.Tile)
 	var w []float32
 	for i := range n {
 		row := int(int64(i) * int64(data.Len()) / int64(n))
@@ -92,8 +68,8 @@ func (f *Flow) Start(ctx context.Context, data Data, seed uint64) {
 		if a, ok := b.(*actNorm); ok {
 			a.start(x, n)
 		}
-		for lo := 0; lo < n && ctx.Err() == nil; lo += nn.Tile {
-			m := min(nn.Tile, n-lo)
+		for lo := 0; lo < n && ctx.Err() == nil; lo += training.Tile {
+			m := min(training.Tile, n-lo)
 			b.forward(s.of[i], x[lo*f.dim:(lo+m)*f.dim], c[lo*f.context:(lo+m)*f.context], logDet, m)
 		}
 	}
@@ -105,7 +81,7 @@ func (f *Flow) Start(ctx context.Context, data Data, seed uint64) {
 // likelihood is a flow as what maximum likelihood minimises.
 type likelihood Flow
 
-func (l *likelihood) Params() *nn.Params { return &l.params }
+func (l *likelihood) Params() []float32 { return l.params.Value }
 
 func (l *likelihood) Pack(part, parts int) {
 	for i := part; i < len(l.bijections); i += parts {
@@ -116,12 +92,12 @@ func (l *likelihood) Pack(part, parts int) {
 	}
 }
 
-func (l *likelihood) NewWorker() nn.Worker {
+func (l *likelihood) NewWorker() training.Worker {
 	f := (*Flow)(l)
 	return &worker{
 		flow:    f,
 		states:  f.newStates(),
-		gLogDet: make([]float32, nn.Tile),
+		gLogDet: make([]float32, training.Tile),
 	}
 }
 
@@ -132,7 +108,7 @@ type worker struct {
 }
 
 // Loss returns −Σ w log p(x|c) and adds its gradient to grad. It overwrites x.
-func (w *worker) Loss(grad []float32, rows nn.Rows) float64 {
+func (w *worker) Loss(grad []float32, rows training.Rows) float64 {
 	f := w.flow
 	for i, state := range w.states.of {
 		if s, ok := state.(*couplingState); ok {

@@ -33,9 +33,9 @@ import (
 	"math"
 
 	"github.com/eidolon-hep/eidolon/analysis/rows"
-	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // Sample is a sample of events.
@@ -422,7 +422,7 @@ func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
 			}
 		}
 	}
-	train := nn.Data{Dim: f.in.dim, Context: 1}
+	train := training.Data{Dim: f.in.dim, Context: 1}
 	valid := train
 	var trained [2][]float64
 	for s := range f.samples {

@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
-	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -49,7 +49,7 @@ func newInputs(ctx context.Context, names []string, samples [2]Sample) (*inputs,
 	parts := make([][][]float32, len(names)) // of each column, its inputs
 	aspects := make([][]Aspect, len(names))
 	errs := make([]error, len(names))
-	nn.Parallel(len(names), 1, func(lo, _ int) {
+	parallel.Ranges(len(names), 1, func(lo, _ int) {
 		a, _ := samples[0].Table.Column(names[lo])
 		b, _ := samples[1].Table.Column(names[lo])
 		parts[lo], aspects[lo], errs[lo] = inputsOf(ctx, a, b)

@@ -5,7 +5,9 @@ import (
 	"math"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // network is a perceptron whose output is the logarithm of the ratio of the
@@ -29,9 +31,9 @@ func newNetwork(dim, hidden int, seed uint64) *network {
 	return n
 }
 
-func (n *network) fit(ctx context.Context, train, valid nn.Data, seed uint64) error {
+func (n *network) fit(ctx context.Context, train, valid training.Data, seed uint64) error {
 	rows := train.Len()
-	_, err := nn.Fit(ctx, n, train, valid, nn.Options{
+	_, err := training.Fit(ctx, n, train, valid, training.Options{
 		Epochs:   min(max(2_500_000/rows, 1), 150),
 		Batch:    min(max(rows/50, 32), 512),
 		Rate:     2e-3,
@@ -44,11 +46,11 @@ func (n *network) fit(ctx context.Context, train, valid nn.Data, seed uint64) er
 
 // logits stores the outputs for the rows of x in dst.
 func (n *network) logits(dst []float64, x []float32) {
-	const piece = 16 * nn.Tile
-	nn.Parallel(len(dst), piece, func(lo, hi int) {
-		state := n.mlp.NewState(nn.Tile)
-		for ; lo < hi; lo += nn.Tile {
-			m := min(nn.Tile, hi-lo)
+	const piece = 16 * training.Tile
+	parallel.Ranges(len(dst), piece, func(lo, hi int) {
+		state := n.mlp.NewState(training.Tile)
+		for ; lo < hi; lo += training.Tile {
+			m := min(training.Tile, hi-lo)
 			for i, y := range n.mlp.Forward(state, x[lo*n.dim:(lo+m)*n.dim], m) {
 				dst[lo+i] = float64(y)
 			}
@@ -56,19 +58,19 @@ func (n *network) logits(dst []float64, x []float32) {
 	})
 }
 
-// Params implements nn.Objective.
-func (n *network) Params() *nn.Params { return &n.params }
+// Params implements training.Objective.
+func (n *network) Params() []float32 { return n.params.Value }
 
-// Pack implements nn.Objective.
+// Pack implements training.Objective.
 func (n *network) Pack(part, _ int) {
 	if part == 0 {
 		n.mlp.Pack()
 	}
 }
 
-// NewWorker implements nn.Objective.
-func (n *network) NewWorker() nn.Worker {
-	return &worker{n, n.mlp.NewState(nn.Tile), make([]float32, nn.Tile)}
+// NewWorker implements training.Objective.
+func (n *network) NewWorker() training.Worker {
+	return &worker{n, n.mlp.NewState(training.Tile), make([]float32, training.Tile)}
 }
 
 type worker struct {
@@ -77,8 +79,8 @@ type worker struct {
 	dy    []float32
 }
 
-// Loss implements nn.Worker. The context of a row is its y.
-func (w *worker) Loss(grad []float32, rows nn.Rows) float64 {
+// Loss implements training.Worker. The context of a row is its y.
+func (w *worker) Loss(grad []float32, rows training.Rows) float64 {
 	out := w.net.mlp.Forward(w.state, rows.X, rows.N)
 	loss := 0.0
 	for i, s := range out {

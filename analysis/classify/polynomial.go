@@ -8,7 +8,8 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/internal/parallel"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // polynomial is a logistic regression on low powers of the inputs and, where these are
@@ -46,7 +47,7 @@ func (t *term) raw(x []float32) float64 {
 func (t *term) at(x []float32) float64 { return (t.raw(x) - t.mean) / t.width }
 
 // fitPolynomial fits one; it has no terms where inputs are too many for it.
-func fitPolynomial(ctx context.Context, train nn.Data) (*polynomial, error) {
+func fitPolynomial(ctx context.Context, train training.Data) (*polynomial, error) {
 	const (
 		mostInputs  = 64
 		mostProduct = 12     // inputs of which products are taken
@@ -164,7 +165,7 @@ func (p *polynomial) logits(dst []float64, x []float32) {
 		clear(dst)
 		return
 	}
-	nn.Parallel(len(dst), pieceOfRows, func(lo, hi int) {
+	parallel.Ranges(len(dst), pieceOfRows, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			s := p.c[len(p.c)-1]
 			for j := range p.terms {

@@ -7,7 +7,9 @@ import (
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // regressor is a perceptron that predicts one input from those of the other columns,
@@ -25,19 +27,19 @@ func newRegressor(dim, width int, seed uint64) *regressor {
 	return r
 }
 
-// Params implements nn.Objective.
-func (r *regressor) Params() *nn.Params { return &r.params }
+// Params implements training.Objective.
+func (r *regressor) Params() []float32 { return r.params.Value }
 
-// Pack implements nn.Objective.
+// Pack implements training.Objective.
 func (r *regressor) Pack(part, _ int) {
 	if part == 0 {
 		r.mlp.Pack()
 	}
 }
 
-// NewWorker implements nn.Objective.
-func (r *regressor) NewWorker() nn.Worker {
-	return &regressorWorker{r, r.mlp.NewState(nn.Tile), make([]float32, nn.Tile)}
+// NewWorker implements training.Objective.
+func (r *regressor) NewWorker() training.Worker {
+	return &regressorWorker{r, r.mlp.NewState(training.Tile), make([]float32, training.Tile)}
 }
 
 type regressorWorker struct {
@@ -46,8 +48,8 @@ type regressorWorker struct {
 	dy    []float32
 }
 
-// Loss implements nn.Worker.
-func (w *regressorWorker) Loss(grad []float32, rows nn.Rows) float64 {
+// Loss implements training.Worker.
+func (w *regressorWorker) Loss(grad []float32, rows training.Rows) float64 {
 	out := w.r.mlp.Forward(w.state, rows.X, rows.N)
 	loss := 0.0
 	for i, y := range out {
@@ -63,10 +65,10 @@ func (w *regressorWorker) Loss(grad []float32, rows nn.Rows) float64 {
 
 // predict calls found with the prediction for each row of x.
 func (r *regressor) predict(x []float32, dim int, found func(i int, y float32)) {
-	state := r.mlp.NewState(nn.Tile)
+	state := r.mlp.NewState(training.Tile)
 	n := len(x) / dim
-	for lo := 0; lo < n; lo += nn.Tile {
-		m := min(nn.Tile, n-lo)
+	for lo := 0; lo < n; lo += training.Tile {
+		m := min(training.Tile, n-lo)
 		for i, y := range r.mlp.Forward(state, x[lo*dim:(lo+m)*dim], m) {
 			found(lo+i, y)
 		}
@@ -146,7 +148,7 @@ func (in *inputs) relate(ctx context.Context, target, width, events int, seed ui
 		return nil, nil
 	}
 	r.regressor = newRegressor(len(r.others), width, seed)
-	train := nn.Data{Dim: len(r.others), Context: 1}
+	train := training.Data{Dim: len(r.others), Context: 1}
 	valid := train
 	n := len(in.x) / in.dim
 	step := (n + relationEvents - 1) / relationEvents
@@ -160,7 +162,7 @@ func (in *inputs) relate(ctx context.Context, target, width, events int, seed ui
 		}
 		to.C = append(to.C, in.row(i)[target])
 	}
-	h, err := nn.Fit(ctx, r, train, valid, nn.Options{Epochs: max(events/train.Len(), 1), Batch: 256, Rate: 5e-3, Patience: 100, Seed: seed})
+	h, err := training.Fit(ctx, r, train, valid, training.Options{Epochs: max(events/train.Len(), 1), Batch: 256, Rate: 5e-3, Patience: 100, Seed: seed})
 	if err != nil {
 		return nil, err
 	}
@@ -177,11 +179,11 @@ func (in *inputs) relate(ctx context.Context, target, width, events int, seed ui
 func (in *inputs) append(r *relation) {
 	n := len(in.x) / in.dim
 	left := make([]float32, n)
-	nn.Parallel(n, 16*nn.Tile, func(lo, hi int) {
-		state := r.mlp.NewState(nn.Tile)
-		x := make([]float32, nn.Tile*len(r.others))
-		for ; lo < hi; lo += nn.Tile {
-			m := min(nn.Tile, hi-lo)
+	parallel.Ranges(n, 16*training.Tile, func(lo, hi int) {
+		state := r.mlp.NewState(training.Tile)
+		x := make([]float32, training.Tile*len(r.others))
+		for ; lo < hi; lo += training.Tile {
+			m := min(training.Tile, hi-lo)
 			for i := range m {
 				for j, k := range r.others {
 					x[i*len(r.others)+j] = in.row(lo + i)[k]

@@ -6,8 +6,8 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // weightsOf returns the weights with which a classifier learns from the rows of a sample:
@@ -38,7 +38,7 @@ func (f *folds) weightsOf(ctx context.Context, sample int, rows []int) ([]float6
 	part := func(j int) uint64 { return philox.Uint64(0, streamHalf, f.keys[sample][rows[j]]) % parts }
 	boosted, smooth := make([]float64, len(w)), make([]float64, len(w))
 	for k := range uint64(parts) {
-		train := nn.Data{Dim: f.in.dim, Context: 1}
+		train := training.Data{Dim: f.in.dim, Context: 1}
 		valid, rest := train, train
 		var places []int // of the rest
 		for j, i := range rows {
@@ -59,7 +59,7 @@ func (f *folds) weightsOf(ctx context.Context, sample int, rows []int) ([]float6
 			return nil, err
 		}
 		r := newRegressor(f.in.dim, max(f.opts.Hidden/4, 8), f.opts.Seed)
-		if _, err := nn.Fit(ctx, r, train, valid, nn.Options{
+		if _, err := training.Fit(ctx, r, train, valid, training.Options{
 			Epochs: min(max(600_000/train.Len(), 1), 150), Batch: min(max(train.Len()/50, 32), 512), Rate: 3e-3, Decay: 1e-2, Patience: 20, Seed: f.opts.Seed + k,
 		}); err != nil {
 			return nil, err

@@ -4,7 +4,8 @@ import (
 	"context"
 	"slices"
 
-	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/internal/parallel"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // trees are gradient-boosted regression trees (Friedman, Ann. Statist. 29 (2001)
@@ -53,7 +54,7 @@ func (t *trees) at(x []float32) float64 {
 // logits stores the outputs for the rows of x in dst.
 func (t *trees) logits(dst []float64, x []float32) {
 	dim := len(x) / max(len(dst), 1)
-	nn.Parallel(len(dst), pieceOfRows, func(lo, hi int) {
+	parallel.Ranges(len(dst), pieceOfRows, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			dst[i] = t.at(x[i*dim : (i+1)*dim])
 		}
@@ -76,7 +77,7 @@ func squareLoss(s, y float64) (value, first, second float64) {
 }
 
 // boost fits trees until the loss on valid gets no better.
-func boost(ctx context.Context, train, valid nn.Data, loss loss) (*trees, error) {
+func boost(ctx context.Context, train, valid training.Data, loss loss) (*trees, error) {
 	g := newGrower(train, loss)
 	score, validScore := make([]float64, train.Len()), make([]float64, valid.Len())
 	t := &trees{}
@@ -88,7 +89,7 @@ func boost(ctx context.Context, train, valid nn.Data, loss loss) (*trees, error)
 		nodes := g.grow(score)
 		t.roots = append(t.roots, nodes)
 		last := trees{t.roots[len(t.roots)-1:]}
-		nn.Parallel(len(validScore), pieceOfRows, func(lo, hi int) {
+		parallel.Ranges(len(validScore), pieceOfRows, func(lo, hi int) {
 			for i := lo; i < hi; i++ {
 				validScore[i] += last.at(valid.X[i*valid.Dim : (i+1)*valid.Dim])
 			}
@@ -101,7 +102,7 @@ func boost(ctx context.Context, train, valid nn.Data, loss loss) (*trees, error)
 	return t, nil
 }
 
-func meanLoss(score []float64, d nn.Data, loss loss) float64 {
+func meanLoss(score []float64, d training.Data, loss loss) float64 {
 	var sum, weights float64
 	for i, s := range score {
 		l, _, _ := loss(s, float64(d.C[i]))
@@ -113,7 +114,7 @@ func meanLoss(score []float64, d nn.Data, loss loss) float64 {
 
 // grower grows trees on the rows of a sample.
 type grower struct {
-	data   nn.Data
+	data   training.Data
 	loss   loss
 	edges  [][]float32 // of each feature, between its bins: bin k is (edges[k-1], edges[k]]
 	bins   [][]uint8   // of each feature, of each row
@@ -156,14 +157,14 @@ type split struct {
 	left    cell
 }
 
-func newGrower(d nn.Data, loss loss) *grower {
+func newGrower(d training.Data, loss loss) *grower {
 	n := d.Len()
 	g := &grower{
 		data: d, loss: loss, edges: make([][]float32, d.Dim), bins: make([][]uint8, d.Dim),
 		g: make([]float32, n), h: make([]float32, n), gs: make([]float32, n), hs: make([]float32, n),
 		rows: make([]int32, n), spare: make([]int32, n),
 	}
-	nn.Parallel(d.Dim, 1, func(f, _ int) {
+	parallel.Ranges(d.Dim, 1, func(f, _ int) {
 		x := make([]float32, n)
 		for i := range x {
 			x[i] = d.X[i*d.Dim+f]
@@ -284,7 +285,7 @@ func (g *grower) histogramOf(lo, hi int) histogram {
 	for k, i := range rows {
 		gs[k], hs[k] = g.g[i], g.h[i]
 	}
-	nn.Parallel(g.data.Dim, 1, func(f, _ int) {
+	parallel.Ranges(g.data.Dim, 1, func(f, _ int) {
 		cells := (*[maxBins + 1]cell)(hist[f*(maxBins+1):])
 		bins := g.bins[f]
 		for k, i := range rows {

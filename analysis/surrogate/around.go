@@ -9,9 +9,9 @@ import (
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
-	"github.com/eidolon-hep/eidolon/flows"
-	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // around is the density of events one of whose features is an angle φ around which something
@@ -141,7 +141,7 @@ func (a *around) waves(row []float32, z float32) {
 // split parts the rows x: what is around the angle (n×(dim−1)) and, unless nil, its context
 // (n×width).
 func (a *around) split(y, cy, x []float32) {
-	nn.Parallel(len(x)/a.dim, 1<<10, func(lo, hi int) {
+	parallel.Ranges(len(x)/a.dim, 1<<10, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			row, left := x[i*a.dim:(i+1)*a.dim], y[i*(a.dim-1):(i+1)*(a.dim-1)]
 			copy(left, row[:a.about.Feature])
@@ -211,7 +211,7 @@ func (a *around) sample(ctx context.Context, x []float32, seed, attempt uint64, 
 		philox.Uniform64(u[lo:hi], seed, streamAngle, rows[lo])
 	}
 	angles, y, cy := make([]float32, n), make([]float32, n*(a.dim-1)), make([]float32, n*a.width())
-	nn.Parallel(n, 1<<10, func(lo, hi int) {
+	parallel.Ranges(n, 1<<10, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			k, _ := slices.BinarySearch(a.upTo, u[i])
 			turn := (float64(k) + 1 - (a.upTo[k]-u[i])/a.parts[k]) / partsOfAngle
@@ -232,14 +232,14 @@ func (a *around) sample(ctx context.Context, x []float32, seed, attempt uint64, 
 }
 
 // Train fits the density of what is around the angle; that of the angle is known.
-func (a *around) Train(ctx context.Context, train, valid flows.Data, opts flows.TrainOptions) (flows.History, error) {
+func (a *around) Train(ctx context.Context, train, valid training.Data, opts training.Options) (training.History, error) {
 	return a.rest.Train(ctx, a.data(train), a.data(valid), opts)
 }
 
 // data returns the rows for what is around the angle.
-func (a *around) data(d flows.Data) flows.Data {
+func (a *around) data(d training.Data) training.Data {
 	n := len(d.X) / a.dim
-	rest := flows.Data{
+	rest := training.Data{
 		X: make([]float32, n*(a.dim-1)), Dim: a.dim - 1, W: d.W,
 		C: make([]float32, n*a.width()), Context: a.width(),
 	}
@@ -253,7 +253,7 @@ func (a *around) data(d flows.Data) flows.Data {
 	return rest
 }
 
-func (a *around) Tensors() []flows.Tensor { return prefixed("around", a.rest.Tensors()) }
+func (a *around) Tensors() []training.Tensor { return prefixed("around", a.rest.Tensors()) }
 
 // aroundFile is such a density without its parameters.
 type aroundFile struct {
@@ -271,7 +271,7 @@ func (a *around) MarshalJSON() ([]byte, error) {
 }
 
 // loadAround returns the density that a file describes, of features of a shape.
-func loadAround(text []byte, tensors []flows.Tensor, of shape) (*around, error) {
+func loadAround(text []byte, tensors []training.Tensor, of shape) (*around, error) {
 	var file aroundFile
 	if err := json.Unmarshal(text, &file); err != nil {
 		return nil, fmt.Errorf("surrogate: could not read the description of a density: %w", err)

@@ -14,18 +14,18 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/internal/safetensors"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // checkpoint is what a checkpoint file says beside its vectors.
 type checkpoint struct {
 	metadata
-	Loop  int              `json:"loop"` // checkpointLoop
-	State flows.Checkpoint `json:"state"`
-	Of    identity         `json:"of"`
+	Loop  int                 `json:"loop"` // checkpointLoop
+	State training.Checkpoint `json:"state"`
+	Of    identity            `json:"of"`
 }
 
 // identity is what makes a training itself.
@@ -87,7 +87,7 @@ func (tr *Training) CheckpointTo(file string, failed func(error)) {
 	if tr.of.Data == "" {
 		tr.of.Data = digest(tr.table, tr.w)
 	}
-	tr.Card.Options.Train.Save = func(c *flows.Checkpoint) error {
+	tr.Card.Options.Train.Save = func(c *training.Checkpoint) error {
 		err := tr.save(c)
 		tr.checkpointed = tr.checkpointed || err == nil
 		if err != nil && failed != nil {
@@ -111,7 +111,7 @@ func (tr *Training) RemoveCheckpoint() error {
 	return os.Remove(tr.checkpoint)
 }
 
-func (tr *Training) save(c *flows.Checkpoint) error {
+func (tr *Training) save(c *training.Checkpoint) error {
 	if info, err := os.Stat(tr.checkpoint); err == nil && info.Size() > 0 && !IsCheckpoint(tr.checkpoint) {
 		return fmt.Errorf("surrogate: %q is no checkpoint, and is not replaced", tr.checkpoint)
 	}
@@ -133,7 +133,7 @@ func (tr *Training) save(c *flows.Checkpoint) error {
 }
 
 // vectors returns the vectors of a checkpoint by name.
-func vectors(c *flows.Checkpoint) map[string]*[]float32 {
+func vectors(c *training.Checkpoint) map[string]*[]float32 {
 	return map[string]*[]float32{"params": &c.Params, "m": &c.M, "v": &c.V, "best": &c.Best, "mean": &c.Mean}
 }
 

@@ -13,9 +13,9 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/diffusion"
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/mutate"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // coded are events with codes, spikes, an angle and columns that follow from others.
@@ -241,7 +241,7 @@ func TestMutantsOfCheckpoints(t *testing.T) {
 		dir := t.TempDir()
 		file := filepath.Join(dir, "c")
 		ctx, cancel := context.WithCancel(t.Context())
-		o.Train = flows.TrainOptions{Epochs: 2, Progress: func(s flows.Status) {
+		o.Train = training.Options{Epochs: 2, Progress: func(s training.Status) {
 			if s.Step == 3 {
 				cancel()
 			}

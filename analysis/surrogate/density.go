@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // Density is a model of the events in model space: p(x|c) of rows x of Dim
@@ -24,9 +25,9 @@ type Density interface {
 	// LogDensity stores log p(x|c) of each row of x in dst. The error is that of ctx.
 	LogDensity(ctx context.Context, dst []float64, x, c []float32) error
 	// Train fits the density to the rows of train.
-	Train(ctx context.Context, train, valid flows.Data, opts flows.TrainOptions) (flows.History, error)
+	Train(ctx context.Context, train, valid training.Data, opts training.Options) (training.History, error)
 	// Tensors returns the parameters, and MarshalJSON what they are the parameters of.
-	Tensors() []flows.Tensor
+	Tensors() []training.Tensor
 	json.Marshaler
 	fmt.Stringer
 }
@@ -141,7 +142,7 @@ func describeDensity(d Density) (described, error) {
 }
 
 // load returns the density of features of a shape, given so many features of the context.
-func (d described) load(tensors []flows.Tensor, of shape, context int) (density Density, err error) {
+func (d described) load(tensors []training.Tensor, of shape, context int) (density Density, err error) {
 	if len(d) != 1 {
 		return nil, fmt.Errorf("surrogate: the file describes %d densities", len(d))
 	}
@@ -169,7 +170,7 @@ func (d described) load(tensors []flows.Tensor, of shape, context int) (density 
 }
 
 // under returns the tensors whose names begin with a prefix and a dot, without it.
-func under(prefix string, tensors []flows.Tensor) (found []flows.Tensor) {
+func under(prefix string, tensors []training.Tensor) (found []training.Tensor) {
 	for _, t := range tensors {
 		if name, ok := strings.CutPrefix(t.Name, prefix+"."); ok {
 			t.Name = name
@@ -180,7 +181,7 @@ func under(prefix string, tensors []flows.Tensor) (found []flows.Tensor) {
 }
 
 // prefixed is the inverse of under.
-func prefixed(prefix string, tensors []flows.Tensor) []flows.Tensor {
+func prefixed(prefix string, tensors []training.Tensor) []training.Tensor {
 	tensors = slices.Clone(tensors)
 	for i := range tensors {
 		tensors[i].Name = prefix + "." + tensors[i].Name

@@ -10,7 +10,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/rows"
 	"github.com/eidolon-hep/eidolon/diffusion"
-	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // The models of package diffusion.
@@ -31,7 +31,7 @@ type DiffusionOptions struct {
 	// events that are left out are most likely; for others it is 0.01.
 	SigmaMin *float64 `json:"sigma_min,omitempty"`
 	// Epsilon is the part of the kernel sums that may be left out; by default
-	// [diffusion.DefaultEpsilon], with [flows.Off] none.
+	// [diffusion.DefaultEpsilon], with [training.Off] none.
 	Epsilon float64 `json:"epsilon,omitempty"`
 	// Solver is how the equation is solved.
 	Solver diffusion.Solver `json:"solver,omitzero"`
@@ -94,7 +94,7 @@ func newDiffusion(dim, context int, o Options) (Density, error) {
 	return diffusion.NewDistilled(teacher, o.Seed, diffusion.DistilledOptions{Hidden: o.hidden()})
 }
 
-func loadDiffusion(text []byte, tensors []flows.Tensor) (Density, error) {
+func loadDiffusion(text []byte, tensors []training.Tensor) (Density, error) {
 	m, err := diffusion.Load(text, tensors)
 	if err != nil {
 		return nil, err

@@ -5,9 +5,9 @@ import (
 	"fmt"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // A surrogate is trained on a table of events and asked for new ones.
@@ -16,7 +16,7 @@ func Example() {
 
 	training, err := surrogate.New(context.Background(), events, nil, surrogate.Options{
 		Hidden: 32, Seed: 1,
-		Train: flows.TrainOptions{Epochs: 5},
+		Train: training.Options{Epochs: 5},
 	})
 	if err != nil {
 		fmt.Println(err)

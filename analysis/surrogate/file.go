@@ -7,10 +7,10 @@ import (
 	"os"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/internal/safetensors"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // format is the version of the model file.
@@ -177,9 +177,9 @@ func Load(file string) (*Surrogate, error) {
 	if err := m.decode(text, &m); err != nil {
 		return fail(err)
 	}
-	var parameters []flows.Tensor
+	var parameters []training.Tensor
 	for _, t := range tensors {
-		parameters = append(parameters, flows.Tensor(t))
+		parameters = append(parameters, training.Tensor(t))
 	}
 	density, err := m.Density.load(parameters, shapeOf(&m.Features), m.Context.Dim())
 	if err != nil {

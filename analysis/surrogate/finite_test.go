@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // Of true events that were not learnt from none is impossible, whatever the model; nor is
@@ -34,11 +34,11 @@ func TestTrueEventsArePossible(t *testing.T) {
 	}
 	fresh.Columns[4].SetFloats(10, []float64{math.MaxInt32})
 	for _, model := range []string{autoregressive, spline, realNVP, kernelSums, denoiser} {
-		opts := Options{Model: model, Seed: 1, Train: flows.TrainOptions{Epochs: 3}}
+		opts := Options{Model: model, Seed: 1, Train: training.Options{Epochs: 3}}
 		if model != kernelSums {
 			opts.Hidden, opts.Depth = 16, 1
 		} else {
-			opts.Train = flows.TrainOptions{}
+			opts.Train = training.Options{}
 		}
 		s := train(t, learnt, nil, opts)
 		p := make([]float64, fresh.Len())

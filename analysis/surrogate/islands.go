@@ -7,6 +7,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // islands decides in which features a flow or a denoiser learns the events of t, and over
@@ -42,7 +43,7 @@ func islands(ctx context.Context, spec *features.Spec, t *rootio.Table, w []floa
 		if limit > 0 {
 			within, cancel = context.WithTimeout(ctx, limit/2)
 		}
-		f.Start(within, flows.Data{Dim: s.Dim(), X: z, W: learnW}, seed)
+		f.Start(within, training.Data{Dim: s.Dim(), X: z, W: learnW}, seed)
 		cancel()
 		if err := ctx.Err(); err != nil {
 			return 0, err

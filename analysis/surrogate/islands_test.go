@@ -5,9 +5,9 @@ import (
 	"math"
 	"testing"
 
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // archipelago returns n events of six narrow normals in four dimensions, of equal
@@ -56,7 +56,7 @@ func TestIslands(t *testing.T) {
 		}
 	}
 	for _, w := range [][]float64{nil, weights} {
-		training, err := New(t.Context(), table, w, Options{Layers: 2, Hidden: 16, Seed: 1, Train: flows.TrainOptions{Epochs: 1}})
+		training, err := New(t.Context(), table, w, Options{Layers: 2, Hidden: 16, Seed: 1, Train: training.Options{Epochs: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}

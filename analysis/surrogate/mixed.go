@@ -11,8 +11,9 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/flows"
-	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // mixed is the density of events some of whose features are one of a few values:
@@ -207,7 +208,7 @@ func (m *mixed) oneHot(row []float32, codes []byte) {
 // of x relative to P(codes) p(left | codes).
 func (m *mixed) split(codes []byte, y, cy []float32, logDet []float64, x, c []float32) {
 	n, wide := len(x)/m.dim, m.context+m.widths
-	nn.Parallel(n, 1<<10, func(lo, hi int) {
+	parallel.Ranges(n, 1<<10, func(lo, hi int) {
 		row := make([]float32, m.dim)
 		for i := lo; i < hi; i++ {
 			copy(row, x[i*m.dim:])
@@ -310,7 +311,7 @@ func (m *mixed) sample(ctx context.Context, x, c []float32, seed, attempt uint64
 			return err
 		}
 	}
-	nn.Parallel(n, 1<<10, func(lo, hi int) {
+	parallel.Ranges(n, 1<<10, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			row := x[i*m.dim : (i+1)*m.dim]
 			for k, j := range m.kept {
@@ -342,7 +343,7 @@ func (m *mixed) drawCodes(codes []byte, c []float32, seed uint64, rows []uint64)
 	} else {
 		p = make([]float64, n*classes)
 		m.codes.LogProb(p, c)
-		nn.Parallel(n, 1<<8, func(lo, hi int) {
+		parallel.Ranges(n, 1<<8, func(lo, hi int) {
 			for i := lo; i < hi; i++ {
 				cumulate(p[i*classes : (i+1)*classes])
 			}
@@ -383,7 +384,7 @@ func cumulate(p []float64) {
 }
 
 // Train fits the probabilities of the codes first, then the density of what is left.
-func (m *mixed) Train(ctx context.Context, train, valid flows.Data, opts flows.TrainOptions) (flows.History, error) {
+func (m *mixed) Train(ctx context.Context, train, valid training.Data, opts training.Options) (training.History, error) {
 	begin := time.Now()
 	trainCodes, trainRest := m.data(train)
 	validCodes, validRest := m.data(valid)
@@ -398,8 +399,8 @@ func (m *mixed) Train(ctx context.Context, train, valid flows.Data, opts flows.T
 }
 
 // codesOptions are the options for the probabilities of codes, a small part of all.
-func (m *mixed) codesOptions(opts flows.TrainOptions) flows.TrainOptions {
-	o := flows.TrainOptions{Batch: opts.Batch, Rate: opts.Rate, Patience: opts.Patience, Seed: opts.Seed, MaxTime: opts.MaxTime / 5, Epochs: opts.Epochs}
+func (m *mixed) codesOptions(opts training.Options) training.Options {
+	o := training.Options{Batch: opts.Batch, Rate: opts.Rate, Patience: opts.Patience, Seed: opts.Seed, MaxTime: opts.MaxTime / 5, Epochs: opts.Epochs}
 	if m.rest == nil {
 		o.Progress = opts.Progress
 	}
@@ -408,15 +409,15 @@ func (m *mixed) codesOptions(opts flows.TrainOptions) flows.TrainOptions {
 
 // data returns the rows for both parts. A refresh of the noise in the features
 // refreshes what is left of them.
-func (m *mixed) data(d flows.Data) (codes, rest flows.Data) {
+func (m *mixed) data(d training.Data) (codes, rest training.Data) {
 	n := len(d.X) / m.dim
 	keys := make([]byte, n*len(m.parts))
-	rest = flows.Data{
+	rest = training.Data{
 		X: make([]float32, n*len(m.kept)), Dim: len(m.kept), W: d.W,
 		C: make([]float32, n*(m.context+m.widths)), Context: m.context + m.widths,
 	}
 	m.split(keys, rest.X, rest.C, nil, d.X, d.C)
-	codes = flows.Data{X: make([]float32, n), Dim: 1, C: d.C, Context: m.context, W: d.W}
+	codes = training.Data{X: make([]float32, n), Dim: 1, C: d.C, Context: m.context, W: d.W}
 	for i := range codes.X {
 		codes.X[i] = float32(m.place[string(keys[i*len(m.parts):(i+1)*len(m.parts)])])
 	}
@@ -429,7 +430,7 @@ func (m *mixed) data(d flows.Data) (codes, rest flows.Data) {
 	return codes, rest
 }
 
-func (m *mixed) Tensors() []flows.Tensor {
+func (m *mixed) Tensors() []training.Tensor {
 	tensors := prefixed("codes", m.codes.Tensors())
 	if m.rest != nil {
 		tensors = append(tensors, prefixed("rest", m.rest.Tensors())...)
@@ -461,7 +462,7 @@ func (m *mixed) MarshalJSON() ([]byte, error) {
 }
 
 // loadMixed returns the density that a file describes, of features of a shape.
-func loadMixed(text []byte, tensors []flows.Tensor, of shape) (*mixed, error) {
+func loadMixed(text []byte, tensors []training.Tensor, of shape) (*mixed, error) {
 	var file mixedFile
 	if err := json.Unmarshal(text, &file); err != nil {
 		return nil, fmt.Errorf("surrogate: could not read the description of a density: %w", err)

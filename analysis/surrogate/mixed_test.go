@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // codesAndMore returns n events with two codes that depend on each other, given x a
@@ -50,7 +50,7 @@ func codesAndMore(seed uint64, n int) *rootio.Table {
 // generated events with their probabilities.
 func TestMixedAgainstClosedForm(t *testing.T) {
 	const n = 40000
-	opts := Options{Model: "spline", Layers: 2, Hidden: 32, Seed: 1, Train: flows.TrainOptions{Epochs: 10}}
+	opts := Options{Model: "spline", Layers: 2, Hidden: 32, Seed: 1, Train: training.Options{Epochs: 10}}
 	for _, condition := range [][]string{nil, {"x"}} {
 		opts.Condition = condition
 		s := train(t, codesAndMore(1, n), nil, opts)

@@ -21,6 +21,7 @@ import (
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // Surrogate is a model of the events of a sample.
@@ -33,15 +34,15 @@ type Surrogate struct {
 
 // Card says where a surrogate came from.
 type Card struct {
-	Version string        `json:"version,omitempty"` // of the program
-	Command string        `json:"command,omitempty"` // that trained it
-	Inputs  []string      `json:"inputs,omitempty"`  // the names of the files
-	Tree    string        `json:"tree,omitempty"`
-	Weight  string        `json:"weight,omitempty"`  // the branch of weights
-	Events  int           `json:"events"`            // rows that were trained and validated on
-	Weights *rows.Weights `json:"weights,omitempty"` // what they are, if there are any
-	Options Options       `json:"options"`
-	History flows.History `json:"history"`
+	Version string           `json:"version,omitempty"` // of the program
+	Command string           `json:"command,omitempty"` // that trained it
+	Inputs  []string         `json:"inputs,omitempty"`  // the names of the files
+	Tree    string           `json:"tree,omitempty"`
+	Weight  string           `json:"weight,omitempty"`  // the branch of weights
+	Events  int              `json:"events"`            // rows that were trained and validated on
+	Weights *rows.Weights    `json:"weights,omitempty"` // what they are, if there are any
+	Options Options          `json:"options"`
+	History training.History `json:"history"`
 
 	// Choice says why this kind of model was taken, where that was left open.
 	Choice *Choice `json:"choice,omitempty"`
@@ -85,7 +86,7 @@ func (c *Card) check() error {
 }
 
 // Options say what to train and how. Zero values ask for the defaults; where a zero would
-// mean something else, that is [flows.Off].
+// mean something else, that is [training.Off].
 type Options struct {
 	Model  string `json:"model"`  // one of [Models]; by default the one of the first two that a short trial says
 	Layers int    `json:"layers"` // coupling layers of a flow; by default 8, fewer for small samples; rounds of an autoregressive one, by default 1
@@ -128,7 +129,7 @@ type Options struct {
 	fitted *features.Spec
 
 	// Train says how to train. Its MaxTime is for all of New and [Training.Run].
-	Train flows.TrainOptions `json:"train"`
+	Train training.Options `json:"train"`
 
 	// Log, when not nil, is told in a line what New does where that takes time, and
 	// what came of it. What is to be known of the events begins with "note: ".
@@ -600,8 +601,8 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 			learn = append(learn, i)
 		}
 	}
-	take := func(rows []int) flows.Data {
-		d := flows.Data{Dim: dim, X: make([]float32, len(rows)*dim), Context: width, C: make([]float32, len(rows)*width)}
+	take := func(rows []int) training.Data {
+		d := training.Data{Dim: dim, X: make([]float32, len(rows)*dim), Context: width, C: make([]float32, len(rows)*width)}
 		for k, i := range rows {
 			copy(d.X[k*dim:(k+1)*dim], z[i*dim:])
 			copy(d.C[k*width:(k+1)*width], c[i*width:])
@@ -655,7 +656,7 @@ var ErrNothingLearnt = errors.New("nothing was learnt")
 // features alone are the model, and the losses stay near the first one. But where there was
 // no step, or the losses ran away from the beginning on, the parameters are those
 // of an untrained network, which is no model of anything.
-func checkLearnt(h flows.History) error {
+func checkLearnt(h training.History) error {
 	const near = 1 // nats; the first validation is after a hundredth of the steps, with a rate that has hardly risen
 	if !untouched(h) {
 		return nil
@@ -677,7 +678,7 @@ func checkLearnt(h flows.History) error {
 }
 
 // untouched reports whether no parameters were better than the first ones.
-func untouched(h flows.History) bool { return h.Batch > 0 && h.BestStep == 0 }
+func untouched(h training.History) bool { return h.Batch > 0 && h.BestStep == 0 }
 
 // Valid returns the number of events that were held out for validation: 0 where there are
 // so few that the loss is that of the training events.

@@ -22,6 +22,7 @@ import (
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // everyKind returns a table with columns of all kinds.
@@ -40,7 +41,7 @@ func everyKind(n int) *rootio.Table {
 	return t
 }
 
-var small = Options{Layers: 4, Hidden: 16, Seed: 1, Train: flows.TrainOptions{Epochs: 3}}
+var small = Options{Layers: 4, Hidden: 16, Seed: 1, Train: training.Options{Epochs: 3}}
 
 func train(t *testing.T, table *rootio.Table, w []float64, opts Options) *Surrogate {
 	t.Helper()
@@ -319,7 +320,7 @@ func TestInterrupt(t *testing.T) {
 	opts := small
 	ctx, cancel := context.WithCancel(context.Background())
 	opts.Train.Epochs = 10000
-	opts.Train.Progress = func(s flows.Status) {
+	opts.Train.Progress = func(s training.Status) {
 		if s.Step == 20 {
 			cancel()
 		}
@@ -337,20 +338,20 @@ func TestInterrupt(t *testing.T) {
 
 // TestCheckLearnt checks which trainings have failed, and which are only warned of.
 func TestCheckLearnt(t *testing.T) {
-	point := func(step int, valid float64) flows.Point { return flows.Point{Step: step, Valid: valid} }
+	point := func(step int, valid float64) training.Point { return training.Point{Step: step, Valid: valid} }
 	for name, c := range map[string]struct {
-		h        flows.History
+		h        training.History
 		fails    bool
 		warnings []string
 	}{
-		"learnt":           {flows.History{Batch: 9, Best: 2, BestStep: 20, Points: []flows.Point{point(10, 9), point(20, 2)}}, false, nil},
-		"nothing to train": {flows.History{Best: 2, Points: []flows.Point{point(0, 2)}}, false, nil},
-		"no better":        {flows.History{Batch: 9, Best: 2, Points: []flows.Point{point(10, 2.1), point(20, 9)}}, false, []string{"the features alone"}},
-		"ran away":         {flows.History{Batch: 9, Best: 2, Points: []flows.Point{point(10, 80), point(20, 9)}}, true, nil},
-		"no time":          {flows.History{Batch: 9, Best: 2}, true, nil},
-		"never finite":     {flows.History{Batch: 9, Best: 2, Rollbacks: 3}, true, nil},
-		"no way back":      {flows.History{Batch: 9, Best: 2, BestStep: 20, Points: []flows.Point{{Step: 20, Valid: 2, RoundTrip: 0.2, WorstRoundTrip: 9}}}, false, []string{"not reversible"}},
-		"rolled back":      {flows.History{Batch: 9, Best: 2, BestStep: 20, Rollbacks: 3, Points: []flows.Point{point(20, 2)}}, false, []string{"not finite 3 times"}},
+		"learnt":           {training.History{Batch: 9, Best: 2, BestStep: 20, Points: []training.Point{point(10, 9), point(20, 2)}}, false, nil},
+		"nothing to train": {training.History{Best: 2, Points: []training.Point{point(0, 2)}}, false, nil},
+		"no better":        {training.History{Batch: 9, Best: 2, Points: []training.Point{point(10, 2.1), point(20, 9)}}, false, []string{"the features alone"}},
+		"ran away":         {training.History{Batch: 9, Best: 2, Points: []training.Point{point(10, 80), point(20, 9)}}, true, nil},
+		"no time":          {training.History{Batch: 9, Best: 2}, true, nil},
+		"never finite":     {training.History{Batch: 9, Best: 2, Rollbacks: 3}, true, nil},
+		"no way back":      {training.History{Batch: 9, Best: 2, BestStep: 20, Points: []training.Point{{Step: 20, Valid: 2, RoundTrip: 0.2, WorstRoundTrip: 9}}}, false, []string{"not reversible"}},
+		"rolled back":      {training.History{Batch: 9, Best: 2, BestStep: 20, Rollbacks: 3, Points: []training.Point{point(20, 2)}}, false, []string{"not finite 3 times"}},
 	} {
 		if err := checkLearnt(c.h); (err != nil) != c.fails || err != nil && !errors.Is(err, ErrNothingLearnt) {
 			t.Errorf("%s: error %v", name, err)
@@ -389,12 +390,12 @@ func TestOptions(t *testing.T) {
 		"the model \"distilled from diffusion\"":                                                       {Model: distilled, Components: 3, Diffusion: DiffusionOptions{Teacher: kernelSums}},
 		"teacher is for the model distilled: the":                                                      {Model: denoiser, Diffusion: DiffusionOptions{Teacher: denoiser}},
 		"a tolerance chooses the steps":                                                                {Model: denoiser, Diffusion: DiffusionOptions{Solver: diffusion.Solver{Steps: 5, Tolerance: 0.1}}},
-		"epochs is for the models autoregressive,":                                                     {Model: kernelSums, Train: flows.TrainOptions{Epochs: 3}},
-		"max_time is for the models":                                                                   {Model: kernelSums, Train: flows.TrainOptions{MaxTime: 3}},
-		"batch is for the models":                                                                      {Model: kernelSums, Train: flows.TrainOptions{Batch: 3}},
-		"rate is for the models":                                                                       {Model: kernelSums, Train: flows.TrainOptions{Rate: 3}},
-		"average is for the models":                                                                    {Model: kernelSums, Train: flows.TrainOptions{Average: flows.Off}},
-		"patience is for the models":                                                                   {Model: kernelSums, Train: flows.TrainOptions{Patience: 3}},
+		"epochs is for the models autoregressive,":                                                     {Model: kernelSums, Train: training.Options{Epochs: 3}},
+		"max_time is for the models":                                                                   {Model: kernelSums, Train: training.Options{MaxTime: 3}},
+		"batch is for the models":                                                                      {Model: kernelSums, Train: training.Options{Batch: 3}},
+		"rate is for the models":                                                                       {Model: kernelSums, Train: training.Options{Rate: 3}},
+		"average is for the models":                                                                    {Model: kernelSums, Train: training.Options{Average: training.Off}},
+		"patience is for the models":                                                                   {Model: kernelSums, Train: training.Options{Patience: 3}},
 	} {
 		if _, err := New(t.Context(), table, nil, opts); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: error %v", name, err)
@@ -531,7 +532,7 @@ func testResume(t *testing.T, table *rootio.Table, opts Options) {
 
 	file := filepath.Join(t.TempDir(), "m.checkpoint")
 	ctx, cancel := context.WithCancel(context.Background())
-	opts.Train.Progress = func(s flows.Status) {
+	opts.Train.Progress = func(s training.Status) {
 		if s.Step == 10 {
 			cancel()
 		}
@@ -639,7 +640,7 @@ func TestConditional(t *testing.T) {
 		return &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("c", c), rootio.ColumnOf("x", x), rootio.ColumnOf("code", code)}}
 	}
 	for _, model := range flowModels() {
-		opts := Options{Model: model, Layers: 4, Hidden: 32, Seed: 1, Condition: []string{"code", "c"}, Train: flows.TrainOptions{Epochs: 15}}
+		opts := Options{Model: model, Layers: 4, Hidden: 32, Seed: 1, Condition: []string{"code", "c"}, Train: training.Options{Epochs: 15}}
 		s := train(t, draw(1), nil, opts)
 		file := filepath.Join(t.TempDir(), "m")
 		if err := s.Save(file); err != nil {

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // TestMaxTimeBoundsAll trains on many columns for a short time: looking at them, composing
@@ -30,7 +30,7 @@ func TestMaxTimeBoundsAll(t *testing.T) {
 	var said []string
 	tr, err := New(t.Context(), table, nil, Options{
 		Begin: begin, Log: func(line string) { said = append(said, line) },
-		Train: flows.TrainOptions{MaxTime: limit},
+		Train: training.Options{MaxTime: limit},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +39,7 @@ func TestMaxTimeBoundsAll(t *testing.T) {
 	if took := time.Since(begin); err != nil || took > limit+slack {
 		t.Errorf("%v for %v, error %v", took, limit, err)
 	}
-	if s != nil && (s.Card.History.Stopped != flows.OutOfTime || len(s.Features.Cut) == 0 || s.Card.Choice.Wide == 0 || len(said) < 2) {
+	if s != nil && (s.Card.History.Stopped != training.OutOfTime || len(s.Features.Cut) == 0 || s.Card.Choice.Wide == 0 || len(said) < 2) {
 		t.Errorf("%q, left out: %q, %v; said: %q", s.Card.History.Stopped, s.Features.Cut, s.Card.Choice, said)
 	}
 }

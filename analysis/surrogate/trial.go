@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // Choice says which kind of flow was taken, and why.
@@ -93,7 +93,7 @@ func choose(ctx context.Context, spec *features.Spec, conditions *features.Conte
 	if o.Train.Epochs > 0 {
 		epochs = min(epochs, o.Train.Epochs)
 	}
-	o.Train = flows.TrainOptions{
+	o.Train = training.Options{
 		Epochs: epochs, MaxTime: o.Train.Since(begin).MaxTime / 20, Batch: o.Train.Batch, Rate: o.Train.Rate, Clip: o.Train.Clip,
 		Patience: o.Train.Patience, Decay: o.Train.Decay, Average: o.Train.Average,
 	}
@@ -111,7 +111,7 @@ func choose(ctx context.Context, spec *features.Spec, conditions *features.Conte
 			return nil, ctx.Err()
 		}
 		h := tr.Card.History
-		if steps := len(h.Points); h.Stopped == flows.OutOfTime && (steps == 0 || h.Points[steps-1].Step < enough) {
+		if steps := len(h.Points); h.Stopped == training.OutOfTime && (steps == 0 || h.Points[steps-1].Step < enough) {
 			return &Choice{Model: Models()[0], Events: n}, nil
 		}
 		if err != nil {

@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // TestTrial checks which flow is taken for a sample with steps, for one of which the
@@ -142,7 +142,7 @@ func TestTrialInAHurry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Components: 1, Train: flows.TrainOptions{MaxTime: 20 * time.Millisecond}}
+	o := Options{Components: 1, Train: training.Options{MaxTime: 20 * time.Millisecond}}
 	c, err := choose(t.Context(), spec, &features.Context{}, everyKind(20_000), nil, o, time.Now())
 	if err != nil || c.Model != autoregressive || c.Losses != nil {
 		t.Errorf("in 20 ms the choice is %v (%v)", c, err)
@@ -152,9 +152,9 @@ func TestTrialInAHurry(t *testing.T) {
 // TestMaxTime checks that the time of a training counts from the beginning, with what
 // comes before its first step.
 func TestMaxTime(t *testing.T) {
-	opts := Options{Seed: 1, Train: flows.TrainOptions{MaxTime: 3 * time.Second, Epochs: 1 << 20}}
+	opts := Options{Seed: 1, Train: training.Options{MaxTime: 3 * time.Second, Epochs: 1 << 20}}
 	var inTraining time.Duration
-	opts.Train.Progress = func(s flows.Status) { inTraining = s.Elapsed }
+	opts.Train.Progress = func(s training.Status) { inTraining = s.Elapsed }
 	begin := time.Now()
 	tr, err := New(t.Context(), everyKind(20_000), nil, opts)
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/mutate"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // jobFiles are jobs of all components. Each is run for a second at most, in its folder: it may
@@ -37,7 +37,7 @@ var jobFiles = kind{
 		}
 		for name, condition := range map[string][]string{"m.eidolon": nil, "c.eidolon": {"mass"}} {
 			tr, err := surrogate.New(context.Background(), events, nil, surrogate.Options{
-				Model: "realnvp", Layers: 2, Hidden: 8, Condition: condition, Train: flows.TrainOptions{Epochs: 1},
+				Model: "realnvp", Layers: 2, Hidden: 8, Condition: condition, Train: training.Options{Epochs: 1},
 			})
 			if err != nil {
 				return nil, err

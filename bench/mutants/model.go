@@ -13,10 +13,10 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/diffusion"
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/mutate"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // modelFiles are models of all kinds, with features of all kinds. Each is loaded, looked at,
@@ -67,7 +67,7 @@ var checkpoints = kind{
 		for _, s := range trained() {
 			file := filepath.Join(dir, s.name+".checkpoint")
 			ctx, cancel := context.WithCancel(context.Background())
-			s.options.Train.Progress = func(at flows.Status) {
+			s.options.Train.Progress = func(at training.Status) {
 				if at.Step > 5 {
 					cancel()
 				}

@@ -17,9 +17,9 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/output"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // outcome says how a training ended.
@@ -39,7 +39,7 @@ func outcome(m *surrogate.Surrogate) string {
 }
 
 // printRoundTrip says how well the model that was kept undoes itself, if it is a flow.
-func printRoundTrip(out io.Writer, h flows.History) {
+func printRoundTrip(out io.Writer, h training.History) {
 	if p, ok := h.Kept(); ok && p.WorstRoundTrip > 0 {
 		fmt.Fprintf(out, "there and back, |f⁻¹(f(x)) − x| of validation events is %.1e on average, %.1e at most (standard deviations)\n",
 			p.RoundTrip, p.WorstRoundTrip)
@@ -47,7 +47,7 @@ func printRoundTrip(out io.Writer, h flows.History) {
 }
 
 // drawHistory draws the losses of a training with letters.
-func drawHistory(out io.Writer, h flows.History) error {
+func drawHistory(out io.Writer, h training.History) error {
 	if len(h.Points) < 2 {
 		return nil
 	}
@@ -64,7 +64,7 @@ func drawHistory(out io.Writer, h flows.History) error {
 // losses are those of the points of a history. A training begins with losses that
 // would hide all that comes later: what is above four times the range of the later
 // half is cut there.
-func losses(h flows.History) (train, valid []float64) {
+func losses(h training.History) (train, valid []float64) {
 	low, high := math.Inf(1), math.Inf(-1)
 	for i, p := range h.Points {
 		train, valid = append(train, p.Train), append(valid, p.Valid)
@@ -96,7 +96,7 @@ func checkPlot(name string, inputs ...string) error {
 
 // plotHistory draws the losses and the learning rate of a training to a file of the
 // format that its name says.
-func plotHistory(name string, h flows.History) error {
+func plotHistory(name string, h training.History) error {
 	format := strings.ToLower(strings.TrimPrefix(filepath.Ext(name), "."))
 	if len(h.Points) == 0 {
 		return fmt.Errorf("there is nothing to plot: the training has made no validation")

@@ -9,8 +9,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/printable"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // progress shows how far a training is: a bar on a terminal, a line for each
@@ -91,7 +91,7 @@ func steps(out io.Writer) func(what string, done, total int) {
 	}
 }
 
-func (p *progress) show(s flows.Status) {
+func (p *progress) show(s training.Status) {
 	if p.bar == nil {
 		if s.Validated {
 			fmt.Fprintf(p.out, "step %d/%d  %s events/s  loss %.4f  validation %.4f  best %.4f  %s left\n",

@@ -16,9 +16,9 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/diffusion"
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 type trainFlags struct {
@@ -217,9 +217,9 @@ func takeZeros(cmd *cobra.Command, o *surrogate.Options) error {
 		name string
 		off  func()
 	}{
-		{"average", func() { o.Train.Average = flows.Off }},
-		{"patience", func() { o.Train.Patience = flows.Off }},
-		{"epsilon", func() { o.Diffusion.Epsilon = flows.Off }},
+		{"average", func() { o.Train.Average = training.Off }},
+		{"patience", func() { o.Train.Patience = training.Off }},
+		{"epsilon", func() { o.Diffusion.Epsilon = training.Off }},
 	} {
 		text, ok := set(v.name)
 		switch {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // Figure is a measured number.
@@ -246,13 +247,13 @@ var (
 // fast as from others.
 func networks(ctx context.Context, add func(what, shape string, value float64, unit string)) error {
 	const dim, components = 8, 16
-	data := diffusion.Data{Dim: dim, X: structured(4096, dim)}
-	quick := diffusion.TrainOptions{Epochs: 1, Batch: 4096}
+	data := training.Data{Dim: dim, X: structured(4096, dim)}
+	quick := training.Options{Epochs: 1, Batch: 4096}
 	shape := func(layers []int) string { return fmt.Sprintf("D=%d H=%d×%d", dim, layers[0], len(layers)) }
 	newDenoiser := func(components int) (*diffusion.Denoiser, error) {
 		d, err := diffusion.NewDenoiser(dim, 0, 1, diffusion.DenoiserOptions{Hidden: denoiserLayers, Components: components})
 		if err == nil {
-			_, err = d.Train(ctx, data, diffusion.Data{}, quick)
+			_, err = d.Train(ctx, data, training.Data{}, quick)
 		}
 		return d, err
 	}
@@ -302,7 +303,7 @@ func networks(ctx context.Context, add func(what, shape string, value float64, u
 		}
 		few := data
 		few.X = data.X[:256*dim]
-		if _, err := s.Train(ctx, few, diffusion.Data{}, quick); err != nil {
+		if _, err := s.Train(ctx, few, training.Data{}, quick); err != nil {
 			return err
 		}
 		if err := speed(m.what, shape(mapLayers), 1<<18, s.Sample); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/limits"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // FlowJob is something that a flow of 8 features, 8 coupling layers and 2 hidden
@@ -69,7 +70,7 @@ func FlowJobs(batches ...int) ([]FlowJob, error) {
 		for _, batch := range size.train {
 			steps := max(1024/batch, 1)
 			jobs = append(jobs, FlowJob{"train " + size.model, size.hidden, batch, steps * batch, 3 * flops, f,
-				func() (func() error, func()) { return training(f, batch, steps) }})
+				func() (func() error, func()) { return trainingSteps(f, batch, steps) }})
 		}
 		learnt, err := flows.New(dim, 0, 1, layers...)
 		if err != nil {
@@ -104,18 +105,18 @@ func weigh(f *flows.Flow) {
 	f.Update()
 }
 
-// training starts a training that makes so many steps at a time and waits in
+// trainingSteps starts a training that makes so many steps at a time and waits in
 // between.
-func training(f *flows.Flow, batch, steps int) (run func() error, stop func()) {
+func trainingSteps(f *flows.Flow, batch, steps int) (run func() error, stop func()) {
 	const events = 1 << 13
 	ctx, cancel := context.WithCancel(context.Background())
 	turn, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
 		<-turn
-		data := flows.Data{Dim: f.Dim(), X: normals(events * f.Dim())}
-		_, err := f.Train(ctx, data, flows.Data{Dim: f.Dim(), X: normals(f.Dim())}, flows.TrainOptions{
+		data := training.Data{Dim: f.Dim(), X: normals(events * f.Dim())}
+		_, err := f.Train(ctx, data, training.Data{Dim: f.Dim(), X: normals(f.Dim())}, training.Options{
 			Epochs: 1 << 20, Batch: batch, Patience: 1 << 30,
-			Progress: func(s flows.Status) {
+			Progress: func(s training.Status) {
 				if s.Step%steps == 0 {
 					turn <- struct{}{}
 					<-turn

@@ -7,7 +7,7 @@ import (
 	"context"
 	"math"
 
-	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"gonum.org/v1/gonum/mat"
 )
@@ -152,7 +152,7 @@ func (f *fit) maximise(ctx context.Context) {
 		weighty = 1   // rows that this counts for, per feature
 	)
 	d, kk := f.Dim, f.Len()
-	nn.ParallelContext(ctx, kk, 1, func(lo, hi int) {
+	parallel.RangesContext(ctx, kk, 1, func(lo, hi int) {
 		for k := lo; k < hi; k++ {
 			f.clear(k)
 			for i, w := range f.weight {
@@ -168,7 +168,7 @@ func (f *fit) maximise(ctx context.Context) {
 // expect finds the responsibilities from these, and returns the mean log-density.
 func (f *fit) expect(ctx context.Context) float64 {
 	d, kk := f.Dim, f.Len()
-	nn.ParallelContext(ctx, len(f.rows), 1<<9, func(lo, hi int) {
+	parallel.RangesContext(ctx, len(f.rows), 1<<9, func(lo, hi int) {
 		u := make([]float64, d)
 		for i := lo; i < hi; i++ {
 			f.rows[i] = f.terms(f.p[i*kk:(i+1)*kk], u, f.z[i*d:(i+1)*d])

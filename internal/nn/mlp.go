@@ -7,6 +7,7 @@ import (
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/kernels/table"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // MLP is a multilayer perceptron: hidden layers with one activation, and a
@@ -29,12 +30,12 @@ type MLP struct {
 
 	// Beside the first layer: tables of the first tabled inputs.
 	tabled, cells int
-	tables        Tensor
+	tables        Param
 }
 
 type layer struct {
 	in, out      int
-	weight, bias Tensor // in×out, out
+	weight, bias Param // in×out, out
 	packed       []float32
 	packedT      []float32
 }
@@ -179,7 +180,7 @@ type MLPState struct {
 	mask  [][]float32 // factors of dropout
 	delta [3][]float32
 
-	rows Rows // what Train was told; Pass is 0 where nothing is to be dropped
+	rows training.Rows // what Train was told; Pass is 0 where nothing is to be dropped
 	id   uint64
 }
 
@@ -209,7 +210,7 @@ func (n *MLP) NewState(rows int) *MLPState {
 // Train lets Forward and Backward drop outputs if the rows are from a pass of a
 // training. What is dropped of a row depends on its Seed, Pass and Index alone, and
 // on id, which tells this network from the others of a model: at most 2¹⁶.
-func (s *MLPState) Train(rows Rows, id int) { s.rows, s.id = rows, uint64(id) }
+func (s *MLPState) Train(rows training.Rows, id int) { s.rows, s.id = rows, uint64(id) }
 
 // dropping reports whether outputs of layer i are dropped.
 func (s *MLPState) dropping(i int) bool { return s.rows.Pass > 0 && s.mask[i] != nil }

@@ -8,6 +8,7 @@ import (
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/kernels/table"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // reference evaluates a perceptron in float64, with the dropout of s if that is
@@ -132,8 +133,8 @@ func TestMLPGradient(t *testing.T) {
 			n.Pack()
 			m := shape.m
 			x, dy := normals(m*shape.in, 2), normals(m*shape.out, 3)
-			s := n.NewState(Tile)
-			s.Train(Rows{Seed: 1, Pass: 2, Index: numbers(3, shape.m)}, 4)
+			s := n.NewState(training.Tile)
+			s.Train(training.Rows{Seed: 1, Pass: 2, Index: numbers(3, shape.m)}, 4)
 			y := n.Forward(s, x, m)
 
 			params, x64 := floats(p.Value), floats(x)
@@ -194,12 +195,12 @@ func TestDropout(t *testing.T) {
 	n.Pack()
 	const rows = 60
 	x := normals(rows*3, 2)
-	state := n.NewState(Tile)
-	whole := func(r Rows) []float32 {
+	state := n.NewState(training.Tile)
+	whole := func(r training.Rows) []float32 {
 		state.Train(r, 1)
 		return slices.Clone(n.Forward(state, x, rows))
 	}
-	want := whole(Rows{Seed: 5, Pass: 7, Index: numbers(100, rows)})
+	want := whole(training.Rows{Seed: 5, Pass: 7, Index: numbers(100, rows)})
 	dropped := 0
 	for _, factor := range state.mask[0][:rows*50] {
 		if factor == 0 {
@@ -210,12 +211,12 @@ func TestDropout(t *testing.T) {
 		t.Errorf("%g of the outputs are dropped, want 0.2", mean)
 	}
 	for i := range rows {
-		state.Train(Rows{Seed: 5, Pass: 7, Index: numbers(100+i, 1)}, 1)
+		state.Train(training.Rows{Seed: 5, Pass: 7, Index: numbers(100+i, 1)}, 1)
 		if got := n.Forward(state, x[i*3:(i+1)*3], 1); !slices.Equal(got, want[i*2:(i+1)*2]) {
 			t.Fatalf("row %d is %v alone and %v in a tile", i, got, want[i*2:(i+1)*2])
 		}
 	}
-	for _, other := range []Rows{
+	for _, other := range []training.Rows{
 		{Seed: 5, Pass: 8, Index: numbers(100, rows)}, {Seed: 6, Pass: 7, Index: numbers(100, rows)}, {Seed: 5, Pass: 7, Index: numbers(101, rows)},
 	} {
 		if slices.Equal(whole(other), want) {
@@ -223,8 +224,8 @@ func TestDropout(t *testing.T) {
 		}
 	}
 	n.Dropout = 0
-	none := n.Forward(n.NewState(Tile), x, rows)
-	if got := whole(Rows{}); !slices.Equal(got, none) {
+	none := n.Forward(n.NewState(training.Tile), x, rows)
+	if got := whole(training.Rows{}); !slices.Equal(got, none) {
 		t.Error("outputs are dropped without training")
 	}
 }
@@ -234,7 +235,7 @@ func TestMLPStartsAsZero(t *testing.T) {
 	n := NewMLP(&p, "net", 4, []int{32, 32}, 6, dense.ReLU)
 	n.Init(7, 0)
 	n.Pack()
-	for _, y := range n.Forward(n.NewState(Tile), normals(5*4, 1), 5) {
+	for _, y := range n.Forward(n.NewState(training.Tile), normals(5*4, 1), 5) {
 		if y != 0 {
 			t.Fatalf("the output of an untrained network is %g", y)
 		}

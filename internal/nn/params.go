@@ -1,66 +1,57 @@
-// Package nn holds the dense networks that every model is made of, with
-// hand-written gradients, and the one loop that trains them.
+// Package nn holds the dense networks that every model is made of, with hand-written
+// gradients.
 //
 // All parameters of a model lie in one flat vector ([Params]), and so do their
 // gradients: the optimiser, the clipping, the reduction over threads and the
 // model file need no knowledge of what the numbers mean.
 //
 // Matrices are row-major []float32 with one row per event. Rows travel through
-// a network in tiles of at most [Tile] rows, so that what is between the layers
-// stays in the processor's cache.
+// a network in tiles of at most [training.Tile] rows.
 package nn
 
-// Tile is the number of rows that travel through a network together.
-const Tile = 64
-
-// View is a named part of what a model has learnt, as a model file holds it.
-type View struct {
-	Name  string
-	Shape []int
-	Value []float32 // the memory of the model itself
-}
+import "github.com/eidolon-hep/eidolon/training"
 
 // Params are the parameters of a model: named tensors in one flat vector.
 type Params struct {
 	// Value is the flat vector of all parameters.
 	Value []float32
-	// Tensors are the named pieces of Value, in order.
-	Tensors []Tensor
+	// List are the named pieces of Value, in order.
+	List []Param
 }
 
-// Tensor is a named piece of the parameters of a model.
-type Tensor struct {
+// Param is a named tensor among the parameters of a model.
+type Param struct {
 	Name   string
 	Shape  []int
 	Offset int // of the first element in the flat vector
 }
 
 // Len returns the number of elements.
-func (t Tensor) Len() int {
+func (p Param) Len() int {
 	n := 1
-	for _, s := range t.Shape {
+	for _, s := range p.Shape {
 		n *= s
 	}
 	return n
 }
 
-// Of returns the elements of t in a flat vector laid out as the parameters:
+// Of returns the elements of p in a flat vector laid out as the parameters:
 // the parameters themselves or their gradient.
-func (t Tensor) Of(flat []float32) []float32 { return flat[t.Offset : t.Offset+t.Len()] }
+func (p Param) Of(flat []float32) []float32 { return flat[p.Offset : p.Offset+p.Len()] }
 
 // Add appends a tensor of zeros.
-func (p *Params) Add(name string, shape ...int) Tensor {
-	t := Tensor{Name: name, Shape: shape, Offset: len(p.Value)}
+func (p *Params) Add(name string, shape ...int) Param {
+	t := Param{Name: name, Shape: shape, Offset: len(p.Value)}
 	p.Value = append(p.Value, make([]float32, t.Len())...)
-	p.Tensors = append(p.Tensors, t)
+	p.List = append(p.List, t)
 	return t
 }
 
-// Views returns the parameters by name.
-func (p *Params) Views() []View {
-	views := make([]View, len(p.Tensors))
-	for i, t := range p.Tensors {
-		views[i] = View{t.Name, t.Shape, t.Of(p.Value)}
+// Tensors returns the parameters by name.
+func (p *Params) Tensors() []training.Tensor {
+	tensors := make([]training.Tensor, len(p.List))
+	for i, t := range p.List {
+		tensors[i] = training.Tensor{Name: t.Name, Shape: t.Shape, Value: t.Of(p.Value)}
 	}
-	return views
+	return tensors
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis"
 	"github.com/eidolon-hep/eidolon/analysis/examples/internal/demo"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
-	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 func main() {
@@ -44,7 +44,7 @@ func run(dir string, events int) (model string, err error) {
 	model = filepath.Join(dir, "zmumu.eidolon")
 	j.Create(job.C{Type: ours + "Train", Name: "fit", Props: job.P{
 		"Ports":   []fwk.Port{{Name: "mass"}, {Name: "pt"}, {Name: "deta", Type: reflect.TypeFor[float32]()}},
-		"Options": surrogate.Options{Hidden: 32, Seed: 1, Train: flows.TrainOptions{Epochs: 5}},
+		"Options": surrogate.Options{Hidden: 32, Seed: 1, Train: training.Options{Epochs: 5}},
 		"Output":  model,
 	}})
 	return model, analysis.Run(context.Background(), j.App())

@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
-	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // Events writes n events Z → µµ to a ROOT file in dir and returns its name. Beside the
@@ -69,7 +69,7 @@ func Model(dir string, n int, branches, condition []string) (string, error) {
 	}
 	training, err := surrogate.New(context.Background(), table, nil, surrogate.Options{
 		Model: "spline", Layers: 4, Hidden: 32, Seed: 1, Condition: condition,
-		Train: flows.TrainOptions{Epochs: 1 + 200_000/n},
+		Train: training.Options{Epochs: 1 + 200_000/n},
 	})
 	if err != nil {
 		return "", err

@@ -1,4 +1,11 @@
-package nn
+// Package training is the one loop that trains every model of Eidolon: what is given to
+// it, how it is steered, and what it tells.
+//
+// A model is an [Objective]: a flat vector of parameters and a loss with its gradient.
+// [Fit] lowers the mean loss over the rows of a [Data] by Adam, keeps the parameters with
+// the lowest loss on other rows, and returns the [History]. [Options] say how long and how
+// fast; a [Checkpoint] is all that a training needs to go on after an interrupt.
+package training
 
 import (
 	"context"
@@ -7,9 +14,21 @@ import (
 	"math"
 	"time"
 
+	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/kernels/optim"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 )
+
+// Tile is the number of rows that travel through a model together, so that what is between
+// its layers stays in the processor's cache.
+const Tile = 64
+
+// Tensor is a named part of what a model has learnt, as a model file holds it.
+type Tensor struct {
+	Name  string
+	Shape []int
+	Value []float32 // the memory of the model itself
+}
 
 // Data are the rows that a model is trained or validated on.
 type Data struct {
@@ -61,8 +80,8 @@ func (h History) Kept() (Point, bool) {
 
 // Objective is what Fit minimises: the weighted mean of a loss per row.
 type Objective interface {
-	// Params returns the parameters to be found.
-	Params() *Params
+	// Params returns the parameters to be found, in one flat vector.
+	Params() []float32
 	// Pack takes over changed parameters: one of parts pieces of that work.
 	Pack(part, parts int)
 	// NewWorker returns a worker for one goroutine.
@@ -224,7 +243,7 @@ func Fit(ctx context.Context, obj Objective, train, valid Data, opts Options) (H
 	if err != nil {
 		return History{}, err
 	}
-	defer f.pool.close()
+	defer f.pool.Close()
 	err = f.run(ctx)
 	copy(f.params, f.Best)
 	f.pack()
@@ -258,11 +277,11 @@ func (c *Checkpoint) Check() error {
 	}
 	for _, v := range vectors {
 		if len(v) != len(c.Params) {
-			return fmt.Errorf("nn: a checkpoint has %d parameters, and %d of their moments or averages", len(c.Params), len(v))
+			return fmt.Errorf("training: a checkpoint has %d parameters, and %d of their moments or averages", len(c.Params), len(v))
 		}
 		for _, x := range v {
 			if x-x != 0 {
-				return fmt.Errorf("nn: a checkpoint has a parameter that is %v", x)
+				return fmt.Errorf("training: a checkpoint has a parameter that is %v", x)
 			}
 		}
 	}
@@ -270,7 +289,7 @@ func (c *Checkpoint) Check() error {
 	if c.Step < 0 || c.AdamStep < 0 || c.AdamStep > c.Step || c.Stale < 0 || c.Events < 0 || c.Total < c.Events || !(c.Slower > 0 && c.Slower <= 1) || c.Elapsed < 0 ||
 		p.First < 0 || p.First > c.Step || c.Step > p.Last || p.Last > p.Planned || p.Every < 1 || !(p.Rate >= 0) || p.Begin < 0 ||
 		h.Epochs < 1 || h.Batch < 1 || h.BestStep < 0 || h.BestStep > c.Step || h.Rollbacks < 0 {
-		return errors.New("nn: the steps of a checkpoint contradict each other")
+		return errors.New("training: the steps of a checkpoint contradict each other")
 	}
 	return nil
 }
@@ -296,7 +315,7 @@ type fit struct {
 	obj          Objective
 	train, valid Data
 	opts         Options
-	pool         *pool
+	pool         *parallel.Pool
 
 	params    []float32 // of obj
 	perEpoch  int       // steps
@@ -324,7 +343,7 @@ const chunk = 1 << 13
 func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 	n := train.Len()
 	if n == 0 {
-		return nil, errors.New("nn: no event to train on")
+		return nil, errors.New("training: no event to train on")
 	}
 	if valid.Len() == 0 {
 		valid = train
@@ -332,17 +351,17 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 	}
 	for _, d := range []Data{train, valid} {
 		if k := d.Len(); len(d.X) != k*d.Dim || len(d.C) != k*d.Context || d.W != nil && len(d.W) != k {
-			return nil, fmt.Errorf("nn: %d values, %d of the context and %d weights do not make rows of %d and %d features", len(d.X), len(d.C), len(d.W), d.Dim, d.Context)
+			return nil, fmt.Errorf("training: %d values, %d of the context and %d weights do not make rows of %d and %d features", len(d.X), len(d.C), len(d.W), d.Dim, d.Context)
 		}
 	}
 	if err := opts.Check(); err != nil {
 		return nil, err
 	}
-	f := &fit{ctx: context.Background(), obj: obj, train: train, valid: valid, opts: opts.withDefaults(n), params: obj.Params().Value}
+	f := &fit{ctx: context.Background(), obj: obj, train: train, valid: valid, opts: opts.withDefaults(n), params: obj.Params()}
 	trainSum := sumOfWeights(train)
 	f.validSum = sumOfWeights(valid)
 	if trainSum <= 0 || f.validSum <= 0 {
-		return nil, fmt.Errorf("nn: the sum of weights is not positive: %g for training, %g for validation", trainSum, f.validSum)
+		return nil, fmt.Errorf("training: the sum of weights is not positive: %g for training, %g for validation", trainSum, f.validSum)
 	}
 	f.trainMean = trainSum / float64(n)
 	f.perEpoch = (n + f.opts.Batch - 1) / f.opts.Batch
@@ -354,7 +373,7 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 			return nil, err
 		}
 		if r.Phase.Planned > 2*steps+r.Phase.Every || r.Events > n*f.opts.Epochs {
-			return nil, errors.New("nn: the checkpoint is of a longer training")
+			return nil, errors.New("training: the checkpoint is of a longer training")
 		}
 		vectors := [][]float32{r.Params, r.M, r.V, r.Best}
 		if opts.Average > 0 {
@@ -362,11 +381,11 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 		}
 		for _, v := range vectors {
 			if len(v) != size {
-				return nil, fmt.Errorf("nn: the checkpoint has %d parameters, the model %d", len(v), size)
+				return nil, fmt.Errorf("training: the checkpoint has %d parameters, the model %d", len(v), size)
 			}
 		}
 		if r.History.Batch != f.opts.Batch || r.History.Epochs != f.opts.Epochs || (len(r.Mean) > 0) != (opts.Average > 0) {
-			return nil, errors.New("nn: the checkpoint was taken with other options")
+			return nil, errors.New("training: the checkpoint was taken with other options")
 		}
 		copy(f.params, r.Params)
 		f.Checkpoint = r
@@ -384,7 +403,7 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 	}
 	f.Params = f.params
 
-	f.pool = newPool()
+	f.pool = parallel.NewPool()
 	// A shard has two tiles, so that there is not too much to add up, but where that
 	// would leave processors idle.
 	shards := max(min(f.opts.Batch/Tile, 4), min(f.opts.Batch/(2*Tile), 8), 1)
@@ -486,7 +505,7 @@ func (f *fit) run(ctx context.Context) error {
 		}
 		f.judging = time.Since(f.begin)
 		if h.Best = best; !isFinite(h.Best) {
-			return fmt.Errorf("nn: the loss of the untrained model is %g: the input is out of range", h.Best)
+			return fmt.Errorf("training: the loss of the untrained model is %g: the input is out of range", h.Best)
 		}
 	} else if f.Step%f.perEpoch != 0 {
 		f.shuffle(uint64(f.Step / f.perEpoch))
@@ -628,7 +647,7 @@ func (f *fit) oneStep(rate float64) error {
 func (f *fit) answerNotFinite() error {
 	h := &f.History
 	if h.Rollbacks++; h.Rollbacks > maxRollbacks {
-		return fmt.Errorf("nn: the loss was not finite %d times, last at step %d: lower the learning rate or look for extreme values in the input", h.Rollbacks, f.Step)
+		return fmt.Errorf("training: the loss was not finite %d times, last at step %d: lower the learning rate or look for extreme values in the input", h.Rollbacks, f.Step)
 	}
 	f.goBack()
 	f.Slower /= 2
@@ -764,7 +783,7 @@ func (f *fit) shuffle(pass uint64) {
 // the context, with no step made either.
 func (f *fit) step(batch []int32, rate float64) (float64, bool, error) {
 	f.batch, f.validating = batch, false
-	f.pool.run(len(f.workers), f.shardTask)
+	f.pool.Run(len(f.workers), f.shardTask)
 	if err := f.ctx.Err(); err != nil { // some rows may have been left out
 		for _, g := range f.grads {
 			clear(g)
@@ -775,7 +794,7 @@ func (f *fit) step(batch []int32, rate float64) (float64, bool, error) {
 	for _, l := range f.losses {
 		loss += l
 	}
-	f.pool.run(len(f.squares), f.reduceTask)
+	f.pool.Run(len(f.squares), f.reduceTask)
 	norm := 0.0
 	for _, s := range f.squares {
 		norm += s
@@ -794,7 +813,7 @@ func (f *fit) step(batch []int32, rate float64) (float64, bool, error) {
 	if norm > f.opts.Clip {
 		f.scale *= float32(f.opts.Clip / norm)
 	}
-	f.pool.run(len(f.squares), f.updateTask)
+	f.pool.Run(len(f.squares), f.updateTask)
 	f.pack()
 	return loss, true, nil
 }
@@ -802,7 +821,7 @@ func (f *fit) step(batch []int32, rate float64) (float64, bool, error) {
 // validate returns the mean loss of all validation rows, or the error of the context.
 func (f *fit) validate() (float64, error) {
 	f.batch, f.validating = nil, true
-	f.pool.run(len(f.workers), f.shardTask)
+	f.pool.Run(len(f.workers), f.shardTask)
 	if err := f.ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -874,7 +893,7 @@ func piece(flat []float32, i int) []float32 {
 	return flat[i*chunk : min((i+1)*chunk, len(flat))]
 }
 
-func (f *fit) pack() { f.pool.run(packParts, f.packTask) }
+func (f *fit) pack() { f.pool.Run(packParts, f.packTask) }
 
 // packParts is the number of pieces in which parameters are packed.
 const packParts = 8

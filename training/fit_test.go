@@ -1,4 +1,4 @@
-package nn
+package training
 
 import (
 	"context"
@@ -10,68 +10,96 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eidolon-hep/eidolon/kernels/dense"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/kernels/vmath"
 )
 
-// regression is least squares of a perceptron on the last column of the rows.
+// regression is least squares on the second of two columns by a small network of the
+// first, Σ_u w_u tanh(a_u x + b_u) + c, whose parameters are a, b, w and c in this order.
 type regression struct {
-	p      Params
-	net    *MLP
-	dim    int
-	bad    func(step int) bool   // makes the loss of a step not finite
-	before func(validating bool) // is called before a tile
-	n      int
+	p       []float32
+	dropout float64
+	bad     func(step int) bool   // makes the loss of a step not finite
+	before  func(validating bool) // is called before a tile
+	n       int
 }
 
-func newRegression(dim int) *regression {
-	r := &regression{dim: dim}
-	r.net = NewMLP(&r.p, "net", dim-1, []int{32}, 1, dense.Tanh)
-	r.net.Init(3, 0)
+const units = 32
+
+func newRegression() *regression {
+	r := &regression{p: make([]float32, 3*units+1)}
+	philox.Normal(r.p[:2*units], 3, 0, 0)
 	return r
 }
 
-func (r *regression) Params() *Params { return &r.p }
+func (r *regression) Params() []float32 { return r.p }
 
 func (r *regression) Pack(part, _ int) {
 	if part == 0 {
-		r.net.Pack()
 		r.n++
 	}
 }
 
 func (r *regression) NewWorker() Worker {
-	return &regressionWorker{r, r.net.NewState(Tile), make([]float32, Tile*(r.dim-1)), make([]float32, Tile)}
+	return &regressionWorker{r: r, h: make([]float32, units), kept: make([]float32, units)}
 }
 
 type regressionWorker struct {
-	r     *regression
-	state *MLPState
-	x, dy []float32
+	r       *regression
+	h, kept []float32
 }
 
 func (w *regressionWorker) Loss(grad []float32, rows Rows) float64 {
 	if w.r.before != nil {
 		w.r.before(grad == nil)
 	}
-	d, n := w.r.dim, rows.N
-	for i := range n {
-		copy(w.x[i*(d-1):(i+1)*(d-1)], rows.X[i*d:])
-	}
-	w.state.Train(rows, 0)
-	y := w.r.net.Forward(w.state, w.x[:n*(d-1)], n)
+	a, b, out, c := w.r.p[:units], w.r.p[units:2*units], w.r.p[2*units:3*units], w.r.p[3*units]
 	loss := 0.0
-	for i := range n {
-		diff := y[i] - rows.X[i*d+d-1]
-		loss += float64(rows.W[i] * diff * diff)
-		w.dy[i] = 2 * rows.W[i] * diff
-	}
-	if grad != nil {
-		w.r.net.Backward(w.state, grad, nil, w.x[:n*(d-1)], w.dy[:n], n)
-		if w.r.bad != nil && w.r.bad(w.r.n) {
-			return math.NaN()
+	for i, weight := range rows.W {
+		x, y := rows.X[2*i], c
+		for u := range units {
+			w.h[u] = a[u]*x + b[u]
 		}
+		vmath.Tanh(w.h, w.h)
+		for u := range w.kept {
+			w.kept[u] = 1
+		}
+		if rows.Pass > 0 && w.r.dropout > 0 {
+			philox.Uniform(w.kept, rows.Seed, rows.Pass, uint64(rows.Index[i])*units)
+			for u, v := range w.kept {
+				w.kept[u] = 0
+				if v >= float32(w.r.dropout) {
+					w.kept[u] = float32(1 / (1 - w.r.dropout))
+				}
+			}
+		}
+		for u, h := range w.h {
+			y += out[u] * h * w.kept[u]
+		}
+		diff := y - rows.X[2*i+1]
+		loss += float64(weight * diff * diff)
+		if grad == nil {
+			continue
+		}
+		dy := 2 * weight * diff
+		for u, h := range w.h {
+			dh := dy * out[u] * w.kept[u] * (1 - h*h)
+			grad[u] += dh * x
+			grad[units+u] += dh
+			grad[2*units+u] += dy * h * w.kept[u]
+		}
+		grad[3*units] += dy
+	}
+	if grad != nil && w.r.bad != nil && w.r.bad(w.r.n) {
+		return math.NaN()
 	}
 	return loss
+}
+
+func normals(n int, seed uint64) []float32 {
+	x := make([]float32, n)
+	philox.Normal(x, seed, 0, 0)
+	return x
 }
 
 // curve returns rows (x, sin x).
@@ -85,7 +113,7 @@ func curve(n int, seed uint64) Data {
 }
 
 func TestFitLearns(t *testing.T) {
-	r := newRegression(2)
+	r := newRegression()
 	h, err := Fit(context.Background(), r, curve(4000, 1), curve(500, 2), Options{Epochs: 200, Patience: 100, Rate: 1e-2, Batch: 128})
 	if err != nil {
 		t.Fatal(err)
@@ -104,13 +132,13 @@ func TestFitIsReproducible(t *testing.T) {
 	limit := time.Duration(0)
 	train := func(procs int, seed uint64) []float32 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-		r := newRegression(2)
-		r.net.Dropout = 0.1
+		r := newRegression()
+		r.dropout = 0.1
 		// A batch of 1000 makes 7 shards with a ragged last tile each.
 		if _, err := Fit(context.Background(), r, curve(3001, 1), curve(200, 2), Options{Epochs: 30, Batch: 1000, Seed: seed, MaxTime: limit}); err != nil {
 			t.Fatal(err)
 		}
-		return r.p.Value
+		return r.p
 	}
 	want := train(1, 5)
 	for _, procs := range []int{2, 3, 8} {
@@ -131,11 +159,11 @@ func TestFitIsReproducible(t *testing.T) {
 // events whose weights cancel count as none.
 func TestFitWeights(t *testing.T) {
 	loss := func(d Data) float64 {
-		f, err := newFit(newRegression(2), d, d, Options{})
+		f, err := newFit(newRegression(), d, d, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.pool.close()
+		defer f.pool.Close()
 		f.pack()
 		loss, _ := f.validate()
 		return loss
@@ -150,7 +178,7 @@ func TestFitWeights(t *testing.T) {
 	if x, y := loss(a), loss(cancelled); math.Abs(x-y) > 1e-5*x {
 		t.Errorf("loss %g without events, %g where their weights cancel", x, y)
 	}
-	if _, err := newFit(newRegression(2), cancelled, Data{Dim: 2, X: []float32{1, 2}, W: []float32{-1}}, Options{}); err == nil {
+	if _, err := newFit(newRegression(), cancelled, Data{Dim: 2, X: []float32{1, 2}, W: []float32{-1}}, Options{}); err == nil {
 		t.Error("no error for a negative sum of weights")
 	}
 }
@@ -158,7 +186,7 @@ func TestFitWeights(t *testing.T) {
 // TestFitRollsBack lets the loss be NaN now and then: the training goes on from its best
 // parameters; when that happens all the time it ends with an error.
 func TestFitRollsBack(t *testing.T) {
-	r := newRegression(2)
+	r := newRegression()
 	r.bad = func(step int) bool { return step == 40 || step == 90 }
 	h, err := Fit(context.Background(), r, curve(1000, 1), curve(100, 2), Options{Epochs: 20, Batch: 100, Rate: 1e-2})
 	if err != nil {
@@ -167,7 +195,7 @@ func TestFitRollsBack(t *testing.T) {
 	if h.Rollbacks != 2 {
 		t.Errorf("%d rollbacks, want 2", h.Rollbacks)
 	}
-	for _, v := range r.p.Value {
+	for _, v := range r.p {
 		if !isFinite(float64(v)) {
 			t.Fatal("a parameter is not finite")
 		}
@@ -177,11 +205,11 @@ func TestFitRollsBack(t *testing.T) {
 	}
 	// Those of the step before, with a loss of their own, are not gone back to.
 	data := curve(1000, 1)
-	f, err := newFit(newRegression(2), data, data, Options{Batch: 100})
+	f, err := newFit(newRegression(), data, data, Options{Batch: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.pool.close()
+	defer f.pool.Close()
 	f.pack()
 	f.History.Best, _ = f.validate()
 	f.shuffle(0)
@@ -198,7 +226,7 @@ func TestFitRollsBack(t *testing.T) {
 		t.Errorf("after a loss that is not finite, the loss is %g and the rate is %g of what it was; want %g and 0.5", loss, f.Slower, f.History.Best)
 	}
 	// A rate that throws the parameters far off makes validations not finite.
-	wild := newRegression(2)
+	wild := newRegression()
 	if h, err := Fit(context.Background(), wild, curve(1000, 1), Data{Dim: 2, X: []float32{1e30, 0}}, Options{Epochs: 20, Rate: 9}); err == nil {
 		if _, err := json.Marshal(h); err != nil {
 			t.Error(err)
@@ -212,7 +240,7 @@ func TestFitRollsBack(t *testing.T) {
 
 func TestFitEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := newRegression(2)
+	r := newRegression()
 	h, err := Fit(ctx, r, curve(1000, 1), curve(100, 2), Options{Epochs: 1000, Progress: func(s Status) {
 		if s.Step == 25 {
 			cancel()
@@ -236,7 +264,7 @@ func TestFitEnds(t *testing.T) {
 	}
 	// No improvement is possible when nothing can be learnt.
 	still := Data{Dim: 2, X: make([]float32, 200)}
-	h, err = Fit(context.Background(), newRegression(2), still, still, Options{Epochs: 1000, Patience: 5})
+	h, err = Fit(context.Background(), newRegression(), still, still, Options{Epochs: 1000, Patience: 5})
 	if err != nil || h.Best != 0 || h.BestStep != 0 || h.Stopped != "no better loss for a while" {
 		t.Errorf("hopeless training: error %v, %+v", err, h)
 	}
@@ -244,34 +272,15 @@ func TestFitEnds(t *testing.T) {
 
 // TestStepAllocatesNothing checks the steady state of a training.
 func TestStepAllocatesNothing(t *testing.T) {
-	f, err := newFit(newRegression(2), curve(1000, 1), curve(100, 2), Options{Batch: 500})
+	f, err := newFit(newRegression(), curve(1000, 1), curve(100, 2), Options{Batch: 500})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.pool.close()
+	defer f.pool.Close()
 	f.pack()
 	f.shuffle(0)
 	if n := testing.AllocsPerRun(20, func() { f.step(f.order[:500], 1e-3) }); n > 0 {
 		t.Errorf("%g allocations per step", n)
-	}
-}
-
-func TestParallelCoversAllRows(t *testing.T) {
-	for _, n := range []int{0, 1, 63, 64, 65, 1000} {
-		seen := make([]int, n)
-		Parallel(n, 64, func(lo, hi int) {
-			if hi-lo > 64 {
-				t.Errorf("a range of %d rows", hi-lo)
-			}
-			for i := lo; i < hi; i++ {
-				seen[i]++
-			}
-		})
-		for i, k := range seen {
-			if k != 1 {
-				t.Fatalf("row %d of %d was visited %d times", i, n, k)
-			}
-		}
 	}
 }
 
@@ -294,9 +303,9 @@ func TestSchedule(t *testing.T) {
 // finds the same parameters as without the stop.
 func TestResume(t *testing.T) {
 	for _, average := range []float64{0, 0.9} {
-		newRegression := func(dim int) *regression {
-			r := newRegression(dim)
-			r.net.Dropout = 0.05
+		newRegression := func() *regression {
+			r := newRegression()
+			r.dropout = 0.05
 			return r
 		}
 		// Patience is short, so that the stop can fall into either phase.
@@ -311,7 +320,7 @@ func TestResume(t *testing.T) {
 			}
 			return d
 		}
-		whole := newRegression(2)
+		whole := newRegression()
 		want, err := Fit(context.Background(), whole, data(), curve(200, 2), opts)
 		if err != nil {
 			t.Fatal(err)
@@ -325,7 +334,7 @@ func TestResume(t *testing.T) {
 			ctx, cancel := context.WithCancel(context.Background())
 			var at Checkpoint
 			first := opts
-			interrupted := newRegression(2)
+			interrupted := newRegression()
 			first.Progress = func(s Status) {
 				if s.Step == stop {
 					cancel()
@@ -353,19 +362,19 @@ func TestResume(t *testing.T) {
 			}
 			second := opts
 			second.Resume = &at
-			resumed := newRegression(2)
+			resumed := newRegression()
 			got, err := Fit(context.Background(), resumed, data(), curve(200, 2), second)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !slices.Equal(resumed.p.Value, whole.p.Value) || got.Best != want.Best || len(got.Points) != len(want.Points) {
+			if !slices.Equal(resumed.p, whole.p) || got.Best != want.Best || len(got.Points) != len(want.Points) {
 				t.Errorf("average %g, stopped at step %d of %d (%d): another result", average, stop, last, k)
 			}
 		}
 		second := opts
 		second.Batch = 100
 		second.Resume = &Checkpoint{History: want}
-		if _, err := Fit(context.Background(), newRegression(2), data(), curve(200, 2), second); err == nil {
+		if _, err := Fit(context.Background(), newRegression(), data(), curve(200, 2), second); err == nil {
 			t.Error("no error for a checkpoint that does not fit")
 		}
 	}
@@ -374,15 +383,15 @@ func TestResume(t *testing.T) {
 // TestOff checks that options that are off differ from those that are left to defaults.
 func TestOff(t *testing.T) {
 	still := Data{Dim: 2, X: make([]float32, 200)} // in which there is nothing to learn
-	h, err := Fit(context.Background(), newRegression(2), still, still, Options{Epochs: 100, Patience: Off, Average: Off, Decay: Off})
+	h, err := Fit(context.Background(), newRegression(), still, still, Options{Epochs: 100, Patience: Off, Average: Off, Decay: Off})
 	if err != nil || h.Stopped != "all epochs done" {
 		t.Errorf("without patience: error %v, %q", err, h.Stopped)
 	}
-	f, err := newFit(newRegression(2), still, still, Options{Average: Off, Decay: Off})
+	f, err := newFit(newRegression(), still, still, Options{Average: Off, Decay: Off})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.pool.close()
+	defer f.pool.Close()
 	if f.Mean != nil || f.adam.Decay != 0 {
 		t.Errorf("average %v, decay %g", f.Mean, f.adam.Decay)
 	}
@@ -401,13 +410,13 @@ func TestOptions(t *testing.T) {
 	for _, bad := range []Options{
 		{Epochs: -1}, {MaxTime: -1}, {Batch: -1}, {Rate: -1}, {Rate: math.NaN()}, {Clip: -1}, {Patience: -2}, {Decay: 1}, {Decay: -0.5}, {Average: 1}, {Average: -0.5},
 	} {
-		if _, err := Fit(context.Background(), newRegression(2), curve(100, 1), Data{}, bad); err == nil {
+		if _, err := Fit(context.Background(), newRegression(), curve(100, 1), Data{}, bad); err == nil {
 			t.Errorf("no error for %+v", bad)
 		}
 	}
 	short := curve(100, 1)
 	short.W = make([]float32, 99)
-	if _, err := Fit(context.Background(), newRegression(2), short, Data{}, Options{}); err == nil {
+	if _, err := Fit(context.Background(), newRegression(), short, Data{}, Options{}); err == nil {
 		t.Error("no error for fewer weights than rows")
 	}
 }

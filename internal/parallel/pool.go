@@ -1,4 +1,6 @@
-package nn
+// Package parallel runs numbered pieces of work on all processors, with results that do not
+// depend on how many there are.
+package parallel
 
 import (
 	"context"
@@ -8,7 +10,7 @@ import (
 	"github.com/eidolon-hep/eidolon/internal/panics"
 )
 
-// pool runs numbered pieces of work on all processors. What a piece computes
+// Pool runs numbered pieces of work on all processors. What a piece computes
 // may depend on its number only, never on the goroutine that takes it: that is
 // how results come out the same for any GOMAXPROCS.
 //
@@ -17,7 +19,7 @@ import (
 // training come one after the other within microseconds, in which to sleep and
 // to be woken would take longer than to wait: a goroutine sleeps only when there
 // has been nothing to do for a while.
-type pool struct {
+type Pool struct {
 	task    func(i int)
 	left    atomic.Int64 // pieces that nobody has taken; below 0 when there were none for some
 	pending atomic.Int64 // pieces that are not done
@@ -27,8 +29,9 @@ type pool struct {
 	caller  *sleeper
 }
 
-func newPool() *pool {
-	p := &pool{helpers: make([]*sleeper, runtime.GOMAXPROCS(0)-1), caller: newSleeper()}
+// NewPool starts a goroutine for each further processor. Close ends them.
+func NewPool() *Pool {
+	p := &Pool{helpers: make([]*sleeper, runtime.GOMAXPROCS(0)-1), caller: newSleeper()}
 	for i := range p.helpers {
 		s := newSleeper()
 		p.helpers[i] = s
@@ -42,9 +45,9 @@ func newPool() *pool {
 	return p
 }
 
-// run calls task(0) … task(n−1), each once, and returns when all are done. A panic of
-// one is one of run.
-func (p *pool) run(n int, task func(i int)) {
+// Run calls task(0) … task(n−1), each once, and returns when all are done. A panic of
+// one is one of Run.
+func (p *Pool) Run(n int, task func(i int)) {
 	p.task = task
 	p.pending.Store(int64(n))
 	p.left.Store(int64(n))
@@ -57,8 +60,8 @@ func (p *pool) run(n int, task func(i int)) {
 }
 
 // work does pieces until there is none left to take. Whoever has taken one may
-// read the task: run does not return, and no other begins, before it is done.
-func (p *pool) work() {
+// read the task: Run does not return, and no other begins, before it is done.
+func (p *Pool) work() {
 	for {
 		i := p.left.Add(-1)
 		if i < 0 {
@@ -71,8 +74,8 @@ func (p *pool) work() {
 	}
 }
 
-// close ends the goroutines.
-func (p *pool) close() {
+// Close ends the goroutines.
+func (p *Pool) Close() {
 	p.closed.Store(true)
 	for _, s := range p.helpers {
 		s.wake()
@@ -116,20 +119,21 @@ func (s *sleeper) wake() {
 	}
 }
 
-// Parallel calls task for consecutive ranges [lo, hi) that cover n rows, on all
+// Ranges calls task for consecutive ranges [lo, hi) that cover n rows, on all
 // processors; a range never has more than size rows. What task computes for a
 // row must not depend on the range that it comes in.
-func Parallel(n, size int, task func(lo, hi int)) {
-	ParallelContext(context.Background(), n, size, task)
+func Ranges(n, size int, task func(lo, hi int)) {
+	RangesContext(context.Background(), n, size, task)
 }
 
-// ParallelContext is [Parallel] until ctx is cancelled: ranges that are not begun then
+// RangesContext is [Ranges] until ctx is cancelled: ranges that are not begun then
 // are left out. Whoever calls it looks at ctx afterwards.
-func ParallelContext(ctx context.Context, n, size int, task func(lo, hi int)) {
-	// Few rows are cut in tiles, so that all processors get some of them.
+func RangesContext(ctx context.Context, n, size int, task func(lo, hi int)) {
+	// Few rows are cut in smaller ranges, so that all processors get some of them.
 	const pieces = 4 // for each
+	const grain = 64 // ranges are multiples of it: networks work on so many rows at a time
 	if procs := runtime.GOMAXPROCS(0); procs > 1 {
-		size = min(size, (n/(pieces*procs)+Tile)/Tile*Tile)
+		size = min(size, (n/(pieces*procs)+grain)/grain*grain)
 	}
 	tiles := (n + size - 1) / size
 	if tiles <= 1 {
@@ -138,9 +142,9 @@ func ParallelContext(ctx context.Context, n, size int, task func(lo, hi int)) {
 		}
 		return
 	}
-	p := newPool()
-	defer p.close()
-	p.run(tiles, func(i int) {
+	p := NewPool()
+	defer p.Close()
+	p.Run(tiles, func(i int) {
 		if ctx.Err() == nil {
 			task(i*size, min((i+1)*size, n))
 		}
