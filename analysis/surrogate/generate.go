@@ -1,0 +1,230 @@
+package surrogate
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+
+	"github.com/eidolon-hep/eidolon/internal/panics"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// Tails counts what had to be done about generated events outside the range of
+// the training events.
+type Tails struct {
+	Redrawn int64 `json:"redrawn"` // draws that were thrown away
+	Clipped int64 `json:"clipped"` // events that stayed outside and were moved to the limit
+	// Clamped is the number of values at which the inverse of a spline had to be
+	// corrected for rounding ([flows.Flow.Clamped]).
+	Clamped int64 `json:"clamped"`
+	// Copies is the number of events that are copies of training events
+	// ([diffusion.Copies]), nil unless the model holds these.
+	Copies *int64 `json:"copies,omitempty"`
+}
+
+// Add adds other events to the count.
+func (t *Tails) Add(other Tails) {
+	t.Redrawn += other.Redrawn
+	t.Clipped += other.Clipped
+	t.Clamped += other.Clamped
+	if other.Copies != nil {
+		sum := *other.Copies
+		if t.Copies != nil {
+			sum += *t.Copies
+		}
+		t.Copies = &sum
+	}
+}
+
+// margin is how far outside the range of the training events, in units of model
+// space where their standard deviation is about 1, generated ones may lie.
+const margin = 0.1
+
+// redraws is how often an event outside the range is drawn again.
+const redraws = 20
+
+// Generate draws the events first, first+1, … of a seed into t, which has the
+// columns of [features.Spec.Fields]. Event i depends on (seed, i) alone and, if the
+// surrogate is conditional, on its condition: the row of the same place in given,
+// which is nil otherwise. Conditions that the training events did not have are met as
+// [features.Context.Admit] does by default; whoever wants to know of them calls it before.
+// Errors are about what is given, or that of ctx.
+//
+// An event with a feature further than a tenth of a standard deviation (of model
+// space) outside the range of the training events is drawn again, 20 times at most,
+// and then moved to that limit. Where the range ends at zero it ends there. The same holds
+// for branches that are no features themselves, such as the momenta of a system; where
+// these have a hard edge, as after a cut, nothing is beyond it ([features.Spec.Outside]).
+func (s *Surrogate) Generate(ctx context.Context, t, given *rootio.Table, seed, first uint64) (Tails, error) {
+	rows := make([]uint64, t.Len())
+	for i := range rows {
+		rows[i] = first + uint64(i)
+	}
+	return s.GenerateRows(ctx, t, given, seed, rows)
+}
+
+// GenerateRows is like [Surrogate.Generate] for events of the given numbers, which
+// need not follow each other.
+func (s *Surrogate) GenerateRows(ctx context.Context, t, given *rootio.Table, seed uint64, rows []uint64) (Tails, error) {
+	n, dim, width := t.Len(), s.Density.Dim(), s.Density.Context()
+	c := make([]float32, n*width)
+	if width > 0 {
+		if given == nil || given.Len() != n {
+			return Tails{}, errors.New("surrogate: the model is conditional, and the conditions of the events are not given")
+		}
+		admitted, err := s.Context.Admit(given, "", rows)
+		if err != nil {
+			return Tails{}, err
+		}
+		given = admitted.Table
+		if err := s.Context.Encode(c, given, 0); err != nil {
+			return Tails{}, err
+		}
+	}
+	clamped := clampedBy(s.Density)
+	z := make([]float32, n*dim)
+	if err := sampleRows(ctx, s.Density, z, c, seed, 0, rows); err != nil {
+		return Tails{}, err
+	}
+	var redrawn, clipped atomic.Int64
+	var all panics.Group
+	const piece = 1 << 13
+	failed := make([]error, (n+piece-1)/piece)
+	for from := 0; from < n; from += piece {
+		to := min(from+piece, n)
+		all.Go(func() {
+			var conditions *rootio.Table
+			if given != nil {
+				conditions = given.Slice(from, to)
+			}
+			r, m, err := s.keepWithin(ctx, t.Slice(from, to), conditions, z[from*dim:to*dim], c[from*width:to*width], seed, rows[from:to])
+			redrawn.Add(r)
+			clipped.Add(m)
+			failed[from/piece] = err
+		})
+	}
+	all.Wait()
+	for _, err := range failed {
+		if err != nil {
+			return Tails{}, err
+		}
+	}
+	s.Features.Number(t, rows)
+	if err := s.Features.CheckDecoded(t); err != nil {
+		return Tails{}, err
+	}
+	copies, err := s.copies(ctx, z, c)
+	return Tails{redrawn.Load(), clipped.Load(), clampedBy(s.Density) - clamped, copies}, err
+}
+
+// keepWithin stores the events with the features z in t. Those outside the range of the
+// training events are drawn again, as often as they may be, and then clipped. The error is
+// that of ctx.
+func (s *Surrogate) keepWithin(ctx context.Context, t, given *rootio.Table, z, c []float32, seed uint64, rows []uint64) (redrawn, clipped int64, err error) {
+	dim, width := s.Density.Dim(), s.Density.Context()
+	lo, hi := s.Features.Limits(margin)
+	feature := func(i int) []float32 { return z[i*dim : (i+1)*dim] }
+	decode := func(i int) (event *rootio.Table) {
+		var condition *rootio.Table
+		if given != nil {
+			condition = given.Slice(i, i+1)
+		}
+		event = t.Slice(i, i+1)
+		s.Features.Decode(event, feature(i), condition)
+		return event
+	}
+	var outside []int
+	for i := range rows {
+		if !within(feature(i), lo, hi) {
+			outside = append(outside, i)
+		}
+	}
+	s.Features.Decode(t, z, given) // what is outside makes no sense yet
+	outside = union(outside, s.Features.Outside(t, margin))
+	for attempt := uint64(1); len(outside) > 0; attempt++ {
+		if attempt > redraws {
+			for _, i := range outside {
+				row := feature(i)
+				for j := range row {
+					row[j] = min(max(row[j], lo[j]), hi[j])
+					if row[j] != row[j] { // NaN
+						row[j] = 0
+					}
+				}
+				decode(i)
+				s.Features.Clip(t, i, margin)
+			}
+			return redrawn, int64(len(outside)), nil
+		}
+		redrawn += int64(len(outside))
+		again := make([]float32, len(outside)*dim)
+		theirs, numbers := make([]float32, 0, len(outside)*width), make([]uint64, len(outside))
+		for k, i := range outside {
+			theirs, numbers[k] = append(theirs, c[i*width:(i+1)*width]...), rows[i]
+		}
+		if err := sampleRows(ctx, s.Density, again, theirs, seed, attempt, numbers); err != nil {
+			return redrawn, 0, err
+		}
+		var left []int
+		for k, i := range outside {
+			row := feature(i)
+			copy(row, again[k*dim:])
+			event := decode(i)
+			if !within(row, lo, hi) || len(s.Features.Outside(event, margin)) > 0 {
+				left = append(left, i)
+			}
+		}
+		outside = left
+	}
+	return redrawn, 0, nil
+}
+
+// union returns what is in a or b, both ascending.
+func union(a, b []int) []int {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// clampedBy returns the number of corrections that a density has made so far.
+func clampedBy(d Density) int64 {
+	if f, ok := innermost(d).(interface{ Clamped() int64 }); ok {
+		return f.Clamped()
+	}
+	return 0
+}
+
+// within reports whether all features are within the limits; NaN is not.
+func within(row, lo, hi []float32) bool {
+	for j, v := range row {
+		if !(v >= lo[j] && v <= hi[j]) {
+			return false
+		}
+	}
+	return true
+}
+
+// streamMultiplicity is the stream of a seed that draws numbers of objects.
+const streamMultiplicity = 1 << 49
+
+// ObjectRow is the number of the row of an object, for [Surrogate.GenerateRows]: an
+// object depends on the number of its event and its place in it, and not on how many
+// there are in other events. An event has less than 65536 objects.
+func ObjectRow(event uint64, object int) uint64 { return event<<16 | uint64(object) }
+
+// Multiplicities draws the numbers of objects of the events first, first+1, … of a
+// seed, with the frequencies of the training events.
+func (s *Surrogate) Multiplicities(dst []int, seed, first uint64) {
+	u := make([]float64, len(dst))
+	philox.Uniform64(u, seed, streamMultiplicity, first)
+	for i, v := range u {
+		n := 0
+		for n < len(s.Card.Multiplicity)-1 && v >= s.Card.Multiplicity[n] {
+			v -= s.Card.Multiplicity[n]
+			n++
+		}
+		dst[i] = n
+	}
+}
