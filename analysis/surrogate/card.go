@@ -17,7 +17,7 @@ type Card struct {
 	Inputs  []string         `json:"inputs,omitempty"`  // the names of the files
 	Tree    string           `json:"tree,omitempty"`
 	Weight  string           `json:"weight,omitempty"`  // the branch of weights
-	Events  int              `json:"events"`            // rows that were trained and validated on
+	Events  int              `json:"events"`            // rows that were trained on and validated
 	Weights *rows.Weights    `json:"weights,omitempty"` // what they are, if there are any
 	Options Options          `json:"options"`
 	History training.History `json:"history"`
@@ -26,8 +26,8 @@ type Card struct {
 	Choice *Choice `json:"choice,omitempty"`
 
 	// Different is the number of events without those that are copies of others
-	// ([rows.Copies]), and HeldOut that of the events that validated. Both are 0 in
-	// models of older programs.
+	// ([rows.Copies]), and HeldOut that of the events that validated, none (0) where there
+	// are so few that the validation loss is that of the training events.
 	Different int `json:"different,omitempty"`
 	HeldOut   int `json:"held_out,omitempty"`
 
@@ -63,20 +63,5 @@ func (c *Card) check() error {
 	return nil
 }
 
-// Valid returns the number of events that were held out for validation: 0 where there are
-// so few that the loss is that of the training events.
-func (c Card) Valid() int {
-	if c.Different > 0 {
-		return c.HeldOut
-	}
-	n := 0
-	for i := range c.Events {
-		if isHeldOut(i) {
-			n++
-		}
-	}
-	if n == c.Events {
-		return 0
-	}
-	return n
-}
+// Learnt returns the number of events that were trained on.
+func (c Card) Learnt() int { return c.Events - c.HeldOut }

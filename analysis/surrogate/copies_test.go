@@ -44,8 +44,8 @@ func TestCopiesAreNotJudgedByTheirLike(t *testing.T) {
 	if a, b := *once.Card.Copies, *thrice.Card.Copies; math.Abs(a-b) > 0.03 {
 		t.Errorf("%.3g of the events are copies, and %.3g of the sample given three times", a, b)
 	}
-	if valid := thrice.Card.Valid(); valid != 3*once.Card.Valid() {
-		t.Errorf("%d events validate, and %d of the sample given three times", once.Card.Valid(), valid)
+	if valid := thrice.Card.HeldOut; valid != 3*once.Card.HeldOut {
+		t.Errorf("%d events validate, and %d of the sample given three times", once.Card.HeldOut, valid)
 	}
 }
 
@@ -63,8 +63,8 @@ func TestEqualRowsAreSplit(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if tr.Train == 0 || tr.Train+tr.Valid != len(x) || len(x) > 100 && math.Abs(float64(tr.Valid)/float64(len(x))-0.1) > 0.05 {
-			t.Errorf("%s: %d events to train on, %d to validate", name, tr.Train, tr.Valid)
+		if tr.Card.Learnt() == 0 || tr.Card.Learnt()+tr.Card.HeldOut != len(x) || len(x) > 100 && math.Abs(float64(tr.Card.HeldOut)/float64(len(x))-0.1) > 0.05 {
+			t.Errorf("%s: %d events to train on, %d to validate", name, tr.Card.Learnt(), tr.Card.HeldOut)
 		}
 	}
 }

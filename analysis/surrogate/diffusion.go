@@ -163,7 +163,7 @@ func (tr *Training) countCopies(ctx context.Context, train []float32) error {
 	}
 	o, dim := tr.Card.Options, tr.Features.Dim()
 	const most, part = 1 << 13, 1 << 9
-	n := min(most, tr.Train)
+	n := min(most, tr.Card.Learnt())
 	z := make([]float32, n*dim)
 	begin := time.Now()
 	for lo := 0; lo < n; lo += part {

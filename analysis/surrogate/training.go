@@ -21,7 +21,6 @@ import (
 // and how many events it will see.
 type Training struct {
 	*Surrogate
-	Train, Valid int // numbers of events
 
 	begin  time.Time // from which on the time for training counts
 	table  *rootio.Table
@@ -149,17 +148,15 @@ func newTraining(ctx context.Context, spec *features.Spec, conditions *features.
 	if tr.Density, err = tr.compose(ctx); err != nil {
 		return nil, err
 	}
+	tr.Card.Different = copies.Different
 	for _, first := range copies.First {
 		if isHeldOut(first) {
-			tr.Valid++
-		} else {
-			tr.Train++
+			tr.Card.HeldOut++
 		}
 	}
-	if tr.Train == 0 { // a handful of events
-		tr.Train, tr.Valid = tr.Valid, 0
+	if tr.Card.Learnt() == 0 { // a handful of events
+		tr.Card.HeldOut = 0
 	}
-	tr.Card.Different, tr.Card.HeldOut = copies.Different, tr.Valid
 	return tr, nil
 }
 
@@ -265,7 +262,7 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 		weight[first] += weightOf(tr.w, i)
 		switch {
 		case first < i:
-		case tr.Valid > 0 && isHeldOut(i):
+		case tr.Card.HeldOut > 0 && isHeldOut(i):
 			judge = append(judge, i)
 		default:
 			learn = append(learn, i)

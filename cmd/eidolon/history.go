@@ -24,7 +24,7 @@ import (
 
 // outcome says how a training ended.
 func outcome(m *surrogate.Surrogate) string {
-	h, valid := m.Card.History, m.Card.Valid() > 0
+	h, valid := m.Card.History, m.Card.HeldOut > 0
 	switch {
 	case h.Batch > 0 && valid:
 		return fmt.Sprintf("best validation loss %.4f at step %d, batch %d (%s)", h.Best, h.BestStep, h.Batch, h.Stopped)

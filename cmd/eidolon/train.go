@@ -328,8 +328,8 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 		fmt.Fprintln(log, card.Weights)
 	}
 	fmt.Fprintf(log, "model: %s, %v\n", card.Options.Model, training.Density)
-	fmt.Fprintf(log, "%d events to train on, %d to validate\n", training.Train, training.Valid)
-	if training.Valid < 100 {
+	fmt.Fprintf(log, "%d events to train on, %d to validate\n", card.Learnt(), card.HeldOut)
+	if card.HeldOut < 100 {
 		fmt.Fprintln(log, "note: with so few events to validate, the validation loss says little")
 	}
 	progress := newProgress(log)
