@@ -30,6 +30,22 @@ const (
 	demoKey = "eidolon demo" // of the text that says so
 )
 
+// demoSample is a sample for the examples of the README and the tutorial.
+type demoSample struct {
+	file string
+	make func(seed uint64, n int) *rootio.Table
+}
+
+func demoSamples() []demoSample {
+	harder := zmumu.Default()
+	harder.PtScale *= 1.15
+	return []demoSample{
+		{"detector.root", zmumu.Default().Detected},
+		{"muons.root", zmumu.Default().Collections},
+		{"harder.root", func(seed uint64, n int) *rootio.Table { return harder.Table(seed, 0, n) }},
+	}
+}
+
 // checkDemo checks that the files of the demo can be written, in the place of those of another
 // demo at most.
 func checkDemo(ctx context.Context, dir string) error {
@@ -37,9 +53,11 @@ func checkDemo(ctx context.Context, dir string) error {
 		_, err := rootio.ReadText(ctx, filepath.Join(dir, demoTruth), demoKey)
 		return err == nil
 	}
-	return output.CheckFolder(dir, ours, func(name string) bool {
-		return slices.Contains([]string{demoTruth, demoModel, demoGenerated, demoPicture}, name)
-	})
+	files := []string{demoTruth, demoModel, demoGenerated, demoPicture}
+	for _, s := range demoSamples() {
+		files = append(files, s.file)
+	}
+	return output.CheckFolder(dir, ours, func(name string) bool { return slices.Contains(files, name) })
 }
 
 type demoFlags struct {
@@ -59,7 +77,10 @@ closed form, learns them, generates ten times as many, and compares the two. As
 the truth is known, it also prints the Kullback–Leibler divergence of the model
 from the truth, on half as many events that were not used before.
 
-It leaves behind the two ROOT files, the model and a picture.`,
+It leaves behind the two ROOT files, the model and a picture, and three samples of a
+fifth as many events, with which the examples of the README can be tried:
+detector.root (muons before and after a detector), muons.root (events with a
+collection of muons) and harder.root (as zmumu.root, with larger transverse momenta).`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.run(cmd)
@@ -91,9 +112,16 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 		physics   = zmumu.Default()
 	)
 
-	fmt.Fprintf(out, "1. %d events of pp → Z/γ* → µ⁺µ⁻ → %s\n", f.n, truth)
+	fmt.Fprintf(out, "1. %d events of pp → Z/γ* → µ⁺µ⁻ → %s, and samples to try\n", f.n, truth)
 	if err := writeTable(truth, physics.Table(f.options.Seed, 0, int(f.n))); err != nil {
 		return err
+	}
+
+	for i, s := range demoSamples() {
+		// Other seeds than that of the truth: no event is in two samples.
+		if err := writeTable(filepath.Join(f.dir, s.file), s.make(f.options.Seed+uint64(i)+1, int(f.n/5))); err != nil {
+			return err
+		}
 	}
 
 	fmt.Fprintf(out, "2. learn %v → %s\n", demoFeatures, model)

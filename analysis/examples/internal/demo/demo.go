@@ -3,12 +3,10 @@ package demo
 
 import (
 	"context"
-	"math"
 	"path/filepath"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
-	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
 )
@@ -35,27 +33,9 @@ func events(first uint64, n int) *rootio.Table {
 	table := zmumu.Default().Table(1, first, n)
 	eta, _ := table.Column("mu1_eta")
 	response := make([]float32, n)
-	smear(response, eta.Values().([]float32), first)
+	zmumu.Response(response, eta.Values().([]float32), first)
 	table.Columns = append(table.Columns, rootio.ColumnOf("response", response))
 	return table
-}
-
-// smear is the toy of a detector: the resolution of the momentum of a muon is 2 % in the
-// middle and 5 % in the forward region, and in 5 % of all cases three times as bad, with
-// part of the momentum lost.
-func smear(response, eta []float32, first uint64) {
-	const seed = 4
-	g, u := make([]float32, len(eta)), make([]float32, len(eta))
-	philox.Normal(g, seed, 0, first)
-	philox.Uniform(u, seed, 1, first)
-	for i := range response {
-		sigma := 0.02 + 0.03*min(1, math.Abs(float64(eta[i]))/2.5)
-		shift := 0.0
-		if u[i] < 0.05 {
-			sigma, shift = 3*sigma, 0.1
-		}
-		response[i] = float32(math.Max(0.05, 1-shift+sigma*float64(g[i])))
-	}
 }
 
 // Model trains a small surrogate of the named branches of n events, given those of the
