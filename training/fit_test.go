@@ -212,7 +212,7 @@ func TestFitRollsBack(t *testing.T) {
 	defer f.pool.Close()
 	f.pack()
 	f.History.Best, _ = f.validate()
-	f.shuffle(0)
+	f.shuffle()
 	for range 3 {
 		if err := f.oneStep(1e-2); err != nil {
 			t.Fatal(err)
@@ -222,7 +222,7 @@ func TestFitRollsBack(t *testing.T) {
 	if err := f.oneStep(1e-2); err != nil {
 		t.Fatal(err)
 	}
-	if loss, _ := f.validate(); !slices.Equal(f.params, f.Best) || f.Slower != 0.5 || loss != f.History.Best {
+	if loss, _ := f.validate(); !slices.Equal(f.Params, f.Best) || f.Slower != 0.5 || loss != f.History.Best {
 		t.Errorf("after a loss that is not finite, the loss is %g and the rate is %g of what it was; want %g and 0.5", loss, f.Slower, f.History.Best)
 	}
 	// A rate that throws the parameters far off makes validations not finite.
@@ -278,8 +278,8 @@ func TestStepAllocatesNothing(t *testing.T) {
 	}
 	defer f.pool.Close()
 	f.pack()
-	f.shuffle(0)
-	if n := testing.AllocsPerRun(20, func() { f.step(f.order[:500], 1e-3) }); n > 0 {
+	f.shuffle()
+	if n := testing.AllocsPerRun(20, func() { f.step(f.order[:500], 1, 1e-3) }); n > 0 {
 		t.Errorf("%g allocations per step", n)
 	}
 }

@@ -95,7 +95,7 @@ func (p *progress) show(s training.Status) {
 	if p.bar == nil {
 		if s.Validated {
 			fmt.Fprintf(p.out, "step %d/%d  %s events/s  loss %.4f  validation %.4f  best %.4f  %s left\n",
-				s.Step, s.Steps, siFormat(s.EventsPerSecond), s.Train, s.Valid, s.Best, duration(s.Left))
+				s.Step, s.Steps, siFormat(s.EventsPerSecond), s.Train, s.Valid, s.Best, duration(s.Remaining))
 		}
 		return
 	}
@@ -104,7 +104,7 @@ func (p *progress) show(s training.Status) {
 	}
 	p.drawn = time.Now()
 	p.bar.ChangeMax(s.Steps)
-	p.bar.Describe(fmt.Sprintf("%s ev/s  loss %.4f  valid %.4f  best %.4f  %s left", siFormat(s.EventsPerSecond), s.Train, s.Valid, s.Best, duration(s.Left)))
+	p.bar.Describe(fmt.Sprintf("%s ev/s  loss %.4f  valid %.4f  best %.4f  %s left", siFormat(s.EventsPerSecond), s.Train, s.Valid, s.Best, duration(s.Remaining)))
 	_ = p.bar.Set(s.Step) // only draws
 }
 

@@ -1,0 +1,42 @@
+// Package training has the loop that trains every model of Eidolon, and the words for it.
+//
+// A model is an [Objective]: a flat vector of parameters and a loss with its gradient.
+// [Fit] lowers the mean loss over the rows of a [Data] by Adam, keeps the parameters with
+// the lowest loss on other rows, and returns the [History]. [Options] say how long and how
+// fast; a [Checkpoint] is all that a training needs to go on after an interrupt.
+package training
+
+// Tile is the largest number of rows that travel through a model together, so that what is
+// between its layers stays in the processor's cache.
+const Tile = 64
+
+// Tensor is a named part of what a model has learnt, as a model file holds it.
+type Tensor struct {
+	Name  string
+	Shape []int
+	Value []float32 // the memory of the model itself
+}
+
+// Objective is what Fit minimises: the weighted mean of a loss per row.
+type Objective interface {
+	// Params returns the parameters to be found, in one flat vector.
+	Params() []float32
+	// Pack takes over changed parameters: one of parts pieces of that work.
+	Pack(part, parts int)
+	// NewWorker returns a worker for one goroutine.
+	NewWorker() Worker
+}
+
+// Worker evaluates an objective, one tile after the other.
+type Worker interface {
+	// Loss returns Σ w·loss over the rows and adds its gradient to grad, unless
+	// grad is nil. It may overwrite the rows.
+	Loss(grad []float32, rows Rows) float64
+}
+
+// Inverter is an objective with a map of rows that can be undone.
+type Inverter interface {
+	// RoundTrip returns the mean and the largest |f⁻¹(f(x)) − x| of the features of
+	// some rows.
+	RoundTrip(x, c []float32) (mean, largest float64)
+}
