@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -120,12 +121,12 @@ func inputsOf(ctx context.Context, a, b rootio.Column) (parts [][]float32, aspec
 	}
 
 	// One kind of number for both samples; integers beyond 2⁵³ are rounded.
-	column := rootio.ColumnOf("", usable)
+	one := rootio.ColumnOf("", usable)
 	if !a.Kind.IsFloat() && !b.Kind.IsFloat() && slices.Max(usable) <= 1<<53 && slices.Min(usable) >= -1<<53 {
-		column = rootio.NewColumn(rootio.Field{Kind: rootio.Int64}, len(usable))
-		column.SetFloats(0, usable)
+		one = rootio.NewColumn(rootio.Field{Kind: rootio.Int64}, len(usable))
+		one.SetFloats(0, usable)
 	}
-	table := &rootio.Table{Columns: []rootio.Column{column}}
+	table := &rootio.Table{Columns: []rootio.Column{one}}
 	spec, err := features.FitContext(ctx, table, nil)
 	if err != nil {
 		return nil, nil, err
@@ -143,16 +144,16 @@ func inputsOf(ctx context.Context, a, b rootio.Column) (parts [][]float32, aspec
 		parts, aspects = append(parts, values), append(aspects, Value)
 	}
 	c := spec.Columns[0]
-	if c.As == features.Codes {
+	if c.As == column.Codes {
 		return parts, aspects, nil
 	}
 	const most = 4 // spikes
 	spikes := slices.Clone(c.Spikes)
-	slices.SortStableFunc(spikes, func(p, q features.Spike) int { return cmp.Compare(q.Fraction, p.Fraction) })
+	slices.SortStableFunc(spikes, func(p, q column.Spike) int { return cmp.Compare(q.Fraction, p.Fraction) })
 	for _, s := range spikes[:min(len(spikes), most)] {
 		add(Spike, func(i int) float32 { return indicator(x[i] == s.Value) })
 	}
-	if column.Kind.IsFloat() {
+	if one.Kind.IsFloat() {
 		if step := gridOf(x[:na], x[na:]); step > 0 {
 			add(Rounding, func(i int) float32 { return offGrid(x[i], step) })
 		}

@@ -4,121 +4,29 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"strings"
 
 	"gonum.org/v1/gonum/floats"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
-
-// Circle is the range of an angle: [Start, Start+Period).
-type Circle struct {
-	Start  float64 `json:"start"`
-	Period float64 `json:"period"`
-}
-
-// wrap returns the angle in the range that begins at start.
-func (c Circle) wrap(x, start float64) float64 {
-	x -= c.Period * math.Floor((x-start)/c.Period)
-	if x >= start+c.Period { // rounded up
-		return start
-	}
-	return x
-}
-
-func (c Circle) isSound() bool { return c.Period > 0 && !math.IsInf(c.Period, 0) }
-
-// circles are the ranges that angles have.
-var circles = [...]Circle{{-math.Pi, 2 * math.Pi}, {0, 2 * math.Pi}, {-180, 360}, {0, 360}}
-
-// findCircle returns the range that the values of a sample fill, as an azimuth does: the sample has hard edges, as near to both of its ends as they must
-// be, or, where the name says that it is an azimuth, it leaves a twentieth of it
-// empty at most. step is what the values are rounded to, 0 if they are not.
-func findCircle(field rootio.Field, s *sample, step float64) (c Circle, ok bool) {
-	k := edgeEvents(s.n)
-	_, low := edge(s, k, false)
-	_, high := edge(s, k, true)
-	first, last := s.value[0], s.value[len(s.value)-1]
-	name := strings.ToLower(field.Name)
-	isNamed := strings.Contains(name, "phi") || strings.Contains(name, "azim")
-	for _, c := range circles {
-		beyond := step + 4*ulp(rootio.Float32, c.Period)
-		if first < c.Start-beyond || last > c.Start+c.Period+beyond {
-			continue
-		}
-		gap := c.Period - (last - first)
-		if low && high && gap <= reach*c.Period/float64(s.n)+2*step || isNamed && gap <= c.Period/20 {
-			return c, true
-		}
-	}
-	return c, false
-}
-
-// anglesPerCircle is the number of parts of a circle in which angles are counted.
-const anglesPerCircle = 64
-
-// count counts the values, with their weights, in equal parts of the circle.
-func (c Circle) count(x, w []float64) (parts [anglesPerCircle]float64) {
-	for k, v := range x {
-		weight := 1.0
-		if w != nil {
-			weight = max(w[k], 0)
-		}
-		i := int(anglesPerCircle * (c.wrap(v, c.Start) - c.Start) / c.Period)
-		parts[min(i, anglesPerCircle-1)] += weight
-	}
-	return parts
-}
-
-// cut returns where few events are, to open the circle there: the start of the range
-// if hardly more are there than elsewhere.
-func (c Circle) cut(x, w []float64) float64 {
-	parts := c.count(x, w)
-	total := 0.0
-	for _, p := range parts {
-		total += p
-	}
-	beside := func(i int) float64 { return parts[i] + parts[(i+anglesPerCircle-1)%anglesPerCircle] }
-	best := 0
-	for i := range parts {
-		if beside(i) < beside(best) {
-			best = i
-		}
-	}
-	if beside(0) < beside(best)+0.5*2*total/anglesPerCircle {
-		best = 0
-	}
-	return c.Start + c.Period*float64(best)/anglesPerCircle
-}
-
-// entropy returns the entropy of the angles, in nats, up to a constant.
-func (c Circle) entropy(x, w []float64) float64 {
-	h, total := 0.0, 0.0
-	for _, p := range c.count(x, w) {
-		if p > 0 {
-			h -= p * math.Log(p)
-			total += p
-		}
-	}
-	return h/total + math.Log(total)
-}
 
 // Period is that of the features that are linear in an angle: where all angles are as
 // likely, these have the variance 1.
 const Period = 2 * 1.7320508075688772935 // √3
 
 // unit returns how far a feature that is linear in the angle counts 1.
-func (c Circle) unit() float64 { return c.Period / Period }
+func unit(c *column.Circle) float64 { return c.Period / Period }
 
 // isEven reports whether the distribution of an angle, as its spline has it, is nearly
 // uniform.
 func (c *Column) isEven() bool {
 	const nearly = 0.1 // nats
 	gain := 0.0
-	for i := range anglesPerCircle {
-		z, logDet := c.encode(*c.Low+c.Circle.Period*(float64(i)+0.5)/anglesPerCircle, 0.5)
+	for i := range column.PartsOfCircle {
+		z, logDet := c.encode(*c.Low+c.Circle.Period*(float64(i)+0.5)/column.PartsOfCircle, 0.5)
 		log := logNormal(z) + logDet + math.Log(c.Circle.Period) // relative to uniform
-		gain += math.Exp(log) * log / anglesPerCircle
+		gain += math.Exp(log) * log / column.PartsOfCircle
 	}
 	return gain < nearly
 }
@@ -220,7 +128,7 @@ func repeats(waves []Wave) float64 {
 // Relative is the map that measures an angle from another one: back-to-back muons
 // are at ±π from each other, wherever they are.
 type Relative struct {
-	Circle
+	column.Circle
 	Variable string `json:"variable"`
 	To       string `json:"to"`
 }
@@ -237,7 +145,7 @@ func (r *Relative) isNoisy() bool { return false }
 func (r *Relative) forward(f *frame, _ []float64, _ func([]float64)) {
 	d, to := f.add(r.name()), f.at(r.To)
 	for k, x := range f.at(r.Variable) {
-		d[k] = r.wrap(x-to[k], -r.Period/2)
+		d[k] = r.Wrap(x-to[k], -r.Period/2)
 	}
 	f.take(r.Variable)
 }
@@ -245,45 +153,12 @@ func (r *Relative) forward(f *frame, _ []float64, _ func([]float64)) {
 func (r *Relative) inverse(f *frame) {
 	x, to := f.add(r.Variable), f.at(r.To)
 	for k, d := range f.at(r.name()) {
-		x[k] = r.wrap(d+to[k], r.Start)
+		x[k] = r.Wrap(d+to[k], r.Start)
 	}
 	f.take(r.name())
 }
 
-func (r *Relative) isSound() bool { return r.Circle.isSound() }
-
-// circleOf returns the range that the values x fill, with the weights w, if they are
-// an angle's.
-func circleOf(field rootio.Field, x, w []float64) (c Circle, ok bool) {
-	if span := floats.Max(x) - floats.Min(x); !field.Kind.IsFloat() || !isNearCircle(span) {
-		return c, false
-	}
-	s := newSample(x, w)
-	if s.missing > 0 || s.kindOf(field) != Continuous {
-		return c, false
-	}
-	if spikes, _ := s.withoutSpikes(); len(spikes) > 0 {
-		return c, false
-	}
-	step := 0.0
-	if r := findRounded(field, s.value, nil); r != nil {
-		step = r.unit()
-	} else if p := findPrecision(field, s.value, nil); p != nil {
-		lo, hi := p.cell(s.value[len(s.value)-1])
-		step = hi - lo
-	}
-	return findCircle(field, s, step)
-}
-
-// isNearCircle reports whether a range is about as wide as a circle.
-func isNearCircle(span float64) bool {
-	for _, c := range circles {
-		if span > 0.9*c.Period && span < 1.1*c.Period {
-			return true
-		}
-	}
-	return false
-}
+func (r *Relative) isSound() bool { return r.Circle.IsSound() }
 
 // findAngles finds the branches that are angles, and keeps them at hand.
 func (f *fitting) findAngles() {
@@ -294,7 +169,7 @@ func (f *fitting) findAngles() {
 		if _, known := f.circles[field.Name]; f.gone[field.Name] || known || f.as[field.Name] != "" {
 			continue
 		}
-		if c, ok := circleOf(field, f.load(field.Name), f.w); ok {
+		if c, ok := column.CircleOf(field, f.load(field.Name), f.w); ok {
 			f.circles[field.Name] = c
 		} else {
 			f.take(field.Name)
@@ -302,7 +177,7 @@ func (f *fitting) findAngles() {
 	}
 	for _, field := range f.given.Fields() {
 		x := f.load(field.Name)
-		if c, ok := circleOf(field, x, f.w); ok && !slices.ContainsFunc(x, math.IsNaN) {
+		if c, ok := column.CircleOf(field, x, f.w); ok && !slices.ContainsFunc(x, math.IsNaN) {
 			f.circles[field.Name] = c
 		} else {
 			f.take(field.Name)
@@ -331,7 +206,7 @@ func (f *fitting) relateAngles() {
 		x, d := f.load(angles[j].Name), f.add(scratch)
 		gain := max(0.1, 2*evidence(2, len(angles)+len(given))/float64(f.n)) // nats per event, at least: few events have some by chance
 		var to *rootio.Field
-		least := c.entropy(x, f.w) - gain
+		least := c.Entropy(x, f.w) - gain
 		for _, other := range slices.Concat(given, angles[:j]) {
 			if f.over() {
 				return
@@ -342,7 +217,7 @@ func (f *fitting) relateAngles() {
 			for k, v := range f.load(other.Name) {
 				d[k] = x[k] - v
 			}
-			if h := c.entropy(d, f.w); h < least {
+			if h := c.Entropy(d, f.w); h < least {
 				to, least = &other, h
 			}
 		}
@@ -355,7 +230,7 @@ func (f *fitting) relateAngles() {
 		}
 		r := &Relative{Circle: c, Variable: angles[j].Name, To: to.Name}
 		f.apply(Map{Relative: r})
-		f.circles[r.name()] = Circle{-c.Period / 2, c.Period}
+		f.circles[r.name()] = column.Circle{Start: -c.Period / 2, Period: c.Period}
 		f.coordinates = append(f.coordinates, rootio.Field{Name: r.name(), Kind: rootio.Float64})
 	}
 }

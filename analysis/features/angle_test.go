@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -52,14 +53,14 @@ func TestAngle(t *testing.T) {
 		{"cosine", n, rootio.Float64, flat(-1, 2), 0, 0},
 		{"half_phi", n, rootio.Float64, flat(0, math.Pi), 0, 0},
 	} {
-		col := column(c.kind, draw(c.n, c.f))
+		col := columnOf(c.kind, draw(c.n, c.f))
 		col.Name = c.name
 		s := fitOne(t, col)
 		a := &s.Columns[0]
-		if (a.As == Angle) != (c.period > 0) {
+		if (a.As == column.Angle) != (c.period > 0) {
 			t.Errorf("%s: %s", c.name, a.Describe())
 		}
-		if a.As != Angle {
+		if a.As != column.Angle {
 			continue
 		}
 		if math.Abs(a.Circle.Period-c.period) > 1e-12 || math.Abs(*a.Low-c.cut) > 1e-12 {
@@ -181,9 +182,9 @@ func TestAngleContext(t *testing.T) {
 // them, and none around which nothing repeats.
 func TestPeriodic(t *testing.T) {
 	const n = 20000
-	flat := column(rootio.Float64, draw(n, func(r *rand.Rand) float64 { return 360*r.Float64() - 180 }))
+	flat := columnOf(rootio.Float64, draw(n, func(r *rand.Rand) float64 { return 360*r.Float64() - 180 }))
 	flat.Name = "phi"
-	peak := column(rootio.Float64, draw(n, func(r *rand.Rand) float64 {
+	peak := columnOf(rootio.Float64, draw(n, func(r *rand.Rand) float64 {
 		return math.Remainder(0.4*r.NormFloat64(), 2*math.Pi) + math.Pi*float64(r.IntN(2))
 	}))
 	peak.Name = "dphi"
@@ -191,7 +192,7 @@ func TestPeriodic(t *testing.T) {
 	at := 0
 	segments := func(k, depth float64) rootio.Column { // k times around
 		at = 0
-		c := column(rootio.Float64, draw(n, func(*rand.Rand) float64 {
+		c := columnOf(rootio.Float64, draw(n, func(*rand.Rand) float64 {
 			phi := flat.Values().([]float64)[at] * math.Pi / 180
 			at++
 			return r.NormFloat64() * (1 + depth*math.Cos(k*phi+1))

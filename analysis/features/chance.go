@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -24,7 +25,7 @@ func spacing(kind rootio.Kind, x float64) float64 {
 	if part == 0 {
 		return 0
 	}
-	return math.Ldexp(ulp(kind, part), exponent)
+	return math.Ldexp(column.ULP(kind, part), exponent)
 }
 
 // isMeant reports whether a relation gives the values y of all events, and those of the
@@ -66,7 +67,7 @@ func isPrecise(kind rootio.Kind, y []float64, computed func(k int) float64) bool
 			continue
 		}
 		of++
-		if math.Abs(computed(k)-v) <= lostDigits(kind)*ulp(kind, v) {
+		if math.Abs(computed(k)-v) <= lostDigits(kind)*column.ULP(kind, v) {
 			exact++
 		}
 	}

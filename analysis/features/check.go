@@ -127,13 +127,3 @@ func (v variables) take(name string) bool {
 	delete(v, name)
 	return there
 }
-
-// ascend reports whether numbers ascend, none being as large as the one before.
-func ascend(x []float64) bool {
-	for i := 1; i < len(x); i++ {
-		if !(x[i] > x[i-1]) {
-			return false
-		}
-	}
-	return true
-}

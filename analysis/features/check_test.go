@@ -4,21 +4,23 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/eidolon-hep/eidolon/analysis/column"
 )
 
 // A specification is read map by map, and refused where a map reads, takes or makes what it
 // cannot.
 func TestSpecificationsThatContradictThemselves(t *testing.T) {
-	const column = `{"name":"NAME","kind":"float64","as":"continuous","min":0,"max":1,"std":1}`
+	const one = `{"name":"NAME","kind":"float64","as":"continuous","min":0,"max":1,"std":1}`
 	columns := func(names ...string) string {
 		var all []string
 		for _, name := range names {
-			all = append(all, strings.Replace(column, "NAME", name, 1))
+			all = append(all, strings.Replace(one, "NAME", name, 1))
 		}
 		return "[" + strings.Join(all, ",") + "]"
 	}
 	const branches = `[{"name":"x","kind":"float64"},{"name":"y","kind":"float64"},{"name":"z","kind":"float64"}]`
-	context := &Context{Columns: []Column{{As: Constant}}}
+	context := &Context{Columns: []Column{{Column: column.Column{As: column.Constant}}}}
 	context.Columns[0].Name, context.Columns[0].Kind = "given", 1
 	for _, c := range []struct {
 		what, maps, columns string

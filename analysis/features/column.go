@@ -6,39 +6,17 @@ import (
 	"slices"
 	"sort"
 
-	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/analysis/column"
 )
 
-// Kind says how a column is treated.
-type Kind string
-
-// The kinds of columns.
-const (
-	Constant   Kind = "constant"
-	Codes      Kind = "codes"
-	Integer    Kind = "integer"
-	Continuous Kind = "continuous"
-	Angle      Kind = "angle"
-	Number     Kind = "number" // of an event, a run or a part of it
-)
-
-// Column is the specification of a column.
+// Column is the specification of a column: the facts about it, and its treatment.
 type Column struct {
-	rootio.Field
-	As Kind `json:"as"`
-
-	// Min and Max are the least and the greatest value in the data.
-	Min float64 `json:"min"`
-	Max float64 `json:"max"`
-
-	// Codes are the distinct values, ascending, and Cumulative the proportion
-	// of events with a value up to that of each.
-	Codes      []float64 `json:"codes,omitempty"`
-	Cumulative []float64 `json:"cumulative,omitempty"`
+	column.Column
 
 	// Low and High are the hard edges; nil where there is none. Floor is the distance
 	// from Low within which about one event is, and so little is known: from there on, and
 	// beyond the edge, there is a thin tail. Roof is that from High; 0: as from Low.
+	// A circle is opened at Low.
 	Low   *float64 `json:"low,omitempty"`
 	High  *float64 `json:"high,omitempty"`
 	Floor float64  `json:"floor,omitempty"`
@@ -49,13 +27,6 @@ type Column struct {
 	Center float64 `json:"center,omitempty"`
 	Width  float64 `json:"width,omitempty"`
 
-	// First and Step say how new events are numbered: the one drawn as number i by
-	// First + i·Step.
-	First float64 `json:"first,omitempty"`
-	Step  float64 `json:"step,omitempty"`
-
-	// Circle is the range of an angle, which is opened at Low.
-	Circle *Circle `json:"circle,omitempty"`
 	// Periodic says that the feature is linear in the angle, see [Spec.Periodic].
 	Periodic bool `json:"periodic,omitempty"`
 
@@ -66,38 +37,32 @@ type Column struct {
 	// Normal makes the standardised value a standard normal; empty for small
 	// samples.
 	Normal Spline `json:"normal,omitzero"`
-
-	// Spikes are the values that many events share, ascending, and Missing is the
-	// proportion of events without a value, NaN. All that is above is about the
-	// other events.
-	Spikes  []Spike `json:"spikes,omitempty"`
-	Missing float64 `json:"missing,omitempty"`
 }
 
 // isFeature reports whether a column has a feature.
-func (c *Column) isFeature() bool { return c.As != Constant && c.As != Number }
+func (c *Column) isFeature() bool { return c.As != column.Constant && c.As != column.Number }
 
 func (c *Column) isNoisy() bool {
-	return c.As == Codes || c.As == Integer && c.Max-c.Min < mostNoisy || len(c.Spikes) > 0 || c.Missing > 0 && c.As != Constant
+	return c.As == column.Codes || c.As == column.Integer && c.Max-c.Min < mostNoisy || len(c.Spikes) > 0 || c.Missing > 0 && c.As != column.Constant
 }
 
 // isSound reports whether a column that was read from a file is one.
 func (c *Column) isSound() bool {
-	if c.Kind == 0 || !c.Normal.isSound() || !c.areSpikesSound() || c.Periodic && c.As != Angle {
+	if c.Kind == 0 || !c.Normal.isSound() || !c.areSpikesSound() || c.Periodic && c.As != column.Angle {
 		return false
 	}
 	switch c.As {
-	case Number:
+	case column.Number:
 		return !math.IsInf(c.First, 0) && !math.IsNaN(c.First) && (c.Step == 0 || c.Step == 1)
-	case Constant:
+	case column.Constant:
 		return true
-	case Codes:
-		return len(c.Codes) > 0 && len(c.Codes) == len(c.Cumulative) && ascend(c.Codes) && slices.IsSorted(c.Cumulative) &&
+	case column.Codes:
+		return len(c.Codes) > 0 && len(c.Codes) == len(c.Cumulative) && column.Ascend(c.Codes) && slices.IsSorted(c.Cumulative) &&
 			c.Cumulative[0] > 0 && c.Cumulative[len(c.Cumulative)-1] == 1
-	case Angle:
-		return c.Std > 0 && c.Floor > 0 && c.Circle != nil && c.Circle.isSound() && c.Low != nil && c.High != nil && *c.Low < *c.High &&
+	case column.Angle:
+		return c.Std > 0 && c.Floor > 0 && c.Circle != nil && c.Circle.IsSound() && c.Low != nil && c.High != nil && *c.Low < *c.High &&
 			!(c.Periodic && (len(c.Spikes) > 0 || c.Missing > 0))
-	case Integer, Continuous:
+	case column.Integer, column.Continuous:
 		return c.Std > 0 && c.Min <= c.Max && c.Floor >= 0 && c.Roof >= 0 && c.Width >= 0 && (c.Width == 0 || c.Low == nil && c.High == nil) &&
 			(c.Low == nil || c.High == nil || *c.Low < *c.High)
 	}
@@ -113,7 +78,7 @@ func (c *Column) areSpikesSound() bool {
 		}
 	}
 	rest := c.rest()
-	return c.Missing >= 0 && rest <= 1 && (rest > 0 || c.As == Constant)
+	return c.Missing >= 0 && rest <= 1 && (rest > 0 || c.As == column.Constant)
 }
 
 // encode returns the feature of the value x with the deviate u, and log|∂z/∂x|.
@@ -127,7 +92,7 @@ func (c *Column) encode(x, u float64) (z, logDet float64) {
 // encodeRest is encode for what is no spike and not missing.
 func (c *Column) encodeRest(x, u float64) (z, logDet float64) {
 	switch c.As {
-	case Codes:
+	case column.Codes:
 		k := sort.SearchFloat64s(c.Codes, x)
 		logP := 0.0
 		if k == len(c.Codes) || c.Codes[k] != x {
@@ -141,12 +106,12 @@ func (c *Column) encodeRest(x, u float64) (z, logDet float64) {
 			logP = math.Log(p)
 		}
 		return z, logP - logNormal(z)
-	case Integer:
+	case column.Integer:
 		x += u
-	case Angle:
-		x = c.Circle.wrap(x, *c.Low)
+	case column.Angle:
+		x = c.Circle.Wrap(x, *c.Low)
 		if c.Periodic {
-			return (x - c.middle()) / c.Circle.unit(), -math.Log(c.Circle.unit())
+			return (x - c.middle()) / unit(c.Circle), -math.Log(unit(c.Circle))
 		}
 	}
 	y, ld := c.unbound(x)
@@ -249,27 +214,27 @@ func (c *Column) decodeAmong(cells []cell, z float64) float64 {
 
 // decodeRest is decode for what is no spike and not missing.
 func (c *Column) decodeRest(z float64) float64 {
-	if c.As == Codes {
+	if c.As == column.Codes {
 		u := normalCDF(z)
 		k := sort.Search(len(c.Codes)-1, func(k int) bool { return u < c.Cumulative[k] })
 		return c.Codes[k]
 	}
 	if c.Periodic {
-		return c.Circle.wrap(c.middle()+z*c.Circle.unit(), c.Circle.Start)
+		return c.Circle.Wrap(c.middle()+z*unit(c.Circle), c.Circle.Start)
 	}
 	x := c.bound(c.Normal.Inverse(push(z))*c.Std + c.Mean)
 	switch c.As {
-	case Integer:
+	case column.Integer:
 		x = min(max(math.Floor(x), c.Min), c.Max)
-	case Continuous:
+	case column.Continuous:
 		if c.Low != nil {
 			x = max(x, *c.Low)
 		}
 		if c.High != nil {
 			x = min(x, *c.High)
 		}
-	case Angle:
-		x = c.Circle.wrap(x, c.Circle.Start)
+	case column.Angle:
+		x = c.Circle.Wrap(x, c.Circle.Start)
 	}
 	return x
 }
@@ -389,7 +354,7 @@ func logNormal(z float64) float64 { return -0.5*z*z - 0.5*math.Log(2*math.Pi) }
 
 // constant is the value of a constant column.
 func (c *Column) constant() float64 {
-	if c.As == Number {
+	if c.As == column.Number {
 		return c.First
 	}
 	if c.Missing > 0 {
@@ -402,17 +367,17 @@ func (c *Column) constant() float64 {
 func (c *Column) Describe() string {
 	how := "standardised"
 	switch {
-	case c.As == Number:
+	case c.As == column.Number:
 		return c.describeNumber()
-	case c.As == Constant && c.Missing > 0:
+	case c.As == column.Constant && c.Missing > 0:
 		return "always missing (NaN), restored on output"
-	case c.As == Constant:
+	case c.As == column.Constant:
 		return "constant, restored on output"
-	case c.As == Codes:
+	case c.As == column.Codes:
 		how = fmt.Sprintf("%d codes, dequantised", len(c.Codes))
-	case c.As == Integer:
+	case c.As == column.Integer:
 		how = "integer, dequantised"
-	case c.As == Angle:
+	case c.As == column.Angle:
 		how = fmt.Sprintf("angle, cut at %.3g", *c.Low)
 	case c.Low != nil && c.High != nil:
 		how = fmt.Sprintf("logit between %.6g and %.6g", *c.Low, *c.High)

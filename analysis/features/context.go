@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -38,10 +39,10 @@ func FitContext(ctx context.Context, t *rootio.Table, w []float64) (*Context, er
 			return nil, err
 		}
 		col.Floats(x, 0)
-		if circle, ok := circleOf(col.Field, x, w); ok {
+		if circle, ok := column.CircleOf(col.Field, x, w); ok {
 			c.Columns = append(c.Columns, fitAngle(col.Field, circle, x, w))
 		} else {
-			c.Columns = append(c.Columns, newSample(x, w).fitColumn(col.Field, nil, nil))
+			c.Columns = append(c.Columns, fitColumn(col.Field, column.NewSample(x, w), "", nil, nil))
 		}
 	}
 	return c, nil
@@ -50,11 +51,11 @@ func FitContext(ctx context.Context, t *rootio.Table, w []float64) (*Context, er
 // width is the number of features of a column.
 func (c *Column) width() int {
 	switch {
-	case c.As == Constant:
+	case c.As == column.Constant:
 		return 0
-	case c.As == Codes && len(c.Codes) <= maxOneHot:
+	case c.As == column.Codes && len(c.Codes) <= maxOneHot:
 		return len(c.Codes)
-	case c.As == Angle:
+	case c.As == column.Angle:
 		return 2
 	}
 	return 1
@@ -94,7 +95,7 @@ func (x *Context) Steep() []int {
 	for i := range x.Columns {
 		c := &x.Columns[i]
 		for range c.width() {
-			if c.As != Codes || c.width() == 1 {
+			if c.As != column.Codes || c.width() == 1 {
 				steep = append(steep, at)
 			}
 			at++
@@ -146,7 +147,7 @@ func (x *Context) Encode(z []float32, t *rootio.Table, first uint64) error {
 		}
 		width := c.width()
 		for k, v := range values {
-			if c.As == Codes {
+			if c.As == column.Codes {
 				code, known := slices.BinarySearch(c.Codes, v)
 				if !known {
 					return fmt.Errorf("features: branch %q is %v in entry %d, which it never was in the training events", c.Name, v, first+uint64(k))
@@ -156,7 +157,7 @@ func (x *Context) Encode(z []float32, t *rootio.Table, first uint64) error {
 					continue
 				}
 			}
-			if c.As == Angle {
+			if c.As == column.Angle {
 				sin, cos := math.Sincos(v * 2 * math.Pi / c.Circle.Period)
 				z[k*dim+feature], z[k*dim+feature+1] = float32(math.Sqrt2*cos), float32(math.Sqrt2*sin)
 				continue

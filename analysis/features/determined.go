@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -113,9 +114,9 @@ func (s *Sum) off(y, inFile, largest float64) float64 {
 	case s.Squares:
 		part, exponent := math.Frexp(largest)
 		y, inFile = math.Ldexp(y, -exponent), math.Ldexp(inFile, -exponent)
-		return math.Abs(y*y-inFile*inFile) / (lostDigits(s.Kind) * ulp(s.Kind, part*part))
+		return math.Abs(y*y-inFile*inFile) / (lostDigits(s.Kind) * column.ULP(s.Kind, part*part))
 	}
-	return math.Abs(y-inFile) / (lostDigits(s.Kind) * ulp(s.Kind, largest))
+	return math.Abs(y-inFile) / (lostDigits(s.Kind) * column.ULP(s.Kind, largest))
 }
 
 // isNear reports whether a value agrees with that of the file but for rounding.
@@ -209,5 +210,5 @@ func (l *Lookup) inverse(f *frame) {
 }
 
 func (l *Lookup) isSound() bool {
-	return len(l.Keys) > 0 && len(l.Keys) == len(l.Values) && ascend(l.Keys)
+	return len(l.Keys) > 0 && len(l.Keys) == len(l.Values) && column.Ascend(l.Keys)
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -42,10 +43,10 @@ func (d *Direction) value(x, y float64) float64 {
 // there are none.
 func (d *Direction) off(x, y, inFile float64) float64 {
 	v := d.value(x, y)
-	rounding := ulp(d.Kind, 1) + ulp(d.Kind, v)
+	rounding := column.ULP(d.Kind, 1) + column.ULP(d.Kind, v)
 	if d.Eta {
 		cosh := math.Cosh(min(math.Abs(v), 18))
-		rounding += ulp(rootio.Float64, 1) * cosh * cosh
+		rounding += column.ULP(rootio.Float64, 1) * cosh * cosh
 	}
 	const few = 4
 	return math.Abs(v-inFile) / (few * rounding)
@@ -301,6 +302,6 @@ func (f *fitting) addPolar(kept []string) {
 			f.coordinates = append(f.coordinates, rootio.Field{Name: name, Kind: rootio.Float64})
 		}
 		f.legal[made[0]] = &[2]float64{0, math.Inf(1)}
-		f.circles[made[1]] = Circle{-math.Pi, 2 * math.Pi}
+		f.circles[made[1]] = column.Circle{Start: -math.Pi, Period: 2 * math.Pi}
 	}
 }

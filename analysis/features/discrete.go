@@ -3,6 +3,8 @@ package features
 import (
 	"math"
 	"sort"
+
+	"github.com/eidolon-hep/eidolon/analysis/column"
 )
 
 // Discrete is a feature that is, or may be, one of a few values: that of a column
@@ -34,7 +36,7 @@ func (s *Spec) Discrete() []Discrete {
 			continue
 		}
 		feature++
-		d := Discrete{Feature: feature, Pure: c.As == Codes, column: c, cells: c.cells()}
+		d := Discrete{Feature: feature, Pure: c.As == column.Codes, column: c, cells: c.cells()}
 		if !d.Pure && len(d.cells) == 0 {
 			continue
 		}

@@ -154,9 +154,9 @@ func TestCountsHaveATail(t *testing.T) {
 		}
 		return n
 	}
-	jets := fitOne(t, column(rootio.Int32, draw(2000, poisson))).Columns[0]
-	layer := fitOne(t, column(rootio.Int32, draw(2000, func(r *rand.Rand) float64 { return float64(r.IntN(9)) }))).Columns[0]
-	pdg := fitOne(t, column(rootio.Int32, draw(2000, func(r *rand.Rand) float64 { return []float64{-13, -11, 11, 13, 22}[r.IntN(5)] }))).Columns[0]
+	jets := fitOne(t, columnOf(rootio.Int32, draw(2000, poisson))).Columns[0]
+	layer := fitOne(t, columnOf(rootio.Int32, draw(2000, func(r *rand.Rand) float64 { return float64(r.IntN(9)) }))).Columns[0]
+	pdg := fitOne(t, columnOf(rootio.Int32, draw(2000, func(r *rand.Rand) float64 { return []float64{-13, -11, 11, 13, 22}[r.IntN(5)] }))).Columns[0]
 	for _, c := range []struct {
 		column   Column
 		x        float64

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -59,7 +60,7 @@ func TestContinuous(t *testing.T) {
 		x := draw(20000, f)
 		s := fitOne(t, rootio.ColumnOf("x", x))
 		c := &s.Columns[0]
-		if c.As != Continuous {
+		if c.As != column.Continuous {
 			t.Errorf("%s: treated as %s", name, c.Describe())
 			continue
 		}
@@ -280,7 +281,7 @@ func TestInteger(t *testing.T) {
 	}
 	table := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("n", values)}}
 	s := fitOne(t, table.Columns[0])
-	if s.Columns[0].As != Integer {
+	if s.Columns[0].As != column.Integer {
 		t.Fatalf("treated as %s", s.Columns[0].Describe())
 	}
 	z := make([]float32, len(x))
@@ -427,7 +428,7 @@ func TestSpecSurvivesJSON(t *testing.T) {
 			}
 		}
 	}
-	if err := (&Spec{Columns: []Column{{As: "magic"}}}).Check(&Context{}); err == nil {
+	if err := (&Spec{Columns: []Column{{Column: column.Column{As: "magic"}}}}).Check(&Context{}); err == nil {
 		t.Error("a damaged specification passes the check")
 	}
 }

@@ -11,26 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
-)
-
-// analysis/compare tells codes and spikes by the same numbers.
-const (
-	// maxCodes is the number of distinct values up to which a column is one of
-	// codes; maxUneven that for values that are not equidistant.
-	maxCodes  = 256
-	maxUneven = 4096
-	// eventsPerFloatCode is the number of events per distinct value above which
-	// floating-point values are codes rather than a small sample.
-	eventsPerFloatCode = 20
-	// maxExact is the largest integer up to which all are exact in float64.
-	maxExact = 1 << 53
-	// spikeFraction is the proportion of events above which a value may be a
-	// spike; spikeContrast is how many times the events of the neighbouring
-	// values it must have, so that a column of rounded values has none.
-	spikeFraction = 0.01
-	spikeContrast = 10
-	fewestInSpike = 20
 )
 
 // ErrUnusable says that there are columns that cannot be learnt as they are.
@@ -56,7 +38,7 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 	s := &Spec{Branches: t.Fields()}
 	f := &fitting{
 		ctx: ctx, spec: s, table: t, given: given, w: w, as: opts.As,
-		numbered: map[string]Column{}, gone: map[string]bool{}, circles: map[string]Circle{}, cells: map[string]*[2]float64{}, legal: map[string]*[2]float64{},
+		numbered: map[string]column.Column{}, gone: map[string]bool{}, circles: map[string]column.Circle{}, cells: map[string]*[2]float64{}, legal: map[string]*[2]float64{},
 	}
 	if err := checkTable(ctx, f.findEventNumbers(opts.Numbers), w, true); err != nil {
 		return nil, err
@@ -144,13 +126,13 @@ type fitting struct {
 	w     []float64
 	as    map[string]string // how branches are to be treated
 
-	numbered    map[string]Column      // the branches that number events
-	numbers     []rootio.Field         // the branches that relations may be between
-	gone        map[string]bool        // the variables that maps have taken
-	coordinates []rootio.Field         // what maps make
-	circles     map[string]Circle      // of the angles
-	cells       map[string]*[2]float64 // of rounded variables, the outer ends
-	legal       map[string]*[2]float64 // where a variable can be
+	numbered    map[string]column.Column // the branches that number events
+	numbers     []rootio.Field           // the branches that relations may be between
+	gone        map[string]bool          // the variables that maps have taken
+	coordinates []rootio.Field           // what maps make
+	circles     map[string]column.Circle // of the angles
+	cells       map[string]*[2]float64   // of rounded variables, the outer ends
+	legal       map[string]*[2]float64   // where a variable can be
 }
 
 // over reports whether the time for the pass is over: it ends where it is.
@@ -188,10 +170,11 @@ func (f *fitting) field(name string) rootio.Field {
 }
 
 // sample returns the values of a variable as a sample.
-func (f *fitting) sample(name string) *sample {
-	s := newSample(f.load(name), f.w)
-	s.as = f.as[name]
-	return s
+func (f *fitting) sample(name string) *column.Sample { return column.NewSample(f.load(name), f.w) }
+
+// kindOf returns the kind of a sample of a variable.
+func (f *fitting) kindOf(field rootio.Field, s *column.Sample) column.Kind {
+	return s.KindOf(field, f.as[field.Name])
 }
 
 // apply adds a map to the specification, and takes the variables through it.
@@ -215,34 +198,37 @@ func (f *fitting) apply(m Map) {
 
 // round adds the map of a branch to the specification if its values are rounded.
 func (f *fitting) round(field rootio.Field) {
-	if f.cells[field.Name] == nil {
-		f.addRounding(f.sample(field.Name).rounding(field))
+	if s := f.sample(field.Name); f.cells[field.Name] == nil && f.kindOf(field, s) == column.Continuous {
+		spikes, rest := s.WithoutSpikes()
+		f.addRounding(field.Name, column.FindRounding(field, rest.Values), spikes, false)
 	}
 }
 
-// addRounding adds the map of rounded values to the specification, unless it is nil.
-func (f *fitting) addRounding(m *Map) {
-	if m == nil {
+// addRounding adds the map of a branch to the specification whose values, but for spikes, are rounded.
+func (f *fitting) addRounding(name string, to column.Rounding, spikes []column.Spike, unbounded bool) {
+	if to == nil {
 		return
 	}
-	_, taken, _ := m.mapping().variables()
-	name := taken[0]
-	var within *Circle
+	var within *column.Circle
 	if c, ok := f.circles[name]; ok {
 		within = &c
 	}
-	if r := m.Rounded; r != nil {
-		r.Within = within
-		f.cells[name] = &[2]float64{r.value(-0.5), r.value(r.Last + 0.5)}
+	var except []float64
+	for _, s := range spikes {
+		except = append(except, s.Value)
 	}
-	if p := m.Precision; p != nil {
-		p.Within = within
-		_, rest := f.sample(name).withoutSpikes()
-		lo, _ := p.cell(rest.value[0])
-		_, hi := p.cell(rest.value[len(rest.value)-1])
+	switch to := to.(type) {
+	case *column.Decimals:
+		f.cells[name] = &[2]float64{to.Value(-0.5), to.Value(to.Last + 0.5)}
+		f.apply(Map{Rounded: &Rounded{Variable: name, Decimals: *to, Unbounded: unbounded, Within: within, Except: except}})
+	case column.Bits:
+		p := &Precision{Variable: name, Bits: to, Within: within, Except: except}
+		_, rest := f.sample(name).WithoutSpikes()
+		lo, _ := p.cell(rest.Values[0])
+		_, hi := p.cell(rest.Values[len(rest.Values)-1])
 		f.cells[name] = &[2]float64{lo, hi}
+		f.apply(Map{Precision: p})
 	}
-	f.apply(*m)
 }
 
 // fitColumns adds the columns of the variables that are left to the specification.
@@ -252,7 +238,7 @@ func (f *fitting) fitColumns() {
 			return
 		}
 		if c, ok := f.numbered[field.Name]; ok {
-			f.spec.Columns = append(f.spec.Columns, c)
+			f.spec.Columns = append(f.spec.Columns, Column{Column: c})
 		} else if !f.gone[field.Name] {
 			f.fit(field)
 		}
@@ -265,12 +251,9 @@ func (f *fitting) fit(field rootio.Field) {
 		f.round(field)
 		f.spec.Columns = append(f.spec.Columns, fitAngle(field, c, f.load(field.Name), f.w))
 	} else {
-		s := f.sample(field.Name)
-		if m := s.rounding(field); m != nil && f.cells[field.Name] == nil {
-			f.addRounding(m)
-			s = f.sample(field.Name)
-		}
-		f.spec.Columns = append(f.spec.Columns, s.fitColumn(field, f.cells[field.Name], f.legal[field.Name]))
+		f.round(field)
+		c := fitColumn(field, f.sample(field.Name), f.as[field.Name], f.cells[field.Name], f.legal[field.Name])
+		f.spec.Columns = append(f.spec.Columns, c)
 	}
 	f.take(field.Name)
 }
@@ -295,7 +278,7 @@ func checkTable(ctx context.Context, t *rootio.Table, w []float64, missing bool)
 			return err
 		}
 		col.Floats(x, 0)
-		if flaw := unusable(col.Field, x, missing); flaw != "" {
+		if flaw := column.Unusable(col.Field, x, missing); flaw != "" {
 			bad = append(bad, fmt.Sprintf("branch %q %s", col.Name, flaw))
 		}
 	}
@@ -309,117 +292,30 @@ func checkTable(ctx context.Context, t *rootio.Table, w []float64, missing bool)
 	return nil
 }
 
-// unusable says why the values of a column cannot be learnt; "" when they can.
-func unusable(field rootio.Field, x []float64, missing bool) string {
-	bad, first := 0, 0
-	lo, hi := math.Inf(1), math.Inf(-1)
-	for k, v := range x {
-		isNaN := math.IsNaN(v)
-		if !isNaN {
-			lo, hi = min(lo, v), max(hi, v)
-		}
-		if isNaN && !missing || math.IsInf(v, 0) {
-			if bad == 0 {
-				first = k
-			}
-			bad++
-		}
-	}
-	switch {
-	case bad > 0:
-		return fmt.Sprintf("is not finite in %d of %d events, first in entry %d (%v)", bad, len(x), first, x[first])
-	case field.Kind.IsInteger() && (lo < -maxExact || hi > maxExact):
-		return fmt.Sprintf("has values beyond ±2⁵³ (%g to %g), which cannot be kept exactly", lo, hi)
-	}
-	return ""
-}
-
-// kindOf chooses how the values of a sample are treated.
-func (s *sample) kindOf(field rootio.Field) Kind {
-	distinct := len(s.value)
-	dense := distinct*eventsPerFloatCode <= s.n
-	switch {
-	case distinct == 0, distinct == 1 && s.missing == 0:
-		return Constant
-	case s.as == asCodes:
-		return Codes
-	case s.as == asInteger:
-		return Integer
-	case s.as != "":
-		return Continuous
-	case distinct <= maxCodes && (dense || !field.Kind.IsFloat()), distinct == 1:
-		return Codes
-	case distinct <= maxUneven && s.isUneven(field):
-		return Codes
-	case field.Kind.IsInteger():
-		return Integer
-	}
-	return Continuous
-}
-
-// isUneven reports whether many events share few values that are not simply
-// equidistant or of few bits, not counting spikes: a smooth density would miss them.
-func (s *sample) isUneven(field rootio.Field) bool {
-	_, s = s.withoutSpikes()
-	if len(s.value)*eventsPerFloatCode > s.n {
-		return false
-	}
-	const enough = 0.8 // of the values that such a column can have
-	if r := findRounded(field, s.value, nil); r != nil && r.filled(s) >= enough {
-		return false
-	}
-	p := findPrecision(field, s.value, nil)
-	return p == nil || p.filled(s) < enough
-}
-
-// rounding returns the map for a column, if it is one of many values that are
-// rounded: to decimals, or to fewer bits than its type has.
-func (s *sample) rounding(field rootio.Field) *Map {
-	if s.kindOf(field) != Continuous {
-		return nil
-	}
-	spikes, rest := s.withoutSpikes()
-	return findRounding(field, rest.value, spikes)
-}
-
-// findRounding returns the map for the values of a column, without its spikes, if they are
-// rounded: where both kinds of them would do, for that which has fewer values there.
-func findRounding(field rootio.Field, values []float64, spikes []Spike) *Map {
-	r, p := findRounded(field, values, spikes), findPrecision(field, values, spikes)
-	switch {
-	case p != nil && (r == nil || 2*p.between(values) < r.Last):
-		return &Map{Precision: p}
-	case r != nil:
-		return &Map{Rounded: r}
-	}
-	return nil
-}
-
 // fitColumn returns the treatment of a column. The values that are no spikes may lie
 // anywhere in the interval within, and cannot lie outside the interval legal, if these
 // are not nil.
-func (s *sample) fitColumn(field rootio.Field, within, legal *[2]float64) Column {
-	c := Column{Field: field, As: s.kindOf(field)}
-	if s.missing > 0 {
-		c.Missing = s.missing / (s.missing + s.total)
+func fitColumn(field rootio.Field, s *column.Sample, as string, within, legal *[2]float64) Column {
+	c := Column{Column: column.Column{Field: field, As: s.KindOf(field, as)}}
+	if s.Missing > 0 {
+		c.Missing = s.Missing / (s.Missing + s.Total)
 	}
-	if len(s.value) > 0 {
-		c.Min, c.Max = s.value[0], s.value[len(s.value)-1]
+	if len(s.Values) > 0 {
+		c.Min, c.Max = s.Values[0], s.Values[len(s.Values)-1]
 	}
 	switch c.As {
-	case Codes:
-		c.Codes = s.value
-		c.Cumulative = s.proportions()
-	case Integer, Continuous:
-		as := s.as
-		c.Spikes, s = s.withoutSpikes()
-		s = s.monotone()
-		lo, hi := s.value[0], s.value[len(s.value)-1]
+	case column.Codes:
+		c.Codes = s.Values
+		c.Cumulative = s.Proportions()
+	case column.Integer, column.Continuous:
+		c.Spikes, s = s.WithoutSpikes()
+		s = s.Monotone()
+		lo, hi := s.Values[0], s.Values[len(s.Values)-1]
 		if within != nil {
 			lo, hi = within[0], within[1]
 			c.Min, c.Max = min(c.Min, lo), max(c.Max, hi)
 		}
-		if c.As == Continuous {
+		if c.As == column.Continuous {
 			switch as {
 			case asStandard:
 			case asLog:
@@ -455,15 +351,18 @@ func (c *Column) confine(legal *[2]float64, lo, hi float64) {
 }
 
 // fitAngle is fitColumn for an angle.
-func fitAngle(field rootio.Field, circle Circle, x, w []float64) Column {
-	lo := circle.cut(x, w)
+func fitAngle(field rootio.Field, circle column.Circle, x, w []float64) Column {
+	lo := circle.Cut(x, w)
 	hi := lo + circle.Period
-	c := Column{Field: field, As: Angle, Circle: &circle, Low: &lo, High: &hi, Min: slices.Min(x), Max: slices.Max(x)}
+	c := Column{
+		Column: column.Column{Field: field, As: column.Angle, Circle: &circle, Min: slices.Min(x), Max: slices.Max(x)},
+		Low:    &lo, High: &hi,
+	}
 	c.Floor = 1e-3 * circle.Period / float64(len(x)) // nothing is beyond
 	wrapped := make([]float64, len(x))
 	for k, v := range x {
-		wrapped[k] = circle.wrap(v, lo)
+		wrapped[k] = circle.Wrap(v, lo)
 	}
-	c.fitScale(newSample(wrapped, w).monotone(), lo, hi)
+	c.fitScale(column.NewSample(wrapped, w).Monotone(), lo, hi)
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -99,11 +100,11 @@ func (f *fitting) measureNear(kept []string) {
 	var fields []rootio.Field
 	looks := map[string]*lookedAt{}
 	look := func(field rootio.Field, x []float64) bool {
-		s := newSample(x, f.w)
-		if s.missing > 0 || s.kindOf(field) != Continuous {
+		s := column.NewSample(x, f.w)
+		if s.Missing > 0 || f.kindOf(field, s) != column.Continuous {
 			return false
 		}
-		if spikes, _ := s.withoutSpikes(); len(spikes) > 0 {
+		if spikes, _ := s.WithoutSpikes(); len(spikes) > 0 {
 			return false
 		}
 		some := make([]float64, min(len(x), looked))
@@ -237,4 +238,4 @@ func unevenness(d, x []float64) float64 {
 }
 
 // spreadOf returns half of the interval that 68 % of the values are in.
-func spreadOf(x []float64) float64 { return newSample(x, nil).halfWidth() }
+func spreadOf(x []float64) float64 { return column.NewSample(x, nil).HalfWidth() }

@@ -2,94 +2,10 @@ package features
 
 import (
 	"fmt"
-	"math"
-	"slices"
-	"strings"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
-
-// This file is about branches that say which event it is, and when it was taken: numbers of
-// events, runs and luminosity blocks. They are not learnt, for they are no physics, and new
-// events are no events of these runs.
-
-// names of such branches, in lower case without “_”, after the last dot.
-var (
-	namesOfEvents = []string{"event", "evt", "eventno", "evtno", "eventnum", "evtnum", "eventid", "evtid", "eventindex", "ievent", "ievt", "entry", "jentry", "entrynumber"}
-	namesOfRuns   = []string{"run", "runno", "runnum", "runid", "irun", "lumi", "ls", "lbn"}
-	endsOfEvents  = []string{"eventnumber", "evtnumber"}
-	endsOfRuns    = []string{"runnumber", "luminosityblock", "lumiblock", "lumisection"}
-)
-
-// numberOf returns a column of numbers of events or of blocks of them; ok is false where it is
-// none. Both the name and the values must say so, or it is integers that always increase.
-func numberOf(field rootio.Field, x []float64) (c Column, ok bool) {
-	if len(x) == 0 {
-		return c, false
-	}
-	for _, v := range x {
-		if !(v >= 0 && v == math.Trunc(v)) || math.IsInf(v, 0) {
-			return c, false
-		}
-	}
-	name := strings.ToLower(field.Name)
-	name = strings.ReplaceAll(name[strings.LastIndex(name, ".")+1:], "_", "")
-	is := func(names, ends []string) bool {
-		return slices.Contains(names, name) || slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(name, end) })
-	}
-	c = Column{Field: field, As: Number, Min: slices.Min(x), Max: slices.Max(x)}
-	switch {
-	case c.Min == c.Max: // constant, whatever it is called
-	case is(namesOfEvents, endsOfEvents) && mostlyDiffer(x), field.Kind.IsInteger() && increase(x):
-		c.First, c.Step = 1, 1
-		return c, true
-	case is(namesOfRuns, endsOfRuns):
-		c.First, ok = comeInBlocks(x)
-		return c, ok
-	}
-	return c, false
-}
-
-// mostlyDiffer reports whether half of the values or more are different ones.
-func mostlyDiffer(x []float64) bool {
-	sorted := slices.Clone(x)
-	slices.Sort(sorted)
-	return 2*len(slices.Compact(sorted)) >= len(x)
-}
-
-// increase reports whether each of the values is larger than the one before. By chance one
-// sample in 20! does.
-func increase(x []float64) bool {
-	const fewest = 20
-	for k := 1; k < len(x); k++ {
-		if x[k] <= x[k-1] {
-			return false
-		}
-	}
-	return len(x) >= fewest
-}
-
-// comeInBlocks reports whether equal values follow each other, by far more often than in any
-// order, or are so many that they are no codes. It returns the most frequent one.
-func comeInBlocks(x []float64) (often float64, ok bool) {
-	const codes = 32
-	s := newSample(x, nil)
-	most, together := 0, 0.0 // the chance that neighbours are equal
-	for i, k := range s.count {
-		if k > most {
-			most, often = k, s.value[i]
-		}
-		part := float64(k) / float64(len(x))
-		together += part * part
-	}
-	changes := 0
-	for k := 1; k < len(x); k++ {
-		if x[k] != x[k-1] {
-			changes++
-		}
-	}
-	return often, len(s.value) > codes || 2*float64(changes) <= float64(len(x))*(1-together)
-}
 
 // findEventNumbers finds the columns that number events, unless they are to be learnt, and
 // returns the table of the others.
@@ -99,7 +15,7 @@ func (f *fitting) findEventNumbers(learn bool) *rootio.Table {
 	for _, col := range f.table.Columns {
 		if !learn && f.as[col.Name] == "" && !f.over() {
 			col.Floats(x, 0)
-			if c, ok := numberOf(col.Field, x); ok {
+			if c, ok := column.NumberOf(col.Field, x); ok {
 				f.numbered[col.Name], f.gone[col.Name] = c, true
 				continue
 			}
@@ -114,7 +30,7 @@ func NumbersOf(t *rootio.Table) (numbers []rootio.Field) {
 	x := make([]float64, t.Len())
 	for _, col := range t.Columns {
 		col.Floats(x, 0)
-		if _, ok := numberOf(col.Field, x); ok {
+		if _, ok := column.NumberOf(col.Field, x); ok {
 			numbers = append(numbers, col.Field)
 		}
 	}
@@ -124,7 +40,7 @@ func NumbersOf(t *rootio.Table) (numbers []rootio.Field) {
 // Numbers returns the names of the branches that number events, runs or parts of them.
 func (s *Spec) Numbers() (names []string) {
 	for _, c := range s.Columns {
-		if c.As == Number {
+		if c.As == column.Number {
 			names = append(names, c.Name)
 		}
 	}
@@ -135,7 +51,7 @@ func (s *Spec) Numbers() (names []string) {
 // drawn as the given ones: the event drawn as number i is event i+1.
 func (s *Spec) Number(t *rootio.Table, rows []uint64) {
 	for _, c := range s.Columns {
-		if col, ok := t.Column(c.Name); ok && c.As == Number {
+		if col, ok := t.Column(c.Name); ok && c.As == column.Number {
 			x := make([]float64, len(rows))
 			for k, row := range rows {
 				x[k] = c.First + c.Step*float64(row)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/internal/nearest"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -80,33 +81,33 @@ func (f *fitting) checkAs(name, as string) error {
 	}
 	x := f.load(name)
 	defer f.take(name)
-	s := newSample(x, f.w)
-	if len(s.value) < 2 {
+	s := column.NewSample(x, f.w)
+	if len(s.Values) < 2 {
 		return nil // constant, whatever was asked for
 	}
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("features: branch %q cannot be treated as %s: %s", name, as, fmt.Sprintf(format, args...))
 	}
-	lo, hi := s.value[0], s.value[len(s.value)-1]
+	lo, hi := s.Values[0], s.Values[len(s.Values)-1]
 	switch as {
 	case asCodes:
-		if len(s.value) > maxUneven {
-			return fail("it has %d different values, more than %d", len(s.value), maxUneven)
+		if len(s.Values) > column.MaxUneven {
+			return fail("it has %d different values, more than %d", len(s.Values), column.MaxUneven)
 		}
 	case asInteger:
 		if !f.spec.Branches[i].Kind.IsInteger() {
 			return fail("its type is %v", f.spec.Branches[i].Kind)
 		}
 	case asLog:
-		c := Column{As: Continuous}
-		if c.findEdges(s.monotone(), lo, hi); c.Low == nil && lo <= 0 {
+		c := Column{Column: column.Column{As: column.Continuous}}
+		if c.findEdges(s.Monotone(), lo, hi); c.Low == nil && lo <= 0 {
 			return fail("it has values down to %g, and no edge there", lo)
 		}
 	case asAngle:
-		if s.missing > 0 {
+		if s.Missing > 0 {
 			return fail("it has missing values")
 		}
-		for _, c := range circles {
+		for _, c := range column.Circles {
 			if slack := c.Period / 100; lo >= c.Start-slack && hi <= c.Start+c.Period+slack {
 				f.circles[name] = c
 				return nil
@@ -189,11 +190,7 @@ func (s *System) branches() []string {
 
 // roundComponent adds the map of a component of a momentum if its values are rounded.
 func (f *fitting) roundComponent(name string) {
-	m := findRounding(f.field(name), f.sample(name).value, nil)
-	if m != nil && m.Rounded != nil {
-		m.Rounded.Unbounded = true
-	}
-	f.addRounding(m)
+	f.addRounding(name, column.FindRounding(f.field(name), f.sample(name).Values), nil, true)
 }
 
 // addSystems adds the maps of the systems that are declared.
@@ -228,7 +225,7 @@ func (f *fitting) addSystem(s *System) error {
 			if slices.Min(third) < 0 {
 				v.From = -math.Pi
 			}
-			f.circles[v.Components[2]] = Circle{v.From, 2 * math.Pi}
+			f.circles[v.Components[2]] = column.Circle{Start: v.From, Period: 2 * math.Pi}
 		}
 		if v.MassBranch != "" && slices.Min(f.load(v.MassBranch)) < 0 {
 			return fmt.Errorf("features: vector %q: its mass, branch %q, is negative in some events", v.Name, v.MassBranch)
@@ -257,7 +254,7 @@ func (f *fitting) addSystem(s *System) error {
 		case i == 1:
 			f.legal[name] = &[2]float64{0, inf}
 		case i == 3, i > 3 && i%3 == 2:
-			f.circles[name] = Circle{-math.Pi, 2 * math.Pi}
+			f.circles[name] = column.Circle{Start: -math.Pi, Period: 2 * math.Pi}
 		case i > 3 && i%3 == 1:
 			f.legal[name] = &[2]float64{-1, 1}
 		case i > 3:

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -28,7 +29,7 @@ func TestOutliersStayOutliers(t *testing.T) {
 		if name == "integer" {
 			kind = rootio.Int64
 		}
-		col := column(kind, x)
+		col := columnOf(kind, x)
 		s := fitOne(t, col)
 		c := &s.Columns[0]
 		if len(c.Spikes) != len(outliers) {
@@ -75,7 +76,7 @@ func TestHeavyTailsHaveNoOutliers(t *testing.T) {
 			for i := range x {
 				x[i] = f(r)
 			}
-			spikes, _ := newSample(x, nil).withoutSpikes()
+			spikes, _ := column.NewSample(x, nil).WithoutSpikes()
 			found += len(spikes)
 		}
 		if found > 1 {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -110,7 +111,7 @@ func (x *Context) Admit(t *rootio.Table, how Outside, entries []uint64) (Admitte
 			if near == v {
 				continue
 			}
-			if c.As == Codes {
+			if c.As == column.Codes {
 				moved, values[k] = append(moved, k), near
 			}
 			if c.Kind.IsFloat() && float32(near) == float32(v) {
@@ -176,7 +177,9 @@ func advice(how Outside, none bool) string {
 }
 
 // isCode reports whether a value between two others means nothing.
-func (c *Column) isCode() bool { return c.As == Codes || c.As == Constant && !c.Kind.IsFloat() }
+func (c *Column) isCode() bool {
+	return c.As == column.Codes || c.As == column.Constant && !c.Kind.IsFloat()
+}
 
 // nearest returns the value next to v that the training events had, or that is between
 // those which they had. There is none for NaN, which comes back.
@@ -184,13 +187,13 @@ func (c *Column) nearest(v float64) float64 {
 	switch {
 	case v != v:
 		return v
-	case c.As == Codes:
+	case c.As == column.Codes:
 		i, _ := slices.BinarySearch(c.Codes, v)
 		if i == len(c.Codes) || i > 0 && v-c.Codes[i-1] < c.Codes[i]-v {
 			i--
 		}
 		return c.Codes[i]
-	case c.As == Angle: // with either convention
+	case c.As == column.Angle: // with either convention
 		return min(max(v, c.Circle.Start-c.Circle.Period), c.Circle.Start+2*c.Circle.Period)
 	}
 	return min(max(v, c.Min), c.Max)
@@ -199,11 +202,11 @@ func (c *Column) nearest(v float64) float64 {
 // had says what the training events had.
 func (c *Column) had() string {
 	switch {
-	case c.As == Constant:
+	case c.As == column.Constant:
 		return fmt.Sprintf("%.6g in all", c.Min)
-	case c.As == Codes && len(c.Codes) <= maxOneHot:
+	case c.As == column.Codes && len(c.Codes) <= maxOneHot:
 		return strings.Trim(fmt.Sprint(c.Codes), "[]")
-	case c.As == Angle:
+	case c.As == column.Angle:
 		return fmt.Sprintf("angles from %.6g to %.6g", c.Circle.Start, c.Circle.Start+c.Circle.Period)
 	}
 	return fmt.Sprintf("%.6g to %.6g", c.Min, c.Max)

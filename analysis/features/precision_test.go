@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -35,7 +36,7 @@ func TestPrecisionComesBack(t *testing.T) {
 	for name, f := range densities {
 		for _, c := range []struct {
 			kind rootio.Kind
-			bits int
+			bits column.Bits
 		}{{rootio.Float32, 7}, {rootio.Float32, 10}, {rootio.Float32, 13}, {rootio.Float64, 10}, {rootio.Float64, 23}} {
 			what := fmt.Sprintf("%s, %d bits of %v", name, c.bits, c.kind)
 			x := draw(n, func(r *rand.Rand) float64 {
@@ -43,12 +44,12 @@ func TestPrecisionComesBack(t *testing.T) {
 				if v == -999.9 {
 					return v
 				}
-				return reduce(v, c.bits)
+				return reduce(v, int(c.bits))
 			})
 			if name == "outliers" {
 				x[77] = 1e12
 			}
-			col := column(c.kind, x)
+			col := columnOf(c.kind, x)
 			s := fitOne(t, col)
 			if len(s.Maps) != 1 || s.Maps[0].Precision == nil || s.Maps[0].Precision.Bits != c.bits || !strings.Contains(s.Treatments()[0].How, "bits of mantissa") {
 				t.Errorf("%s: treated as %s", what, s.Treatments()[0].How)
@@ -59,7 +60,7 @@ func TestPrecisionComesBack(t *testing.T) {
 			for i, v := range before[0] {
 				if got := after[0][i]; got != v && !(math.IsNaN(v) && math.IsNaN(got)) {
 					others++
-					tolerance := 1.1*math.Ldexp(math.Abs(v), -c.bits) + 1e-6
+					tolerance := 1.1*math.Ldexp(math.Abs(v), -int(c.bits)) + 1e-6
 					if c.bits == 23 { // as of any float32 feature
 						tolerance = 1e-5 * (1 + math.Abs(v))
 					}
@@ -81,7 +82,7 @@ func TestPrecisionComesBack(t *testing.T) {
 			got := make([]float64, n)
 			drawn.Columns[0].Floats(got, 0)
 			for _, v := range got {
-				if v != float64(float32(-999.9)) && v != -999.9 && v < 1e11 && reduce(v, c.bits) != v && !math.IsNaN(v) {
+				if v != float64(float32(-999.9)) && v != -999.9 && v < 1e11 && reduce(v, int(c.bits)) != v && !math.IsNaN(v) {
 					t.Errorf("%s: %.12g is drawn", what, v)
 					break
 				}
@@ -121,7 +122,7 @@ func TestPrecisionCells(t *testing.T) {
 func TestPrecisionDensity(t *testing.T) {
 	const n = 100000
 	x := draw(n, func(r *rand.Rand) float64 { return reduce(3*math.Exp(0.5*r.NormFloat64()), 6) })
-	col := column(rootio.Float32, x)
+	col := columnOf(rootio.Float32, x)
 	s := fitOne(t, col)
 	z, logDet := make([]float32, n), make([]float64, n)
 	if err := s.Encode(t.Context(), z, logDet, &rootio.Table{Columns: []rootio.Column{col}}, Noise{}); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -106,14 +107,14 @@ func (f *fitting) findRanges() {
 			}
 			x := make([]float64, c.Len())
 			c.Floats(x, 0)
-			s := newSample(x, f.w)
-			r := Range{Name: name, Min: s.value[0], Max: s.value[len(s.value)-1], Spread: stat.StdDev(x, nil)}
+			s := column.NewSample(x, f.w)
+			r := Range{Name: name, Min: s.Values[0], Max: s.Values[len(s.Values)-1], Spread: stat.StdDev(x, nil)}
 			r.HardMin, r.HardMax = r.Min == 0, r.Max == 0
-			if w, ok := s.wall(r.Min, false); ok && !r.HardMin {
-				r.Min, r.HardMin = w.at, true
+			if w, ok := s.Edge(r.Min, false); ok && !r.HardMin {
+				r.Min, r.HardMin = w.At, true
 			}
-			if w, ok := s.wall(r.Max, true); ok && !r.HardMax {
-				r.Max, r.HardMax = w.at, true
+			if w, ok := s.Edge(r.Max, true); ok && !r.HardMax {
+				r.Max, r.HardMax = w.At, true
 			}
 			f.spec.Ranges = append(f.spec.Ranges, r)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"gonum.org/v1/gonum/floats"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -93,7 +94,7 @@ func (f *fitting) leaveOutMasses(kept []string) {
 		for i := range some { // most pairs fail at once
 			k := i * (f.n - 1) / (some - 1)
 			pe, me := p[k]/e[k], m[k]/e[k]
-			d := math.Abs(1-pe*pe-me*me) / ulp(rootio.Float64, 1)
+			d := math.Abs(1-pe*pe-me*me) / column.ULP(rootio.Float64, 1)
 			if !(p[k] <= e[k] && d <= lostDigits(rootio.Float64)) {
 				return math.Inf(1)
 			}
@@ -418,17 +419,17 @@ func (f *fitting) findCoded() (list []coded) {
 			return list
 		}
 		x := f.load(field.Name)
-		if n := countValues(x, maxCodes); n > maxCodes || field.Kind.IsFloat() && n*eventsPerFloatCode > f.n {
+		if n := countValues(x, column.MaxCodes); !column.AreFew(n, f.n, field.Kind.IsFloat()) {
 			continue
 		}
-		s := newSample(x, nil)
-		c := coded{field, s.value, make([]uint8, f.n), 0}
+		s := column.NewSample(x, nil)
+		c := coded{field, s.Values, make([]uint8, f.n), 0}
 		for k, v := range x {
-			i, _ := slices.BinarySearch(s.value, v)
+			i, _ := slices.BinarySearch(s.Values, v)
 			c.code[k] = uint8(i)
 		}
-		for _, n := range s.weight {
-			c.entropy -= n * math.Log(n/s.total)
+		for _, n := range s.Weights {
+			c.entropy -= n * math.Log(n/s.Total)
 		}
 		f.take(field.Name)
 		list = append(list, c)
@@ -468,8 +469,8 @@ func findLookup(y, x *coded, least float64) *Lookup {
 	if y.entropy < natsPerKey*choice || y.entropy-choice < least {
 		return nil
 	}
-	var value [maxCodes]uint8
-	var known [maxCodes]bool
+	var value [column.MaxCodes]uint8
+	var known [column.MaxCodes]bool
 	for k, key := range x.code {
 		v := y.code[k]
 		if known[key] && value[key] != v {

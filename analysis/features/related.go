@@ -7,6 +7,7 @@ import (
 
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -94,7 +95,7 @@ func (f *fitting) relateMomenta(kept []string) {
 			continue
 		}
 		s := f.sample(field.Name)
-		if _, isAngle := f.circles[field.Name]; isAngle || s.missing == 0 && s.kindOf(field) == Continuous {
+		if _, isAngle := f.circles[field.Name]; isAngle || s.Missing == 0 && f.kindOf(field, s) == column.Continuous {
 			if fields = append(fields, field); len(fields) > mostRelated {
 				f.cut = fmt.Sprintf("there are more than %d columns", mostRelated)
 				return

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -42,7 +43,7 @@ func roundTrip(t *testing.T, s *Spec, table *rootio.Table) (before, after [][]fl
 	return floats(table), floats(back), z
 }
 
-func column(kind rootio.Kind, x []float64) rootio.Column {
+func columnOf(kind rootio.Kind, x []float64) rootio.Column {
 	c := rootio.NewColumn(rootio.Field{Name: "x", Kind: kind}, len(x))
 	c.SetFloats(0, x)
 	return c
@@ -77,7 +78,7 @@ func TestRounded(t *testing.T) {
 		}, 0.01, rootio.Float64},
 		{"sparse", decimals(100, func(r *rand.Rand) float64 { return 1000 * r.NormFloat64() }), 0.01, rootio.Float64},
 	} {
-		col := column(c.kind, draw(n, c.f))
+		col := columnOf(c.kind, draw(n, c.f))
 		table := &rootio.Table{Columns: []rootio.Column{col}}
 		s := fitOne(t, col)
 		if len(s.Maps) != 1 || s.Maps[0].Rounded == nil {
@@ -85,8 +86,8 @@ func TestRounded(t *testing.T) {
 			continue
 		}
 		r := s.Maps[0].Rounded
-		if math.Abs(r.unit()-c.unit) > 1e-12 {
-			t.Errorf("%s: the step is %g, want %g", c.name, r.unit(), c.unit)
+		if math.Abs(r.Unit()-c.unit) > 1e-12 {
+			t.Errorf("%s: the step is %g, want %g", c.name, r.Unit(), c.unit)
 		}
 		before, after, z := roundTrip(t, s, table)
 		if !slices.Equal(before[0], after[0]) {
@@ -122,7 +123,7 @@ func TestNotRounded(t *testing.T) {
 				if name == "far away" && kind == rootio.Float32 {
 					continue // multiples of 64, seen in every event
 				}
-				if s := fitOne(t, column(kind, draw(n, f))); s.Columns[0].As == Continuous && len(s.Maps) > 0 {
+				if s := fitOne(t, columnOf(kind, draw(n, f))); s.Columns[0].As == column.Continuous && len(s.Maps) > 0 {
 					t.Errorf("%s, %d events of %v: %s", name, n, kind, s.Treatments()[0].How)
 				}
 			}
@@ -136,11 +137,11 @@ func TestUneven(t *testing.T) {
 	x := draw(60000, func(r *rand.Rand) float64 {
 		return math.Cbrt(math.Round(100 + 10*r.NormFloat64() + 500*float64(r.IntN(9))))
 	})
-	s := fitOne(t, column(rootio.Float32, x))
-	if s.Columns[0].As != Codes || len(s.Columns[0].Codes) < maxCodes {
+	s := fitOne(t, columnOf(rootio.Float32, x))
+	if s.Columns[0].As != column.Codes || len(s.Columns[0].Codes) < column.MaxCodes {
 		t.Fatalf("treated as %v", s.Treatments())
 	}
-	before, after, _ := roundTrip(t, s, &rootio.Table{Columns: []rootio.Column{column(rootio.Float32, x)}})
+	before, after, _ := roundTrip(t, s, &rootio.Table{Columns: []rootio.Column{columnOf(rootio.Float32, x)}})
 	if !slices.Equal(before[0], after[0]) {
 		t.Error("the values do not come back")
 	}
@@ -151,7 +152,7 @@ func TestUneven(t *testing.T) {
 func TestRoundedDensity(t *testing.T) {
 	const n, sigma = 200000, 2.0
 	x := draw(n, func(r *rand.Rand) float64 { return math.Round(sigma*r.NormFloat64()*100) / 100 })
-	col := column(rootio.Float64, x)
+	col := columnOf(rootio.Float64, x)
 	s := fitOne(t, col)
 	z, logDet := make([]float32, n), make([]float64, n)
 	if err := s.Encode(t.Context(), z, logDet, &rootio.Table{Columns: []rootio.Column{col}}, Noise{}); err != nil {

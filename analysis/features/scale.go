@@ -5,26 +5,28 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/floats"
+
+	"github.com/eidolon-hep/eidolon/analysis/column"
 )
 
 // fitScale finds the scale and the normalising spline of a column of many values,
 // which lie between lo and hi.
-func (c *Column) fitScale(s *sample, lo, hi float64) {
-	if c.As == Integer {
+func (c *Column) fitScale(s *column.Sample, lo, hi float64) {
+	if c.As == column.Integer {
 		hi++
 		c.Low, c.High = &lo, &hi
 		// The deviates fill the cells; here their middle stands for them.
 		middles := *s
-		middles.value = slices.Clone(s.value)
-		floats.AddConst(0.5, middles.value)
+		middles.Values = slices.Clone(s.Values)
+		floats.AddConst(0.5, middles.Values)
 		s = &middles
 		// About one event is within the outer cells' parts that begin the tails.
-		c.Floor, c.Roof = 1/float64(s.count[0]), 1/float64(s.count[len(s.count)-1])
+		c.Floor, c.Roof = 1/float64(s.Counts[0]), 1/float64(s.Counts[len(s.Counts)-1])
 	}
 
-	y := make([]float64, len(s.value))
+	y := make([]float64, len(s.Values))
 	most := 0.0 // in units of which squares neither overflow nor vanish
-	for i, v := range s.value {
+	for i, v := range s.Values {
 		y[i], _ = c.unbound(v)
 		most = max(most, math.Abs(y[i]))
 	}
@@ -33,7 +35,7 @@ func (c *Column) fitScale(s *sample, lo, hi float64) {
 	}
 	var mean, m2, sum float64
 	for i, v := range y {
-		if w := s.weight[i]; w > 0 { // West, Commun. ACM 22 (1979) 532
+		if w := s.Weights[i]; w > 0 { // West, Commun. ACM 22 (1979) 532
 			sum += w
 			d := v/most - mean
 			mean += d * w / sum
@@ -50,7 +52,7 @@ func (c *Column) fitScale(s *sample, lo, hi float64) {
 	c.Normal = normalise(s, y)
 	// Among spikes a tail has no room to be longer than that of a normal; and where the
 	// weights say that, a tail is what the spline makes it.
-	if len(c.Spikes) == 0 && c.Missing == 0 && s.effective > float64(s.n)/2 && isNearlyNormal(s, y, c.Normal) {
+	if len(c.Spikes) == 0 && c.Missing == 0 && s.Effective > float64(s.N)/2 && isNearlyNormal(s, y, c.Normal) {
 		c.Normal = Spline{}
 	}
 }
@@ -63,14 +65,14 @@ func (c *Column) fitScale(s *sample, lo, hi float64) {
 // every density that a flow is to learn, at the same place: of NuWro's events, 111 knots in
 // place of 12 or 24 cost 0.2 nats. Where there are many events of little weight there are more: the
 // loss says nothing of them, and so the spline alone knows how rare they are.
-func normalise(s *sample, y []float64) Spline {
-	n := s.n
+func normalise(s *column.Sample, y []float64) Spline {
+	n := s.N
 	const fewest = 5 // events between the end of the sample and the next knot
-	knots := min(int(math.Sqrt(s.effective)/4), 12)
+	knots := min(int(math.Sqrt(s.Effective)/4), 12)
 	if knots < 4 {
 		return Spline{}
 	}
-	cdf, events := s.steps()
+	cdf, events := s.Tails()
 	last := len(y) - 1
 	at := []int{0, last}
 	if isAlone(y, 0, +1) {
@@ -82,7 +84,7 @@ func normalise(s *sample, y []float64) Spline {
 	i := 0
 	for k := range knots {
 		p := normalCDF(math.Sqrt2 * normalQuantile((float64(k)+0.5)/float64(knots)))
-		for i < last && cdf[i].below < p {
+		for i < last && cdf[i].Below < p {
 			i++
 		}
 		if events[i] > fewest && n-events[i] >= fewest {
@@ -90,13 +92,13 @@ func normalise(s *sample, y []float64) Spline {
 		}
 	}
 	slices.Sort(at)
-	if !s.signed {
+	if !s.Signed {
 		// Events between knots are light where they are three times as many as their weights say.
 		const light, part, mostParts = 3, 50, 48
 		for k := range len(at) - 1 {
 			lo, hi := at[k], at[k+1]
 			between := events[hi] - events[lo]
-			share := min(cdf[hi].below-cdf[lo].below, cdf[lo].above-cdf[hi].above)
+			share := min(cdf[hi].Below-cdf[lo].Below, cdf[lo].Above-cdf[hi].Above)
 			if parts := min(between/part, mostParts); parts > 1 && float64(between) > light*share*float64(n) {
 				for p := 1; p < parts; p++ {
 					i, _ := slices.BinarySearch(events, events[lo]+between*p/parts)
@@ -106,10 +108,10 @@ func normalise(s *sample, y []float64) Spline {
 		}
 		slices.Sort(at)
 	}
-	least := s.least()
+	least := s.Least()
 	var kx, ky []float64
 	for _, i := range at {
-		z := quantileOf(max(cdf[i].below, least), max(cdf[i].above, least))
+		z := quantileOf(max(cdf[i].Below, least), max(cdf[i].Above, least))
 		if len(kx) == 0 || y[i] > kx[len(kx)-1] && z > ky[len(ky)-1] {
 			kx, ky = append(kx, y[i]), append(ky, z)
 		}
@@ -119,7 +121,7 @@ func normalise(s *sample, y []float64) Spline {
 
 // isNearlyNormal reports whether a spline to normal makes the values y hardly more likely,
 // and none of them is far out.
-func isNearlyNormal(s *sample, y []float64, spline Spline) bool {
+func isNearlyNormal(s *column.Sample, y []float64, spline Spline) bool {
 	const hardly, far = 0.02, 5
 	if max(-y[0], y[len(y)-1]) > far {
 		return false
@@ -127,9 +129,9 @@ func isNearlyNormal(s *sample, y []float64, spline Spline) bool {
 	gain := 0.0
 	for i, v := range y {
 		z, slope := spline.Forward(v)
-		gain += s.weight[i] * (logNormal(z) + math.Log(slope) - logNormal(v))
+		gain += s.Weights[i] * (logNormal(z) + math.Log(slope) - logNormal(v))
 	}
-	return gain < hardly*s.total
+	return gain < hardly*s.Total
 }
 
 // isAlone reports whether the value at one end of y is so far out that a spline to

@@ -59,6 +59,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/internal/panics"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -104,7 +105,7 @@ func (s *Spec) Plain() *Spec {
 	plain := *s
 	plain.Columns = slices.Clone(s.Columns)
 	for i := range plain.Columns {
-		if c := &plain.Columns[i]; c.As == Continuous && c.Low == nil && c.High == nil && c.Width == 0 && len(c.cells()) == 0 {
+		if c := &plain.Columns[i]; c.As == column.Continuous && c.Low == nil && c.High == nil && c.Width == 0 && len(c.cells()) == 0 {
 			c.Normal = Spline{}
 		}
 	}
@@ -125,7 +126,7 @@ func (s *Spec) Periodic(ctx context.Context, t *rootio.Table, w []float64) (*Spe
 	}
 	for i := range periodic.Columns {
 		c := &periodic.Columns[i]
-		c.Periodic = c.As == Angle && len(c.cells()) == 0 && c.isEven()
+		c.Periodic = c.As == column.Angle && len(c.cells()) == 0 && c.isEven()
 		even = even || c.Periodic
 	}
 	if !even {
@@ -303,12 +304,12 @@ func (s *Spec) encode(ctx context.Context, z []float32, logDet []float64, t *roo
 		for i := range s.Columns {
 			c := &s.Columns[i]
 			x := f.at(c.Name)
-			if c.As == Number {
+			if c.As == column.Number {
 				continue
 			}
-			if c.As == Constant {
+			if c.As == column.Constant {
 				for k := range ld {
-					if !(Spike{Value: c.constant()}).isAt(x[k]) {
+					if !(column.Spike{Value: c.constant()}).IsAt(x[k]) {
 						ld[k] = math.Inf(-1)
 					}
 				}
@@ -458,9 +459,9 @@ func (s *Spec) Limits(margin float64) (lo, hi []float32) {
 	for i := range s.Columns {
 		c := &s.Columns[i]
 		switch c.As {
-		case Codes, Integer, Angle:
+		case column.Codes, column.Integer, column.Angle:
 			lo, hi = append(lo, -math.MaxFloat32), append(hi, math.MaxFloat32)
-		case Continuous:
+		case column.Continuous:
 			l, _ := c.encode(c.Min, 0) // beyond a spike at the end there is nothing but it
 			h, _ := c.encode(c.Max, 1)
 			switch {
@@ -499,7 +500,7 @@ func (c *Column) limit(edge *float64, outermost, sign float64) float64 {
 
 // isSpike reports whether a value is one that many events share.
 func (c *Column) isSpike(x float64) bool {
-	return slices.ContainsFunc(c.Spikes, func(s Spike) bool { return s.isAt(x) })
+	return slices.ContainsFunc(c.Spikes, func(s column.Spike) bool { return s.IsAt(x) })
 }
 
 // Treatment says how a variable, a branch or a coordinate, is treated.
@@ -566,7 +567,7 @@ func (s *Spec) Treatments() []Treatment {
 			v.Min, v.Max, v.How = c.Min, c.Max, c.Describe()
 			if m := rounded[name]; m != nil && m.Rounded != nil {
 				v.Min, v.Max = m.Rounded.round(v.Min), m.Rounded.round(v.Max)
-				v.How += fmt.Sprintf(", rounded to %.10g", m.Rounded.unit())
+				v.How += fmt.Sprintf(", rounded to %.10g", m.Rounded.Unit())
 			} else if m != nil {
 				v.Min, v.Max = m.Precision.round(v.Min), m.Precision.round(v.Max)
 				v.How += fmt.Sprintf(", rounded to %d bits of mantissa", m.Precision.Bits)

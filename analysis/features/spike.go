@@ -4,17 +4,9 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/eidolon-hep/eidolon/analysis/column"
 )
-
-// Spike is a value that many events share.
-type Spike struct {
-	Value    float64 `json:"value"`
-	Fraction float64 `json:"fraction"` // of the events
-
-	// Outlier says that the value is far outside of the others, whether or not many events
-	// share it.
-	Outlier bool `json:"outlier,omitempty"`
-}
 
 // rest is the proportion of events that are in no spike and not missing.
 func (c *Column) rest() float64 {
@@ -27,7 +19,7 @@ func (c *Column) rest() float64 {
 
 // cell is the part of the unit interval that belongs to a spike.
 type cell struct {
-	Spike
+	column.Spike
 	below, above float64 // what there is on either side of it
 }
 
@@ -37,7 +29,7 @@ type cell struct {
 func (c *Column) cells() []cell {
 	var cells []cell
 	if c.Missing > 0 {
-		cells = append(cells, cell{Spike{Value: math.NaN(), Fraction: c.Missing}, 0, 1 - c.Missing})
+		cells = append(cells, cell{column.Spike{Value: math.NaN(), Fraction: c.Missing}, 0, 1 - c.Missing})
 	}
 	rest := c.rest()
 	for i, s := range c.Spikes {
@@ -57,14 +49,11 @@ func (c *Column) cells() []cell {
 	return cells
 }
 
-// isAt reports whether a value is that of the spike.
-func (s Spike) isAt(x float64) bool { return x == s.Value || math.IsNaN(x) && math.IsNaN(s.Value) }
-
 // encodeAmongSpikes is encode for a column with spikes or missing values. The probabilities of both
 // tails are kept, so that neither loses precision.
 func (c *Column) encodeAmongSpikes(cells []cell, x, u float64) (z, logDet float64) {
 	for _, s := range cells {
-		if s.isAt(x) {
+		if s.IsAt(x) {
 			z = quantileOf(s.below+u*s.Fraction, s.above+(1-u)*s.Fraction)
 			return z, math.Log(s.Fraction) - logNormal(z)
 		}

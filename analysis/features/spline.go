@@ -3,6 +3,8 @@ package features
 import (
 	"math"
 	"sort"
+
+	"github.com/eidolon-hep/eidolon/analysis/column"
 )
 
 // Spline is a monotone rational-quadratic spline through the knots (X, Y), with
@@ -83,7 +85,7 @@ func (s Spline) Inverse(y float64) float64 {
 // isSound reports whether a spline that was read from a file is one.
 func (s Spline) isSound() bool {
 	n := len(s.X)
-	if n != len(s.Y) || n != len(s.D) || n == 1 || !ascend(s.X) || !ascend(s.Y) {
+	if n != len(s.Y) || n != len(s.D) || n == 1 || !column.Ascend(s.X) || !column.Ascend(s.Y) {
 		return false
 	}
 	for _, d := range s.D {

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/eidolon-hep/eidolon/analysis/column"
 )
 
 // Vector is a four-vector whose components are branches: transverse momentum,
@@ -204,7 +206,7 @@ func (v *Vector) put(p particle, c [3][]float64, k int) {
 		pt := p.pt()
 		c[0][k] = pt
 		c[1][k] = math.Asinh(p.pz() / max(pt, least))
-		c[2][k] = Circle{v.From, 2 * math.Pi}.wrap(math.Atan2(p.py, p.px), v.From)
+		c[2][k] = column.Circle{Start: v.From, Period: 2 * math.Pi}.Wrap(math.Atan2(p.py, p.px), v.From)
 		return
 	}
 	c[0][k], c[1][k], c[2][k] = p.px, p.py, p.pz()

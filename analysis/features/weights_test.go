@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -103,21 +104,21 @@ func TestMonotone(t *testing.T) {
 		for i := range x {
 			x[i], w[i] = float64(i), r.NormFloat64()+0.5
 		}
-		s := newSample(x, w)
-		m := s.monotone()
+		s := column.NewSample(x, w)
+		m := s.Monotone()
 		sum := 0.0
-		for _, v := range m.weight {
+		for _, v := range m.Weights {
 			sum += v
 			if v < 0 {
 				t.Fatalf("of %v a weight is %g", w, v)
 			}
 		}
-		if math.Abs(sum-s.total) > 1e-9*s.total {
-			t.Fatalf("of %v the sum is %g, not %g", w, sum, s.total)
+		if math.Abs(sum-s.Total) > 1e-9*s.Total {
+			t.Fatalf("of %v the sum is %g, not %g", w, sum, s.Total)
 		}
 	}
 	w := []float64{1, 2, 0.5, 3}
-	if m := newSample([]float64{0, 1, 2, 3}, w).monotone(); !slices.Equal(m.weight, w) {
-		t.Errorf("positive weights %v become %v", w, m.weight)
+	if m := column.NewSample([]float64{0, 1, 2, 3}, w).Monotone(); !slices.Equal(m.Weights, w) {
+		t.Errorf("positive weights %v become %v", w, m.Weights)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/diffusion"
@@ -156,7 +157,7 @@ func use(ctx context.Context, m *surrogate.Surrogate) error {
 		c := &m.Context.Columns[i]
 		x := make([]float64, n)
 		for k := range x {
-			if x[k] = c.Min + (c.Max-c.Min)*float64(k)/n; c.As == features.Codes {
+			if x[k] = c.Min + (c.Max-c.Min)*float64(k)/n; c.As == column.Codes {
 				x[k] = c.Codes[k%len(c.Codes)]
 			}
 		}

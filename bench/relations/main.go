@@ -25,6 +25,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -283,7 +284,7 @@ func in(t *rootio.Tree, each string, scale float64) ([]string, error) {
 			}
 		}
 		for _, c := range spec.Columns {
-			if c.As == features.Angle || c.As == features.Codes {
+			if c.As == column.Angle || c.As == column.Codes {
 				isAngle[c.Name] = true
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/diffusion"
@@ -318,7 +319,7 @@ func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
 		return nil, err
 	}
 	isConstant := func(name string) bool {
-		return slices.ContainsFunc(training.Features.Columns, func(c features.Column) bool { return c.Name == name && c.As == features.Constant })
+		return slices.ContainsFunc(training.Features.Columns, func(c features.Column) bool { return c.Name == name && c.As == column.Constant })
 	}
 	if s := features.Suggest(slices.DeleteFunc(training.Features.Names(), isConstant)); len(card.Options.Features.Systems) == 0 && len(s.Systems) > 0 {
 		fmt.Fprintf(log, "note: for the mass of a system to be learnt, declare it: --vector %s --system %s\n",

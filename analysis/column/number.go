@@ -1,0 +1,91 @@
+package column
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// This file is about branches that say which event it is, and when it was taken: numbers of
+// events, runs and luminosity blocks. They are not learnt, for they are no physics, and new
+// events are no events of these runs.
+
+// names of such branches, in lower case without “_”, after the last dot.
+var (
+	namesOfEvents = []string{"event", "evt", "eventno", "evtno", "eventnum", "evtnum", "eventid", "evtid", "eventindex", "ievent", "ievt", "entry", "jentry", "entrynumber"}
+	namesOfRuns   = []string{"run", "runno", "runnum", "runid", "irun", "lumi", "ls", "lbn"}
+	endsOfEvents  = []string{"eventnumber", "evtnumber"}
+	endsOfRuns    = []string{"runnumber", "luminosityblock", "lumiblock", "lumisection"}
+)
+
+// NumberOf returns a column of numbers of events or of blocks of them; ok is false where it is
+// none. Both the name and the values must say so, or it is integers that always increase.
+func NumberOf(field rootio.Field, x []float64) (c Column, ok bool) {
+	if len(x) == 0 {
+		return c, false
+	}
+	for _, v := range x {
+		if !(v >= 0 && v == math.Trunc(v)) || math.IsInf(v, 0) {
+			return c, false
+		}
+	}
+	name := strings.ToLower(field.Name)
+	name = strings.ReplaceAll(name[strings.LastIndex(name, ".")+1:], "_", "")
+	is := func(names, ends []string) bool {
+		return slices.Contains(names, name) || slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(name, end) })
+	}
+	c = Column{Field: field, As: Number, Min: slices.Min(x), Max: slices.Max(x)}
+	switch {
+	case c.Min == c.Max: // constant, whatever it is called
+	case is(namesOfEvents, endsOfEvents) && mostlyDiffer(x), field.Kind.IsInteger() && increase(x):
+		c.First, c.Step = 1, 1
+		return c, true
+	case is(namesOfRuns, endsOfRuns):
+		c.First, ok = comeInBlocks(x)
+		return c, ok
+	}
+	return c, false
+}
+
+// mostlyDiffer reports whether half of the values or more are different ones.
+func mostlyDiffer(x []float64) bool {
+	sorted := slices.Clone(x)
+	slices.Sort(sorted)
+	return 2*len(slices.Compact(sorted)) >= len(x)
+}
+
+// increase reports whether each of the values is larger than the one before. By chance one
+// sample in 20! does.
+func increase(x []float64) bool {
+	const fewest = 20
+	for k := 1; k < len(x); k++ {
+		if x[k] <= x[k-1] {
+			return false
+		}
+	}
+	return len(x) >= fewest
+}
+
+// comeInBlocks reports whether equal values follow each other, by far more often than in any
+// order, or are so many that they are no codes. It returns the most frequent one.
+func comeInBlocks(x []float64) (often float64, ok bool) {
+	const codes = 32
+	s := NewSample(x, nil)
+	most, together := 0, 0.0 // the chance that neighbours are equal
+	for i, k := range s.Counts {
+		if k > most {
+			most, often = k, s.Values[i]
+		}
+		part := float64(k) / float64(len(x))
+		together += part * part
+	}
+	changes := 0
+	for k := 1; k < len(x); k++ {
+		if x[k] != x[k-1] {
+			changes++
+		}
+	}
+	return often, len(s.Values) > codes || 2*float64(changes) <= float64(len(x))*(1-together)
+}

@@ -1,0 +1,46 @@
+package column
+
+// The thresholds by which columns are told apart.
+const (
+	// MaxCodes is the number of distinct values up to which a column is one of
+	// codes, see [AreFew]; MaxUneven that for values that are not equidistant.
+	MaxCodes  = 256
+	MaxUneven = 4096
+	// eventsPerFloatCode is the number of events per distinct value above which
+	// floating-point values are codes rather than a small sample.
+	eventsPerFloatCode = 20
+	// filledEnough is the part of the values that a column of rounded numbers could have and has, from
+	// which on they are equidistant.
+	filledEnough = 0.8
+
+	// maxExact is the largest integer up to which all are exact in float64.
+	maxExact = 1 << 53
+
+	// spikeFraction is the proportion of events above which a value may be a
+	// spike; spikeContrast is how many times the events of the neighbouring
+	// values it must have, so that a column of rounded values has none.
+	spikeFraction = 0.01
+	spikeContrast = 10
+	fewestInSpike = 20
+
+	// fewestRounded is the number of different values from which on they are
+	// believed to be rounded, when all are multiples of a step that is at least
+	// stepInULP times as large as the spacing of floating-point numbers there: by
+	// chance, the probability is below (3/8)^10.
+	fewestRounded = 10
+	stepInULP     = 8
+	mostDigits    = 12
+	// These are the bits up to which values of a type are believed to be of a lower precision:
+	// ten float32 have four bits less by chance with a probability of 10⁻¹²; and a float64 that
+	// was computed from float32 has more than these, but not all.
+	mostBitsOfFloat32 = 19
+	mostBitsOfFloat64 = 23
+
+	mantissa = 52 // bits of that of a float64
+)
+
+// AreFew reports whether so many distinct values of n events are few enough to be codes:
+// of floating-point numbers there must be many events for each.
+func AreFew(distinct, n int, isFloat bool) bool {
+	return distinct == 1 || distinct <= MaxCodes && (!isFloat || distinct*eventsPerFloatCode <= n)
+}
