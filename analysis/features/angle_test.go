@@ -72,7 +72,7 @@ func TestAngle(t *testing.T) {
 		before, after, _ := roundTrip(t, s, &rootio.Table{Columns: []rootio.Column{col}})
 		for i, v := range before[0] {
 			tolerance := 1e-6 * c.period
-			if len(s.Maps) > 0 {
+			if len(s.Steps) > 0 {
 				tolerance = 0
 			}
 			if distance(after[0][i], v, c.period) > tolerance || after[0][i] < a.Circle.Start-1e-3 || after[0][i] > a.Circle.Start+c.period+1e-3 {

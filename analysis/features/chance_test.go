@@ -6,12 +6,13 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// isRelation reports whether a map says something of several columns.
-func isRelation(m *Map) bool {
-	read, taken, _ := m.mapping().variables()
+// isRelation reports whether a step says something of several columns.
+func isRelation(s step.Step) bool {
+	read, taken, _ := s.Variables()
 	return len(read)+len(taken) > 1
 }
 
@@ -62,9 +63,9 @@ func TestNoRelationsAmongIndependentColumns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range s.Maps {
-			if m := &s.Maps[i]; isRelation(m) {
-				_, taken, _ := m.mapping().variables()
+		for _, st := range s.Steps {
+			if isRelation(st) {
+				_, taken, _ := st.Variables()
 				t.Errorf("sample %d, %d events: %s is %s", sample, n, taken[0], how(s, taken[0]))
 			}
 		}
@@ -134,9 +135,9 @@ func TestRelationsByCancellation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range s.Maps {
-		if m.Sum != nil {
-			t.Errorf("%s is %s", m.Sum.Variable, how(s, m.Sum.Variable))
+	for _, st := range s.Steps {
+		if sum, ok := st.(*step.Sum); ok {
+			t.Errorf("%s is %s", sum.Variable, how(s, sum.Variable))
 		}
 	}
 }

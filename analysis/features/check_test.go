@@ -8,7 +8,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/column"
 )
 
-// A specification is read map by map, and refused where a map reads, takes or makes what it
+// A specification is read step by step, and refused where a step reads, takes or makes what it
 // cannot.
 func TestSpecificationsThatContradictThemselves(t *testing.T) {
 	const one = `{"name":"NAME","kind":"float64","as":"continuous","min":0,"max":1,"std":1}`
@@ -23,27 +23,27 @@ func TestSpecificationsThatContradictThemselves(t *testing.T) {
 	context := &Context{Columns: []Column{{Column: column.Column{As: column.Constant}}}}
 	context.Columns[0].Name, context.Columns[0].Kind = "given", 1
 	for _, c := range []struct {
-		what, maps, columns string
-		given               string
-		sound               bool
+		what, steps, columns string
+		given                string
+		sound                bool
 	}{
-		{what: "no maps", columns: columns("x", "y", "z"), sound: true},
-		{what: "near another", maps: `{"near":{"variable":"y","to":"x"}}`, columns: columns("x", "z", "y − x"), sound: true},
-		{what: "near the condition", maps: `{"near":{"variable":"y","to":"given"}}`, given: `"given"`, columns: columns("x", "z", "y − given"), sound: true},
-		{what: "near a branch that there is not", maps: `{"near":{"variable":"y","to":"given"}}`, columns: columns("x", "z", "y − given")},
+		{what: "no steps", columns: columns("x", "y", "z"), sound: true},
+		{what: "near another", steps: `{"relative_number":{"variable":"y","to":"x"}}`, columns: columns("x", "z", "y − x"), sound: true},
+		{what: "near the condition", steps: `{"relative_number":{"variable":"y","to":"given"}}`, given: `"given"`, columns: columns("x", "z", "y − given"), sound: true},
+		{what: "near a branch that there is not", steps: `{"relative_number":{"variable":"y","to":"given"}}`, columns: columns("x", "z", "y − given")},
 		{what: "a condition that there is not", given: `"nosuch"`, columns: columns("x", "y", "z")},
-		{what: "a condition that is taken", maps: `{"near":{"variable":"given","to":"x"}}`, given: `"given"`, columns: columns("x", "y", "z", "given − x")},
-		{what: "a residual of nothing", maps: `{"residual":{"variable":"y","relation":"x cosh y","of":[]}}`, columns: columns("x", "z")},
-		{what: "a residual of one", maps: `{"residual":{"variable":"y","relation":"x cosh y","of":["x"]}}`, columns: columns("x", "z")},
-		{what: "a residual of what there is not", maps: `{"residual":{"variable":"y","relation":"x cosh y","of":["x","q"]}}`, columns: columns("x", "z")},
-		{what: "a residual of itself", maps: `{"residual":{"variable":"y","relation":"x cosh y","of":["x","y"]}}`, columns: columns("x", "z", "y − its value from x, y")},
-		{what: "a system of nothing", maps: `{"system":{"name":"s","vectors":[]}}`, columns: columns("x", "y", "z")},
-		{what: "a branch that is taken twice", maps: `{"near":{"variable":"y","to":"x"}},{"near":{"variable":"y","to":"z"}}`, columns: columns("x", "z", "y − x")},
-		{what: "a branch that is read after it was taken", maps: `{"near":{"variable":"y","to":"x"}},{"near":{"variable":"z","to":"y"}}`, columns: columns("x", "y − x", "z − y")},
-		{what: "what there is already", maps: `{"polar":{"x":"x","y":"y"}},{"polar":{"x":"x","y":"y"}}`, columns: columns("z", "pT(x, y)", "φ(x, y)")},
-		{what: "a map that is two", maps: `{"near":{"variable":"y","to":"x"},"polar":{"x":"x","y":"z"}}`, columns: columns("x", "z", "y − x")},
-		{what: "a map that is none", maps: `{}`, columns: columns("x", "y", "z")},
-		{what: "a lookup of keys that are equal", maps: `{"lookup":{"variable":"y","of":"x","keys":[1,1],"values":[0,0]}}`, columns: columns("x", "z")},
+		{what: "a condition that is taken", steps: `{"relative_number":{"variable":"given","to":"x"}}`, given: `"given"`, columns: columns("x", "y", "z", "given − x")},
+		{what: "a residual of nothing", steps: `{"residual":{"variable":"y","relation":"x cosh y","of":[]}}`, columns: columns("x", "z")},
+		{what: "a residual of one", steps: `{"residual":{"variable":"y","relation":"x cosh y","of":["x"]}}`, columns: columns("x", "z")},
+		{what: "a residual of what there is not", steps: `{"residual":{"variable":"y","relation":"x cosh y","of":["x","q"]}}`, columns: columns("x", "z")},
+		{what: "a residual of itself", steps: `{"residual":{"variable":"y","relation":"x cosh y","of":["x","y"]}}`, columns: columns("x", "z", "y − its value from x, y")},
+		{what: "a system of nothing", steps: `{"system":{"name":"s","vectors":[]}}`, columns: columns("x", "y", "z")},
+		{what: "a branch that is taken twice", steps: `{"relative_number":{"variable":"y","to":"x"}},{"relative_number":{"variable":"y","to":"z"}}`, columns: columns("x", "z", "y − x")},
+		{what: "a branch that is read after it was taken", steps: `{"relative_number":{"variable":"y","to":"x"}},{"relative_number":{"variable":"z","to":"y"}}`, columns: columns("x", "y − x", "z − y")},
+		{what: "what there is already", steps: `{"polar":{"x":"x","y":"y"}},{"polar":{"x":"x","y":"y"}}`, columns: columns("z", "pT(x, y)", "φ(x, y)")},
+		{what: "a step that is two", steps: `{"relative_number":{"variable":"y","to":"x"},"polar":{"x":"x","y":"z"}}`, columns: columns("x", "z", "y − x")},
+		{what: "a step that is none", steps: `{}`, columns: columns("x", "y", "z")},
+		{what: "a lookup of keys that are equal", steps: `{"lookup":{"variable":"y","of":"x","keys":[1,1],"values":[0,0]}}`, columns: columns("x", "z")},
 		{what: "a column that is missing", columns: columns("x", "y")},
 		{what: "a column that is twice", columns: columns("x", "y", "z", "z")},
 		{what: "a column without a name", columns: columns("x", "y", "")},
@@ -53,11 +53,12 @@ func TestSpecificationsThatContradictThemselves(t *testing.T) {
 		{what: "more spikes than events", columns: `[{"name":"x","kind":"float64","as":"continuous","max":1,"std":1,"spikes":[{"value":0,"fraction":1.5}]},` + columns("y", "z")[1:]},
 	} {
 		var s Spec
-		text := `{"branches":` + branches + `,"maps":[` + c.maps + `],"given":[` + c.given + `],"columns":` + c.columns + `}`
-		if err := json.Unmarshal([]byte(text), &s); err != nil {
-			t.Fatalf("%s: %v", c.what, err)
+		text := `{"branches":` + branches + `,"steps":[` + c.steps + `],"given":[` + c.given + `],"columns":` + c.columns + `}`
+		err := json.Unmarshal([]byte(text), &s)
+		if err == nil {
+			err = s.Check(context)
 		}
-		if err := s.Check(context); (err == nil) != c.sound {
+		if (err == nil) != c.sound {
 			t.Errorf("%s: the error is %v", c.what, err)
 		}
 	}

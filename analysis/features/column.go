@@ -7,6 +7,7 @@ import (
 	"sort"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
 )
 
 // Column is the specification of a column: the facts about it, and its treatment.
@@ -43,7 +44,7 @@ type Column struct {
 func (c *Column) isFeature() bool { return c.As != column.Constant && c.As != column.Number }
 
 func (c *Column) isNoisy() bool {
-	return c.As == column.Codes || c.As == column.Integer && c.Max-c.Min < mostNoisy || len(c.Spikes) > 0 || c.Missing > 0 && c.As != column.Constant
+	return c.As == column.Codes || c.As == column.Integer && c.Max-c.Min < step.MostNoisy || len(c.Spikes) > 0 || c.Missing > 0 && c.As != column.Constant
 }
 
 // isSound reports whether a column that was read from a file is one.

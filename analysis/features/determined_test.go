@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -149,9 +150,9 @@ func TestNotDetermined(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range s.Maps {
-			if m.Rounded == nil && n > 20 {
-				_, taken, _ := m.mapping().variables()
+		for _, st := range s.Steps {
+			if _, ok := st.(*step.Rounded); !ok && n > 20 {
+				_, taken, _ := st.Variables()
 				t.Errorf("%d events: %s %s", n, taken[0], how(s, taken[0]))
 			}
 		}

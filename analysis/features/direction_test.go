@@ -92,38 +92,3 @@ func (s *Spec) drawnDensity(t *testing.T, table *rootio.Table) (logDet []float64
 	}
 	return logDet, !slices.ContainsFunc(logDet, func(v float64) bool { return math.IsInf(v, 0) || math.IsNaN(v) })
 }
-
-// TestPolar checks the Jacobian of the polar coordinates against finite differences of
-// the inverse: x, y, z = pT cos φ, pT sin φ, pT sinh η.
-func TestPolar(t *testing.T) {
-	for _, p := range []*Polar{{X: "x", Y: "y"}, {X: "x", Y: "y", Z: "z"}} {
-		f := &frame{}
-		f.reset(1)
-		want := map[string]float64{"x": 3, "y": -2, "z": 5}
-		_, taken, made := p.variables()
-		for _, name := range taken {
-			f.add(name)[0] = want[name]
-		}
-		logDet := []float64{0}
-		p.forward(f, logDet, nil)
-		at := map[string]float64{}
-		for _, name := range made {
-			at[name] = f.at(name)[0]
-		}
-		volume := 1 / (at[made[0]])
-		if p.Z != "" {
-			const h = 1e-5
-			pt := at[made[0]]
-			volume /= (pt*math.Sinh(at[made[2]]+h) - pt*math.Sinh(at[made[2]]-h)) / (2 * h)
-		}
-		if math.Abs(logDet[0]-math.Log(volume)) > 1e-8 {
-			t.Errorf("log|det| %g, want %g", logDet[0], math.Log(volume))
-		}
-		p.inverse(f)
-		for _, name := range taken {
-			if math.Abs(f.at(name)[0]-want[name]) > 1e-12 {
-				t.Errorf("%s comes back as %g", name, f.at(name)[0])
-			}
-		}
-	}
-}

@@ -1,17 +1,15 @@
 package features
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/analysis/features/find"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -35,41 +33,33 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 	if err != nil {
 		return nil, fmt.Errorf("features: %w", err)
 	}
-	s := &Spec{Branches: t.Fields()}
-	f := &fitting{
-		ctx: ctx, spec: s, table: t, given: given, w: w, as: opts.As,
-		numbered: map[string]column.Column{}, gone: map[string]bool{}, circles: map[string]column.Circle{}, cells: map[string]*[2]float64{}, legal: map[string]*[2]float64{},
-	}
-	if err := checkTable(ctx, f.findEventNumbers(opts.Numbers), w, true); err != nil {
+	numbers, learnt := partEventNumbers(t, opts)
+	if err := checkTable(ctx, learnt, w, true); err != nil {
 		return nil, err
 	}
-	f.reset(t.Len())
-	declared := slices.Collect(maps.Keys(opts.As)) // branches that nothing else may be done with
-	for _, name := range slices.Sorted(maps.Keys(opts.As)) {
-		if err := f.checkAs(name, opts.As[name]); err != nil {
+	circles, err := opts.checkValues(learnt, w)
+	if err != nil {
+		return nil, err
+	}
+	found, err := find.Steps(ctx, learnt, given, w, find.Options{
+		Systems: systems, As: opts.As, Circles: circles, Until: opts.Until,
+		Uniform: func(step int, u []float64) { Noise{}.uniform(u, streamSteps+step, 0) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &Spec{Branches: t.Fields(), Cut: found.Cut}
+	for _, field := range append(t.Fields(), found.Coordinates()...) {
+		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		if c, ok := numbers[field.Name]; ok {
+			s.Columns = append(s.Columns, Column{Column: c})
+		} else if v, ok := found.Variable(field); ok {
+			s.Columns = append(s.Columns, treat(v, opts.As[field.Name], w))
+		}
 	}
-	for _, system := range systems {
-		declared = append(declared, system.branches()...)
-	}
-	if err := f.run(opts.Until, []pass{
-		{"", f.findNumbers},
-		{"masses that follow from energies and momenta", func() { f.leaveOutMasses(declared) }},
-		{"directions of momenta", func() { f.leaveOutDirections(declared) }},
-		{"sums", func() { f.leaveOutSums(declared) }},
-		{"codes that follow from others", func() { f.leaveOutLookups(declared) }},
-		{"", func() { f.err = f.addSystems(systems) }},
-		{"", func() { f.addPolar(declared) }},
-		{"", f.findAngles},
-		{"momenta that others nearly give", func() { f.relateMomenta(declared) }},
-		{"numbers that are close to others", func() { f.measureNear(declared) }},
-		{"angles that are close to others", f.relateAngles},
-		{"", f.findRanges},
-		{"", f.fitColumns},
-	}); err != nil {
-		return nil, err
-	}
+	s.Steps, s.Given, s.Ranges = found.Steps, found.Given, rangesOf(learnt, w, found)
 	if s.Dim() == 0 {
 		return nil, fmt.Errorf("features: all %d branches are constant or number the events, there is nothing to learn", len(s.Columns))
 	}
@@ -77,185 +67,18 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 		s = s.Plain()
 	}
 	if opts.Periodic {
-		all := &rootio.Table{Columns: f.table.Columns}
-		if f.given != nil {
-			all.Columns = slices.Concat(all.Columns, f.given.Columns)
-		}
-		return s.Periodic(ctx, all, f.w)
+		return s.Periodic(ctx, &rootio.Table{Columns: slices.Concat(t.Columns, given.Columns)}, w)
 	}
 	return s, nil
 }
 
-// pass looks at a sample for what it adds to a specification.
-type pass struct {
-	what string // is looked for, where that may be left out when there is no time
-	do   func()
-}
-
-// run makes passes, one after the other. Of the time until then, if that is not zero, each
-// that may be left out gets two thirds of what is left.
-func (f *fitting) run(until time.Time, passes []pass) error {
-	for _, p := range passes {
-		f.until, f.cut = time.Time{}, ""
-		if p.what != "" && !until.IsZero() {
-			now := time.Now()
-			f.until = now.Add(until.Sub(now) * 2 / 3)
-		}
-		p.do()
-		if err := cmp.Or(f.ctx.Err(), f.err); err != nil {
-			return err
-		}
-		if f.cut != "" {
-			f.spec.Cut = append(f.spec.Cut, p.what+" ("+f.cut+")")
-		}
+// treat returns the treatment of a variable, as is asked for it or its values say. w are the
+// weights of the events.
+func treat(v find.Variable, asked string, w []float64) Column {
+	if v.Circle != nil {
+		return fitAngle(v.Field, *v.Circle, v.Values, w)
 	}
-	return nil
-}
-
-// fitting is a sample that a specification is fitted to. Its frame holds variables
-// of all events, those of them that are in use.
-type fitting struct {
-	frame
-	ctx   context.Context
-	until time.Time // when the pass ends; zero: when it is done
-	cut   string    // why it has left something out
-	err   error     // that ends the fit
-	spec  *Spec
-	table *rootio.Table
-	given *rootio.Table // the columns of the condition
-	w     []float64
-	as    map[string]string // how branches are to be treated
-
-	numbered    map[string]column.Column // the branches that number events
-	numbers     []rootio.Field           // the branches that relations may be between
-	gone        map[string]bool          // the variables that maps have taken
-	coordinates []rootio.Field           // what maps make
-	circles     map[string]column.Circle // of the angles
-	cells       map[string]*[2]float64   // of rounded variables, the outer ends
-	legal       map[string]*[2]float64   // where a variable can be
-}
-
-// over reports whether the time for the pass is over: it ends where it is.
-func (f *fitting) over() bool {
-	if !f.until.IsZero() && !time.Now().Before(f.until) {
-		f.cut = "no time for all"
-		return true
-	}
-	return f.ctx.Err() != nil
-}
-
-// load returns a variable, read from the table if need be.
-func (f *fitting) load(name string) []float64 {
-	if x := f.at(name); x != nil {
-		return x
-	}
-	x := f.add(name)
-	c, ok := f.table.Column(name)
-	if !ok {
-		c, _ = f.given.Column(name)
-	}
-	c.Floats(x, 0)
-	return x
-}
-
-// isGiven reports whether a variable is a column of the condition.
-func (f *fitting) isGiven(name string) bool {
-	_, ok := f.given.Column(name)
-	return ok
-}
-
-// field returns the branch of a name.
-func (f *fitting) field(name string) rootio.Field {
-	return f.spec.Branches[slices.Index(f.spec.Names(), name)]
-}
-
-// sample returns the values of a variable as a sample.
-func (f *fitting) sample(name string) *column.Sample { return column.NewSample(f.load(name), f.w) }
-
-// kindOf returns the kind of a sample of a variable.
-func (f *fitting) kindOf(field rootio.Field, s *column.Sample) column.Kind {
-	return s.KindOf(field, f.as[field.Name])
-}
-
-// apply adds a map to the specification, and takes the variables through it.
-func (f *fitting) apply(m Map) {
-	read, taken, made := m.mapping().variables()
-	for _, name := range taken {
-		f.gone[name] = true
-	}
-	for _, name := range made {
-		delete(f.gone, name)
-	}
-	for _, name := range read {
-		if f.isGiven(name) && !slices.Contains(f.spec.Given, name) {
-			f.spec.Given = append(f.spec.Given, name)
-		}
-	}
-	stream := streamMaps + len(f.spec.Maps)
-	f.spec.Maps = append(f.spec.Maps, m)
-	m.mapping().forward(&f.frame, nil, func(u []float64) { Noise{}.uniform(u, stream, 0) })
-}
-
-// round adds the map of a branch to the specification if its values are rounded.
-func (f *fitting) round(field rootio.Field) {
-	if s := f.sample(field.Name); f.cells[field.Name] == nil && f.kindOf(field, s) == column.Continuous {
-		spikes, rest := s.WithoutSpikes()
-		f.addRounding(field.Name, column.FindRounding(field, rest.Values), spikes, false)
-	}
-}
-
-// addRounding adds the map of a branch to the specification whose values, but for spikes, are rounded.
-func (f *fitting) addRounding(name string, to column.Rounding, spikes []column.Spike, unbounded bool) {
-	if to == nil {
-		return
-	}
-	var within *column.Circle
-	if c, ok := f.circles[name]; ok {
-		within = &c
-	}
-	var except []float64
-	for _, s := range spikes {
-		except = append(except, s.Value)
-	}
-	switch to := to.(type) {
-	case *column.Decimals:
-		f.cells[name] = &[2]float64{to.Value(-0.5), to.Value(to.Last + 0.5)}
-		f.apply(Map{Rounded: &Rounded{Variable: name, Decimals: *to, Unbounded: unbounded, Within: within, Except: except}})
-	case column.Bits:
-		p := &Precision{Variable: name, Bits: to, Within: within, Except: except}
-		_, rest := f.sample(name).WithoutSpikes()
-		lo, _ := p.cell(rest.Values[0])
-		_, hi := p.cell(rest.Values[len(rest.Values)-1])
-		f.cells[name] = &[2]float64{lo, hi}
-		f.apply(Map{Precision: p})
-	}
-}
-
-// fitColumns adds the columns of the variables that are left to the specification.
-func (f *fitting) fitColumns() {
-	for _, field := range append(slices.Clone(f.spec.Branches), f.coordinates...) {
-		if f.over() {
-			return
-		}
-		if c, ok := f.numbered[field.Name]; ok {
-			f.spec.Columns = append(f.spec.Columns, Column{Column: c})
-		} else if !f.gone[field.Name] {
-			f.fit(field)
-		}
-	}
-}
-
-// fit adds the column of a variable to the specification, and forgets its values.
-func (f *fitting) fit(field rootio.Field) {
-	if c, ok := f.circles[field.Name]; ok {
-		f.round(field)
-		f.spec.Columns = append(f.spec.Columns, fitAngle(field, c, f.load(field.Name), f.w))
-	} else {
-		f.round(field)
-		c := fitColumn(field, f.sample(field.Name), f.as[field.Name], f.cells[field.Name], f.legal[field.Name])
-		f.spec.Columns = append(f.spec.Columns, c)
-	}
-	f.take(field.Name)
+	return fitColumn(v.Field, v.Sample, asked, v.Within, v.Legal)
 }
 
 // checkTable reports what of a table and its weights cannot be used, if anything.

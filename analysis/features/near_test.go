@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -73,7 +74,10 @@ func TestNear(t *testing.T) {
 				t.Errorf("%s: %s is %s", c.name, name, got)
 			}
 		}
-		if i := slices.IndexFunc(s.Maps, func(m Map) bool { return m.Near != nil && m.Near.Variable == "pt" }); i < 0 || !s.Maps[i].Near.Ratio {
+		if !slices.ContainsFunc(s.Steps, func(st step.Step) bool {
+			n, ok := st.(*step.RelativeNumber)
+			return ok && n.Variable == "pt" && n.Ratio
+		}) {
 			t.Errorf("%s: pt is no ratio", c.name)
 		}
 
@@ -164,8 +168,8 @@ func TestNotNear(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Maps) > 0 {
-		t.Errorf("maps %+v", s.Maps)
+	if len(s.Steps) > 0 {
+		t.Errorf("steps %+v", s.Steps)
 	}
 
 	truth, reco := detector(n, r)

@@ -7,22 +7,22 @@ import (
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// findEventNumbers finds the columns that number events, unless they are to be learnt, and
-// returns the table of the others.
-func (f *fitting) findEventNumbers(learn bool) *rootio.Table {
-	rest := &rootio.Table{}
-	x := make([]float64, f.table.Len())
-	for _, col := range f.table.Columns {
-		if !learn && f.as[col.Name] == "" && !f.over() {
+// partEventNumbers parts the columns of t that number events, but for those that are asked to be
+// learnt, from the table of the others.
+func partEventNumbers(t *rootio.Table, opts Options) (numbers map[string]column.Column, rest *rootio.Table) {
+	numbers, rest = map[string]column.Column{}, &rootio.Table{}
+	x := make([]float64, t.Len())
+	for _, col := range t.Columns {
+		if !opts.Numbers && opts.As[col.Name] == "" {
 			col.Floats(x, 0)
 			if c, ok := column.NumberOf(col.Field, x); ok {
-				f.numbered[col.Name], f.gone[col.Name] = c, true
+				numbers[col.Name] = c
 				continue
 			}
 		}
 		rest.Columns = append(rest.Columns, col)
 	}
-	return rest
+	return numbers, rest
 }
 
 // NumbersOf returns the columns of t that number events, runs or parts of them.

@@ -35,8 +35,8 @@ func TestOutliersStayOutliers(t *testing.T) {
 		if len(c.Spikes) != len(outliers) {
 			t.Fatalf("%s: treated as %s", name, c.Describe())
 		}
-		if len(s.Maps) > 0 != (name == "rounded") {
-			t.Errorf("%s: maps %v", name, s.Maps)
+		if len(s.Steps) > 0 != (name == "rounded") {
+			t.Errorf("%s: steps %v", name, s.Steps)
 		}
 		for i, spike := range c.Spikes {
 			if spike.Value != outliers[i] || math.Abs(spike.Fraction*2500-1) > 1e-9 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -51,7 +52,7 @@ func TestPrecisionComesBack(t *testing.T) {
 			}
 			col := columnOf(c.kind, x)
 			s := fitOne(t, col)
-			if len(s.Maps) != 1 || s.Maps[0].Precision == nil || s.Maps[0].Precision.Bits != c.bits || !strings.Contains(s.Treatments()[0].How, "bits of mantissa") {
+			if p, ok := only[*step.Precision](s); !ok || p.Bits != c.bits || !strings.Contains(s.Treatments()[0].How, "bits of mantissa") {
 				t.Errorf("%s: treated as %s", what, s.Treatments()[0].How)
 				continue
 			}
@@ -93,11 +94,11 @@ func TestPrecisionComesBack(t *testing.T) {
 
 // TestPrecisionCells checks that the cells of the values share the line between them.
 func TestPrecisionCells(t *testing.T) {
-	p := &Precision{Variable: "x", Bits: 5}
+	p := column.Bits(5)
 	for _, sign := range []float64{1, -1} {
 		v := sign * 0.11
-		for v = p.round(v); math.Abs(v) < 40; {
-			lo, hi := p.cell(v)
+		for v = p.Round(v); math.Abs(v) < 40; {
+			lo, hi := p.Cell(v)
 			if !(lo < v && v < hi) {
 				t.Fatalf("the cell of %g is from %g to %g", v, lo, hi)
 			}
@@ -105,11 +106,11 @@ func TestPrecisionCells(t *testing.T) {
 			if sign < 0 {
 				outer = lo
 			}
-			if got := p.round(math.Nextafter(outer, 0)); got != v {
+			if got := p.Round(math.Nextafter(outer, 0)); got != v {
 				t.Errorf("%g within the cell of %g is rounded to %g", outer, v, got)
 			}
-			next := p.round(outer)
-			lo, hi = p.cell(next)
+			next := p.Round(outer)
+			lo, hi = p.Cell(next)
 			if inner := min(math.Abs(lo), math.Abs(hi)); inner != math.Abs(outer) || math.Abs(next) <= math.Abs(v) {
 				t.Fatalf("after the cell of %g, up to %g, is that of %g, from %g", v, outer, next, inner)
 			}

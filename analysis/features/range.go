@@ -7,10 +7,12 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/analysis/features/find"
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// Range is where the values of a branch are that maps turn into other coordinates, such
+// Range is where the values of a branch are that steps turn into other coordinates, such
 // as a transverse momentum that becomes part of a system. Its own range is not that of
 // any feature: a cut on it is a curved surface among these, which no smooth density
 // keeps to.
@@ -45,7 +47,7 @@ func (r *Range) isSound() bool { return r.Min <= r.Max && r.Spread >= 0 && !math
 
 // Outside returns the events of t, which has the columns of [Spec.Fields], with a branch
 // that is outside its range by more than margin standard deviations, or by anything
-// where the range ends at a hard edge. It is about branches that maps turn into other
+// where the range ends at a hard edge. It is about branches that steps turn into other
 // coordinates; [Spec.Limits] are those of the features.
 func (s *Spec) Outside(t *rootio.Table, margin float64) (rows []int) {
 	if len(s.Ranges) == 0 {
@@ -88,26 +90,22 @@ func (s *Spec) Clip(t *rootio.Table, event int, margin float64) {
 	}
 }
 
-// findRanges finds the ranges of the branches that maps turn into other coordinates.
-// Angles have none.
-func (f *fitting) findRanges() {
-	for i := range f.spec.Maps {
-		m := &f.spec.Maps[i]
-		_, taken, made := m.mapping().variables()
-		if len(made) == 0 || m.Relative != nil {
+// rangesOf returns the ranges of the branches of t, with the weights w, that steps turn into
+// other coordinates. Angles have none.
+func rangesOf(t *rootio.Table, w []float64, found *find.Search) (ranges []Range) {
+	for _, s := range found.Steps {
+		_, taken, made := s.Variables()
+		if len(made) == 0 {
 			continue
 		}
 		for _, name := range taken {
-			if f.over() {
-				return
-			}
-			c, ok := f.table.Column(name)
-			if _, isAngle := f.circles[name]; !ok || isAngle || slices.Contains(made, name) || m.System.isAzimuth(name) {
+			c, ok := t.Column(name)
+			if !ok || found.IsAngle(name) || slices.ContainsFunc(made, func(c step.Coordinate) bool { return c.Name == name }) {
 				continue
 			}
 			x := make([]float64, c.Len())
 			c.Floats(x, 0)
-			s := column.NewSample(x, f.w)
+			s := column.NewSample(x, w)
 			r := Range{Name: name, Min: s.Values[0], Max: s.Values[len(s.Values)-1], Spread: stat.StdDev(x, nil)}
 			r.HardMin, r.HardMax = r.Min == 0, r.Max == 0
 			if w, ok := s.Edge(r.Min, false); ok && !r.HardMin {
@@ -116,13 +114,8 @@ func (f *fitting) findRanges() {
 			if w, ok := s.Edge(r.Max, true); ok && !r.HardMax {
 				r.Max, r.HardMax = w.At, true
 			}
-			f.spec.Ranges = append(f.spec.Ranges, r)
+			ranges = append(ranges, r)
 		}
 	}
-}
-
-// isAzimuth reports whether a branch is the azimuth of a vector of the system, which may
-// be nil.
-func (s *System) isAzimuth(name string) bool {
-	return s != nil && slices.ContainsFunc(s.Vectors, func(v Vector) bool { return v.Polar && v.Components[2] == name })
+	return ranges
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -31,9 +32,9 @@ func TestRelatedMomenta(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := map[string]string{}
-	for _, m := range s.Maps {
-		if m.Residual != nil {
-			found[m.Residual.Variable] = m.Residual.Relation
+	for _, st := range s.Steps {
+		if r, ok := st.(*step.Residual); ok {
+			found[r.Variable] = r.Relation
 		}
 	}
 	if len(found) != 2 || found["p"] != "x cosh y" || found["px"] != "x cos y" {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -49,6 +50,15 @@ func columnOf(kind rootio.Kind, x []float64) rootio.Column {
 	return c
 }
 
+// only returns the only step of a specification, and whether there is one, of a type.
+func only[S step.Step](s *Spec) (st S, ok bool) {
+	if len(s.Steps) != 1 {
+		return st, false
+	}
+	st, ok = s.Steps[0].(S)
+	return st, ok
+}
+
 // TestRounded checks columns of decimals and of counts: each value comes back as
 // the same number, what a model draws are such values, within their range, and
 // the density of the dequantised values is normalised.
@@ -81,11 +91,11 @@ func TestRounded(t *testing.T) {
 		col := columnOf(c.kind, draw(n, c.f))
 		table := &rootio.Table{Columns: []rootio.Column{col}}
 		s := fitOne(t, col)
-		if len(s.Maps) != 1 || s.Maps[0].Rounded == nil {
+		r, ok := only[*step.Rounded](s)
+		if !ok {
 			t.Errorf("%s: treated as %v", c.name, s.Treatments())
 			continue
 		}
-		r := s.Maps[0].Rounded
 		if math.Abs(r.Unit()-c.unit) > 1e-12 {
 			t.Errorf("%s: the step is %g, want %g", c.name, r.Unit(), c.unit)
 		}
@@ -123,7 +133,7 @@ func TestNotRounded(t *testing.T) {
 				if name == "far away" && kind == rootio.Float32 {
 					continue // multiples of 64, seen in every event
 				}
-				if s := fitOne(t, columnOf(kind, draw(n, f))); s.Columns[0].As == column.Continuous && len(s.Maps) > 0 {
+				if s := fitOne(t, columnOf(kind, draw(n, f))); s.Columns[0].As == column.Continuous && len(s.Steps) > 0 {
 					t.Errorf("%s, %d events of %v: %s", name, n, kind, s.Treatments()[0].How)
 				}
 			}

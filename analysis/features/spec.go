@@ -5,24 +5,10 @@
 // One specification does both directions and their log|det|; [Fit] makes it
 // from the data, and it is stored as JSON in the model file. It has two stages.
 //
-// Maps, first, turn the branches of the file into coordinates, exactly:
-//
-//   - sum, direction, lookup: a branch that others determine is left out. The way
-//     back computes it: copies, sums, multiples, E² = p² + m², φ and η of a
-//     momentum, functions of codes.
-//   - polar: the components of a momentum of which the file has the magnitude, too,
-//     become pT, φ and η.
-//   - mass: of two vectors that are declared, the mass of their sum takes the place of
-//     the second's transverse momentum.
-//   - system: where that is not one to one, and of more vectors, the momenta become the
-//     mass, momentum and decay angles of their sum.
-//   - rounded: decimals become continuous by a uniform deviate within their cell.
-//     The way back rounds, to the same floating-point number.
-//   - precision: so do values of fewer bits than their type has.
-//   - residual: of a column that relations between momenta nearly give, such as p
-//     beside pT and η, all rounded, what they do not say.
-//   - relative, near: an angle or a number is measured from another one that it is close
-//     to, which may be part of the condition of the density.
+// Steps, first, turn the branches of the file into coordinates, exactly: a branch that follows
+// from others is left out, momenta become pT, η and φ or the mass of their sum, an angle is
+// measured from another one, decimals become continuous, and so on. See package step for what
+// they are, and package find for how they are found.
 //
 // Columns, then, turn each coordinate into a feature. Each is one of six kinds:
 //
@@ -55,11 +41,11 @@ import (
 	"math"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
 	"github.com/eidolon-hep/eidolon/internal/panics"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -70,10 +56,10 @@ type Spec struct {
 	// Branches are what is in the file, in its order.
 	Branches []rootio.Field `json:"branches"`
 
-	// Maps turn the branches into coordinates, one after the other.
-	Maps []Map `json:"maps,omitempty"`
+	// Steps turn the branches into coordinates, one after the other.
+	Steps step.Steps `json:"steps,omitempty"`
 
-	// Given are columns of the condition that maps read.
+	// Given are columns of the condition that steps read.
 	Given []string `json:"given,omitempty"`
 
 	// Columns are the coordinates, each with its treatment.
@@ -197,11 +183,11 @@ type Noise struct {
 	First uint64 // the number of the first event of the table
 }
 
-// streamNoise, the pass, and the number of the column or map are the stream of a
+// streamNoise, the pass, and the number of the column or step are the stream of a
 // seed that dequantisation uses.
 const (
 	streamNoise = 1 << 40
-	streamMaps  = 1 << 15 // the first map, after the columns
+	streamSteps = 1 << 15 // the first step, after the columns
 )
 
 // uniform stores deviates in dst: the middles of the 256ths of the unit interval.
@@ -238,18 +224,7 @@ func (s *Spec) IsNoisy() bool { return slices.Contains(s.noisy(), true) }
 
 // noisy reports for each column whether its feature depends on noise.
 func (s *Spec) noisy() []bool {
-	variables := map[string]bool{}
-	for i := range s.Maps {
-		m := s.Maps[i].mapping()
-		read, taken, made := m.variables()
-		noisy := m.isNoisy()
-		for _, name := range slices.Concat(read, taken) {
-			noisy = noisy || variables[name]
-		}
-		for _, name := range made {
-			variables[name] = noisy
-		}
-	}
+	variables := s.Steps.Noisy()
 	noisy := make([]bool, len(s.Columns))
 	for i := range s.Columns {
 		noisy[i] = s.Columns[i].isNoisy() || variables[s.Columns[i].Name]
@@ -273,20 +248,20 @@ func (s *Spec) encode(ctx context.Context, z []float32, logDet []float64, t *roo
 	missing := s.missing()
 	noisy := s.noisy()
 	cells := s.cells()
-	return inBlocks(n, func(f *frame, lo, hi int) error {
+	return inBlocks(n, func(f *step.Frame, lo, hi int) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		f.reset(hi - lo)
+		f.Reset(hi - lo)
 		for _, b := range branches {
-			x := f.add(b.Name)
+			x := f.Add(b.Name)
 			b.Floats(x, lo)
 			if k := notFinite(x, missing[b.Name]); k >= 0 {
 				return fmt.Errorf("features: branch %q is %v in entry %d", b.Name, x[k], noise.First+uint64(lo+k))
 			}
 		}
 		for _, c := range given {
-			x := f.add(c.Name)
+			x := f.Add(c.Name)
 			c.Floats(x, lo)
 			if k := notFinite(x, false); k >= 0 {
 				return fmt.Errorf("features: branch %q, of the condition, is %v in entry %d", c.Name, x[k], noise.First+uint64(lo+k))
@@ -297,13 +272,11 @@ func (s *Spec) encode(ctx context.Context, z []float32, logDet []float64, t *roo
 			ld = logDet[lo:hi]
 			clear(ld)
 		}
-		for i := range s.Maps {
-			s.Maps[i].mapping().forward(f, ld, func(u []float64) { noise.uniform(u, streamMaps+i, lo) })
-		}
+		s.Steps.Forward(f, ld, func(i int, u []float64) { noise.uniform(u, streamSteps+i, lo) })
 		feature := 0
 		for i := range s.Columns {
 			c := &s.Columns[i]
-			x := f.at(c.Name)
+			x := f.At(c.Name)
 			if c.As == column.Number {
 				continue
 			}
@@ -318,7 +291,7 @@ func (s *Spec) encode(ctx context.Context, z []float32, logDet []float64, t *roo
 			if noisy[i] || !noisyOnly {
 				var u []float64
 				if c.isNoisy() {
-					u = f.add(scratch)
+					u = f.Add(step.Scratch)
 					noise.uniform(u, i, lo)
 				}
 				c.encodeAll(z[lo*dim+feature:], dim, ld, x, u, cells[i])
@@ -348,7 +321,7 @@ func (s *Spec) find(t *rootio.Table) (branches []rootio.Column, err error) {
 	return branches, nil
 }
 
-// findGiven returns the columns of t, those of the condition, that maps read.
+// findGiven returns the columns of t, those of the condition, that steps read.
 func (s *Spec) findGiven(t *rootio.Table) ([]rootio.Column, error) {
 	given := make([]rootio.Column, len(s.Given))
 	for i, name := range s.Given {
@@ -394,17 +367,17 @@ func (s *Spec) Decode(t *rootio.Table, z []float32, given *rootio.Table) {
 		panic(err)
 	}
 	cells := s.cells()
-	f := &frame{}
+	f := &step.Frame{}
 	for lo := 0; lo < n; lo += block {
 		hi := min(lo+block, n)
-		f.reset(hi - lo)
+		f.Reset(hi - lo)
 		for _, c := range conditions {
-			c.Floats(f.add(c.Name), lo)
+			c.Floats(f.Add(c.Name), lo)
 		}
 		feature := 0
 		for i := range s.Columns {
 			c := &s.Columns[i]
-			x := f.add(c.Name)
+			x := f.Add(c.Name)
 			if !c.isFeature() {
 				for k := range x {
 					x[k] = c.constant()
@@ -416,11 +389,9 @@ func (s *Spec) Decode(t *rootio.Table, z []float32, given *rootio.Table) {
 			}
 			feature++
 		}
-		for i := len(s.Maps) - 1; i >= 0; i-- {
-			s.Maps[i].mapping().inverse(f)
-		}
+		s.Steps.Inverse(f)
 		for i, b := range s.Branches {
-			t.Columns[i].SetFloats(lo, f.at(b.Name))
+			t.Columns[i].SetFloats(lo, f.At(b.Name))
 		}
 	}
 }
@@ -513,48 +484,26 @@ type Treatment struct {
 
 // Treatments lists what becomes of the branches, and of other coordinates.
 func (s *Spec) Treatments() []Treatment {
-	columns, how, rounded := map[string]*Column{}, map[string]string{}, map[string]*Map{}
 	var order []string
 	for _, b := range s.Branches {
 		order = append(order, b.Name)
 	}
+	columns := map[string]*Column{}
 	for i := range s.Columns {
-		columns[s.Columns[i].Name] = &s.Columns[i]
-		if !slices.Contains(order, s.Columns[i].Name) {
-			order = append(order, s.Columns[i].Name)
+		c := &s.Columns[i]
+		if columns[c.Name] = c; !slices.Contains(order, c.Name) {
+			order = append(order, c.Name)
 		}
 	}
-	for i, m := range s.Maps {
-		switch {
-		case m.Rounded != nil:
-			rounded[m.Rounded.Variable] = &s.Maps[i]
-		case m.Precision != nil:
-			rounded[m.Precision.Variable] = &s.Maps[i]
-		case m.Direction != nil:
-			how[m.Direction.Variable] = "= " + m.Direction.String()
-		case m.Polar != nil:
-			_, taken, _ := m.Polar.variables()
-			for _, name := range taken {
-				how[name] = "by pT, φ and η"
+	how, within := map[string]string{}, map[string]step.Step{} // what becomes of variables that are taken, and what is done with those that stay
+	for _, st := range s.Steps {
+		_, taken, made := st.Variables()
+		for _, name := range taken {
+			if slices.ContainsFunc(made, func(c step.Coordinate) bool { return c.Name == name }) {
+				within[name] = st
+			} else {
+				how[name] = st.Describe()
 			}
-		case m.System != nil:
-			for _, v := range m.System.Vectors {
-				for _, c := range v.Components {
-					how[c] = "by system " + m.System.Name
-				}
-			}
-		case m.Mass != nil:
-			how[m.Mass.Vectors[1].Components[0]] = "by the mass of " + m.Mass.Name
-		case m.Residual != nil:
-			how[m.Residual.Variable] = "relative to its value from " + strings.Join(m.Residual.Of, ", ")
-		case m.Relative != nil:
-			how[m.Relative.Variable] = "relative to " + m.Relative.To
-		case m.Near != nil:
-			how[m.Near.Variable] = "relative to " + m.Near.To
-		case m.Sum != nil:
-			how[m.Sum.Variable] = "= " + m.Sum.String()
-		case m.Lookup != nil:
-			how[m.Lookup.Variable] = "a function of " + m.Lookup.Of
 		}
 	}
 	list := make([]Treatment, len(order))
@@ -565,12 +514,9 @@ func (s *Spec) Treatments() []Treatment {
 		}
 		if c := columns[name]; c != nil {
 			v.Min, v.Max, v.How = c.Min, c.Max, c.Describe()
-			if m := rounded[name]; m != nil && m.Rounded != nil {
-				v.Min, v.Max = m.Rounded.round(v.Min), m.Rounded.round(v.Max)
-				v.How += fmt.Sprintf(", rounded to %.10g", m.Rounded.Unit())
-			} else if m != nil {
-				v.Min, v.Max = m.Precision.round(v.Min), m.Precision.round(v.Max)
-				v.How += fmt.Sprintf(", rounded to %d bits of mantissa", m.Precision.Bits)
+			if st := within[name]; st != nil {
+				v.Min, v.Max = undo(st, name, v.Min, v.Max)
+				v.How += ", " + st.Describe()
 			}
 		}
 		list[i] = v
@@ -578,12 +524,22 @@ func (s *Spec) Treatments() []Treatment {
 	return list
 }
 
-// block is the number of events that go through the maps together.
+// undo returns what a step that makes the variable it takes, and needs no other, makes two values of
+// on the way back.
+func undo(s step.Step, name string, a, b float64) (float64, float64) {
+	f := &step.Frame{}
+	f.Reset(2)
+	copy(f.Add(name), []float64{a, b})
+	s.Inverse(f)
+	return f.At(name)[0], f.At(name)[1]
+}
+
+// block is the number of events that go through the steps together.
 const block = 1 << 12
 
 // inBlocks calls do for the blocks of n events, on all cores. It returns the
 // error of the first block that has one.
-func inBlocks(n int, do func(f *frame, lo, hi int) error) error {
+func inBlocks(n int, do func(f *step.Frame, lo, hi int) error) error {
 	var next atomic.Int64
 	var all panics.Group
 	var mu sync.Mutex
@@ -591,7 +547,7 @@ func inBlocks(n int, do func(f *frame, lo, hi int) error) error {
 	failed := n
 	for range min(runtime.GOMAXPROCS(0), (n+block-1)/block) {
 		all.Go(func() {
-			f := &frame{}
+			f := &step.Frame{}
 			for {
 				lo := int(next.Add(block)) - block
 				if lo >= n {

@@ -27,6 +27,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -62,11 +63,11 @@ func byChance(samples, columns int, seed uint64) {
 			continue
 		}
 		bad := false
-		for _, m := range spec.Maps {
-			name := finder(&m)
-			if name == "" {
+		for _, s := range spec.Steps {
+			if !isRelation(s) {
 				continue
 			}
+			name := step.KindOf(s)
 			bad = true
 			found[name]++
 			of[strings.Join(kinds, ", ")]++
@@ -88,27 +89,10 @@ func byChance(samples, columns int, seed uint64) {
 	}
 }
 
-// finder names the kind of a map that is a relation between columns; "" for others.
-func finder(m *features.Map) string {
-	switch {
-	case m.Sum != nil && m.Sum.Squares:
-		return "sum of squares"
-	case m.Sum != nil:
-		return "sum"
-	case m.Lookup != nil:
-		return "lookup"
-	case m.Direction != nil:
-		return "direction"
-	case m.Polar != nil:
-		return "polar"
-	case m.Residual != nil:
-		return "residual"
-	case m.Relative != nil:
-		return "relative"
-	case m.Near != nil:
-		return "near"
-	}
-	return ""
+// isRelation reports whether a step is a relation between columns.
+func isRelation(s step.Step) bool {
+	read, taken, _ := s.Variables()
+	return len(read)+len(taken) > 1
 }
 
 // distributions are those of independent columns, with a scale of about 1.
@@ -273,14 +257,16 @@ func in(t *rootio.Tree, each string, scale float64) ([]string, error) {
 	}
 	if scale != 1 {
 		isAngle := map[string]bool{}
-		for _, m := range spec.Maps {
-			switch {
-			case m.Direction != nil:
-				isAngle[m.Direction.Variable] = true
-			case m.Relative != nil:
-				isAngle[m.Relative.Variable], isAngle[m.Relative.To] = true, true
-			case m.Residual != nil && !strings.HasPrefix(m.Residual.Relation, "√"):
-				isAngle[m.Residual.Of[1]] = true
+		for _, s := range spec.Steps {
+			switch s := s.(type) {
+			case *step.Direction:
+				isAngle[s.Variable] = true
+			case *step.RelativeAngle:
+				isAngle[s.Variable], isAngle[s.To] = true, true
+			case *step.Residual:
+				if !strings.HasPrefix(s.Relation, "√") {
+					isAngle[s.Of[1]] = true
+				}
 			}
 		}
 		for _, c := range spec.Columns {
@@ -330,24 +316,12 @@ func usable(t *rootio.Table) *rootio.Table {
 // relations returns a line for each branch that is not learnt as it is.
 func relations(spec *features.Spec) (lines []string) {
 	taken := map[string]bool{}
-	for _, m := range spec.Maps {
-		switch {
-		case m.Sum != nil:
-			taken[m.Sum.Variable] = true
-		case m.Lookup != nil:
-			taken[m.Lookup.Variable] = true
-		case m.Direction != nil:
-			taken[m.Direction.Variable] = true
-		case m.Polar != nil:
-			for _, name := range []string{m.Polar.X, m.Polar.Y, m.Polar.Z} {
+	for _, s := range spec.Steps {
+		if isRelation(s) {
+			_, names, _ := s.Variables()
+			for _, name := range names {
 				taken[name] = true
 			}
-		case m.Residual != nil:
-			taken[m.Residual.Variable] = true
-		case m.Relative != nil:
-			taken[m.Relative.Variable] = true
-		case m.Near != nil:
-			taken[m.Near.Variable] = true
 		}
 	}
 	for _, t := range spec.Treatments() {

@@ -1,4 +1,4 @@
-package features
+package step
 
 import (
 	"fmt"
@@ -21,8 +21,8 @@ type Vector struct {
 	MassBranch string    `json:"mass_branch,omitempty"`
 }
 
-// System is the map of the momenta of n ≥ 2 vectors to coordinates of their sum and
-// of its decay, a sequence of decays into two: the system is the first vector and the
+// System turns the momenta of n ≥ 2 vectors into coordinates of their sum and of its
+// decay, a sequence of decays into two: the system is the first vector and the
 // rest, the rest is the second and what is left, and so on. The coordinates are
 //
 //   - of the system: its mass m, transverse momentum and rapidity,
@@ -68,19 +68,47 @@ func (s *System) rest(i int) string {
 	return strings.Join(names, "+")
 }
 
-func (s *System) variables() (read, taken, made []string) {
+func (s *System) Variables() (read, taken []string, made []Coordinate) {
 	for _, v := range s.Vectors {
 		taken = append(taken, v.Components[:]...)
 		if v.MassBranch != "" {
 			read = append(read, v.MassBranch)
 		}
 	}
-	return read, taken, s.names()
+	return read, taken, s.coordinates()
 }
 
-func (s *System) isNoisy() bool { return false }
+// coordinates returns the coordinates, in the order of their names.
+func (s *System) coordinates() (made []Coordinate) {
+	lightest, inf := 0.0, math.Inf(1)
+	for _, v := range s.Vectors { // a mass that varies may be zero
+		lightest += v.Mass
+	}
+	for i, name := range s.names() {
+		c := Coordinate{Name: name}
+		switch {
+		case i == 0: // the mass
+			c.Legal = &[2]float64{lightest, inf}
+		case i == 1: // the transverse momentum
+			c.Legal = &[2]float64{0, inf}
+		case i == 2: // the rapidity
+		case i == 3, i%3 == 2: // an azimuth
+			c.Circle = &column.Circle{Start: -math.Pi, Period: 2 * math.Pi}
+		case i%3 == 1: // a cosine
+			c.Legal = &[2]float64{-1, 1}
+		default: // a mass, as a part of its range
+			c.Legal = &[2]float64{0, 1}
+		}
+		made = append(made, c)
+	}
+	return made
+}
 
-func (s *System) isSound() bool {
+func (s *System) Describe() string { return "by system " + s.Name }
+
+func (s *System) IsNoisy() bool { return false }
+
+func (s *System) IsSound() bool {
 	const most = 1 << 10 // the names of the coordinates are as long as all of theirs
 	if len(s.Vectors) < 2 || len(s.Vectors) > most {
 		return false
@@ -98,88 +126,6 @@ func (s *System) isSound() bool {
 		}
 	}
 	return true
-}
-
-// particle is a four-vector: transverse momentum, rapidity and mass.
-type particle struct{ px, py, y, m float64 }
-
-func (p particle) pt() float64 { return math.Hypot(p.px, p.py) }
-
-// mt is the transverse mass.
-func (p particle) mt() float64 { return math.Sqrt(p.px*p.px + p.py*p.py + p.m*p.m) }
-
-// energy is E.
-func (p particle) energy() float64 { return p.mt() * math.Cosh(p.y) }
-
-// pz is the momentum along the beam.
-func (p particle) pz() float64 { return p.mt() * math.Sinh(p.y) }
-
-// least is where momenta and masses that are divided by begin.
-const least = 1e-150
-
-// plus returns the sum of two vectors. The mass is computed without the difference
-// of energy and momentum.
-func (p particle) plus(q particle) particle {
-	sum := particle{px: p.px + q.px, py: p.py + q.py}
-	a, b := p.mt(), q.mt()
-	// (p+q)² = m_p² + m_q² + 2 (mT mT' cosh Δy − pT·pT'), and the same of the
-	// longitudinal parts alone for the transverse mass.
-	half := math.Sinh((p.y - q.y) / 2)
-	mt2 := (a+b)*(a+b) + 4*a*b*half*half
-	m2 := p.m*p.m + q.m*q.m + 2*(a*b*(1+2*half*half)-p.px*q.px-p.py*q.py)
-	sum.m = math.Sqrt(max(m2, (p.m+q.m)*(p.m+q.m), least*least))
-	// tanh of the rapidity relative to the mean of both.
-	mean := (p.y + q.y) / 2
-	sum.y = mean + math.Asinh((a-b)*half/math.Sqrt(max(mt2, least)))
-	return sum
-}
-
-// daughter returns cos θ* and φ* of p in the rest frame of the parent, which it is a
-// part of.
-func (p particle) daughter(parent particle) (cos, phi float64) {
-	pt := parent.pt()
-	cosP, sinP := direction(parent, pt)
-	e, z := p.mt()*math.Cosh(p.y-parent.y), p.mt()*math.Sinh(p.y-parent.y)
-	x, y := p.px*cosP+p.py*sinP, p.py*cosP-p.px*sinP
-	x = (math.Sqrt(parent.m*parent.m+pt*pt)*x - pt*e) / parent.m
-	norm := math.Sqrt(x*x + y*y + z*z)
-	if norm == 0 {
-		return 0, 0
-	}
-	return z / norm, math.Atan2(y, x)
-}
-
-// direction returns the cosine and sine of the azimuth.
-func direction(p particle, pt float64) (cos, sin float64) {
-	if pt == 0 {
-		return 1, 0
-	}
-	return p.px / pt, p.py / pt
-}
-
-// decay returns the daughters of a parent, with masses m1 and m2, the first in the
-// direction cos θ*, φ*. It undoes daughter.
-func (parent particle) decay(m1, m2, cos, phi float64) (first, second particle) {
-	m, pt := parent.m, parent.pt()
-	p := breakup(m, m1, m2)
-	sin := math.Sqrt(max((1-cos)*(1+cos), 0))
-	x, y, z := p*sin*math.Cos(phi), p*sin*math.Sin(phi), p*cos
-	mt := math.Sqrt(m*m + pt*pt)
-	cosP, sinP := direction(parent, pt)
-	boosted := func(x, y, z, mass float64) particle {
-		e := math.Sqrt(mass*mass + p*p)
-		x = (mt*x + pt*e) / m
-		d := particle{px: x*cosP - y*sinP, py: x*sinP + y*cosP, m: mass}
-		d.y = parent.y + math.Asinh(z/max(d.mt(), least))
-		return d
-	}
-	return boosted(x, y, z, m1), boosted(-x, -y, -z, m2)
-}
-
-// breakup is p*, the momentum of the daughters in the rest frame of a mass m.
-func breakup(m, m1, m2 float64) float64 {
-	p2 := (m - m1 - m2) * (m + m1 + m2) * (m - m1 + m2) * (m + m1 - m2)
-	return math.Sqrt(max(p2, 0)) / (2 * m)
 }
 
 // take returns the vector of event k, and log(d³p/2E per unit of its components).
@@ -212,15 +158,15 @@ func (v *Vector) put(p particle, c [3][]float64, k int) {
 	c[0][k], c[1][k], c[2][k] = p.px, p.py, p.pz()
 }
 
-func (s *System) forward(f *frame, logDet []float64, _ func([]float64)) {
+func (s *System) Forward(f *Frame, logDet []float64, _ func([]float64)) {
 	n := len(s.Vectors)
-	in, mass := s.components(f, f.at)
+	in, mass := s.components(f, f.At)
 	out := make([][]float64, 0, 3*n)
 	for _, name := range s.names() {
-		out = append(out, f.add(name))
+		out = append(out, f.Add(name))
 	}
 	p, sum := make([]particle, n), make([]particle, n)
-	for k := range f.n {
+	for k := range f.N {
 		logVolume := 0.0
 		for i := range p {
 			var v float64
@@ -255,20 +201,20 @@ func (s *System) forward(f *frame, logDet []float64, _ func([]float64)) {
 	}
 	for _, v := range s.Vectors {
 		for _, name := range v.Components {
-			f.take(name)
+			f.Take(name)
 		}
 	}
 }
 
-func (s *System) inverse(f *frame) {
+func (s *System) Inverse(f *Frame) {
 	n := len(s.Vectors)
 	var in [][]float64
 	for _, name := range s.names() {
-		in = append(in, f.at(name))
+		in = append(in, f.At(name))
 	}
-	out, mass := s.components(f, f.add)
+	out, mass := s.components(f, f.Add)
 	m, p := make([]float64, n), make([]particle, n)
-	for k := range f.n {
+	for k := range f.N {
 		rest := 0.0
 		for i, v := range s.Vectors {
 			if m[i] = v.Mass; mass[i] != nil {
@@ -294,20 +240,20 @@ func (s *System) inverse(f *frame) {
 		}
 	}
 	for _, name := range s.names() {
-		f.take(name)
+		f.Take(name)
 	}
 }
 
 // components returns the variables of the vectors' components, and those of their
 // masses; nil where that is a number.
-func (s *System) components(f *frame, variable func(string) []float64) (c [][3][]float64, mass [][]float64) {
+func (s *System) components(f *Frame, variable func(string) []float64) (c [][3][]float64, mass [][]float64) {
 	c, mass = make([][3][]float64, len(s.Vectors)), make([][]float64, len(s.Vectors))
 	for i, v := range s.Vectors {
 		for j, name := range v.Components {
 			c[i][j] = variable(name)
 		}
 		if v.MassBranch != "" {
-			mass[i] = f.at(v.MassBranch)
+			mass[i] = f.At(v.MassBranch)
 		}
 	}
 	return c, mass

@@ -1,13 +1,11 @@
-package features
+package step
 
 import (
 	"math"
-
-	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// Mass is the map that puts the mass M of a system of two vectors in the place of the
-// transverse momentum of the second:
+// Mass puts the mass M of a system of two vectors in the place of the transverse
+// momentum of the second:
 //
 //	M² = m₁² + m₂² + 2 (E₁E₂ − p₁·p₂)
 //	∂M/∂pT₂ = (E₁ pT₂ cosh²η₂/E₂ − pT₁ (cos Δφ + sinh η₁ sinh η₂))/M
@@ -15,7 +13,7 @@ import (
 // All other components stay as they are, and so do the cuts on them and what a detector
 // does in one direction. There may be two momenta that give the same mass, one on either
 // side of that at which the derivative is zero; the way back takes the larger one, and an
-// event with the smaller one is impossible. Where events have those, the map is [System].
+// event with the smaller one is impossible. Where events have those, [System] takes its place.
 type Mass struct {
 	Name    string    `json:"name"`
 	Vectors [2]Vector `json:"vectors"`
@@ -24,7 +22,7 @@ type Mass struct {
 // name of the coordinate.
 func (m *Mass) name() string { return "m(" + m.Name + ")" }
 
-func (m *Mass) variables() (read, taken, made []string) {
+func (m *Mass) Variables() (read, taken []string, made []Coordinate) {
 	a, b := &m.Vectors[0], &m.Vectors[1]
 	read = append(read, a.Components[:]...)
 	read = append(read, b.Components[1:]...)
@@ -33,14 +31,14 @@ func (m *Mass) variables() (read, taken, made []string) {
 			read = append(read, v.MassBranch)
 		}
 	}
-	return read, []string{b.Components[0]}, []string{m.name()}
+	return read, []string{b.Components[0]}, []Coordinate{{Name: m.name(), Legal: &[2]float64{a.Mass + b.Mass, math.Inf(1)}}}
 }
 
-func (m *Mass) isNoisy() bool { return false }
+func (m *Mass) IsNoisy() bool { return false }
 
-func (m *Mass) isSound() bool {
+func (m *Mass) IsSound() bool {
 	s := System{m.Name, m.Vectors[:]}
-	return s.isSound() && m.Vectors[0].Polar && m.Vectors[1].Polar
+	return s.IsSound() && m.Vectors[0].Polar && m.Vectors[1].Polar
 }
 
 // kinematics is what the mass of two vectors depends on, but for pT₂.
@@ -112,9 +110,9 @@ func (p *kinematics) transverse(m float64) float64 {
 	return max(p2, 0) / math.Hypot(1, p.sinh2)
 }
 
-func (m *Mass) forward(f *frame, logDet []float64, _ func([]float64)) {
+func (m *Mass) Forward(f *Frame, logDet []float64, _ func([]float64)) {
 	c, mass := m.components(f)
-	out := f.add(m.name())
+	out := f.Add(m.name())
 	for k, pt := range c[1][0] {
 		p := m.kinematics(c, mass, k)
 		var slope float64
@@ -128,66 +126,47 @@ func (m *Mass) forward(f *frame, logDet []float64, _ func([]float64)) {
 			logDet[k] = math.Inf(-1)
 		}
 	}
-	f.take(m.Vectors[1].Components[0])
+	f.Take(m.Vectors[1].Components[0])
 }
 
-func (m *Mass) inverse(f *frame) {
-	f.add(m.Vectors[1].Components[0])
+func (m *Mass) Inverse(f *Frame) {
+	f.Add(m.Vectors[1].Components[0])
 	c, mass := m.components(f)
-	for k, v := range f.at(m.name()) {
+	for k, v := range f.At(m.name()) {
 		p := m.kinematics(c, mass, k)
 		c[1][0][k] = p.transverse(v)
 	}
-	f.take(m.name())
+	f.Take(m.name())
 }
 
-// components returns the variables of the vectors, and those of their masses; nil where
-// that is a number.
-func (m *Mass) components(f *frame) (c [2][3][]float64, mass [2][]float64) {
-	for i, v := range m.Vectors {
-		for j, name := range v.Components {
-			c[i][j] = f.at(name)
-		}
-		if v.MassBranch != "" {
-			mass[i] = f.at(v.MassBranch)
-		}
-	}
-	return c, mass
-}
-
-// addMass adds the map of the mass of a system, and reports whether it can be: the
-// system is of two vectors in polar coordinates, and the mass says in all events what the
-// transverse momentum of the second is.
-func (f *fitting) addMass(s *System) bool {
-	if len(s.Vectors) != 2 || !s.Vectors[0].Polar || !s.Vectors[1].Polar {
-		return false
-	}
-	m := &Mass{s.Name, [2]Vector(s.Vectors)}
-	for _, v := range m.Vectors {
-		for _, name := range append(v.Components[:], v.MassBranch) {
-			if name != "" {
-				f.load(name)
-			}
-		}
-	}
-	c, mass := m.components(&f.frame)
+// IsOneToOne reports whether the mass says, in all events of a frame, what the transverse
+// momentum of the second vector is.
+func (m *Mass) IsOneToOne(f *Frame) bool {
+	c, mass := m.components(f)
 	for k, pt := range c[1][0] {
-		const enough, near = 1e-3, 1e-6
+		const enough, close = 1e-3, 1e-6
 		p := m.kinematics(c, mass, k)
 		v, slope := p.mass(pt)
 		// Far from the least mass, where the derivative is zero.
-		if !(pt > 0 && slope*pt > enough*v && math.Abs(p.transverse(v)-pt) < near*pt) {
+		if !(pt > 0 && slope*pt > enough*v && math.Abs(p.transverse(v)-pt) < close*pt) {
 			return false
 		}
 	}
-	_, _, made := m.variables()
-	for _, v := range m.Vectors {
-		for _, name := range v.Components {
-			f.roundComponent(name)
+	return true
+}
+
+func (m *Mass) Describe() string { return "by the mass of " + m.Name }
+
+// components returns the variables of the vectors, and those of their masses; nil where
+// that is a number.
+func (m *Mass) components(f *Frame) (c [2][3][]float64, mass [2][]float64) {
+	for i, v := range m.Vectors {
+		for j, name := range v.Components {
+			c[i][j] = f.At(name)
+		}
+		if v.MassBranch != "" {
+			mass[i] = f.At(v.MassBranch)
 		}
 	}
-	f.apply(Map{Mass: m})
-	f.coordinates = append(f.coordinates, rootio.Field{Name: made[0], Kind: rootio.Float64})
-	f.legal[made[0]] = &[2]float64{m.Vectors[0].Mass + m.Vectors[1].Mass, math.Inf(1)}
-	return true
+	return c, mass
 }

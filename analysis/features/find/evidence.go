@@ -1,10 +1,11 @@
-package features
+package find
 
 import (
 	"math"
 	"math/rand/v2"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -37,7 +38,7 @@ func spacing(kind rootio.Kind, x float64) float64 {
 // part p of the cases, n events agree by accident with the probability pⁿ. So a relation
 // says nothing of a column whose spread is below the rounding, nor does one that is the same
 // for all events.
-func (f *fitting) isMeant(y []float64, columns, free int, off func(k int, v float64) float64) bool {
+func (s *Search) isMeant(y []float64, columns, free int, off func(k int, v float64) float64) bool {
 	worst := 0.0
 	for k, v := range y {
 		d := off(k, v)
@@ -54,7 +55,7 @@ func (f *fitting) isMeant(y []float64, columns, free int, off func(k int, v floa
 			near++
 		}
 	}
-	return -float64(len(y)-free)*math.Log(float64(near)/(draws+1)) >= evidence(columns, len(f.spec.Branches))
+	return -float64(len(y)-free)*math.Log(float64(near)/(draws+1)) >= evidence(columns, len(s.table.Fields()))
 }
 
 // isPrecise reports whether computed values are those of the file, y, to their own precision,
@@ -67,7 +68,7 @@ func isPrecise(kind rootio.Kind, y []float64, computed func(k int) float64) bool
 			continue
 		}
 		of++
-		if math.Abs(computed(k)-v) <= lostDigits(kind)*column.ULP(kind, v) {
+		if math.Abs(computed(k)-v) <= step.LostDigits(kind)*column.ULP(kind, v) {
 			exact++
 		}
 	}

@@ -1,0 +1,76 @@
+// Package find looks at a sample for the steps that turn its columns into better
+// coordinates. Each pass of the table below proposes steps of one kind. A pass is one file and
+// one row of the table, with a test with data in which it must act and one in which it must not.
+package find
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// passes are done in this order, each on what those before it have left.
+var passes = []pass{
+	{"masses", "masses that follow from energies and momenta", (*Search).findMasses},
+	{"directions", "directions of momenta", (*Search).findDirections},
+	{"sums", "sums", (*Search).findAllSums},
+	{"lookups", "codes that follow from others", (*Search).findLookups},
+	{"systems", "", (*Search).addSystems},
+	{"polar", "", (*Search).findPolar},
+	{"residuals", "momenta that others nearly give", (*Search).findResiduals},
+	{"relative numbers", "numbers that are close to others", (*Search).findRelativeNumbers},
+	{"relative angles", "angles that are close to others", (*Search).findRelativeAngles},
+}
+
+// pass looks at a sample for steps, and applies them.
+type pass struct {
+	name string
+	what string // it looks for, where it may be left out when there is no time: else ""
+	do   func(*Search)
+}
+
+// Options say what is known about the columns.
+type Options struct {
+	Systems []*step.System           // that are declared
+	As      map[string]string        // how branches are asked to be treated
+	Circles map[string]column.Circle // of the branches that are asked to be treated as angles
+
+	// Uniform fills a slice with the deviates of a step, for the values of rounded variables.
+	Uniform func(step int, u []float64)
+
+	// Until, where it is not zero, is when looking for steps ends.
+	Until time.Time
+}
+
+// Steps looks for steps between the columns of t, and between these and those of the condition,
+// given. w are the weights of the events, nil for 1 each. The error is about declared systems,
+// or that of ctx when it is cancelled.
+func Steps(ctx context.Context, t, given *rootio.Table, w []float64, opts Options) (*Search, error) {
+	s := newSearch(ctx, t, given, w, opts)
+	for _, p := range passes {
+		if err := s.run(p); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// run makes a pass. Of the time that there is, it gets two thirds of what is left, if it may be
+// left out.
+func (s *Search) run(p pass) error {
+	s.until, s.cut = time.Time{}, ""
+	if p.what != "" && !s.options.Until.IsZero() {
+		now := time.Now()
+		s.until = now.Add(s.options.Until.Sub(now) * 2 / 3)
+	}
+	p.do(s)
+	if s.cut != "" {
+		s.Cut = append(s.Cut, p.what+" ("+s.cut+")")
+	}
+	s.until = time.Time{}
+	return cmp.Or(s.ctx.Err(), s.err)
+}

@@ -1,0 +1,166 @@
+package find
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+const (
+	// closeEnough is the part of a column's spread that its distance from another one may
+	// have, for it to be measured from that.
+	closeEnough = 0.1
+	// mostCompared is the number of columns up to which each is compared with all others.
+	mostCompared = 250
+)
+
+// findRelativeNumbers measures columns from others that they are close to, or from columns of
+// the condition.
+func (s *Search) findRelativeNumbers() {
+	s.findAngles()
+	if s.N < 50 {
+		return
+	}
+	var fields []rootio.Field
+	for _, field := range s.left() {
+		if s.over() {
+			return
+		}
+		if s.isFree(field.Name) && s.isSmooth(field) {
+			if fields = append(fields, field); len(fields)+len(s.given.Columns) > mostCompared {
+				s.cut = fmt.Sprintf("there are more than %d columns", mostCompared)
+				return
+			}
+		}
+	}
+	given := slices.DeleteFunc(s.given.Fields(), func(field rootio.Field) bool { return !s.isSmooth(field) })
+	looks := map[string]*look{}
+	for _, field := range slices.Concat(fields, given) {
+		looks[field.Name] = lookAt(s.load(field.Name))
+	}
+	// The last first: what a column is measured from is still there.
+	for j := len(fields) - 1; j >= 0; j-- {
+		var best *step.RelativeNumber
+		least := closeEnough
+		for _, to := range slices.Concat(given, fields[:j]) {
+			if s.over() {
+				return
+			}
+			if left, isRatio := looks[fields[j].Name].from(looks[to.Name]); left < least {
+				best, least = &step.RelativeNumber{Variable: fields[j].Name, To: to.Name, Ratio: isRatio}, left
+			}
+		}
+		if best == nil {
+			continue
+		}
+		for _, name := range []string{best.Variable, best.To} {
+			if c, ok := s.table.Column(name); ok { // and no coordinate or condition
+				s.round(c.Field)
+			}
+		}
+		s.apply(best)
+	}
+}
+
+// isSmooth reports whether a variable is a real number that takes any value.
+func (s *Search) isSmooth(field rootio.Field) bool {
+	if !field.Kind.IsFloat() || s.IsAngle(field.Name) {
+		return false
+	}
+	sample := s.sample(field.Name)
+	if sample.Missing > 0 || sample.KindOf(field, "") != column.Continuous {
+		return false
+	}
+	spikes, _ := sample.WithoutSpikes()
+	return len(spikes) == 0
+}
+
+// look is a column in the events that are looked at.
+type look struct {
+	x, log     []float64
+	spread     float64
+	logSpread  float64
+	isPositive bool
+}
+
+// lookAt returns the column with the values x in some events.
+func lookAt(x []float64) *look {
+	const enough = 4096
+	some := make([]float64, min(len(x), enough))
+	for i := range some {
+		some[i] = x[i*len(x)/len(some)]
+	}
+	l := &look{x: some, spread: spreadOf(some), isPositive: slices.Min(some) > 0}
+	if l.isPositive {
+		l.log = make([]float64, len(some))
+		for i, v := range some {
+			l.log[i] = math.Log(v)
+		}
+		l.logSpread = spreadOf(l.log)
+	}
+	return l
+}
+
+// from returns the spread of the distance of y from x, as a part of the spread of y, and whether
+// that is the distance of the logarithms.
+func (y *look) from(x *look) (left float64, isRatio bool) {
+	positive := y.isPositive && x.isPositive
+	const few = 100 // that rule most pairs out
+	for _, n := range []int{min(few, len(y.x)), len(y.x)} {
+		d, r := make([]float64, n), make([]float64, n)
+		for k := range n {
+			at := k * len(y.x) / n
+			d[k] = y.x[at] - x.x[at]
+			if positive {
+				r[k] = y.log[at] - x.log[at]
+			}
+		}
+		left = spreadOf(d) / max(y.spread, math.SmallestNonzeroFloat64)
+		if positive {
+			ofRatio := spreadOf(r) / max(y.logSpread, math.SmallestNonzeroFloat64)
+			// What does not change with x is the better coordinate.
+			if n == len(y.x) {
+				if isRatio = unevenness(r, x.x) < unevenness(d, x.x); isRatio {
+					left = ofRatio
+				}
+			} else {
+				left = min(left, ofRatio)
+			}
+		}
+		if !(left < 2*closeEnough) {
+			break
+		}
+	}
+	return left, isRatio
+}
+
+// unevenness tells how much the spread of d differs between the events with small x and
+// those with large.
+func unevenness(d, x []float64) float64 {
+	order := make([]int, len(d))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Or(cmp.Compare(x[a], x[b]), a-b) })
+	third := len(d) / 3
+	of := func(rows []int) float64 {
+		part := make([]float64, len(rows))
+		for i, k := range rows {
+			part[i] = d[k]
+		}
+		return spreadOf(part)
+	}
+	lo, hi := of(order[:third]), of(order[len(d)-third:])
+	if lo == 0 && hi == 0 {
+		return 0
+	}
+	return math.Abs(math.Log(lo / hi))
+}
+
+// spreadOf returns half of the interval that 68 % of the values are in.
+func spreadOf(x []float64) float64 { return column.NewSample(x, nil).HalfWidth() }

@@ -1,0 +1,116 @@
+package find
+
+import (
+	"fmt"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+
+	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+const (
+	// related is the part of a column's standard deviation below which what is left
+	// of it shows that it is related to others.
+	related = 0.02
+	// better is the part that is left of what would be left if the column were
+	// measured from one of the others alone.
+	better = 0.3
+	// mostRelated is the number of columns up to which relations are looked for.
+	mostRelated = 60
+)
+
+// findResiduals measures columns that relations between momenta nearly give from what these say.
+func (s *Search) findResiduals() {
+	s.findAngles()
+	var fields []rootio.Field
+	for _, field := range s.table.Fields() {
+		if !field.Kind.IsFloat() || !s.isFree(field.Name) {
+			continue
+		}
+		sample := s.sample(field.Name)
+		if s.IsAngle(field.Name) || sample.Missing == 0 && sample.KindOf(field, "") == column.Continuous {
+			if fields = append(fields, field); len(fields) > mostRelated {
+				s.cut = fmt.Sprintf("there are more than %d columns", mostRelated)
+				return
+			}
+		}
+	}
+	for {
+		r := s.findResidual(fields)
+		if r == nil {
+			return
+		}
+		for _, field := range fields {
+			if field.Name == r.Variable || slices.Contains(r.Of, field.Name) {
+				s.round(field)
+			}
+		}
+		s.apply(r)
+		fields = slices.DeleteFunc(fields, func(field rootio.Field) bool { return field.Name == r.Variable })
+	}
+}
+
+// apart returns the standard deviation of y − x.
+func apart(y, x []float64) float64 {
+	d := make([]float64, len(y))
+	for k, v := range y {
+		d[k] = v - x[k]
+	}
+	return stat.StdDev(d, nil)
+}
+
+// findResidual returns the step that leaves least of a column; nil if there is none.
+func (s *Search) findResidual(fields []rootio.Field) (best *step.Residual) {
+	const few, many = 50, 5000
+	n := min(s.N, many)
+	if n < few {
+		return nil
+	}
+	least := related
+	relations := step.Relations()
+	d := make([]float64, n)
+	for _, y := range fields {
+		if s.IsAngle(y.Name) {
+			continue
+		}
+		v := s.load(y.Name)
+		std := stat.StdDev(v[:n], nil)
+		for i, a := range fields {
+			if s.over() {
+				return nil
+			}
+			for j, b := range fields {
+				if a.Name == y.Name || b.Name == y.Name || i == j {
+					continue
+				}
+				p, q := s.load(a.Name), s.load(b.Name)
+				for _, relation := range relations {
+					if relation.Symmetric && i > j {
+						continue
+					}
+					// A few events rule most of them out.
+					size := few
+					for k := range size {
+						d[k] = v[k] - relation.Of(p[k], q[k])
+					}
+					if !(stat.StdDev(d[:size], nil) < 2*least*std) {
+						continue
+					}
+					for k := range n {
+						d[k] = v[k] - relation.Of(p[k], q[k])
+					}
+					left := stat.StdDev(d, nil) / std
+					// pT is no √(pT'² + η²), if it is close to pT'.
+					if left < least && left < better*min(apart(v[:n], p), apart(v[:n], q))/std {
+						least = left
+						best = &step.Residual{Variable: y.Name, Relation: relation.Name, Of: []string{a.Name, b.Name}}
+					}
+				}
+			}
+		}
+	}
+	return best
+}
