@@ -155,16 +155,9 @@ func (r *Report) writeJoint(b *bytes.Buffer) {
 	if j == nil {
 		return
 	}
-	fmt.Fprintf(b, "\nFPD %.3g ± %.1g, KPD %.3g ± %.1g (× 10³; 0: equal), in %d columns\n",
-		1e3*j.FPD, 1e3*j.FPDError, 1e3*j.KPD, 1e3*j.KPDError, len(j.Columns))
-	fmt.Fprintf(b, "precision %.3f, recall %.3f, density %.3f, coverage %.3f;", j.Candidate.Precision, j.Candidate.Recall, j.Candidate.Density, j.Candidate.Coverage)
-	fmt.Fprintf(b, " the reference itself: %.3f, %.3f, %.3f, %.3f\n", j.Itself.Precision, j.Itself.Recall, j.Itself.Density, j.Itself.Coverage)
-	if c := j.Copies; c != nil {
-		warning := "as new events are"
-		if c.TooMany() {
-			warning = "the model repeats its training events"
-		}
-		fmt.Fprintf(b, "%.2f ± %.2f %% of the candidate are copies of training events, 1 %% by chance: %s\n", 100*c.Fraction, 100*c.Error, warning)
+	fmt.Fprintf(b, "\n%d columns together:\n", len(j.Columns))
+	for _, m := range j.Measured {
+		fold(b, m.Name+":", strings.Fields(m.Text()+". "+m.Meaning))
 	}
 }
 

@@ -114,17 +114,12 @@ func (r *Report) sayBins(say func(string, ...any)) {
 }
 
 func (r *Report) sayJoint(say func(string, ...any)) {
-	j := r.Joint
-	if j == nil {
+	if r.Joint == nil {
 		return
 	}
-	say("%.1f %% of the candidate's events lie where the reference has some (precision; another part of the reference: %.1f %%), and they fill %.1f %% of the reference's neighbourhoods (coverage; %.1f %%).",
-		100*j.Candidate.Precision, 100*j.Itself.Precision, 100*j.Candidate.Coverage, 100*j.Itself.Coverage)
-	if c := j.Copies; c != nil {
-		if c.TooMany() {
-			say("%.1f %% of the candidate are copies of training events, where 1 %% is chance: the model repeats what it has seen, and its events are worth less than their number.", 100*c.Fraction)
-		} else {
-			say("The candidate's events are new ones: %.2f ± %.2f %% are as near to a training event as the nearest in a hundred training events are to each other, and 1 %% is chance.", 100*c.Fraction, 100*c.Error)
+	for _, m := range r.Joint.Measured {
+		for _, sentence := range m.Words() {
+			say("%s", sentence)
 		}
 	}
 }
