@@ -12,7 +12,7 @@ import (
 
 	"go-hep.org/x/hep/fwk"
 
-	"github.com/eidolon-hep/eidolon/analysis"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -38,7 +38,7 @@ func BenchmarkReaderWriter(b *testing.B) {
 		batch int
 	}{{"one", 0}, {"batch", 1000}} {
 		b.Run(c.name, func(b *testing.B) {
-			var job, plain, jobCPU, plainCPU time.Duration
+			var inJob, plain, jobCPU, plainCPU time.Duration
 			for b.Loop() {
 				out := filepath.Join(b.TempDir(), "out.root")
 				app := newApp(b, -1, runtime.NumCPU())
@@ -46,10 +46,10 @@ func BenchmarkReaderWriter(b *testing.B) {
 				create(b, app, ours+"TreeWriter", "out", props{"File": out, "Batch": c.batch > 0})
 				runtime.GC()
 				start, used := time.Now(), cpu(b)
-				if err := analysis.Run(b.Context(), app); err != nil {
+				if err := job.Run(b.Context(), app); err != nil {
 					b.Fatal(err)
 				}
-				job, jobCPU = job+time.Since(start), jobCPU+cpu(b)-used
+				inJob, jobCPU = inJob+time.Since(start), jobCPU+cpu(b)-used
 				runtime.GC()
 				start, used = time.Now(), cpu(b)
 				copyFile(b, in, out)
@@ -57,7 +57,7 @@ func BenchmarkReaderWriter(b *testing.B) {
 			}
 			rows := float64(b.N * n)
 			b.ReportMetric(float64(plain.Nanoseconds())/rows, "plain-ns/row")
-			b.ReportMetric(float64((job-plain).Nanoseconds())/rows, "overhead-ns/row")
+			b.ReportMetric(float64((inJob-plain).Nanoseconds())/rows, "overhead-ns/row")
 			b.ReportMetric(float64((jobCPU-plainCPU).Nanoseconds())/rows, "overhead-cpu-ns/row")
 		})
 	}
@@ -124,7 +124,7 @@ func BenchmarkFastSim(b *testing.B) {
 				}
 				create(b, app, ours+"TreeReader", "events", props{"Files": []string{in}, "Batch": c.batch, "Ports": ports})
 				create(b, app, ours+"FastSim", "detector", props{"Model": file})
-				if err := analysis.Run(b.Context(), app); err != nil {
+				if err := job.Run(b.Context(), app); err != nil {
 					b.Fatal(err)
 				}
 			}

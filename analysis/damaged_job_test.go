@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eidolon-hep/eidolon/analysis"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/internal/mutate"
 	"github.com/eidolon-hep/eidolon/internal/panics"
 )
@@ -47,9 +47,9 @@ components:
 			return panics.Guard(func() error {
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // a job may ask for very many events
 				defer cancel()
-				job, err := analysis.LoadJob(file)
+				j, err := job.Load(file)
 				if err == nil {
-					_, err = job.Run(ctx)
+					_, err = j.Run(ctx)
 				}
 				return err
 			})
@@ -79,9 +79,9 @@ func TestLimitsOfJobs(t *testing.T) {
 		"components:\n  - {name: source, type: Source, props: {Model: " + plain + ", N: 10, Batch: 1000000000}}\n" + out:                                                                                                                                        {`"source"`, "1048576"},
 		"a: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\ne: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]\n" + reader + out: {"aliases", "100000"},
 	} {
-		job, err := analysis.LoadJob(jobFile(t, dir, text))
+		j, err := job.Load(jobFile(t, dir, text))
 		if err == nil {
-			_, err = job.Run(t.Context())
+			_, err = j.Run(t.Context())
 		}
 		complains(t, err, texts...)
 	}

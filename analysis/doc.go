@@ -22,7 +22,7 @@
 // seed and the number of the event alone: not on how many are processed at the same time
 // (NProcs), and, with a port of entries (Entry), not on the batch.
 //
-// [Run] runs an application; it ends jobs well that fwk itself would let hang, and writes
-// output completely or not at all. A [Job] is an application in a file; “eidolon job” runs
-// it.
+// Package [github.com/eidolon-hep/eidolon/analysis/job] runs them: it ends jobs well that fwk
+// itself would let hang, and writes output completely or not at all. “eidolon job” runs a job
+// that is written in a file.
 package analysis

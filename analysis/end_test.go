@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eidolon-hep/eidolon/analysis"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 )
 
 // asked is the environment variable by which TestEnds starts this program as a job.
@@ -50,7 +50,7 @@ func aJob(how string) int {
 		}
 	}
 	var t testing.T
-	if err := analysis.Run(ctx, massJob(&t, "in.root", "out.root", 2, 0, fault)); err != nil {
+	if err := job.Run(ctx, massJob(&t, "in.root", "out.root", 2, 0, fault)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -5,6 +5,8 @@ import (
 	"reflect"
 
 	"go-hep.org/x/hep/fwk"
+
+	"github.com/eidolon-hep/eidolon/internal/origin"
 )
 
 // numbering says which number each row of an event has: what is drawn for a row
@@ -19,7 +21,19 @@ type numbering struct {
 	typ  reflect.Type // of the port: int64, or []int64 in batches
 }
 
-const elementBits = 20
+// elementBits says how many elements of an event can be numbered, and how many rows a batch
+// may have.
+const (
+	elementBits = 20
+	mostInBatch = 1 << elementBits
+)
+
+// drawSeed draws a seed where none is given.
+func drawSeed(seed *uint64, isDrawn *bool) {
+	if *seed == 0 {
+		*seed, *isDrawn = origin.DrawSeed(), true
+	}
+}
 
 func (n numbering) rows(ctx fwk.Context, rows int, sliced bool) ([]uint64, error) {
 	numbers := make([]uint64, rows)

@@ -8,9 +8,10 @@ import (
 	"reflect"
 
 	"go-hep.org/x/hep/fwk"
-	"go-hep.org/x/hep/fwk/job"
+	fwkjob "go-hep.org/x/hep/fwk/job"
 
 	"github.com/eidolon-hep/eidolon/analysis"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -55,15 +56,15 @@ func ExampleTreeReader() {
 	dir, events := exampleFiles(1000)
 	defer os.RemoveAll(dir)
 
-	j := job.New(job.P{"EvtMax": int64(100), "MsgLevel": job.MsgLevel("WARN")})
-	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeReader", Name: "events", Props: job.P{
+	j := fwkjob.New(fwkjob.P{"EvtMax": int64(100), "MsgLevel": fwkjob.MsgLevel("WARN")})
+	j.Create(fwkjob.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeReader", Name: "events", Props: fwkjob.P{
 		"Files": []string{events},
 	}})
-	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeWriter", Name: "out", Props: job.P{
+	j.Create(fwkjob.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeWriter", Name: "out", Props: fwkjob.P{
 		"File":  filepath.Join(dir, "out.root"),
 		"Ports": []fwk.Port{{Name: "mass"}, {Name: "mu1_pt"}},
 	}})
-	if err := analysis.Run(context.Background(), j.App()); err != nil {
+	if err := job.Run(context.Background(), j.App()); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -78,11 +79,11 @@ func ExampleTreeWriter() {
 	defer os.RemoveAll(dir)
 
 	masses := []fwk.Port{{Name: "mass", Type: reflect.TypeFor[[]float64]()}}
-	j := job.New(job.P{"MsgLevel": job.MsgLevel("WARN")})
-	j.Create(job.C{Type: "go-hep.org/x/hep/fwk.InputStream", Name: "in", Props: job.P{
+	j := fwkjob.New(fwkjob.P{"MsgLevel": fwkjob.MsgLevel("WARN")})
+	j.Create(fwkjob.C{Type: "go-hep.org/x/hep/fwk.InputStream", Name: "in", Props: fwkjob.P{
 		"Ports": masses, "Streamer": &analysis.TreeReader{Files: []string{events}, Batch: 300},
 	}})
-	j.Create(job.C{Type: "go-hep.org/x/hep/fwk.OutputStream", Name: "out", Props: job.P{
+	j.Create(fwkjob.C{Type: "go-hep.org/x/hep/fwk.OutputStream", Name: "out", Props: fwkjob.P{
 		"Ports": masses, "Streamer": &analysis.TreeWriter{File: filepath.Join(dir, "out.root"), Batch: true},
 	}})
 	if err := j.App().Run(); err != nil {
@@ -99,16 +100,16 @@ func ExampleTrain() {
 	defer os.RemoveAll(dir)
 
 	model := filepath.Join(dir, "zmumu.eidolon")
-	j := job.New(job.P{"MsgLevel": job.MsgLevel("WARN")})
-	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeReader", Name: "events", Props: job.P{
+	j := fwkjob.New(fwkjob.P{"MsgLevel": fwkjob.MsgLevel("WARN")})
+	j.Create(fwkjob.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeReader", Name: "events", Props: fwkjob.P{
 		"Files": []string{events},
 	}})
-	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.Train", Name: "fit", Props: job.P{
+	j.Create(fwkjob.C{Type: "github.com/eidolon-hep/eidolon/analysis.Train", Name: "fit", Props: fwkjob.P{
 		"Ports":   []fwk.Port{{Name: "mass"}, {Name: "pt"}, {Name: "y"}},
 		"Options": surrogate.Options{Layers: 2, Hidden: 16, Train: training.Options{Epochs: 1}},
 		"Output":  model,
 	}})
-	if err := analysis.Run(context.Background(), j.App()); err != nil {
+	if err := job.Run(context.Background(), j.App()); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -151,15 +152,15 @@ func ExampleSource() {
 	defer os.RemoveAll(dir)
 	model := exampleModel(dir, surrogate.Options{}, "mass", "pt", "y")
 
-	j := job.New(job.P{"NProcs": 2, "MsgLevel": job.MsgLevel("WARN")})
-	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.Source", Name: "source", Props: job.P{
+	j := fwkjob.New(fwkjob.P{"NProcs": 2, "MsgLevel": fwkjob.MsgLevel("WARN")})
+	j.Create(fwkjob.C{Type: "github.com/eidolon-hep/eidolon/analysis.Source", Name: "source", Props: fwkjob.P{
 		"Model": model, "Seed": uint64(42), "N": int64(10_000), "Batch": 1000,
 	}})
-	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.Score", Name: "score", Props: job.P{"Model": model}})
-	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeWriter", Name: "out", Props: job.P{
+	j.Create(fwkjob.C{Type: "github.com/eidolon-hep/eidolon/analysis.Score", Name: "score", Props: fwkjob.P{"Model": model}})
+	j.Create(fwkjob.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeWriter", Name: "out", Props: fwkjob.P{
 		"File": filepath.Join(dir, "out.root"), "Batch": true, // mass, pt, y and log_prob
 	}})
-	if err := analysis.Run(context.Background(), j.App()); err != nil {
+	if err := job.Run(context.Background(), j.App()); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -173,18 +174,18 @@ func ExampleFastSim() {
 	defer os.RemoveAll(dir)
 	model := exampleModel(dir, surrogate.Options{Condition: []string{"mass", "y"}}, "mass", "y", "mu1_pt")
 
-	j := job.New(job.P{"NProcs": 2, "MsgLevel": job.MsgLevel("WARN")})
-	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeReader", Name: "events", Props: job.P{
+	j := fwkjob.New(fwkjob.P{"NProcs": 2, "MsgLevel": fwkjob.MsgLevel("WARN")})
+	j.Create(fwkjob.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeReader", Name: "events", Props: fwkjob.P{
 		"Files": []string{events}, "Batch": 250, "Entry": "entry",
 	}})
-	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.FastSim", Name: "detector", Props: job.P{
+	j.Create(fwkjob.C{Type: "github.com/eidolon-hep/eidolon/analysis.FastSim", Name: "detector", Props: fwkjob.P{
 		"Model": model, "Entry": "entry", "Prefix": "fast_",
 	}})
-	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeWriter", Name: "out", Props: job.P{
+	j.Create(fwkjob.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeWriter", Name: "out", Props: fwkjob.P{
 		"File": filepath.Join(dir, "out.root"), "Batch": true,
 		"Ports": []fwk.Port{{Name: "mass"}, {Name: "mu1_pt"}, {Name: "fast_mu1_pt"}},
 	}})
-	if err := analysis.Run(context.Background(), j.App()); err != nil {
+	if err := job.Run(context.Background(), j.App()); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -198,18 +199,18 @@ func ExampleScore() {
 	defer os.RemoveAll(dir)
 	model := exampleModel(dir, surrogate.Options{}, "mass", "pt", "y")
 
-	j := job.New(job.P{"NProcs": 2, "MsgLevel": job.MsgLevel("WARN")})
-	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeReader", Name: "events", Props: job.P{
+	j := fwkjob.New(fwkjob.P{"NProcs": 2, "MsgLevel": fwkjob.MsgLevel("WARN")})
+	j.Create(fwkjob.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeReader", Name: "events", Props: fwkjob.P{
 		"Files": []string{events},
 	}})
-	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.Score", Name: "score", Props: job.P{
+	j.Create(fwkjob.C{Type: "github.com/eidolon-hep/eidolon/analysis.Score", Name: "score", Props: fwkjob.P{
 		"Model": model, "Output": "log_density",
 	}})
-	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeWriter", Name: "out", Props: job.P{
+	j.Create(fwkjob.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeWriter", Name: "out", Props: fwkjob.P{
 		"File":  filepath.Join(dir, "out.root"),
 		"Ports": []fwk.Port{{Name: "mass"}, {Name: "log_density"}},
 	}})
-	if err := analysis.Run(context.Background(), j.App()); err != nil {
+	if err := job.Run(context.Background(), j.App()); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -236,7 +237,7 @@ components:
 		fmt.Println(err)
 		return
 	}
-	j, err := analysis.LoadJob(file)
+	j, err := job.Load(file)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -14,6 +14,7 @@ import (
 	"go-hep.org/x/hep/fwk"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/panics"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -51,7 +52,7 @@ type FastSim struct {
 	// Prefix is put before the names of the columns that were learnt.
 	Prefix string
 	// Ports are in-ports whose type is neither that of the columns that the surrogate
-	// has seen nor known to Run.
+	// has seen nor known to the job.
 	Ports []fwk.Port
 	// Entry is the port of entries, if there is one.
 	Entry string
@@ -91,7 +92,16 @@ func declare(c interface{ DeclProp(string, any) error }, properties map[string]a
 	return nil
 }
 
-func (t *FastSim) complete(known *known, force bool) (done bool, err error) {
+// Reads returns the file of the surrogate.
+func (t *FastSim) Reads() []string { return []string{t.Model} }
+
+// UsesModel returns the surrogate.
+func (t *FastSim) UsesModel() job.Model {
+	return job.Model{File: t.Model, Seed: &t.Seed, Drawn: t.isDrawn}
+}
+
+// Complete finds the types of the ports of the condition, and adds those of what is drawn.
+func (t *FastSim) Complete(known *job.Ports, force bool) (done bool, err error) {
 	if t.model == nil {
 		if t.Model == "" {
 			return false, errors.New("there is no surrogate to draw from (property Model)")
@@ -111,16 +121,16 @@ func (t *FastSim) complete(known *known, force bool) (done bool, err error) {
 	ports := portsOf(t.model.Features.Fields(), t.in.layout.sliced)
 	for i := range ports {
 		ports[i].Name = t.Prefix + ports[i].Name
-		if known.types[ports[i].Name] != nil {
+		if known.Type(ports[i].Name) != nil {
 			return false, fmt.Errorf("port %q is put by another component, too: give a Prefix", ports[i].Name)
 		}
 	}
-	isTaken := func(name string) bool { return known.types[name] != nil || slices.Contains(names(ports), name) }
+	isTaken := func(name string) bool { return known.Type(name) != nil || slices.Contains(names(ports), name) }
 	t.known = fwk.Port{Name: t.Prefix + "known", Type: portType(rootio.Bool, t.in.layout.sliced)}
 	for k := 2; isTaken(t.known.Name); k++ {
 		t.known.Name = fmt.Sprintf("%sknown_%d", t.Prefix, k)
 	}
-	known.addFrom(t.in.layout, append(ports, t.known)...)
+	known.AddLike(t.in.layout.slices(), append(ports, t.known)...)
 	t.out, err = newLayout(ports)
 	return true, err
 }
@@ -131,7 +141,7 @@ func (t *FastSim) Configure(fwk.Context) error {
 		return err
 	}
 	if !t.in.done {
-		if _, err := t.complete(newKnown(), true); err != nil {
+		if _, err := t.Complete(&job.Ports{}, true); err != nil {
 			return err
 		}
 	}
@@ -185,12 +195,12 @@ func (t *FastSim) Process(ctx fwk.Context) error {
 	for i, row := range admitted.Rows {
 		known[row], drawnFor[i] = admitted.Known[i], numbers[row]
 	}
-	r := &request{job: contextOf(ctx), out: rootio.NewTable(t.model.Features.Fields(), admitted.Len()), given: admitted.Table}
+	r := &request{ctx: job.Context(ctx), out: rootio.NewTable(t.model.Features.Fields(), admitted.Len()), given: admitted.Table}
 	if !t.in.layout.sliced && t.in.layout.holds(r.given) && r.given.Len() == 1 {
 		r.number = numbers[0]
 		err = t.gather.do(r)
 	} else {
-		err = t.draw(r.job, r.out, r.given, drawnFor)
+		err = t.draw(r.ctx, r.out, r.given, drawnFor)
 	}
 	if err != nil {
 		return err
@@ -232,7 +242,7 @@ func (t *FastSim) draw(job context.Context, out, given *rootio.Table, numbers []
 func (t *FastSim) drawTogether(batch []*request) {
 	if len(batch) == 1 {
 		r := batch[0]
-		r.err = t.draw(r.job, r.out, r.given, []uint64{r.number})
+		r.err = t.draw(r.ctx, r.out, r.given, []uint64{r.number})
 		return
 	}
 	slices.SortFunc(batch, func(a, b *request) int { return cmp.Compare(a.number, b.number) })
@@ -242,9 +252,9 @@ func (t *FastSim) drawTogether(batch []*request) {
 		numbers[i] = r.number
 	}
 	out := rootio.NewTable(t.model.Features.Fields(), len(batch))
-	if err := t.draw(batch[0].job, out, given, numbers); err != nil {
+	if err := t.draw(batch[0].ctx, out, given, numbers); err != nil {
 		for _, r := range batch { // whose fault is it?
-			r.err = t.draw(r.job, r.out, r.given, []uint64{r.number})
+			r.err = t.draw(r.ctx, r.out, r.given, []uint64{r.number})
 		}
 		return
 	}
@@ -266,7 +276,7 @@ type gatherer struct {
 
 // request is an object to be drawn.
 type request struct {
-	job        context.Context
+	ctx        context.Context
 	out, given *rootio.Table // of one row
 	number     uint64
 	err        error

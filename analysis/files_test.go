@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eidolon-hep/eidolon/analysis"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/output"
 )
@@ -89,11 +89,11 @@ func TestJobOutputIsInput(t *testing.T) {
 	)
 	for _, text := range jobs {
 		before["job.yaml"] = text
-		job, err := analysis.LoadJob(jobFile(t, dir, text))
+		j, err := job.Load(jobFile(t, dir, text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := job.Run(t.Context()); !errors.Is(err, output.ErrRefused) {
+		if _, err := j.Run(t.Context()); !errors.Is(err, output.ErrRefused) {
 			t.Errorf("%s is not refused: %v", text, err)
 		}
 		if !maps.Equal(contents(t, dir), before) {
@@ -103,11 +103,11 @@ func TestJobOutputIsInput(t *testing.T) {
 
 	// What cannot be written is told before the work, too, which here would fail at once.
 	text := reader("in.root") + "  - {name: weights, type: Reweight, props: {Files: [none.root], Target: [target.root]}}\n" + writer("out", "none/out.root")
-	job, err := analysis.LoadJob(jobFile(t, dir, text))
+	j, err := job.Load(jobFile(t, dir, text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = job.Run(t.Context())
+	_, err = j.Run(t.Context())
 	complains(t, err, `"out"`, "no directory")
 	if !errors.Is(err, atomicfile.ErrOutput) {
 		t.Errorf("%v is not of an output", err)

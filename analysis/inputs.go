@@ -7,6 +7,7 @@ import (
 
 	"go-hep.org/x/hep/fwk"
 
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/internal/nearest"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -20,7 +21,7 @@ type inputs struct {
 
 // complete finds the types of the ports. What the task was told comes first, then what
 // is known of the ports; if forced, then one number of the type of the surrogate.
-func (in *inputs) complete(fields []rootio.Field, told []fwk.Port, entry string, known *known, force bool) (done bool, err error) {
+func (in *inputs) complete(fields []rootio.Field, told []fwk.Port, entry string, known *job.Ports, force bool) (done bool, err error) {
 	ports := portsOf(fields, false)
 	for _, t := range told {
 		if !slices.ContainsFunc(ports, func(p fwk.Port) bool { return p.Name == t.Name }) {
@@ -32,8 +33,8 @@ func (in *inputs) complete(fields []rootio.Field, told []fwk.Port, entry string,
 		switch {
 		case k >= 0:
 			ports[i].Type = told[k].Type
-		case known.types[p.Name] != nil:
-			ports[i].Type = known.types[p.Name]
+		case known.Type(p.Name) != nil:
+			ports[i].Type = known.Type(p.Name)
 		case !force:
 			return false, nil
 		}
@@ -41,7 +42,7 @@ func (in *inputs) complete(fields []rootio.Field, told []fwk.Port, entry string,
 	if in.layout, err = newLayout(ports); err != nil {
 		return false, err
 	}
-	in.numbers = numbering{port: entry, typ: known.types[entry]}
+	in.numbers = numbering{port: entry, typ: known.Type(entry)}
 	if entry != "" && in.numbers.typ == nil {
 		if !force {
 			return false, nil

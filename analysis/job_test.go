@@ -7,7 +7,7 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/eidolon-hep/eidolon/analysis"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -53,14 +53,14 @@ components:
  {"name": "out", "type": "TreeWriter", "props": {"File": "out.root", "Batch": true, "Ports": {"fast_mu1_pt": "[]float32", "fast_pt": "[]float64"}}},
  {"name": "events", "type": "TreeReader", "props": {"Files": ["in.root"], "Batch": 100, "Entry": "entry"}},
  {"name": "detector", "type": "FastSim", "props": {"Model": "%s", "Prefix": "fast_", "Entry": "entry", "Seed": 3}}]}`} {
-		job, err := analysis.LoadJob(jobFile(t, dir, fmt.Sprintf(text, model)))
+		j, err := job.Load(jobFile(t, dir, fmt.Sprintf(text, model)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := job.Set("detector.Seed=8"); err != nil {
+		if err := j.Set("detector.Seed=8"); err != nil {
 			t.Fatal(err)
 		}
-		events, err := job.Run(t.Context())
+		events, err := j.Run(t.Context())
 		if err != nil || events != 3 {
 			t.Fatalf("%d events, %v", events, err)
 		}
@@ -112,21 +112,21 @@ func TestJobErrors(t *testing.T) {
 		{reader + "  - {name: out, type: TreeWriter, props: {File: out.root, Batch: true}}\n", []string{`"out"`, "Batch"}},
 		{reader + "  - {name: out, type: TreeWriter, props: {File: out.root, Select: charge}}\n", []string{`"charge"`, "bool"}},
 	} {
-		job, err := analysis.LoadJob(jobFile(t, dir, c.text))
+		j, err := job.Load(jobFile(t, dir, c.text))
 		if err == nil {
-			_, err = job.Run(t.Context())
+			_, err = j.Run(t.Context())
 		}
 		complains(t, err, c.texts...)
 		if left, _ := os.ReadDir(dir); len(left) != 2 {
 			t.Fatalf("%v is left", left)
 		}
 	}
-	job, err := analysis.LoadJob(jobFile(t, dir, reader))
+	j, err := job.Load(jobFile(t, dir, reader))
 	if err != nil {
 		t.Fatal(err)
 	}
-	complains(t, job.Set("evnts.Files=a"), `"evnts"`, `"events"`)
-	complains(t, job.Set("events=a"), "component.Property=value")
-	_, err = analysis.LoadJob("none.yaml")
+	complains(t, j.Set("evnts.Files=a"), `"evnts"`, `"events"`)
+	complains(t, j.Set("events=a"), "component.Property=value")
+	_, err = job.Load("none.yaml")
 	complains(t, err, "none.yaml")
 }

@@ -6,7 +6,7 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/eidolon-hep/eidolon/analysis"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/internal/origin"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -25,16 +25,16 @@ func TestSeedIsDrawn(t *testing.T) {
 		text := "msglevel: ERROR\ncomponents:\n  - " + first + "\n  - {name: out, type: TreeWriter, props: {File: out.root}}\n"
 		run := func(set ...string) (*rootio.Table, *origin.Origin) {
 			t.Helper()
-			job, err := analysis.LoadJob(jobFile(t, dir, text))
+			j, err := job.Load(jobFile(t, dir, text))
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, s := range set {
-				if err := job.Set(s); err != nil {
+				if err := j.Set(s); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if _, err := job.Run(t.Context()); err != nil {
+			if _, err := j.Run(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			from, err := origin.Of(t.Context(), "out.root")

@@ -12,6 +12,7 @@ import (
 	"go-hep.org/x/hep/fwk"
 
 	"github.com/eidolon-hep/eidolon/analysis"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/parallel"
 )
@@ -131,7 +132,7 @@ func TestFaultEverywhere(t *testing.T) {
 						"Ports": []fwk.Port{{Name: "y", Type: float64Port}}, "Streamer": fwk.OutputStreamer(&faultyOut{f}),
 					})
 					create(t, app, ours+"TreeWriter", "tree", props{"File": filepath.Join(dir, "out.root"), "Ports": []fwk.Port{{Name: "x", Type: float64Port}}})
-					complains(t, within(t, func() error { return analysis.Run(t.Context(), app) }), texts...)
+					complains(t, within(t, func() error { return job.Run(t.Context(), app) }), texts...)
 					if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 && place != "out.Disconnect" {
 						t.Errorf("%v is left", left)
 					}
@@ -161,7 +162,7 @@ func TestWaitingComponent(t *testing.T) {
 			return ctx.Store().Put("x", 1.0)
 		}})
 		create(t, app, ours+"TreeWriter", "tree", props{"File": filepath.Join(dir, "out.root"), "Ports": []fwk.Port{{Name: "x", Type: float64Port}}})
-		complains(t, within(t, func() error { return analysis.Run(t.Context(), app) }), "event 5", `"broken"`, "no luck")
+		complains(t, within(t, func() error { return job.Run(t.Context(), app) }), "event 5", `"broken"`, "no luck")
 		if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {
 			t.Errorf("%v is left", left)
 		}
@@ -202,6 +203,6 @@ func TestPanicOfDensity(t *testing.T) {
 		create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}})
 		sim := create(t, app, ours+"FastSim", "detector", props{"Prefix": "fast_"})
 		sim.(*analysis.FastSim).SetModel(model)
-		complains(t, within(t, func() error { return analysis.Run(t.Context(), app) }), "event 1234", `"detector"`, "no such density", "panic_test.go:")
+		complains(t, within(t, func() error { return job.Run(t.Context(), app) }), "event 1234", `"detector"`, "no such density", "panic_test.go:")
 	}
 }

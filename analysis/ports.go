@@ -83,19 +83,6 @@ func portType(k rootio.Kind, slice bool) reflect.Type {
 	}
 }
 
-// typeNamed returns the type of a port that has the name: "float64", "[]int32", ….
-func typeNamed(name string) (reflect.Type, error) {
-	for _, a := range accesses() {
-		switch name {
-		case a.scalar.String():
-			return a.scalar, nil
-		case a.slice.String(), "[]" + a.kind.String(): // []uint8
-			return a.slice, nil
-		}
-	}
-	return nil, fmt.Errorf("there is no port of type %q: numbers are bool, int8 … int64, uint8 … uint64, float32, float64, and slices of them []float32", name)
-}
-
 // layout is a set of ports as the columns of a table. Ports that carry slices have
 // a row per element; a port with one number beside them has it in every row.
 type layout struct {
@@ -125,6 +112,16 @@ func newLayout(ports []fwk.Port) (*layout, error) {
 
 // isSliced reports whether port i carries a slice.
 func (l *layout) isSliced(i int) bool { return l.ports[i].Type == l.access[i].slice }
+
+// slices returns the names of the ports that carry slices.
+func (l *layout) slices() (names []string) {
+	for i, p := range l.ports {
+		if l.isSliced(i) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
 
 // holds reports whether a table has columns of the types of the ports.
 func (l *layout) holds(t *rootio.Table) bool {

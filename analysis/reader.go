@@ -11,6 +11,7 @@ import (
 
 	"go-hep.org/x/hep/fwk"
 
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -18,14 +19,14 @@ import (
 // branch of its name. It is registered as a component, an input stream with these
 // fields as properties besides Ports:
 //
-//	app.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeReader", Name: "events", Props: job.P{
+//	app.Create(fwkjob.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeReader", Name: "events", Props: fwkjob.P{
 //		"Files": []string{"zmumu.root"},
 //	}})
 //
 // A port of type T is a branch with one T per event, a port of type []T one with a number
 // of them that varies: a counted array or a std::vector. Without ports, all branches of
 // numbers are read, in batches those with one number per event; and a port without a type
-// has that of its branch. For both the job must be run by [Run].
+// has that of its branch. For both the job must be run by [job.Run].
 type TreeReader struct {
 	// Files are read as one chain.
 	Files []string
@@ -56,7 +57,7 @@ type TreeReader struct {
 const readAhead = 1 << 12
 
 func init() {
-	fwk.Register(reflect.TypeFor[TreeReader](), streamFactory(inputStream, func() (fwk.InputStreamer, map[string]any) {
+	fwk.Register(reflect.TypeFor[TreeReader](), job.InputFactory(func() (fwk.InputStreamer, map[string]any) {
 		r := &TreeReader{}
 		return r, map[string]any{"Files": &r.Files, "Tree": &r.Tree, "Batch": &r.Batch, "Define": &r.Define, "Where": &r.Where, "Entry": &r.Entry}
 	}))
@@ -94,27 +95,25 @@ func (r *TreeReader) fields() []rootio.Field {
 	return r.tree.AllFields()
 }
 
-// complete returns the ports with their types.
-func (r *TreeReader) complete(ctx context.Context, ports []fwk.Port) ([]fwk.Port, error) {
+// Reads returns the files.
+func (r *TreeReader) Reads() []string { return r.Files }
+
+// Complete opens the files and returns the ports with their types.
+func (r *TreeReader) Complete(ctx context.Context, ports []fwk.Port) (job.Input, error) {
 	if err := r.open(ctx); err != nil {
-		return nil, err
+		return job.Input{}, err
 	}
 	fields := r.fields()
 	if r.Batch > 0 {
 		fields = slices.DeleteFunc(fields, rootio.Field.IsJagged)
 	}
-	return completeFrom(ports, fields, r.Batch > 0, r.Entry), nil
-}
-
-// counters returns the ports that say how many values others carry.
-func (r *TreeReader) counters() map[string]string {
 	counters := map[string]string{}
 	for _, f := range r.tree.AllFields() {
 		if f.IsJagged() && f.Counter != rootio.Vector {
 			counters[f.Name] = f.Counter
 		}
 	}
-	return counters
+	return job.Input{Ports: completeFrom(ports, fields, r.Batch > 0, r.Entry), Entry: r.Entry, Counters: counters}, nil
 }
 
 // Connect opens the files.

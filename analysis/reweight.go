@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"go-hep.org/x/hep/fwk"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/reweight"
 	"github.com/eidolon-hep/eidolon/internal/nearest"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -58,18 +60,22 @@ func init() {
 	})
 }
 
-func (t *Reweight) complete(known *known, force bool) (done bool, err error) {
-	if known.reader != nil && known.reader.Where != "" {
+// Reads returns the files of both samples.
+func (t *Reweight) Reads() []string { return slices.Concat(t.Files, t.Target) }
+
+// Complete finds the type of the port of entries, and adds that of the weights.
+func (t *Reweight) Complete(known *job.Ports, force bool) (done bool, err error) {
+	if r, ok := known.Input.Streamer.(*TreeReader); ok && r.Where != "" {
 		return false, errors.New("the input stream leaves out entries (Where), but weights are found by the number of the entry: select afterwards (TreeWriter's Select)")
 	}
-	t.typ = known.types[t.Entry]
+	t.typ = known.Type(t.Entry)
 	if t.typ == nil && !force {
 		return false, nil
 	}
 	if t.typ == nil {
 		t.typ = entryType(false)
 	}
-	known.add(t.output())
+	known.Add(t.output())
 	return true, nil
 }
 
@@ -83,7 +89,7 @@ func (t *Reweight) Configure(fwk.Context) error {
 		return errors.New("it needs the files that are read and those of the target (properties Files and Target)")
 	}
 	if t.typ == nil {
-		if _, err := t.complete(newKnown(), true); err != nil {
+		if _, err := t.Complete(&job.Ports{}, true); err != nil {
 			return err
 		}
 	}
@@ -96,15 +102,15 @@ func (t *Reweight) Configure(fwk.Context) error {
 
 // StartTask reads both samples and trains the classifier.
 func (t *Reweight) StartTask(ctx fwk.Context) error {
-	source, err := readSample(contextOf(ctx), t.Tree, t.Files, t.Columns, t.Weight)
+	source, err := readSample(job.Context(ctx), t.Tree, t.Files, t.Columns, t.Weight)
 	if err != nil {
 		return err
 	}
-	target, err := readSample(contextOf(ctx), t.TargetTree, t.Target, t.Columns, t.TargetWeight)
+	target, err := readSample(job.Context(ctx), t.TargetTree, t.Target, t.Columns, t.TargetWeight)
 	if err != nil {
 		return err
 	}
-	w, err := reweight.Fit(contextOf(ctx), source, target, reweight.Options{
+	w, err := reweight.Fit(job.Context(ctx), source, target, reweight.Options{
 		Classify: classify.Options{Columns: t.Columns}, Clip: t.Clip,
 	})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 	"go-hep.org/x/hep/fwk"
 
-	"github.com/eidolon-hep/eidolon/analysis"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -48,7 +48,7 @@ func TestReweight(t *testing.T) {
 		create(t, app, ours+"TreeReader", "events", props{"Files": []string{source}, "Batch": batch, "Entry": "entry"})
 		create(t, app, ours+"Reweight", "weights", props{"Files": []string{source}, "Target": []string{target}, "Columns": []string{"pt"}})
 		create(t, app, ours+"TreeWriter", "out", props{"File": out, "Batch": batch > 0, "Ports": []fwk.Port{{Name: "pt"}, {Name: "weight"}}})
-		if err := analysis.Run(t.Context(), app); err != nil {
+		if err := job.Run(t.Context(), app); err != nil {
 			t.Fatal(err)
 		}
 		weights := read(t, out).Columns[1].Values().([]float64)
@@ -70,7 +70,7 @@ func TestReweight(t *testing.T) {
 	selected := newApp(t, -1, 2)
 	create(t, selected, ours+"TreeReader", "events", props{"Files": []string{source}, "Entry": "entry", "Where": "mass > 91"})
 	create(t, selected, ours+"Reweight", "weights", props{"Files": []string{source}, "Target": []string{target}})
-	complains(t, analysis.Run(t.Context(), selected), `"weights"`, "Where")
+	complains(t, job.Run(t.Context(), selected), `"weights"`, "Where")
 	for text, p := range map[string]props{
 		"Target":    {"Files": []string{source}},
 		"none.root": {"Files": []string{source}, "Target": []string{"none.root"}},
@@ -81,7 +81,7 @@ func TestReweight(t *testing.T) {
 		app := newApp(t, -1, 2)
 		create(t, app, ours+"TreeReader", "events", props{"Files": []string{source}, "Entry": "entry"})
 		create(t, app, ours+"Reweight", "weights", p)
-		complains(t, analysis.Run(t.Context(), app), "weights", text)
+		complains(t, job.Run(t.Context(), app), "weights", text)
 	}
 }
 
@@ -114,7 +114,7 @@ func ExampleReweight() {
 			set(component, name, value)
 		}
 	}
-	if err := analysis.Run(context.Background(), app); err != nil {
+	if err := job.Run(context.Background(), app); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -16,7 +16,7 @@ import (
 	"go-hep.org/x/hep/fmom"
 	"go-hep.org/x/hep/fwk"
 
-	"github.com/eidolon-hep/eidolon/analysis"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -208,7 +208,7 @@ func TestReaderWriter(t *testing.T) {
 				continue
 			}
 			out := filepath.Join(t.TempDir(), "out.root")
-			if err := analysis.Run(t.Context(), massJob(t, in, out, nprocs, batch, nil)); err != nil {
+			if err := job.Run(t.Context(), massJob(t, in, out, nprocs, batch, nil)); err != nil {
 				t.Fatal(err)
 			}
 			got := read(t, out)
@@ -268,7 +268,7 @@ func TestFailures(t *testing.T) {
 				if err := os.WriteFile(out, old, 0o644); err != nil {
 					t.Fatal(err)
 				}
-				err := within(t, func() error { return analysis.Run(c.ctx, massJob(t, in, out, nprocs, 0, c.fault)) })
+				err := within(t, func() error { return job.Run(c.ctx, massJob(t, in, out, nprocs, 0, c.fault)) })
 				complains(t, err, c.texts...)
 				onlyFile(t, dir, "out.root", old)
 			}
@@ -476,7 +476,7 @@ func TestTraps(t *testing.T) {
 				dir := t.TempDir()
 				app := newApp(t, c.evtmax, nprocs)
 				c.build(t, app, dir)
-				complains(t, within(t, func() error { return analysis.Run(t.Context(), app) }), c.texts...)
+				complains(t, within(t, func() error { return job.Run(t.Context(), app) }), c.texts...)
 				if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 					t.Errorf("%v is left, %v", left, err)
 				}
@@ -494,8 +494,8 @@ func TestEndsSoon(t *testing.T) {
 		}
 		return nil
 	}})
-	complains(t, within(t, func() error { return analysis.Run(t.Context(), app) }), "event 5", "no luck")
-	complains(t, analysis.Run(t.Context(), app), "again")
+	complains(t, within(t, func() error { return job.Run(t.Context(), app) }), "event 5", "no luck")
+	complains(t, job.Run(t.Context(), app), "again")
 }
 
 // Streamers of others are disconnected whatever happens, once.
@@ -550,7 +550,7 @@ func TestForeignStreamer(t *testing.T) {
 					"Ports": []fwk.Port{{Name: "x", Type: float64Port}}, "Streamer": fwk.InputStreamer(in),
 				})
 				create(t, app, wrongType, "taker", props{"In": []string{"x"}, "Process": get("x")})
-				err := within(t, func() error { return analysis.Run(t.Context(), app) })
+				err := within(t, func() error { return job.Run(t.Context(), app) })
 				if c.text == "" && err != nil {
 					t.Error(err)
 				}

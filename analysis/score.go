@@ -10,6 +10,7 @@ import (
 	"go-hep.org/x/hep/fwk"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -28,7 +29,7 @@ type Score struct {
 	// Output is the name of the out-port; by default log_prob.
 	Output string
 	// Ports are in-ports whose type is neither that of the columns that the surrogate
-	// has seen nor known to Run.
+	// has seen nor known to the job.
 	Ports []fwk.Port
 	// Entry is the port of entries, if there is one. Columns of codes and integers are
 	// dequantised with deviates of the seed of the training and this number.
@@ -52,7 +53,14 @@ func init() {
 	})
 }
 
-func (t *Score) complete(known *known, force bool) (done bool, err error) {
+// Reads returns the file of the surrogate.
+func (t *Score) Reads() []string { return []string{t.Model} }
+
+// UsesModel returns the surrogate, from which nothing is drawn.
+func (t *Score) UsesModel() job.Model { return job.Model{File: t.Model} }
+
+// Complete finds the types of the ports of the columns, and adds that of the log-density.
+func (t *Score) Complete(known *job.Ports, force bool) (done bool, err error) {
 	if t.model == nil {
 		if t.Model == "" {
 			return false, errors.New("there is no surrogate to ask (property Model)")
@@ -74,7 +82,7 @@ func (t *Score) complete(known *known, force bool) (done bool, err error) {
 			return false, fmt.Errorf("port %q is %v, the surrogate has learnt %v", f.Name, got, f.Kind)
 		}
 	}
-	known.addFrom(t.in.layout, t.output())
+	known.AddLike(t.in.layout.slices(), t.output())
 	return true, nil
 }
 
@@ -92,7 +100,7 @@ func (t *Score) Configure(fwk.Context) error {
 		return errors.New("every event has a log-density: Outside may be clip or refuse")
 	}
 	if !t.in.done {
-		if _, err := t.complete(newKnown(), true); err != nil {
+		if _, err := t.Complete(&job.Ports{}, true); err != nil {
 			return err
 		}
 	}
@@ -133,7 +141,7 @@ func (t *Score) Process(ctx fwk.Context) error {
 	rows = admitted.Table
 	score := make([]float64, rows.Len())
 	err = runs(numbers, func(lo, hi int, first uint64) error {
-		return t.model.LogDensity(contextOf(ctx), score[lo:hi], rows.Slice(lo, hi), first)
+		return t.model.LogDensity(job.Context(ctx), score[lo:hi], rows.Slice(lo, hi), first)
 	})
 	if err != nil {
 		return err

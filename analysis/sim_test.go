@@ -14,7 +14,7 @@ import (
 
 	"go-hep.org/x/hep/fwk"
 
-	"github.com/eidolon-hep/eidolon/analysis"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -103,7 +103,7 @@ func TestSource(t *testing.T) {
 				"Model": file, "Seed": uint64(7), "First": uint64(first), "N": int64(n), "Batch": batch, "Entry": "entry",
 			})
 			create(t, app, ours+"TreeWriter", "out", props{"File": out, "Batch": batch > 0})
-			if err := analysis.Run(t.Context(), app); err != nil {
+			if err := job.Run(t.Context(), app); err != nil {
 				t.Fatal(err)
 			}
 			equal(t, read(t, out), want)
@@ -114,7 +114,7 @@ func TestSource(t *testing.T) {
 	app := newApp(t, 1000, 2) // fewer, and not all columns
 	create(t, app, ours+"Source", "source", props{"Model": file, "Seed": uint64(7), "First": uint64(first), "N": int64(n)})
 	create(t, app, ours+"TreeWriter", "out", props{"File": out, "Ports": []fwk.Port{{Name: "charge"}, {Name: "mass"}}})
-	if err := analysis.Run(t.Context(), app); err != nil {
+	if err := job.Run(t.Context(), app); err != nil {
 		t.Fatal(err)
 	}
 	equal(t, read(t, out), (&rootio.Table{Columns: []rootio.Column{want.Columns[3], want.Columns[0]}}).Slice(0, 1000))
@@ -129,7 +129,7 @@ func TestSource(t *testing.T) {
 		app := newApp(t, -1, 2)
 		create(t, app, ours+"Source", "source", p)
 		create(t, app, wrongType, "idle", nil)
-		complains(t, analysis.Run(t.Context(), app), `"source"`, text)
+		complains(t, job.Run(t.Context(), app), `"source"`, text)
 	}
 }
 
@@ -144,7 +144,7 @@ func simulated(t *testing.T, in, model string, nprocs, batch int, entry string) 
 	})
 	create(t, app, ours+"Score", "score", props{"Model": model, "Entry": entry})
 	create(t, app, ours+"FastSim", "detector", props{"Model": model, "Prefix": "fast_", "Seed": uint64(3), "Entry": entry})
-	if err := within(t, func() error { return analysis.Run(t.Context(), app) }); err != nil {
+	if err := within(t, func() error { return job.Run(t.Context(), app) }); err != nil {
 		t.Fatal(err)
 	}
 	return read(t, out)
@@ -229,7 +229,7 @@ func TestFastSimPerObject(t *testing.T) {
 		checked.Add(1)
 		return nil
 	}})
-	if err := within(t, func() error { return analysis.Run(t.Context(), app) }); err != nil {
+	if err := within(t, func() error { return job.Run(t.Context(), app) }); err != nil {
 		t.Fatal(err)
 	}
 	if checked.Load() != 80 {
@@ -301,7 +301,7 @@ func TestTrain(t *testing.T) {
 			app := newApp(t, -1, nprocs)
 			create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}, "Batch": batch, "Entry": "entry"})
 			create(t, app, ours+"Train", "fit", props{"Output": out, "Options": opts, "Weight": "mass"})
-			if err := analysis.Run(t.Context(), app); err != nil {
+			if err := job.Run(t.Context(), app); err != nil {
 				t.Fatal(err)
 			}
 			got := load(t, out)
@@ -321,7 +321,7 @@ func TestTrain(t *testing.T) {
 	} {
 		app := newApp(t, 10, 2)
 		create(t, app, ours+"Train", "fit", p)
-		complains(t, analysis.Run(t.Context(), app), `"fit"`, text)
+		complains(t, job.Run(t.Context(), app), `"fit"`, text)
 	}
 }
 
@@ -345,7 +345,7 @@ func TestTrainInterrupt(t *testing.T) {
 		create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}})
 		create(t, app, ours+"Train", "fit", props{"Output": output("m.eidolon"), "Options": opts})
 		create(t, app, ours+"TreeWriter", "out", props{"File": output("out.root")})
-		return analysis.Run(ctx, app)
+		return job.Run(ctx, app)
 	}
 	if err := train(t.Context(), nil); err != nil {
 		t.Fatal(err)
@@ -403,7 +403,7 @@ func TestSelect(t *testing.T) {
 		app := newApp(t, -1, 4)
 		create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}, "Batch": batch})
 		create(t, app, ours+"TreeWriter", "out", props{"File": out, "Select": "good", "Batch": batch > 0})
-		if err := analysis.Run(t.Context(), app); err != nil {
+		if err := job.Run(t.Context(), app); err != nil {
 			t.Fatal(err)
 		}
 		equal(t, read(t, out), want)
@@ -473,7 +473,7 @@ func TestJagged(t *testing.T) {
 		create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}})
 		create(t, app, ours+"FastSim", "detector", props{"Model": file, "Prefix": "fast_", "Seed": uint64(1)})
 		create(t, app, ours+"TreeWriter", "out", props{"File": out})
-		if err := analysis.Run(t.Context(), app); err != nil {
+		if err := job.Run(t.Context(), app); err != nil {
 			t.Fatal(err)
 		}
 		got := readAll(t, out)
@@ -498,7 +498,7 @@ func TestJagged(t *testing.T) {
 	app := newApp(t, -1, 2)
 	create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}, "Batch": 10, "Ports": []fwk.Port{{Name: "pt"}}})
 	create(t, app, wrongType, "idle", nil)
-	complains(t, analysis.Run(t.Context(), app), `"pt"`, "varies", "without Batch")
+	complains(t, job.Run(t.Context(), app), `"pt"`, "varies", "without Batch")
 }
 
 // Real events with jagged branches come out as they were.
@@ -511,7 +511,7 @@ func TestHZZ(t *testing.T) {
 	app := newApp(t, -1, 2)
 	create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}})
 	create(t, app, ours+"TreeWriter", "out", props{"File": out})
-	if err := analysis.Run(t.Context(), app); err != nil {
+	if err := job.Run(t.Context(), app); err != nil {
 		t.Fatal(err)
 	}
 	got, want := readAll(t, out), readAll(t, in)
@@ -555,7 +555,7 @@ func TestBadCondition(t *testing.T) {
 		if sliced {
 			where = "entry 2"
 		}
-		complains(t, within(t, func() error { return analysis.Run(t.Context(), app) }), "event 40", `"detector"`, `"mass"`, "NaN", where)
+		complains(t, within(t, func() error { return job.Run(t.Context(), app) }), "event 40", `"detector"`, `"mass"`, "NaN", where)
 	}
 }
 
@@ -588,7 +588,7 @@ func TestWhere(t *testing.T) {
 			"Define": []string{"mt = sqrt(mass*mass + pt*pt)"}, "Where": "mass > 91 && late",
 		})
 		create(t, app, ours+"TreeWriter", "out", props{"File": out, "Batch": batch > 0, "Ports": []fwk.Port{{Name: "mt"}, {Name: "mass"}, {Name: "entry"}}})
-		if err := analysis.Run(t.Context(), app); err != nil {
+		if err := job.Run(t.Context(), app); err != nil {
 			t.Fatal(err)
 		}
 		equal(t, read(t, out), want)
@@ -598,7 +598,7 @@ func TestWhere(t *testing.T) {
 		app := newApp(t, -1, 2)
 		create(t, app, ours+"TreeReader", "events", p)
 		create(t, app, wrongType, "idle", nil)
-		complains(t, analysis.Run(t.Context(), app), `"events"`, `"mas"`, `"mass"`)
+		complains(t, job.Run(t.Context(), app), `"events"`, `"mas"`, `"mass"`)
 	}
 }
 
@@ -625,7 +625,7 @@ func TestFastSimOutside(t *testing.T) {
 		}
 		create(t, app, ours+task, "model", p)
 		create(t, app, ours+"TreeWriter", "out", props{"File": out, "Batch": batch > 0})
-		if err := within(t, func() error { return analysis.Run(t.Context(), app) }); err != nil {
+		if err := within(t, func() error { return job.Run(t.Context(), app) }); err != nil {
 			return nil, err
 		}
 		return read(t, out), nil

@@ -11,6 +11,7 @@ import (
 
 	"go-hep.org/x/hep/fwk"
 
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/nearest"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -50,7 +51,7 @@ type Source struct {
 const drawn = 1 << 14
 
 func init() {
-	fwk.Register(reflect.TypeFor[Source](), streamFactory(inputStream, func() (fwk.InputStreamer, map[string]any) {
+	fwk.Register(reflect.TypeFor[Source](), job.InputFactory(func() (fwk.InputStreamer, map[string]any) {
 		s := &Source{}
 		return s, map[string]any{
 			"Model": &s.Model, "Seed": &s.Seed, "First": &s.First, "N": &s.N, "Batch": &s.Batch, "Entry": &s.Entry,
@@ -65,8 +66,8 @@ func (s *Source) load() (err error) {
 		return nil
 	case s.Model == "":
 		return errors.New("there is no surrogate to draw from (property Model)")
-	case s.N < 1 || s.N > mostEvents:
-		return fmt.Errorf("%d events cannot be drawn: say how many (property N), %d at most", s.N, mostEvents)
+	case s.N < 1 || s.N > rootio.MaxEntries:
+		return fmt.Errorf("%d events cannot be drawn: say how many (property N), %d at most", s.N, rootio.MaxEntries)
 	case s.Batch < 0 || s.Batch > mostInBatch:
 		return fmt.Errorf("a batch cannot have %d events (%d at most)", s.Batch, mostInBatch)
 	}
@@ -82,12 +83,20 @@ func (s *Source) load() (err error) {
 	return nil
 }
 
-// complete returns the ports with their types.
-func (s *Source) complete(_ context.Context, ports []fwk.Port) ([]fwk.Port, error) {
+// Complete returns the ports with their types.
+func (s *Source) Complete(_ context.Context, ports []fwk.Port) (job.Input, error) {
 	if err := s.load(); err != nil {
-		return nil, err
+		return job.Input{}, err
 	}
-	return completeFrom(ports, s.model.Features.Fields(), s.Batch > 0, s.Entry), nil
+	return job.Input{Ports: completeFrom(ports, s.model.Features.Fields(), s.Batch > 0, s.Entry), Entry: s.Entry}, nil
+}
+
+// Reads returns the file of the surrogate.
+func (s *Source) Reads() []string { return []string{s.Model} }
+
+// UsesModel returns the surrogate.
+func (s *Source) UsesModel() job.Model {
+	return job.Model{File: s.Model, Seed: &s.Seed, Drawn: s.isDrawn}
 }
 
 // Connect loads the surrogate.
@@ -133,7 +142,7 @@ func (s *Source) draw(names []string) (iter.Seq2[*rootio.Table, error], error) {
 
 // Read puts the next event, or batch of them, into an event of fwk.
 func (s *Source) Read(ctx fwk.Context) error {
-	s.job = contextOf(ctx)
+	s.job = job.Context(ctx)
 	return s.table.read(ctx.Store())
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"go-hep.org/x/hep/fwk"
 
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/nearest"
 	"github.com/eidolon-hep/eidolon/internal/origin"
@@ -62,11 +63,12 @@ func init() {
 	})
 }
 
-func (t *Train) complete(known *known, force bool) (done bool, err error) {
+// Complete takes the types of the ports, and where the events come from.
+func (t *Train) Complete(known *job.Ports, force bool) (done bool, err error) {
 	if len(t.Ports) == 0 {
-		t.Ports = known.input
+		t.Ports = known.Input.Columns()
 	}
-	ports, err := known.complete(t.Ports)
+	ports, err := known.Complete(t.Ports)
 	if err != nil {
 		if force {
 			return false, err
@@ -74,7 +76,7 @@ func (t *Train) complete(known *known, force bool) (done bool, err error) {
 		return false, nil
 	}
 	t.Ports = ports
-	if r := known.reader; r != nil {
+	if r, ok := known.Input.Streamer.(*TreeReader); ok {
 		t.source.Inputs, t.source.Tree = r.Files, r.tree.Name()
 		t.source.View = rootio.ViewOptions{Define: r.Define, Where: r.Where}
 	}
@@ -164,10 +166,10 @@ func (t *Train) StopTask(ctx fwk.Context) error {
 	training.CheckpointTo(t.checkpoint(), func(err error) {
 		ctx.Msg().Warnf("there is no checkpoint, the training goes on without: %v\n", err)
 	})
-	model, err := training.Run(contextOf(ctx))
+	model, err := training.Run(job.Context(ctx))
 	switch {
 	case err == nil:
-	case errors.Is(err, contextOf(ctx).Err()) && training.Checkpointed():
+	case errors.Is(err, job.Context(ctx).Err()) && training.Checkpointed():
 		const told = "the training was interrupted: the same job goes on from %s"
 		ctx.Msg().Warnf(told+"\n", t.checkpoint())
 		return fmt.Errorf(told+": %w", t.checkpoint(), err)
@@ -186,6 +188,18 @@ func (t *Train) StopTask(ctx fwk.Context) error {
 	return training.RemoveCheckpoint()
 }
 
+// Writes returns the file of the surrogate.
+func (t *Train) Writes() string { return t.Output }
+
+// CheckOutput returns an error if the surrogate or its checkpoint cannot be written, or would
+// replace an input or what is no file of its kind.
+func (t *Train) CheckOutput(inputs []string) error {
+	if err := surrogate.CheckOutput(t.Output, inputs...); err != nil {
+		return err
+	}
+	return surrogate.CheckCheckpoint(t.checkpoint(), inputs...)
+}
+
 func (t *Train) checkpoint() string { return t.Output + ".checkpoint" }
 
 // prepare begins the training, or goes on with it where it was interrupted.
@@ -195,11 +209,11 @@ func (t *Train) prepare(ctx fwk.Context, table *rootio.Table, weights []float64,
 	case errors.Is(err, fs.ErrNotExist):
 	case err == nil && paused.IsOf(table, weights, opts):
 		ctx.Msg().Warnf("the training goes on from %s\n", t.checkpoint())
-		return paused.Resume(contextOf(ctx), table, weights)
+		return paused.Resume(job.Context(ctx), table, weights)
 	default:
 		ctx.Msg().Warnf("%s is of another training, or of another version: this one begins from the start\n", t.checkpoint())
 	}
-	return surrogate.New(contextOf(ctx), table, weights, opts)
+	return surrogate.New(job.Context(ctx), table, weights, opts)
 }
 
 // inOrder returns the events in the order of their numbers, without the weights, and

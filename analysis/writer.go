@@ -10,7 +10,8 @@ import (
 
 	"go-hep.org/x/hep/fwk"
 
-	"github.com/eidolon-hep/eidolon/internal/origin"
+	"github.com/eidolon-hep/eidolon/analysis/job"
+	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -18,15 +19,15 @@ import (
 // branch of its name. It is registered as a component, an output stream with these
 // fields as properties besides Ports:
 //
-//	app.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeWriter", Name: "out", Props: job.P{
+//	app.Create(fwkjob.C{Type: "github.com/eidolon-hep/eidolon/analysis.TreeWriter", Name: "out", Props: fwkjob.P{
 //		"File": "out.root",
 //		"Ports": []fwk.Port{{Name: "mass", Type: reflect.TypeFor[float64]()}},
 //	}})
 //
 // A port that carries a slice becomes a branch with a number of values that varies, or,
 // with Batch, a value for each of several entries. Entries are in the order of the events, for any NProcs. The file appears under its
-// name when the job has gone well, if it is run by [Run]; otherwise when it is
-// disconnected. It says what job, models and seeds it comes from (“eidolon info” prints it). Without ports, all are written whose types are known to [Run].
+// name when the job has gone well, if it is run by [job.Run]; otherwise when it is
+// disconnected. It says what job, models and seeds it comes from (“eidolon info” prints it). Without ports, all are written whose types are known to it.
 type TreeWriter struct {
 	// File is the name of the file.
 	File string
@@ -36,7 +37,7 @@ type TreeWriter struct {
 	Batch bool
 	// Counters name, for ports that carry slices, the port that says how many values there
 	// are: such a branch becomes a counted array, which stands behind its counter; others
-	// become std::vectors. What TreeReader has read has its counter already, under Run.
+	// become std::vectors. What TreeReader has read has its counter already, under job.Run.
 	Counters map[string]string
 	// Select, when it is not empty, names one of the ports, of type bool, or []bool in
 	// batches: entries are written where it is true. It is not written itself.
@@ -44,7 +45,7 @@ type TreeWriter struct {
 	// Options are those of rootio.Create.
 	Options []rootio.Option
 
-	origin  *origin.Origin // of the events, under Run
+	origin  rootio.Option // stores where the events come from, under job.Run
 	layout  *layout
 	chosen  int // the place of Select among the ports, or −1
 	out     *rootio.Writer
@@ -58,7 +59,7 @@ type TreeWriter struct {
 const writeBehind = 1 << 12
 
 func init() {
-	fwk.Register(reflect.TypeFor[TreeWriter](), streamFactory(outputStream, func() (fwk.OutputStreamer, map[string]any) {
+	fwk.Register(reflect.TypeFor[TreeWriter](), job.OutputFactory(func() (fwk.OutputStreamer, map[string]any) {
 		w := &TreeWriter{Tree: "Events"}
 		return w, map[string]any{
 			"File": &w.File, "Tree": &w.Tree, "Batch": &w.Batch, "Counters": &w.Counters, "Select": &w.Select, "Options": &w.Options,
@@ -103,26 +104,34 @@ func (w *TreeWriter) Connect(ports []fwk.Port) (err error) {
 	w.pending, w.next, w.rows, w.err = map[int64][]any{}, 0, rootio.NewTable(fields, 0), nil
 	options := slices.Clone(w.Options)
 	if w.origin != nil {
-		text, err := w.origin.Option()
-		if err != nil {
-			return err
-		}
-		options = append(options, text)
+		options = append(options, w.origin)
 	}
 	w.out, err = rootio.Create(w.File, w.Tree, fields, options...)
 	return err
 }
 
-// count gives the ports the counters that they have where they come from.
-func (w *TreeWriter) count(counters map[string]string, ports []fwk.Port) {
+// Writes returns the file.
+func (w *TreeWriter) Writes() string { return w.File }
+
+// CheckOutput returns an error if the file cannot be written, or would replace an input or what
+// is no ROOT file.
+func (w *TreeWriter) CheckOutput(inputs []string) error {
+	return output.Check(w.File, output.ROOT, inputs...)
+}
+
+// SetOrigin says where the events come from.
+func (w *TreeWriter) SetOrigin(o rootio.Option) { w.origin = o }
+
+// Complete gives the ports the counters that they have where they come from.
+func (w *TreeWriter) Complete(known *job.Ports, ports []fwk.Port) {
 	if w.Batch {
 		return
 	}
 	all, told := names(ports), w.Counters
 	w.Counters = map[string]string{}
 	for i, p := range ports {
-		if at := slices.Index(all, counters[p.Name]); at >= 0 && at < i {
-			w.Counters[p.Name] = counters[p.Name]
+		if at := slices.Index(all, known.Counter(p.Name)); at >= 0 && at < i {
+			w.Counters[p.Name] = known.Counter(p.Name)
 		}
 	}
 	maps.Copy(w.Counters, told)

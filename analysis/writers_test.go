@@ -9,7 +9,7 @@ import (
 
 	"go-hep.org/x/hep/fwk"
 
-	"github.com/eidolon-hep/eidolon/analysis"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -89,7 +89,7 @@ func TestSeveralWriters(t *testing.T) {
 					if c.more != nil {
 						c.more(t, app, dir)
 					}
-					if err := within(t, func() error { return analysis.Run(t.Context(), app) }); err != nil {
+					if err := within(t, func() error { return job.Run(t.Context(), app) }); err != nil {
 						t.Fatalf("%d at a time: %v", nprocs, err)
 					}
 					for name, table := range want {
@@ -145,7 +145,7 @@ func TestForeignWriters(t *testing.T) {
 				"Ports": []fwk.Port{{Name: "x", Type: float64Port}}, "Streamer": fwk.OutputStreamer(c),
 			})
 		}
-		if err := within(t, func() error { return analysis.Run(t.Context(), app) }); err != nil {
+		if err := within(t, func() error { return job.Run(t.Context(), app) }); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(first.got, all) || !slices.Equal(second.got, all) {
@@ -170,7 +170,7 @@ func TestOneWriterFails(t *testing.T) {
 				return nil
 			}}),
 		})
-		complains(t, within(t, func() error { return analysis.Run(t.Context(), app) }), "event 300", `"bad"`, "no luck")
+		complains(t, within(t, func() error { return job.Run(t.Context(), app) }), "event 300", `"bad"`, "no luck")
 		if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {
 			t.Errorf("%v is left", left)
 		}

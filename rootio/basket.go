@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -253,7 +252,7 @@ func (r *basketReader) read(lo, hi int64, row int) error {
 			}
 			if t.jagged == nil {
 				at := from*r.layout.stride + r.layout.offset + t.element*r.layout.stored.size
-				r.layout.stored.decode(t.column.Slice(row, row+to-from).values, r.data[at:], r.layout.stride)
+				r.layout.stored.decode(t.column.Slice(row, row+to-from).Values(), r.data[at:], r.layout.stride)
 				continue
 			}
 			if err := r.append(t.jagged, from, to, row); err != nil {
@@ -274,7 +273,7 @@ func (r *basketReader) pick(t target, from, to, row int) error {
 		if hi-lo < at+size {
 			return fmt.Errorf("it has %d bytes", hi-lo)
 		}
-		r.layout.stored.decode(t.column.Slice(row+i-from, row+i-from+1).values, r.data[lo+at:], size)
+		r.layout.stored.decode(t.column.Slice(row+i-from, row+i-from+1).Values(), r.data[lo+at:], size)
 	}
 	return nil
 }
@@ -285,8 +284,8 @@ func (r *basketReader) append(j *Jagged, from, to, row int) error {
 	n := j.Offsets[row]
 	if r.layout.header == 0 && !r.layout.vector { // all at once
 		lo, hi := r.bounds(from, to)
-		j.grow((hi - lo) / r.layout.stored.size)
-		r.layout.stored.decode(j.Column.Slice(n, j.Column.Len()).values, r.data[lo:hi], r.layout.stored.size)
+		j.values = j.values.grow((hi - lo) / r.layout.stored.size)
+		r.layout.stored.decode(j.Column.Slice(n, j.Column.Len()).Values(), r.data[lo:hi], r.layout.stored.size)
 		for i := from; i < to; i++ {
 			a, b := r.bounds(i, i+1)
 			if (b-a)%r.layout.stored.size != 0 {
@@ -306,8 +305,8 @@ func (r *basketReader) append(j *Jagged, from, to, row int) error {
 			if len(entry)%r.layout.stored.size != 0 {
 				return fmt.Errorf("%d bytes are no whole number of values", len(entry))
 			}
-			j.grow(values)
-			r.layout.stored.decode(j.Column.Slice(n, j.Column.Len()).values, entry, r.layout.stored.size)
+			j.values = j.values.grow(values)
+			r.layout.stored.decode(j.Column.Slice(n, j.Column.Len()).Values(), entry, r.layout.stored.size)
 			n += values
 			j.Offsets[row+1+i-from] = n
 			continue
@@ -320,8 +319,8 @@ func (r *basketReader) append(j *Jagged, from, to, row int) error {
 		if int64(bytes) != int64(len(entry))+6 || values*int64(r.layout.stored.size) != int64(len(entry)) {
 			return errors.New("it is no std::vector")
 		}
-		j.grow(int(values))
-		r.layout.stored.decode(j.Column.Slice(n, j.Column.Len()).values, entry, r.layout.stored.size)
+		j.values = j.values.grow(int(values))
+		r.layout.stored.decode(j.Column.Slice(n, j.Column.Len()).Values(), entry, r.layout.stored.size)
 		n += int(values)
 		j.Offsets[row+1+i-from] = n
 	}
@@ -476,34 +475,6 @@ func resize(b []byte, n int) []byte {
 		return make([]byte, n)
 	}
 	return b[:n]
-}
-
-// grow adds n values of any content.
-func (j *Jagged) grow(n int) {
-	switch v := j.values.(type) {
-	case []bool:
-		j.values = slices.Grow(v, n)[:len(v)+n]
-	case []int8:
-		j.values = slices.Grow(v, n)[:len(v)+n]
-	case []int16:
-		j.values = slices.Grow(v, n)[:len(v)+n]
-	case []int32:
-		j.values = slices.Grow(v, n)[:len(v)+n]
-	case []int64:
-		j.values = slices.Grow(v, n)[:len(v)+n]
-	case []uint8:
-		j.values = slices.Grow(v, n)[:len(v)+n]
-	case []uint16:
-		j.values = slices.Grow(v, n)[:len(v)+n]
-	case []uint32:
-		j.values = slices.Grow(v, n)[:len(v)+n]
-	case []uint64:
-		j.values = slices.Grow(v, n)[:len(v)+n]
-	case []float32:
-		j.values = slices.Grow(v, n)[:len(v)+n]
-	case []float64:
-		j.values = slices.Grow(v, n)[:len(v)+n]
-	}
 }
 
 // decode reads big-endian values that start stride bytes after each other.

@@ -71,7 +71,7 @@ func (b *branchWriter) fill(t *Table) error {
 		at := len(b.data)
 		b.data = append(b.data, make([]byte, (hi-lo)*stride)...)
 		for e, column := range b.columns {
-			encode(b.data[at+e*size:], t.Columns[column].Slice(lo, hi).values, stride)
+			encode(b.data[at+e*size:], t.Columns[column].Slice(lo, hi).Values(), stride)
 		}
 		b.entries += hi - lo
 		lo = hi
@@ -98,7 +98,7 @@ func (b *branchWriter) fillJagged(j *Jagged, n int) error {
 		}
 		at := len(b.data)
 		b.data = append(b.data, make([]byte, (hi-lo)*size)...)
-		encode(b.data[at:], j.Column.Slice(lo, hi).values, size)
+		encode(b.data[at:], j.Column.Slice(lo, hi).Values(), size)
 		b.entries++
 		if len(b.data) >= b.size {
 			if err := b.flush(); err != nil {
@@ -372,7 +372,7 @@ func (b *branchWriter) writeLeaf(w *objectWriter) {
 			if b.counts {
 				c := NewColumn(Field{Kind: b.kind}, 1)
 				c.SetFloats(0, []float64{float64(b.largest)})
-				encode(limits[size:], c.values, size)
+				encode(limits[size:], c.Values(), size)
 			}
 			w.b = append(w.b, limits...)
 		})

@@ -2,6 +2,7 @@ package rootio
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 )
 
@@ -24,18 +25,36 @@ const (
 	Float64
 )
 
-var kindNames = [...]string{
-	Bool: "bool", Int8: "int8", Int16: "int16", Int32: "int32", Int64: "int64",
-	Uint8: "uint8", Uint16: "uint16", Uint32: "uint32", Uint64: "uint64",
-	Float32: "float32", Float64: "float64",
+// kinds say of what type the values of each kind are, and make them.
+var kinds = [...]kindOf{
+	Bool: of[bool](), Int8: of[int8](), Int16: of[int16](), Int32: of[int32](), Int64: of[int64](),
+	Uint8: of[uint8](), Uint16: of[uint16](), Uint32: of[uint32](), Uint64: of[uint64](),
+	Float32: of[float32](), Float64: of[float64](),
+}
+
+type kindOf struct {
+	typ  reflect.Type
+	make func(n int) values
+}
+
+func of[T Value]() kindOf {
+	return kindOf{reflect.TypeFor[T](), func(n int) values { return make(valuesOf[T], n) }}
+}
+
+// Type returns the Go type of the values; nil if there is no such kind.
+func (k Kind) Type() reflect.Type {
+	if int(k) >= len(kinds) {
+		return nil
+	}
+	return kinds[k].typ
 }
 
 // String returns the name of the Go type of the values.
 func (k Kind) String() string {
-	if k < Bool || k > Float64 {
-		return fmt.Sprintf("Kind(%d)", uint8(k))
+	if t := k.Type(); t != nil {
+		return t.String()
 	}
-	return kindNames[k]
+	return fmt.Sprintf("Kind(%d)", uint8(k))
 }
 
 // MarshalText writes the kind as the name of its Go type.
@@ -43,12 +62,13 @@ func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // UnmarshalText reads the name of a Go type.
 func (k *Kind) UnmarshalText(text []byte) error {
-	i := slices.Index(kindNames[:], string(text))
-	if i < int(Bool) {
-		return fmt.Errorf("rootio: no kind of column is called %q", text)
+	for kind := Bool; kind <= Float64; kind++ {
+		if kind.String() == string(text) {
+			*k = kind
+			return nil
+		}
 	}
-	*k = Kind(i)
-	return nil
+	return fmt.Errorf("rootio: no kind of column is called %q", text)
 }
 
 // IsInteger reports whether the values are integers (bool is not).
@@ -85,205 +105,90 @@ type Value interface {
 	bool | int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64 | float32 | float64
 }
 
+// values are the values of a column: a valuesOf[T].
+type values interface {
+	any() any // the []T
+	len() int
+	slice(lo, hi int) values
+	take(places []int) values
+	put(places []int, src values)
+	append(more values) values
+	grow(n int) values // by values of any content
+}
+
+type valuesOf[T Value] []T
+
+func (v valuesOf[T]) any() any                  { return []T(v) }
+func (v valuesOf[T]) len() int                  { return len(v) }
+func (v valuesOf[T]) slice(lo, hi int) values   { return v[lo:hi] }
+func (v valuesOf[T]) append(more values) values { return append(v, more.(valuesOf[T])...) }
+func (v valuesOf[T]) grow(n int) values         { return slices.Grow(v, n)[:len(v)+n] }
+
+func (v valuesOf[T]) take(places []int) values {
+	taken := make(valuesOf[T], len(places))
+	for i, k := range places {
+		taken[i] = v[k]
+	}
+	return taken
+}
+
+func (v valuesOf[T]) put(places []int, src values) {
+	for i, x := range src.(valuesOf[T]) {
+		v[places[i]] = x
+	}
+}
+
 // Column is one scalar branch: a field and a value per event.
 type Column struct {
 	Field
-	values any // []T, T the Go type of Kind
+	values values // of the Go type of Kind
 }
 
 // NewColumn returns a column of n zero values.
 func NewColumn(f Field, n int) Column {
-	c := Column{Field: f}
-	switch f.Kind {
-	case Bool:
-		c.values = make([]bool, n)
-	case Int8:
-		c.values = make([]int8, n)
-	case Int16:
-		c.values = make([]int16, n)
-	case Int32:
-		c.values = make([]int32, n)
-	case Int64:
-		c.values = make([]int64, n)
-	case Uint8:
-		c.values = make([]uint8, n)
-	case Uint16:
-		c.values = make([]uint16, n)
-	case Uint32:
-		c.values = make([]uint32, n)
-	case Uint64:
-		c.values = make([]uint64, n)
-	case Float32:
-		c.values = make([]float32, n)
-	case Float64:
-		c.values = make([]float64, n)
-	default:
+	if f.Kind.Type() == nil {
 		panic(fmt.Sprintf("rootio: NewColumn %q: %v", f.Name, f.Kind))
 	}
-	return c
+	return Column{Field: f, values: kinds[f.Kind].make(n)}
 }
 
 // ColumnOf returns a column that holds values (not a copy of them).
 func ColumnOf[T Value](name string, values []T) Column {
-	return Column{Field: Field{Name: name, Kind: kindOf[T]()}, values: values}
-}
-
-func kindOf[T Value]() Kind {
-	switch any(*new(T)).(type) {
-	case bool:
-		return Bool
-	case int8:
-		return Int8
-	case int16:
-		return Int16
-	case int32:
-		return Int32
-	case int64:
-		return Int64
-	case uint8:
-		return Uint8
-	case uint16:
-		return Uint16
-	case uint32:
-		return Uint32
-	case uint64:
-		return Uint64
-	case float32:
-		return Float32
-	}
-	return Float64
+	kind := slices.IndexFunc(kinds[:], func(k kindOf) bool { return k.typ == reflect.TypeFor[T]() })
+	return Column{Field: Field{Name: name, Kind: Kind(kind)}, values: valuesOf[T](values)}
 }
 
 // Values returns the values of c as the slice that holds them: []bool for
 // [Bool], []int32 for [Int32] and so on.
-func (c Column) Values() any { return c.values }
+func (c Column) Values() any {
+	if c.values == nil {
+		return nil
+	}
+	return c.values.any()
+}
 
 // Len returns the number of values.
 func (c Column) Len() int {
-	switch v := c.values.(type) {
-	case []bool:
-		return len(v)
-	case []int8:
-		return len(v)
-	case []int16:
-		return len(v)
-	case []int32:
-		return len(v)
-	case []int64:
-		return len(v)
-	case []uint8:
-		return len(v)
-	case []uint16:
-		return len(v)
-	case []uint32:
-		return len(v)
-	case []uint64:
-		return len(v)
-	case []float32:
-		return len(v)
-	case []float64:
-		return len(v)
+	if c.values == nil {
+		return 0
 	}
-	return 0
+	return c.values.len()
 }
 
 // Slice returns the values [lo, hi) of c. The memory is shared.
-func (c Column) Slice(lo, hi int) Column {
-	switch v := c.values.(type) {
-	case []bool:
-		c.values = v[lo:hi]
-	case []int8:
-		c.values = v[lo:hi]
-	case []int16:
-		c.values = v[lo:hi]
-	case []int32:
-		c.values = v[lo:hi]
-	case []int64:
-		c.values = v[lo:hi]
-	case []uint8:
-		c.values = v[lo:hi]
-	case []uint16:
-		c.values = v[lo:hi]
-	case []uint32:
-		c.values = v[lo:hi]
-	case []uint64:
-		c.values = v[lo:hi]
-	case []float32:
-		c.values = v[lo:hi]
-	case []float64:
-		c.values = v[lo:hi]
-	}
-	return c
-}
+func (c Column) Slice(lo, hi int) Column { return Column{c.Field, c.values.slice(lo, hi)} }
 
 // Take returns a column of the values of c at the given places, in that order.
-func (c Column) Take(places []int) Column {
-	switch v := c.values.(type) {
-	case []bool:
-		c.values = take(v, places)
-	case []int8:
-		c.values = take(v, places)
-	case []int16:
-		c.values = take(v, places)
-	case []int32:
-		c.values = take(v, places)
-	case []int64:
-		c.values = take(v, places)
-	case []uint8:
-		c.values = take(v, places)
-	case []uint16:
-		c.values = take(v, places)
-	case []uint32:
-		c.values = take(v, places)
-	case []uint64:
-		c.values = take(v, places)
-	case []float32:
-		c.values = take(v, places)
-	case []float64:
-		c.values = take(v, places)
-	}
-	return c
-}
+func (c Column) Take(places []int) Column { return Column{c.Field, c.values.take(places)} }
 
 // Put stores the values of src, of the same kind, at the given places.
-func (c Column) Put(places []int, src Column) {
-	switch v := c.values.(type) {
-	case []bool:
-		put(v, places, src)
-	case []int8:
-		put(v, places, src)
-	case []int16:
-		put(v, places, src)
-	case []int32:
-		put(v, places, src)
-	case []int64:
-		put(v, places, src)
-	case []uint8:
-		put(v, places, src)
-	case []uint16:
-		put(v, places, src)
-	case []uint32:
-		put(v, places, src)
-	case []uint64:
-		put(v, places, src)
-	case []float32:
-		put(v, places, src)
-	case []float64:
-		put(v, places, src)
-	}
-}
-
-func put[T Value](dst []T, places []int, src Column) {
-	for i, v := range src.values.([]T) {
-		dst[places[i]] = v
-	}
-}
+func (c Column) Put(places []int, src Column) { c.values.put(places, src.values) }
 
 // Concat returns a new column with the values of both, as float64 if they are of
 // different kinds.
 func (c Column) Concat(more Column) Column {
 	if c.Kind == more.Kind {
-		return NewColumn(c.Field, 0).append(c).append(more)
+		return Column{c.Field, NewColumn(c.Field, 0).values.append(c.values).append(more.values)}
 	}
 	x := make([]float64, c.Len()+more.Len())
 	c.Floats(x[:c.Len()], 0)
@@ -291,48 +196,11 @@ func (c Column) Concat(more Column) Column {
 	return ColumnOf(c.Name, x)
 }
 
-// append returns a column with the values of both, which have the same kind.
-func (c Column) append(more Column) Column {
-	switch v := c.values.(type) {
-	case []bool:
-		c.values = append(v, more.values.([]bool)...)
-	case []int8:
-		c.values = append(v, more.values.([]int8)...)
-	case []int16:
-		c.values = append(v, more.values.([]int16)...)
-	case []int32:
-		c.values = append(v, more.values.([]int32)...)
-	case []int64:
-		c.values = append(v, more.values.([]int64)...)
-	case []uint8:
-		c.values = append(v, more.values.([]uint8)...)
-	case []uint16:
-		c.values = append(v, more.values.([]uint16)...)
-	case []uint32:
-		c.values = append(v, more.values.([]uint32)...)
-	case []uint64:
-		c.values = append(v, more.values.([]uint64)...)
-	case []float32:
-		c.values = append(v, more.values.([]float32)...)
-	case []float64:
-		c.values = append(v, more.values.([]float64)...)
-	}
-	return c
-}
-
-func take[T any](values []T, places []int) []T {
-	taken := make([]T, len(places))
-	for i, k := range places {
-		taken[i] = values[k]
-	}
-	return taken
-}
-
 // Floats copies the values from lo on into dst, as float64 (bool as 0 and 1).
 // 64-bit integers beyond ±2⁵³ are rounded.
 func (c Column) Floats(dst []float64, lo int) {
 	hi := lo + len(dst)
-	switch v := c.values.(type) {
+	switch v := c.Values().(type) {
 	case []bool:
 		for i, b := range v[lo:hi] {
 			dst[i] = 0
@@ -367,7 +235,7 @@ func (c Column) Floats(dst []float64, lo int) {
 // within the range of the kind; a bool is true where src is not zero.
 func (c Column) SetFloats(lo int, src []float64) {
 	hi := lo + len(src)
-	switch v := c.values.(type) {
+	switch v := c.Values().(type) {
 	case []bool:
 		for i, x := range src {
 			v[lo+i] = x != 0

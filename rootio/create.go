@@ -60,6 +60,9 @@ type options struct {
 // WithCompression sets the compression. The default is [Zlib].
 func WithCompression(c Compression) Option { return func(o *options) { o.compression = c } }
 
+// MaxEntries is the number of entries that a tree of ROOT can hold.
+const MaxEntries = 1_000_000_000_000
+
 // DefaultBasketSize is the number of bytes of a basket unless [WithBasketSize] says
 // otherwise.
 const DefaultBasketSize = 256 << 10

@@ -74,18 +74,18 @@ func TestColumnsAreThoseOfGroot(t *testing.T) {
 				same++
 				var values any
 				for _, j := range got.Jagged {
-					values = bitsOf(j.values)
+					values = bitsOf(j.Values())
 				}
 				if len(got.Columns) == 1 {
-					values = bitsOf(got.Columns[0].values)
+					values = bitsOf(got.Columns[0].Values())
 				} else if len(got.Columns) > 1 {
 					row := NewColumn(got.Columns[0].Field, 0)
 					for i := range got.Len() {
 						for _, c := range got.Columns {
-							row = row.append(c.Slice(i, i+1))
+							row.values = row.values.append(c.Slice(i, i+1).values)
 						}
 					}
-					values = bitsOf(row.values)
+					values = bitsOf(row.Values())
 				}
 				if !reflect.DeepEqual(values, bitsOf(want)) {
 					t.Errorf("%s: %s.%s (%s) differs", filepath.Base(name), info.Name, b.Name, b.Type)
@@ -134,7 +134,7 @@ func readWithGroot(file *riofs.File, path string, b branch) (values any, err err
 	defer r.Close()
 	c := NewColumn(Field{Kind: b.Kind}, 0)
 	value := reflect.ValueOf(vars[i].Value).Elem()
-	all := reflect.ValueOf(c.values)
+	all := reflect.ValueOf(c.Values())
 	var add func(v reflect.Value)
 	add = func(v reflect.Value) {
 		if k := v.Kind(); k != reflect.Slice && k != reflect.Array {

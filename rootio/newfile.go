@@ -320,7 +320,6 @@ func (f *newFile) putTrees(dir *newDir) error {
 
 // describe returns the object of the tree, and adds the classes in it.
 func (w *Writer) describe(name string, offset int, classes map[string]bool) []byte {
-	const most = 1_000_000_000_000 // entries
 	o := newObjectWriter(offset)
 	total, file := int64(0), int64(0)
 	for _, class := range []string{"TTree", "TBranch", "TNamed", "TObjArray"} {
@@ -352,8 +351,8 @@ func (w *Writer) describe(name string, offset int, classes map[string]bool) []by
 		o.i32(0) // update
 		o.i32(defaultStarts)
 		o.i32(0) // clusters
-		o.i64(most)
-		o.i64(most)
+		o.i64(MaxEntries)
+		o.i64(MaxEntries)
 		o.i64(0)            // virtual size
 		o.i64(-300_000_000) // autosave
 		o.i64(-30_000_000)  // autoflush

@@ -415,7 +415,7 @@ func (v *View) Read(names []string) (*Table, error) {
 			all = NewTable(t.Fields(), 0)
 		}
 		for i := range all.Columns {
-			all.Columns[i] = all.Columns[i].append(t.Columns[i])
+			all.Columns[i].values = all.Columns[i].values.append(t.Columns[i].values)
 		}
 	}
 	return all, nil
@@ -582,7 +582,7 @@ func (c condition) eval(dst []float64, t *Table) bool {
 		}
 		switch column.Kind {
 		case Float64, Int64, Uint64:
-			columns = append(columns, column.values)
+			columns = append(columns, column.Values())
 		default:
 			x := make([]float64, len(dst))
 			column.Floats(x, 0)

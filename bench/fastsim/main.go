@@ -26,6 +26,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis"
 	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -176,7 +177,7 @@ func train(file, model string, opts surrogate.Options) error {
 		return err
 	}
 	start := time.Now()
-	if err := analysis.Run(context.Background(), app); err != nil {
+	if err := job.Run(context.Background(), app); err != nil {
 		return err
 	}
 	m, err := surrogate.Load(model)
@@ -206,7 +207,7 @@ func simulate(file, model, out string, batch int) error {
 	if err := create(app, "TreeWriter", "out", map[string]any{"File": out, "Ports": ports, "Batch": true}); err != nil {
 		return err
 	}
-	return analysis.Run(context.Background(), app)
+	return job.Run(context.Background(), app)
 }
 
 // judge lets a classifier try to tell the fast simulation from the full one.
@@ -316,7 +317,7 @@ func speed(file, model string, n int) error {
 		return err
 	}
 	start := time.Now()
-	if err := analysis.Run(context.Background(), app); err != nil {
+	if err := job.Run(context.Background(), app); err != nil {
 		return err
 	}
 	seconds := time.Since(start).Seconds()

@@ -15,12 +15,13 @@ import (
 	"reflect"
 	"time"
 
-	"github.com/eidolon-hep/eidolon/analysis"
+	_ "github.com/eidolon-hep/eidolon/analysis" // the components
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-const job = `
+const text = `
 components:
   - {name: events, type: TreeReader, props: {Files: [%s], Batch: 10}}
   - {name: first, type: TreeWriter, props: {File: %s, Batch: true, Ports: [mu1_pt]}}
@@ -58,8 +59,8 @@ func all(n int, dir string) error {
 	if err := w.Close(); err != nil {
 		return err
 	}
-	text := fmt.Sprintf(job, name("in.root"), name("first.root"), name("second.root"))
-	if err := os.WriteFile(name("job.yaml"), []byte(text), 0o644); err != nil {
+	filled := fmt.Sprintf(text, name("in.root"), name("first.root"), name("second.root"))
+	if err := os.WriteFile(name("job.yaml"), []byte(filled), 0o644); err != nil {
 		return err
 	}
 	wrong := 0
@@ -85,7 +86,7 @@ func all(n int, dir string) error {
 func one(name func(string) string, nprocs int, events *rootio.Table) error {
 	ctx, cancel := context.WithTimeout(context.Background(), longest)
 	defer cancel()
-	j, err := analysis.LoadJob(name("job.yaml"))
+	j, err := job.Load(name("job.yaml"))
 	if err != nil {
 		return err
 	}

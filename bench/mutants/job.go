@@ -10,7 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/eidolon-hep/eidolon/analysis"
+	_ "github.com/eidolon-hep/eidolon/analysis" // the components
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/mutate"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
@@ -83,11 +84,11 @@ components:
 		}
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
-		job, err := analysis.LoadJob(file)
+		j, err := job.Load(file)
 		if err != nil {
 			return err
 		}
-		_, err = job.Run(ctx)
+		_, err = j.Run(ctx)
 		if err != nil && strings.Contains(err.Error(), "panic") {
 			panic(err)
 		}

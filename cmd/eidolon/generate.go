@@ -121,7 +121,7 @@ printed.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVarP(&f.model, "model", "m", "", "the model file")
-	flags.VarP(wholeVar(&f.n, 0, mostEntries), "number", "n", "the number of events to generate, such as 1000000, 1e6 or 1M")
+	flags.VarP(wholeVar(&f.n, 0, rootio.MaxEntries), "number", "n", "the number of events to generate, such as 1000000, 1e6 or 1M")
 	flags.StringSliceVarP(&f.inputs, "input", "i", nil, "ROOT files with the conditions, read as one chain")
 	flags.StringVar(&f.inTree, "input-tree", "", "the tree in them; may be left out when a file holds one")
 	flags.Var(wholeVar(&f.oversample, 1, 1<<20), "oversample", "draw so many times for each event of the input")

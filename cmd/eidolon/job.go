@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/eidolon-hep/eidolon/analysis"
+	_ "github.com/eidolon-hep/eidolon/analysis" // the components
+	"github.com/eidolon-hep/eidolon/analysis/job"
+	"github.com/eidolon-hep/eidolon/rootio"
 )
 
 type jobFlags struct {
@@ -57,7 +59,7 @@ A training that is interrupted leaves its checkpoint, from which the same job go
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.Var(wholeVar(&f.evtmax, -1, mostEntries), "evtmax", "the number of events at most, each batch being one; -1: all")
+	flags.Var(wholeVar(&f.evtmax, -1, rootio.MaxEntries), "evtmax", "the number of events at most, each batch being one; -1: all")
 	flags.Var(wholeVar(&f.nprocs, -1, 1024), "nprocs", "the number of events at a time; -1: as many as there are processors")
 	flags.StringVar(&f.msglevel, "msglevel", "WARN", "what is printed: DEBUG, INFO, WARN, ERROR")
 	flags.StringArrayVar(&f.set, "set", nil, "give a property another value: component.Property=value")
@@ -65,27 +67,27 @@ A training that is interrupted leaves its checkpoint, from which the same job go
 }
 
 func (f *jobFlags) run(cmd *cobra.Command, file string) error {
-	job, err := analysis.LoadJob(file)
+	j, err := job.Load(file)
 	if err != nil {
 		return err
 	}
 	flags := cmd.Flags()
 	if flags.Changed("evtmax") {
-		job.EvtMax = f.evtmax
+		j.EvtMax = f.evtmax
 	}
 	if flags.Changed("nprocs") {
-		job.NProcs = f.nprocs
+		j.NProcs = f.nprocs
 	}
 	if flags.Changed("msglevel") {
-		job.MsgLevel = f.msglevel
+		j.MsgLevel = f.msglevel
 	}
 	for _, s := range f.set {
-		if err := job.Set(s); err != nil {
+		if err := j.Set(s); err != nil {
 			return usageError{err}
 		}
 	}
 	start := time.Now()
-	events, err := job.Run(cmd.Context())
+	events, err := j.Run(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -98,7 +100,7 @@ func (f *jobFlags) run(cmd *cobra.Command, file string) error {
 		}{file, events, seconds})
 	}
 	var names []string
-	for _, c := range job.Components {
+	for _, c := range j.Components {
 		names = append(names, c.Name)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d events or batches through %s in %.1f s\n", file, events, strings.Join(names, ", "), seconds)

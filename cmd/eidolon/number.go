@@ -31,9 +31,6 @@ func (w *whole[T]) Set(text string) error {
 	return nil
 }
 
-// mostEntries is the number of entries that a tree of ROOT can hold.
-const mostEntries = 1_000_000_000_000
-
 var wholeNumber = regexp.MustCompile(`^([+-]?[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?)([eE][+]?[0-9]+|[kKMG])?$`)
 
 // parseWhole reads a whole number as people write it.

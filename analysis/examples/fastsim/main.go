@@ -11,10 +11,11 @@ import (
 	"math"
 
 	"go-hep.org/x/hep/fwk"
-	"go-hep.org/x/hep/fwk/job"
+	fwkjob "go-hep.org/x/hep/fwk/job"
 
-	"github.com/eidolon-hep/eidolon/analysis"
+	_ "github.com/eidolon-hep/eidolon/analysis" // the components
 	"github.com/eidolon-hep/eidolon/analysis/examples/internal/demo"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 )
 
 func main() {
@@ -41,10 +42,10 @@ func run(dir string, learnt, simulated int) ([]*response, error) {
 		return nil, err
 	}
 	const ours = "github.com/eidolon-hep/eidolon/analysis."
-	j := job.New(job.P{"NProcs": 2, "MsgLevel": job.MsgLevel("WARN")})
-	j.Create(job.C{Type: ours + "TreeReader", Name: "events", Props: job.P{"Files": []string{file}}})
-	j.Create(job.C{Type: ours + "FastSim", Name: "surrogate", Props: job.P{"Model": model, "Prefix": "fast_", "Seed": uint64(1)}})
-	j.Create(job.C{Type: "go-hep.org/x/hep/fads.MomentumSmearing", Name: "fads", Props: job.P{
+	j := fwkjob.New(fwkjob.P{"NProcs": 2, "MsgLevel": fwkjob.MsgLevel("WARN")})
+	j.Create(fwkjob.C{Type: ours + "TreeReader", Name: "events", Props: fwkjob.P{"Files": []string{file}}})
+	j.Create(fwkjob.C{Type: ours + "FastSim", Name: "surrogate", Props: fwkjob.P{"Model": model, "Prefix": "fast_", "Seed": uint64(1)}})
+	j.Create(fwkjob.C{Type: "go-hep.org/x/hep/fads.MomentumSmearing", Name: "fads", Props: fwkjob.P{
 		"Input": "muons", "Output": "smeared",
 		"Resolution": func(pt, eta float64) float64 { return 0.02 + 0.03*min(1, math.Abs(eta)/2.5) },
 	}})
@@ -54,5 +55,5 @@ func run(dir string, learnt, simulated int) ([]*response, error) {
 			return nil, err
 		}
 	}
-	return a.responses[:], analysis.Run(context.Background(), j.App())
+	return a.responses[:], job.Run(context.Background(), j.App())
 }

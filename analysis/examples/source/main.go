@@ -10,13 +10,14 @@ import (
 	"path/filepath"
 
 	"go-hep.org/x/hep/fwk"
-	"go-hep.org/x/hep/fwk/job"
+	fwkjob "go-hep.org/x/hep/fwk/job"
 	"go-hep.org/x/hep/hbook"
 	"go-hep.org/x/hep/hplot"
 	"gonum.org/v1/plot/vg"
 
-	"github.com/eidolon-hep/eidolon/analysis"
+	_ "github.com/eidolon-hep/eidolon/analysis" // the components
 	"github.com/eidolon-hep/eidolon/analysis/examples/internal/demo"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 )
 
 func main() {
@@ -35,15 +36,15 @@ func run(dir string, learnt, drawn int) (*hbook.H1D, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := job.New(job.P{"NProcs": 2, "MsgLevel": job.MsgLevel("WARN")})
-	j.Create(job.C{Type: "github.com/eidolon-hep/eidolon/analysis.Source", Name: "source", Props: job.P{
+	j := fwkjob.New(fwkjob.P{"NProcs": 2, "MsgLevel": fwkjob.MsgLevel("WARN")})
+	j.Create(fwkjob.C{Type: "github.com/eidolon-hep/eidolon/analysis.Source", Name: "source", Props: fwkjob.P{
 		"Model": model, "Seed": uint64(1), "N": int64(drawn), "Batch": 1000,
 	}})
 	h := &histogram{TaskBase: fwk.NewTask("histogram", "mass", j.App()), h: hbook.NewH1D(60, 60, 120)}
 	if err := j.App().AddTask(h); err != nil {
 		return nil, err
 	}
-	if err := analysis.Run(context.Background(), j.App()); err != nil {
+	if err := job.Run(context.Background(), j.App()); err != nil {
 		return nil, err
 	}
 	p := hplot.New()

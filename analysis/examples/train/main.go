@@ -11,10 +11,11 @@ import (
 	"reflect"
 
 	"go-hep.org/x/hep/fwk"
-	"go-hep.org/x/hep/fwk/job"
+	fwkjob "go-hep.org/x/hep/fwk/job"
 
-	"github.com/eidolon-hep/eidolon/analysis"
+	_ "github.com/eidolon-hep/eidolon/analysis" // the components
 	"github.com/eidolon-hep/eidolon/analysis/examples/internal/demo"
+	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/training"
 )
@@ -36,16 +37,16 @@ func run(dir string, events int) (model string, err error) {
 		return "", err
 	}
 	const ours = "github.com/eidolon-hep/eidolon/analysis."
-	j := job.New(job.P{"NProcs": 2, "MsgLevel": job.MsgLevel("WARN")})
-	j.Create(job.C{Type: ours + "TreeReader", Name: "events", Props: job.P{"Files": []string{file}}})
+	j := fwkjob.New(fwkjob.P{"NProcs": 2, "MsgLevel": fwkjob.MsgLevel("WARN")})
+	j.Create(fwkjob.C{Type: ours + "TreeReader", Name: "events", Props: fwkjob.P{"Files": []string{file}}})
 	if err := j.App().AddTask(&difference{fwk.NewTask("difference", "difference", j.App())}); err != nil {
 		return "", err
 	}
 	model = filepath.Join(dir, "zmumu.eidolon")
-	j.Create(job.C{Type: ours + "Train", Name: "fit", Props: job.P{
+	j.Create(fwkjob.C{Type: ours + "Train", Name: "fit", Props: fwkjob.P{
 		"Ports":   []fwk.Port{{Name: "mass"}, {Name: "pt"}, {Name: "deta", Type: reflect.TypeFor[float32]()}},
 		"Options": surrogate.Options{Hidden: 32, Seed: 1, Train: training.Options{Epochs: 5}},
 		"Output":  model,
 	}})
-	return model, analysis.Run(context.Background(), j.App())
+	return model, job.Run(context.Background(), j.App())
 }

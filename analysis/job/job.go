@@ -1,4 +1,15 @@
-package analysis
+// Package job runs jobs of fwk, the event-processing framework of go-hep: an application that
+// a program has made ([Run]), or one that is written in a file ([Load], [Job]).
+//
+// A job ends well whatever happens: its output is written completely or not at all, and what
+// fwk would wait for without end is an error that names the event and the component.
+//
+// The components are those that the program has registered in fwk: import
+// github.com/eidolon-hep/eidolon/analysis for the readers, writers and tasks of Eidolon. A
+// component of anyone's may tell the job more than fwk asks: the files that it reads and
+// writes ([FileReader], [FileWriter]), the types of its ports ([InputCompleter], [Completer],
+// [OutputCompleter]), the model that it uses ([ModelUser]).
+package job
 
 import (
 	"context"
@@ -16,6 +27,7 @@ import (
 	"github.com/eidolon-hep/eidolon/internal/nearest"
 	"github.com/eidolon-hep/eidolon/internal/panics"
 	"github.com/eidolon-hep/eidolon/internal/yamlfile"
+	"github.com/eidolon-hep/eidolon/rootio"
 )
 
 // Job is a job as it is written in a file, in YAML or JSON:
@@ -66,15 +78,15 @@ type Component struct {
 	line int // of the file; 0: none
 }
 
-// LoadJob reads a job from a file.
-func LoadJob(file string) (*Job, error) {
+// Load reads a job from a file.
+func Load(file string) (*Job, error) {
 	text, err := yamlfile.Read(file)
 	if err != nil {
-		return nil, fmt.Errorf("analysis: could not read the job: %w", err)
+		return nil, fmt.Errorf("job: could not read the job: %w", err)
 	}
 	job := &Job{EvtMax: -1, NProcs: -1, MsgLevel: "WARN", file: file}
 	if err := yamlfile.Decode(text, job, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("analysis: could not read the job %s: %s", file, oneLineOf(err))
+		return nil, fmt.Errorf("job: could not read the job %s: %s", file, oneLineOf(err))
 	}
 	job.findLines(text)
 	return job, nil
@@ -109,7 +121,7 @@ func (j *Job) Set(assignment string) error {
 	where, text, ok := strings.Cut(assignment, "=")
 	name, prop, dot := strings.Cut(where, ".")
 	if !ok || !dot {
-		return fmt.Errorf("analysis: %q is not of the form component.Property=value", assignment)
+		return fmt.Errorf("job: %q is not of the form component.Property=value", assignment)
 	}
 	var known []string
 	for i := range j.Components {
@@ -120,7 +132,7 @@ func (j *Job) Set(assignment string) error {
 		}
 		var value any
 		if err := yamlfile.Decode([]byte(text), &value); err != nil {
-			return fmt.Errorf("analysis: %q: %s", assignment, oneLineOf(err))
+			return fmt.Errorf("job: %q: %s", assignment, oneLineOf(err))
 		}
 		if c.Props == nil {
 			c.Props = map[string]any{}
@@ -128,7 +140,7 @@ func (j *Job) Set(assignment string) error {
 		c.Props[prop] = value
 		return nil
 	}
-	return fmt.Errorf("analysis: the job has no component %q%s", name, nearest.Hint(name, known))
+	return fmt.Errorf("job: the job has no component %q%s", name, nearest.Hint(name, known))
 }
 
 // Run creates the application and runs it, as the function [Run] does. It returns the
@@ -157,12 +169,12 @@ func (j *Job) app() (fwk.App, error) {
 		level, ok = fwk.LvlWarning, true
 	}
 	if !ok {
-		return nil, fmt.Errorf("analysis: %sthere is no level of messages %q: take DEBUG, INFO, WARN or ERROR", j.where(0), j.MsgLevel)
+		return nil, fmt.Errorf("job: %sthere is no level of messages %q: take DEBUG, INFO, WARN or ERROR", j.where(0), j.MsgLevel)
 	}
 	app := fwk.NewApp()
 	for name, value := range map[string]any{"EvtMax": j.EvtMax, "NProcs": j.NProcs, "MsgLevel": level} {
 		if err := app.SetProp(app, name, value); err != nil {
-			return nil, fmt.Errorf("analysis: %w", err)
+			return nil, fmt.Errorf("job: %w", err)
 		}
 	}
 	seen := map[string]bool{}
@@ -177,7 +189,7 @@ func (j *Job) app() (fwk.App, error) {
 			err = c.create(app)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("analysis: %s%w", j.where(c.line), err)
+			return nil, fmt.Errorf("job: %s%w", j.where(c.line), err)
 		}
 		seen[c.Name] = true
 	}
@@ -324,7 +336,7 @@ func ports(value any) ([]fwk.Port, error) {
 	case map[string]any:
 		var all []fwk.Port
 		for _, name := range slices.Sorted(maps.Keys(v)) {
-			typ, err := typeNamed(fmt.Sprint(v[name]))
+			typ, err := portType(fmt.Sprint(v[name]))
 			if err != nil {
 				return nil, fmt.Errorf("port %q: %w", name, err)
 			}
@@ -333,4 +345,17 @@ func ports(value any) ([]fwk.Port, error) {
 		return all, nil
 	}
 	return nil, fmt.Errorf("%v is neither the name of a port nor a list of names", value)
+}
+
+// portType returns the type of a port by its name: "float64", "[]int32", ….
+func portType(name string) (reflect.Type, error) {
+	value, sliced := strings.CutPrefix(name, "[]")
+	var kind rootio.Kind
+	switch err := kind.UnmarshalText([]byte(value)); {
+	case err != nil:
+		return nil, fmt.Errorf("there is no port of type %q: numbers are bool, int8 … int64, uint8 … uint64, float32, float64, and slices of them []float32", name)
+	case sliced:
+		return reflect.SliceOf(kind.Type()), nil
+	}
+	return kind.Type(), nil
 }

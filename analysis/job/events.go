@@ -1,4 +1,4 @@
-package analysis
+package job
 
 import (
 	"context"
@@ -150,7 +150,7 @@ func (ev *events) checkStuck(id int64, e *event) {
 		return
 	}
 	for port, w := range e.waiting {
-		ev.failLocked(fmt.Errorf("analysis: event %d: %q waits for port %q, on which nothing was put: the task that declares it has returned, or waits itself", id, w.task, port))
+		ev.failLocked(fmt.Errorf("job: event %d: %q waits for port %q, on which nothing was put: the task that declares it has returned, or waits itself", id, w.task, port))
 	}
 }
 
@@ -278,8 +278,8 @@ func (c jobContext) Msg() fwk.MsgStream {
 	return c.Context.Msg()
 }
 
-// contextOf returns the context of the job, which is cancelled when it is interrupted.
-func contextOf(ctx fwk.Context) context.Context {
+// Context returns the context of the job, which is cancelled when it is interrupted.
+func Context(ctx fwk.Context) context.Context {
 	if c, ok := ctx.(jobContext); ok {
 		return c.job
 	}

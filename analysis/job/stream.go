@@ -1,4 +1,4 @@
-package analysis
+package job
 
 import (
 	"fmt"
@@ -12,14 +12,29 @@ import (
 // configured like any other component, its factory makes the stream with the streamer
 // in it, and declares the streamer's properties as the stream's own.
 
+// The names of fwk's own components.
+const (
+	inputStream  = "go-hep.org/x/hep/fwk.InputStream"
+	outputStream = "go-hep.org/x/hep/fwk.OutputStream"
+)
+
 // suffix is what the name of such a stream has behind that of the component.
 const suffix = ".stream"
 
 // streamName is the name of a stream as the job has it.
 func streamName(t fwk.Component) string { return strings.TrimSuffix(t.Name(), suffix) }
 
-// streamFactory returns the factory of streams of the given type, fwk's input or output,
-// with a streamer of type S and its properties.
+// InputFactory returns a factory, for fwk.Register, that makes an input streamer a component of
+// its own. create returns a new streamer and pointers to its properties.
+func InputFactory(create func() (fwk.InputStreamer, map[string]any)) fwk.FactoryFunc {
+	return streamFactory(inputStream, create)
+}
+
+// OutputFactory does the same for output streamers.
+func OutputFactory(create func() (fwk.OutputStreamer, map[string]any)) fwk.FactoryFunc {
+	return streamFactory(outputStream, create)
+}
+
 func streamFactory[S any](stream string, create func() (streamer S, properties map[string]any)) fwk.FactoryFunc {
 	return func(_, name string, app fwk.App) (fwk.Component, error) {
 		c, err := app.New(stream, name+suffix)
@@ -28,7 +43,7 @@ func streamFactory[S any](stream string, create func() (streamer S, properties m
 		}
 		task, ok := c.(fwk.Task)
 		if !ok {
-			return nil, fmt.Errorf("analysis: a %s is no task", stream)
+			return nil, fmt.Errorf("job: a %s is no task", stream)
 		}
 		if err := app.DelTask(task); err != nil { // whoever asked for the component adds it
 			return nil, err

@@ -1,0 +1,63 @@
+package job
+
+import (
+	"os"
+	"slices"
+
+	"go-hep.org/x/hep/fwk"
+
+	"github.com/eidolon-hep/eidolon/internal/origin"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// ModelUser is a component or streamer that uses a model.
+type ModelUser interface{ UsesModel() Model }
+
+// Model is a model that a component uses.
+type Model struct {
+	File  string  // empty: none
+	Seed  *uint64 // of what is drawn from it; nil if nothing is
+	Drawn bool    // whether the seed was not given, but drawn: the user is told which it is
+}
+
+// OriginWriter is an output streamer that stores, by an option of its file, where the events
+// come from: the job, its input files, the models and their seeds.
+type OriginWriter interface{ SetOrigin(rootio.Option) }
+
+// tellOrigin tells the writers where the events come from, and the user which seeds were
+// drawn.
+func (r *runner) tellOrigin() error {
+	var inputs []string
+	var models []origin.Model
+	all := r.components()
+	for _, c := range all {
+		switch m := c.component.(type) {
+		case ModelUser:
+			model := m.UsesModel()
+			if model.Drawn {
+				fwk.NewMsgStream(c.name, r.level, os.Stderr).Warnf("no Seed was given; it is %d\n", *model.Seed)
+			}
+			if model.File != "" {
+				models = append(models, origin.Model{Component: c.name, File: model.File, Seed: model.Seed})
+			}
+		case FileReader:
+			inputs = append(inputs, m.Reads()...)
+		}
+	}
+	slices.Sort(inputs)
+	from, err := origin.New(slices.Compact(inputs), models...)
+	if err != nil {
+		return err
+	}
+	from.Job = r.file
+	text, err := from.Option()
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if w, ok := c.component.(OriginWriter); ok {
+			w.SetOrigin(text)
+		}
+	}
+	return nil
+}
