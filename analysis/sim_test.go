@@ -16,6 +16,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -503,10 +504,7 @@ func TestJagged(t *testing.T) {
 
 // Real events with jagged branches come out as they were.
 func TestHZZ(t *testing.T) {
-	in := "../../shared/data/hzz.root"
-	if _, err := os.Stat(in); err != nil {
-		t.Skip("there is no hzz.root")
-	}
+	in := testenv.SharedFile(t, "data/hzz.root")
 	out := filepath.Join(t.TempDir(), "out.root")
 	app := newApp(t, -1, 2)
 	create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}})

@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/training"
 )
@@ -13,6 +14,7 @@ import (
 // samples must be finite, and where the standard normal is far from the events, the flow
 // must have come closer to them.
 func TestRobust(t *testing.T) {
+	testenv.Slow(t, "it trains deep flows")
 	column := func(data []float32, dim, j int, of func(i int) float32) {
 		for i := j; i < len(data); i += dim {
 			data[i] = of(i / dim)

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"runtime"
@@ -16,11 +15,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eidolon-hep/eidolon/rootio"
 	"go-hep.org/x/hep/groot/rbase"
 	"go-hep.org/x/hep/groot/riofs"
 	"go-hep.org/x/hep/groot/root"
 	"go-hep.org/x/hep/groot/rtree"
+
+	"github.com/eidolon-hep/eidolon/internal/testenv"
+	"github.com/eidolon-hep/eidolon/rootio"
 )
 
 // grootFile writes a file with groot alone.
@@ -53,20 +54,6 @@ func grootTree(t *testing.T, f *riofs.File, name string, n int, vars ...rtree.Wr
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// grootData returns a file of groot's own test data.
-func grootData(t *testing.T, name string) string {
-	t.Helper()
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "go-hep.org/x/hep").Output()
-	if err != nil {
-		t.Skipf("groot's test data are not here: %v", err)
-	}
-	file := filepath.Join(strings.TrimSpace(string(dir)), "groot", "testdata", name)
-	if _, err := os.Stat(file); err != nil {
-		t.Skipf("groot's test data are not here: %v", err)
-	}
-	return file
 }
 
 func TestOpenErrors(t *testing.T) {
@@ -132,8 +119,8 @@ func TestOpenErrors(t *testing.T) {
 			}
 		}), []string{`"hello"`, "TObjString, not a tree"}},
 		{"no events", "", write(t, smooth(0)), []string{`"Events"`, "no events"}},
-		{"an RNTuple", "", grootData(t, "ntpl001_staff.root"), []string{"RNTuple", "write it as a TTree"}},
-		{"an RNTuple by name", "Staff", grootData(t, "ntpl001_staff.root"), []string{"RNTuple", "write it as a TTree"}},
+		{"an RNTuple", "", testenv.GrootFiles(t, "ntpl001_staff.root")[0], []string{"RNTuple", "write it as a TTree"}},
+		{"an RNTuple by name", "Staff", testenv.GrootFiles(t, "ntpl001_staff.root")[0], []string{"RNTuple", "write it as a TTree"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tr, err := rootio.Open(context.Background(), c.tree, c.file)
@@ -314,7 +301,7 @@ func TestCycles(t *testing.T) {
 
 // A branch with several leaves is one column per leaf, by branch and leaf.
 func TestLeaves(t *testing.T) {
-	tr := open(t, "", grootData(t, "padding.root"))
+	tr := open(t, "", testenv.GrootFiles(t, "padding.root")[0])
 	var names []string
 	for _, f := range tr.Fields() {
 		names = append(names, f.Name+" "+f.Kind.String())
@@ -328,7 +315,7 @@ func TestLeaves(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	f, err := riofs.Open(grootData(t, "padding.root"))
+	f, err := riofs.Open(testenv.GrootFiles(t, "padding.root")[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -363,7 +350,7 @@ func TestLeaves(t *testing.T) {
 // The members of a split object are columns, and what stands behind a string
 // in a list of leaves is none: its place varies.
 func TestObjects(t *testing.T) {
-	tr := open(t, "", grootData(t, "small-evnt-tree-fullsplit.root"))
+	tr := open(t, "", testenv.GrootFiles(t, "small-evnt-tree-fullsplit.root")[0])
 	got, err := tr.Read([]string{"I16", "U64", "F64"}, 0, tr.Len())
 	if err != nil {
 		t.Fatal(err)
@@ -374,7 +361,7 @@ func TestObjects(t *testing.T) {
 			t.Fatalf("entry %d: %d, %d, %v", i, i16, u64, f64)
 		}
 	}
-	tr = open(t, "", grootData(t, "x-flat-bufevt.root"))
+	tr = open(t, "", testenv.GrootFiles(t, "x-flat-bufevt.root")[0])
 	_, err = tr.Read([]string{"Event.I32"}, 0, 1)
 	complains(t, err, `"Event.I32"`, "length is not fixed")
 }
@@ -591,9 +578,7 @@ func TestKind(t *testing.T) {
 
 // Reading and writing take no memory per event.
 func TestMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it counts allocations of a long job")
-	}
+	testenv.Slow(t, "it counts allocations of a long job")
 	const n = 200_000
 	name := write(t, smooth(n))
 	tr := open(t, "", name)

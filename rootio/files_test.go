@@ -3,13 +3,13 @@ package rootio_test
 import (
 	"context"
 	"math"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/internal/jsroot"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -17,18 +17,7 @@ import (
 // is known; nothing panics, and nothing is called damaged. JSROOT reads the same: in
 // one file, or in all of them with EIDOLON_TEST_LONG=1.
 func TestFiles(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("..", "..", "shared", "data", "*.root"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		t.Log("there are no files of experiments here")
-	}
-	more, err := filepath.Glob(filepath.Join(filepath.Dir(grootData(t, "padding.root")), "*.root"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range append(files, more...) {
+	for _, file := range append(testenv.SharedFiles(t, "data/*.root"), testenv.GrootFiles(t, "*.root")...) {
 		trees, err := rootio.List(context.Background(), file)
 		if err != nil {
 			t.Errorf("List: %v", err)
@@ -38,7 +27,7 @@ func TestFiles(t *testing.T) {
 				continue
 			}
 			readTwice(t, info, file)
-			if base := filepath.Base(file); os.Getenv("EIDOLON_TEST_LONG") != "" || base == "b2kkk_phasespace.root" || base == "rvec.root" {
+			if base := filepath.Base(file); testenv.Long() || base == "b2kkk_phasespace.root" || base == "rvec.root" {
 				compareWithJSROOT(t, info, file)
 			}
 		}

@@ -5,40 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os/exec"
 	"path/filepath"
 	"reflect"
-	"strings"
 	"testing"
 
 	"go-hep.org/x/hep/groot/riofs"
 	"go-hep.org/x/hep/groot/rtree"
 	_ "go-hep.org/x/hep/groot/ztypes" // the classes that may stand beside or inside a tree
-)
 
-// testFiles returns the files of experiments that are here and those of groot.
-func testFiles(t *testing.T) []string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join("..", "..", "shared", "data", "*.root"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "go-hep.org/x/hep").Output()
-	if err != nil {
-		t.Skipf("groot's test data are not here: %v", err)
-	}
-	more, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "groot", "testdata", "*.root"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return append(files, more...)
-}
+	"github.com/eidolon-hep/eidolon/internal/testenv"
+)
 
 // Columns are those that groot, which shares no code with our reader, reads value by value,
 // in every tree of many programs.
 func TestColumnsAreThoseOfGroot(t *testing.T) {
+	testenv.Slow(t, "it reads many files twice")
 	same, others := 0, 0
-	for _, name := range testFiles(t) {
+	for _, name := range append(testenv.SharedFiles(t, "data/*.root"), testenv.GrootFiles(t, "*.root")...) {
 		trees, err := List(context.Background(), name)
 		if err != nil {
 			t.Error(err)

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -28,7 +29,7 @@ import (
 // would be noticed if it died, hung, or asked for more than 1 GB.
 func TestHarm(t *testing.T) {
 	times := 12
-	if os.Getenv("EIDOLON_TEST_LONG") != "" {
+	if testenv.Long() {
 		times = 100
 	}
 	dir := t.TempDir()
@@ -43,11 +44,10 @@ func TestHarm(t *testing.T) {
 	writeTo(t, files["arrays"], "Events", collections(1_500), rootio.WithBasketSize(16_000))
 	checksums := []string{"zlib", "lzma", "hzz.root"} // that cover all values
 	for _, name := range []string{"leaves.root", "x-flat-tree.root", "rvec.root"} {
-		files[name] = grootData(t, name)
+		files[name] = testenv.GrootFiles(t, name)[0]
 	}
 	for _, name := range []string{"hzz.root", "zmumu_2011a.root", "nanoaod_ttbar.root"} {
-		file := filepath.Join("..", "..", "shared", "data", name)
-		if _, err := os.Stat(file); err == nil {
+		for _, file := range testenv.SharedFiles(t, "data/"+name) {
 			files[name] = file
 		}
 	}
@@ -124,8 +124,8 @@ func readAs(t *testing.T, pattern string, n int) []reading {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute+time.Duration(n)*5*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run", "^TestReadHarmed$")
-	cmd.Env = append(os.Environ(), "EIDOLON_TEST_READ="+pattern, fmt.Sprint("EIDOLON_TEST_COUNT=", n))
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), asReader+"="+pattern, fmt.Sprint(asReader+"_COUNT=", n))
 	var out, fault bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &fault
 	err := cmd.Run()
@@ -142,15 +142,26 @@ func readAs(t *testing.T, pattern string, n int) []reading {
 	return got
 }
 
-// TestReadHarmed is the process that reads damaged files.
-func TestReadHarmed(t *testing.T) {
-	pattern := os.Getenv("EIDOLON_TEST_READ")
+// asReader is a variable of the environment that makes the test a process that reads the
+// damaged files of a pattern.
+const asReader = "EIDOLON_TEST_READ"
+
+func TestMain(m *testing.M) {
+	pattern := os.Getenv(asReader)
 	if pattern == "" {
-		t.Skip("TestHarm starts this")
+		os.Exit(m.Run())
 	}
+	if err := readHarmed(pattern); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// readHarmed reads damaged files and prints a line of JSON for each.
+func readHarmed(pattern string) error {
 	var n int
-	if _, err := fmt.Sscan(os.Getenv("EIDOLON_TEST_COUNT"), &n); err != nil {
-		t.Fatal(err)
+	if _, err := fmt.Sscan(os.Getenv(asReader+"_COUNT"), &n); err != nil {
+		return err
 	}
 	const most = 1 << 30
 	debug.SetMemoryLimit(most)
@@ -169,14 +180,15 @@ func TestReadHarmed(t *testing.T) {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		if m.Sys > most {
-			t.Fatalf("reading %s took %d bytes", file, m.Sys)
+			return fmt.Errorf("reading %s took %d bytes", file, m.Sys)
 		}
 		text, err := json.Marshal(r)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		fmt.Println(string(text))
 	}
+	return nil
 }
 
 // checksum returns the checksum of all values in a file.

@@ -11,6 +11,7 @@ import (
 	"go-hep.org/x/hep/groot"
 	"go-hep.org/x/hep/groot/rtree"
 
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -18,9 +19,7 @@ import (
 // TestLarge writes a file beyond 2 GB, where places in a ROOT file take 8 bytes, and
 // reads all of it; groot reads its end. It needs EIDOLON_TEST_LONG=1.
 func TestLarge(t *testing.T) {
-	if os.Getenv("EIDOLON_TEST_LONG") == "" {
-		t.Skip("EIDOLON_TEST_LONG is not set")
-	}
+	testenv.Huge(t, "it writes a file of 2.5 GB")
 	const columns, chunk, chunks = 8, 1 << 20, 38
 	name := filepath.Join(t.TempDir(), "large.root")
 	values := rootio.NewTable(nil, chunk)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -309,6 +310,7 @@ func TestRelation(t *testing.T) {
 // Samples of one distribution are not called different, though the folds'
 // classifiers know each other's events.
 func TestEqualSamples(t *testing.T) {
+	testenv.Slow(t, "it judges many pairs of samples")
 	const repetitions, n = 40, 120
 	low := 0
 	for k := range uint64(repetitions) {

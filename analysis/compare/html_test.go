@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -89,7 +90,7 @@ func inBrowser(t *testing.T, name string, pictures int) {
 	t.Helper()
 	browser, err := exec.LookPath("chromium")
 	if err != nil {
-		t.Skip("there is no chromium to open the report in")
+		testenv.Missing(t, "there is no chromium to open the report in")
 	}
 	shot := filepath.Join(filepath.Dir(name), "shot.png")
 	page, err := os.ReadFile(name)
@@ -108,7 +109,7 @@ func inBrowser(t *testing.T, name string, pictures int) {
 		args = append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,2000", "--user-data-dir=" + t.TempDir()}, args...)
 		out, err := exec.CommandContext(ctx, browser, args...).Output()
 		if err != nil {
-			t.Skipf("chromium does not run here: %v", err)
+			testenv.Missing(t, fmt.Sprintf("chromium does not run here: %v", err))
 		}
 		return out
 	}
@@ -159,6 +160,7 @@ func TestWords(t *testing.T) {
 
 // Whatever is in the samples, there is a report, with numbers that JSON can hold.
 func TestReportOfNastySamples(t *testing.T) {
+	testenv.Slow(t, "it draws many reports")
 	ref, cand := nasty()
 	for _, n := range []int{1, 25, 1000} {
 		ref, cand := ref.Slice(0, n), cand.Slice(0, min(n, cand.Len()))

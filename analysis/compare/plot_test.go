@@ -13,6 +13,7 @@ import (
 
 	"go-hep.org/x/hep/hplot"
 
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -45,6 +46,7 @@ func pixels(t *testing.T, name string) (w, h int) {
 }
 
 func TestPlots(t *testing.T) {
+	testenv.Slow(t, "it draws all plots")
 	ref, cand := nasty()
 	r := compare(t, ref, cand, Options{})
 	dir := filepath.Join(t.TempDir(), "new", "plots")
@@ -177,6 +179,7 @@ func TestLabelsOfNarrowRanges(t *testing.T) {
 }
 
 func TestPagesOfTheOverview(t *testing.T) {
+	testenv.Slow(t, "it draws many pages")
 	ref := &rootio.Table{}
 	for i := range maxPanels + 2 {
 		ref.Columns = append(ref.Columns, rootio.ColumnOf(fmt.Sprint("column", i), []int8{0, 1, 1}))

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -76,6 +77,7 @@ func mixed(rng *rand.Rand, kind, n int) rootio.Column {
 // Two samples of one distribution are not called different because they have
 // many columns.
 func TestEqualSamplesAreNotCalledDifferent(t *testing.T) {
+	testenv.Slow(t, "it compares many pairs of samples")
 	const repetitions, events = 100, 2000
 	numbers := []int{5, 20, 50} // of columns
 	var wrong [repetitions][3]bool

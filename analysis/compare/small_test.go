@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -131,6 +132,7 @@ func TestSeparatedSamplesAreToldApart(t *testing.T) {
 // Means, widths and tails are tested by their own errors, which are right for samples with
 // heavy tails, of unequal sizes, and with weights.
 func TestMomentsOfEqualSamples(t *testing.T) {
+	testenv.Slow(t, "it compares many pairs of samples")
 	rng := rand.New(rand.NewPCG(63, 63))
 	draw := map[string]func() float64{
 		"exponential": rng.ExpFloat64,

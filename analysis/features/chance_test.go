@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/features/step"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -19,6 +20,7 @@ func isRelation(s step.Step) bool {
 // TestNoRelationsAmongIndependentColumns looks for relations where there are none, in
 // columns of all sorts and units. bench/relations does so at length.
 func TestNoRelationsAmongIndependentColumns(t *testing.T) {
+	testenv.Slow(t, "it looks for relations in many samples")
 	draws := map[string]func(r *rand.Rand) float64{
 		"normal":      func(r *rand.Rand) float64 { return r.NormFloat64() },
 		"narrow":      func(r *rand.Rand) float64 { return 1 + 1e-7*r.NormFloat64() },

@@ -4,11 +4,11 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/features/step"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -162,10 +162,7 @@ func TestNotDetermined(t *testing.T) {
 // TestDecayChain checks a file of a decay, where it is at hand: the parent's momentum
 // is the sum of its daughters', and all that belongs to a momentum is computed from it.
 func TestDecayChain(t *testing.T) {
-	const file = "../../../shared/data/rapidsim_b2kee.root"
-	if _, err := os.Stat(file); err != nil {
-		t.Skip(err)
-	}
+	file := testenv.SharedFile(t, "data/rapidsim_b2kee.root")
 	tree, err := rootio.Open(context.Background(), "", file)
 	if err != nil {
 		t.Fatal(err)

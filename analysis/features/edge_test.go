@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -49,6 +50,7 @@ var hard = map[string]struct {
 // TestEdgesNeedEvidence checks how often a density of a thousand events is said to have an
 // edge where it has none, and to have none where it has one that is at no natural bound.
 func TestEdgesNeedEvidence(t *testing.T) {
+	testenv.Slow(t, "it looks for edges in many samples")
 	const n, samples = 1000, 60
 	r := rand.New(rand.NewPCG(1, 7))
 	edges := func(f func(*rand.Rand) float64) (low, high int) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/features/step"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -24,6 +25,7 @@ func reduce(x float64, bits int) float64 {
 // TestPrecisionComesBack checks columns of few bits of mantissa: their values come back, what
 // is drawn has the same bits, and its density is that of the values.
 func TestPrecisionComesBack(t *testing.T) {
+	testenv.Slow(t, "it transforms many columns")
 	const n = 30000
 	densities := map[string]func(r *rand.Rand) float64{
 		"pt":       func(r *rand.Rand) float64 { return 20 + 30*r.ExpFloat64() },

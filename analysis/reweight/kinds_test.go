@@ -10,6 +10,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/compare"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -100,6 +101,7 @@ func TestNoGapsByChance(t *testing.T) {
 // The closure is judged by events that the weights were not learnt from: weights that are
 // right are not told apart, in either direction.
 func TestClosureIsOfOtherEvents(t *testing.T) {
+	testenv.Slow(t, "it trains classifiers")
 	normal := func(mean float64) func(rng *rand.Rand) float64 {
 		return func(rng *rand.Rand) float64 { return mean + rng.NormFloat64() }
 	}
@@ -128,6 +130,7 @@ func TestClosureIsOfOtherEvents(t *testing.T) {
 // sWeights, a third of them negative: the weights bring the source to what they are the
 // weights of, and are finite and bounded.
 func TestSignedTarget(t *testing.T) {
+	testenv.Slow(t, "it trains classifiers")
 	const n = 4000
 	rng := rand.New(rand.NewPCG(31, 31))
 	gamma := func(rng *rand.Rand, scale float64) (sum float64) {

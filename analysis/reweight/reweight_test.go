@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 )
 
@@ -67,6 +68,7 @@ func TestExactRatio(t *testing.T) {
 
 // Two samples of one distribution get weights of one.
 func TestEqualSamples(t *testing.T) {
+	testenv.Slow(t, "it trains classifiers for many pairs of samples")
 	const n = 3000
 	w := fit(t, sample(zmumu.Default(), 1, n), sample(zmumu.Default(), 2, n), Options{})
 	var off float64

@@ -10,6 +10,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -38,6 +39,7 @@ func isUp(phi float64) float64 { return math.Copysign(1, math.Sin(12*phi)) }
 // the features that a network draws, 0.76 of the events did), and as many as there are; the
 // log-density agrees with the truth; events do not depend on each other, nor on the file.
 func TestAround(t *testing.T) {
+	testenv.Slow(t, "it trains")
 	const n = 50_000
 	opts := Options{Model: denoiser, Components: 1, Hidden: 32, Depth: 2, Seed: 1}
 	opts.Train.Epochs = 24

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -13,6 +14,7 @@ import (
 // What is learnt of a sample that is given twice is what is learnt of it: no event is
 // judged by its copy.
 func TestCopiesAreNotJudgedByTheirLike(t *testing.T) {
+	testenv.Slow(t, "it trains with copies of events")
 	const n = 900
 	u := make([]float32, 2*n)
 	philox.Normal(u, 1, 0, 0)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/internal/mutate"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
 )
@@ -90,6 +91,7 @@ func loaded(t *testing.T, b []byte) (*Surrogate, int64, error) {
 // A model file that says something that cannot be is refused, and what is not refused can be
 // used: bench/mutants has more of them.
 func TestMutantsOfModels(t *testing.T) {
+	testenv.Slow(t, "it loads many damaged models")
 	const each, n = 100, 20
 	const memory = 64 << 20 // garbage included
 	for name, m := range tiny(t) {
@@ -132,6 +134,7 @@ func TestMutantsOfModels(t *testing.T) {
 
 // What a file says of sizes is compared with what is in it before memory is asked for.
 func TestSizesAreComparedFirst(t *testing.T) {
+	testenv.Slow(t, "it loads many damaged models")
 	const memory = 8 << 20
 	tried := 0
 	for name, m := range tiny(t) {
@@ -233,6 +236,7 @@ func TestCancelled(t *testing.T) {
 // A checkpoint that contradicts itself is refused, when it is loaded or when the training is
 // to go on.
 func TestMutantsOfCheckpoints(t *testing.T) {
+	testenv.Slow(t, "it finishes many trainings")
 	const each = 100
 	for _, o := range []Options{
 		{Model: spline, Layers: 2, Components: 2, Hidden: 8, Depth: 1},

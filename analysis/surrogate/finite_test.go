@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
 )
@@ -12,6 +13,7 @@ import (
 // Of true events that were not learnt from none is impossible, whatever the model; nor is
 // anything else but an unknown code.
 func TestTrueEventsArePossible(t *testing.T) {
+	testenv.Slow(t, "it trains several models")
 	r := rand.New(rand.NewPCG(5, 6))
 	events := func(n int) *rootio.Table {
 		x, y, e, code, count := make([]float64, n), make([]float32, n), make([]float64, n), make([]int32, n), make([]int32, n)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
@@ -47,6 +48,7 @@ func archipelago(seed uint64, n int) (*rootio.Table, []float64) {
 // TestIslands checks that events that come as islands are learnt over a mixture, and
 // well after a few steps; and that others are not.
 func TestIslands(t *testing.T) {
+	testenv.Slow(t, "it trains")
 	table, _ := archipelago(1, 20_000)
 	weights := make([]float64, table.Len())
 	for i := range weights {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -13,6 +14,7 @@ import (
 // TestResponse checks that a fast simulation has the resolution of its detector, where
 // that is a thousandth of what is measured: quantities are learnt relative to what is true.
 func TestResponse(t *testing.T) {
+	testenv.Slow(t, "it trains")
 	const n = 10000
 	const ofPt, ofEta = 0.01, 0.001 // resolutions
 	events := func(seed uint64) *rootio.Table {

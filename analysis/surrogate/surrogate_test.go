@@ -18,6 +18,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -160,6 +161,7 @@ func TestGenerateKeepsTypesAndRanges(t *testing.T) {
 // TestTails gives a flow parameters with which most draws leave the range of the
 // data, and checks that none of them gets out.
 func TestTails(t *testing.T) {
+	testenv.Slow(t, "it trains")
 	s := train(t, zmumu.Default().Table(1, 0, 2000), nil, small)
 	for _, tensor := range s.Density.Tensors() {
 		philox.Normal(tensor.Value, 3, 0, 0)
@@ -183,6 +185,7 @@ func TestTails(t *testing.T) {
 // TestCut checks that a cut on a momentum holds for generated events, too, where the
 // momentum is no feature, and that these depend on (seed, number) alone all the same.
 func TestCut(t *testing.T) {
+	testenv.Slow(t, "it trains")
 	const cut, n = 35, 4000
 	g := zmumu.Default()
 	all := g.Table(1, 0, 8*n)
@@ -231,6 +234,7 @@ func TestCut(t *testing.T) {
 
 // TestLogDensity compares the density with the truth where that is known.
 func TestLogDensity(t *testing.T) {
+	testenv.Slow(t, "it trains")
 	g := zmumu.Default()
 	table := g.Table(1, 0, 20000)
 	table.Columns = table.Columns[:6]

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
 )
@@ -13,6 +14,7 @@ import (
 // TestMaxTimeBoundsAll trains on many columns for a short time: looking at them, composing
 // the model and validating it are part of the time, too, and a model comes out.
 func TestMaxTimeBoundsAll(t *testing.T) {
+	testenv.Slow(t, "it trains several models")
 	const columns, events = 400, 1500
 	r := rand.New(rand.NewPCG(1, 4))
 	table := &rootio.Table{}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -20,6 +21,7 @@ import (
 // TestTrial checks which flow is taken for a sample with steps, for one of which the
 // features only make sense together, and where something says so.
 func TestTrial(t *testing.T) {
+	testenv.Slow(t, "it trains several models")
 	const n = 1 << 13
 	u, z := make([]float64, 3*n), make([]float32, 3*n)
 	philox.Uniform64(u, 1, 0, 0)

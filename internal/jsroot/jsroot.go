@@ -26,6 +26,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 )
 
 // The package of npm, and the SHA-512 of its archive as npm states it.
@@ -132,7 +134,7 @@ func decode(data []byte) (map[string]Branch, error) {
 func install(tb testing.TB) string {
 	tb.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
-		skip(tb, "there is no Node here, so JSROOT cannot check the file")
+		testenv.Missing(tb, "there is no Node here, so JSROOT cannot check the file")
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -145,14 +147,6 @@ func install(tb testing.TB) string {
 	return filepath.Join(home, "modules")
 }
 
-func skip(tb testing.TB, reason string) {
-	tb.Helper()
-	if os.Getenv("CI") == "true" {
-		tb.Fatal(reason)
-	}
-	tb.Skip(reason)
-}
-
 // fetch fills the folder with the archive from npm: that package alone, as
 // reading files needs none of the many that drawing needs.
 func fetch(tb testing.TB, home string) {
@@ -160,7 +154,7 @@ func fetch(tb testing.TB, home string) {
 	dir := tb.TempDir()
 	printed, err := run(dir, "npm", "pack", "--silent", "jsroot@"+version)
 	if err != nil {
-		skip(tb, fmt.Sprintf("npm cannot fetch JSROOT: %v", err))
+		testenv.Missing(tb, fmt.Sprintf("npm cannot fetch JSROOT: %v", err))
 	}
 	words := strings.Fields(printed)
 	if len(words) == 0 {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/kernels/cpu"
 	"github.com/eidolon-hep/eidolon/kernels/internal/guard"
 )
@@ -410,7 +411,7 @@ func TestNothingIsReadOutside(t *testing.T) {
 // are those of any processor.
 func TestWideIsNarrow(t *testing.T) {
 	if !cpu.AVX512 {
-		t.Skip("AVX-512 is not in use")
+		testenv.Impossible(t, "AVX-512 is not in use")
 	}
 	sweep(t, func(t *testing.T, rnd *rand.Rand, m, k, n int) {
 		x, w, b := guard.Normal[float32](rnd, m*k), guard.Normal[float32](rnd, k*n), guard.Normal[float32](rnd, n)
