@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/eidolon-hep/eidolon/rootio"
 )
 
 // TestCompareArrays compares samples that differ in their jets alone.
@@ -48,22 +46,4 @@ func TestCompareArrays(t *testing.T) {
 		}
 	}
 	must(t, dir, "compare", "-r", "a.root", "-c", "b.root", "--features", "MET,HT=sum(Jet_pt),Jet_eta[1]", "--where", "len(Jet_pt) > 1", "-o", "report")
-
-	many := &rootio.Table{}
-	for _, name := range strings.Split("A B C D E F G H I J K L M N O P Q R S T", " ") {
-		for _, member := range []string{"pt", "eta", "phi", "mass"} {
-			c := rootio.ColumnOf(name+"_"+member, []float32{1, 2})
-			c.Counter = rootio.Vector
-			many.Jagged = append(many.Jagged, rootio.Jagged{Column: c, Offsets: []int{0, 1, 2}})
-		}
-	}
-	write(t, filepath.Join(dir, "many.root"), "Events", many)
-	tree, err := rootio.Open(t.Context(), "", "many.root")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tree.Close()
-	if names, left := ofArrays(tree); len(names) != 40 || len(left) < 60 {
-		t.Errorf("%d columns of many arrays, %d branches left", len(names), len(left))
-	}
 }

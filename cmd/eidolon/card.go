@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/spf13/cobra"
 
+	"github.com/eidolon-hep/eidolon/analysis/task"
 	"github.com/eidolon-hep/eidolon/internal/yamlfile"
 )
 
@@ -51,7 +52,7 @@ func readCard(cmd *cobra.Command, file string) error {
 		name := fmt.Sprint(item.Key)
 		flag := cmd.Flags().Lookup(name)
 		if flag == nil || name == "card" || name == "help" {
-			return usagef("card %s: there is no setting %q; “%s --help” lists them", file, name, cmd.CommandPath())
+			return task.Usage("card %s: there is no setting %q; “%s --help” lists them", file, name, cmd.CommandPath())
 		}
 		if flag.Changed {
 			continue
@@ -61,7 +62,7 @@ func readCard(cmd *cobra.Command, file string) error {
 		switch v := item.Value.(type) {
 		case []any:
 			if !slices.Contains([]string{"strings", "stringSlice", "stringArray"}, kind) {
-				return usagef("card %s: setting %q must be one value", file, name)
+				return task.Usage("card %s: setting %q must be one value", file, name)
 			}
 			values = v
 		case map[string]any:
@@ -69,7 +70,7 @@ func readCard(cmd *cobra.Command, file string) error {
 				values = nil
 				for _, key := range slices.Sorted(maps.Keys(v)) {
 					if _, list := v[key].([]any); list {
-						return usagef("card %s: setting %q must have one value for %q", file, name, key)
+						return task.Usage("card %s: setting %q must have one value for %q", file, name, key)
 					}
 					values = append(values, fmt.Sprintf("%s=%v", key, v[key]))
 				}
@@ -78,14 +79,14 @@ func readCard(cmd *cobra.Command, file string) error {
 		for _, v := range values {
 			switch v.(type) {
 			case nil, map[string]any, []any:
-				return usagef("card %s: setting %q must be a value or a list of values", file, name)
+				return task.Usage("card %s: setting %q must be a value or a list of values", file, name)
 			}
 			value := fmt.Sprint(v)
 			if text, ok := digits[name]; ok {
 				value = text
 			}
 			if err := cmd.Flags().Set(name, value); err != nil {
-				return usagef("card %s: %w", file, err)
+				return task.Usage("card %s: %w", file, err)
 			}
 		}
 	}

@@ -270,13 +270,13 @@ func TestDirectories(t *testing.T) {
 		append([]string{"train", "-i", "in.root", "-o", "m.eidolon"}, small...),
 		append([]string{"train", "-i", "in.root", "--condition", "nJet", "-o", "c.eidolon"}, small...),
 		append([]string{"train", "-i", "in.root", "--each", "Jet", "-o", "o.eidolon"}, small...),
-		{"generate", "-m", "m.eidolon", "-n", "700", "--histograms", "-o", "a.root"},
+		{"generate", "-m", "m.eidolon", "-n", "700", "--seed", "1", "--histograms", "-o", "a.root"},
 		{"generate", "-m", "c.eidolon", "-i", "in.root", "-o", "b.root"},
 		{"generate", "-m", "o.eidolon", "-i", "in.root", "-o", "c.root"},
 		{"generate", "-m", "o.eidolon", "-n", "10", "-o", "d.root"},
 		{"score", "-m", "m.eidolon", "-i", "a.root", "-t", "one/two/tree;1", "-o", "e.root"},
 		{"reweight", "-s", "a.root", "-r", "in.root", "-o", "f.root"},
-		{"generate", "-m", "m.eidolon", "-n", "700", "--reweight-to", "in.root", "-o", "g.root"},
+		{"generate", "-m", "m.eidolon", "-n", "700", "--seed", "2", "--reweight-to", "in.root", "-o", "g.root"},
 	} {
 		must(t, dir, args...)
 	}

@@ -17,6 +17,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/analysis/task"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/training"
@@ -91,7 +92,7 @@ func checkPlot(name string, inputs ...string) error {
 	case ".pdf":
 		return output.Check(name, output.PDF, inputs...)
 	}
-	return usagef("a plot is a .png, .svg or .pdf file, not %q", name)
+	return task.Usage("a plot is a .png, .svg or .pdf file, not %q", name)
 }
 
 // plotHistory draws the losses and the learning rate of a training to a file of the

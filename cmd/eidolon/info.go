@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/analysis/task"
 	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/internal/origin"
 	"github.com/eidolon-hep/eidolon/internal/printable"
@@ -33,7 +32,7 @@ posterior mean is the mean along the path: where that is about 1, it makes copie
   eidolon info zmumu.eidolon --plot training.png`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usagef("info takes one file, not %d", len(args))
+				return task.Usage("info takes one file, not %d", len(args))
 			}
 			if plot != "" {
 				if err := checkPlot(plot, args[0]); err != nil {
@@ -50,7 +49,7 @@ posterior mean is the mean along the path: where that is about 1, it makes copie
 func info(cmd *cobra.Command, file, plot string) error {
 	if strings.Contains(file, "://") {
 		if plot != "" {
-			return usagef("--plot is for a model file, which %s is not", file)
+			return task.Usage("--plot is for a model file, which %s is not", file)
 		}
 		return infoTrees(cmd, file)
 	}
@@ -62,7 +61,7 @@ func info(cmd *cobra.Command, file, plot string) error {
 	model, err := surrogate.Load(file)
 	if plot != "" {
 		if errors.Is(err, surrogate.ErrNotModel) {
-			return usagef("--plot is for a model file, which %s is not", file)
+			return task.Usage("--plot is for a model file, which %s is not", file)
 		}
 		if err == nil {
 			if err := plotHistory(plot, model.Card.History); err != nil {
@@ -72,7 +71,7 @@ func info(cmd *cobra.Command, file, plot string) error {
 	}
 	switch {
 	case err == nil && wantJSON(cmd):
-		summary, err := modelSummary(cmd.Context(), file, model)
+		summary, err := task.Summarise(cmd.Context(), file, model)
 		if err != nil {
 			return err
 		}
@@ -106,20 +105,6 @@ func infoTrees(cmd *cobra.Command, file string) error {
 		from.Print(cmd.OutOrStdout())
 	}
 	return printTrees(cmd.OutOrStdout(), file, trees)
-}
-
-// modelSummary is what JSON tells of a model file.
-func modelSummary(ctx context.Context, file string, m *surrogate.Surrogate) (any, error) {
-	path, err := effective(ctx, m)
-	return struct {
-		Model     string           `json:"model"`
-		Card      surrogate.Card   `json:"card"`
-		Features  features.Spec    `json:"features"`
-		Condition features.Context `json:"condition,omitzero"`
-		Density   any              `json:"density"`
-
-		Effective []diffusion.Effective `json:"effective_events,omitempty"` // along the path of kernel sums
-	}{file, m.Card, m.Features, m.Context, m.Density, path}, err
 }
 
 func printTrees(out io.Writer, file string, trees []rootio.TreeInfo) error {
@@ -205,18 +190,33 @@ func printModel(ctx context.Context, out io.Writer, file string, m *surrogate.Su
 	for _, remark := range m.Remarks() {
 		fmt.Fprintln(out, remark)
 	}
-	path, err := effective(ctx, m)
+	summary, err := task.Summarise(ctx, file, m)
 	if err != nil {
 		return err
 	}
-	if len(path) > 0 {
-		fmt.Fprintln(out, describeEffective(path))
+	if len(summary.Effective) > 0 {
+		fmt.Fprintln(out, describeEffective(summary.Effective))
 	}
 	printRoundTrip(out, h)
-	if err := printFeatures(out, m); err != nil {
+	if err := task.WriteTreatments(out, m); err != nil {
 		return err
 	}
 	return drawHistory(out, h)
+}
+
+// describeEffective tells of a few points of the path, in one line.
+func describeEffective(path []diffusion.Effective) string {
+	const points = 5
+	last := len(path) - 1
+	parts := []string{fmt.Sprintf("%.0f in noise alone", path[0].Median)}
+	for k := 1; k < points; k++ {
+		if at := path[k*last/points]; k*last/points > 0 {
+			parts = append(parts, fmt.Sprintf("%.3g at σ/α = %.2g", at.Median, at.Sigma/at.Alpha))
+		}
+	}
+	end := path[last]
+	parts = append(parts, fmt.Sprintf("%.3g at σ_min = %.3g", end.Median, end.Sigma/end.Alpha))
+	return "training events that the posterior mean is the mean of, effectively, in the median of paths: " + strings.Join(parts, ", ")
 }
 
 // printableCard returns the card with its texts, which are whoever's who wrote the file, each in
@@ -237,28 +237,4 @@ func printableCard(c surrogate.Card) surrogate.Card {
 		c.Collection = &again
 	}
 	return c
-}
-
-// printFeatures prints how each branch is treated.
-func printFeatures(out io.Writer, m *surrogate.Surrogate) error {
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "branch\ttype\tfrom\tto\ttreated as")
-	for _, v := range m.Features.Treatments() {
-		fmt.Fprintf(w, "%s\t%v\t%s\t%s\t%s\n", printable.Text(v.Name), v.Kind, number(v.Kind, v.Min), number(v.Kind, v.Max), printable.Text(v.How))
-	}
-	for _, c := range m.Context.Columns {
-		fmt.Fprintf(w, "%s\t%v\t%s\t%s\tcondition\n", printable.Text(c.Name), c.Kind, number(c.Kind, c.Min), number(c.Kind, c.Max))
-	}
-	return w.Flush()
-}
-
-// number writes a value of a column: integers in full, nothing for NaN.
-func number(kind rootio.Kind, x float64) string {
-	switch {
-	case math.IsNaN(x):
-		return ""
-	case kind.IsFloat():
-		return fmt.Sprintf("%.6g", x)
-	}
-	return fmt.Sprintf("%.0f", x)
 }

@@ -9,6 +9,7 @@ import (
 
 	_ "github.com/eidolon-hep/eidolon/analysis" // the components
 	"github.com/eidolon-hep/eidolon/analysis/job"
+	"github.com/eidolon-hep/eidolon/analysis/task"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -52,7 +53,7 @@ A training that is interrupted leaves its checkpoint, from which the same job go
   eidolon job job.yaml --set 'events.Files=[a.root, b.root]' --set detector.Seed=$SLURM_ARRAY_TASK_ID`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usagef("job takes one file, not %d", len(args))
+				return task.Usage("job takes one file, not %d", len(args))
 			}
 			return f.run(cmd, args[0])
 		},
@@ -83,7 +84,7 @@ func (f *jobFlags) run(cmd *cobra.Command, file string) error {
 	}
 	for _, s := range f.set {
 		if err := j.Set(s); err != nil {
-			return usageError{err}
+			return task.Usage("%w", err)
 		}
 	}
 	start := time.Now()

@@ -14,9 +14,7 @@ import (
 // writeColumns writes a file in a folder.
 func writeColumns(t *testing.T, dir, name string, columns ...rootio.Column) {
 	t.Helper()
-	if err := writeTable(filepath.Join(dir, name), &rootio.Table{Columns: columns}); err != nil {
-		t.Fatal(err)
-	}
+	write(t, filepath.Join(dir, name), "Events", &rootio.Table{Columns: columns})
 }
 
 func numbers(seed uint64, n int, lo, hi float64) []float64 {

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/analysis/task"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/nearest"
 	"github.com/eidolon-hep/eidolon/internal/origin"
@@ -52,7 +53,7 @@ SIGXCPU); 130 SIGINT; 143 SIGTERM.`
 func kinds() []errorKind {
 	return []errorKind{
 		{exitPanic, isA[*panics.Error]},
-		{exitUsage, isA[usageError]},
+		{exitUsage, is(task.ErrUsage)},
 		{exitUsage, is(output.ErrRefused)},
 		{exitOutput, is(atomicfile.ErrOutput)},
 		{exitOutput, isA[stdoutError]},
@@ -163,13 +164,6 @@ type stdoutError struct{ error }
 
 func (e stdoutError) Unwrap() error { return e.error }
 
-// usageError is an error in how the program was called.
-type usageError struct{ error }
-
-func usagef(format string, args ...any) error {
-	return usageError{fmt.Errorf(format, args...)}
-}
-
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "eidolon",
@@ -208,7 +202,7 @@ func flagError(args []string) func(cmd *cobra.Command, err error) error {
 			cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
 			hint = nearest.Hint("--"+unknown.GetSpecifiedName(), known)
 		}
-		return usagef("%w%s; “%s --help” lists the flags", err, hint, cmd.CommandPath())
+		return task.Usage("%w%s; “%s --help” lists the flags", err, hint, cmd.CommandPath())
 	}
 }
 
@@ -218,13 +212,13 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	for _, c := range cmd.Commands() {
 		known = append(known, c.Name())
 	}
-	return usagef("%s has no command %q%s; “%s --help” lists them", cmd.CommandPath(), name, nearest.Hint(name, known), cmd.CommandPath())
+	return task.Usage("%s has no command %q%s; “%s --help” lists them", cmd.CommandPath(), name, nearest.Hint(name, known), cmd.CommandPath())
 }
 
 // noArgs refuses arguments beside the flags.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("%s takes no argument %q; files are given by flags, see “%s --help”", cmd.CommandPath(), args[0], cmd.CommandPath())
+		return task.Usage("%s takes no argument %q; files are given by flags, see “%s --help”", cmd.CommandPath(), args[0], cmd.CommandPath())
 	}
 	return nil
 }
@@ -233,7 +227,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 func require(cmd *cobra.Command, flags ...string) error {
 	for _, name := range flags {
 		if f := cmd.Flags().Lookup(name); f.Value.String() == f.DefValue {
-			return usagef("%s needs -%s: %s", cmd.CommandPath(), f.Shorthand, f.Usage)
+			return task.Usage("%s needs -%s: %s", cmd.CommandPath(), f.Shorthand, f.Usage)
 		}
 	}
 	return nil

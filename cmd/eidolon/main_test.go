@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/analysis/task"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/jsroot"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
@@ -230,7 +231,12 @@ func TestConditional(t *testing.T) {
 
 func open(t *testing.T, file string) *rootio.Table {
 	t.Helper()
-	table, err := readAll(context.Background(), "", []string{file})
+	tree, err := rootio.Open(t.Context(), "", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	table, err := tree.Read(nil, 0, tree.Len())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -498,7 +504,7 @@ func TestExitCodes(t *testing.T) {
 		err  error
 		code int
 	}{
-		{usagef("no"), 2},
+		{task.Usage("no"), 2},
 		{fmt.Errorf("x: %w", rootio.ErrDamaged), 3},
 		{fmt.Errorf("x: %w", rootio.ErrUnreachable), 75},
 		{fmt.Errorf("x: %w", surrogate.ErrNotModel), 3},

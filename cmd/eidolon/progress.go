@@ -7,32 +7,31 @@ import (
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/eidolon-hep/eidolon/analysis/task"
 	"github.com/eidolon-hep/eidolon/internal/printable"
 	"github.com/eidolon-hep/eidolon/training"
 )
 
-// progress shows how far a training is: a bar on a terminal, a line for each
-// validation elsewhere.
+// progress shows on standard error how a task goes: lines, and on a terminal a bar below them.
 type progress struct {
+	task.Progress
 	out   io.Writer
-	bar   *progressbar.ProgressBar // nil where there is no terminal
+	bar   *progressbar.ProgressBar // the one that is shown, if any
+	stays bool                     // whether its last state stays, in a line of its own
+	total int64                    // of what the bar counts
 	drawn time.Time
 }
 
-func newProgress(out io.Writer) *progress {
-	p := &progress{out: out}
-	if out, ok := terminal(out); ok {
-		p.bar = progressbar.NewOptions(1,
-			progressbar.OptionSetWriter(out),
-			progressbar.OptionSetWidth(20),
-			progressbar.OptionSetPredictTime(false),
-			progressbar.OptionSetElapsedTime(false),
-			progressbar.OptionSpinnerType(14),
-			progressbar.OptionThrottle(100*time.Millisecond),
-		)
+func newProgress(cmd *cobra.Command) *progress {
+	p := &progress{out: cmd.ErrOrStderr()}
+	p.Log = func(line string) {
+		p.finish()
+		fmt.Fprintln(p.out, line)
 	}
+	p.Training, p.Count = p.training, p.count
 	return p
 }
 
@@ -45,35 +44,72 @@ func terminal(out io.Writer) (*os.File, bool) {
 	return file, ok && term.IsTerminal(int(file.Fd()))
 }
 
-// counter shows how many events have been written, on a terminal.
-type counter struct{ bar *progressbar.ProgressBar }
-
-func newCounter(out io.Writer, total int64) counter {
-	file, ok := terminal(out)
+// training shows a bar on a terminal, a line for each validation elsewhere.
+func (p *progress) training(s training.Status) {
+	file, ok := terminal(p.out)
 	if !ok {
-		return counter{}
+		if s.Validated {
+			fmt.Fprintf(p.out, "step %d/%d  %s events/s  loss %.4f  validation %.4f  best %.4f  %s left\n",
+				s.Step, s.Steps, siFormat(s.EventsPerSecond), s.Train, s.Valid, s.Best, duration(s.Remaining))
+		}
+		return
 	}
-	return counter{progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(file),
-		progressbar.OptionSetWidth(20),
-		progressbar.OptionShowCount(),
-		progressbar.OptionShowIts(),
-		progressbar.OptionSetItsString("events"),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionClearOnFinish(),
-	)}
+	if time.Since(p.drawn) < 100*time.Millisecond {
+		return
+	}
+	p.drawn = time.Now()
+	if p.bar == nil {
+		p.stays = true
+		p.bar = progressbar.NewOptions(1,
+			progressbar.OptionSetWriter(file),
+			progressbar.OptionSetWidth(20),
+			progressbar.OptionSetPredictTime(false),
+			progressbar.OptionSetElapsedTime(false),
+			progressbar.OptionSpinnerType(14),
+			progressbar.OptionThrottle(100*time.Millisecond),
+		)
+	}
+	p.bar.ChangeMax(s.Steps)
+	p.bar.Describe(fmt.Sprintf("%s ev/s  loss %.4f  valid %.4f  best %.4f  %s left", siFormat(s.EventsPerSecond), s.Train, s.Valid, s.Best, duration(s.Remaining)))
+	_ = p.bar.Set(s.Step) // only draws
 }
 
-func (c counter) add(events int) {
-	if c.bar != nil {
-		_ = c.bar.Add(events) // only draws
+// count shows on a terminal how many of all events are done.
+func (p *progress) count(done, total int64) {
+	file, ok := terminal(p.out)
+	if !ok {
+		return
+	}
+	if p.bar == nil || p.total != total {
+		p.finish()
+		p.total = total
+		p.bar = progressbar.NewOptions64(total,
+			progressbar.OptionSetWriter(file),
+			progressbar.OptionSetWidth(20),
+			progressbar.OptionShowCount(),
+			progressbar.OptionShowIts(),
+			progressbar.OptionSetItsString("events"),
+			progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionClearOnFinish(),
+		)
+	}
+	_ = p.bar.Set64(done) // only draws
+	if done >= total {
+		p.finish()
 	}
 }
 
-func (c counter) finish() {
-	if c.bar != nil {
-		_ = c.bar.Clear()
+// finish ends the bar.
+func (p *progress) finish() {
+	switch {
+	case p.bar == nil:
+	case p.stays:
+		_ = p.bar.Exit()
+		fmt.Fprintln(p.out)
+	default:
+		_ = p.bar.Clear()
 	}
+	p.bar, p.stays = nil, false
 }
 
 // steps shows on a terminal, in a line that is gone at the end, which of so many steps
@@ -88,31 +124,6 @@ func steps(out io.Writer) func(what string, done, total int) {
 		if done == total {
 			fmt.Fprintf(file, "\r%60s\r", "")
 		}
-	}
-}
-
-func (p *progress) show(s training.Status) {
-	if p.bar == nil {
-		if s.Validated {
-			fmt.Fprintf(p.out, "step %d/%d  %s events/s  loss %.4f  validation %.4f  best %.4f  %s left\n",
-				s.Step, s.Steps, siFormat(s.EventsPerSecond), s.Train, s.Valid, s.Best, duration(s.Remaining))
-		}
-		return
-	}
-	if time.Since(p.drawn) < 100*time.Millisecond {
-		return
-	}
-	p.drawn = time.Now()
-	p.bar.ChangeMax(s.Steps)
-	p.bar.Describe(fmt.Sprintf("%s ev/s  loss %.4f  valid %.4f  best %.4f  %s left", siFormat(s.EventsPerSecond), s.Train, s.Valid, s.Best, duration(s.Remaining)))
-	_ = p.bar.Set(s.Step) // only draws
-}
-
-// finish leaves the last state of the bar on a line of its own.
-func (p *progress) finish() {
-	if p.bar != nil {
-		_ = p.bar.Exit()
-		fmt.Fprintln(p.out)
 	}
 }
 

@@ -13,14 +13,8 @@ func TestReweight(t *testing.T) {
 	a, b := zmumu.Default(), zmumu.Default()
 	b.PtScale *= 1.3
 	source := a.Table(1, 0, 1500)
-	for name, err := range map[string]error{
-		"source.root": writeTable(filepath.Join(dir, "source.root"), source),
-		"target.root": writeTable(filepath.Join(dir, "target.root"), b.Table(2, 0, 1000)),
-	} {
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-	}
+	write(t, filepath.Join(dir, "source.root"), "Events", source)
+	write(t, filepath.Join(dir, "target.root"), "Events", b.Table(2, 0, 1000))
 	text := must(t, dir, "reweight", "-s", "source.root", "-r", "target.root", "--features", "mass,pt", "--max-events", "600", "-o", "out.root")
 	for _, want := range []string{"KS after", "classifier AUC", "effective events", "branch weight"} {
 		if !strings.Contains(text, want) {

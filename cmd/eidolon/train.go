@@ -2,48 +2,24 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/analysis/task"
 	"github.com/eidolon-hep/eidolon/diffusion"
-	"github.com/eidolon-hep/eidolon/internal/output"
-	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
 )
 
-type trainFlags struct {
-	inputs   []string
-	tree     string
-	view     viewFlags
-	features []string
-	exclude  []string
-	weight   string
-	card     string
-	output   string
-	options  surrogate.Options
-
-	checkpoint string
-	resume     string // a checkpoint, or resumeAuto
-	finish     bool
-	paused     *surrogate.Paused // what resume names
-}
-
-// resumeAuto goes on from the checkpoint of the same training, if there is one.
-const resumeAuto = "auto"
-
 func newTrain() *cobra.Command {
-	var f trainFlags
+	var o task.TrainOptions
+	var card string
 	cmd := &cobra.Command{
 		Use:   "train -i FILE[,FILE…] -o MODEL",
 		Short: "Learn the events of a ROOT file",
@@ -73,87 +49,53 @@ begins from the start where it was not: so a batch system may run it again.`,
   eidolon train -c card.yaml          # a card holds flags by their long names: “input: a.root”`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := readCard(cmd, f.card); err != nil {
+			if err := readCard(cmd, card); err != nil {
 				return err
 			}
-			if err := f.takeUp(cmd); err != nil {
+			o.Protected = []string{card}
+			needed := []string{"input", "output"}
+			if o.Resume != "" && o.Resume != task.ResumeAuto {
+				if err := onlyWithResume(cmd); err != nil {
+					return err
+				}
+				needed = []string{"output"}
+			}
+			if err := require(cmd, needed...); err != nil {
 				return err
 			}
-			if err := require(cmd, "input", "output"); err != nil {
+			if err := takeZeros(cmd, &o.Model); err != nil {
 				return err
 			}
-			if err := takeZeros(cmd, &f.options); err != nil {
+			if err := checkUses(cmd, o.Model); err != nil {
 				return err
 			}
-			if err := checkUses(cmd, f.options); err != nil {
-				return err
-			}
-			if err := f.options.Check(); err != nil {
-				return usageError{err}
-			}
-			if err := f.checkOutputs(); err != nil {
-				return err
-			}
-			return f.run(cmd)
+			return runTrain(cmd, o)
 		},
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringSliceVarP(&f.inputs, "input", "i", nil, "ROOT files with the events, read as one chain")
-	flags.StringVarP(&f.tree, "tree", "t", "", "the tree; may be left out when a file holds one")
-	flags.Var(&list{values: &f.features}, "features", "the branches to learn, or name=expression (default: all scalar ones)")
-	flags.Var(&list{values: &f.options.Condition}, "condition", "branches that the density of the others is conditional on: p(features | condition)")
-	flags.StringArrayVar(&f.options.Features.Vectors, "vector", nil, "a four-vector, name=pt,eta,phi,mass or name=px,py,pz,mass, of branches; the mass may be a number")
-	flags.StringArrayVar(&f.options.Features.Systems, "system", nil, "a sum of vectors, name=vector+vector: its mass and decay angles are learnt in place of the momenta")
-	flags.StringToStringVar(&f.options.Features.As, "as", nil, "how to treat branches, such as pt=log,run=codes: "+strings.Join(features.Treatments(), ", ")+" (default: as their values ask for)")
-	flags.StringSliceVar(&f.exclude, "exclude", nil, "branches to leave out")
-	f.view.add(cmd)
-	flags.StringVar(&f.weight, "weight", "", "the branch of event weights w, positive and negative: the loss is Σ w·loss / Σ w")
-	flags.StringVarP(&f.output, "output", "o", "", "the model file to write")
-	flags.StringVarP(&f.card, "card", "c", "", "a YAML file with values for these flags")
-	addModelFlags(cmd, &f.options)
-	flags.StringVar(&f.checkpoint, "checkpoint", "", "where to keep the checkpoint (default: MODEL.checkpoint)")
-	flags.StringVar(&f.resume, "resume", "", "go on from this checkpoint; only -o, -i, --finish and --checkpoint go with it; auto: from that of this training, if there is one")
-	flags.BoolVar(&f.finish, "finish", false, "with --resume CHECKPOINT: make the model of what has been learnt, without further training")
+	flags.StringSliceVarP(&o.Inputs, "input", "i", nil, "ROOT files with the events, read as one chain")
+	flags.StringVarP(&o.Tree, "tree", "t", "", "the tree; may be left out when a file holds one")
+	flags.Var(&list{values: &o.Features}, "features", "the branches to learn, or name=expression (default: all scalar ones)")
+	flags.Var(&list{values: &o.Model.Condition}, "condition", "branches that the density of the others is conditional on: p(features | condition)")
+	flags.StringArrayVar(&o.Model.Features.Vectors, "vector", nil, "a four-vector, name=pt,eta,phi,mass or name=px,py,pz,mass, of branches; the mass may be a number")
+	flags.StringArrayVar(&o.Model.Features.Systems, "system", nil, "a sum of vectors, name=vector+vector: its mass and decay angles are learnt in place of the momenta")
+	flags.StringToStringVar(&o.Model.Features.As, "as", nil, "how to treat branches, such as pt=log,run=codes: "+strings.Join(features.Treatments(), ", ")+" (default: as their values ask for)")
+	flags.StringSliceVar(&o.Exclude, "exclude", nil, "branches to leave out")
+	addView(cmd, &o.View)
+	addNoVerify(cmd, &o.NoVerify)
+	flags.StringVar(&o.Weight, "weight", "", "the branch of event weights w, positive and negative: the loss is Σ w·loss / Σ w")
+	flags.StringVarP(&o.Output, "output", "o", "", "the model file to write")
+	flags.StringVarP(&card, "card", "c", "", "a YAML file with values for these flags")
+	addModelFlags(cmd, &o.Model)
+	flags.StringVar(&o.Checkpoint, "checkpoint", "", "where to keep the checkpoint (default: MODEL.checkpoint)")
+	flags.StringVar(&o.Resume, "resume", "", "go on from this checkpoint; only -o, -i, --finish and --checkpoint go with it; auto: from that of this training, if there is one")
+	flags.BoolVar(&o.Finish, "finish", false, "with --resume CHECKPOINT: make the model of what has been learnt, without further training")
 	return cmd
 }
 
-// checkOutputs checks that model and checkpoint can be written, and that nothing is lost by
-// that.
-func (f *trainFlags) checkOutputs() error {
-	inputs := append(slices.Clone(f.inputs), f.card)
-	if err := surrogate.CheckOutput(f.output, append(inputs, f.resume)...); err != nil {
-		return err
-	}
-	if f.checkpoint == "" {
-		f.checkpoint = f.output + ".checkpoint"
-	}
-	if err := surrogate.CheckCheckpoint(f.checkpoint, append(inputs, f.output)...); err != nil {
-		return err
-	}
-	switch {
-	case f.resume == resumeAuto || !surrogate.IsCheckpoint(f.checkpoint) || output.Same(f.checkpoint, f.resume):
-		return nil
-	case f.resume == "":
-		return output.Refuse("%s is of a training that was interrupted: %s; or remove it", f.checkpoint, waysOn(f.checkpoint, f.output))
-	}
-	return output.Refuse("%s is of another training that was interrupted: give another file by --checkpoint, or remove it", f.checkpoint)
-}
-
-// waysOn says what can be done with a checkpoint.
-func waysOn(checkpoint, model string) string {
-	return fmt.Sprintf("to go on: eidolon train --resume %s -o %s; to make the model of what is there: eidolon train --resume %s --finish -o %s",
-		checkpoint, model, checkpoint, model)
-}
-
-// takeUp sets the flags to those of the training that is to be resumed, if any.
-func (f *trainFlags) takeUp(cmd *cobra.Command) (err error) {
-	if f.finish && (f.resume == "" || f.resume == resumeAuto) {
-		return usagef("--finish needs --resume and the name of a checkpoint")
-	}
-	if f.resume == "" || f.resume == resumeAuto {
-		return nil
-	}
+// onlyWithResume refuses flags that say how to train, where a training goes on as it began.
+func onlyWithResume(cmd *cobra.Command) error {
 	var foreign string
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
 		if !slices.Contains([]string{"resume", "finish", "output", "input", "checkpoint", "json", "no-verify"}, flag.Name) {
@@ -161,20 +103,32 @@ func (f *trainFlags) takeUp(cmd *cobra.Command) (err error) {
 		}
 	})
 	if foreign != "" {
-		return usagef("--%s does not go with --resume: the training goes on as it began", foreign)
+		return task.Usage("--%s does not go with --resume: the training goes on as it began", foreign)
 	}
-	f.paused, err = surrogate.LoadCheckpoint(f.resume)
+	return nil
+}
+
+// runTrain trains, and says what came of it.
+func runTrain(cmd *cobra.Command, o task.TrainOptions) error {
+	show := newProgress(cmd)
+	defer show.finish()
+	model, err := task.Train(cmd.Context(), o, show.Progress)
 	if err != nil {
 		return err
 	}
-	card := f.paused.Card
-	if len(f.inputs) == 0 {
-		if err := cmd.Flags().Set("input", strings.Join(card.Inputs, ",")); err != nil {
-			return usageError{err}
+	show.finish()
+	if wantJSON(cmd) {
+		summary, err := task.Summarise(context.WithoutCancel(cmd.Context()), o.Output, model) // it is saved
+		if err != nil {
+			return err
 		}
+		return printJSON(cmd, summary)
 	}
-	f.tree, f.weight, f.features, f.options = card.Tree, card.Weight, f.paused.Columns, card.Options
-	f.view.options = card.View
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", o.Output, outcome(model))
+	for _, remark := range model.Remarks() {
+		fmt.Fprintln(cmd.OutOrStdout(), remark)
+	}
+	printRoundTrip(cmd.OutOrStdout(), model.Card.History)
 	return nil
 }
 
@@ -227,12 +181,12 @@ func takeZeros(cmd *cobra.Command, o *surrogate.Options) error {
 		case ok && text == "0":
 			v.off()
 		case ok && strings.HasPrefix(text, "-"):
-			return usagef("--%s cannot be %s", v.name, text)
+			return task.Usage("--%s cannot be %s", v.name, text)
 		}
 	}
 	for _, name := range []string{"layers", "hidden", "depth", "components", "steps", "epochs", "batch", "rate"} {
 		if text, ok := set(name); ok && text == "0" {
-			return usagef("--%s cannot be 0: leave it out for the default", name)
+			return task.Usage("--%s cannot be 0: leave it out for the default", name)
 		}
 	}
 	return nil
@@ -242,7 +196,7 @@ func takeZeros(cmd *cobra.Command, o *surrogate.Options) error {
 func checkUses(cmd *cobra.Command, o surrogate.Options) (err error) {
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
 		if e := o.Uses(strings.ReplaceAll(flag.Name, "-", "_")); e != nil && err == nil {
-			err = usagef("--%s %w", flag.Name, e)
+			err = task.Usage("--%s %w", flag.Name, e)
 		}
 	})
 	return err
@@ -259,314 +213,3 @@ func (o optional) Set(text string) error {
 
 func (o optional) String() string { return "" }
 func (o optional) Type() string   { return "float" }
-
-func (f *trainFlags) run(cmd *cobra.Command) error {
-	model, err := f.fit(cmd)
-	if err != nil {
-		return err
-	}
-	if wantJSON(cmd) {
-		summary, err := modelSummary(context.WithoutCancel(cmd.Context()), f.output, model) // it is saved
-		if err != nil {
-			return err
-		}
-		return printJSON(cmd, summary)
-	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", f.output, outcome(model))
-	for _, remark := range model.Remarks() {
-		fmt.Fprintln(cmd.OutOrStdout(), remark)
-	}
-	printRoundTrip(cmd.OutOrStdout(), model.Card.History)
-	return nil
-}
-
-// fit reads the events, trains a model of them and saves it. After an interrupt there is a
-// checkpoint at most, and no model.
-func (f *trainFlags) fit(cmd *cobra.Command) (*surrogate.Surrogate, error) {
-	f.options.Begin = time.Now()
-	if f.paused == nil {
-		f.options.Features.Numbers = len(f.features) > 0 // what is named is learnt, whatever it is
-	}
-	data, err := f.read(cmd)
-	if err != nil {
-		return nil, err
-	}
-	log := cmd.ErrOrStderr()
-	f.options.Log = func(line string) { fmt.Fprintln(log, line) }
-	training, err := f.prepare(cmd, data.table, data.weights)
-	if err != nil {
-		hint := ""
-		if errors.Is(err, features.ErrUnusable) {
-			hint = " (--exclude leaves branches out)"
-		}
-		return nil, fmt.Errorf("%s: %w%s", source(f.inputs, data.tree), err, hint)
-	}
-	if err := cmd.Context().Err(); err != nil {
-		return nil, err
-	}
-	card := &training.Card
-	if f.paused == nil {
-		card.Version = version()
-		card.Command = strings.Join(append([]string{"eidolon"}, os.Args[1:]...), " ")
-		card.Inputs, card.Tree, card.Weight = f.inputs, data.tree, f.weight
-	}
-	card.View, card.Collection, card.Multiplicity = f.view.options, data.collection, data.multiplicity
-	training.CheckpointTo(f.checkpoint, func(err error) {
-		fmt.Fprintf(log, "warning: there is no checkpoint, the training goes on without: %v\n", err)
-	})
-
-	if err := printFeatures(log, training.Surrogate); err != nil {
-		return nil, err
-	}
-	isConstant := func(name string) bool {
-		return slices.ContainsFunc(training.Features.Columns, func(c features.Column) bool { return c.Name == name && c.As == column.Constant })
-	}
-	if s := features.Suggest(slices.DeleteFunc(training.Features.Names(), isConstant)); len(card.Options.Features.Systems) == 0 && len(s.Systems) > 0 {
-		fmt.Fprintf(log, "note: for the mass of a system to be learnt, declare it: --vector %s --system %s\n",
-			strings.Join(s.Vectors, " --vector "), s.Systems[0])
-	}
-	if card.Weights != nil {
-		fmt.Fprintln(log, card.Weights)
-	}
-	fmt.Fprintf(log, "model: %s, %v\n", card.Options.Model, training.Density)
-	fmt.Fprintf(log, "%d events to train on, %d to validate\n", card.Learnt(), card.HeldOut)
-	if card.HeldOut < 100 {
-		fmt.Fprintln(log, "note: with so few events to validate, the validation loss says little")
-	}
-	progress := newProgress(log)
-	card.Options.Train.Progress = progress.show
-	model, err := training.Run(cmd.Context())
-	progress.finish()
-	if err != nil && errors.Is(err, cmd.Context().Err()) {
-		switch {
-		case training.Checkpointed():
-			fmt.Fprintln(log, waysOn(f.checkpoint, f.output))
-		case f.paused != nil:
-			fmt.Fprintln(log, waysOn(f.resume, f.output))
-		default:
-			fmt.Fprintln(log, "nothing has been learnt yet: there is no checkpoint and no model")
-		}
-		return nil, err
-	}
-	if errors.Is(err, surrogate.ErrNothingLearnt) { // there is nothing to go on from
-		_ = training.RemoveCheckpoint()
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := model.Save(f.output); err != nil {
-		if training.Checkpointed() {
-			fmt.Fprintln(log, waysOn(f.checkpoint, f.output))
-		}
-		return nil, err
-	}
-	for _, warning := range model.Warnings() {
-		fmt.Fprintf(log, "warning: %s\n", warning)
-	}
-	if p := model.Card.History.Points; len(p) > 0 {
-		const nats = 0.5
-		if last := p[len(p)-1]; last.Valid-last.Train > nats && model.Card.History.BestStep < last.Step/2 {
-			fmt.Fprintf(log, "note: the model was overfitted in the end (loss %.4f, validation %.4f); the one of step %d is kept; a smaller --hidden may do better\n",
-				last.Train, last.Valid, model.Card.History.BestStep)
-		}
-	}
-	return model, training.RemoveCheckpoint()
-}
-
-// prepare looks at the events and composes the model, or takes up the training
-// that is to be resumed.
-func (f *trainFlags) prepare(cmd *cobra.Command, table *rootio.Table, w []float64) (*surrogate.Training, error) {
-	if f.resume == resumeAuto && surrogate.IsCheckpoint(f.checkpoint) {
-		paused, err := surrogate.LoadCheckpoint(f.checkpoint)
-		if err == nil && paused.IsOf(table, w, f.options) {
-			f.resume, f.paused = f.checkpoint, paused
-			fmt.Fprintf(cmd.ErrOrStderr(), "the training goes on from %s\n", f.checkpoint)
-		} else {
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s is of another training, or of another version: this one begins from the start\n", f.checkpoint)
-		}
-	}
-	switch {
-	case f.paused == nil:
-		return surrogate.New(cmd.Context(), table, w, f.options)
-	case f.finish:
-		return f.paused.Finish(cmd.Context(), table, w)
-	}
-	return f.paused.Resume(cmd.Context(), table, w)
-}
-
-// givenTwice finds two names of one file.
-func givenTwice(files []string) (a, b string, ok bool) {
-	infos := make([]os.FileInfo, len(files))
-	for i, name := range files {
-		infos[i], _ = os.Stat(name) // remote ones have their name only
-		for k := range i {
-			if files[k] == name || infos[k] != nil && infos[i] != nil && os.SameFile(infos[k], infos[i]) {
-				return files[k], name, true
-			}
-		}
-	}
-	return "", "", false
-}
-
-// read reads the columns that were asked for, and the weights if any.
-func (f *trainFlags) read(cmd *cobra.Command) (data trainingData, err error) {
-	wanted, condition := f.view.define(f.features), f.view.define(f.options.Condition)
-	t, err := f.view.open(cmd.Context(), f.tree, f.inputs)
-	if err != nil {
-		return data, err
-	}
-	defer t.Close()
-	if a, b, ok := givenTwice(t.Files()); ok {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s and %s are the same file: its events are read twice\n", a, b)
-	}
-	v, err := t.View(f.view.options)
-	if err != nil {
-		return data, err
-	}
-	names, err := v.Resolve(wanted)
-	if err != nil {
-		return data, err
-	}
-	if len(names) == 0 {
-		names = f.all(cmd, t, v)
-	}
-	if f.options.Condition, err = v.Resolve(condition); err != nil {
-		return data, err
-	}
-	for _, name := range f.options.Condition {
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	for _, item := range f.exclude {
-		out, err := v.Resolve([]string{item})
-		if err != nil {
-			return data, err
-		}
-		for _, name := range out {
-			i := slices.Index(names, name)
-			if i < 0 {
-				return data, usagef("branch %q, to be excluded, is not among those to learn", name)
-			}
-			names = slices.Delete(names, i, i+1)
-		}
-	}
-	if len(names) == 0 {
-		return data, fmt.Errorf("%s: tree %q has no scalar branch to learn", t.Files()[0], t.Name())
-	}
-	data.collection = v.Collection()
-	for _, name := range names {
-		if data.collection != nil && !slices.Contains(f.options.Condition, name) && !slices.ContainsFunc(v.Own(), func(f rootio.Field) bool { return f.Name == name }) {
-			return data, usagef("%s has one value per event: with --each it can be a condition, not a feature", name)
-		}
-	}
-	learnt := slices.DeleteFunc(v.Fields(), func(field rootio.Field) bool { return !slices.Contains(names, field.Name) })
-	if err := rootio.CheckFields(learnt); err != nil { // before the training rather than when events are written
-		return data, fmt.Errorf("%s: generated events could not be written: %w; leave it out with --exclude", source(f.inputs, t.Name()), err)
-	}
-	read := slices.Clone(names)
-	if f.weight != "" {
-		weight, err := v.Resolve([]string{f.weight})
-		if err != nil {
-			return data, err
-		}
-		if slices.Contains(names, weight[0]) {
-			return data, usagef("branch %q cannot be a feature and the weight", f.weight)
-		}
-		read = append(read, weight[0])
-	}
-	if data.collection != nil {
-		read = append(read, rootio.EventIndex)
-	}
-	table, err := v.Read(read)
-	if err != nil {
-		return data, err
-	}
-	if table.Len() == 0 {
-		return data, fmt.Errorf("%s: no row is left to learn", source(f.inputs, t.Name()))
-	}
-	if f.weight != "" {
-		data.weights = make([]float64, table.Len())
-		table.Columns[len(names)].Floats(data.weights, 0)
-	}
-	if data.collection != nil {
-		events := t.Len()
-		if f.view.options.Where != "" {
-			events = 0 // those without an object are not known to be wanted
-		}
-		index, _ := table.Column(rootio.EventIndex)
-		data.multiplicity = multiplicities(index.Values().([]int64), events)
-	}
-	table.Columns = table.Columns[:len(names)]
-	data.table, data.tree = table, t.Name()
-	return data, nil
-}
-
-// trainingData is what a model is trained on.
-type trainingData struct {
-	table        *rootio.Table
-	weights      []float64 // nil: 1 each
-	tree         string
-	collection   *rootio.Collection // of whose objects the rows are, if any
-	multiplicity []float64          // the fraction of events with 0, 1, 2, … objects
-}
-
-// all returns the names of the columns that are learnt unless told otherwise, and
-// says what is left out.
-func (f *trainFlags) all(cmd *cobra.Command, t *rootio.Tree, v *rootio.View) (names []string) {
-	for _, field := range v.Own() {
-		if field.Name != f.weight {
-			names = append(names, field.Name)
-		}
-	}
-	left := t.Omitted()
-	if v.Collection() == nil {
-		left = append(left, arraysOf(t, "it has several values; --each Jet learns the objects of a collection, --features 'HT=sum(Jet_pt)' one number of each event")...)
-	}
-	sayLeft(cmd.ErrOrStderr(), "not learnt", left)
-	return names
-}
-
-// multiplicities returns the fractions of events with 0, 1, 2, … objects, given the
-// ascending numbers of the events that the objects belong to. If the number of all
-// events is not known (0), it is that of those with an object.
-func multiplicities(index []int64, events int64) []float64 {
-	counts := []float64{0}
-	for i := 0; i < len(index); {
-		n := 1
-		for i+n < len(index) && index[i+n] == index[i] {
-			n++
-		}
-		for len(counts) <= n {
-			counts = append(counts, 0)
-		}
-		counts[n]++
-		i += n
-	}
-	some := 0.0
-	for _, c := range counts {
-		some += c
-	}
-	counts[0] = max(0, float64(events)-some)
-	for i := range counts {
-		counts[i] /= max(float64(events), some)
-	}
-	return counts
-}
-
-// source names what events were read from. Entries that an error speaks of count
-// along all files.
-func source(files []string, tree string) string {
-	if len(files) == 1 {
-		return fmt.Sprintf("%s, tree %q", files[0], tree)
-	}
-	return fmt.Sprintf("%s as one chain, tree %q", strings.Join(files, ","), tree)
-}
-
-// abbreviate joins the first n names and says how many more there are.
-func abbreviate(names []string, n int) string {
-	if len(names) <= n {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:n], ", "), len(names)-n)
-}

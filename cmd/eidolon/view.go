@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -12,59 +9,15 @@ import (
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// viewFlags say how events are read.
-type viewFlags struct {
-	options  rootio.ViewOptions
-	noVerify bool
-}
-
-// add adds the flags that say which rows there are, and how files are opened.
-func (v *viewFlags) add(cmd *cobra.Command) {
-	flags := cmd.Flags()
-	flags.StringVar(&v.options.Each, "each", "", "one row per object of this collection: Jet for the branches Jet_…")
-	flags.StringVar(&v.options.Where, "where", "", "only rows for which this is true: 'pt > 20 && abs(eta) < 2.4'")
-	v.addNoVerify(cmd)
+// addView adds the flags that say which rows there are.
+func addView(cmd *cobra.Command, view *rootio.ViewOptions) {
+	cmd.Flags().StringVar(&view.Each, "each", "", "one row per object of this collection: Jet for the branches Jet_…")
+	cmd.Flags().StringVar(&view.Where, "where", "", "only rows for which this is true: 'pt > 20 && abs(eta) < 2.4'")
 }
 
 // addNoVerify adds the flag that leaves out the check of files.
-func (v *viewFlags) addNoVerify(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&v.noVerify, "no-verify", false, "do not compare the checksums of files before they are read")
-}
-
-// open opens a chain of files.
-func (v *viewFlags) open(ctx context.Context, tree string, files []string) (*rootio.Tree, error) {
-	return rootio.OpenOptions{NoVerify: v.noVerify}.Open(ctx, tree, files...)
-}
-
-// define takes the definitions out of a list of names: of “m=a+b” it leaves m, and
-// adds it to the columns of the view.
-func (v *viewFlags) define(names []string) []string {
-	var plain []string
-	for _, item := range names {
-		if name, _, ok := rootio.SplitDefinition(item); ok {
-			v.options.Define = append(v.options.Define, item)
-			item = name
-		}
-		plain = append(plain, item)
-	}
-	return plain
-}
-
-// ofModel returns the view of a tree that has the named columns of a model, computed ones
-// too. What the tree has already is not computed, which is said.
-func ofModel(in *rootio.Tree, options rootio.ViewOptions, names []string, say io.Writer) (*rootio.View, error) {
-	for _, item := range options.Define {
-		name, _, _ := rootio.SplitDefinition(item)
-		if slices.Contains(names, name) && has(in, name) {
-			fmt.Fprintf(say, "%s is a branch of %s: it is not computed again (%s)\n", name, in.Files()[0], item)
-		}
-	}
-	return in.View(in.Needed(options, names))
-}
-
-// has reports whether a tree has a column of that name.
-func has(in *rootio.Tree, name string) bool {
-	return slices.ContainsFunc(in.AllFields(), func(f rootio.Field) bool { return f.Name == name })
+func addNoVerify(cmd *cobra.Command, noVerify *bool) {
+	cmd.Flags().BoolVar(noVerify, "no-verify", false, "do not compare the checksums of files before they are read")
 }
 
 // list is a flag of several values with commas between them. A comma in brackets is

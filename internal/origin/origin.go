@@ -43,7 +43,7 @@ type Model struct {
 
 // New returns the origin of what this program makes.
 func New(inputs []string, models ...Model) (*Origin, error) {
-	o := &Origin{Version: Version(), Command: strings.Join(append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...), " "), Inputs: inputs}
+	o := &Origin{Version: Version(), Command: Command(), Inputs: inputs}
 	for i := range models {
 		sum, err := sha256Of(models[i].File)
 		if err != nil {
@@ -70,6 +70,11 @@ func sha256Of(file string) (string, error) {
 		return "", err
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// Command returns the command line, with the name of the program without its folder.
+func Command() string {
+	return strings.Join(append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...), " ")
 }
 
 // Version returns that of the program.

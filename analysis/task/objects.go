@@ -1,58 +1,42 @@
-package main
+package task
 
 import (
 	"cmp"
-	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-
-	"github.com/spf13/cobra"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// generateObjects writes events with collections of objects, as many in each as in
-// the training events.
-func (f *generateFlags) generateObjects(cmd *cobra.Command, model *surrogate.Surrogate) (tails surrogate.Tails, err error) {
-	fields := newEvents(model, nil).Fields()
-	tree := f.tree
-	if tree == "" {
-		tree = treeName(model.Card.Tree)
-	}
-	w, err := f.create(tree, fields)
+// objects writes events with collections of objects, as many in each as in the training
+// events.
+func (g *generation) objects() error {
+	w, err := g.create(g.model.Card.Tree, newEvents(g.model, nil).Fields())
 	if err != nil {
-		return tails, err
+		return err
 	}
 	defer w.Abort()
-	bar := newCounter(cmd.ErrOrStderr(), f.n)
-	defer bar.finish()
-	for first := int64(0); first < f.n; first += chunk {
-		if err := cmd.Context().Err(); err != nil {
-			return tails, err
-		}
-		counts := make([]int, min(chunk, f.n-first))
-		model.Multiplicities(counts, f.seed, uint64(first))
-		out := newEvents(model, counts)
+	for first := int64(0); first < g.N; first += chunk {
+		counts := make([]int, min(chunk, g.N-first))
+		g.model.Multiplicities(counts, g.result.Seed, uint64(first))
+		out := newEvents(g.model, counts)
 		offsets := offsetsOf(counts)
 		all := upTo(offsets[len(counts)])
-		drawn, t, err := f.draw(cmd.Context(), model, model.Context.Constants(len(all)), following(first, len(counts)), offsets, all)
+		drawn, tails, err := g.draw(g.model.Context.Constants(len(all)), following(first, len(counts)), offsets, all)
 		if err != nil {
-			return tails, err
+			return err
 		}
-		tails.Add(t)
 		for i, c := range drawn.Columns {
 			out.Jagged[len(out.Jagged)-len(drawn.Columns)+i].Column.Put(all, c)
 		}
-		if err := w.Write(out); err != nil {
-			return tails, err
+		if err := g.write(w, out, tails, g.N); err != nil {
+			return err
 		}
-		bar.add(len(counts))
 	}
-	return tails, w.Close()
+	return w.Close()
 }
 
 // newEvents returns events with so many objects each, whose features are zero yet:
@@ -78,7 +62,7 @@ func newEvents(model *surrogate.Surrogate, counts []int) *rootio.Table {
 	ofEvents := model.Context.Constants(len(counts)).Columns
 	for i, c := range model.Context.Constants(objects).Columns {
 		switch {
-		case isOf(collection, c.Name):
+		case has(collection.Fields, c.Name):
 			add(c)
 		case c.Name != collection.Counter.Name:
 			out.Columns = append(out.Columns, ofEvents[i])
@@ -90,11 +74,6 @@ func newEvents(model *surrogate.Surrogate, counts []int) *rootio.Table {
 	return out
 }
 
-// isOf reports whether a branch belongs to the objects of a collection.
-func isOf(c *rootio.Collection, name string) bool {
-	return slices.ContainsFunc(c.Fields, func(f rootio.Field) bool { return f.Name == name })
-}
-
 // offsetsOf returns where the objects of each event begin, and the last ones end.
 func offsetsOf(counts []int) []int {
 	offsets := make([]int, len(counts)+1)
@@ -104,18 +83,18 @@ func offsetsOf(counts []int) []int {
 	return offsets
 }
 
-// upTo returns 0, 1, …, n−1.
-func upTo(n int) []int {
-	all := make([]int, n)
-	for i := range all {
-		all[i] = i
+// following returns n numbers that follow each other.
+func following(first int64, n int) []uint64 {
+	numbers := make([]uint64, n)
+	for i := range numbers {
+		numbers[i] = uint64(first) + uint64(i)
 	}
-	return all
+	return numbers
 }
 
 // draw draws the objects at the given places, in rising order, among those of the events
 // of these numbers, which begin at the offsets; given has their conditions.
-func (f *generateFlags) draw(ctx context.Context, model *surrogate.Surrogate, given *rootio.Table, numbers []uint64, offsets, places []int) (*rootio.Table, surrogate.Tails, error) {
+func (g *generation) draw(given *rootio.Table, numbers []uint64, offsets, places []int) (*rootio.Table, surrogate.Tails, error) {
 	rows, event := make([]uint64, len(places)), 0
 	for i, at := range places {
 		for offsets[event+1] <= at {
@@ -123,59 +102,50 @@ func (f *generateFlags) draw(ctx context.Context, model *surrogate.Surrogate, gi
 		}
 		rows[i] = surrogate.ObjectRow(numbers[event], at-offsets[event])
 	}
-	f.objects += int64(len(rows))
-	objects := rootio.NewTable(model.Features.Fields(), len(rows))
-	tails, err := model.GenerateRows(ctx, objects, given, f.seed, rows)
+	g.result.Objects += int64(len(rows))
+	objects := rootio.NewTable(g.model.Features.Fields(), len(rows))
+	tails, err := g.model.GenerateRows(g.ctx, objects, given, g.result.Seed, rows)
 	return objects, tails, err
 }
 
-// generateObjectsFor writes the events of the input with new values of the model's
-// features in each object that passes the model's selection. All else is carried along,
-// but what told of the objects that are replaced.
-func (f *generateFlags) generateObjectsFor(cmd *cobra.Command, model *surrogate.Surrogate) (tails surrogate.Tails, err error) {
-	in, err := f.view.open(cmd.Context(), f.inTree, f.inputs)
+// objectsFor writes the events of the input with new values of the model's features in each
+// object that passes the model's selection. All else is carried along, but what told of the
+// objects that are replaced.
+func (g *generation) objectsFor() error {
+	in, err := open(g.ctx, g.NoVerify, g.InputTree, g.Inputs)
 	if err != nil {
-		return tails, err
+		return err
 	}
 	defer in.Close()
-	plan, err := newObjectPlan(cmd, in, model, f.keep)
+	plan, err := g.newObjectPlan(in)
 	if err != nil {
-		return tails, err
-	}
-	tree := f.tree
-	if tree == "" {
-		tree = treeName(in.Name())
+		return err
 	}
 	known, fields := "", plan.fields
-	if len(model.Context.Names()) > 0 {
+	if len(g.model.Context.Names()) > 0 {
 		known = freeName(knownBranch, fields)
-		fields = append(fields[:len(fields):len(fields)], rootio.Field{Name: known, Title: "the conditions are among those of the training events", Kind: rootio.Bool})
+		fields = append(slices.Clip(fields), rootio.Field{Name: known, Title: "the conditions are among those of the training events", Kind: rootio.Bool})
 	}
-	w, err := f.create(tree, fields)
+	w, err := g.create(in.Name(), fields)
 	if err != nil {
-		return tails, err
+		return err
 	}
 	defer w.Abort()
-	bar := newCounter(cmd.ErrOrStderr(), in.Len())
-	defer bar.finish()
-	f.n = 0
+	failed := func(err error) error { return fmt.Errorf("%s: %w", source(in.Files(), in.Name()), err) }
 	for part, err := range plan.view.Parts(plan.wanted, plan.read, 0) {
-		if err == nil {
-			err = cmd.Context().Err()
-		}
 		if err != nil {
-			return tails, err
+			return err
 		}
 		offsets, places, given, err := plan.objects(part)
 		if err != nil {
-			return tails, fmt.Errorf("%s: %w", source(in.Files(), in.Name()), err)
+			return failed(err)
 		}
 		numbers := following(part.First, part.Events.Len())
 		isKnown := slices.Repeat([]bool{true}, len(numbers))
 		if known != "" {
-			admitted, err := f.admitObjects(model, numbers, offsets, places, given, isKnown)
+			admitted, err := g.admitObjects(numbers, offsets, places, given, isKnown)
 			if err != nil {
-				return tails, fmt.Errorf("%s: %w", source(in.Files(), in.Name()), err)
+				return failed(err)
 			}
 			given = admitted.Table
 			if len(admitted.Rows) < len(places) { // some are left out, and so are their events
@@ -183,40 +153,36 @@ func (f *generateFlags) generateObjectsFor(cmd *cobra.Command, model *surrogate.
 				isKnown = slices.Repeat([]bool{true}, len(numbers))
 			}
 		}
-		drawn, t, err := f.draw(cmd.Context(), model, given, numbers, offsets, places)
+		drawn, tails, err := g.draw(given, numbers, offsets, places)
 		if err != nil {
-			return tails, fmt.Errorf("%s: %w", source(in.Files(), in.Name()), err)
+			return failed(err)
 		}
-		tails.Add(t)
-		f.stayed += int64(offsets[len(offsets)-1] - len(places))
+		g.result.Stayed += int64(offsets[len(offsets)-1] - len(places))
 		events := plan.table(part, offsets, places, drawn)
 		if known != "" {
 			events.Columns = append(events.Columns, rootio.ColumnOf(known, isKnown))
 		}
-		if err := w.Write(events); err != nil {
-			return tails, err
+		if err := g.write(w, events, tails, in.Len()); err != nil {
+			return err
 		}
-		f.n += int64(events.Len())
-		bar.add(events.Len())
 	}
 	if err := w.Close(); err != nil {
-		return tails, err
+		return err
 	}
-	bar.finish()
-	plan.say(cmd.ErrOrStderr(), f.objects, f.stayed)
-	f.sayStrays(cmd.ErrOrStderr(), known)
-	return tails, nil
+	plan.say(g.Progress, g.result.Objects, g.result.Stayed)
+	g.logStrays(g.strays, known)
+	return nil
 }
 
 // admitObjects returns the conditions of the objects at the places that can be drawn for.
 // Events with an object whose condition the training events did not have are not known.
-func (f *generateFlags) admitObjects(model *surrogate.Surrogate, numbers []uint64, offsets, places []int, given *rootio.Table, isKnown []bool) (features.Admitted, error) {
+func (g *generation) admitObjects(numbers []uint64, offsets, places []int, given *rootio.Table, isKnown []bool) (features.Admitted, error) {
 	events := (&rootio.Part{Offsets: offsets}).EventOf(places)
 	entries, within := make([]uint64, len(places)), make([]bool, len(places))
 	for i, e := range events {
 		entries[i] = numbers[e]
 	}
-	a, err := f.admit(model, given, entries)
+	a, err := g.admit(given, entries)
 	for i, row := range a.Rows {
 		within[row] = a.Known[i]
 	}
@@ -285,7 +251,8 @@ type ordered struct {
 	in, out int64 // of these, pairs that rise
 }
 
-func newObjectPlan(cmd *cobra.Command, in *rootio.Tree, model *surrogate.Surrogate, keep []string) (*objectPlan, error) {
+func (g *generation) newObjectPlan(in *rootio.Tree) (*objectPlan, error) {
+	model := g.model
 	options := model.Card.View
 	p := &objectPlan{wanted: model.Context.Names(), selected: options.Where, ordered: map[string]*ordered{}}
 	p.counter = model.Card.Collection.CounterName()
@@ -293,10 +260,10 @@ func newObjectPlan(cmd *cobra.Command, in *rootio.Tree, model *surrogate.Surroga
 	switch {
 	case err == nil:
 		p.counter = collection.CounterName()
-	case has(in, p.counter) && options.Where == "":
+	case has(in.AllFields(), p.counter) && options.Where == "":
 		collection = &rootio.Collection{Name: options.Each} // none of its branches is there
 		options.Each = ""
-	case has(in, p.counter):
+	case has(in.AllFields(), p.counter):
 		return nil, fmt.Errorf("%w; the model was trained on objects with %q, which the input cannot tell", err, options.Where)
 	default:
 		return nil, err
@@ -320,7 +287,7 @@ func newObjectPlan(cmd *cobra.Command, in *rootio.Tree, model *surrogate.Surroga
 			p.wanted = append(p.wanted, f.Name)
 		}
 	}
-	if p.view, err = ofModel(in, options, p.wanted, cmd.ErrOrStderr()); err != nil {
+	if p.view, err = viewFor(in, options, p.wanted, g.Progress); err != nil {
 		return nil, err
 	}
 	reads, err := p.view.Sources(model.Context.Names())
@@ -328,26 +295,26 @@ func newObjectPlan(cmd *cobra.Command, in *rootio.Tree, model *surrogate.Surroga
 		return nil, err
 	}
 	for _, name := range reads {
-		if isOf(collection, name) && !p.isFeature(name) && !slices.Contains(model.Context.Names(), name) {
+		if has(collection.Fields, name) && !p.isFeature(name) && !slices.Contains(model.Context.Names(), name) {
 			p.selecting = append(p.selecting, name)
 		}
 	}
-	kept, err := p.view.Resolve(keep)
+	kept, err := p.view.Resolve(g.Keep)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range kept {
-		if !isOf(collection, name) || p.isFeature(name) {
-			return nil, usagef("--keep %s: it is no branch of %s that the model does not make", name, collection.Name)
+		if !has(collection.Fields, name) || p.isFeature(name) {
+			return nil, Usage("--keep %s: it is no branch of %s that the model does not make", name, collection.Name)
 		}
 		if !slices.Contains(p.wanted, name) {
 			p.wanted = append(p.wanted, name) // so that its values are known to be of the same objects
 		}
 	}
-	p.carried = newCarriage(cmd.Context(), in, nil)
+	p.carried = newCarriage(g.ctx, in, nil)
 	what := fmt.Sprintf("it tells of objects of %s that are new ones now, and the model does not make it (--keep keeps branches)", collection.Name)
 	p.carried.leave(what, func(f rootio.Field) bool {
-		sameObjects := isOf(collection, f.Name) || f.Counter == p.counter && p.counter != rootio.Vector
+		sameObjects := has(collection.Fields, f.Name) || f.Counter == p.counter && p.counter != rootio.Vector
 		return sameObjects && !p.isFeature(f.Name) && !slices.Contains(reads, f.Name) && !slices.Contains(kept, f.Name)
 	})
 	for _, f := range p.carried.fields {
@@ -383,7 +350,7 @@ func jagged(model *surrogate.Surrogate, counter string) []rootio.Field {
 }
 
 func (p *objectPlan) isFeature(name string) bool {
-	return slices.ContainsFunc(p.features, func(f rootio.Field) bool { return f.Name == name })
+	return has(p.features, name)
 }
 
 // objects returns where the objects of the events begin, the places of those that are
@@ -474,26 +441,26 @@ func rises(j rootio.Jagged) (n int64) {
 }
 
 // say says what became of the objects, given the numbers of new and old ones.
-func (p *objectPlan) say(out io.Writer, fresh, old int64) {
-	if p.selected != "" {
-		fmt.Fprintf(out, "%d of %d objects pass %q, as those that the model was trained on, and are new; the others stay as they are\n", fresh, fresh+old, p.selected)
+func (o *objectPlan) say(p Progress, fresh, old int64) {
+	if o.selected != "" {
+		p.logf("%d of %d objects pass %q, as those that the model was trained on, and are new; the others stay as they are", fresh, fresh+old, o.selected)
 	}
-	p.carried.say(out)
-	if len(p.selecting) > 0 {
-		fmt.Fprintf(out, "note: new objects keep %s of those in whose places they are: the selection or the condition reads it\n", abbreviate(p.selecting, 5))
+	o.carried.say(p)
+	if len(o.selecting) > 0 {
+		p.logf("note: new objects keep %s of those in whose places they are: the selection or the condition reads it", abbreviate(o.selecting, 5))
 	}
-	if len(p.pointers) > 0 {
-		fmt.Fprintf(out, "note: %s point to the places of objects that are new ones now\n", abbreviate(p.pointers, 5))
+	if len(o.pointers) > 0 {
+		p.logf("note: %s point to the places of objects that are new ones now", abbreviate(o.pointers, 5))
 	}
 	const enough = 20 // pairs: that so many fall by chance is unlikely
 	var names []string
-	for name, o := range p.ordered {
-		if o.pairs >= enough && o.in == 0 && o.out > 0 {
+	for name, order := range o.ordered {
+		if order.pairs >= enough && order.in == 0 && order.out > 0 {
 			names = append(names, name)
 		}
 	}
 	slices.SortFunc(names, cmp.Compare[string])
 	for _, name := range names {
-		fmt.Fprintf(out, "note: the objects of the input are in descending order of %s, those of the output are not\n", name)
+		p.logf("note: the objects of the input are in descending order of %s, those of the output are not", name)
 	}
 }

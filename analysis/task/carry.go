@@ -1,23 +1,22 @@
-package main
+package task
 
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// carriage is what of an input comes along to a file that is generated for it.
+// carriage is what is copied from an input to the file that is written for it.
 type carriage struct {
 	fields []rootio.Field      // in the order of the input, counters before their arrays
-	left   []rootio.BranchInfo // behind, with the reason
-	trees  []string            // other ones of the (first) file, which stay behind
+	left   []rootio.BranchInfo // branches that are not copied, with the reason
+	trees  []string            // other trees of the (first) file, which are not copied
 }
 
-// newCarriage takes all that can be read of the input, apart from the columns that are
-// drawn. An array that is counted by one of these has no place in the new events.
+// newCarriage copies all that can be read of the input, apart from the columns that are
+// drawn and the arrays that are counted by one of these.
 func newCarriage(ctx context.Context, in *rootio.Tree, drawn []string) carriage {
 	c := carriage{left: in.Omitted()}
 	if trees, err := rootio.List(ctx, in.Files()[0]); err == nil { // it could be opened before
@@ -57,7 +56,7 @@ func newCarriage(ctx context.Context, in *rootio.Tree, drawn []string) carriage 
 	return c
 }
 
-// leave leaves columns behind.
+// leave takes columns out, for a reason.
 func (c *carriage) leave(reason string, which func(rootio.Field) bool) {
 	c.fields = slices.DeleteFunc(c.fields, func(f rootio.Field) bool {
 		if !which(f) {
@@ -77,20 +76,20 @@ func (c carriage) names() []string {
 	return names
 }
 
-// say says what stays behind, and why.
-func (c carriage) say(out io.Writer) {
-	sayLeft(out, "not carried along", c.left)
+// say logs what is not copied, and why.
+func (c carriage) say(p Progress) {
+	p.logLeft("not carried along", c.left)
 	if len(c.trees) > 0 {
-		fmt.Fprintf(out, "other trees are not carried along: %s\n", abbreviate(c.trees, 5))
+		p.logf("other trees are not carried along: %s", abbreviate(c.trees, 5))
 	}
 }
 
-// sayLeft says that branches are left out, in a line for each reason.
-func sayLeft(out io.Writer, how string, left []rootio.BranchInfo) {
+// logLeft says that branches are left out, in a line for each reason.
+func (p Progress) logLeft(how string, left []rootio.BranchInfo) {
 	const most = 5 // names, and lines
 	for lines := 0; len(left) > 0; lines++ {
 		if lines == most {
-			fmt.Fprintf(out, "%s %s for other reasons; “eidolon info” tells them\n", branches(len(left)), how)
+			p.logf("%s %s for other reasons; “eidolon info” tells them", branches(len(left)), how)
 			return
 		}
 		var names []string
@@ -101,7 +100,7 @@ func sayLeft(out io.Writer, how string, left []rootio.BranchInfo) {
 			}
 			return b.Reason == reason
 		})
-		fmt.Fprintf(out, "%s %s (%s): %s\n", branches(len(names)), how, abbreviate(names, most), reason)
+		p.logf("%s %s (%s): %s", branches(len(names)), how, abbreviate(names, most), reason)
 	}
 }
 

@@ -1,0 +1,269 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/internal/output"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// logProb is the branch that score adds.
+const logProb = "log_prob"
+
+// selected is the column that tells which rows pass the selection of the training.
+const selected = "eidolon_selected"
+
+// ScoreOptions are what [Score] is asked for.
+type ScoreOptions struct {
+	// Model is the model file.
+	Model string
+	// Inputs are ROOT files with the events, read as one chain. Patterns and URLs will do.
+	Inputs []string
+	// Tree is the tree in them. It may be empty where a file has one tree only.
+	Tree string
+	// Where keeps the rows for which the expression is true: see [rootio.ViewOptions].
+	Where string
+	// Outside says what becomes of conditions that the training events did not have.
+	Outside features.Outside
+	// Output is the ROOT file to write.
+	Output string
+	// NoVerify leaves out the comparison of the checksums of files before they are read.
+	NoVerify bool
+}
+
+// ScoreResult is what came of [Score].
+type ScoreResult struct {
+	Output     string   `json:"output"`
+	Events     int64    `json:"events"`                 // that were written; objects, for a model of these
+	Impossible int64    `json:"impossible"`             // events of log-density −Inf
+	Foreign    int64    `json:"not_selected,omitempty"` // events that do not pass the model's selection
+	Mean       *float64 `json:"mean_log_prob"`          // of the possible events; nil where there is none
+
+	Conditions *features.Strays `json:"conditions,omitempty"` // nil for a model without a condition
+}
+
+// Score writes the events of the inputs, with all branches that can be carried along, and the log-density of
+// each under the model, in the branch log_prob. With a conditional model the branch known tells
+// whether the condition is among those of the training events.
+func Score(ctx context.Context, o ScoreOptions, p Progress) (*ScoreResult, error) {
+	if err := o.Outside.Check(); err != nil {
+		return nil, Usage("%w", err)
+	}
+	if err := output.Check(o.Output, output.ROOT, append(slices.Clone(o.Inputs), o.Model)...); err != nil {
+		return nil, err
+	}
+	model, err := surrogate.Load(o.Model)
+	if err != nil {
+		return nil, err
+	}
+	if err := keepTraining(ctx, o.Output, model); err != nil {
+		return nil, err
+	}
+	if !model.HasDensity() {
+		return nil, fmt.Errorf("the model %s has no density: it draws copies of training events (σ_min is 0)", o.Model)
+	}
+	in, err := open(ctx, o.NoVerify, o.Tree, o.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	var names []string
+	for _, f := range slices.Concat(Scored(model), model.Context.Fields()) {
+		names = append(names, f.Name)
+	}
+	options := rootio.ViewOptions{Each: model.Card.View.Each, Define: model.Card.View.Define, Where: o.Where}
+	view, err := viewFor(in, options, names, p)
+	if err != nil {
+		return nil, err
+	}
+	plan := newScorePlan(ctx, in, view, names, len(model.Context.Names()) > 0)
+	if where := model.Card.View.Where; where != "" {
+		with := options
+		with.Define = append(slices.Clone(with.Define), selected+" = ("+where+")")
+		if v, err := viewFor(in, with, append(names, selected), Progress{}); err == nil { // else the input cannot tell
+			view, names = v, append(names, selected)
+		}
+	}
+	w, err := rootio.Create(o.Output, treeName(in.Name()), plan.fields)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Abort()
+
+	var sum float64
+	result := &ScoreResult{Output: o.Output}
+	var strays features.Strays
+	var density []float64
+	for part, err := range view.Parts(names, plan.carried.names(), 0) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return nil, err
+		}
+		entries := make([]uint64, len(part.Passed))
+		for i, event := range part.EventOf(part.Passed) {
+			entries[i] = uint64(part.First) + uint64(event)
+		}
+		admitted, err := model.Context.Admit(part.Rows(), o.Outside, entries)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", source(o.Inputs, in.Name()), err)
+		}
+		strays.Add(admitted.Strays)
+		rows, passed := admitted.Table, make([]int, len(admitted.Rows))
+		for i, row := range admitted.Rows {
+			passed[i] = part.Passed[row]
+		}
+		part.Passed = passed
+		density = slices.Grow(density[:0], rows.Len())[:rows.Len()]
+		if err := model.LogDensity(ctx, density, rows, uint64(result.Events)); err != nil {
+			return nil, fmt.Errorf("%s: %w", source(o.Inputs, in.Name()), err)
+		}
+		for _, v := range density {
+			if math.IsInf(v, -1) {
+				result.Impossible++
+			} else {
+				sum += v
+			}
+		}
+		if c, ok := rows.Column(selected); ok {
+			for _, yes := range c.Values().([]float64) {
+				if yes == 0 || yes != yes {
+					result.Foreign++
+				}
+			}
+		}
+		result.Events += int64(len(density))
+		if err := w.Write(plan.table(part, density, admitted.Known)); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	plan.say(p)
+	if result.Foreign > 0 {
+		p.logf("note: %d of %d do not pass %q: the model was trained on none like them", result.Foreign, result.Events, model.Card.View.Where)
+	}
+	p.logStrays(strays, plan.known)
+	if plan.known != "" {
+		result.Conditions = &strays
+	}
+	result.Mean = finite(sum / float64(result.Events-result.Impossible))
+	return result, nil
+}
+
+// Scored returns the columns of the events that a log-density of the model is of: those that
+// were learnt, but for what numbers events or runs.
+func Scored(model *surrogate.Surrogate) []rootio.Field {
+	numbers := model.Features.Numbers()
+	return slices.DeleteFunc(model.Features.Fields(), func(f rootio.Field) bool { return slices.Contains(numbers, f.Name) })
+}
+
+// scorePlan is how rows become rows with a log-density.
+type scorePlan struct {
+	fields   []rootio.Field // that are written: carried, computed, the place of an object, the log-density
+	carried  carriage
+	computed []string // columns of the view that the model knows and the tree has not
+	renamed  []string // remarks on names that were taken
+	known    string   // the branch that tells of conditions; "" if there are none
+}
+
+func newScorePlan(ctx context.Context, in *rootio.Tree, view *rootio.View, names []string, conditional bool) *scorePlan {
+	s := &scorePlan{carried: newCarriage(ctx, in, nil)}
+	if c := view.Collection(); c != nil {
+		s.carried.leave(fmt.Sprintf("there is a row for each object of %s, and no place for others", c.Name), func(f rootio.Field) bool {
+			return f.IsJagged() && !has(c.Fields, f.Name)
+		})
+	}
+	for _, f := range s.carried.fields {
+		if view.Collection() != nil {
+			f.Counter = ""
+		}
+		s.fields = append(s.fields, f)
+	}
+	for _, f := range view.Fields() {
+		if slices.Contains(names, f.Name) && !has(s.fields, f.Name) {
+			s.computed = append(s.computed, f.Name)
+			s.fields = append(s.fields, f)
+		}
+	}
+	add := func(name, title string, kind rootio.Kind) {
+		free := freeName(name, s.fields)
+		if free != name {
+			s.renamed = append(s.renamed, fmt.Sprintf("there is a branch %s already: the new one is called %s", name, free))
+		}
+		s.fields = append(s.fields, rootio.Field{Name: free, Title: title, Kind: kind})
+	}
+	if view.Collection() != nil {
+		add(rootio.EventIndex, "event of the input", rootio.Int64)
+		add(rootio.ObjectIndex, "object of the event", rootio.Int32)
+	}
+	if conditional {
+		add(knownBranch, "the condition is among those of the training events", rootio.Bool)
+		s.known = s.fields[len(s.fields)-1].Name
+	}
+	add(logProb, "log-density of the event", rootio.Float64)
+	return s
+}
+
+// table returns the rows that pass as they are written.
+func (s *scorePlan) table(part *rootio.Part, density []float64, known []bool) *rootio.Table {
+	events := part.EventOf(part.Passed)
+	out := &rootio.Table{}
+	if part.Offsets == nil {
+		out = part.Events.Take(events)
+	} else {
+		columns, jagged := part.Events.Columns, part.Events.Jagged
+		for _, f := range s.carried.fields { // in the order of the input
+			if f.IsJagged() {
+				c := jagged[0].Column.Take(part.Passed)
+				c.Counter = ""
+				out.Columns, jagged = append(out.Columns, c), jagged[1:]
+			} else {
+				out.Columns, columns = append(out.Columns, columns[0].Take(events)), columns[1:]
+			}
+		}
+	}
+	for _, name := range s.computed {
+		c, _ := part.Rows().Column(name)
+		out.Columns = append(out.Columns, c)
+	}
+	if part.Offsets != nil {
+		event, object := make([]int64, len(events)), make([]int32, len(events))
+		for i, e := range events {
+			event[i], object[i] = part.First+int64(e), int32(part.Passed[i]-part.Offsets[e])
+		}
+		out.Columns = append(out.Columns, rootio.ColumnOf("", event), rootio.ColumnOf("", object))
+	}
+	if s.known != "" {
+		out.Columns = append(out.Columns, rootio.ColumnOf("", known))
+	}
+	out.Columns = append(out.Columns, rootio.ColumnOf("", density))
+	scalars := slices.DeleteFunc(slices.Clone(s.fields), rootio.Field.IsJagged)
+	for i := range out.Columns {
+		out.Columns[i].Field = scalars[i]
+	}
+	return out
+}
+
+// say says what stays behind and what has another name than usual.
+func (s *scorePlan) say(p Progress) {
+	s.carried.say(p)
+	for _, line := range s.renamed {
+		p.logf("%s", line)
+	}
+}
+
+// finite returns a number as JSON has it: nil for what JSON cannot hold.
+func finite(x float64) *float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	return &x
+}

@@ -1,0 +1,65 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"text/tabwriter"
+
+	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/diffusion"
+	"github.com/eidolon-hep/eidolon/internal/printable"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// Summary is what there is to say of a model file.
+type Summary struct {
+	Model     string           `json:"model"` // the file
+	Card      surrogate.Card   `json:"card"`
+	Features  features.Spec    `json:"features"`
+	Condition features.Context `json:"condition,omitzero"`
+	Density   any              `json:"density"`
+
+	// Effective is of how many training events the posterior mean is the mean, along the
+	// paths of a model of kernel sums; nil for other models.
+	Effective []diffusion.Effective `json:"effective_events,omitempty"`
+}
+
+// Summarise says what a model file holds.
+func Summarise(ctx context.Context, file string, m *surrogate.Surrogate) (*Summary, error) {
+	s := &Summary{Model: file, Card: m.Card, Features: m.Features, Condition: m.Context, Density: m.Density}
+	k, ok := m.Inner().(*diffusion.Kernels)
+	if !ok {
+		return s, nil
+	}
+	const paths = 256
+	var err error
+	s.Effective, err = k.Effective(ctx, paths, m.Card.Options.Seed)
+	return s, err
+}
+
+// WriteTreatments writes a table of how each branch of a model is treated.
+func WriteTreatments(out io.Writer, m *surrogate.Surrogate) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "branch\ttype\tfrom\tto\ttreated as")
+	for _, v := range m.Features.Treatments() {
+		fmt.Fprintf(w, "%s\t%v\t%s\t%s\t%s\n", printable.Text(v.Name), v.Kind, number(v.Kind, v.Min), number(v.Kind, v.Max), printable.Text(v.How))
+	}
+	for _, c := range m.Context.Columns {
+		fmt.Fprintf(w, "%s\t%v\t%s\t%s\tcondition\n", printable.Text(c.Name), c.Kind, number(c.Kind, c.Min), number(c.Kind, c.Max))
+	}
+	return w.Flush()
+}
+
+// number writes a value of a column: integers in full, nothing for NaN.
+func number(kind rootio.Kind, x float64) string {
+	switch {
+	case math.IsNaN(x):
+		return ""
+	case kind.IsFloat():
+		return fmt.Sprintf("%.6g", x)
+	}
+	return fmt.Sprintf("%.0f", x)
+}
