@@ -351,6 +351,15 @@ func (t *Table) Fields() []Field {
 	return fields
 }
 
+// Names returns the names of fields.
+func Names(fields []Field) []string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.Name
+	}
+	return names
+}
+
 // Column returns the column with the given name, and whether there is one that
 // is not jagged.
 func (t *Table) Column(name string) (Column, bool) {

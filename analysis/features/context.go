@@ -105,13 +105,7 @@ func (x *Context) Steep() []int {
 }
 
 // Names returns the names of the columns.
-func (x *Context) Names() []string {
-	names := make([]string, len(x.Columns))
-	for i, c := range x.Columns {
-		names[i] = c.Name
-	}
-	return names
-}
+func (x *Context) Names() []string { return rootio.Names(x.Fields()) }
 
 // Fields returns the fields of the columns.
 func (x *Context) Fields() []rootio.Field {

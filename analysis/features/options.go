@@ -80,11 +80,7 @@ func (o Options) checkValues(t *rootio.Table, w []float64) (circles map[string]c
 		as := o.As[name]
 		c, ok := t.Column(name)
 		if !ok {
-			var names []string
-			for _, field := range t.Fields() {
-				names = append(names, field.Name)
-			}
-			return nil, fmt.Errorf("features: branch %q, to be treated as %s, is not among those to learn%s", name, as, nearest.Hint(name, names))
+			return nil, fmt.Errorf("features: branch %q, to be treated as %s, is not among those to learn%s", name, as, nearest.Hint(name, rootio.Names(t.Fields())))
 		}
 		c.Floats(x, 0)
 		circle, flaw := checkAs(c.Field, column.NewSample(x, w), as)

@@ -54,7 +54,7 @@ func TestPrecisionComesBack(t *testing.T) {
 			}
 			col := columnOf(c.kind, x)
 			s := fitOne(t, col)
-			if p, ok := only[*step.Precision](s); !ok || p.Bits != c.bits || !strings.Contains(s.Treatments()[0].How, "bits of mantissa") {
+			if p, ok := only[*step.Rounded](s); !ok || p.Bits == nil || *p.Bits != c.bits || !strings.Contains(s.Treatments()[0].How, "bits of mantissa") {
 				t.Errorf("%s: treated as %s", what, s.Treatments()[0].How)
 				continue
 			}

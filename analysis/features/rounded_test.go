@@ -92,12 +92,12 @@ func TestRounded(t *testing.T) {
 		table := &rootio.Table{Columns: []rootio.Column{col}}
 		s := fitOne(t, col)
 		r, ok := only[*step.Rounded](s)
-		if !ok {
+		if !ok || r.Decimals == nil {
 			t.Errorf("%s: treated as %v", c.name, s.Treatments())
 			continue
 		}
-		if math.Abs(r.Unit()-c.unit) > 1e-12 {
-			t.Errorf("%s: the step is %g, want %g", c.name, r.Unit(), c.unit)
+		if math.Abs(r.Decimals.Unit()-c.unit) > 1e-12 {
+			t.Errorf("%s: the step is %g, want %g", c.name, r.Decimals.Unit(), c.unit)
 		}
 		before, after, z := roundTrip(t, s, table)
 		if !slices.Equal(before[0], after[0]) {

@@ -164,13 +164,7 @@ func (s *Spec) Angle() (feature int, ok bool) {
 }
 
 // Names returns the names of the branches.
-func (s *Spec) Names() []string {
-	names := make([]string, len(s.Branches))
-	for i, b := range s.Branches {
-		names[i] = b.Name
-	}
-	return names
-}
+func (s *Spec) Names() []string { return rootio.Names(s.Branches) }
 
 // Fields returns the branches: the columns that [Spec.Decode] stores.
 func (s *Spec) Fields() []rootio.Field { return slices.Clone(s.Branches) }

@@ -206,18 +206,21 @@ func (s *Search) addRounding(name string, r column.Rounding, spikes []column.Spi
 	for _, spike := range spikes {
 		except = append(except, spike.Value)
 	}
+	rounded := &step.Rounded{Variable: name, Unbounded: isComponent, Within: within, Except: except}
 	switch r := r.(type) {
+	case nil:
+		return
 	case *column.Decimals:
+		rounded.Decimals = r
 		s.cells[name] = &[2]float64{r.Value(-0.5), r.Value(r.Last + 0.5)}
-		s.apply(&step.Rounded{Variable: name, Decimals: *r, Unbounded: isComponent, Within: within, Except: except})
 	case column.Bits:
-		p := &step.Precision{Variable: name, Bits: r, Within: within, Except: except}
+		rounded.Bits = &r
 		_, rest := s.sample(name).WithoutSpikes()
-		lo, _ := p.Cell(rest.Values[0])
-		_, hi := p.Cell(rest.Values[len(rest.Values)-1])
+		lo, _ := rounded.Cell(rest.Values[0])
+		_, hi := rounded.Cell(rest.Values[len(rest.Values)-1])
 		s.cells[name] = &[2]float64{lo, hi}
-		s.apply(p)
 	}
+	s.apply(rounded)
 }
 
 // Variable is a branch or a coordinate that is left when all passes are done.

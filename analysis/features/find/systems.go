@@ -8,6 +8,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/features/step"
 	"github.com/eidolon-hep/eidolon/internal/nearest"
+	"github.com/eidolon-hep/eidolon/rootio"
 )
 
 // addSystems adds the steps of the systems that are declared: the mass of two vectors where
@@ -36,16 +37,12 @@ func (s *Search) addSystems() {
 // readVector sees in the values of a vector what its components are. They are in use
 // afterwards, and so is its mass. An error says why they can be none.
 func (s *Search) readVector(v *step.Vector) error {
-	var names []string
-	for _, field := range s.table.Fields() {
-		names = append(names, field.Name)
-	}
 	for _, name := range append(v.Components[:], v.MassBranch) {
 		if name == "" {
 			continue
 		}
 		if _, ok := s.table.Column(name); !ok {
-			return fmt.Errorf("features: vector %q: there is no branch %q to learn%s", v.Name, name, nearest.Hint(name, names))
+			return fmt.Errorf("features: vector %q: there is no branch %q to learn%s", v.Name, name, nearest.Hint(name, rootio.Names(s.table.Fields())))
 		}
 		if k := slices.IndexFunc(s.load(name), math.IsNaN); k >= 0 {
 			return fmt.Errorf("features: vector %q: branch %q is NaN in entry %d: leave such events out", v.Name, name, k)

@@ -23,8 +23,6 @@ func (d *Direction) Variables() (read, taken []string, made []Coordinate) {
 	return []string{d.X, d.Y}, []string{d.Variable}, nil
 }
 
-func (d *Direction) IsNoisy() bool { return false }
-
 func (d *Direction) IsSound() bool { return d.Kind != 0 && d.X != d.Y }
 
 func (d *Direction) Forward(f *Frame, logDet []float64, _ func([]float64)) {

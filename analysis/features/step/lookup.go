@@ -20,8 +20,6 @@ func (l *Lookup) Variables() (read, taken []string, made []Coordinate) {
 	return []string{l.Of}, []string{l.Variable}, nil
 }
 
-func (l *Lookup) IsNoisy() bool { return false }
-
 func (l *Lookup) IsSound() bool {
 	return len(l.Keys) > 0 && len(l.Keys) == len(l.Values) && column.Ascend(l.Keys)
 }

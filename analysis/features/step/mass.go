@@ -34,8 +34,6 @@ func (m *Mass) Variables() (read, taken []string, made []Coordinate) {
 	return read, []string{b.Components[0]}, []Coordinate{{Name: m.name(), Legal: &[2]float64{a.Mass + b.Mass, math.Inf(1)}}}
 }
 
-func (m *Mass) IsNoisy() bool { return false }
-
 func (m *Mass) IsSound() bool {
 	s := System{m.Name, m.Vectors[:]}
 	return s.IsSound() && m.Vectors[0].Polar && m.Vectors[1].Polar

@@ -34,8 +34,6 @@ func (p *Polar) names() (pt, phi, eta string) {
 	return fmt.Sprintf("pT(%s, %s)", p.X, p.Y), fmt.Sprintf("φ(%s, %s)", p.X, p.Y), fmt.Sprintf("η(%s, %s, %s)", p.X, p.Y, p.Z)
 }
 
-func (p *Polar) IsNoisy() bool { return false }
-
 func (p *Polar) IsSound() bool { return p.X != p.Y && p.X != p.Z && p.Y != p.Z }
 
 func (p *Polar) Forward(f *Frame, logDet []float64, _ func([]float64)) {

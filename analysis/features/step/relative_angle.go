@@ -17,8 +17,6 @@ func (r *RelativeAngle) Variables() (read, taken []string, made []Coordinate) {
 	return []string{r.To}, []string{r.Variable}, []Coordinate{{Name: r.name(), Circle: &column.Circle{Start: -r.Period / 2, Period: r.Period}}}
 }
 
-func (r *RelativeAngle) IsNoisy() bool { return false }
-
 func (r *RelativeAngle) IsSound() bool { return r.Circle.IsSound() }
 
 func (r *RelativeAngle) Forward(f *Frame, _ []float64, _ func([]float64)) {

@@ -28,8 +28,6 @@ func (m *RelativeNumber) Variables() (read, taken []string, made []Coordinate) {
 	return []string{m.To}, []string{m.Variable}, []Coordinate{{Name: m.name()}}
 }
 
-func (m *RelativeNumber) IsNoisy() bool { return false }
-
 func (m *RelativeNumber) IsSound() bool { return m.Variable != m.To }
 
 func (m *RelativeNumber) Forward(f *Frame, logDet []float64, _ func([]float64)) {

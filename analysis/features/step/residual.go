@@ -54,8 +54,6 @@ func (r *Residual) Variables() (read, taken []string, made []Coordinate) {
 	return r.Of, []string{r.Variable}, []Coordinate{{Name: r.name()}}
 }
 
-func (r *Residual) IsNoisy() bool { return false }
-
 func (r *Residual) IsSound() bool { return len(r.Of) == 2 && r.relation() != nil }
 
 func (r *Residual) Forward(f *Frame, _ []float64, _ func([]float64)) {

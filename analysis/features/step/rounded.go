@@ -7,16 +7,19 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/column"
 )
 
-// Rounded makes a branch continuous whose values are rounded to decimals, or to counts of
-// a unit, by a uniform deviate within the cell of all that is rounded to the value, unless
-// there are too many cells for that to matter. The way back rounds, between the first and the
-// last value.
+// Rounded makes a branch continuous whose values are rounded to decimals, or to counts of a
+// unit, or to fewer bits of mantissa than its type has: by a uniform deviate within the cell of
+// all that is rounded to the value, unless the cells are so many that it does not matter. The way
+// back rounds, to the same floating-point number.
 type Rounded struct {
 	Variable string `json:"variable"`
-	column.Decimals
 
-	// Unbounded says that the way back may go beyond the first and the last value: the
-	// branch is a component of a momentum, of which others are computed.
+	// One of these is there: what the values are rounded to.
+	Decimals *column.Decimals `json:"decimals,omitempty"`
+	Bits     *column.Bits     `json:"bits,omitempty"`
+
+	// Unbounded says that the way back may go beyond the first and the last of the decimals:
+	// the branch is a component of a momentum, of which others are computed.
 	Unbounded bool `json:"unbounded,omitempty"`
 
 	// Within is the range of an angle, nil for other variables. A cell ends there.
@@ -26,19 +29,45 @@ type Rounded struct {
 	Except []float64 `json:"except,omitempty"`
 }
 
-// MostNoisy is the number of cells up to which the point within a cell matters.
-// Where there are more it is always the middle, which keeps some 10⁶ cells apart in
-// float32.
-const MostNoisy = 1 << 17
+const (
+	// MostNoisy is the number of cells up to which the point within a cell matters.
+	// Where there are more it is always the middle, which keeps some 10⁶ cells apart in
+	// float32.
+	MostNoisy = 1 << 17
+	// mostNoisyBits is the same for bits.
+	mostNoisyBits = 10
+)
 
 func (r *Rounded) Variables() (read, taken []string, made []Coordinate) {
 	return nil, []string{r.Variable}, []Coordinate{{Name: r.Variable}}
 }
 
-func (r *Rounded) IsNoisy() bool { return r.Last < MostNoisy }
+func (r *Rounded) IsNoisy() bool {
+	if r.Bits != nil {
+		return *r.Bits <= mostNoisyBits
+	}
+	return r.Decimals.Last < MostNoisy
+}
 
 func (r *Rounded) IsSound() bool {
-	return r.Decimals.IsSound() && (r.Within == nil || r.Within.IsSound())
+	isOne := r.Decimals != nil && r.Bits == nil && r.Decimals.IsSound() || r.Decimals == nil && r.Bits != nil && r.Bits.IsSound()
+	return isOne && (r.Within == nil || r.Within.IsSound())
+}
+
+// Cell returns the interval of what is rounded to the value x; a point where x stays what it is.
+func (r *Rounded) Cell(x float64) (lo, hi float64) {
+	switch {
+	case slices.Contains(r.Except, x):
+		return x, x
+	case r.Bits != nil:
+		lo, hi = r.Bits.Cell(x)
+	default:
+		lo, hi = r.Decimals.Cell(x)
+	}
+	if r.Within != nil && lo < hi {
+		lo, hi = max(lo, r.Within.Start), min(hi, r.Within.Start+r.Within.Period)
+	}
+	return lo, hi
 }
 
 func (r *Rounded) Forward(f *Frame, _ []float64, uniform func([]float64)) {
@@ -48,14 +77,9 @@ func (r *Rounded) Forward(f *Frame, _ []float64, uniform func([]float64)) {
 	x, u := f.At(r.Variable), f.Add(Scratch)
 	uniform(u)
 	for k, v := range x {
-		if slices.Contains(r.Except, v) {
-			continue
+		if lo, hi := r.Cell(v); lo < hi {
+			x[k] = lo + u[k]*(hi-lo)
 		}
-		lo, hi := r.Cell(v)
-		if r.Within != nil {
-			lo, hi = max(lo, r.Within.Start), min(hi, r.Within.Start+r.Within.Period)
-		}
-		x[k] = lo + u[k]*(hi-lo)
 	}
 }
 
@@ -64,12 +88,19 @@ func (r *Rounded) Inverse(f *Frame) {
 	for k, v := range x {
 		switch {
 		case slices.Contains(r.Except, v):
+		case r.Bits != nil:
+			x[k] = r.Bits.Round(v)
 		case r.Unbounded:
-			x[k] = r.RoundBeyond(v)
+			x[k] = r.Decimals.RoundBeyond(v)
 		default:
-			x[k] = r.Round(v)
+			x[k] = r.Decimals.Round(v)
 		}
 	}
 }
 
-func (r *Rounded) Describe() string { return fmt.Sprintf("rounded to %.10g", r.Unit()) }
+func (r *Rounded) Describe() string {
+	if r.Bits != nil {
+		return fmt.Sprintf("rounded to %d bits of mantissa", *r.Bits)
+	}
+	return fmt.Sprintf("rounded to %.10g", r.Decimals.Unit())
+}

@@ -8,8 +8,8 @@
 //   - [Polar]: the components of a momentum become pT, φ and η.
 //   - [Mass]: the mass of two vectors takes the place of the second's transverse momentum.
 //   - [System]: several momenta become the mass, momentum and decay angles of their sum.
-//   - [Rounded], [Precision]: a rounded value becomes continuous, by a uniform deviate within
-//     all that is rounded to it. The way back rounds, to the same floating-point number.
+//   - [Rounded]: a rounded value becomes continuous, by a uniform deviate within all that is
+//     rounded to it. The way back rounds, to the same floating-point number.
 //   - [Residual]: a column that a relation between momenta nearly gives, such as p beside pT
 //     and η, is measured from what the relation says.
 //   - [RelativeAngle], [RelativeNumber]: an angle or a number is measured from another one.
@@ -40,7 +40,6 @@ var kinds = []struct {
 	{"system", func() Step { return &System{} }},
 	{"mass", func() Step { return &Mass{} }},
 	{"rounded", func() Step { return &Rounded{} }},
-	{"precision", func() Step { return &Precision{} }},
 	{"residual", func() Step { return &Residual{} }},
 	{"relative_angle", func() Step { return &RelativeAngle{} }},
 	{"relative_number", func() Step { return &RelativeNumber{} }},
@@ -53,12 +52,10 @@ type Step interface {
 	Variables() (read, taken []string, made []Coordinate)
 	// Forward replaces the variables of a frame and adds log|∂made/∂taken| to logDet
 	// unless that is nil: −Inf where an event is impossible. uniform fills a slice with
-	// deviates.
+	// deviates; a step that may need them has a method IsNoisy() bool.
 	Forward(f *Frame, logDet []float64, uniform func([]float64))
 	// Inverse undoes Forward.
 	Inverse(f *Frame)
-	// IsNoisy reports whether Forward depends on deviates.
-	IsNoisy() bool
 	// IsSound reports whether a step that was read from a file makes sense. Nothing else
 	// may be asked of one that does not.
 	IsSound() bool
@@ -95,7 +92,8 @@ func (s Steps) Noisy() map[string]bool {
 	noisy := map[string]bool{}
 	for _, step := range s {
 		read, taken, made := step.Variables()
-		is := step.IsNoisy() || slices.ContainsFunc(slices.Concat(read, taken), func(name string) bool { return noisy[name] })
+		of, ok := step.(interface{ IsNoisy() bool })
+		is := ok && of.IsNoisy() || slices.ContainsFunc(slices.Concat(read, taken), func(name string) bool { return noisy[name] })
 		for _, c := range made {
 			noisy[c.Name] = is
 		}

@@ -40,8 +40,6 @@ func (s *Sum) Variables() (read, taken []string, made []Coordinate) {
 	return read, []string{s.Variable}, nil
 }
 
-func (s *Sum) IsNoisy() bool { return false }
-
 func (s *Sum) IsSound() bool { return len(s.Terms) > 0 && s.Kind != 0 && s.Unit >= 0 }
 
 func (s *Sum) Forward(f *Frame, logDet []float64, _ func([]float64)) {

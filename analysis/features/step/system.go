@@ -106,8 +106,6 @@ func (s *System) coordinates() (made []Coordinate) {
 
 func (s *System) Describe() string { return "by system " + s.Name }
 
-func (s *System) IsNoisy() bool { return false }
-
 func (s *System) IsSound() bool {
 	const most = 1 << 10 // the names of the coordinates are as long as all of theirs
 	if len(s.Vectors) < 2 || len(s.Vectors) > most {
