@@ -1,11 +1,11 @@
 //go:build linux
 
-// Command flows runs the jobs of eidolon bench flows and the same ones in PyTorch,
+// Command flows runs the jobs of eidolon bench flows and the same ones in JAX, PyTorch,
 // ONNX Runtime and nflows in turn, and prints how much faster Eidolon is. The script
 // run beside it installs the peers and starts it.
 //
-// PyTorch does every job but a million events at once, which takes it minutes. ONNX
-// Runtime, on one thread, samples and evaluates the Real NVP, with the same weights, and
+// JAX and PyTorch, eager and compiled, do every job but a million events at once. ONNX
+// Runtime samples and evaluates the Real NVP, with the same weights, and
 // must come to the same numbers. nflows, on one thread, trains splines.
 //
 // A turn lasts a fraction of a second. On one thread it is timed by the processor
@@ -19,7 +19,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -44,8 +43,8 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("bench: ")
 	peers := peers{running: map[string]*peer{}}
-	flag.StringVar(&peers.python, "python", "python3", "the Python that has PyTorch")
-	flag.StringVar(&peers.names, "peers", "pytorch,onnxruntime,nflows", "whom to compare with; none for nobody")
+	flag.StringVar(&peers.python, "python", "python3", "the Python that has the peers")
+	flag.StringVar(&peers.names, "peers", "jax,pytorch,torch.compile,onnxruntime,nflows", "whom to compare with; none for nobody")
 	flag.StringVar(&peers.folder, "folder", ".", "where jobs are passed to peers")
 	only := flag.String("only", "", "measure only what matches this regular expression, such as “train.*threads=2”")
 	rounds := flag.Int("rounds", 5, "rounds of turns for each job; three at most for a million events at once")
@@ -63,15 +62,15 @@ func main() {
 		log.Fatal(err)
 	}
 	switch has512 := cpuid.CPU.Supports(cpuid.AVX512F); {
-	case has512 && os.Getenv("ATEN_CPU_CAPABILITY") == "avx2":
-		fmt.Println("This processor has AVX-512. Eidolon, PyTorch and nflows are kept to AVX2; ONNX Runtime cannot be, and may use AVX-512.")
+	case has512 && os.Getenv("EIDOLON_NOAVX512") != "":
+		fmt.Println("This processor has AVX-512. All are kept to AVX2 but ONNX Runtime, which cannot be, and may use AVX-512.")
 	case has512:
 		fmt.Println("This processor has AVX-512, which all may use.")
 	default:
 		fmt.Println("This processor has no AVX-512.")
 	}
 	fmt.Println("thousand events per second, best turn; ratio of the turns of a round")
-	fmt.Printf("%-20s %-19s %7s %9s   %-12s %9s   %s\n", "what", "shape", "threads", "eidolon", "peer", "speed", "least median greatest")
+	fmt.Printf("%-20s %-19s %7s %9s   %-13s %9s   %s\n", "what", "shape", "threads", "eidolon", "peer", "speed", "least median greatest")
 	for _, threads := range []int{1, 2} {
 		for _, j := range jobs {
 			name := fmt.Sprintf("%s %s threads=%d", j.Kernel, j.Shape(), threads)
@@ -105,12 +104,12 @@ type peers struct {
 // does reports whether a peer has a job.
 func does(name string, j bench.FlowJob, threads int) bool {
 	switch name {
-	case "pytorch":
-		return j.Batch < million
 	case "onnxruntime":
-		return threads == 1 && strings.HasSuffix(j.Kernel, " realnvp") && !strings.HasPrefix(j.Kernel, "train ")
-	default:
+		return strings.HasSuffix(j.Kernel, " realnvp") && !strings.HasPrefix(j.Kernel, "train ")
+	case "nflows":
 		return threads == 1 && j.Kernel == "train spline"
+	default:
+		return j.Batch < million
 	}
 }
 
@@ -151,14 +150,7 @@ func (p *peers) start(name string, threads int) (*peer, error) {
 	if other, ok := p.running[name]; ok {
 		return other, nil
 	}
-	cmd := exec.Command(p.python, "peer.py", fmt.Sprint(threads), name)
-	switch name {
-	case "pytorch", "nflows":
-	case "onnxruntime":
-		cmd = exec.Command("node", "peer.mjs", p.file())
-	default:
-		return nil, errors.New("there is no such peer")
-	}
+	cmd := exec.Command(p.python, "peer.py", fmt.Sprint(threads), name, p.file())
 	cmd.Env = os.Environ()
 	for _, library := range []string{"OMP", "OPENBLAS", "BLIS", "MKL"} {
 		cmd.Env = append(cmd.Env, fmt.Sprintf("%s_NUM_THREADS=%d", library, threads))
@@ -242,7 +234,7 @@ func (p *peers) compare(j bench.FlowJob, threads, rounds int, turn time.Duration
 	}
 	for i, r := range ratios {
 		slices.Sort(r)
-		lines = append(lines, fmt.Sprintf("%9.1f   %-12s %9.1f   %.2f %.2f %.2f", own/1e3, others[i].name, best[i]/1e3, r[0], r[rounds/2], r[rounds-1]))
+		lines = append(lines, fmt.Sprintf("%9.1f   %-13s %9.1f   %.2f %.2f %.2f", own/1e3, others[i].name, best[i]/1e3, r[0], r[rounds/2], r[rounds-1]))
 	}
 	if lines == nil {
 		lines = []string{fmt.Sprintf("%9.1f", own/1e3)}
