@@ -22,8 +22,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/eidolon-hep/eidolon/bench/measure"
 	"github.com/eidolon-hep/eidolon/diffusion"
-	"github.com/eidolon-hep/eidolon/internal/bench"
 )
 
 func main() {
@@ -45,7 +45,7 @@ func run(python, peer string, steps, rounds int) error {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	a := bench.NewAncestor()
+	a := measure.NewAncestor()
 	for name, x := range map[string][]float32{"events": a.Events, "noise": a.Noise} {
 		if err := save(filepath.Join(folder, name), x); err != nil {
 			return err
@@ -83,7 +83,7 @@ func run(python, peer string, steps, rounds int) error {
 			return err
 		}
 		for _, x := range [][]float32{x, near} {
-			if e := bench.Apart(x, y); !(e < 1e-3) {
+			if e := measure.Apart(x, y); !(e < 1e-3) {
 				return fmt.Errorf("the ends differ by %.2g", e)
 			}
 		}
@@ -104,13 +104,13 @@ func run(python, peer string, steps, rounds int) error {
 	if err != nil {
 		return err
 	}
-	reached := bench.Apart(x, exact)
-	for _, steps := range bench.ManySteps {
+	reached := measure.Apart(x, exact)
+	for _, steps := range measure.ManySteps {
 		x, took, n, err := a.Solve(context.Background(), diffusion.Solver{Steps: steps}, diffusion.DefaultEpsilon)
 		if err != nil {
 			return err
 		}
-		if e := bench.Apart(x, exact); e <= reached || steps == bench.ManySteps[len(bench.ManySteps)-1] {
+		if e := measure.Apart(x, exact); e <= reached || steps == measure.ManySteps[len(measure.ManySteps)-1] {
 			for range 4 {
 				_, again, _, err := a.Solve(context.Background(), diffusion.Solver{Steps: steps}, diffusion.DefaultEpsilon)
 				if err != nil {

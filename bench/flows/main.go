@@ -35,7 +35,7 @@ import (
 
 	"github.com/klauspost/cpuid/v2"
 
-	"github.com/eidolon-hep/eidolon/internal/bench"
+	"github.com/eidolon-hep/eidolon/bench/measure"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 )
 
@@ -57,7 +57,7 @@ func main() {
 	if *rounds < 1 {
 		log.Fatalf("there must be a round, not %d", *rounds)
 	}
-	jobs, err := bench.FlowJobs(512, 1<<16, million)
+	jobs, err := measure.FlowJobs(512, 1<<16, million)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -102,7 +102,7 @@ type peers struct {
 }
 
 // does reports whether a peer has a job.
-func does(name string, j bench.FlowJob, threads int) bool {
+func does(name string, j measure.FlowJob, threads int) bool {
 	switch name {
 	case "onnxruntime":
 		return strings.HasSuffix(j.Kernel, " realnvp") && !strings.HasPrefix(j.Kernel, "train ")
@@ -114,7 +114,7 @@ func does(name string, j bench.FlowJob, threads int) bool {
 }
 
 // of returns those that have a job, ready for turns.
-func (p *peers) of(j bench.FlowJob, threads int) (ready []*peer, err error) {
+func (p *peers) of(j measure.FlowJob, threads int) (ready []*peer, err error) {
 	for name := range strings.SplitSeq(p.names, ",") {
 		if name == "none" || !does(name, j, threads) {
 			continue
@@ -180,7 +180,7 @@ func (p *peers) stop() {
 }
 
 // describe writes a job to a file: its flow, and rows with what comes of them.
-func describe(file string, j bench.FlowJob) error {
+func describe(file string, j measure.FlowJob) error {
 	const rows = 1000
 	in := make([]float32, rows*j.Flow.Dim())
 	philox.Normal(in, 2, 0, 0)
@@ -202,7 +202,7 @@ func describe(file string, j bench.FlowJob) error {
 }
 
 // compare measures one job on all sides and returns a line for each peer.
-func (p *peers) compare(j bench.FlowJob, threads, rounds int, turn time.Duration) (lines []string, err error) {
+func (p *peers) compare(j measure.FlowJob, threads, rounds int, turn time.Duration) (lines []string, err error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
 	run, stop := j.Start()
 	defer stop()
@@ -218,7 +218,7 @@ func (p *peers) compare(j bench.FlowJob, threads, rounds int, turn time.Duration
 	}
 	own, best, ratios := 0.0, make([]float64, len(others)), make([][]float64, len(others))
 	for range rounds {
-		mine, err := measure(run, j.Events, threads, turn)
+		mine, err := ownTurn(run, j.Events, threads, turn)
 		if err != nil {
 			return nil, err
 		}
@@ -242,9 +242,9 @@ func (p *peers) compare(j bench.FlowJob, threads, rounds int, turn time.Duration
 	return lines, nil
 }
 
-// measure is a turn of Eidolon's, in events per second: on one thread all of it, by
+// ownTurn is a turn of Eidolon's, in events per second: on one thread all of it, by
 // the time of the process; on several the best of short windows, by the wall clock.
-func measure(run func() error, events, threads int, turn time.Duration) (float64, error) {
+func ownTurn(run func() error, events, threads int, turn time.Duration) (float64, error) {
 	began, window, clock := time.Now(), turn, processTime
 	if threads > 1 {
 		window = turn / 20

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/eidolon-hep/eidolon/internal/bench"
+	"github.com/eidolon-hep/eidolon/bench/measure"
 )
 
 func newBench() *cobra.Command {
@@ -40,13 +40,13 @@ and 8 coupling layers, on one thread and on two, and prints events per second
 beside what the multiply-adds of the matrix products alone would allow.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			results, err := bench.Flows(cmd.Context(), showRow(cmd))
+			results, err := measure.Flows(cmd.Context(), showRow(cmd))
 			if err != nil {
 				return err
 			}
 			if wantJSON(cmd) {
 				return printJSON(cmd, struct {
-					Flows []bench.Result `json:"flows"`
+					Flows []measure.Result `json:"flows"`
 				}{results})
 			}
 			return printRows(cmd.OutOrStdout(), results)
@@ -68,7 +68,7 @@ over a mixture of normals, whose own equation is solved before the one pass. The
 is the heap at its peak.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			figures, err := bench.Diffusion(cmd.Context(), events, func(what string) {
+			figures, err := measure.Diffusion(cmd.Context(), events, func(what string) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s …\n", what)
 			})
 			if err != nil {
@@ -76,7 +76,7 @@ is the heap at its peak.`,
 			}
 			if wantJSON(cmd) {
 				return printJSON(cmd, struct {
-					Diffusion []bench.Figure `json:"diffusion"`
+					Diffusion []measure.Figure `json:"diffusion"`
 				}{figures})
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
@@ -102,13 +102,13 @@ comes first by default. They run in turn, five times; the best of each is shown,
 the median of the ratios.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			results, err := bench.IO(cmd.Context(), events, steps(cmd.ErrOrStderr()))
+			results, err := measure.IO(cmd.Context(), events, steps(cmd.ErrOrStderr()))
 			if err != nil {
 				return err
 			}
 			if wantJSON(cmd) {
 				return printJSON(cmd, struct {
-					IO []bench.IOResult `json:"io"`
+					IO []measure.IOResult `json:"io"`
 				}{results})
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', tabwriter.AlignRight)
@@ -124,20 +124,20 @@ the median of the ratios.`,
 }
 
 // showRow shows on a terminal how far a benchmark is.
-func showRow(cmd *cobra.Command) func(r bench.Result, done, total int) {
+func showRow(cmd *cobra.Command) func(r measure.Result, done, total int) {
 	show := steps(cmd.ErrOrStderr())
-	return func(r bench.Result, done, total int) { show(r.Kernel, done, total) }
+	return func(r measure.Result, done, total int) { show(r.Kernel, done, total) }
 }
 
 func benchKernels(cmd *cobra.Command) error {
-	results, machine := bench.Kernels(cmd.Context(), showRow(cmd))
+	results, machine := measure.Kernels(cmd.Context(), showRow(cmd))
 	if err := cmd.Context().Err(); err != nil {
 		return err
 	}
 	if wantJSON(cmd) {
 		return printJSON(cmd, struct {
-			Machine bench.Machine  `json:"machine"`
-			Kernels []bench.Result `json:"kernels"`
+			Machine measure.Machine  `json:"machine"`
+			Kernels []measure.Result `json:"kernels"`
 		}{machine, results})
 	}
 	out := cmd.OutOrStdout()
@@ -156,7 +156,7 @@ func benchKernels(cmd *cobra.Command) error {
 	return printRows(out, results)
 }
 
-func printRows(out io.Writer, results []bench.Result) error {
+func printRows(out io.Writer, results []measure.Result) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "what\tshape\tthreads\tspeed\tlimit\tunit\tof limit\tmedian\t")
 	for _, r := range results {

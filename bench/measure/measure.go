@@ -1,12 +1,13 @@
-// Package bench measures the kernels against the limits of the machine.
+// Package measure is the code of “eidolon bench”: it measures kernels, flows, diffusion and
+// reading on the machine it runs on.
 //
 // [Kernels] measures every row of a table, which is the file rows.go, on one
-// thread and on two. A row's kernel and its limit run in turn, in short windows
-// (see [limits.Measure]), so that a fraction means something on a machine that
-// others use too. The same rows are the benchmarks of this package:
+// thread and on two, against the limits of the machine. A row's kernel and its limit run in
+// turn, in short windows (see [limits.Measure]), so that a fraction means something on a
+// machine that others use too. The same rows are the benchmarks of this package:
 //
-//	go test -run none -bench /dense.Forward -benchtime 1x ./internal/bench
-package bench
+//	go test -run none -bench /dense.Forward -benchtime 1x ./bench/measure
+package measure
 
 import (
 	"context"
