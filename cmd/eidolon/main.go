@@ -104,7 +104,7 @@ func main() {
 // run runs the command line and returns the exit code. A panic, which would be
 // our fault, becomes an error in one line.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
-	fail := func(err error) { fmt.Fprintf(stderr, "eidolon: %s\n", printable.Text(err.Error())) }
+	fail := func(err error) { fmt.Fprintf(stderr, "eidolon: %s\n", printable.Text(plain(err.Error()))) }
 	defer func() {
 		if r := recover(); r != nil {
 			fail(fmt.Errorf("internal error: %v (please report it)", r))

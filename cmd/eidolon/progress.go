@@ -29,7 +29,7 @@ func newProgress(cmd *cobra.Command) *progress {
 	p := &progress{out: cmd.ErrOrStderr()}
 	p.Log = func(line string) {
 		p.finish()
-		fmt.Fprintln(p.out, line)
+		fmt.Fprintln(p.out, plain(line))
 	}
 	p.Training, p.Count = p.training, p.count
 	return p
