@@ -69,8 +69,7 @@ type FastSim struct {
 	known  fwk.Port
 	gather gatherer
 
-	mu     sync.Mutex
-	strays features.Strays
+	conditions conditions
 }
 
 func init() {
@@ -159,15 +158,13 @@ func (t *FastSim) Configure(fwk.Context) error {
 // StartTask makes ready for events.
 func (t *FastSim) StartTask(fwk.Context) error {
 	t.gather = gatherer{most: max(1, runtime.NumCPU()/2), draw: t.drawTogether}
-	t.strays = features.Strays{}
+	t.conditions.reset()
 	return nil
 }
 
 // StopTask says how many conditions the training events did not have.
 func (t *FastSim) StopTask(ctx fwk.Context) error {
-	if t.strays.Outside > 0 {
-		ctx.Msg().Warnf("%v; port %s is false for these\n", t.strays, t.known.Name)
-	}
+	t.conditions.say(ctx, fmt.Sprintf("; port %s is false for these", t.known.Name))
 	return nil
 }
 
@@ -184,13 +181,10 @@ func (t *FastSim) Process(ctx fwk.Context) error {
 			entries[i] = uint64(i)
 		}
 	}
-	admitted, err := t.model.Context.Admit(given, features.Outside(t.Outside), entries)
+	admitted, err := t.conditions.admit(t.model, given, t.Outside, entries)
 	if err != nil {
 		return err
 	}
-	t.mu.Lock()
-	t.strays.Add(admitted.Strays)
-	t.mu.Unlock()
 	known, drawnFor := make([]bool, given.Len()), make([]uint64, len(admitted.Rows))
 	for i, row := range admitted.Rows {
 		known[row], drawnFor[i] = admitted.Known[i], numbers[row]

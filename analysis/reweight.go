@@ -1,7 +1,6 @@
 package analysis
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -9,15 +8,14 @@ import (
 
 	"go-hep.org/x/hep/fwk"
 
-	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/job"
-	"github.com/eidolon-hep/eidolon/analysis/reweight"
+	"github.com/eidolon-hep/eidolon/analysis/task"
 	"github.com/eidolon-hep/eidolon/internal/nearest"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
 // Reweight is a task that puts a weight with which the events that are read are
-// distributed as those of a target: see [reweight.Fit].
+// distributed as those of a target: see [task.Reweight].
 //
 // So that no event is weighted by a classifier that has seen it, the whole sample is
 // needed before the first event: Reweight reads the files of the input stream itself, and
@@ -34,7 +32,7 @@ type Reweight struct {
 	Target     []string
 	TargetTree string
 	// Columns are what the classifier looks at; by default all branches with a number per
-	// event that both samples have.
+	// event that both samples have, but for numbers of events and runs.
 	Columns []string
 	// Weight and TargetWeight are the branches of the weights that the samples have
 	// already, if they do; what is put is the product.
@@ -102,17 +100,10 @@ func (t *Reweight) Configure(fwk.Context) error {
 
 // StartTask reads both samples and trains the classifier.
 func (t *Reweight) StartTask(ctx fwk.Context) error {
-	source, err := readSample(job.Context(ctx), t.Tree, t.Files, t.Columns, t.Weight)
-	if err != nil {
-		return err
-	}
-	target, err := readSample(job.Context(ctx), t.TargetTree, t.Target, t.Columns, t.TargetWeight)
-	if err != nil {
-		return err
-	}
-	w, err := reweight.Fit(job.Context(ctx), source, target, reweight.Options{
-		Classify: classify.Options{Columns: t.Columns}, Clip: t.Clip,
-	})
+	w, err := task.Weigh(job.Context(ctx), task.ReweightOptions{
+		Source: t.Files, SourceTree: t.Tree, SourceWeight: t.Weight, Target: t.Target, TargetTree: t.TargetTree, TargetWeight: t.TargetWeight,
+		Features: t.Columns, Clip: t.Clip,
+	}, progressOf(ctx))
 	if err != nil {
 		return err
 	}
@@ -123,33 +114,6 @@ func (t *Reweight) StartTask(ctx fwk.Context) error {
 	}
 	t.weights = w.Weight
 	return nil
-}
-
-// readSample reads the columns and the weight of a sample.
-func readSample(ctx context.Context, tree string, files, columns []string, weight string) (s classify.Sample, err error) {
-	in, err := rootio.Open(ctx, tree, files...)
-	if err != nil {
-		return s, err
-	}
-	defer in.Close()
-	names := columns
-	if len(names) == 0 {
-		for _, f := range in.Fields() {
-			if f.Name != weight {
-				names = append(names, f.Name)
-			}
-		}
-	}
-	if s.Table, err = in.Read(names, 0, in.Len()); err != nil || weight == "" {
-		return s, err
-	}
-	w, err := in.Read([]string{weight}, 0, in.Len())
-	if err != nil {
-		return s, err
-	}
-	s.Weights = make([]float64, w.Len())
-	w.Columns[0].Floats(s.Weights, 0)
-	return s, nil
 }
 
 // StopTask does nothing.

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"sync"
 
 	"go-hep.org/x/hep/fwk"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/analysis/task"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -39,11 +39,9 @@ type Score struct {
 	// in the end.
 	Outside string
 
-	model *surrogate.Surrogate
-	in    inputs
-
-	mu     sync.Mutex
-	strays features.Strays
+	model      *surrogate.Surrogate
+	in         inputs
+	conditions conditions
 }
 
 func init() {
@@ -69,8 +67,7 @@ func (t *Score) Complete(known *job.Ports, force bool) (done bool, err error) {
 			return false, err
 		}
 	}
-	numbers := t.model.Features.Numbers() // of events, which have no part in the density
-	learnt := slices.DeleteFunc(t.model.Features.Fields(), func(f rootio.Field) bool { return slices.Contains(numbers, f.Name) })
+	learnt := task.Scored(t.model)
 	fields := slices.Concat(learnt, t.model.Context.Fields())
 	done, err = t.in.complete(fields, t.Ports, t.Entry, known, force)
 	if !done {
@@ -113,15 +110,13 @@ func (t *Score) Configure(fwk.Context) error {
 
 // StartTask makes ready for events.
 func (t *Score) StartTask(fwk.Context) error {
-	t.strays = features.Strays{}
+	t.conditions.reset()
 	return nil
 }
 
 // StopTask says how many conditions the training events did not have.
 func (t *Score) StopTask(ctx fwk.Context) error {
-	if t.strays.Outside > 0 {
-		ctx.Msg().Warnf("%v\n", t.strays)
-	}
+	t.conditions.say(ctx, "")
 	return nil
 }
 
@@ -131,13 +126,10 @@ func (t *Score) Process(ctx fwk.Context) error {
 	if err != nil {
 		return err
 	}
-	admitted, err := t.model.Context.Admit(rows, features.Outside(t.Outside), numbers)
+	admitted, err := t.conditions.admit(t.model, rows, t.Outside, numbers)
 	if err != nil {
 		return err
 	}
-	t.mu.Lock()
-	t.strays.Add(admitted.Strays)
-	t.mu.Unlock()
 	rows = admitted.Table
 	score := make([]float64, rows.Len())
 	err = runs(numbers, func(lo, hi int, first uint64) error {

@@ -4,21 +4,17 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 
 	"go-hep.org/x/hep/fwk"
 
 	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/analysis/task"
 	"github.com/eidolon-hep/eidolon/internal/nearest"
-	"github.com/eidolon-hep/eidolon/internal/origin"
 	"github.com/eidolon-hep/eidolon/rootio"
-	"github.com/eidolon-hep/eidolon/training"
 )
 
 // Train is a task that collects the values of its ports over the job, and in the end, at
@@ -136,56 +132,23 @@ func (t *Train) Process(ctx fwk.Context) error {
 
 // StopTask trains the surrogate and writes it.
 func (t *Train) StopTask(ctx fwk.Context) error {
-	table, weights := t.inOrder()
+	fit := &task.Fit{Options: t.Options, Card: t.source, Output: t.Output, Checkpoint: task.CheckpointOf(t.Output), Auto: true}
+	fit.Table, fit.Weights = t.inOrder()
+	fit.Card.Weight = t.Weight
 	t.events, t.order = nil, nil
-	opts := t.Options
-	if opts.Train.Progress == nil {
-		opts.Train.Progress = func(s training.Status) {
-			if s.Validated {
-				ctx.Msg().Infof("step %d/%d  loss %.4f  validation %.4f  best %.4f\n", s.Step, s.Steps, s.Train, s.Valid, s.Best)
-			}
-		}
+	told := progressOf(ctx)
+	if t.Options.Log != nil {
+		told.Log = t.Options.Log
 	}
-	if opts.Log == nil {
-		opts.Log = func(line string) {
-			say := ctx.Msg().Infof
-			if strings.HasPrefix(line, "note: ") { // it is about the events
-				say = ctx.Msg().Warnf
-			}
-			say("%s\n", line)
-		}
+	if t.Options.Train.Progress != nil {
+		told.Training = t.Options.Train.Progress
 	}
-	training, err := t.prepare(ctx, table, weights, opts)
-	if err != nil {
-		return err
+	_, err := fit.Run(job.Context(ctx), told)
+	if stopped, ok := errors.AsType[*task.Unfinished](err); ok && stopped.Checkpoint != "" {
+		err = fmt.Errorf("the training was interrupted: the same job goes on from %s: %w", stopped.Checkpoint, err)
+		ctx.Msg().Warnf("%v\n", err)
 	}
-	card := &training.Card
-	card.Command, card.Weight, card.Version = strings.Join(os.Args, " "), t.Weight, origin.Version()
-	card.Inputs, card.Tree, card.View = t.source.Inputs, t.source.Tree, t.source.View
-	card.Options.Train.Progress = opts.Train.Progress
-	training.CheckpointTo(t.checkpoint(), func(err error) {
-		ctx.Msg().Warnf("there is no checkpoint, the training goes on without: %v\n", err)
-	})
-	model, err := training.Run(job.Context(ctx))
-	switch {
-	case err == nil:
-	case errors.Is(err, job.Context(ctx).Err()) && training.Checkpointed():
-		const told = "the training was interrupted: the same job goes on from %s"
-		ctx.Msg().Warnf(told+"\n", t.checkpoint())
-		return fmt.Errorf(told+": %w", t.checkpoint(), err)
-	case errors.Is(err, surrogate.ErrNothingLearnt): // there is nothing to go on from
-		_ = training.RemoveCheckpoint()
-		return err
-	default:
-		return err
-	}
-	for _, warning := range model.Warnings() {
-		ctx.Msg().Warnf("%s\n", warning)
-	}
-	if err := model.Save(t.Output); err != nil {
-		return err
-	}
-	return training.RemoveCheckpoint()
+	return err
 }
 
 // Writes returns the file of the surrogate.
@@ -197,23 +160,7 @@ func (t *Train) CheckOutput(inputs []string) error {
 	if err := surrogate.CheckOutput(t.Output, inputs...); err != nil {
 		return err
 	}
-	return surrogate.CheckCheckpoint(t.checkpoint(), inputs...)
-}
-
-func (t *Train) checkpoint() string { return t.Output + ".checkpoint" }
-
-// prepare begins the training, or goes on with it where it was interrupted.
-func (t *Train) prepare(ctx fwk.Context, table *rootio.Table, weights []float64, opts surrogate.Options) (*surrogate.Training, error) {
-	paused, err := surrogate.LoadCheckpoint(t.checkpoint())
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err == nil && paused.IsOf(table, weights, opts):
-		ctx.Msg().Warnf("the training goes on from %s\n", t.checkpoint())
-		return paused.Resume(job.Context(ctx), table, weights)
-	default:
-		ctx.Msg().Warnf("%s is of another training, or of another version: this one begins from the start\n", t.checkpoint())
-	}
-	return surrogate.New(job.Context(ctx), table, weights, opts)
+	return surrogate.CheckCheckpoint(task.CheckpointOf(t.Output), inputs...)
 }
 
 // inOrder returns the events in the order of their numbers, without the weights, and

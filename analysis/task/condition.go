@@ -3,7 +3,6 @@ package task
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -149,7 +148,7 @@ func (g *generation) ofCondition(in *rootio.Tree) (*rootio.View, error) {
 	cannot := err
 	options.Where = ""
 	if view, err = viewFor(in, options, conditions, Progress{}); err == nil {
-		g.logf("note: the model was trained on events with %q, which the input cannot tell: %s", g.model.Card.View.Where, strings.TrimPrefix(cannot.Error(), "rootio: "))
+		g.logf("note: the model was trained on events with %q, which the input cannot tell: %v", g.model.Card.View.Where, cannot)
 	}
 	return view, err
 }

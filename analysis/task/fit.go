@@ -105,9 +105,9 @@ func (f *Fit) prepare(ctx context.Context, p Progress) (*surrogate.Training, err
 		paused, err := surrogate.LoadCheckpoint(f.Checkpoint)
 		if err == nil && paused.IsOf(f.Table, f.Weights, f.Options) {
 			f.paused, f.from = paused, f.Checkpoint
-			p.logf("the training goes on from %s", f.Checkpoint)
+			p.logf("note: the training goes on from %s", f.Checkpoint)
 		} else {
-			p.logf("%s is of another training, or of another version: this one begins from the start", f.Checkpoint)
+			p.logf("note: %s is of another training, or of another version: this one begins from the start", f.Checkpoint)
 		}
 	}
 	switch {

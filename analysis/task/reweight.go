@@ -179,7 +179,7 @@ func weightsOf(t *rootio.Table, name, file string) ([]float64, error) {
 	}
 	c, ok := t.Column(name)
 	if !ok {
-		return nil, fmt.Errorf("%s has no scalar branch %q for weights", file, name)
+		return nil, fmt.Errorf("%s has no branch %q with one number per event, for weights", file, name)
 	}
 	w := make([]float64, t.Len())
 	c.Floats(w, 0)
