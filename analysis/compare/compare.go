@@ -44,6 +44,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -72,6 +73,10 @@ type Options struct {
 	// ReferenceLabel and CandidateLabel are what text and plots call the
 	// samples: "reference" and "candidate" if empty.
 	ReferenceLabel, CandidateLabel string
+
+	// ReferenceSource and CandidateSource say where the samples come from, for the report: a
+	// sentence each for the files, what made them, and the like.
+	ReferenceSource, CandidateSource []string
 
 	// Condition names columns in bins of which the others are compared as well.
 	Condition []string
@@ -110,12 +115,13 @@ type Report struct {
 
 // Sample describes a sample as a whole.
 type Sample struct {
-	Label           string  `json:"label"`
-	Events          int     `json:"events"`
-	Weight          string  `json:"weight,omitempty"` // column of the weights
-	SumOfWeights    float64 `json:"sum_of_weights"`
-	EffectiveEvents float64 `json:"effective_events"` // (Σw)²/Σw², w the weights of events, or of blocks
-	Blocks          int     `json:"blocks,omitempty"`
+	Label           string   `json:"label"`
+	Source          []string `json:"source,omitempty"` // where it comes from, in sentences
+	Events          int      `json:"events"`
+	Weight          string   `json:"weight,omitempty"` // column of the weights
+	SumOfWeights    float64  `json:"sum_of_weights"`
+	EffectiveEvents float64  `json:"effective_events"` // (Σw)²/Σw², w the weights of events, or of blocks
+	Blocks          int      `json:"blocks,omitempty"`
 }
 
 // Column is the comparison of one column.
@@ -149,6 +155,14 @@ type Column struct {
 	spectrum spectrum
 
 	toldNever bool // whether the reference has enough events to say which values are illegal
+}
+
+// NameUnit is the name of the column with its unit, where the title of the branch gives one.
+func (c *Column) NameUnit() string {
+	if unit := column.Unit(c.Title); unit != "" {
+		return c.Name + " [" + unit + "]"
+	}
+	return c.Name
 }
 
 // Summary describes the values of a column in one sample. Values that are not
@@ -250,6 +264,7 @@ func Compare(ctx context.Context, ref, cand *rootio.Table, opts Options) (*Repor
 	if err != nil {
 		return nil, err
 	}
+	r.Reference.Source, r.Candidate.Source = opts.ReferenceSource, opts.CandidateSource
 	inRef, inCand := sampled{w: weightsA}, sampled{w: weightsB}
 	if err := r.block(&inRef, &inCand, ref, cand, opts); err != nil {
 		return nil, err

@@ -33,11 +33,13 @@ func judged(t *testing.T) (r *Report, ref, cand *rootio.Table) {
 		for i := range code {
 			code[i] = int32(rng.IntN(3))
 		}
-		return table(rootio.ColumnOf("a", normals(rng, n, 0)), rootio.ColumnOf("b<&>", normals(rng, n, shift)),
+		t := table(rootio.ColumnOf("a", normals(rng, n, 0)), rootio.ColumnOf("b<&>", normals(rng, n, shift)),
 			rootio.ColumnOf("code", code), rootio.ColumnOf("tail", expOf(normals(rng, n, 0))))
+		t.Columns[0].Title = "a length [mm]"
+		return t
 	}
 	ref, cand = sample(0), sample(0.6)
-	r = compare(t, ref, cand, Options{ReferenceLabel: "full.root", CandidateLabel: "fast.root", Condition: []string{"code"}})
+	r = compare(t, ref, cand, Options{ReferenceLabel: "full.root", CandidateLabel: "fast.root", CandidateSource: []string{"Generated with seed <7>."}, Condition: []string{"code"}})
 	if err := r.Measure(context.Background(), ref, cand, ref); err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +63,7 @@ func TestHTML(t *testing.T) {
 		t.Fatal(err)
 	}
 	html := b.String()
-	for _, want := range []string{"fast.root", "b&lt;&amp;&gt;", "AUC 0.", "Pairs of columns", "code = 2", "coverage", "which is the training sample", "χ²/ndf"} {
+	for _, want := range []string{"fast.root", "b&lt;&amp;&gt;", "AUC 0.", "Pairs of columns", "code = 2", "coverage", "which is the training sample", "χ²/ndf", "a [mm]", "fast.root (candidate): Generated with seed &lt;7&gt;.", "0.5 is guessing"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("%q is not in the report", want)
 		}
@@ -73,6 +75,15 @@ func TestHTML(t *testing.T) {
 	}
 	if link := regexp.MustCompile(`(src|href)="[^d#]`).FindString(html); link != "" || strings.Contains(html, "ZgotmplZ") {
 		t.Errorf("the report needs another file: %s", link)
+	}
+	var text strings.Builder
+	if err := r.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\na [mm] ", "\n   Generated with seed <7>.\n", "AUC: The probability"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%q is not in the text:\n%s", want, &text)
+		}
 	}
 	name := filepath.Join(t.TempDir(), "report.html")
 	if err := os.WriteFile(name, b.Bytes(), 0o666); err != nil {

@@ -23,6 +23,9 @@ func (r *Report) WriteText(w io.Writer) error {
 			fmt.Fprintf(&b, ", weighted by %s: %.4g effective", cut(s.Weight, 20), s.EffectiveEvents)
 		}
 		b.WriteByte('\n')
+		for _, source := range s.Source {
+			fold(&b, "  ", strings.Fields(source))
+		}
 	}
 	r.writeContinuous(&b)
 	r.writeCategorical(&b)
@@ -50,7 +53,7 @@ func (r *Report) writeContinuous(b *bytes.Buffer) {
 			wide = pm(100*(cand.Std/ref.Std-1), 100*math.Hypot(cand.StdError, ref.StdError)/ref.Std)
 			transport = pm(100*d.Wasserstein, 100*d.WassersteinError)
 		}
-		fmt.Fprintf(b, row, cut(c.Name, longestName), short(ref.Mean), short(ref.Std),
+		fmt.Fprintf(b, row, cut(c.NameUnit(), longestName), short(ref.Mean), short(ref.Std),
 			shift, wide, pm(100*d.KS, 100*d.KSError), transport, c.Chi2.perNDF(), c.Verdict)
 	}
 }
@@ -213,7 +216,7 @@ const longestName = 32
 func (r *Report) nameWidth() string {
 	width := 12
 	for _, c := range r.Columns {
-		width = max(width, utf8.RuneCountInString(cut(c.Name, longestName)))
+		width = max(width, utf8.RuneCountInString(cut(c.NameUnit(), longestName)))
 	}
 	return strconv.Itoa(width)
 }
