@@ -81,7 +81,7 @@ func (r *Report) WriteHTML(ctx context.Context, w io.Writer, ref, cand *rootio.T
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"grouped": grouped, "short": short, "pm": pm, "percent": func(x float64) string { return fmt.Sprintf("%.2f", 100*x) },
 		"hundred": func(x float64) float64 { return 100 * x },
-		"aspect": aspectWords, "aucMeaning": func() string { return aucMeaning }, "apart": apart, "pvalue": pvalue, "plain": plain, "minus": func(a, b float64) float64 { return a - b },
+		"aspect":  aspectWords, "aucMeaning": func() string { return aucMeaning }, "apart": apart, "pvalue": pvalue, "plain": plain, "minus": func(a, b float64) float64 { return a - b },
 		"over": func(a, b float64) float64 { return a / b }, "hypot": math.Hypot,
 	}).Parse(page)
 	if err != nil {

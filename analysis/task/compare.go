@@ -14,6 +14,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/compare"
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
+	"github.com/eidolon-hep/eidolon/internal/origin"
 	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -51,7 +52,8 @@ type CompareOptions struct {
 // comparison is a comparison on its way.
 type comparison struct {
 	CompareOptions
-	left []rootio.BranchInfo // branches of the samples that are not compared
+	left    []rootio.BranchInfo // branches of the samples that are not compared
+	sources [][]string          // where the samples come from, in the order in which they were read
 }
 
 // Compare puts two samples side by side, and writes the report if it is asked for.
@@ -79,6 +81,8 @@ func Compare(ctx context.Context, o CompareOptions, p Progress) (*compare.Report
 	report, err := compare.Compare(ctx, ref, cand, compare.Options{
 		ReferenceLabel:  filepath.Base(o.Reference[0]),
 		CandidateLabel:  filepath.Base(o.Candidate[0]),
+		ReferenceSource: c.sources[0],
+		CandidateSource: c.sources[1],
 		ReferenceWeight: o.ReferenceWeight,
 		CandidateWeight: o.CandidateWeight,
 		Condition:       o.Condition,
@@ -118,6 +122,7 @@ func (c *comparison) read(ctx context.Context, files []string, weight string) (*
 		return nil, err
 	}
 	defer t.Close()
+	c.sources = append(c.sources, provenance(ctx, t))
 	var names []string
 	options := c.View
 	for _, item := range c.Features {
@@ -192,6 +197,24 @@ func (c *comparison) read(ctx context.Context, files []string, weight string) (*
 
 // numbersEvents is why a branch is left out that says which event it is.
 const numbersEvents = "numbers of events or runs (--features compares them all the same)"
+
+// provenance says where the events of a tree come from: the files, and what made the first one, as
+// far as it says so itself.
+func provenance(ctx context.Context, t *rootio.Tree) []string {
+	const most = 3
+	files := t.Files()
+	named := strings.Join(files[:min(len(files), most)], ", ")
+	if more := len(files) - most; more > 0 {
+		named += fmt.Sprintf(" and %d more files", more)
+	}
+	said := []string{fmt.Sprintf("%s, tree %s, %d entries", named, t.Name(), t.Len())}
+	if o, err := origin.Of(ctx, files[0]); err == nil && o != nil { // an error is none of the events
+		var words strings.Builder
+		o.Print(&words)
+		said = append(said, strings.Split(strings.TrimSpace(words.String()), "\n")...)
+	}
+	return said
+}
 
 // withoutNumbers leaves out what numbers events in the other sample, such as the one run of a
 // simulation.

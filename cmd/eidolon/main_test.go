@@ -130,6 +130,9 @@ func TestMainJob(t *testing.T) {
 	if !strings.Contains(text, "mass") || !strings.Contains(text, "pdg") {
 		t.Errorf("compare prints no table:\n%s", text)
 	}
+	if !strings.Contains(text, "in.root, tree Events, 5000 entries\n") || !strings.Contains(text, "with seed 3 from model m.eidolon") {
+		t.Errorf("compare does not say where the samples come from:\n%s", text)
+	}
 	if !strings.Contains(text, "classifier AUC") || !strings.Contains(text, "coverage") {
 		t.Errorf("compare says nothing of all columns together:\n%s", text)
 	}
