@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/analysis/features/find"
 	"github.com/eidolon-hep/eidolon/internal/nearest"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -57,13 +58,13 @@ const (
 
 // Treatments returns what a column can be asked to be treated as.
 func Treatments() []string {
-	return []string{asCodes, asInteger, asContinuous, asStandard, asLog, asAsinh, asAngle}
+	return append([]string{asCodes, asInteger, asContinuous, asStandard, asLog, asAsinh, asAngle}, find.Requests()...)
 }
 
 // Check reports whether the options can be understood.
 func (o Options) Check() error {
 	for name, as := range o.As {
-		if !slices.Contains(Treatments(), as) {
+		if !slices.Contains(Treatments(), as) && !find.IsRequest(as) {
 			return fmt.Errorf("branch %q cannot be treated as %q, but as %s", name, as, strings.Join(Treatments(), ", "))
 		}
 	}

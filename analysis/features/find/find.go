@@ -6,6 +6,8 @@ package find
 import (
 	"cmp"
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
@@ -15,15 +17,15 @@ import (
 
 // passes are done in this order, each on what those before it have left.
 var passes = []pass{
-	{"masses", "masses that follow from energies and momenta", (*Search).findMasses},
-	{"directions", "directions of momenta", (*Search).findDirections},
-	{"sums", "sums", (*Search).findAllSums},
-	{"lookups", "codes that follow from others", (*Search).findLookups},
-	{"systems", "", (*Search).addSystems},
-	{"polar", "", (*Search).findPolar},
-	{"residuals", "momenta that others nearly give", (*Search).findResiduals},
-	{"relative numbers", "numbers that are close to others", (*Search).findRelativeNumbers},
-	{"relative angles", "angles that are close to others", (*Search).findRelativeAngles},
+	{name: "masses", what: "masses that follow from energies and momenta", do: (*Search).findMasses},
+	{name: "directions", what: "directions of momenta", do: (*Search).findDirections},
+	{name: "sums", what: "sums", do: (*Search).findAllSums},
+	{name: "lookups", what: "codes that follow from others", do: (*Search).findLookups},
+	{name: "systems", do: (*Search).addSystems},
+	{name: "polar", do: (*Search).findPolar},
+	{name: "residuals", what: "momenta that others nearly give", do: (*Search).findResiduals},
+	{name: "relative numbers", what: "numbers that are close to others", do: (*Search).findRelativeNumbers},
+	{name: "relative angles", what: "angles that are close to others", do: (*Search).findRelativeAngles},
 }
 
 // pass looks at a sample for steps, and applies them.
@@ -31,6 +33,26 @@ type pass struct {
 	name string
 	what string // it looks for, where it may be left out when there is no time: else ""
 	do   func(*Search)
+
+	// asked, if it is not "", says that the pass acts only on branches that are asked to be
+	// treated as asked:BRANCH, see [Search.asked].
+	asked string
+}
+
+// Requests returns what branches can be asked to be treated as, each as word:BRANCH.
+func Requests() (forms []string) {
+	for _, p := range passes {
+		if p.asked != "" {
+			forms = append(forms, p.asked+":BRANCH")
+		}
+	}
+	return forms
+}
+
+// IsRequest reports whether a pass can be asked to treat a branch so.
+func IsRequest(as string) bool {
+	word, branch, _ := strings.Cut(as, ":")
+	return branch != "" && slices.Contains(Requests(), word+":BRANCH")
 }
 
 // Options say what is known about the columns.

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
@@ -104,6 +105,17 @@ func (s *Search) isFree(name string) bool { return !s.gone[name] && !slices.Cont
 func (s *Search) isGiven(name string) bool {
 	_, ok := s.given.Column(name)
 	return ok
+}
+
+// asked returns the branches that are asked to be treated as word:BRANCH, each with that branch.
+func (s *Search) asked(word string) map[string]string {
+	asked := map[string]string{}
+	for name, as := range s.options.As {
+		if of, ok := strings.CutPrefix(as, word+":"); ok {
+			asked[name] = of
+		}
+	}
+	return asked
 }
 
 // IsAngle reports whether a variable is an angle.
