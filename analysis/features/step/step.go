@@ -43,6 +43,7 @@ var kinds = []struct {
 	{"residual", func() Step { return &Residual{} }},
 	{"relative_angle", func() Step { return &RelativeAngle{} }},
 	{"relative_number", func() Step { return &RelativeNumber{} }},
+	{"fraction", func() Step { return &Fraction{} }},
 }
 
 // Step is an exact map of some variables to others.

@@ -85,6 +85,10 @@ var examples = map[string][]example{
 		{&RelativeNumber{Variable: "z", To: "x"}, drawMomentum},
 		{&RelativeNumber{Variable: "z", To: "x", Ratio: true}, drawMomentum},
 	},
+	"fraction": {{&Fraction{Variable: "pt2", Of: "pt1", From: 20}, func(r *rand.Rand) map[string]float64 {
+		room := 1 + 30*r.ExpFloat64()
+		return map[string]float64{"pt1": 20 + room, "pt2": 20 + room*r.Float64()}
+	}}},
 }
 
 // frameOf returns a frame of events that are drawn.
