@@ -23,6 +23,7 @@ var passes = []pass{
 	{name: "lookups", what: "codes that follow from others", do: (*Search).findLookups},
 	{name: "systems", do: (*Search).addSystems},
 	{name: "polar", do: (*Search).findPolar},
+	{name: "fractions", asked: "below", do: (*Search).findFractions},
 	{name: "residuals", what: "momenta that others nearly give", do: (*Search).findResiduals},
 	{name: "relative numbers", what: "numbers that are close to others", do: (*Search).findRelativeNumbers},
 	{name: "relative angles", what: "angles that are close to others", do: (*Search).findRelativeAngles},

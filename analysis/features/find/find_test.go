@@ -87,6 +87,12 @@ var examples = map[string]func() example{
 			return []float64{x, y, math.Hypot(x, y)}
 		}), breaks: "pt"}
 	},
+	"fractions": func() example {
+		return example{table: columns([]string{"pt1", "pt2"}, func(r *rand.Rand) []float64 {
+			pt := 20 + 30*r.ExpFloat64()
+			return []float64{pt, 20 + (pt-20)*r.Float64()}
+		}), options: Options{As: map[string]string{"pt2": "below:pt1"}}}
+	},
 	"residuals": func() example {
 		return example{table: columns([]string{"pt", "eta", "p"}, func(r *rand.Rand) []float64 {
 			pt, eta := 5+20*r.ExpFloat64(), 2*r.NormFloat64()
