@@ -27,15 +27,7 @@ func exampleFiles(n int) (dir, events string) {
 	}
 	events = filepath.Join(dir, "zmumu.root")
 	table := zmumu.Default().Table(1, 0, n)
-	w, err := rootio.Create(events, "Events", table.Fields())
-	if err != nil {
-		panic(err)
-	}
-	defer w.Abort()
-	if err := w.Write(table); err != nil {
-		panic(err)
-	}
-	if err := w.Close(); err != nil {
+	if err := rootio.WriteFile(events, "Events", table); err != nil {
 		panic(err)
 	}
 	return dir, events

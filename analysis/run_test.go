@@ -130,15 +130,7 @@ var (
 
 func write(t testing.TB, file string, table *rootio.Table) string {
 	t.Helper()
-	w, err := rootio.Create(file, "Events", table.Fields())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Abort()
-	if err := w.Write(table); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
+	if err := rootio.WriteFile(file, "Events", table); err != nil {
 		t.Fatal(err)
 	}
 	return file
@@ -146,12 +138,7 @@ func write(t testing.TB, file string, table *rootio.Table) string {
 
 func read(t testing.TB, file string) *rootio.Table {
 	t.Helper()
-	tree, err := rootio.Open(context.Background(), "", file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tree.Close()
-	table, err := tree.Read(nil, 0, tree.Len())
+	table, err := rootio.ReadFile(context.Background(), "", file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -411,25 +411,6 @@ func TestSelect(t *testing.T) {
 	}
 }
 
-// readAll reads all branches, also those with a number of values that varies.
-func readAll(t testing.TB, file string) *rootio.Table {
-	t.Helper()
-	tree, err := rootio.Open(context.Background(), "", file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tree.Close()
-	var names []string
-	for _, f := range tree.AllFields() {
-		names = append(names, f.Name)
-	}
-	table, err := tree.Read(names, 0, tree.Len())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return table
-}
-
 // jagged has events with a varying number of objects, in counted arrays and a vector.
 func jagged(n int) *rootio.Table {
 	all := sample(5 * n)
@@ -467,7 +448,7 @@ func TestJagged(t *testing.T) {
 	const n = 300
 	table := jagged(n)
 	in := write(t, filepath.Join(t.TempDir(), "in.root"), table)
-	want := readAll(t, in)
+	want := read(t, in)
 	for _, nprocs := range []int{0, 4} {
 		out := filepath.Join(t.TempDir(), "out.root")
 		app := newApp(t, -1, nprocs)
@@ -477,7 +458,7 @@ func TestJagged(t *testing.T) {
 		if err := job.Run(t.Context(), app); err != nil {
 			t.Fatal(err)
 		}
-		got := readAll(t, out)
+		got := read(t, out)
 		if !reflect.DeepEqual(got.Columns, want.Columns) || !reflect.DeepEqual(got.Jagged[:3], want.Jagged) {
 			t.Fatalf("%v, want %v", got.Fields(), want.Fields())
 		}
@@ -512,7 +493,7 @@ func TestHZZ(t *testing.T) {
 	if err := job.Run(t.Context(), app); err != nil {
 		t.Fatal(err)
 	}
-	got, want := readAll(t, out), readAll(t, in)
+	got, want := read(t, out), read(t, in)
 	equal(t, got, want)
 	if len(got.Jagged) == 0 || len(got.Jagged) != len(want.Jagged) {
 		t.Fatalf("%d jagged branches, want %d", len(got.Jagged), len(want.Jagged))

@@ -161,6 +161,19 @@ func Create(file, tree string, fields []Field, opts ...Option) (*Writer, error) 
 	return out.trees[0], nil
 }
 
+// WriteFile writes a table as the only tree of a file, as [Create] with the table's fields does.
+func WriteFile(file, tree string, t *Table, opts ...Option) error {
+	w, err := Create(file, tree, t.Fields(), opts...)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if err := w.Write(t); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
 // Add starts one more tree in the file of w. It is completed by the Close of the
 // writer that [Create] returned, and needs none of its own.
 func (w *Writer) Add(tree, title string, fields []Field) (*Writer, error) {

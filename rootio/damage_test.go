@@ -121,10 +121,5 @@ var harms = []struct {
 }
 
 func readAll(name string) (*rootio.Table, error) {
-	tr, err := rootio.Open(context.Background(), "Events", name)
-	if err != nil {
-		return nil, err
-	}
-	defer tr.Close()
-	return tr.Read(nil, 0, tr.Len())
+	return rootio.ReadFile(context.Background(), "Events", name)
 }

@@ -31,21 +31,11 @@ func writeFile(t *testing.T, name string, opts ...Option) []byte {
 		offsets[i+1] = offsets[i] + i%4
 	}
 	table := &Table{Columns: []Column{ColumnOf("x", x), ColumnOf("y", y), ColumnOf("n", counts)}}
-	fields := table.Fields()
 	for _, f := range []Field{{Name: "jet", Kind: Float32, Counter: "n"}, {Name: "vec", Kind: Int16, Counter: Vector}} {
 		j := Jagged{NewColumn(f, offsets[n]), offsets}
 		table.Jagged = append(table.Jagged, j)
-		fields = append(fields, f)
 	}
-	w, err := Create(name, "a/b/t", fields, append([]Option{WithCompression(NoCompression), WithBasketSize(1000), WithText("note", "text")}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Abort()
-	if err := w.Write(table); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
+	if err := WriteFile(name, "a/b/t", table, append([]Option{WithCompression(NoCompression), WithBasketSize(1000), WithText("note", "text")}, opts...)...); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(name)
@@ -250,15 +240,7 @@ func TestBrackets(t *testing.T) {
 		{Name: "y[1]_0", Kind: Float32, Array: "y[1][2]"}, {Name: "y[1]_1", Kind: Float32, Array: "y[1][2]", Index: 1},
 		{Name: "n [1]", Kind: Int32}, {Name: "jets[3]", Kind: Float32, Counter: "n [1]"}, {Name: "v[4]", Kind: Float32, Counter: Vector}}
 	table := NewTable(fields, 3)
-	w, err := Create(name, "t", fields)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Abort()
-	if err := w.Write(table); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
+	if err := WriteFile(name, "t", table); err != nil {
 		t.Fatal(err)
 	}
 	tree, err := Open(context.Background(), "", name)

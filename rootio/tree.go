@@ -358,6 +358,21 @@ func (t *Tree) Read(names []string, lo, hi int64) (*Table, error) {
 	return table, nil
 }
 
+// ReadFile reads all events of a tree, which [Open] opens: all columns, also those with a
+// varying number of values per event.
+func ReadFile(ctx context.Context, tree string, files ...string) (*Table, error) {
+	t, err := Open(ctx, tree, files...)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	var names []string
+	for _, f := range t.AllFields() {
+		names = append(names, f.Name)
+	}
+	return t.Read(names, 0, t.Len())
+}
+
 // probe reads the last event of the range if there are so many that the number
 // may be wrong: then it is an error before memory is asked for.
 func (t *Tree) probe(columns []int, lo, hi int64) error {

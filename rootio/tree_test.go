@@ -97,15 +97,7 @@ func write(t testing.TB, table *rootio.Table, opts ...rootio.Option) string {
 
 func writeTo(t testing.TB, name, tree string, table *rootio.Table, opts ...rootio.Option) {
 	t.Helper()
-	w, err := rootio.Create(name, tree, table.Fields(), opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Abort()
-	if err := w.Write(table); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
+	if err := rootio.WriteFile(name, tree, table, opts...); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -33,15 +33,7 @@ func TestFewOfManyArrays(t *testing.T) {
 // write writes a table to the tree Events of a new file.
 func write(t *testing.T, file string, table *rootio.Table) {
 	t.Helper()
-	w, err := rootio.Create(file, "Events", table.Fields())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Abort()
-	if err := w.Write(table); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
+	if err := rootio.WriteFile(file, "Events", table); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -161,15 +161,7 @@ func compareDemo(ctx context.Context, truth, generated string) (*compare.Report,
 
 // writeTable writes the events of t to a tree Events, as those of a demo.
 func writeTable(file string, t *rootio.Table) error {
-	w, err := rootio.Create(file, "Events", t.Fields(), rootio.WithText(demoKey, origin.Version()))
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	if err := w.Write(t); err != nil {
-		return err
-	}
-	return w.Close()
+	return rootio.WriteFile(file, "Events", t, rootio.WithText(demoKey, origin.Version()))
 }
 
 // divergence returns KL(truth ‖ model), the mean of log p_truth − log p_model over

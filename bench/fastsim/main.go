@@ -72,11 +72,11 @@ func run(input string, opts surrogate.Options) error {
 	if err := simulate(held, model, fast, 1000); err != nil {
 		return err
 	}
-	full, err := read(held)
+	full, err := rootio.ReadFile(context.Background(), "", held)
 	if err != nil {
 		return err
 	}
-	drawn, err := read(fast)
+	drawn, err := rootio.ReadFile(context.Background(), "", fast)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func run(input string, opts surrogate.Options) error {
 
 // split writes three events in four, by a fixed hash, to one file and the others to another.
 func split(input, dir string) (learn, held string, err error) {
-	all, err := read(input)
+	all, err := rootio.ReadFile(context.Background(), "", input)
 	if err != nil {
 		return "", "", err
 	}
@@ -111,33 +111,12 @@ func split(input, dir string) (learn, held string, err error) {
 			}
 			t.Columns = append(t.Columns, c.Take(places[k]))
 		}
-		if err := write(file, t); err != nil {
+		if err := rootio.WriteFile(file, "Events", t); err != nil {
 			return "", "", err
 		}
 	}
 	fmt.Printf("%d events to learn from, %d held out\n", len(places[0]), len(places[1]))
 	return files[0], files[1], nil
-}
-
-func read(file string) (*rootio.Table, error) {
-	tree, err := rootio.Open(context.Background(), "", file)
-	if err != nil {
-		return nil, err
-	}
-	defer tree.Close()
-	return tree.Read(nil, 0, tree.Len())
-}
-
-func write(file string, t *rootio.Table) error {
-	w, err := rootio.Create(file, "Events", t.Fields())
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	if err := w.Write(t); err != nil {
-		return err
-	}
-	return w.Close()
 }
 
 const ours = "github.com/eidolon-hep/eidolon/analysis."

@@ -48,15 +48,7 @@ func main() {
 func all(n int, dir string) error {
 	name := func(file string) string { return filepath.Join(dir, file) }
 	events := zmumu.Default().Table(1, 0, 200)
-	w, err := rootio.Create(name("in.root"), "Events", events.Fields())
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	if err := w.Write(events); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
+	if err := rootio.WriteFile(name("in.root"), "Events", events); err != nil {
 		return err
 	}
 	filled := fmt.Sprintf(text, name("in.root"), name("first.root"), name("second.root"))
@@ -95,12 +87,7 @@ func one(name func(string) string, nprocs int, events *rootio.Table) error {
 		return err
 	}
 	for file, column := range map[string]string{"first.root": "mu1_pt", "second.root": "mu1_eta"} {
-		tree, err := rootio.Open(ctx, "", name(file))
-		if err != nil {
-			return err
-		}
-		got, err := tree.Read(nil, 0, tree.Len())
-		_ = tree.Close() // it was only read
+		got, err := rootio.ReadFile(ctx, "", name(file))
 		if err != nil {
 			return err
 		}

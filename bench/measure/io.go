@@ -59,7 +59,7 @@ func IO(ctx context.Context, events int, progress func(file string, done, total 
 			return results, err
 		}
 		name := filepath.Join(dir, "events.root")
-		if err := writeEvents(name, f.table, f.compression); err != nil {
+		if err := rootio.WriteFile(name, "events", f.table, rootio.WithCompression(f.compression)); err != nil {
 			return results, err
 		}
 		info, err := os.Stat(name)
@@ -128,18 +128,6 @@ func objectEvents(n int) *rootio.Table {
 		t.Jagged = append(t.Jagged, rootio.Jagged{Column: c, Offsets: offsets})
 	}
 	return t
-}
-
-func writeEvents(name string, t *rootio.Table, compression rootio.Compression) error {
-	w, err := rootio.Create(name, "events", t.Fields(), rootio.WithCompression(compression))
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	if err := w.Write(t); err != nil {
-		return err
-	}
-	return w.Close()
 }
 
 func readWithRootio(name string, like *rootio.Table, trusted bool) error {

@@ -25,15 +25,7 @@ var jobFiles = kind{
 	name: "job",
 	samples: func(dir string) ([]string, error) {
 		events := zmumu.Default().Table(1, 0, 200)
-		w, err := rootio.Create(filepath.Join(dir, "in.root"), "Events", events.Fields())
-		if err != nil {
-			return nil, err
-		}
-		defer w.Abort()
-		if err := w.Write(events); err != nil {
-			return nil, err
-		}
-		if err := w.Close(); err != nil {
+		if err := rootio.WriteFile(filepath.Join(dir, "in.root"), "Events", events); err != nil {
 			return nil, err
 		}
 		for name, condition := range map[string][]string{"m.eidolon": nil, "c.eidolon": {"mass"}} {

@@ -122,13 +122,5 @@ func writeSample(file string, c rootio.Compression) error {
 	}
 	nJet, _ := t.Column("nJet")
 	nJet.SetFloats(0, counts)
-	w, err := rootio.Create(file, "dir/Events", fields, rootio.WithCompression(c), rootio.WithBasketSize(1000), rootio.WithText("note", "sample"))
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	if err := w.Write(t); err != nil {
-		return err
-	}
-	return w.Close()
+	return rootio.WriteFile(file, "dir/Events", t, rootio.WithCompression(c), rootio.WithBasketSize(1000), rootio.WithText("note", "sample"))
 }

@@ -133,15 +133,7 @@ func prepare(dir string, events int) error {
 
 func write(file string, first, n int) error {
 	t := zmumu.Default().Table(1, uint64(first), n)
-	w, err := rootio.Create(file, "Events", t.Fields())
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	if err := w.Write(t); err != nil {
-		return err
-	}
-	return w.Close()
+	return rootio.WriteFile(file, "Events", t)
 }
 
 // interrupt runs a command, sends it a signal after a while, and returns how long it ran

@@ -66,25 +66,6 @@ func mixedEvents(t *testing.T, file string, n int) {
 	}
 }
 
-// everything reads all columns of a file, arrays too.
-func everything(t *testing.T, file string) *rootio.Table {
-	t.Helper()
-	tree, err := rootio.Open(context.Background(), "", file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tree.Close()
-	var names []string
-	for _, f := range tree.AllFields() {
-		names = append(names, f.Name)
-	}
-	table, err := tree.Read(names, 0, tree.Len())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return table
-}
-
 // TestCarried draws one branch for the events of a file and finds all others as they
 // were: numbers, fixed arrays, counted ones and std::vectors.
 func TestCarried(t *testing.T) {
@@ -93,7 +74,7 @@ func TestCarried(t *testing.T) {
 	mixedEvents(t, filepath.Join(dir, "in.root"), n)
 	small := []string{"--epochs", "2", "--hidden", "8", "--layers", "2", "--model", "spline"}
 	must(t, dir, append([]string{"train", "-i", "in.root", "--features", "MEx", "--condition", "far=2*MET", "-o", "m.eidolon"}, small...)...)
-	in := everything(t, "in.root")
+	in := open(t, "in.root")
 	inTypes := types(t, "in.root")
 	delete(inTypes, "name")
 	delete(inTypes, "note")
@@ -116,7 +97,7 @@ func TestCarried(t *testing.T) {
 		if got := types(t, "out.root"); !equalMaps(got, wantTypes) {
 			t.Errorf("branches %v, want %v", got, wantTypes)
 		}
-		out := everything(t, "out.root")
+		out := open(t, "out.root")
 		rows := make([]int, n*oversample)
 		for i := range rows {
 			rows[i] = i / oversample
@@ -196,7 +177,7 @@ func TestScoreCarries(t *testing.T) {
 	if code != 0 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "2 branches are not carried along") {
 		t.Errorf("score: exit code %d, %s", code, stderr)
 	}
-	in, out := everything(t, "in.root"), everything(t, "a.root")
+	in, out := open(t, "in.root"), open(t, "a.root")
 	met, _ := in.Column("MET")
 	var rows []int
 	for i, v := range met.Values().([]float32) {

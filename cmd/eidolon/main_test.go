@@ -85,15 +85,7 @@ func TestDemo(t *testing.T) {
 
 func write(t *testing.T, file, tree string, table *rootio.Table) {
 	t.Helper()
-	w, err := rootio.Create(file, tree, table.Fields())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Abort()
-	if err := w.Write(table); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
+	if err := rootio.WriteFile(file, tree, table); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -234,12 +226,7 @@ func TestConditional(t *testing.T) {
 
 func open(t *testing.T, file string) *rootio.Table {
 	t.Helper()
-	tree, err := rootio.Open(t.Context(), "", file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tree.Close()
-	table, err := tree.Read(nil, 0, tree.Len())
+	table, err := rootio.ReadFile(t.Context(), "", file)
 	if err != nil {
 		t.Fatal(err)
 	}

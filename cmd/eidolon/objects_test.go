@@ -37,7 +37,7 @@ func TestObjectsOutsideStay(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "in.root"), "Events", sortedJets(1500))
 	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline"}
-	in := everything(t, filepath.Join(dir, "in.root"))
+	in := open(t, filepath.Join(dir, "in.root"))
 	column := func(table *rootio.Table, name string) rootio.Jagged {
 		for _, j := range table.Jagged {
 			if j.Name == name {
@@ -71,7 +71,7 @@ func TestObjectsOutsideStay(t *testing.T) {
 		if makesPt := strings.Contains(c.features, "pt,") || c.features == "pt"; makesPt != strings.Contains(stderr, "descending order of Jet_pt") {
 			t.Errorf("%s: of the order it says %s", c.where, stderr)
 		}
-		out := everything(t, "out.root")
+		out := open(t, "out.root")
 		for i, before := range in.Columns {
 			if !reflect.DeepEqual(out.Columns[i].Values(), before.Values()) {
 				t.Errorf("%s: %s is other than in the input", c.where, before.Name)

@@ -168,25 +168,6 @@ func TestOutside(t *testing.T) {
 	}
 }
 
-// wholeFile returns all branches of a file, arrays too.
-func wholeFile(t *testing.T, file string) *rootio.Table {
-	t.Helper()
-	tree, err := rootio.Open(t.Context(), "", file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tree.Close()
-	var names []string
-	for _, f := range tree.AllFields() {
-		names = append(names, f.Name)
-	}
-	table, err := tree.Read(names, 0, tree.Len())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return table
-}
-
 // In events with objects, a condition of an event or of one of its objects counts.
 func TestOutsideOfObjects(t *testing.T) {
 	dir := t.TempDir()
@@ -212,7 +193,7 @@ func TestOutsideOfObjects(t *testing.T) {
 			t.Errorf("%s: exit code %d, %s", c.condition, code, stderr)
 		}
 		must(t, dir, "generate", "-m", "m.eidolon", "-i", "far.root", "-o", "out.root", "--seed", "4", "--outside", "skip")
-		all, got := wholeFile(t, filepath.Join(dir, "all.root")), wholeFile(t, filepath.Join(dir, "out.root"))
+		all, got := open(t, filepath.Join(dir, "all.root")), open(t, filepath.Join(dir, "out.root"))
 		if want := withoutRows(all, 5); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %d events are left, want those without event 5", c.condition, got.Len())
 		}

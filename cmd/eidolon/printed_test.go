@@ -21,16 +21,8 @@ func TestNamesOfFilesArePrintable(t *testing.T) {
 		table.Columns[i].Title = "title" + evil
 	}
 	for _, file := range []string{"in.root", "other.root"} {
-		w, err := rootio.Create(filepath.Join(dir, file), "tree"+evil, table.Fields(), rootio.WithTitle("title"+evil),
-			rootio.WithText(origin.Key, `{"version":"\u001b[2J\nforged","command":"a\u001b\nb","model":"m\u001b\nforged","seed":1}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer w.Abort()
-		if err := w.Write(table); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Close(); err != nil {
+		if err := rootio.WriteFile(filepath.Join(dir, file), "tree"+evil, table, rootio.WithTitle("title"+evil),
+			rootio.WithText(origin.Key, `{"version":"\u001b[2J\nforged","command":"a\u001b\nb","model":"m\u001b\nforged","seed":1}`)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -17,15 +17,7 @@ import (
 func Events(dir string, n int) (string, error) {
 	table := events(0, n)
 	file := filepath.Join(dir, "zmumu.root")
-	w, err := rootio.Create(file, "Events", table.Fields())
-	if err != nil {
-		return "", err
-	}
-	defer w.Abort()
-	if err := w.Write(table); err != nil {
-		return "", err
-	}
-	return file, w.Close()
+	return file, rootio.WriteFile(file, "Events", table)
 }
 
 // events returns the events first, first+1, ….
