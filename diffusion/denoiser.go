@@ -640,13 +640,13 @@ func loadDenoiser(text []byte, tensors []training.Tensor) (*Denoiser, error) {
 		return nil, fmt.Errorf("diffusion: %d parameters for a denoiser of %d", have, want)
 	}
 	d := newDenoiser(f.Dim, f.Context, 0, f.Options)
-	if err := take(&d.params, own); err != nil {
-		return nil, err
+	if err := d.params.Load(own); err != nil {
+		return nil, fmt.Errorf("diffusion: %w", err)
 	}
 	if f.Options.Components > 1 {
 		base := newNormals(f.Dim, f.Options.Components)
-		if err := take(&base.params, of); err != nil {
-			return nil, err
+		if err := base.params.Load(of); err != nil {
+			return nil, fmt.Errorf("diffusion: %w", err)
 		}
 		if err := base.finish(); err != nil {
 			return nil, err

@@ -503,8 +503,8 @@ func loadDistilled(text []byte, tensors []training.Tensor) (*Distilled, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := take(&s.params, own); err != nil {
-		return nil, err
+	if err := s.params.Load(own); err != nil {
+		return nil, fmt.Errorf("diffusion: %w", err)
 	}
 	s.net.Pack()
 	return s, nil

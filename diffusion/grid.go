@@ -32,7 +32,29 @@ const (
 	UniformLogSNR
 )
 
-var gridNames = [...]string{"uniform", "quadratic", "geometric-sigma", "uniform-logsnr"}
+// grids is the table of the grids.
+var grids = [...]struct {
+	name     string
+	positive bool // the end must have σ > 0
+	// time returns the time after step i of n, 0 < i < n, where f = i/n of the way is done.
+	time func(s Schedule, i, n int, f, end float64) (float64, error)
+}{
+	Uniform: {"uniform", false, func(_ Schedule, _, _ int, f, end float64) (float64, error) {
+		return 1 - f*(1-end), nil
+	}},
+	Quadratic: {"quadratic", false, func(_ Schedule, _, _ int, f, end float64) (float64, error) {
+		u := 1 - f*(1-math.Sqrt(end))
+		return u * u, nil
+	}},
+	GeometricSigma: {"geometric-sigma", true, func(s Schedule, _, _ int, f, end float64) (float64, error) {
+		return s.TimeAtSigma(math.Pow(s.Sigma(end), f))
+	}},
+	UniformLogSNR: {"uniform-logsnr", true, func(s Schedule, i, n int, _, end float64) (float64, error) {
+		last := s.LogSNR(end)
+		first := min(0, last) + 1.5*math.Log(2/float64(n+1))
+		return s.TimeAtLogSNR(first + (last-first)*float64(i-1)/float64(n-1))
+	}},
+}
 
 // maxSteps keeps a mistyped number of steps from asking for all memory.
 const maxSteps = 1 << 20
@@ -43,7 +65,7 @@ const maxSteps = 1 << 20
 // takes its logarithm, and if the steps are too short for float64 to tell the
 // times apart.
 func (g Grid) Times(s Schedule, steps int, end float64) ([]float64, error) {
-	if int(g) >= len(gridNames) {
+	if int(g) >= len(grids) {
 		return nil, fmt.Errorf("diffusion: unknown grid %d", uint8(g))
 	}
 	if steps < 1 || steps > maxSteps {
@@ -52,14 +74,14 @@ func (g Grid) Times(s Schedule, steps int, end float64) ([]float64, error) {
 	if !(end >= 0 && end < 1) {
 		return nil, fmt.Errorf("diffusion: a grid of times must end in [0, 1), not at %g", end)
 	}
-	if s.Sigma(end) == 0 && (g == GeometricSigma || g == UniformLogSNR) {
+	if s.Sigma(end) == 0 && grids[g].positive {
 		return nil, fmt.Errorf("diffusion: a %v grid of schedule %v cannot end at t = %g, where σ = 0", g, s, end)
 	}
 
 	times := make([]float64, steps+1)
 	times[0], times[steps] = 1, end
 	for i := 1; i < steps; i++ {
-		t, err := g.inner(s, i, steps, end)
+		t, err := grids[g].time(s, i, steps, float64(i)/float64(steps), end)
 		if err != nil {
 			return nil, err
 		}
@@ -73,49 +95,33 @@ func (g Grid) Times(s Schedule, steps int, end float64) ([]float64, error) {
 	return times, nil
 }
 
-// inner returns the time after step i of n, 0 < i < n.
-func (g Grid) inner(s Schedule, i, n int, end float64) (float64, error) {
-	f := float64(i) / float64(n)
-	switch g {
-	case Quadratic:
-		u := 1 - f*(1-math.Sqrt(end))
-		return u * u, nil
-	case GeometricSigma:
-		return s.TimeAtSigma(math.Pow(s.Sigma(end), f))
-	case UniformLogSNR:
-		last := s.LogSNR(end)
-		first := min(0, last) + 1.5*math.Log(2/float64(n+1))
-		return s.TimeAtLogSNR(first + (last-first)*float64(i-1)/float64(n-1))
-	default:
-		return 1 - f*(1-end), nil
-	}
-}
-
 // String returns the grid's name: uniform, quadratic, geometric-sigma or
 // uniform-logsnr.
 func (g Grid) String() string {
-	if int(g) < len(gridNames) {
-		return gridNames[g]
+	if int(g) < len(grids) {
+		return grids[g].name
 	}
 	return fmt.Sprintf("Grid(%d)", uint8(g))
 }
 
 // MarshalText returns the grid's name. An unknown grid is an error.
 func (g Grid) MarshalText() ([]byte, error) {
-	if int(g) >= len(gridNames) {
+	if int(g) >= len(grids) {
 		return nil, fmt.Errorf("diffusion: unknown grid %d", uint8(g))
 	}
-	return []byte(gridNames[g]), nil
+	return []byte(grids[g].name), nil
 }
 
 // UnmarshalText sets the grid by its name. An unknown name is an error and leaves
 // the grid as it was.
 func (g *Grid) UnmarshalText(text []byte) error {
-	for i, name := range gridNames {
-		if string(text) == name {
+	var names []string
+	for i, row := range grids {
+		if string(text) == row.name {
 			*g = Grid(i)
 			return nil
 		}
+		names = append(names, row.name)
 	}
-	return fmt.Errorf("diffusion: unknown grid %q: want one of %q", text, gridNames)
+	return fmt.Errorf("diffusion: unknown grid %q: want one of %q", text, names)
 }

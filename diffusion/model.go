@@ -11,7 +11,6 @@ import (
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -315,18 +314,4 @@ func Load(text []byte, tensors []training.Tensor) (Model, error) {
 		return nil, err
 	}
 	return m, nil
-}
-
-// take copies tensors to parameters of the same names and shapes.
-func take(p *nn.Params, tensors []training.Tensor) error {
-	if len(tensors) != len(p.List) {
-		return fmt.Errorf("diffusion: %d tensors for a model of %d", len(tensors), len(p.List))
-	}
-	for i, t := range p.List {
-		if tensors[i].Name != t.Name || !slices.Equal(tensors[i].Shape, t.Shape) {
-			return fmt.Errorf("diffusion: tensor %q of shape %v where %q of %v belongs", tensors[i].Name, tensors[i].Shape, t.Name, t.Shape)
-		}
-		copy(t.Of(p.Value), tensors[i].Value)
-	}
-	return nil
 }

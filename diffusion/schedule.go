@@ -17,8 +17,63 @@ import (
 // The methods take a time t in [0, 1], which they do not check. What is infinite
 // at an end is returned as ±Inf and said so. Schedules can be compared with ==.
 type Schedule struct {
-	sqrt   bool
-	sigma0 float64 // 0 when sqrt
+	family family
+	sigma0 float64 // σ(0)
+}
+
+// family is a row of the table of schedules.
+type family uint8
+
+const (
+	affine family = iota // the linear one is that with σ₀ = 0
+	sqrt
+)
+
+// formulas are what tells a family from another: the methods of [Schedule] say what they are.
+// s is σ₀.
+type formulas struct {
+	name         string
+	sigma        func(t, s float64) float64
+	lambda       func(t, s float64) float64
+	mu           func(t, s float64) float64
+	muOverLambda func(t, s float64) float64
+	step         func(from, to, s float64) (a, b float64)
+	timeAtSigma  func(sigma, s float64) float64
+	timeAtRatio  func(ratio, s float64) float64 // the time at which σ/α has the value
+}
+
+func affineSigma(t, s float64) float64 { return t + s*(1-t) } // exact at both ends
+
+var families = [...]formulas{
+	affine: {
+		name:         "affine",
+		sigma:        affineSigma,
+		lambda:       func(t, s float64) float64 { return (1 - s) / affineSigma(t, s) },
+		mu:           func(t, s float64) float64 { return -1 / affineSigma(t, s) },
+		muOverLambda: func(_, s float64) float64 { return -1 / (1 - s) },
+		step: func(from, to, s float64) (a, b float64) {
+			sigma := affineSigma(from, s)
+			return affineSigma(to, s) / sigma, (from - to) / sigma
+		},
+		timeAtSigma: func(sigma, s float64) float64 { return (sigma - s) / (1 - s) },
+		timeAtRatio: func(n, s float64) float64 { return max(0, (n-s)/(n+1-s)) },
+	},
+	sqrt: {
+		name:         "sqrt",
+		sigma:        func(t, _ float64) float64 { return math.Sqrt(t) },
+		lambda:       func(t, _ float64) float64 { return 1 / (2 * t) },
+		mu:           func(t, _ float64) float64 { return -(1 + t) / (2 * t) },
+		muOverLambda: func(t, _ float64) float64 { return -(1 + t) },
+		step: func(from, to, _ float64) (a, b float64) {
+			v, u := math.Sqrt(from), math.Sqrt(to)
+			return u / v, (from - to) / (u + v) * (1 + u*v) / v
+		},
+		timeAtSigma: func(sigma, _ float64) float64 { return sigma * sigma },
+		timeAtRatio: func(n, _ float64) float64 {
+			u := 2 * n / (1 + math.Hypot(1, 2*n)) // √t, from t + √t/n = 1
+			return u * u
+		},
+	},
 }
 
 // Linear returns the schedule α = 1−t, σ = t. Order-1 steps are then Euler steps
@@ -26,7 +81,7 @@ type Schedule struct {
 func Linear() Schedule { return Schedule{} }
 
 // Sqrt returns the schedule α = 1−t, σ = √t, whose variance grows uniformly.
-func Sqrt() Schedule { return Schedule{sqrt: true} }
+func Sqrt() Schedule { return Schedule{family: sqrt} }
 
 // Affine returns the schedule α = 1−t, σ = σ₀ + (1−σ₀)t with σ₀ in [0, 1); any
 // other σ₀ is an error. For σ₀ > 0, the only schedule that is regular at t = 0:
@@ -43,37 +98,19 @@ func (s Schedule) Alpha(t float64) float64 { return 1 - t }
 
 // Sigma returns σ, the standard deviation of the noise at time t. It grows with
 // t, to 1.
-func (s Schedule) Sigma(t float64) float64 {
-	if s.sqrt {
-		return math.Sqrt(t)
-	}
-	return t + s.sigma0*(1-t) // exact at both ends
-}
+func (s Schedule) Sigma(t float64) float64 { return families[s.family].sigma(t, s.sigma0) }
 
 // Lambda returns λ = d log σ/dt. It is +Inf where σ = 0.
-func (s Schedule) Lambda(t float64) float64 {
-	if s.sqrt {
-		return 1 / (2 * t)
-	}
-	return (1 - s.sigma0) / s.Sigma(t)
-}
+func (s Schedule) Lambda(t float64) float64 { return families[s.family].lambda(t, s.sigma0) }
 
 // Mu returns μ = α d log(α/σ)/dt = dα/dt − αλ. It is −1 at t = 1, where α = 0,
 // and −Inf where σ = 0.
-func (s Schedule) Mu(t float64) float64 {
-	if s.sqrt {
-		return -(1 + t) / (2 * t)
-	}
-	return -1 / s.Sigma(t)
-}
+func (s Schedule) Mu(t float64) float64 { return families[s.family].mu(t, s.sigma0) }
 
 // MuOverLambda returns μ/λ, which is finite at all times. With log σ for the
 // variable in place of t, the equation is dx/d log σ = x + (μ/λ) q.
 func (s Schedule) MuOverLambda(t float64) float64 {
-	if s.sqrt {
-		return -(1 + t)
-	}
-	return -1 / (1 - s.sigma0)
+	return families[s.family].muOverLambda(t, s.sigma0)
 }
 
 // SNR returns the signal-to-noise ratio α/σ, a ratio of amplitudes. It falls with
@@ -93,12 +130,7 @@ func (s Schedule) LogSNR(t float64) float64 { return math.Log(s.Alpha(t)) - math
 // ends where σ_t = 0 with x_t = q; σ_s must not be 0. Both coefficients are
 // accurate to a few units in the last place, also when s ≈ t.
 func (s Schedule) Step(from, to float64) (a, b float64) {
-	if s.sqrt {
-		v, u := math.Sqrt(from), math.Sqrt(to)
-		return u / v, (from - to) / (u + v) * (1 + u*v) / v
-	}
-	sigma := s.Sigma(from)
-	return s.Sigma(to) / sigma, (from - to) / sigma
+	return families[s.family].step(from, to, s.sigma0)
 }
 
 // TimeAtSigma returns the t at which the noise has the standard deviation σ, the
@@ -107,10 +139,7 @@ func (s Schedule) TimeAtSigma(sigma float64) (float64, error) {
 	if !(sigma >= s.sigma0 && sigma <= 1) {
 		return 0, fmt.Errorf("diffusion: the width σ of schedule %v is never %g: it goes from %g to 1", s, sigma, s.sigma0)
 	}
-	if s.sqrt {
-		return sigma * sigma, nil
-	}
-	return (sigma - s.sigma0) / (1 - s.sigma0), nil
+	return families[s.family].timeAtSigma(sigma, s.sigma0), nil
 }
 
 // TimeAtLogSNR returns the t at which log(α/σ) = l, the inverse of
@@ -119,34 +148,25 @@ func (s Schedule) TimeAtLogSNR(l float64) (float64, error) {
 	if highest := s.LogSNR(0); !(l <= highest) {
 		return 0, fmt.Errorf("diffusion: log(α/σ) of schedule %v is never %g: its highest value is %g", s, l, highest)
 	}
-	n := math.Exp(-l) // σ/α
-	switch {
-	case math.IsInf(n, 1):
+	ratio := math.Exp(-l)
+	if math.IsInf(ratio, 1) {
 		return 1, nil
-	case s.sqrt:
-		u := 2 * n / (1 + math.Hypot(1, 2*n)) // √t, from t + √t/n = 1
-		return u * u, nil
-	default:
-		return max(0, (n-s.sigma0)/(n+1-s.sigma0)), nil
 	}
+	return families[s.family].timeAtRatio(ratio, s.sigma0), nil
 }
 
-// The names of the schedules; affinePrefix is followed by σ₀.
-const (
-	linearName   = "linear"
-	sqrtName     = "sqrt"
-	affinePrefix = "affine:"
-)
+// linearName is what the affine schedule with σ₀ = 0 is called.
+const linearName = "linear"
 
 // String returns "linear", "sqrt" or, with the value of σ₀, "affine:0.001".
 func (s Schedule) String() string {
 	switch {
-	case s.sqrt:
-		return sqrtName
-	case s.sigma0 == 0:
+	case s == Linear():
 		return linearName
+	case s.sigma0 > 0:
+		return families[s.family].name + ":" + strconv.FormatFloat(s.sigma0, 'g', -1, 64)
 	default:
-		return affinePrefix + strconv.FormatFloat(s.sigma0, 'g', -1, 64)
+		return families[s.family].name
 	}
 }
 
@@ -157,16 +177,15 @@ func (s Schedule) MarshalText() ([]byte, error) { return []byte(s.String()), nil
 // returns. Any other text, or a σ₀ outside of [0, 1), is an error and leaves the
 // schedule as it was.
 func (s *Schedule) UnmarshalText(text []byte) error {
-	name := string(text)
-	switch value, affine := strings.CutPrefix(name, affinePrefix); {
-	case name == linearName:
+	switch name, value, _ := strings.Cut(string(text), ":"); {
+	case string(text) == linearName:
 		*s = Linear()
-	case name == sqrtName:
+	case string(text) == families[sqrt].name:
 		*s = Sqrt()
-	case affine:
+	case name == families[affine].name:
 		sigma0, err := strconv.ParseFloat(value, 64)
 		if err != nil {
-			return fmt.Errorf("diffusion: could not read σ₀ of schedule %q: %w", name, err)
+			return fmt.Errorf("diffusion: could not read σ₀ of schedule %q: %w", text, err)
 		}
 		parsed, err := Affine(sigma0)
 		if err != nil {
@@ -174,7 +193,7 @@ func (s *Schedule) UnmarshalText(text []byte) error {
 		}
 		*s = parsed
 	default:
-		return fmt.Errorf("diffusion: unknown schedule %q: want %q, %q or %q", name, linearName, sqrtName, affinePrefix+"σ₀")
+		return fmt.Errorf("diffusion: unknown schedule %q: want linear, sqrt or affine:σ₀", text)
 	}
 	return nil
 }

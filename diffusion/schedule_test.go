@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/gonum/diff/fd"
 )
 
-func affine(t testing.TB, sigma0 float64) Schedule {
+func affineOf(t testing.TB, sigma0 float64) Schedule {
 	t.Helper()
 	s, err := Affine(sigma0)
 	if err != nil {
@@ -20,7 +20,7 @@ func affine(t testing.TB, sigma0 float64) Schedule {
 }
 
 func schedules(t testing.TB) []Schedule {
-	return []Schedule{Linear(), Sqrt(), affine(t, 1e-3), affine(t, 0.1), affine(t, 0.75)}
+	return []Schedule{Linear(), Sqrt(), affineOf(t, 1e-3), affineOf(t, 0.1), affineOf(t, 0.75)}
 }
 
 // near says whether a and b agree to a relative tolerance.
@@ -88,7 +88,7 @@ func TestEnds(t *testing.T) {
 			equal(s, "log α/σ(0)", s.LogSNR(0), -math.Log(s.sigma0))
 		}
 	}
-	if s := Linear(); s != (Schedule{}) || s != affine(t, 0) {
+	if s := Linear(); s != (Schedule{}) || s != affineOf(t, 0) {
 		t.Error("Linear is neither the zero value nor Affine(0)")
 	}
 }
@@ -102,7 +102,7 @@ func TestStep(t *testing.T) {
 	for _, s := range schedules(t) {
 		alpha := func(t float64) *big.Float { return operation().Sub(one, number(t)) }
 		sigma := func(t float64) *big.Float {
-			if s.sqrt {
+			if s.family == sqrt {
 				return operation().Sqrt(number(t))
 			}
 			rest := operation().Mul(number(s.sigma0), alpha(t))
@@ -160,13 +160,13 @@ func TestInverses(t *testing.T) {
 	}
 	// Rounding does not lead below t = 0.
 	for i := range 100 {
-		s := affine(t, float64(i)/100)
+		s := affineOf(t, float64(i)/100)
 		if at, err := s.TimeAtLogSNR(s.LogSNR(0)); err != nil || !(at >= 0 && at < 1e-13) {
 			t.Errorf("%v: log(α/σ)(0) is reached at %v (%v)", s, at, err)
 		}
 	}
 	// The tiniest σ₀ overflows α/σ at t = 0.
-	if at, err := affine(t, 5e-324).TimeAtLogSNR(0); at != 0.5 || err != nil {
+	if at, err := affineOf(t, 5e-324).TimeAtLogSNR(0); at != 0.5 || err != nil {
 		t.Errorf("σ₀ = 5e-324: log(α/σ) = 0 at %v (%v)", at, err)
 	}
 }
@@ -271,7 +271,7 @@ func TestEquation(t *testing.T) {
 }
 
 func TestScheduleText(t *testing.T) {
-	for _, s := range append(schedules(t), affine(t, 0.1+0.2), affine(t, 5e-324)) {
+	for _, s := range append(schedules(t), affineOf(t, 0.1+0.2), affineOf(t, 5e-324)) {
 		text, err := json.Marshal(map[string]Schedule{"schedule": s})
 		if err != nil {
 			t.Fatal(err)
@@ -282,9 +282,9 @@ func TestScheduleText(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]Schedule{
-		"linear": Linear(), "sqrt": Sqrt(), "affine:0": Linear(), "affine:1e-3": affine(t, 0.001),
+		"linear": Linear(), "sqrt": Sqrt(), "affine:0": Linear(), "affine:1e-3": affineOf(t, 0.001),
 	} {
-		got := affine(t, 0.5)
+		got := affineOf(t, 0.5)
 		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
 			t.Errorf("%q is %v (%v)", text, got, err)
 		}
@@ -295,7 +295,7 @@ func TestScheduleText(t *testing.T) {
 			t.Errorf("%q is %v (%v)", text, got, err)
 		}
 	}
-	if got := fmt.Sprint(Linear(), Sqrt(), affine(t, 0.001)); got != "linear sqrt affine:0.001" {
+	if got := fmt.Sprint(Linear(), Sqrt(), affineOf(t, 0.001)); got != "linear sqrt affine:0.001" {
 		t.Error(got)
 	}
 }

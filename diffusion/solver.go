@@ -36,34 +36,52 @@ const (
 	Heun                // Heun's, of order 2, in t; Euler's for a step to σ = 0
 )
 
-var methodNames = [...]string{"dpm3m", "dpm2m", "dpm1", "dpm2s", "dpm3s", "euler", "heun"}
+// methods is the table of the methods.
+var methods = [...]struct {
+	name   string
+	order  int
+	inTime bool // the variable is t, not log(α/σ)
+	// step takes p.x from one time to another, a step of h in log(α/σ), where q here is
+	// known. It returns how many stages the next steps want to look back at.
+	step func(p *path, here *stage, from, to, h float64) (keep int)
+}{
+	DPM3M: {"dpm3m", 3, false, (*path).multistep3},
+	DPM2M: {"dpm2m", 2, false, (*path).multistep2},
+	DPM1:  {"dpm1", 1, false, (*path).order1},
+	DPM2S: {"dpm2s", 2, false, (*path).singlestep2},
+	DPM3S: {"dpm3s", 3, false, (*path).singlestep3},
+	Euler: {"euler", 1, true, (*path).euler},
+	Heun:  {"heun", 2, true, (*path).heun},
+}
 
 // String returns the method's name: dpm1, dpm2m, dpm3m, dpm2s, dpm3s, euler or heun.
 func (m Method) String() string {
-	if int(m) < len(methodNames) {
-		return methodNames[m]
+	if int(m) < len(methods) {
+		return methods[m].name
 	}
 	return fmt.Sprintf("Method(%d)", uint8(m))
 }
 
 // MarshalText returns the method's name. An unknown method is an error.
 func (m Method) MarshalText() ([]byte, error) {
-	if int(m) >= len(methodNames) {
+	if int(m) >= len(methods) {
 		return nil, fmt.Errorf("diffusion: unknown solver %d", uint8(m))
 	}
-	return []byte(methodNames[m]), nil
+	return []byte(methods[m].name), nil
 }
 
 // UnmarshalText sets the method by its name. An unknown name is an error and leaves
 // the method as it was.
 func (m *Method) UnmarshalText(text []byte) error {
-	for i, name := range methodNames {
-		if string(text) == name {
+	var names []string
+	for i, row := range methods {
+		if string(text) == row.name {
 			*m = Method(i)
 			return nil
 		}
+		names = append(names, row.name)
 	}
-	return fmt.Errorf("diffusion: unknown solver %q: want one of %q", text, methodNames)
+	return fmt.Errorf("diffusion: unknown solver %q: want one of %q", text, names)
 }
 
 // Solver says how the reverse-time equation is solved. The zero value asks for the
@@ -86,7 +104,7 @@ type Solver struct {
 // Check says which setting makes no sense, if any.
 func (s Solver) Check() error {
 	switch {
-	case int(s.Method) >= len(methodNames):
+	case int(s.Method) >= len(methods):
 		return fmt.Errorf("diffusion: unknown solver %d", uint8(s.Method))
 	case s.Steps < 0 || s.Steps > mostSteps:
 		return fmt.Errorf("diffusion: a solver cannot make %d steps: want 1 to %d", s.Steps, mostSteps)
@@ -167,7 +185,7 @@ func (s Solver) solve(ctx context.Context, q Posterior, x, c []float32, logDet [
 		}
 		at(i + 1)
 	}
-	if logDet != nil && p.Method != Euler && p.Method != Heun {
+	if logDet != nil && !methods[p.Method].inTime { // what has been summed up is that of x/σ
 		more := float64(q.Dim()) * math.Log(s.Schedule.Sigma(times[last])/s.Schedule.Sigma(times[0]))
 		for i := range logDet {
 			logDet[i] += more
@@ -256,41 +274,19 @@ func (p *path) finish(from, to float64, terms ...term) {
 
 // step goes from one time to the next.
 func (p *path) step(from, to float64) {
-	if p.Method == Euler || p.Method == Heun {
-		p.stepInTime(from, to)
-		return
-	}
+	method := methods[p.Method]
 	here := p.evaluate(p.x, from)
 	h := p.Schedule.LogSNR(to) - here.lambda
-	history := len(p.history)
-	keep := 0 // stages that later steps want
+	keep := 0
 	switch {
-	case p.Method == DPM1 || p.Schedule.Sigma(to) == 0:
-		p.finish(from, to, term{here, 1})
-	case math.IsInf(h, 0): // α = 0 at one of the ends
-		p.advance(p.y, p.x, from, to, term{here, 1})
-		there := p.evaluate(p.y, to)
-		p.finish(from, to, term{here, 0.5}, term{there, 0.5})
-		p.free(there)
-	case p.Method == DPM3S:
-		second, third := p.within(here, from, h)
-		p.finish(from, to, term{here, 1 - moment1(h)*3/(2*h)}, term{third, moment1(h) * 3 / (2 * h)})
-		p.free(second, third)
-	case p.Method == DPM2S || history == 0:
-		middle := p.timeAt(here.lambda + h/2)
-		p.advance(p.y, p.x, from, middle, term{here, 1})
-		second := p.evaluate(p.y, middle)
-		p.finish(from, to, term{here, 1 - moment1(h)*2/h}, term{second, moment1(h) * 2 / h})
-		p.free(second)
-		keep = 2
-	case p.Method == DPM2M || history == 1:
-		before := p.history[0]
-		d := moment1(h) / (here.lambda - before.lambda)
-		p.finish(from, to, term{here, 1 + d}, term{before, -d})
-		keep = 2
+	case method.inTime:
+		method.step(p, here, from, to, h)
+	case p.Schedule.Sigma(to) == 0:
+		p.order1(here, from, to, h)
+	case math.IsInf(h, 0) && method.order > 1: // α = 0 at one of the ends
+		p.trapezoid(here, from, to)
 	default:
-		p.finish(from, to, p.newton(here, h)...)
-		keep = 2
+		keep = method.step(p, here, from, to, h)
 	}
 	p.history = append([]*stage{here}, p.history...)
 	for len(p.history) > keep {
@@ -298,6 +294,58 @@ func (p *path) step(from, to float64) {
 		p.free(p.history[k])
 		p.history = p.history[:k]
 	}
+}
+
+// order1 takes q for constant.
+func (p *path) order1(here *stage, from, to, _ float64) (keep int) {
+	p.finish(from, to, term{here, 1})
+	return 0
+}
+
+// trapezoid takes q for linear in α/σ.
+func (p *path) trapezoid(here *stage, from, to float64) {
+	p.advance(p.y, p.x, from, to, term{here, 1})
+	there := p.evaluate(p.y, to)
+	p.finish(from, to, term{here, 0.5}, term{there, 0.5})
+	p.free(there)
+}
+
+// singlestep2 looks at the middle of the step, too.
+func (p *path) singlestep2(here *stage, from, to, h float64) (keep int) {
+	middle := p.timeAt(here.lambda + h/2)
+	p.advance(p.y, p.x, from, middle, term{here, 1})
+	second := p.evaluate(p.y, middle)
+	p.finish(from, to, term{here, 1 - moment1(h)*2/h}, term{second, moment1(h) * 2 / h})
+	p.free(second)
+	return 2
+}
+
+// singlestep3 looks at a third and at two thirds of the step, too.
+func (p *path) singlestep3(here *stage, from, to, h float64) (keep int) {
+	second, third := p.within(here, from, h)
+	p.finish(from, to, term{here, 1 - moment1(h)*3/(2*h)}, term{third, moment1(h) * 3 / (2 * h)})
+	p.free(second, third)
+	return 0
+}
+
+// multistep2 looks back at the end of the step before.
+func (p *path) multistep2(here *stage, from, to, h float64) (keep int) {
+	if len(p.history) == 0 {
+		return p.singlestep2(here, from, to, h)
+	}
+	before := p.history[0]
+	d := moment1(h) / (here.lambda - before.lambda)
+	p.finish(from, to, term{here, 1 + d}, term{before, -d})
+	return 2
+}
+
+// multistep3 looks back at the ends of the two steps before.
+func (p *path) multistep3(here *stage, from, to, h float64) (keep int) {
+	if len(p.history) < 2 {
+		return p.multistep2(here, from, to, h)
+	}
+	p.finish(from, to, p.newton(here, h)...)
+	return 2
 }
 
 // within returns q at a third and at two thirds of a step of h in log(α/σ).
@@ -333,38 +381,55 @@ func (p *path) timeAt(lambda float64) float64 {
 	return t
 }
 
-// stepInTime steps in the variable t.
-func (p *path) stepInTime(from, to float64) {
-	here := p.evaluate(p.x, from)
+// slope is λ x + μ q somewhere on the path, times the weight of the place in a step of t.
+type slope struct {
+	*stage
+	lambda, mu, inverse float64 // the weighted coefficients; 1/σ
+}
+
+func (p *path) slope(at *stage, t, weight float64) slope {
+	return slope{at, weight * p.Schedule.Lambda(t), weight * p.Schedule.Mu(t), 1 / p.Schedule.Sigma(t)}
+}
+
+// euler makes Euler's step in t.
+func (p *path) euler(here *stage, from, to, _ float64) (keep int) {
+	s := p.slope(here, from, to-from)
+	p.alongSlope(s)
+	p.endInTime(s)
+	return 0
+}
+
+// heun makes Heun's step in t.
+func (p *path) heun(here *stage, from, to, h float64) (keep int) {
+	if p.Schedule.Sigma(to) == 0 {
+		return p.euler(here, from, to, h)
+	}
 	dt := to - from
-	type slope struct {
-		*stage
-		lambda, mu, inverse float64 // the coefficients; 1/σ
-	}
-	at := func(v *stage, t, weight float64) slope {
-		return slope{v, weight * p.Schedule.Lambda(t), weight * p.Schedule.Mu(t), 1 / p.Schedule.Sigma(t)}
-	}
-	first := at(here, from, dt)
+	p.alongSlope(p.slope(here, from, dt))
+	there := p.evaluate(p.y, to)
+	a, b := p.slope(here, from, dt/2), p.slope(there, to, dt/2)
 	for i, v := range p.x {
-		p.y[i] = float32(float64(v) + first.lambda*float64(v) + first.mu*float64(here.q[i]))
+		p.y[i] = float32(float64(v) + a.lambda*float64(v) + a.mu*float64(here.q[i]) + b.lambda*float64(p.y[i]) + b.mu*float64(there.q[i]))
 	}
-	slopes := []slope{first}
-	if p.Method == Heun && p.Schedule.Sigma(to) > 0 {
-		there := p.evaluate(p.y, to)
-		slopes = []slope{at(here, from, dt/2), at(there, to, dt/2)}
-		a, b := slopes[0], slopes[1]
-		for i, v := range p.x {
-			p.y[i] = float32(float64(v) + a.lambda*float64(v) + a.mu*float64(here.q[i]) + b.lambda*float64(p.y[i]) + b.mu*float64(there.q[i]))
-		}
+	p.endInTime(a, b)
+	p.free(there)
+	return 0
+}
+
+// alongSlope stores in y where one slope leads.
+func (p *path) alongSlope(s slope) {
+	for i, v := range p.x {
+		p.y[i] = float32(float64(v) + s.lambda*float64(v) + s.mu*float64(s.q[i]))
 	}
+}
+
+// endInTime ends a step in t at y, and takes the log-determinant along.
+func (p *path) endInTime(slopes ...slope) {
 	copy(p.x, p.y)
 	for i := range p.logDet {
 		for _, s := range slopes {
 			p.logDet[i] += s.lambda*float64(p.q.Dim()) + s.mu*s.inverse*s.div[i]
 		}
-	}
-	for _, s := range slopes {
-		p.free(s.stage)
 	}
 }
 

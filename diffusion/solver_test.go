@@ -137,13 +137,8 @@ func solveBetween(t *testing.T, s Solver, q Posterior, x []float32, steps int, i
 
 // orders are the methods with their orders, and a number of steps at which these show
 // above rounding.
-var orders = []struct {
-	method Method
-	order  float64
-	steps  int
-}{
-	{Euler, 1, 256}, {DPM1, 1, 256}, {Heun, 2, 64}, {DPM2M, 2, 64}, {DPM2S, 2, 64}, {DPM3M, 3, 80}, {DPM3S, 3, 40},
-}
+// stepsForOrder is the number of steps at which each method shows its order.
+var stepsForOrder = [...]int{Euler: 256, DPM1: 256, Heun: 64, DPM2M: 64, DPM2S: 64, DPM3M: 80, DPM3S: 40}
 
 func allSchedules(t *testing.T) []Schedule {
 	t.Helper()
@@ -161,15 +156,15 @@ func TestOrders(t *testing.T) {
 	two := blobs{dim: 3, w: []float64{0.4, 0.6}, s: []float64{0.5, 0.3}, m: [][]float64{{1, 0, -0.5}, {-0.5, 0.5, 0.2}}}
 	for _, q := range []blobs{threeBlobs(), two} {
 		for _, schedule := range allSchedules(t) {
-			for _, c := range orders {
-				inRoot := c.method == Euler || c.method == Heun
-				s := Solver{Method: c.method, Schedule: schedule}
+			for m, row := range methods {
+				inRoot, steps := row.inTime, stepsForOrder[m]
+				s := Solver{Method: Method(m), Schedule: schedule}
 				want, _, _ := solveBetween(t, Solver{Method: DPM3S, Schedule: schedule}, q, x, map[bool]int{false: 160, true: 400}[inRoot], inRoot)
-				y, _, _ := solveBetween(t, s, q, x, c.steps, inRoot)
-				y2, _, _ := solveBetween(t, s, q, x, 2*c.steps, inRoot)
+				y, _, _ := solveBetween(t, s, q, x, steps, inRoot)
+				y2, _, _ := solveBetween(t, s, q, x, 2*steps, inRoot)
 				e, e2 := distance(y, want), distance(y2, want)
-				if order := math.Log2(e / e2); math.Abs(order-c.order) > 0.15 {
-					t.Errorf("%d components, %v of %v: errors %.3g, %.3g at %d and %d steps: order %.2f, want %v", len(q.w), c.method, schedule, e, e2, c.steps, 2*c.steps, order, c.order)
+				if order := math.Log2(e / e2); math.Abs(order-float64(row.order)) > 0.15 {
+					t.Errorf("%d components, %v of %v: errors %.3g, %.3g at %d and %d steps: order %.2f, want %v", len(q.w), row.name, schedule, e, e2, steps, 2*steps, order, row.order)
 				}
 			}
 		}
@@ -198,21 +193,20 @@ func (b blobs) path(x []float32, s Schedule, from, to float64) []float32 {
 func TestOrdersOfANormal(t *testing.T) {
 	x, q := noise(2*200), oneNormal()
 	for _, schedule := range allSchedules(t) {
-		for _, c := range orders {
-			inRoot := c.method == Euler || c.method == Heun
-			steps := c.steps / 2 // a single normal is easy
-			s := Solver{Method: c.method, Schedule: schedule}
+		for m, row := range methods {
+			inRoot, steps := row.inTime, stepsForOrder[m]/2 // a single normal is easy
+			s := Solver{Method: Method(m), Schedule: schedule}
 			var errs [2]float64
 			for k := range errs {
 				y, from, to := solveBetween(t, s, q, x, steps<<k, inRoot)
 				errs[k] = distance(y, q.path(x, schedule, from, to))
 			}
-			if order := math.Log2(errs[0] / errs[1]); math.Abs(order-c.order) > 0.2 {
-				t.Errorf("%v of %v: errors %.3g, %.3g at %d and %d steps: order %.2f, want %v", c.method, schedule, errs[0], errs[1], steps, 2*steps, order, c.order)
+			if order := math.Log2(errs[0] / errs[1]); math.Abs(order-float64(row.order)) > 0.2 {
+				t.Errorf("%v of %v: errors %.3g, %.3g at %d and %d steps: order %.2f, want %v", row.name, schedule, errs[0], errs[1], steps, 2*steps, order, row.order)
 			}
 		}
 		// Whole paths, from noise alone to a width.
-		for m := range Method(len(methodNames)) {
+		for m := range Method(len(methods)) {
 			s := Solver{Method: m, Schedule: schedule, Steps: 200}
 			times, err := s.Times(q, 0.1)
 			if err != nil {
@@ -220,7 +214,7 @@ func TestOrdersOfANormal(t *testing.T) {
 			}
 			y, _ := solve(t, s, q, x, 0.1)
 			bound := 2e-4
-			if m == Euler || m == DPM1 {
+			if methods[m].order == 1 {
 				bound = 2e-2
 			}
 			if e := distance(y, q.path(x, schedule, 1, times[len(times)-1])); !(e < bound) {
@@ -236,15 +230,15 @@ func TestWholePaths(t *testing.T) {
 	x, q := noise(2*200), threeBlobs()
 	for _, width := range []float64{0.1, 0} {
 		want, _ := solve(t, Solver{Method: DPM3S, Grid: ptr(Quadratic), Steps: 400}, q, x, width)
-		for m := range Method(len(methodNames)) {
-			for g := range Grid(len(gridNames)) {
-				if width == 0 && (g == GeometricSigma || g == UniformLogSNR) {
+		for m := range Method(len(methods)) {
+			for g := range Grid(len(grids)) {
+				if width == 0 && grids[g].positive {
 					continue
 				}
 				for _, schedule := range []Schedule{Linear(), Sqrt()} {
 					got, _ := solve(t, Solver{Method: m, Grid: ptr(g), Steps: 64, Schedule: schedule}, q, x, width)
 					bound := 0.01
-					if m == DPM1 || m == Euler || schedule == Sqrt() {
+					if methods[m].order == 1 || schedule == Sqrt() {
 						bound = 0.05
 					}
 					if e := distance(got, end(want, schedule, width)); !(e < bound) {
@@ -301,7 +295,7 @@ func TestTolerance(t *testing.T) {
 // compares with the closed form, by each method.
 func TestLogDensityAlongThePath(t *testing.T) {
 	q := threeBlobs()
-	for m := range Method(len(methodNames)) {
+	for m := range Method(len(methods)) {
 		s := Solver{Method: m, Steps: 200}
 		bound := 2e-3
 		if m == DPM1 || m == Euler {
@@ -365,7 +359,7 @@ func ExampleSolver() {
 		return x, evaluations
 	}
 	exact, _ := run(Solver{Method: DPM3S, Steps: 300})
-	for m := range Method(len(methodNames)) {
+	for m := range Method(len(methods)) {
 		most := 64
 		if m == DPM1 || m == Euler {
 			most = 1024

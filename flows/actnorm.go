@@ -15,8 +15,6 @@ import (
 // standard deviation 1.
 type ActNorm struct{}
 
-func (ActNorm) typeName() string { return "actnorm" }
-
 func (ActNorm) parameters(dim, _ int) (int, error) { return 2 * dim, nil }
 
 func (ActNorm) build(p *nn.Params, name string, dim, _ int) (bijection, error) {

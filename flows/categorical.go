@@ -93,8 +93,8 @@ func LoadCategorical(text []byte, tensors []training.Tensor) (*Categorical, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := load(k.Tensors(), tensors); err != nil {
-		return nil, err
+	if err := k.params.Load(tensors); err != nil {
+		return nil, fmt.Errorf("flows: %w", err)
 	}
 	if k.net != nil {
 		k.net.Pack()

@@ -11,6 +11,7 @@ import (
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/spline"
 	"github.com/eidolon-hep/eidolon/kernels/table"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // Conditioner describes the network of a coupling layer, which reads the features
@@ -85,8 +86,6 @@ type AffineCoupling struct {
 	Bound float32 `json:"bound,omitempty"`
 }
 
-func (AffineCoupling) typeName() string { return "affine-coupling" }
-
 func (l AffineCoupling) shape() (couplingShape, error) {
 	bound, err := checkBound(l.Bound, 2)
 	return couplingShape{l.Keep, l.Ignore, l.Conditioner, affine{bound}, 2}, err
@@ -115,8 +114,6 @@ type SplineCoupling struct {
 	// Bound is where the splines end; 0 stands for 5.
 	Bound float32 `json:"bound,omitempty"`
 }
-
-func (SplineCoupling) typeName() string { return "spline-coupling" }
 
 func (l SplineCoupling) shape() (couplingShape, error) {
 	if l.Bins == 0 {
@@ -308,6 +305,8 @@ type couplingState struct {
 	gp  []float32 // like p
 	gin []float32 // like in
 }
+
+func (s *couplingState) drop(rows training.Rows, id int) { s.net.Train(rows, id) }
 
 func (b *couplingLayer) init(seed, stream uint64) { b.net.Init(seed, stream) }
 

@@ -2,8 +2,10 @@ package flows
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
 
 	"github.com/eidolon-hep/eidolon/training"
 )
@@ -15,11 +17,28 @@ type description struct {
 	Layers  []namedLayer `json:"layers"`
 }
 
-// namedLayer is a layer with the name of its type beside it.
+// kinds are the kinds of layers, by what a description calls them.
+var kinds = []struct {
+	name string
+	zero Layer
+}{
+	{"affine-coupling", AffineCoupling{}},
+	{"spline-coupling", SplineCoupling{}},
+	{"linear", Linear{}},
+	{"actnorm", ActNorm{}},
+	{"mixture", Mixture{}},
+}
+
+// namedLayer is a layer with the name of its kind beside it.
 type namedLayer struct{ Layer }
 
 func (l namedLayer) MarshalJSON() ([]byte, error) {
-	return json.Marshal(map[string]Layer{l.typeName(): l.Layer})
+	for _, k := range kinds {
+		if reflect.TypeOf(k.zero) == reflect.TypeOf(l.Layer) {
+			return json.Marshal(map[string]Layer{k.name: l.Layer})
+		}
+	}
+	return nil, fmt.Errorf("flows: a layer of type %T has no name", l.Layer)
 }
 
 func (l *namedLayer) UnmarshalJSON(text []byte) error {
@@ -30,33 +49,17 @@ func (l *namedLayer) UnmarshalJSON(text []byte) error {
 	if len(byName) != 1 {
 		return fmt.Errorf("flows: a layer is an object with one name, not %d", len(byName))
 	}
-	for name, raw := range byName {
-		var err error
-		switch name {
-		case AffineCoupling{}.typeName():
-			l.Layer, err = decodeLayer[AffineCoupling](raw)
-		case SplineCoupling{}.typeName():
-			l.Layer, err = decodeLayer[SplineCoupling](raw)
-		case Linear{}.typeName():
-			l.Layer, err = decodeLayer[Linear](raw)
-		case ActNorm{}.typeName():
-			l.Layer, err = decodeLayer[ActNorm](raw)
-		case Mixture{}.typeName():
-			l.Layer, err = decodeLayer[Mixture](raw)
-		default:
-			err = errors.New("there is no such layer")
-		}
-		if err != nil {
-			return fmt.Errorf("flows: layer %q: %w", name, err)
+	for _, k := range kinds {
+		if raw, ok := byName[k.name]; ok {
+			layer := reflect.New(reflect.TypeOf(k.zero))
+			if err := json.Unmarshal(raw, layer.Interface()); err != nil {
+				return fmt.Errorf("flows: layer %q: %w", k.name, err)
+			}
+			l.Layer = layer.Elem().Interface().(Layer)
+			return nil
 		}
 	}
-	return nil
-}
-
-func decodeLayer[L Layer](text []byte) (Layer, error) {
-	var l L
-	err := json.Unmarshal(text, &l)
-	return l, err
+	return fmt.Errorf("flows: there is no layer %q", slices.Collect(maps.Keys(byName))[0])
 }
 
 // MarshalJSON describes what the flow is composed of, without its parameters.
@@ -100,8 +103,8 @@ func Load(text []byte, tensors []training.Tensor) (*Flow, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := load(f.Tensors(), tensors); err != nil {
-		return nil, err
+	if err := f.params.Load(tensors); err != nil {
+		return nil, fmt.Errorf("flows: %w", err)
 	}
 	f.started = true
 	f.Update()
@@ -115,24 +118,4 @@ func count(tensors []training.Tensor) int {
 		n += len(t.Value)
 	}
 	return n
-}
-
-// load copies parameters that were read from a file to those of a model.
-func load(to, from []training.Tensor) error {
-	byName := map[string][]float32{}
-	for _, t := range from {
-		for _, v := range t.Value {
-			if v-v != 0 {
-				return fmt.Errorf("flows: tensor %q has a parameter that is %v", t.Name, v)
-			}
-		}
-		byName[t.Name] = t.Value
-	}
-	for _, t := range to {
-		if len(byName[t.Name]) != len(t.Value) {
-			return fmt.Errorf("flows: tensor %q has %d parameters, must have %d", t.Name, len(byName[t.Name]), len(t.Value))
-		}
-		copy(t.Value, byName[t.Name])
-	}
-	return nil
 }

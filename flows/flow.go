@@ -36,8 +36,6 @@ type Layer interface {
 	build(p *nn.Params, name string, dim, context int) (bijection, error)
 	// parameters returns how many parameters build adds.
 	parameters(dim, context int) (int, error)
-	// typeName is what the type is called in a description.
-	typeName() string
 }
 
 // bijection is an invertible map of rows with parameters. All methods work in
@@ -56,6 +54,17 @@ type bijection interface {
 	// backward follows forward: g enters as ∂L/∂y and leaves as ∂L/∂x, gLogDet
 	// is ∂L/∂log|det J|, and the parameters' gradients are added to grad.
 	backward(state any, grad, g, gLogDet []float32, m int)
+}
+
+// starter is a bijection that training starts from data: from n rows of what arrives there.
+type starter interface {
+	start(x []float32, n int)
+}
+
+// dropper is the state of a bijection with dropout: it is told which rows it sees, and the
+// number of the bijection.
+type dropper interface {
+	drop(rows training.Rows, id int)
 }
 
 // Flow is a composition of bijections, data → noise, over a base distribution: the

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -554,5 +555,36 @@ func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestKinds checks that every kind of layer of the table is among the cases, and that a flow
+// of each case survives its description and maps as it did.
+func TestKinds(t *testing.T) {
+	seen := map[reflect.Type]bool{}
+	for name, f := range cases(t) {
+		for _, l := range f.Layers() {
+			seen[reflect.TypeOf(l)] = true
+		}
+		text, err := json.Marshal(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Load(text, f.Tensors())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		x, c := normals(10*f.Dim(), 7), normals(10*f.Context(), 8)
+		z, want := make([]float32, len(x)), make([]float32, len(x))
+		f.Forward(want, nil, x, c)
+		again.Forward(z, nil, x, c)
+		if !slices.Equal(z, want) {
+			t.Errorf("%s: another map after loading", name)
+		}
+	}
+	for _, k := range kinds {
+		if !seen[reflect.TypeOf(k.zero)] {
+			t.Errorf("no case has a layer %q", k.name)
+		}
 	}
 }

@@ -20,8 +20,6 @@ type Linear struct {
 	Permutation []int `json:"permutation,omitempty"`
 }
 
-func (Linear) typeName() string { return "linear" }
-
 func (l Linear) check(dim int) error {
 	if len(l.Permutation) == 0 {
 		return nil

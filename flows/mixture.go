@@ -26,8 +26,6 @@ type Mixture struct {
 	Components int `json:"components"`
 }
 
-func (Mixture) typeName() string { return "mixture" }
-
 func (l Mixture) check() error {
 	if l.Components < 1 || l.Components > 1<<12 {
 		return fmt.Errorf("%d components", l.Components)

@@ -44,7 +44,7 @@ func (f *Flow) Start(ctx context.Context, data training.Data, seed uint64) {
 	f.started = true
 	through := 0 // the number of bijections that the rows must go through
 	for i, b := range f.bijections {
-		if _, ok := b.(*actNorm); ok || f.base != nil {
+		if _, ok := b.(starter); ok || f.base != nil {
 			through = i + 1
 		}
 	}
@@ -65,8 +65,8 @@ func (f *Flow) Start(ctx context.Context, data training.Data, seed uint64) {
 	}
 	s := f.newStates()
 	for i, b := range f.bijections[:through] {
-		if a, ok := b.(*actNorm); ok {
-			a.start(x, n)
+		if s, ok := b.(starter); ok {
+			s.start(x, n)
 		}
 		for lo := 0; lo < n && ctx.Err() == nil; lo += training.Tile {
 			m := min(training.Tile, n-lo)
@@ -111,8 +111,8 @@ type worker struct {
 func (w *worker) Loss(grad []float32, rows training.Rows) float64 {
 	f := w.flow
 	for i, state := range w.states.of {
-		if s, ok := state.(*couplingState); ok {
-			s.net.Train(rows, i)
+		if s, ok := state.(dropper); ok {
+			s.drop(rows, i)
 		}
 	}
 	logDet := w.states.logDet[:rows.N]

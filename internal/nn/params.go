@@ -9,7 +9,12 @@
 // a network in tiles of at most [training.Tile] rows.
 package nn
 
-import "github.com/eidolon-hep/eidolon/training"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/eidolon-hep/eidolon/training"
+)
 
 // Params are the parameters of a model: named tensors in one flat vector.
 type Params struct {
@@ -54,4 +59,29 @@ func (p *Params) Tensors() []training.Tensor {
 		tensors[i] = training.Tensor{Name: t.Name, Shape: t.Shape, Value: t.Of(p.Value)}
 	}
 	return tensors
+}
+
+// Load copies parameters that were read from a file to those of the same names. There must
+// be one for each, of its shape, and all values finite.
+func (p *Params) Load(tensors []training.Tensor) error {
+	byName := map[string]training.Tensor{}
+	for _, t := range tensors {
+		byName[t.Name] = t
+	}
+	if len(tensors) != len(p.List) || len(byName) != len(p.List) {
+		return fmt.Errorf("%d tensors for a model of %d", len(tensors), len(p.List))
+	}
+	for _, to := range p.List {
+		t, ok := byName[to.Name]
+		if !ok || !slices.Equal(t.Shape, to.Shape) || len(t.Value) != to.Len() {
+			return fmt.Errorf("tensor %q has %d parameters of shape %v, must have shape %v", to.Name, len(t.Value), t.Shape, to.Shape)
+		}
+		for _, v := range t.Value {
+			if v-v != 0 {
+				return fmt.Errorf("tensor %q has a parameter that is %v", t.Name, v)
+			}
+		}
+		copy(to.Of(p.Value), t.Value)
+	}
+	return nil
 }
