@@ -47,7 +47,7 @@ func (s *Search) addFraction(name, of string) error {
 	y, x := s.load(name), s.load(of)
 	for k, v := range y {
 		if !(v <= x[k]+column.ULP(field.Kind, v)) { // or NaN
-			return fail("it is %g in entry %d, and %s is %g", v, k, of, x[k])
+			return fail("it is %.6g in entry %d, and %s is %.6g", v, k, of, x[k])
 		}
 	}
 	sample := s.sample(name)

@@ -25,22 +25,16 @@ func (s *Fraction) Variables() (read, taken []string, made []Coordinate) {
 func (s *Fraction) IsSound() bool { return s.Variable != s.Of }
 
 func (s *Fraction) Forward(f *Frame, logDet []float64, _ func([]float64)) {
-	d, x := f.Add(s.name()), f.At(s.Of)
-	for k, y := range f.At(s.Variable) {
-		d[k] = (y - s.From) / s.room(x[k])
-	}
+	x := f.At(s.Of)
+	f.replace(s.Variable, s.name(), func(k int, y float64) float64 { return (y - s.From) / s.room(x[k]) })
 	for k := range logDet {
 		logDet[k] -= math.Log(s.room(x[k]))
 	}
-	f.Take(s.Variable)
 }
 
 func (s *Fraction) Inverse(f *Frame) {
-	y, x := f.Add(s.Variable), f.At(s.Of)
-	for k, d := range f.At(s.name()) {
-		y[k] = s.From + d*s.room(x[k])
-	}
-	f.Take(s.name())
+	x := f.At(s.Of)
+	f.replace(s.name(), s.Variable, func(k int, d float64) float64 { return s.From + d*s.room(x[k]) })
 }
 
 // room returns x − From, which is positive.

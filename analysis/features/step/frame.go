@@ -43,6 +43,16 @@ func (f *Frame) Add(name string) []float64 {
 	return x
 }
 
+// replace puts a variable in the place of another one, with the values that of gives of event k
+// and its value there.
+func (f *Frame) replace(name, by string, of func(k int, v float64) float64) {
+	x := f.Add(by)
+	for k, v := range f.At(name) {
+		x[k] = of(k, v)
+	}
+	f.Take(name)
+}
+
 // Take returns a variable and forgets it. Its values stay until the next is added.
 func (f *Frame) Take(name string) []float64 {
 	x := f.values[name]

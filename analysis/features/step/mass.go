@@ -1,8 +1,6 @@
 package step
 
-import (
-	"math"
-)
+import "math"
 
 // Mass puts the mass M of a system of two vectors in the place of the transverse
 // momentum of the second:
@@ -35,9 +33,10 @@ func (m *Mass) Variables() (read, taken []string, made []Coordinate) {
 }
 
 func (m *Mass) IsSound() bool {
-	s := System{m.Name, m.Vectors[:]}
-	return s.IsSound() && m.Vectors[0].Polar && m.Vectors[1].Polar
+	return m.system().IsSound() && m.Vectors[0].Polar && m.Vectors[1].Polar
 }
+
+func (m *Mass) system() *System { return &System{m.Name, m.Vectors[:]} }
 
 // kinematics is what the mass of two vectors depends on, but for pT₂.
 type kinematics struct {
@@ -46,18 +45,12 @@ type kinematics struct {
 	cosDelta, sinDelta float64 // of φ₂ − φ₁
 }
 
-func (m *Mass) kinematics(c [2][3][]float64, mass [2][]float64, k int) kinematics {
+func (m *Mass) kinematics(c [][3][]float64, mass [][]float64, k int) kinematics {
 	p := kinematics{
 		pt1: max(c[0][0][k], least), sinh1: math.Sinh(c[0][1][k]), sinh2: math.Sinh(c[1][1][k]),
-		m1: m.Vectors[0].Mass, m2: m.Vectors[1].Mass,
+		m1: m.Vectors[0].massOf(mass[0], k), m2: m.Vectors[1].massOf(mass[1], k),
 	}
 	p.sinDelta, p.cosDelta = math.Sincos(c[1][2][k] - c[0][2][k])
-	if mass[0] != nil {
-		p.m1 = math.Abs(mass[0][k])
-	}
-	if mass[1] != nil {
-		p.m2 = math.Abs(mass[1][k])
-	}
 	return p
 }
 
@@ -109,7 +102,7 @@ func (p *kinematics) transverse(m float64) float64 {
 }
 
 func (m *Mass) Forward(f *Frame, logDet []float64, _ func([]float64)) {
-	c, mass := m.components(f)
+	c, mass := m.system().components(f, f.At)
 	out := f.Add(m.name())
 	for k, pt := range c[1][0] {
 		p := m.kinematics(c, mass, k)
@@ -129,7 +122,7 @@ func (m *Mass) Forward(f *Frame, logDet []float64, _ func([]float64)) {
 
 func (m *Mass) Inverse(f *Frame) {
 	f.Add(m.Vectors[1].Components[0])
-	c, mass := m.components(f)
+	c, mass := m.system().components(f, f.At)
 	for k, v := range f.At(m.name()) {
 		p := m.kinematics(c, mass, k)
 		c[1][0][k] = p.transverse(v)
@@ -140,7 +133,7 @@ func (m *Mass) Inverse(f *Frame) {
 // IsOneToOne reports whether the mass says, in all events of a frame, what the transverse
 // momentum of the second vector is.
 func (m *Mass) IsOneToOne(f *Frame) bool {
-	c, mass := m.components(f)
+	c, mass := m.system().components(f, f.At)
 	for k, pt := range c[1][0] {
 		const enough, close = 1e-3, 1e-6
 		p := m.kinematics(c, mass, k)
@@ -154,17 +147,3 @@ func (m *Mass) IsOneToOne(f *Frame) bool {
 }
 
 func (m *Mass) Describe() string { return "by the mass of " + m.Name }
-
-// components returns the variables of the vectors, and those of their masses; nil where
-// that is a number.
-func (m *Mass) components(f *Frame) (c [2][3][]float64, mass [2][]float64) {
-	for i, v := range m.Vectors {
-		for j, name := range v.Components {
-			c[i][j] = f.At(name)
-		}
-		if v.MassBranch != "" {
-			mass[i] = f.At(v.MassBranch)
-		}
-	}
-	return c, mass
-}

@@ -1,8 +1,6 @@
 package step
 
-import (
-	"math"
-)
+import "math"
 
 // particle is a four-vector: transverse momentum, rapidity and mass.
 type particle struct{ px, py, y, m float64 }

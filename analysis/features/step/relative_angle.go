@@ -20,19 +20,13 @@ func (r *RelativeAngle) Variables() (read, taken []string, made []Coordinate) {
 func (r *RelativeAngle) IsSound() bool { return r.Circle.IsSound() }
 
 func (r *RelativeAngle) Forward(f *Frame, _ []float64, _ func([]float64)) {
-	d, to := f.Add(r.name()), f.At(r.To)
-	for k, x := range f.At(r.Variable) {
-		d[k] = r.Wrap(x-to[k], -r.Period/2)
-	}
-	f.Take(r.Variable)
+	to := f.At(r.To)
+	f.replace(r.Variable, r.name(), func(k int, x float64) float64 { return r.Wrap(x-to[k], -r.Period/2) })
 }
 
 func (r *RelativeAngle) Inverse(f *Frame) {
-	x, to := f.Add(r.Variable), f.At(r.To)
-	for k, d := range f.At(r.name()) {
-		x[k] = r.Wrap(d+to[k], r.Start)
-	}
-	f.Take(r.name())
+	to := f.At(r.To)
+	f.replace(r.name(), r.Variable, func(k int, d float64) float64 { return r.Wrap(d+to[k], r.Start) })
 }
 
 func (r *RelativeAngle) Describe() string { return "relative to " + r.To }

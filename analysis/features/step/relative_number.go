@@ -31,38 +31,33 @@ func (m *RelativeNumber) Variables() (read, taken []string, made []Coordinate) {
 func (m *RelativeNumber) IsSound() bool { return m.Variable != m.To }
 
 func (m *RelativeNumber) Forward(f *Frame, logDet []float64, _ func([]float64)) {
-	d, x := f.Add(m.name()), f.At(m.To)
-	for k, y := range f.At(m.Variable) {
+	x := f.At(m.To)
+	f.replace(m.Variable, m.name(), func(k int, y float64) float64 {
 		if !m.Ratio {
-			d[k] = y - x[k]
-			continue
+			return y - x[k]
 		}
 		ratio := y / x[k]
-		possible := ratio > 0 && !math.IsInf(ratio, 0)
-		if d[k] = 0; possible {
-			d[k] = math.Log(ratio)
-		}
-		switch {
-		case logDet == nil:
-		case possible:
+		isPossible := ratio > 0 && !math.IsInf(ratio, 0)
+		if logDet != nil && isPossible {
 			logDet[k] -= math.Log(math.Abs(y))
-		default:
+		} else if logDet != nil {
 			logDet[k] = math.Inf(-1)
 		}
-	}
-	f.Take(m.Variable)
+		if !isPossible {
+			return 0
+		}
+		return math.Log(ratio)
+	})
 }
 
 func (m *RelativeNumber) Inverse(f *Frame) {
-	y, x := f.Add(m.Variable), f.At(m.To)
-	for k, d := range f.At(m.name()) {
+	x := f.At(m.To)
+	f.replace(m.name(), m.Variable, func(k int, d float64) float64 {
 		if m.Ratio {
-			y[k] = x[k] * math.Exp(d)
-		} else {
-			y[k] = d + x[k]
+			return x[k] * math.Exp(d)
 		}
-	}
-	f.Take(m.name())
+		return d + x[k]
+	})
 }
 
 func (m *RelativeNumber) Describe() string { return "relative to " + m.To }

@@ -57,19 +57,13 @@ func (r *Residual) Variables() (read, taken []string, made []Coordinate) {
 func (r *Residual) IsSound() bool { return len(r.Of) == 2 && r.relation() != nil }
 
 func (r *Residual) Forward(f *Frame, _ []float64, _ func([]float64)) {
-	d, of, x, y := f.Add(r.name()), r.relation(), f.At(r.Of[0]), f.At(r.Of[1])
-	for k, v := range f.At(r.Variable) {
-		d[k] = v - of(x[k], y[k])
-	}
-	f.Take(r.Variable)
+	of, x, y := r.relation(), f.At(r.Of[0]), f.At(r.Of[1])
+	f.replace(r.Variable, r.name(), func(k int, v float64) float64 { return v - of(x[k], y[k]) })
 }
 
 func (r *Residual) Inverse(f *Frame) {
-	v, of, x, y := f.Add(r.Variable), r.relation(), f.At(r.Of[0]), f.At(r.Of[1])
-	for k, d := range f.At(r.name()) {
-		v[k] = d + of(x[k], y[k])
-	}
-	f.Take(r.name())
+	of, x, y := r.relation(), f.At(r.Of[0]), f.At(r.Of[1])
+	f.replace(r.name(), r.Variable, func(k int, d float64) float64 { return d + of(x[k], y[k]) })
 }
 
 func (r *Residual) Describe() string { return "relative to its value from " + strings.Join(r.Of, ", ") }

@@ -126,12 +126,17 @@ func (s *System) IsSound() bool {
 	return true
 }
 
+// massOf returns the mass in event k, where those of all events are given, if it varies.
+func (v *Vector) massOf(given []float64, k int) float64 {
+	if given == nil {
+		return v.Mass
+	}
+	return math.Abs(given[k])
+}
+
 // take returns the vector of event k, and log(d³p/2E per unit of its components).
 func (v *Vector) take(c [3][]float64, mass []float64, k int) (p particle, logVolume float64) {
-	p.m = v.Mass
-	if mass != nil {
-		p.m = math.Abs(mass[k])
-	}
+	p.m = v.massOf(mass, k)
 	if v.Polar {
 		pt := max(c[0][k], least)
 		sin, cos := math.Sincos(c[2][k])
@@ -215,9 +220,7 @@ func (s *System) Inverse(f *Frame) {
 	for k := range f.N {
 		rest := 0.0
 		for i, v := range s.Vectors {
-			if m[i] = v.Mass; mass[i] != nil {
-				m[i] = math.Abs(mass[i][k])
-			}
+			m[i] = v.massOf(mass[i], k)
 			rest += m[i]
 		}
 		parent := particle{px: max(in[1][k], 0), y: in[2][k], m: max(in[0][k], rest, least)}
