@@ -179,7 +179,7 @@ func (g *generation) run() error {
 	case !model.Context.IsConstant():
 		return Usage("%s is conditional on %s: give -i, not -n", g.Model, strings.Join(model.Context.Names(), ", "))
 	case ofObjects:
-		return g.objects()
+		return g.newObjectEvents()
 	}
 	return g.events()
 }
