@@ -7,13 +7,14 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"testing"
 
 	"go-hep.org/x/hep/fwk"
 
 	"github.com/eidolon-hep/eidolon/analysis"
 	"github.com/eidolon-hep/eidolon/analysis/job"
-	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/internal/parallel"
 )
 
@@ -173,17 +174,16 @@ func TestWaitingComponent(t *testing.T) {
 	}
 }
 
-// fragile is a density that panics at one event, in a goroutine of its own.
+// fragile is a factor that panics at one event, in a goroutine of its own.
 type fragile struct {
-	surrogate.Density
+	factor.Factor
 	event uint64
 }
 
-func (f fragile) Sample(ctx context.Context, x, c []float32, seed, attempt, first uint64) error {
-	n := len(x) / f.Dim()
-	err := f.Density.Sample(ctx, x, c, seed, attempt, first)
-	parallel.Ranges(n, 1, func(lo, hi int) {
-		if first+uint64(lo) <= f.event && f.event < first+uint64(hi) {
+func (f fragile) Sample(ctx context.Context, x, c []float32, seed, attempt uint64, numbers []uint64) error {
+	err := f.Factor.Sample(ctx, x, c, seed, attempt, numbers)
+	parallel.Ranges(len(numbers), 1, func(lo, hi int) {
+		if slices.Contains(numbers[lo:hi], f.event) {
 			panic("no such density")
 		}
 	})
@@ -198,7 +198,8 @@ func TestPanicOfDensity(t *testing.T) {
 	in := write(t, filepath.Join(t.TempDir(), "in.root"), sample(n))
 	for _, nprocs := range []int{0, 1, 2, 8} {
 		model := load(t, file)
-		model.Density = fragile{model.Density, 1234}
+		last := len(model.Chain.Factors) - 1
+		model.Chain.Factors[last] = fragile{model.Chain.Factors[last], 1234}
 		app := newApp(t, -1, nprocs)
 		create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}})
 		sim := create(t, app, ours+"FastSim", "detector", props{"Prefix": "fast_"})

@@ -306,7 +306,7 @@ func TestTrain(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := load(t, out)
-			if !reflect.DeepEqual(got.Density.Tensors(), want.Density.Tensors()) || got.Card.Events != n {
+			if !reflect.DeepEqual(got.Chain.Tensors(), want.Chain.Tensors()) || got.Card.Events != n {
 				t.Error("it is another surrogate")
 			}
 			if c := got.Card; !reflect.DeepEqual(c.Inputs, []string{in}) || c.Tree != "Events" || c.Weight != "mass" {
@@ -371,7 +371,7 @@ func TestTrainInterrupt(t *testing.T) {
 	if err := train(t.Context(), func(s training.Status) { again = again || s.Step < 30 }); err != nil || again {
 		t.Fatalf("the training begins again: %v, %v", again, err)
 	}
-	if got := load(t, output("m.eidolon")); !reflect.DeepEqual(got.Density.Tensors(), whole.Density.Tensors()) {
+	if got := load(t, output("m.eidolon")); !reflect.DeepEqual(got.Chain.Tensors(), whole.Chain.Tensors()) {
 		t.Error("the training that was gone on with comes to another surrogate")
 	}
 	if left, _ := filepath.Glob(output("*")); len(left) != 2 {

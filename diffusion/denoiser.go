@@ -324,13 +324,7 @@ func (d *Denoiser) Train(ctx context.Context, train, valid training.Data, opts t
 	if opts.MaxTime > 0 {
 		opts.MaxTime = max(opts.MaxTime-time.Since(begin), 1)
 	}
-	if train.Len() >= 50_000 {
-		// Smaller steps leave more noise in a posterior mean that is nearly simple, larger ones
-		// are too few for one that is not.
-		opts.Batch = cmp.Or(opts.Batch, 1024)
-		opts.Rate = cmp.Or(opts.Rate, 3e-3)
-	}
-	opts = regressing(opts, train.Len(), 48_000_000)
+	opts = DenoiserSchedule(opts, train.Len())
 	h, err := training.Fit(ctx, (*regression)(d), d.whiten(ctx, train), d.whiten(ctx, valid), opts)
 	d.net.Pack()
 	if e := d.finish(); e != nil {
@@ -366,6 +360,18 @@ func (d *Denoiser) adopt(ctx context.Context, train training.Data, seed uint64) 
 	}
 	d.net.Pack()
 	return d.finish()
+}
+
+// DenoiserSchedule returns the options for the training of a [Denoiser] on n events with the defaults
+// in the place of zeros.
+func DenoiserSchedule(opts training.Options, n int) training.Options {
+	if n >= 50_000 {
+		// Smaller steps leave more noise in a posterior mean that is nearly simple, larger ones
+		// are too few for one that is not.
+		opts.Batch = cmp.Or(opts.Batch, 1024)
+		opts.Rate = cmp.Or(opts.Rate, 3e-3)
+	}
+	return regressing(opts, n, 48_000_000).Complete(n)
 }
 
 // regressing fills in the options of a training by regression, which by default reads so

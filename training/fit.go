@@ -72,7 +72,7 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 	if err := opts.Check(); err != nil {
 		return nil, err
 	}
-	f := &fit{opts: opts.withDefaults(n), order: make([]int32, n), Checkpoint: opts.Resume}
+	f := &fit{opts: opts.Complete(n), order: make([]int32, n), Checkpoint: opts.Resume}
 	f.stepsPerEpoch = (n + f.opts.Batch - 1) / f.opts.Batch
 	params := obj.Params()
 	if f.Checkpoint == nil {

@@ -95,8 +95,8 @@ func (o Options) Since(begin time.Time) Options {
 	return o
 }
 
-// withDefaults fills in what was left open for a sample of n events.
-func (o Options) withDefaults(n int) Options {
+// Complete returns the options for n events to train on, with the defaults in the place of zeros.
+func (o Options) Complete(n int) Options {
 	if o.Epochs == 0 {
 		o.Epochs = min(max(12_000_000/n, 1), 500)
 	}

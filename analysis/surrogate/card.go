@@ -19,11 +19,9 @@ type Card struct {
 	Weight  string           `json:"weight,omitempty"`  // the branch of weights
 	Events  int              `json:"events"`            // rows that were trained on and validated
 	Weights *rows.Weights    `json:"weights,omitempty"` // what they are, if there are any
-	Options Options          `json:"options"`
+	Options Options          `json:"options"`           // what was asked for
+	Plan    Plan             `json:"plan"`              // what was decided
 	History training.History `json:"history"`
-
-	// Choice says why this kind of model was taken, where that was left open.
-	Choice *Choice `json:"choice,omitempty"`
 
 	// Different is the number of events without those that are copies of others
 	// ([rows.Copies]), and HeldOut that of the events that validated, none (0) where there
@@ -60,7 +58,7 @@ func (c *Card) check() error {
 	if c.Events < 0 || c.Collection != nil && len(c.Multiplicity) == 0 {
 		return errors.New("surrogate: the card is damaged")
 	}
-	return nil
+	return c.Plan.check()
 }
 
 // Learnt returns the number of events that were trained on.

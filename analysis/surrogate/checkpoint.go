@@ -10,10 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"reflect"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/internal/safetensors"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -61,8 +62,8 @@ func digest(t *rootio.Table, w []float64) string {
 
 // checkpointLoop changes when trainings of an earlier version cannot be gone on with: 1
 // since one-step maps minimise a distance, 2 since denoisers are of what is around an angle, 3
-// since a checkpoint says whose it is.
-const checkpointLoop = 3
+// since a checkpoint says whose it is, 4 since it has the plan.
+const checkpointLoop = 4
 
 // checkpointKey is where the metadata of a safetensors file hold a checkpoint.
 const checkpointKey = "eidolon checkpoint"
@@ -85,10 +86,10 @@ func IsCheckpoint(file string) bool { return has(checkpointKey)(file) }
 func (tr *Training) CheckpointTo(file string, failed func(error)) {
 	tr.checkpoint, tr.checkpointed = file, false
 	if tr.of.Data == "" {
-		tr.of.Data = digest(tr.table, tr.w)
+		tr.of = identity{digest(tr.table, tr.w), tr.Card.Options}
 	}
-	tr.Card.Options.Train.Save = func(c *training.Checkpoint) error {
-		err := tr.save(c)
+	tr.save = func(c *training.Checkpoint) error {
+		err := tr.write(c)
 		tr.checkpointed = tr.checkpointed || err == nil
 		if err != nil && failed != nil {
 			failed(err)
@@ -111,7 +112,7 @@ func (tr *Training) RemoveCheckpoint() error {
 	return os.Remove(tr.checkpoint)
 }
 
-func (tr *Training) save(c *training.Checkpoint) error {
+func (tr *Training) write(c *training.Checkpoint) error {
 	if info, err := os.Stat(tr.checkpoint); err == nil && info.Size() > 0 && !IsCheckpoint(tr.checkpoint) {
 		return fmt.Errorf("surrogate: %q is no checkpoint, and is not replaced", tr.checkpoint)
 	}
@@ -180,10 +181,9 @@ func LoadCheckpoint(file string) (*Paused, error) {
 	if err := p.saved.State.Check(); err != nil {
 		return fail(damaged(err))
 	}
-	if err := p.saved.Card.Options.Check(); err != nil {
-		return fail(damaged(err))
-	}
-	if least := p.saved.Card.Options.leastParameters(); least > len(p.saved.State.Params) {
+	plan := p.saved.Card.Plan
+	kind, _ := factor.ByName(plan.Model) // a plan is checked
+	if least := kind.LeastParameters(plan.Settings); least > len(p.saved.State.Params) {
 		return fail(damaged(fmt.Errorf("a network of %d parameters or more has %d", least, len(p.saved.State.Params))))
 	}
 	p.Card = p.saved.Card
@@ -204,22 +204,16 @@ func (p *Paused) Resume(ctx context.Context, t *rootio.Table, w []float64) (*Tra
 	if digest(t, w) != p.saved.Of.Data {
 		return nil, errors.New("surrogate: these are not the events that the training of the checkpoint began with")
 	}
-	opts := p.Card.Options
-	if opts.Train.MaxTime > 0 { // the clock had its part in them
-		opts.fitted = &p.saved.Features
-	}
-	tr, err := New(ctx, t, w, opts)
+	begin, card := time.Now(), p.saved.Card
+	kind, _ := factor.ByName(card.Plan.Model)
+	settings := card.Plan.Settings
+	settings.Train.Seed = settings.Seed
+	tr, err := newTraining(ctx, Part{Features: p.saved.Features, Context: p.saved.Context}, t, w, card.Options, draft{kind: kind, settings: settings})
 	if err != nil {
 		return nil, err
 	}
-	if !reflect.DeepEqual(tr.Features, p.saved.Features) || !reflect.DeepEqual(tr.Context, p.saved.Context) {
-		return nil, errors.New("surrogate: another version of Eidolon wrote the checkpoint, and treated the events otherwise: train anew, or go on with that version")
-	}
-	tr.of = p.saved.Of
-	tr.Card.Version, tr.Card.Command = p.Card.Version, p.Card.Command
-	tr.Card.Choice = p.Card.Choice
-	tr.Card.Inputs, tr.Card.Tree, tr.Card.Weight = p.Card.Inputs, p.Card.Tree, p.Card.Weight
-	tr.Card.Options.Train.Resume = &p.saved.State
+	tr.Card = card
+	tr.begin, tr.of, tr.goOn = begin, p.saved.Of, &p.saved.State
 	return tr, nil
 }
 
@@ -228,7 +222,7 @@ func (p *Paused) Resume(ctx context.Context, t *rootio.Table, w []float64) (*Tra
 func (p *Paused) Finish(ctx context.Context, t *rootio.Table, w []float64) (*Training, error) {
 	tr, err := p.Resume(ctx, t, w)
 	if err == nil {
-		tr.Card.Options.Train.Finish = true
+		tr.finish = true
 	}
 	return tr, err
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -51,7 +52,7 @@ func TestCopiesAreNotJudgedByTheirLike(t *testing.T) {
 	}
 }
 
-func width(s *Surrogate) float64 { return s.Inner().(interface{ Width() float64 }).Width() }
+func width(s *Surrogate) float64 { return s.Chain.last().(factor.KernelSums).Width() }
 
 // Whatever rows there are, some are learnt from.
 func TestEqualRowsAreSplit(t *testing.T) {

@@ -52,7 +52,7 @@ func tiny(t *testing.T) map[string]*Surrogate {
 		"kernel sums":       {Model: kernelSums},
 		"kernel sums given": {Model: kernelSums, Condition: []string{"code"}},
 	} {
-		if o.has("hidden") {
+		if o.Uses("hidden") == nil {
 			o.Hidden, o.Depth, o.Train.Epochs = 8, 1, 1
 		}
 		tr, err := New(t.Context(), coded(300), nil, o)
@@ -278,7 +278,7 @@ func TestMutantsOfCheckpoints(t *testing.T) {
 // The search for the steps of a tolerance that no step keeps ends, and no file asks for more
 // steps than are of use.
 func TestStepsOfAFile(t *testing.T) {
-	k := tiny(t)["kernel sums"].Inner().(*diffusion.Kernels)
+	k := tiny(t)["kernel sums"].Chain.last()
 	text, err := k.MarshalJSON()
 	must(t, err)
 	for _, steps := range []string{`"tolerance":1e-300`, `"tolerance":1e-9`, `"steps":1000000000`, `"steps":-1`} {

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/internal/safetensors"
@@ -14,14 +15,14 @@ import (
 )
 
 // format is the version of the model file.
-const format = 4
+const format = 5
 
 // metadata is what a model file says beside its tensors.
 type metadata struct {
 	Format   int              `json:"format"`
 	Features features.Spec    `json:"features"`
 	Context  features.Context `json:"context,omitzero"`
-	Density  described        `json:"density"`
+	Density  []described      `json:"density"` // the factors of the chain
 	Card     Card             `json:"card"`
 }
 
@@ -40,7 +41,7 @@ var (
 
 // describe returns what the file says beside the parameters.
 func (s *Surrogate) describe() (metadata, error) {
-	density, err := describeDensity(s.Density)
+	density, err := s.Chain.describe()
 	if err != nil {
 		return metadata{}, err
 	}
@@ -150,7 +151,7 @@ func (s *Surrogate) Save(file string) error {
 		return fmt.Errorf("surrogate: could not describe the model: %w", err)
 	}
 	var tensors []safetensors.Tensor
-	for _, t := range s.Density.Tensors() {
+	for _, t := range s.Chain.Tensors() {
 		tensors = append(tensors, safetensors.Tensor(t))
 	}
 	return write(file, tensors, metadataKey, string(text))
@@ -181,9 +182,10 @@ func Load(file string) (*Surrogate, error) {
 	for _, t := range tensors {
 		parameters = append(parameters, training.Tensor(t))
 	}
-	density, err := m.Density.load(parameters, shapeOf(&m.Features), m.Context.Dim())
+	chain, err := loadChain(m.Density, parameters, factor.Of(&m.Features), m.Context.Dim())
 	if err != nil {
 		return fail(damaged(err))
 	}
-	return &Surrogate{Features: m.Features, Context: m.Context, Density: density, Card: m.Card}, nil
+	m.Card.Plan.Factors = chain.names()
+	return &Surrogate{Part{m.Features, m.Context, chain}, m.Card}, nil
 }

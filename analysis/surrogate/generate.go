@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/internal/panics"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -68,7 +69,7 @@ func (s *Surrogate) Generate(ctx context.Context, t, given *rootio.Table, seed, 
 // GenerateRows is like [Surrogate.Generate] for events of the given numbers, which
 // need not follow each other.
 func (s *Surrogate) GenerateRows(ctx context.Context, t, given *rootio.Table, seed uint64, rows []uint64) (Tails, error) {
-	n, dim, width := t.Len(), s.Density.Dim(), s.Density.Context()
+	n, dim, width := t.Len(), s.Chain.Dim(), s.Chain.Context()
 	c := make([]float32, n*width)
 	if width > 0 {
 		if given == nil || given.Len() != n {
@@ -83,9 +84,9 @@ func (s *Surrogate) GenerateRows(ctx context.Context, t, given *rootio.Table, se
 			return Tails{}, err
 		}
 	}
-	clamped := clampedBy(s.Density)
+	clamped := s.clamped()
 	z := make([]float32, n*dim)
-	if err := sampleRows(ctx, s.Density, z, c, seed, 0, rows); err != nil {
+	if err := s.Chain.Sample(ctx, z, c, seed, 0, rows); err != nil {
 		return Tails{}, err
 	}
 	var redrawn, clipped atomic.Int64
@@ -115,15 +116,15 @@ func (s *Surrogate) GenerateRows(ctx context.Context, t, given *rootio.Table, se
 	if err := s.Features.CheckDecoded(t); err != nil {
 		return Tails{}, err
 	}
-	copies, err := s.copies(ctx, z, c)
-	return Tails{redrawn.Load(), clipped.Load(), clampedBy(s.Density) - clamped, copies}, err
+	copies, err := s.copies(ctx, n, z, c)
+	return Tails{redrawn.Load(), clipped.Load(), s.clamped() - clamped, copies}, err
 }
 
 // keepWithin stores the events with the features z in t. Those outside the range of the
 // training events are drawn again, as often as they may be, and then clipped. The error is
 // that of ctx.
 func (s *Surrogate) keepWithin(ctx context.Context, t, given *rootio.Table, z, c []float32, seed uint64, rows []uint64) (redrawn, clipped int64, err error) {
-	dim, width := s.Density.Dim(), s.Density.Context()
+	dim, width := s.Chain.Dim(), s.Chain.Context()
 	lo, hi := s.Features.Limits(margin)
 	feature := func(i int) []float32 { return z[i*dim : (i+1)*dim] }
 	decode := func(i int) (event *rootio.Table) {
@@ -164,7 +165,7 @@ func (s *Surrogate) keepWithin(ctx context.Context, t, given *rootio.Table, z, c
 		for k, i := range outside {
 			theirs, numbers[k] = append(theirs, c[i*width:(i+1)*width]...), rows[i]
 		}
-		if err := sampleRows(ctx, s.Density, again, theirs, seed, attempt, numbers); err != nil {
+		if err := s.Chain.Sample(ctx, again, theirs, seed, attempt, numbers); err != nil {
 			return redrawn, 0, err
 		}
 		var left []int
@@ -188,9 +189,9 @@ func union(a, b []int) []int {
 	return slices.Compact(all)
 }
 
-// clampedBy returns the number of corrections that a density has made so far.
-func clampedBy(d Density) int64 {
-	if f, ok := innermost(d).(interface{ Clamped() int64 }); ok {
+// clamped returns the number of corrections that the density has made so far.
+func (p *Part) clamped() int64 {
+	if f, at := find[factor.Clamper](p.Chain); at >= 0 {
 		return f.Clamped()
 	}
 	return 0

@@ -62,7 +62,7 @@ func TestIslands(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := training.Card.Options.Components; got < 6 {
+		if got := training.Card.Plan.Components; got < 6 {
 			t.Fatalf("six islands are learnt over %d normals", got)
 		}
 		s, err := training.Run(context.Background())
@@ -90,18 +90,18 @@ func TestIslands(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := training.Card.Options; got.Components < 6 || !got.Features.Plain {
+		if got := training.Card.Plan; got.Components < 6 || !got.Plain {
 			t.Errorf("%s: six islands are learnt over %d normals", o.Model, got.Components)
 		}
 	}
-	if training, err := New(t.Context(), table, nil, Options{Model: kernelSums}); err != nil || training.Card.Options.Features.Plain {
+	if training, err := New(t.Context(), table, nil, Options{Model: kernelSums}); err != nil || training.Card.Plan.Plain {
 		t.Errorf("kernel sums look for islands (%v)", err)
 	}
 	training, err := New(t.Context(), codesAndMore(1, 20_000), nil, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := training.Card.Options.Components; got != 1 {
+	if got := training.Card.Plan.Components; got != 1 {
 		t.Errorf("what is no islands is learnt over %d normals", got)
 	}
 }

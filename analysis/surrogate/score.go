@@ -16,7 +16,7 @@ import (
 // and integers are dequantised first; the density is that of value + uniform
 // deviate, with the deviates of event first+i.
 func (s *Surrogate) LogDensity(ctx context.Context, dst []float64, t *rootio.Table, first uint64) error {
-	n, dim := t.Len(), s.Density.Dim()
+	n, dim := t.Len(), s.Chain.Dim()
 	if len(dst) != n {
 		panic(fmt.Sprintf("surrogate: LogDensity of %d events into %d values", n, len(dst)))
 	}
@@ -34,11 +34,11 @@ func (s *Surrogate) LogDensity(ctx context.Context, dst []float64, t *rootio.Tab
 	if err := s.Features.Encode(ctx, z, logDet, t, features.Noise{Seed: s.Card.Options.Seed, First: first}); err != nil {
 		return err
 	}
-	c := make([]float32, n*s.Density.Context())
+	c := make([]float32, n*s.Chain.Context())
 	if err := s.Context.Encode(c, t, first); err != nil {
 		return err
 	}
-	if err := s.Density.LogDensity(ctx, dst, z, c); err != nil {
+	if err := s.Chain.LogDensity(ctx, dst, z, c); err != nil {
 		return err
 	}
 	for i, ld := range logDet {

@@ -41,7 +41,7 @@ func TestMaxTimeBoundsAll(t *testing.T) {
 	if took := time.Since(begin); err != nil || took > limit+slack {
 		t.Errorf("%v for %v, error %v", took, limit, err)
 	}
-	if s != nil && (s.Card.History.Stopped != training.OutOfTime || len(s.Features.Cut) == 0 || s.Card.Choice.Wide == 0 || len(said) < 2) {
-		t.Errorf("%q, left out: %q, %v; said: %q", s.Card.History.Stopped, s.Features.Cut, s.Card.Choice, said)
+	if s != nil && (s.Card.History.Stopped != training.OutOfTime || len(s.Features.Cut) == 0 || s.Card.Plan.Choice.Wide == 0 || len(said) < 2) {
+		t.Errorf("%q, left out: %q, %v; said: %q", s.Card.History.Stopped, s.Features.Cut, s.Card.Plan.Choice, said)
 	}
 }

@@ -11,33 +11,39 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/rows"
-	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
 )
 
-// Training is a surrogate that is about to be trained: its features are known,
-// and how many events it will see.
+// Training is a surrogate that is about to be trained: its features are known, the plan is made,
+// and the chain is composed.
 type Training struct {
 	*Surrogate
+	// Progress, when not nil, is called after every step. It begins as that of the options.
+	Progress func(training.Status)
 
-	begin  time.Time // from which on the time for training counts
-	table  *rootio.Table
-	w      []float64
-	copies rows.Copies // among the events: they go where the first of them goes
-	z, c   []float32   // the events in model space, and their context
+	begin        time.Time // from which on the time for training counts
+	table        *rootio.Table
+	w            []float64
+	copies       rows.Copies // among the events: they go where the first of them goes
+	learn, judge []int       // the events that are trained on and that validate, without copies
+	z, c         []float32   // the events in model space, and their context
 
+	goOn         *training.Checkpoint // to go on from; nil: from the start
+	finish       bool                 // without further steps
 	of           identity
 	checkpoint   string // the file
-	checkpointed bool   // it has been written
+	save         func(*training.Checkpoint) error
+	checkpointed bool // it has been written
 }
 
 // New looks at the events of t and their weights w (nil: 1 each), chooses the
-// features and composes the density. Call [Training.Run] to train it. When ctx is cancelled
-// its error is returned.
+// features, makes the plan and composes the density. Call [Training.Run] to train it. When ctx
+// is cancelled its error is returned.
 func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Training, error) {
-	begin, asked := time.Now(), opts
+	begin := time.Now()
 	if !opts.Begin.IsZero() {
 		begin = opts.Begin
 	}
@@ -47,62 +53,23 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 	if err := checkWeights(w); err != nil {
 		return nil, err
 	}
-	target, condition, err := split(t, opts.Condition)
+	part, err := opts.fit(ctx, t, w, begin)
 	if err != nil {
 		return nil, err
 	}
-	opts.Features.Periodic = false // until it is known what the model is
-	spec, err := opts.fit(ctx, target, condition, w, begin)
+	draft, err := opts.draft(ctx, part, t, w, begin)
 	if err != nil {
 		return nil, err
 	}
-	if numbers := spec.Numbers(); len(numbers) > 0 {
-		opts.log("note: %s: numbers of events or runs; they are not learnt, and new events are numbered", strings.Join(numbers, ", "))
-	}
-	if len(spec.Cut) > 0 {
-		opts.log("note: not looked for among all columns: %s", strings.Join(spec.Cut, "; "))
-	}
-	conditions := &features.Context{}
-	if len(opts.Condition) > 0 {
-		if conditions, err = features.FitContext(ctx, condition, w); err != nil {
-			return nil, fmt.Errorf("condition: %w", err)
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if opts.Components == 0 && opts.has("components") {
-		if opts.Components, err = islands(ctx, spec, t, w, opts.Seed, opts.Train.MaxTime/10); err != nil {
-			return nil, err
-		}
-		if opts.Components > 1 { // an option of its own, so that a checkpoint tells of it
-			opts.Features.Plain, spec = true, spec.Plain()
-		}
-	}
-	if opts.goesAround(t.Len()) {
-		opts.Features.Periodic = true
-		if spec, err = spec.Periodic(ctx, t, w); err != nil {
-			return nil, err
-		}
-	}
-	var choice *Choice
-	if opts.Model == "" {
-		if choice, err = choose(ctx, spec, conditions, t, w, opts, begin); err != nil {
-			return nil, err
-		}
-		opts.Model = choice.Model
-		opts.log("%v", choice)
-	}
-	tr, err := newTraining(ctx, spec, conditions, t, w, opts)
+	tr, err := newTraining(ctx, *part, t, w, opts, draft)
 	if err != nil {
 		return nil, err
 	}
-	tr.of.Asked = asked
-	tr.begin, tr.Card.Choice, tr.Card.Weights = begin, choice, rows.WeightsOf(w)
+	tr.begin, tr.Card.Weights = begin, rows.WeightsOf(w)
 	if n, different := t.Len(), tr.copies.Different; different < n {
 		opts.log("note: of %d events %d are different: the others are copies, and each is learnt from and judged together with its like", n, different)
 	}
-	for _, outliers := range spec.Outliers() {
+	for _, outliers := range part.Features.Outliers() {
 		opts.log("note: %s", outliers)
 	}
 	if few := tr.Card.Weights.Few(); few != "" {
@@ -111,112 +78,94 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 	return tr, nil
 }
 
-// fit returns the features of the columns of t, for the model not yet known. A third of the
-// time is for looking for relations between them.
-func (o Options) fit(ctx context.Context, t, condition *rootio.Table, w []float64, begin time.Time) (*features.Spec, error) {
-	if o.fitted != nil {
-		return o.fitted, nil
+// fit returns the features of the columns of t and of the condition, without a density. A third of
+// the time is for looking for relations between the columns.
+func (o Options) fit(ctx context.Context, t *rootio.Table, w []float64, begin time.Time) (*Part, error) {
+	target, condition, err := split(t, o.Condition)
+	if err != nil {
+		return nil, err
 	}
+	of := o.Features
+	of.Periodic = false // that is for the plan
 	if limit := o.Train.MaxTime; limit > 0 {
-		o.Features.Until = begin.Add(limit / 3)
+		of.Until = begin.Add(limit / 3)
 	}
-	return features.FitGiven(ctx, t, condition, w, o.Features)
+	spec, err := features.FitGiven(ctx, target, condition, w, of)
+	if err != nil {
+		return nil, err
+	}
+	if numbers := spec.Numbers(); len(numbers) > 0 {
+		o.log("note: %s: numbers of events or runs; they are not learnt, and new events are numbered", strings.Join(numbers, ", "))
+	}
+	if len(spec.Cut) > 0 {
+		o.log("note: not looked for among all columns: %s", strings.Join(spec.Cut, "; "))
+	}
+	part := &Part{Features: *spec}
+	if len(o.Condition) > 0 {
+		conditions, err := features.FitContext(ctx, condition, w)
+		if err != nil {
+			return nil, fmt.Errorf("condition: %w", err)
+		}
+		part.Context = *conditions
+	}
+	return part, ctx.Err()
 }
 
-// newTraining is [New] where features and model are chosen.
-func newTraining(ctx context.Context, spec *features.Spec, conditions *features.Context, t *rootio.Table, w []float64, opts Options) (*Training, error) {
-	copies := rows.FindCopies(t.Columns)
-	opts, err := opts.withDefaultsFor(copies.Different, spec.Dim())
-	if err != nil {
-		return nil, fmt.Errorf("surrogate: %w", err)
-	}
+// newTraining returns the training of a part, whose features are known, on the events of t by a
+// draft of a plan.
+func newTraining(ctx context.Context, part Part, t *rootio.Table, w []float64, opts Options, d draft) (*Training, error) {
 	tr := &Training{
-		Surrogate: &Surrogate{Features: *spec, Context: *conditions, Card: Card{Events: t.Len(), Options: opts}},
+		Surrogate: &Surrogate{part, Card{Events: t.Len(), Options: opts}},
+		Progress:  opts.Train.Progress,
 		begin:     time.Now(),
 		table:     t,
 		w:         w,
-		copies:    copies,
-		z:         make([]float32, t.Len()*spec.Dim()),
-		c:         make([]float32, t.Len()*conditions.Dim()),
+		copies:    rows.FindCopies(t.Columns),
+		z:         make([]float32, t.Len()*part.Features.Dim()),
+		c:         make([]float32, t.Len()*part.Context.Dim()),
 	}
-	if err := spec.Encode(ctx, tr.z, nil, t, tr.noise()); err != nil {
-		return nil, err
-	}
-	if err := conditions.Encode(tr.c, t, 0); err != nil {
-		return nil, err
-	}
-	if tr.Density, err = tr.compose(ctx); err != nil {
-		return nil, err
-	}
-	tr.Card.Different = copies.Different
-	for _, first := range copies.First {
-		if isHeldOut(first) {
-			tr.Card.HeldOut++
+	card := &tr.Card
+	card.Different = tr.copies.Different
+	for i, first := range tr.copies.First {
+		heldOut := isHeldOut(first)
+		if heldOut {
+			card.HeldOut++
+		}
+		switch {
+		case first < i:
+		case heldOut:
+			tr.judge = append(tr.judge, i)
+		default:
+			tr.learn = append(tr.learn, i)
 		}
 	}
-	if tr.Card.Learnt() == 0 { // a handful of events
-		tr.Card.HeldOut = 0
+	if card.Learnt() == 0 { // a handful of events
+		card.HeldOut = 0
+		tr.learn, tr.judge = tr.judge, nil
 	}
+	s, err := d.kind.Decide(d.settings, card.Different, part.Features.Dim())
+	if err != nil {
+		return nil, fmt.Errorf("surrogate: %w", err)
+	}
+	if err := tr.Features.Encode(ctx, tr.z, nil, t, tr.noise()); err != nil {
+		return nil, err
+	}
+	if err := tr.Context.Encode(tr.c, t, 0); err != nil {
+		return nil, err
+	}
+	events := factor.Events{
+		Features: factor.Of(&tr.Features), Context: tr.Context.Dim(),
+		N: t.Len(), Rows: func() []float32 { return tr.z }, Weights: w,
+	}
+	if tr.Chain, err = compose(ctx, d.kind, events, tr.Context.Steep(), s); err != nil {
+		return nil, err
+	}
+	card.Plan = newPlan(d, s, tr.Chain, len(tr.learn))
 	return tr, nil
 }
 
 // noise is that of the first pass over the events.
 func (tr *Training) noise() features.Noise { return features.Noise{Seed: tr.Card.Options.Seed} }
-
-// compose returns the density to be trained: that of the recipe, codes beside it if there
-// are any, and around an angle if something repeats there.
-func (tr *Training) compose(ctx context.Context) (Density, error) {
-	of, context, z := shapeOf(&tr.Features), tr.Context.Dim(), tr.z
-	if !of.hasAngle {
-		return tr.beside(ctx, of, context, z)
-	}
-	a := newAround(of.angle, of.dim, z, tr.w)
-	y := make([]float32, len(z)/of.dim*(of.dim-1))
-	a.split(y, nil, z)
-	var err error
-	a.rest, err = tr.beside(ctx, of.aroundAngle(), a.width(), y)
-	return a, err
-}
-
-// beside returns the density of features z of a shape with so large a context: that of the
-// recipe, and codes beside it.
-func (tr *Training) beside(ctx context.Context, of shape, width int, z []float32) (Density, error) {
-	o := tr.Card.Options
-	recipe := func(dim, context int) (Density, error) { return newDensity(dim, context, tr.Context.Steep(), o) }
-	m, err := newMixed(ctx, of, width, z, tr.w, o.hidden(), o.Seed, recipe)
-	if m != nil || err != nil {
-		return m, err
-	}
-	return recipe(of.dim, width)
-}
-
-// newDensity returns the density that the options ask for. steep are the features of the
-// context that others may depend on steeply.
-func newDensity(dim, context int, steep []int, o Options) (Density, error) {
-	act, err := o.activation()
-	if err != nil {
-		return nil, err
-	}
-	var layers []flows.Layer
-	switch o.Model {
-	case autoregressive:
-		layers = flows.Autoregressive(dim, flows.AutoregressiveOptions{
-			Layers: o.Layers, Hidden: o.hidden(), Activation: act, Residual: o.Residual, Dropout: o.Dropout, Components: o.Components,
-			Cells: o.cells(dim + len(steep)), Tabled: steep, Standard: true,
-		})
-	case realNVP:
-		layers = flows.RealNVP(dim, o.Seed, flows.RealNVPOptions{
-			Layers: o.Layers, Hidden: o.hidden(), Activation: act, Residual: o.Residual, Dropout: o.Dropout, Components: o.Components,
-		})
-	case spline:
-		layers = flows.Spline(dim, o.Seed, flows.SplineOptions{
-			Layers: o.Layers, Hidden: o.hidden(), Activation: act, Residual: o.Residual, Dropout: o.Dropout, Components: o.Components,
-		})
-	default:
-		return newDiffusion(dim, context, o)
-	}
-	return flows.New(dim, context, o.Seed, layers...)
-}
 
 // streamSplit is the stream of a seed that decides which events validate. It does
 // not depend on the seed of the training, so that trainings can be compared.
@@ -256,17 +205,9 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 
 	// The noise of the events that validate stays, that of the others is refreshed. Copies
 	// are one event with the sum of their weights, so that nothing is judged by its like.
-	var learn, judge []int
 	weight := make([]float64, n)
 	for i, first := range tr.copies.First {
 		weight[first] += weightOf(tr.w, i)
-		switch {
-		case first < i:
-		case tr.Card.HeldOut > 0 && isHeldOut(i):
-			judge = append(judge, i)
-		default:
-			learn = append(learn, i)
-		}
 	}
 	take := func(rows []int) training.Data {
 		d := training.Data{Dim: dim, X: make([]float32, len(rows)*dim), Context: width, C: make([]float32, len(rows)*width)}
@@ -282,14 +223,14 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 		}
 		return d
 	}
-	valid, train := take(judge), take(learn)
+	valid, train := take(tr.judge), take(tr.learn)
 	if spec.IsNoisy() {
 		train.Refresh = func(ctx context.Context, pass uint64) {
 			noise := tr.noise()
 			noise.Pass = pass + 1
 			// The columns were readable before: an error is that of ctx.
 			_ = spec.Refresh(ctx, z, tr.table, noise)
-			for k, i := range learn {
+			for k, i := range tr.learn {
 				copy(train.X[k*dim:(k+1)*dim], z[i*dim:])
 			}
 		}
@@ -297,12 +238,15 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 		z, tr.z = nil, nil
 	}
 
-	opts := tr.Card.Options.Train
+	each, last := tr.Card.Plan.options(tr.Chain)
+	last.Progress, last.Save, last.SaveEvery = tr.Progress, tr.save, tr.Card.Options.Train.SaveEvery
+	last.Resume, last.Finish = tr.goOn, tr.finish
 	if tr.countsCopies() {
-		opts.MaxTime -= opts.MaxTime / 10
+		each.MaxTime -= each.MaxTime / 10
+		last.MaxTime = each.MaxTime
 	}
 	var err error
-	tr.Card.History, err = tr.Density.Train(ctx, train, valid, opts.Since(tr.begin))
+	tr.Card.History, err = tr.Chain.Train(ctx, train, valid, each.Since(tr.begin), last.Since(tr.begin))
 	if err != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("surrogate: could not train: %w", err)
 	}
@@ -359,4 +303,11 @@ func checkWeights(w []float64) error {
 		return fmt.Errorf("surrogate: the sum of the weights is %g, must be positive", sum)
 	}
 	return nil
+}
+
+func weightOf(w []float64, i int) float64 {
+	if w == nil {
+		return 1
+	}
+	return w[i]
 }

@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
 )
@@ -20,7 +21,7 @@ type Choice struct {
 	// none.
 	Losses map[string]float64 `json:"losses,omitempty"`
 	Events int                `json:"events,omitempty"`
-	// Margin is how much better splines had to be.
+	// Margin is how much better the others had to be than the default.
 	Margin float64 `json:"margin,omitempty"`
 	// Wide is the number of features, where these are too many for a trial.
 	Wide int `json:"wide,omitempty"`
@@ -39,24 +40,27 @@ func (c *Choice) String() string {
 		return fmt.Sprintf("there is no time for a trial: %s, the default", c.Model)
 	}
 	var losses []string
-	for _, model := range inTrial() {
-		if loss, ok := c.Losses[model]; ok {
-			losses = append(losses, fmt.Sprintf("%s %.4f", model, loss))
+	for _, kind := range inTrial() {
+		if loss, ok := c.Losses[kind.Name]; ok {
+			losses = append(losses, fmt.Sprintf("%s %.4f", kind.Name, loss))
 		} else {
-			losses = append(losses, model+" could not be trained")
+			losses = append(losses, kind.Name+" could not be trained")
 		}
 	}
 	text := fmt.Sprintf("trial on %d events: %s nats: %s", c.Events, strings.Join(losses, ", "), c.Model)
-	if a, ok := c.Losses[autoregressive]; ok && c.Model == autoregressive {
-		if s, ok := c.Losses[spline]; ok && s < a {
-			text += fmt.Sprintf(" (splines must be better by %.3g)", c.Margin)
+	first := inTrial()[0].Name
+	for model, loss := range c.Losses {
+		if model != first && c.Model == first && loss < c.Losses[first] {
+			text += fmt.Sprintf(" (%s must be better by %.3g)", model, c.Margin)
 		}
 	}
 	return text
 }
 
-// inTrial are the kinds of flows that a trial compares.
-func inTrial() []string { return []string{autoregressive, spline} }
+// inTrial are the kinds of models that a trial compares; the first is the default.
+func inTrial() []factor.Kind {
+	return slices.DeleteFunc(factor.Models(), func(k factor.Kind) bool { return !k.Trial })
+}
 
 // choose decides which kind of flow learns the events of t, where that was left open, and
 // New began a while ago. What is steep in single branches, such as integers, the edges of sectors
@@ -66,7 +70,7 @@ func inTrial() []string { return []string{autoregressive, spline} }
 // autoregressive flow gain most by the events that are left out; so splines must be better
 // by a margin, the more the more these are. A mixture has no features that are better looked at one by one: over
 // one, it is splines.
-func choose(ctx context.Context, spec *features.Spec, conditions *features.Context, t *rootio.Table, w []float64, o Options, begin time.Time) (*Choice, error) {
+func choose(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Options, settings factor.Settings, begin time.Time) (*Choice, error) {
 	const (
 		most = 1 << 15 // events
 		long = 1 << 19 // events of all passes
@@ -78,11 +82,14 @@ func choose(ctx context.Context, spec *features.Spec, conditions *features.Conte
 		enough = 50
 		widest = 256 // features
 	)
-	if o.Components > 1 {
-		return &Choice{Model: spline}, nil
+	kinds := inTrial()
+	first, dim := kinds[0].Name, part.Features.Dim()
+	if settings.Components > 1 {
+		i := slices.IndexFunc(kinds, func(k factor.Kind) bool { return k.Islands })
+		return &Choice{Model: kinds[i].Name}, nil
 	}
-	if dim := spec.Dim(); dim > widest {
-		return &Choice{Model: Models()[0], Wide: dim}, nil
+	if dim > widest {
+		return &Choice{Model: first, Wide: dim}, nil
 	}
 	n := min(t.Len(), most)
 	some, someW := t, w
@@ -93,15 +100,16 @@ func choose(ctx context.Context, spec *features.Spec, conditions *features.Conte
 	if o.Train.Epochs > 0 {
 		epochs = min(epochs, o.Train.Epochs)
 	}
-	o.Train = training.Options{
+	settings.Train = training.Options{
 		Epochs: epochs, MaxTime: o.Train.Since(begin).MaxTime / 20, Batch: o.Train.Batch, Rate: o.Train.Rate, Clip: o.Train.Clip,
 		Patience: o.Train.Patience, Decay: o.Train.Decay, Average: o.Train.Average,
 	}
-	o.log("a trial of the models %s on %d events", strings.Join(inTrial(), " and "), n)
-	c := &Choice{Model: autoregressive, Events: n, Losses: map[string]float64{}, Margin: margin * float64(spec.Dim()) * (1 - float64(n)/float64(t.Len()))}
+	o.log("a trial of the models %s on %d events", strings.Join(factor.Names(kinds), " and "), n)
+	c := &Choice{Model: first, Events: n, Losses: map[string]float64{}, Margin: margin * float64(dim) * (1 - float64(n)/float64(t.Len()))}
 	best := math.Inf(1)
-	for _, o.Model = range inTrial() {
-		tr, err := newTraining(ctx, spec, conditions, some, someW, o)
+	o.Train.Progress = nil
+	for _, kind := range kinds {
+		tr, err := newTraining(ctx, *part, some, someW, o, draft{kind: kind, settings: settings})
 		if err != nil {
 			return nil, err
 		}
@@ -112,18 +120,18 @@ func choose(ctx context.Context, spec *features.Spec, conditions *features.Conte
 		}
 		h := tr.Card.History
 		if steps := len(h.Points); h.Stopped == training.OutOfTime && (steps == 0 || h.Points[steps-1].Step < enough) {
-			return &Choice{Model: Models()[0], Events: n}, nil
+			return &Choice{Model: first, Events: n}, nil
 		}
 		if err != nil {
 			continue // it may be able to learn nothing of so few events
 		}
 		loss := h.Best
-		c.Losses[o.Model] = loss
-		if o.Model == spline {
+		c.Losses[kind.Name] = loss
+		if kind.Name != first {
 			loss += c.Margin
 		}
 		if loss < best {
-			best, c.Model = loss, o.Model
+			best, c.Model = loss, kind.Name
 		}
 	}
 	return c, nil

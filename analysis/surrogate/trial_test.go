@@ -69,7 +69,7 @@ func TestTrial(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := tr.Card.Options; got.Model != test.want || got.Components != max(o.Components, 1) {
+		if got := tr.Card.Plan; got.Model != test.want || got.Components != max(o.Components, 1) {
 			t.Errorf("%s: %s over %d normals, want %s", test.name, got.Model, got.Components, test.want)
 		}
 	}
@@ -81,8 +81,8 @@ func TestChoice(t *testing.T) {
 	opts := small
 	opts.Train.Epochs, opts.Log = 1, func(line string) { lines = append(lines, line) }
 	s := train(t, everyKind(500), nil, opts)
-	c := s.Card.Choice
-	if c == nil || c.Model != s.Card.Options.Model || len(c.Losses) != 2 || c.Events != 500 {
+	c := s.Card.Plan.Choice
+	if c == nil || c.Model != s.Card.Plan.Model || len(c.Losses) != 2 || c.Events != 500 {
 		t.Fatalf("the trial is %+v", c)
 	}
 	if len(lines) != 2 || !strings.Contains(lines[0], "trial") || lines[1] != c.String() {
@@ -92,20 +92,20 @@ func TestChoice(t *testing.T) {
 	if err := s.Save(file); err != nil {
 		t.Fatal(err)
 	}
-	if loaded, err := Load(file); err != nil || !reflect.DeepEqual(loaded.Card.Choice, c) {
-		t.Errorf("a file has %+v (%v)", loaded.Card.Choice, err)
+	if loaded, err := Load(file); err != nil || !reflect.DeepEqual(loaded.Card.Plan.Choice, c) {
+		t.Errorf("a file has %+v (%v)", loaded.Card.Plan.Choice, err)
 	}
 	opts.Model = realNVP
-	if s := train(t, everyKind(500), nil, opts); s.Card.Choice != nil {
-		t.Errorf("what was asked for was chosen: %v", s.Card.Choice)
+	if s := train(t, everyKind(500), nil, opts); s.Card.Plan.Choice != nil {
+		t.Errorf("what was asked for was chosen: %v", s.Card.Plan.Choice)
 	}
 	for want, c := range map[string]Choice{
-		"trial on 9 events: autoregressive 2.0000, spline 3.0000 nats: autoregressive":                                 {Model: autoregressive, Losses: map[string]float64{autoregressive: 2, spline: 3}, Events: 9, Margin: 0.1},
-		"trial on 9 events: autoregressive 2.0000, spline 1.9500 nats: autoregressive (splines must be better by 0.1)": {Model: autoregressive, Losses: map[string]float64{autoregressive: 2, spline: 1.95}, Events: 9, Margin: 0.1},
-		"trial on 9 events: autoregressive could not be trained, spline 1.9500 nats: spline":                           {Model: spline, Losses: map[string]float64{spline: 1.95}, Events: 9, Margin: 0.1},
-		"there is no time for a trial: autoregressive, the default":                                                    {Model: autoregressive, Events: 9},
-		"no trial: with 999 features it takes too long: autoregressive, the default":                                   {Model: autoregressive, Wide: 999},
-		"no trial: events that come as islands are for the model spline":                                               {Model: spline},
+		"trial on 9 events: autoregressive 2.0000, spline 3.0000 nats: autoregressive":                                {Model: autoregressive, Losses: map[string]float64{autoregressive: 2, spline: 3}, Events: 9, Margin: 0.1},
+		"trial on 9 events: autoregressive 2.0000, spline 1.9500 nats: autoregressive (spline must be better by 0.1)": {Model: autoregressive, Losses: map[string]float64{autoregressive: 2, spline: 1.95}, Events: 9, Margin: 0.1},
+		"trial on 9 events: autoregressive could not be trained, spline 1.9500 nats: spline":                          {Model: spline, Losses: map[string]float64{spline: 1.95}, Events: 9, Margin: 0.1},
+		"there is no time for a trial: autoregressive, the default":                                                   {Model: autoregressive, Events: 9},
+		"no trial: with 999 features it takes too long: autoregressive, the default":                                  {Model: autoregressive, Wide: 999},
+		"no trial: events that come as islands are for the model spline":                                              {Model: spline},
 	} {
 		if got := c.String(); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -145,7 +145,7 @@ func TestTrialInAHurry(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := Options{Components: 1, Train: training.Options{MaxTime: 20 * time.Millisecond}}
-	c, err := choose(t.Context(), spec, &features.Context{}, everyKind(20_000), nil, o, time.Now())
+	c, err := choose(t.Context(), &Part{Features: *spec}, everyKind(20_000), nil, o, o.settings(), time.Now())
 	if err != nil || c.Model != autoregressive || c.Losses != nil {
 		t.Errorf("in 20 ms the choice is %v (%v)", c, err)
 	}

@@ -72,7 +72,7 @@ func (f *Fit) Run(ctx context.Context, p Progress) (*surrogate.Surrogate, error)
 		p.logf("warning: there is no checkpoint, the training goes on without: %v", err)
 	})
 	announce(training, p)
-	card.Options.Train.Progress = p.Training
+	training.Progress = p.Training
 	model, err := training.Run(ctx)
 	if err == nil {
 		err = model.Save(f.Output)
@@ -136,7 +136,9 @@ func announce(training *surrogate.Training, p Progress) {
 	if card.Weights != nil {
 		p.logf("%v", card.Weights)
 	}
-	p.logf("model: %s, %v", card.Options.Model, training.Density)
+	for _, line := range strings.Split("model: "+card.Plan.String(), "\n") {
+		p.logf("%s", line)
+	}
 	p.logf("%d events to train on, %d to validate", card.Learnt(), card.HeldOut)
 	if card.HeldOut < 100 {
 		p.logf("note: with so few events to validate, the validation loss says little")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/internal/printable"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -29,8 +30,8 @@ type Summary struct {
 
 // Summarise says what a model file holds.
 func Summarise(ctx context.Context, file string, m *surrogate.Surrogate) (*Summary, error) {
-	s := &Summary{Model: file, Card: m.Card, Features: m.Features, Condition: m.Context, Density: m.Density}
-	k, ok := m.Inner().(*diffusion.Kernels)
+	s := &Summary{Model: file, Card: m.Card, Features: m.Features, Condition: m.Context, Density: m.Chain}
+	k, ok := surrogate.FactorAs[factor.KernelSums](m)
 	if !ok {
 		return s, nil
 	}

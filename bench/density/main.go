@@ -107,11 +107,6 @@ func eidolon(train, test *rootio.Table, o options) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	left := o.limit - time.Since(begin) // features and the choice of a model are part of it
-	if left <= 0 {
-		return nil, errors.New("the time is too short")
-	}
-	training.Card.Options.Train.MaxTime = left
 	m, err := training.Run(context.Background())
 	if err != nil {
 		return nil, err
@@ -121,7 +116,7 @@ func eidolon(train, test *rootio.Table, o options) ([]float64, error) {
 	if err := m.LogDensity(context.Background(), density, test, 0); err != nil {
 		return nil, err
 	}
-	show("eidolon, "+m.Card.Options.Model, density, seconds)
+	show("eidolon, "+m.Card.Plan.Model, density, seconds)
 	return density, nil
 }
 

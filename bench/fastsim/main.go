@@ -163,7 +163,7 @@ func train(file, model string, opts surrogate.Options) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("trained in %v: %v, validation loss %.4f\n\n", time.Since(start).Round(time.Second), m.Density, m.Card.History.Best)
+	fmt.Printf("trained in %v: %v, validation loss %.4f\n\n", time.Since(start).Round(time.Second), m.Chain, m.Card.History.Best)
 	return nil
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
-	"github.com/eidolon-hep/eidolon/diffusion"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/internal/mutate"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -131,9 +131,9 @@ func sameNames(names []string, t *rootio.Table) bool {
 
 // look does what info does.
 func look(ctx context.Context, m *surrogate.Surrogate) error {
-	_ = fmt.Sprint(m.Density, m.Card, m.Warnings(), m.Remarks(), m.Card.Options.Conditioners(), m.HasDensity())
-	if m.Card.Choice != nil {
-		_ = m.Card.Choice.String()
+	_ = fmt.Sprint(m.Chain, m.Card, &m.Card.Plan, m.Warnings(), m.Remarks(), m.HasDensity())
+	if m.Card.Plan.Choice != nil {
+		_ = m.Card.Plan.Choice.String()
 	}
 	for _, t := range m.Features.Treatments() {
 		_ = t.How
@@ -141,7 +141,7 @@ func look(ctx context.Context, m *surrogate.Surrogate) error {
 	for i := range m.Context.Columns {
 		_ = m.Context.Columns[i].Describe()
 	}
-	if k, ok := m.Inner().(*diffusion.Kernels); ok {
+	if k, ok := surrogate.FactorAs[factor.KernelSums](m); ok {
 		if _, err := k.Effective(ctx, 64, 1); err != nil {
 			return err
 		}

@@ -121,7 +121,7 @@ func (s sampleFile) measure(folder string, o surrogate.Options) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\n%s: %d events of %d columns, %s, %.0f s of training\n", s.name, train.Len(), len(train.Columns), m.Card.Options.Model, seconds)
+	fmt.Printf("\n%s: %d events of %d columns, %s, %.0f s of training\n", s.name, train.Len(), len(train.Columns), m.Card.Plan.Model, seconds)
 	fmt.Printf("  AUC of boosted trees %.4f ± %.4f", trees.AUC, trees.AUCError)
 	if s.bar > 0 {
 		fmt.Printf(" (bar %.2f)", s.bar)

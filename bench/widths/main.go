@@ -20,8 +20,8 @@ import (
 	"strings"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/bench/internal/heldout"
-	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -90,8 +90,8 @@ func learn(train *rootio.Table, width *float64) (*surrogate.Surrogate, error) {
 	return s, err
 }
 
-func kernels(s *surrogate.Surrogate) *diffusion.Kernels {
-	k, _ := s.Inner().(*diffusion.Kernels)
+func kernels(s *surrogate.Surrogate) factor.KernelSums {
+	k, _ := surrogate.FactorAs[factor.KernelSums](s)
 	return k
 }
 

@@ -157,12 +157,9 @@ func printModel(ctx context.Context, out io.Writer, file string, m *surrogate.Su
 	shown.Card = printableCard(m.Card)
 	m = &shown
 	c, h := m.Card, m.Card.History
-	fmt.Fprintf(out, "model %s: %s, %v\n", file, c.Options.Model, m.Density)
-	if networks := c.Options.Conditioners(); networks != "" {
-		fmt.Fprintf(out, "networks of %s\n", networks)
-	}
-	if c.Choice != nil {
-		fmt.Fprintln(out, c.Choice)
+	fmt.Fprintf(out, "model %s: %v\n", file, &c.Plan)
+	if c.Plan.Choice != nil {
+		fmt.Fprintln(out, c.Plan.Choice)
 	}
 	rows := "events"
 	if c.Collection != nil {

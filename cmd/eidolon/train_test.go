@@ -55,7 +55,7 @@ func TestChoice(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "in.root"), "Events", sample(500))
 	_, stderr, code := eidolon(t, dir, "train", "-i", "in.root", "-o", "m", "--hidden", "8", "--epochs", "1")
-	line := card(t, dir, "m").Choice.String()
+	line := card(t, dir, "m").Plan.Choice.String()
 	if code != 0 || !strings.Contains(stderr, line+"\n") {
 		t.Errorf("train does not say %q:\n%s", line, stderr)
 	}

@@ -1,15 +1,14 @@
 package surrogate
 
 import (
-	"context"
+	"encoding/json"
 	"math"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
-	"github.com/eidolon-hep/eidolon/diffusion"
-	"github.com/eidolon-hep/eidolon/flows"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -35,21 +34,24 @@ func comb(n int, seed uint64) *rootio.Table {
 
 func isUp(phi float64) float64 { return math.Copysign(1, math.Sin(12*phi)) }
 
-// TestAround trains on a comb. Its teeth come out where they belong (with the angle among
+// TestAngleFactor trains on a comb. Its teeth come out where they belong (with the angle among
 // the features that a network draws, 0.76 of the events did), and as many as there are; the
 // log-density agrees with the truth; events do not depend on each other, nor on the file.
-func TestAround(t *testing.T) {
+func TestAngleFactor(t *testing.T) {
 	testenv.Slow(t, "it trains")
 	const n = 50_000
 	opts := Options{Model: denoiser, Components: 1, Hidden: 32, Depth: 2, Seed: 1}
 	opts.Train.Epochs = 24
 	s := train(t, comb(n, 1), nil, opts)
-	a, ok := s.Density.(*around)
-	if !ok {
-		t.Fatalf("a comb is learnt by a %T", s.Density)
+	if s.Chain.Factors[0].Kind() != "angle" {
+		t.Fatalf("a comb is learnt by %v", s.Chain)
 	}
-	if !slices.Contains(a.about.Multiples, 12) || !slices.Contains(a.about.Multiples, 36) || len(a.about.Multiples) > 16 {
-		t.Errorf("waves %v", a.about.Multiples)
+	var angle struct{ Multiples []int }
+	text, err := json.Marshal(s.Chain.Factors[0])
+	must(t, err)
+	must(t, json.Unmarshal(text, &angle))
+	if !slices.Contains(angle.Multiples, 12) || !slices.Contains(angle.Multiples, 36) || len(angle.Multiples) > 16 {
+		t.Errorf("waves %v", angle.Multiples)
 	}
 	const m = 20_000
 	file := filepath.Join(t.TempDir(), "comb.eidolon")
@@ -123,36 +125,6 @@ func TestAround(t *testing.T) {
 	}
 }
 
-// TestDensityOfTheAngle compares the density of the angle with what it was made of, and with
-// the angles that are drawn.
-func TestDensityOfTheAngle(t *testing.T) {
-	const n = 100_000
-	z, u := make([]float32, 0, 2*n), make([]float64, 4*n)
-	philox.Uniform64(u, 1, 0, 0)
-	density := func(z float64) float64 { return (1 + 0.3*math.Cos(18*2*math.Pi/features.Period*z)) / features.Period }
-	for i := 0; len(z) < 2*n; i++ {
-		v := features.Period * (u[2*i] - 0.5)
-		if 1.3*u[2*i+1] < density(v)*features.Period {
-			z = append(z, float32(v), 0)
-		}
-	}
-	a := newAround(0, 2, z, nil)
-	a.rest = nothing{width: a.width()}
-	drawn := make([]float32, 2*n)
-	must(t, a.Sample(t.Context(), drawn, nil, 1, 0, 0))
-	for what, rows := range map[string][]float32{"events": z, "drawn ones": drawn} {
-		p := make([]float64, n)
-		must(t, a.LogDensity(t.Context(), p, rows, nil))
-		kl := 0.0
-		for i, l := range p {
-			kl += (math.Log(density(float64(rows[2*i]))) - l) / n
-		}
-		if math.Abs(kl) > 0.001 {
-			t.Errorf("of %s the log-density is off by %.4f on average", what, kl)
-		}
-	}
-}
-
 // TestAngleIsIndependent draws what does not depend on the angle, and checks that it does not.
 func TestAngleIsIndependent(t *testing.T) {
 	const n = 20_000
@@ -161,19 +133,23 @@ func TestAngleIsIndependent(t *testing.T) {
 	for i := range z {
 		z[i] = features.Period * (z[i] - 0.5)
 	}
-	a := newAround(1, 3, z, nil)
-	d, err := flows.New(2, a.width(), 1, flows.RealNVP(2, 1, flows.RealNVPOptions{Hidden: []int{8}})...) // untrained: standard normals
-	if err != nil {
-		t.Fatal(err)
+	events := factor.Events{Features: factor.Features{Dim: 3, Angle: 1}, N: n, Rows: func() []float32 { return z }}
+	kind, _ := factor.ByName(realNVP) // untrained: standard normals
+	chain, err := compose(t.Context(), kind, events, nil, factor.Settings{Layers: 8, Hidden: 8, Depth: 1, Seed: 1})
+	must(t, err)
+	if len(chain.Factors) != 2 || chain.Factors[0].Kind() != "angle" {
+		t.Fatalf("the chain is %v", chain)
 	}
-	a.rest = d
-	x := make([]float32, 3*n)
-	must(t, a.Sample(t.Context(), x, nil, 1, 0, 0))
+	x, numbers := make([]float32, 3*n), make([]uint64, n)
+	for i := range numbers {
+		numbers[i] = uint64(i)
+	}
+	must(t, chain.Sample(t.Context(), x, nil, 1, 0, numbers))
 	for k := range 4 {
 		for _, sign := range []float64{-1, 1} {
 			var re, im float64
 			for i := range n {
-				s, c := math.Sincos(theta(x[3*i+1]) + sign*float64(k)*math.Atan2(float64(x[3*i]), float64(x[3*i+2])))
+				s, c := math.Sincos(2*math.Pi/features.Period*float64(x[3*i+1]) + sign*float64(k)*math.Atan2(float64(x[3*i]), float64(x[3*i+2])))
 				re, im = re+c/n, im+s/n
 			}
 			if r := math.Hypot(re, im); r > 4/math.Sqrt(n) {
@@ -182,32 +158,12 @@ func TestAngleIsIndependent(t *testing.T) {
 		}
 	}
 	p := make([]float64, 1)
-	if a.LogDensity(t.Context(), p, []float32{0, float32(math.Inf(1)), 0}, nil); !math.IsNaN(p[0]) {
+	if chain.LogDensity(t.Context(), p, []float32{0, float32(math.Inf(1)), 0}, nil); !math.IsNaN(p[0]) {
 		t.Errorf("the log-density of an angle that is not finite is %g", p[0])
 	}
 }
 
-// nothing is a density of a feature that is 0.
-type nothing struct {
-	Density
-	width int
-}
-
-func (nothing) Dim() int       { return 1 }
-func (d nothing) Context() int { return d.width }
-
-func (nothing) Sample(_ context.Context, x, _ []float32, _, _, _ uint64) error {
-	clear(x)
-	return nil
-}
-
-func (nothing) LogDensity(_ context.Context, dst []float64, _, _ []float32) error {
-	clear(dst)
-	return nil
-}
-
-// TestWhoGoesAround checks which models draw an angle first, and that damaged descriptions
-// of these are errors.
+// TestWhoGoesAround checks which models draw an angle first.
 func TestWhoGoesAround(t *testing.T) {
 	few, err := New(t.Context(), comb(49_999, 1), nil, Options{Model: denoiser, Components: 1})
 	if err != nil {
@@ -235,39 +191,17 @@ func TestWhoGoesAround(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, got := tr.Density.(*around)
+		got := tr.Chain.Factors[0].Kind() == "angle"
 		if _, linear := tr.Features.Angle(); got != c.want || linear != c.want {
-			t.Errorf("%+v: %T, linear %v", c.opts, tr.Density, linear)
+			t.Errorf("%+v: %v, linear %v", c.opts, tr.Chain, linear)
 		}
 		if !got {
 			continue
 		}
-		if s, ok := tr.Inner().(*diffusion.Distilled); ok {
+		if f, ok := tr.Chain.last().(factor.Learner); ok {
 			taught, _ := tr.Teacher()
-			if taught.Inner() != s.Teacher().(Density) || taught.Density == tr.Density || tr.Inner() != Density(s) {
+			if taught.Chain.last() != f.Teacher() || tr.Chain.last().Kind() != distilled {
 				t.Error("the teacher is not in the place of the map")
-			}
-		}
-		for _, damage := range []func(*aroundDescription){
-			func(d *aroundDescription) { d.Feature = 3 },
-			func(d *aroundDescription) { d.Feature = 1 },
-			func(d *aroundDescription) { d.Density = make([]harmonic, 65) },
-			func(d *aroundDescription) { d.Feature = -1 },
-			func(d *aroundDescription) { d.Multiples = nil },
-			func(d *aroundDescription) { d.Multiples = []int{3, 1} },
-			func(d *aroundDescription) { d.Multiples = []int{1, 65} },
-			func(d *aroundDescription) { d.Multiples = append([]int{}, d.Multiples[1:]...) },
-			func(d *aroundDescription) { d.Density = []harmonic{{0, 1, 1}} },
-			func(d *aroundDescription) { d.Density = []harmonic{{1, math.MaxFloat64, 1}} },
-		} {
-			broken := *a
-			damage(&broken.about)
-			text, err := broken.MarshalJSON()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := loadAround(text, a.Tensors(), shapeOf(&tr.Features)); err == nil {
-				t.Errorf("no error for %+v", broken.about)
 			}
 		}
 	}

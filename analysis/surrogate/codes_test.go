@@ -45,17 +45,17 @@ func codesAndMore(seed uint64, n int) *rootio.Table {
 	}}
 }
 
-// TestMixedAgainstClosedForm trains on events with codes and a spike, conditional on
+// TestCodesAgainstClosedForm trains on events with codes and a spike, conditional on
 // x and not, and compares the log-density with the exact one, and the codes of
 // generated events with their probabilities.
-func TestMixedAgainstClosedForm(t *testing.T) {
+func TestCodesAgainstClosedForm(t *testing.T) {
 	const n = 40000
 	opts := Options{Model: "spline", Layers: 2, Hidden: 32, Seed: 1, Train: training.Options{Epochs: 10}}
 	for _, condition := range [][]string{nil, {"x"}} {
 		opts.Condition = condition
 		s := train(t, codesAndMore(1, n), nil, opts)
-		if _, ok := s.Density.(*mixed); !ok {
-			t.Fatalf("the density is %v", s.Density)
+		if s.Chain.Factors[0].Kind() != "codes" {
+			t.Fatalf("the density is %v", s.Chain)
 		}
 		file := filepath.Join(t.TempDir(), "m.eidolon")
 		if err := s.Save(file); err != nil {
@@ -169,10 +169,13 @@ func TestSplitAndJoin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := tr.Density.(*mixed)
-	for _, p := range m.parts {
+	dim, discrete := tr.Features.Dim(), tr.Features.Discrete()
+	if len(discrete) < 4 {
+		t.Errorf("%d features are one of a few values", len(discrete))
+	}
+	for _, p := range discrete {
 		for i := range table.Len() {
-			z := tr.z[i*m.dim+p.Feature]
+			z := tr.z[i*dim+p.Feature]
 			code, y, _ := p.Split(z)
 			if back, _, _ := p.Split(p.Join(code, y)); back != code {
 				t.Fatalf("feature %d: %g has code %d and comes back with %d", p.Feature, z, code, back)

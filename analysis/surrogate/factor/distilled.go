@@ -1,0 +1,86 @@
+package factor
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/eidolon-hep/eidolon/diffusion"
+	"github.com/eidolon-hep/eidolon/training"
+)
+
+// distilled is the one-step map that is learnt from a diffusion ([diffusion.Distilled]).
+type distilled struct{ *diffusion.Distilled }
+
+// teaching is a factor that a map can be learnt from.
+type teaching interface{ teacher() diffusion.Teacher }
+
+func distilledKind() Kind {
+	k := Kind{
+		Name: "distilled", Help: "a one-step map, learnt from a diffusion",
+		Options:  slices.Concat(ofNetwork, ofPath, ofTraining, []string{"teacher"}),
+		Default:  Settings{Hidden: 128, Depth: 3},
+		Around:   true,
+		Copies:   true,
+		Teachers: []string{"denoiser", "diffusion"},
+		Load: func(text []byte, tensors []training.Tensor, _ Features) (Factor, error) {
+			d, err := loadDiffusion[*diffusion.Distilled](text, tensors)
+			return distilled{d}, err
+		},
+	}
+	k.Check = func(s Settings) error {
+		if s.Teacher != "" && !slices.Contains(k.Teachers, s.Teacher) {
+			return fmt.Errorf("a teacher is %q or %q, not %q", k.Teachers[0], k.Teachers[1], s.Teacher)
+		}
+		if err := checkPath(s); err != nil {
+			return err
+		}
+		if teacher, _ := k.teacher(s); teacher.Name == k.Teachers[0] {
+			return checkWidth(k.Name, s)
+		}
+		return nil
+	}
+	k.Make = func(dim, context int, steep []int, s Settings) (Factor, error) {
+		of := s
+		of.Hidden, of.Depth = 0, 0 // the teacher's own
+		kind, _ := k.teacher(s)
+		f, err := kind.Make(dim, context, steep, of)
+		if err != nil {
+			return nil, err
+		}
+		d, err := diffusion.NewDistilled(f.(teaching).teacher(), s.Seed, diffusion.DistilledOptions{Hidden: s.hidden()})
+		return distilled{d}, err
+	}
+	return k
+}
+
+func (d distilled) Kind() string { return "distilled" }
+func (d distilled) Cut() Cut     { return nil }
+
+func (d distilled) Sample(ctx context.Context, x, c []float32, seed, attempt uint64, numbers []uint64) error {
+	return sampleRuns(ctx, d.Distilled, x, c, seed, attempt, numbers)
+}
+
+// Teacher returns the factor that the map was learnt from.
+func (d distilled) Teacher() Factor {
+	switch t := d.Distilled.Teacher().(type) {
+	case *diffusion.Kernels:
+		return kernelSums{t}
+	case *diffusion.Denoiser:
+		return denoiser{t}
+	default:
+		panic(fmt.Sprintf("factor: a map was learnt from a %v", t))
+	}
+}
+
+func (d distilled) Remark() string {
+	return fmt.Sprintf("the one-step map is %.3g standard deviations from its teacher, in the root mean square", math.Sqrt(d.Loss()))
+}
+
+func (d distilled) NoDensity() string {
+	if t, ok := d.Teacher().(Singular); ok && t.NoDensity() != "" {
+		return "σ_min is 0: the events that the map was learnt from are copies of training events, and have no density"
+	}
+	return ""
+}

@@ -1,0 +1,153 @@
+// Package factor has the kinds of factors that the density of an event is a product of,
+//
+//	p(x) = Π p(xₖ | x₍<k₎, c)
+//
+// A factor is the density of some of the features of an event, given those that were drawn
+// before it. Each kind of factor is one file and one row of the table [Kinds]: its name, the
+// settings that it has a use for, how it is made and loaded. The chain in package surrogate
+// puts factors in a row.
+package factor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/diffusion"
+	"github.com/eidolon-hep/eidolon/training"
+)
+
+// Density is a density p(x | c) of rows x of Dim numbers, given rows c of Context numbers.
+// All matrices are row-major; rows are independent of each other.
+type Density interface {
+	Dim() int
+	Context() int
+	// Sample draws the events of the given numbers, one for each row of x. An event depends on
+	// (seed, attempt, number) and its context alone; another attempt is another event. The
+	// error is that of ctx.
+	Sample(ctx context.Context, x, c []float32, seed, attempt uint64, numbers []uint64) error
+	// LogDensity stores log p(x|c) of each row of x in dst. The error is that of ctx.
+	LogDensity(ctx context.Context, dst []float64, x, c []float32) error
+	// Train fits the density to the rows of train.
+	Train(ctx context.Context, train, valid training.Data, opts training.Options) (training.History, error)
+	// Tensors returns the parameters, and MarshalJSON what they are the parameters of.
+	Tensors() []training.Tensor
+	json.Marshaler
+	fmt.Stringer
+}
+
+// Factor is the density of a part of an event, given what was drawn before.
+type Factor interface {
+	Density
+	// Kind is the name of the factor's row of [Kinds].
+	Kind() string
+	// Cut says which part of the features is the factor's own. It is nil for a factor that takes
+	// all features, as they are: the last of a chain.
+	Cut() Cut
+}
+
+// Cut parts features into the own part of a factor and the rest, which is for the factors
+// after it.
+type Cut interface {
+	// Rest returns what the factors after this one need to know of the features that are left.
+	Rest(of Features) Features
+	// Left is the number of these features, and Told the number of features that the factors
+	// after this one get in their context, to know the own part of this one.
+	Left() int
+	Told() int
+	// Split parts rows x, stores the own part and the rest, and adds the logarithm of the
+	// density of x relative to p(own) p(rest | own) to logDet, unless that is nil.
+	Split(own, rest []float32, logDet []float64, x []float32)
+	// Join is the inverse of Split.
+	Join(x, own, rest []float32)
+	// Tell stores in told what the factors after this one get of one row of the own part.
+	Tell(told, own []float32)
+}
+
+// Some factors can do more. The chain asks for it by these interfaces.
+type (
+	// Clamper counts the values that had to be corrected for rounding since it was made.
+	Clamper interface{ Clamped() int64 }
+	// Copier finds the share of events that are copies of training events, which it holds.
+	Copier interface {
+		Copies(ctx context.Context, x, c []float32) (float64, error)
+	}
+	// KernelSums are over training events: of a width, and at each time of a path over so many
+	// of them, effectively.
+	KernelSums interface {
+		Width() float64
+		Effective(ctx context.Context, paths int, seed uint64) ([]diffusion.Effective, error)
+	}
+	// Director returns the factor that draws from its density directly.
+	Director interface{ Direct() Factor }
+	// Learner returns the factor that it has learnt from.
+	Learner interface{ Teacher() Factor }
+	// Remarker says in a line what else there is to know of what was learnt.
+	Remarker interface{ Remark() string }
+	// Singular says why there is no log-density, nothing where there is one.
+	Singular interface{ NoDensity() string }
+)
+
+// Features are what factors need to know of the features that come to them.
+type Features struct {
+	Dim      int
+	Discrete []features.Discrete // those of a few values
+	Angle    int                 // the feature that is linear in an angle, −1 where there is none
+}
+
+// Of returns what factors need to know of the features of a specification.
+func Of(spec *features.Spec) Features {
+	angle, ok := spec.Angle()
+	if !ok {
+		angle = -1
+	}
+	return Features{spec.Dim(), spec.Discrete(), angle}
+}
+
+// Keep returns those features of f that are handed on, whose places are ascending.
+func (f Features) Keep(places []int) Features {
+	kept := Features{Dim: len(places), Angle: slices.Index(places, f.Angle)}
+	for _, d := range f.Discrete {
+		if d.Feature = slices.Index(places, d.Feature); d.Feature >= 0 {
+			kept.Discrete = append(kept.Discrete, d)
+		}
+	}
+	return kept
+}
+
+// Events are what a factor looks at before it is made: their features, and what is known of
+// these.
+type Events struct {
+	Features
+	Context int              // the number of features of the context
+	N       int              // the number of events
+	Rows    func() []float32 // N×Dim
+	Weights []float64        // nil: 1 each
+}
+
+// weight returns that of event i.
+func (e Events) weight(i int) float64 {
+	if e.Weights == nil {
+		return 1
+	}
+	return e.Weights[i]
+}
+
+// Runs gives the parts [lo, hi) of numbers that follow each other.
+func Runs(numbers []uint64) iter.Seq2[int, int] {
+	return func(yield func(lo, hi int) bool) {
+		for lo := 0; lo < len(numbers); {
+			hi := lo + 1
+			for hi < len(numbers) && numbers[hi] == numbers[lo]+uint64(hi-lo) {
+				hi++
+			}
+			if !yield(lo, hi) {
+				return
+			}
+			lo = hi
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package factor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/eidolon-hep/eidolon/diffusion"
+	"github.com/eidolon-hep/eidolon/training"
+)
+
+// kernelSums is the diffusion without training: its posterior means are kernel sums over the
+// training events ([diffusion.Kernels]).
+type kernelSums struct{ *diffusion.Kernels }
+
+func kernelSumsKind() Kind {
+	return Kind{
+		Name: "diffusion", Help: "a diffusion by kernel sums over the events, without training",
+		Options: slices.Concat(ofPath, []string{"epsilon"}),
+		Check:   checkPath,
+		Copies:  true,
+		Make: func(dim, context int, _ []int, s Settings) (Factor, error) {
+			k, err := diffusion.NewKernels(dim, context, diffusion.KernelsOptions{Width: s.SigmaMin, Epsilon: s.Epsilon, Solver: s.Solver})
+			return kernelSums{k}, err
+		},
+		Load: func(text []byte, tensors []training.Tensor, _ Features) (Factor, error) {
+			k, err := loadDiffusion[*diffusion.Kernels](text, tensors)
+			return kernelSums{k}, err
+		},
+	}
+}
+
+// checkPath checks the settings of a diffusion.
+func checkPath(s Settings) error {
+	if t := s.Solver; t.Tolerance > 0 && (t.Steps != 0 || t.Method != 0 || t.Grid != nil) {
+		return errors.New("a tolerance chooses the steps of a solver: neither their number nor another solver goes with it")
+	}
+	return diffusion.KernelsOptions{Width: s.SigmaMin, Epsilon: s.Epsilon, Solver: s.Solver}.Check()
+}
+
+// loadDiffusion returns the model of package diffusion that a text describes, which must be an M.
+func loadDiffusion[M diffusion.Model](text []byte, tensors []training.Tensor) (m M, err error) {
+	model, err := diffusion.Load(text, tensors)
+	if err != nil {
+		return m, err
+	}
+	m, ok := model.(M)
+	if !ok {
+		return m, fmt.Errorf("factor: a %v is described where there is a %T", model, m)
+	}
+	return m, nil
+}
+
+// sampleRuns draws events of the given numbers from a model of package diffusion.
+func sampleRuns(ctx context.Context, m diffusion.Model, x, c []float32, seed, attempt uint64, numbers []uint64) error {
+	dim, width := m.Dim(), m.Context()
+	for lo, hi := range Runs(numbers) {
+		if err := m.Sample(ctx, x[lo*dim:hi*dim], c[lo*width:hi*width], seed, attempt, numbers[lo]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k kernelSums) Kind() string               { return "diffusion" }
+func (k kernelSums) Cut() Cut                   { return nil }
+func (k kernelSums) Direct() Factor             { return kernelSums{k.Kernels.Direct()} }
+func (k kernelSums) teacher() diffusion.Teacher { return k.Kernels }
+
+func (k kernelSums) Sample(ctx context.Context, x, c []float32, seed, attempt uint64, numbers []uint64) error {
+	return sampleRuns(ctx, k.Kernels, x, c, seed, attempt, numbers)
+}
+
+func (k kernelSums) NoDensity() string {
+	if k.Width() > 0 {
+		return ""
+	}
+	return "σ_min is 0: the events are copies of training events, and have no density"
+}

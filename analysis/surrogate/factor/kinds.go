@@ -1,0 +1,157 @@
+package factor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/eidolon-hep/eidolon/training"
+)
+
+// Kind is a kind of factor.
+type Kind struct {
+	Name string
+
+	// Help says what it is where a model can be chosen. A kind without help is no model: it is
+	// put in front of the model where the features have something for it ([Kind.Find]).
+	Help string
+
+	// Options are the names of the options that it has a use for.
+	Options []string
+	// Default are the settings of a large sample, where none are asked for, and Adapt, unless it
+	// is nil, changes those that were not asked for by the number of events and of features.
+	Default Settings
+	Adapt   func(s *Settings, asked Settings, n, dim int)
+	// Schedule returns the options of a training on n events, complete. It is nil where there is
+	// no training, or one for each part of the model.
+	Schedule func(o training.Options, n int) training.Options
+	// Check, unless it is nil, says which setting makes no sense.
+	Check func(s Settings) error
+
+	// Find returns the factor of a part of the features of events, nil where there is no such
+	// part. Make returns the factor of all features, untrained. steep are the features of the
+	// context that others may depend on steeply.
+	Find func(ctx context.Context, events Events, s Settings) (Factor, error)
+	Make func(dim, context int, steep []int, s Settings) (Factor, error)
+	// Load returns the factor of features that a text describes.
+	Load func(text []byte, tensors []training.Tensor, of Features) (Factor, error)
+
+	Trial    bool     // a trial compares it with others where the model is left open; the first is the default
+	Islands  bool     // of those in the trial it is the one for events that come as islands
+	Around   bool     // an angle around which something repeats is to be drawn before it
+	Copies   bool     // its events may be copies of training events
+	Teachers []string // the kinds that it can learn from, the default first
+	Networks bool     // Settings.Networks tells of its networks
+}
+
+// Kinds returns the table of all kinds of factors. Those that are found among the features come
+// first, in the order in which they are drawn.
+func Kinds() []Kind {
+	return []Kind{
+		angleKind(), codesKind(),
+		autoregressiveKind(), splineKind(), realNVPKind(),
+		kernelSumsKind(), denoiserKind(), distilledKind(),
+	}
+}
+
+// ByName returns a kind of factor, and false where none has the name.
+func ByName(name string) (Kind, bool) {
+	all := Kinds()
+	i := slices.IndexFunc(all, func(k Kind) bool { return k.Name == name })
+	if i < 0 {
+		return Kind{}, false
+	}
+	return all[i], true
+}
+
+// Models returns the kinds that can be chosen to be trained; the first is the default.
+func Models() []Kind {
+	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return k.Help == "" })
+}
+
+// Names returns the names of kinds.
+func Names(kinds []Kind) []string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.Name
+	}
+	return names
+}
+
+// teacher returns the kind that it learns from, and false if it learns from none.
+func (k Kind) teacher(s Settings) (Kind, bool) {
+	if len(k.Teachers) == 0 {
+		return Kind{}, false
+	}
+	if s.Teacher != "" {
+		return ByName(s.Teacher)
+	}
+	return ByName(k.Teachers[0])
+}
+
+// GoesAround reports whether an angle around which something repeats is to be drawn before it.
+func (k Kind) GoesAround(s Settings) bool {
+	teacher, ok := k.teacher(s)
+	return k.Around && (!ok || teacher.Around)
+}
+
+// Uses reports whether it has a use for an option: it or the kind that it learns from.
+func (k Kind) Uses(option string, s Settings) bool {
+	if slices.Contains(k.Options, option) {
+		return true
+	}
+	teacher, ok := k.teacher(s)
+	return ok && slices.Contains(ofTeacher, option) && slices.Contains(teacher.Options, option)
+}
+
+// variant is the name, and that of the kind that it learns from if that is not the default.
+func (k Kind) variant(s Settings) string {
+	if teacher, ok := k.teacher(s); ok && teacher.Name != k.Teachers[0] {
+		return k.Name + " from " + teacher.Name
+	}
+	return k.Name
+}
+
+// CheckUse returns an error if the model of a name has no use for an option: one that goes on
+// after the option's name, “is for the models …”. Where the model is left open it is the
+// default.
+func CheckUse(model, option string, s Settings) error {
+	kind, ok := ByName(model)
+	if model == "" {
+		kind, ok = Models()[0], true
+	}
+	if !ok || !isOption(option) || kind.Uses(option, s) {
+		return nil
+	}
+	var users []string
+	for _, k := range Models() {
+		if k.Uses(option, Settings{}) {
+			users = append(users, k.Name)
+			continue
+		}
+		for _, teacher := range k.Teachers {
+			if with := (Settings{Teacher: teacher}); k.Uses(option, with) {
+				users = append(users, k.variant(with))
+			}
+		}
+	}
+	the := "the default, a flow,"
+	if model != "" {
+		the = fmt.Sprintf("the model %q", kind.variant(s))
+	}
+	plural := "s"
+	if len(users) == 1 {
+		plural = ""
+	}
+	return fmt.Errorf("is for the model%s %s: %s has no use for it", plural, list(users), the)
+}
+
+// list is “a, b and c”.
+func list(names []string) string {
+	last := len(names) - 1
+	if last == 0 {
+		return names[0]
+	}
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}

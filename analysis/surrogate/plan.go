@@ -1,0 +1,123 @@
+package surrogate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
+	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
+)
+
+// Plan says what was decided for the events at hand, where [Options] left it open, too. How the
+// columns are treated, the other part of what was decided, are the features.
+type Plan struct {
+	// Model is the kind of factor that learns most of the features, one of [Models].
+	Model string `json:"model"`
+	// Choice says why it was taken, where that was left open.
+	Choice *Choice `json:"choice,omitempty"`
+	// Plain says that columns without edges, heavy tails and spikes are standardised only
+	// ([features.Spec.Plain]), as is best for events that come as islands.
+	Plain bool `json:"plain,omitempty"`
+	// Factors are those of the chain, in the order in which they are drawn. A loaded plan has
+	// those of the chain that was loaded with it.
+	Factors []string `json:"factors"`
+	// Settings are those of the factors, complete but for Train, which is for all of them.
+	factor.Settings
+	// Schedule is how the model is trained, complete. It is the zero value where there is
+	// nothing to train, and where each part of the model has its own.
+	Schedule training.Options `json:"schedule,omitzero"`
+}
+
+// draft is a plan before it is known how many different events there are.
+type draft struct {
+	kind     factor.Kind
+	choice   *Choice
+	plain    bool
+	settings factor.Settings // as asked, and with the number of components decided
+}
+
+// draft decides which kind of model learns the events of t, over how many normals, and in which
+// features: it changes those of the part.
+func (o Options) draft(ctx context.Context, part *Part, t *rootio.Table, w []float64, begin time.Time) (d draft, err error) {
+	d.settings = o.settings()
+	if o.Components == 0 && o.Uses("components") == nil {
+		if d.settings.Components, err = islands(ctx, &part.Features, t, w, o.Seed, o.Train.MaxTime/10); err != nil {
+			return d, err
+		}
+		if d.settings.Components > 1 {
+			d.plain, part.Features = true, *part.Features.Plain()
+		}
+	}
+	if o.Model == "" {
+		if d.choice, err = choose(ctx, part, t, w, o, d.settings, begin); err != nil {
+			return d, err
+		}
+		o.Model = d.choice.Model
+		o.log("%v", d.choice)
+	}
+	d.kind, _ = factor.ByName(o.Model) // [Options.Check] knows it
+	if o.goesAround(d, t.Len()) {
+		spec, err := part.Features.Periodic(ctx, t, w)
+		if err != nil {
+			return d, err
+		}
+		part.Features = *spec
+	}
+	return d, nil
+}
+
+// goesAround reports whether an angle around which something repeats is drawn before the model of n
+// events. The density of the angle given a condition is not known, with islands it depends on
+// these, and few events are learnt by heart by their angles.
+func (o Options) goesAround(d draft, n int) bool {
+	const enough = 50_000
+	return n >= enough && d.settings.Components < 2 && len(o.Condition) == 0 && d.kind.GoesAround(d.settings)
+}
+
+// newPlan returns the plan of a draft, given what else was decided, for n events to train on.
+func newPlan(d draft, s factor.Settings, chain Chain, n int) Plan {
+	s.Train.Progress, s.Train.Save, s.Train.Resume = nil, nil, nil
+	p := Plan{Model: d.kind.Name, Choice: d.choice, Plain: d.plain, Factors: chain.names(), Settings: s}
+	if schedule := d.kind.Schedule; schedule != nil && n > 0 {
+		p.Schedule = schedule(s.Train, n)
+	}
+	return p
+}
+
+// options returns those by which the factors of a chain are trained: each one before the last, and the
+// last one.
+func (p *Plan) options(c Chain) (each, last training.Options) {
+	each, last = p.Train, p.Train
+	if p.Schedule.Epochs > 0 && c.last().Kind() == p.Model {
+		last = p.Schedule
+	}
+	each.Seed, last.Seed = p.Seed, p.Seed
+	return each, last
+}
+
+// check reports whether a plan that was read from a file makes sense.
+func (p *Plan) check() error {
+	if p.Choice != nil && p.Choice.Model != p.Model {
+		return errors.New("surrogate: the plan is damaged: its model is not the one that was chosen")
+	}
+	if err := p.Schedule.Check(); err != nil {
+		return err
+	}
+	return p.Settings.Check(p.Model)
+}
+
+// String says what the model is, in some lines.
+func (p *Plan) String() string {
+	kind, _ := factor.ByName(p.Model)
+	text := fmt.Sprintf("%s, %s", p.Model, listed(p.Factors))
+	if networks := kind.NetworksOf(p.Settings); networks != "" {
+		text += "\nnetworks of " + networks
+	}
+	if s := p.Schedule; s.Epochs > 0 {
+		text += fmt.Sprintf("\ntraining: at most %d epochs, batches of %d events, learning rate %g", s.Epochs, s.Batch, s.Rate)
+	}
+	return text
+}
