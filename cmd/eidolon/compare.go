@@ -13,15 +13,19 @@ func newCompare() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compare -r REFERENCE.root -c CANDIDATE.root",
 		Short: "Put two samples side by side",
-		Long: `Compare matches the scalar branches of two samples by name, and of arrays how many
-objects there are, sums and the values of the first one, and prints how far
-apart they are: Kolmogorov–Smirnov and Wasserstein distances, χ² in common bins,
-values that the reference never takes, and correlations. A classifier then tries
-to tell the two samples apart by all branches together: an AUC of 0.5 means that
-it cannot. Events with the same event_index, as generate --oversample writes it, are
-not independent: errors are then by blocks of them. With -o it also writes all that to an HTML file that needs no other, with
-a plot of every branch, or, if the name does not end in .html, to a folder with the
-report as HTML, text and JSON and every plot as a file.`,
+		Long: `Compare matches the branches of two samples by name and prints how different they
+are. It compares branches with one number per event; of arrays it compares the number of
+objects, sums and the values of the first object. For each branch it prints the
+Kolmogorov–Smirnov and Wasserstein distances, χ² in common bins, and the share of values that
+the reference never has; and it compares the correlations. Then a classifier is trained to
+tell the samples apart by all branches together: an AUC of 0.5 means that it cannot.
+
+Events with the same event_index (written by generate --oversample) are not independent.
+Errors are then estimated from blocks of such events.
+
+With -o the whole report is written to an HTML file, which contains a plot of every branch
+and needs no other file. If the name does not end in .html, it is a folder, which gets the
+report as HTML, text and JSON, and each plot as a file.`,
 		Example: `  eidolon compare -r zmumu.root -c new.root
   eidolon compare -r nano.root -c new.root --each Jet --where 'pt > 30'
   eidolon compare -r zmumu.root -c new.root --features 'm=sqrt(2*pt1*pt2*(cosh(eta1-eta2)-cos(phi1-phi2)))'
@@ -62,9 +66,9 @@ report as HTML, text and JSON and every plot as a file.`,
 	addView(cmd, &o.View)
 	addNoVerify(cmd, &o.NoVerify)
 	flags.StringVarP(&o.Report, "report", "o", "", "an .html file for the whole report, or a folder for it and all plots, which is made if need be")
-	flags.StringSliceVar(&o.Condition, "condition", nil, "branches in bins of which the others are compared as well")
-	flags.StringSliceVar(&o.Training, "training", nil, "ROOT files that the candidate's model was trained on: how many events does it repeat?")
-	flags.BoolVar(&o.NoClassifier, "no-classifier", false, "leave the classifier out, which takes most of the time")
-	flags.Var(wholeVar(&o.MaxEvents, 1, 1e9), "max-events", "the classifier looks at no more events of each sample")
+	flags.StringSliceVar(&o.Condition, "condition", nil, "branches: the others are also compared in bins of these")
+	flags.StringSliceVar(&o.Training, "training", nil, "ROOT files that the candidate's model was trained on: how many of these events does the candidate repeat?")
+	flags.BoolVar(&o.NoClassifier, "no-classifier", false, "do not train the classifier, which takes most of the time")
+	flags.Var(wholeVar(&o.MaxEvents, 1, 1e9), "max-events", "train the classifier on at most this number of events of each sample")
 	return cmd
 }

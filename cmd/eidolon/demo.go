@@ -13,15 +13,15 @@ func newDemo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run the main job on built-in physics, start to finish",
-		Long: `Demo generates events of pp → Z/γ* → µ⁺µ⁻ from a density that is known in
-closed form, learns them, generates ten times as many, and compares the two. As
-the truth is known, it also prints the Kullback–Leibler divergence of the model
-from the truth, on half as many events that were not used before.
+		Long: `Demo generates events of pp → Z/γ* → µ⁺µ⁻ from a density that is known in closed form,
+trains a model on them, generates ten times as many events, and compares the two samples.
+Since the true density is known, it also prints the Kullback–Leibler divergence of the
+model from the truth, measured on half as many new events.
 
-It leaves behind the two ROOT files, the model and a picture, and three samples of a
-fifth as many events, with which the examples of the README can be tried:
-detector.root (muons before and after a detector), muons.root (events with a
-collection of muons) and harder.root (as zmumu.root, with larger transverse momenta).`,
+It leaves two ROOT files, the model and a picture, and three smaller samples for the
+examples of the README (a fifth as many events each): detector.root has muons before and
+after a detector, muons.root has events with a collection of muons, and harder.root is like
+zmumu.root, but with larger transverse momenta.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := cmd.OutOrStdout()

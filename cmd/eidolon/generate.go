@@ -16,41 +16,40 @@ func newGenerate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "generate -m MODEL -n N | -i FILE[,FILE…] -o OUT.root",
 		Short: "Draw new events from a model",
-		Long: `Generate draws events from a model and writes them to a ROOT file, with the
-names, the order and the types of the branches that the model was trained on.
+		Long: `Generate draws events from a model and writes them to a ROOT file. The branches have the
+names, the order and the types of those that the model was trained on.
 
-With a conditional model it draws for every event of the input files instead, and
-carries their other branches along, arrays too; those that are no numbers stay
-behind, which is said. With --oversample R it draws R times for each, with one more
-branch, event_index, that tells the event of the input: 0, 1, … along all its files.
-An event_index that the input has is carried along like any other branch, and the
-new one is called event_index_2 (or _3, …).
+A conditional model draws for the events of the input files (-i). The other branches of
+these events are copied, arrays too. What cannot be copied is printed, with the reason. With
+--oversample R each event of the input is drawn for R times; the branch event_index then
+holds the number of the event in the input: 0, 1, … along all files. If the input has a branch
+of this name already, that one is copied and the new one is called event_index_2 (or _3, …).
 
-A model of objects (train --each) makes events with collections of them: with -n as
-many in each as the training events had. With -i the objects of the input become new
-ones, as many in each event; where the model was trained on a selection (--where), only
-those that pass it do, and the others stay as they are. All branches of other objects and
-of the events are carried along. Those of the collection that the model neither makes nor
-reads are left out, for they told of the old objects; --keep keeps them.
+A model of objects (train --each) writes events with collections of objects. With -n, the
+number of objects in an event follows the training events. With -i, the objects of
+the input are replaced by new ones, as many in each event. If the model was trained on a
+selection (--where), only objects that pass it are replaced. Branches of the event and of
+other collections are copied. Branches of this collection that the model neither makes nor
+reads describe the old objects and are left out, unless --keep names them.
 
-A condition may be one that the training events did not have: a number beyond their
-range, a code that none of them had, another value of what was constant, NaN. How many
-are is printed, and a branch known (or known_2, …) is false where one is. By default an
-unknown code and NaN are errors, and for a number the model is asked as for the nearest that
-the training events had; --outside clip does so for codes, too, --outside skip leaves such
-events out, and --outside refuse takes them all as errors.
+A condition can be one that the training events did not have: a number outside of their
+range, a code that is new, another value of a constant, NaN. The number of such events is
+printed, and the branch known (or known_2, …) is false for them. By default a new
+code or NaN is an error, and a number outside of the range is replaced by the nearest one
+within. --outside clip does this for codes, too; --outside skip leaves such events out; --outside
+refuse makes all of them errors.
 
-With --reweight-to the events get a branch weight that makes them like those of
-another sample, as “eidolon reweight” does.
+With --reweight-to the events get a branch weight, with which their distributions are
+those of another sample: see “eidolon reweight”.
 
-Event i depends on the seed and on i alone: the same seed gives the same events. Without
---seed one is drawn, printed, and kept in the file: jobs that run side by side make
-different events. “eidolon info” tells of the seed of a file.
+Event i depends on the seed and on i alone, so the same seed gives the same events. Without
+--seed a seed is drawn, printed and stored in the file (“eidolon info” shows it), so that
+jobs that run side by side make different events.
 
-An event with a value further outside the range of the training events than a tenth of a
-standard deviation, as the model sees the branch, is drawn again, 20 times at most, and
-then moved to that limit; a range that ends at zero ends there. How many were is
-printed.`,
+If a value lies outside of the range of the training events by more than a tenth of a
+standard deviation (in the coordinates of the model), the event is drawn again, at most
+20 times, and then moved to that limit. A range that ends at zero ends there exactly. The
+numbers of both are printed.`,
 		Example: `  eidolon generate -m zmumu.eidolon -n 1000000 -o new.root
   eidolon generate -m zmumu.eidolon -n 1M --seed 7 -o new.root     # the same events each time
   eidolon generate -m response.eidolon -i generator.root --oversample 10 -o smeared.root`,
@@ -85,17 +84,17 @@ printed.`,
 	flags.VarP(wholeVar(&o.N, 0, rootio.MaxEntries), "number", "n", "the number of events to generate, such as 1000000, 1e6 or 1M")
 	flags.StringSliceVarP(&o.Inputs, "input", "i", nil, "ROOT files with the conditions, read as one chain")
 	flags.StringVar(&o.InputTree, "input-tree", "", "the tree in them; may be left out when a file holds one")
-	flags.Var(wholeVar(&o.Oversample, 1, 1<<20), "oversample", "draw so many times for each event of the input")
-	flags.StringVar((*string)(&o.Outside), "outside", "", "conditions that the training events did not have: clip, skip or refuse (default: clip numbers, refuse codes)")
+	flags.Var(wholeVar(&o.Oversample, 1, 1<<20), "oversample", "how many times to draw for each event of the input")
+	flags.StringVar((*string)(&o.Outside), "outside", "", "what to do with conditions that the training events did not have: clip, skip or refuse (default: clip numbers, refuse codes)")
 	flags.StringVarP(&o.Output, "output", "o", "", "the ROOT file to write")
 	flags.Var(seed{&eventSeed}, "seed", "the seed of the events (default: one is drawn, and printed)")
-	flags.BoolVar(&o.Direct, "direct", false, "draw from the mixture of kernels itself, without the equation (--model diffusion)")
+	flags.BoolVar(&o.Direct, "direct", false, "draw from the mixture of kernels itself, without solving the equation (--model diffusion)")
 	flags.StringVarP(&o.Tree, "tree", "t", "", "the name of the tree to write (default: that of the training events)")
-	flags.StringSliceVar(&o.ReweightTo, "reweight-to", nil, "ROOT files with events that the generated ones are to be like, by a branch weight")
-	flags.Var(&compression, "compression", "of the file to write: zlib, lz4, zstd, lzma or none")
+	flags.StringSliceVar(&o.ReweightTo, "reweight-to", nil, "ROOT files with another sample: a branch weight makes the generated events like it")
+	flags.Var(&compression, "compression", "the compression of the output: zlib, lz4, zstd, lzma or none")
 	flags.Var(wholeVar(&o.BasketSize, 1, 1<<30), "basket-size", "bytes of a branch that are compressed together")
-	flags.StringSliceVar(&o.Keep, "keep", nil, "with -i, branches of the old objects that the new ones in their places have, too")
-	flags.BoolVar(&o.Histograms, "histograms", false, "put a histogram of every branch beside the tree, in TREE_histograms")
+	flags.StringSliceVar(&o.Keep, "keep", nil, "with -i: branches of the objects that are replaced which the new objects keep")
+	flags.BoolVar(&o.Histograms, "histograms", false, "write a histogram of every branch beside the tree, in the folder TREE_histograms")
 	addNoVerify(cmd, &o.NoVerify)
 	return cmd
 }

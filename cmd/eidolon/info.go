@@ -24,10 +24,11 @@ func newInfo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "info FILE",
 		Short: "Say what is in a ROOT file or a model file",
-		Long: `Info lists the trees and branches of a ROOT file. Of a model file it says where the
-model comes from, how each branch is treated, and draws how its training went. Of a
-model of kernel sums (--model diffusion) it says of how many training events the
-posterior mean is the mean along the path: where that is about 1, it makes copies.`,
+		Long: `Info lists the trees and branches of a ROOT file. For a model file it prints where the
+model comes from and how each branch is treated, and draws how the training went. For a
+model of kernel sums (--model diffusion) it also prints over how many training events the
+posterior mean is effectively taken, along the path: where this number is about 1, the model
+copies training events.`,
 		Example: `  eidolon info zmumu.root
   eidolon info zmumu.eidolon --plot training.png`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -25,9 +25,9 @@ func newJob() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "job FILE",
 		Short: "Run a job of go-hep's fwk: components, their properties and ports",
-		Long: `Job runs the components that a file lists, in YAML or JSON, for each event: read a
-tree, draw events from a model, simulate a detector with a conditional model, score,
-train, write a tree.
+		Long: `Job runs the components that a YAML or JSON file lists, for each event: read a tree, draw
+events from a model, simulate a detector with a conditional model, score, train, write a
+tree.
 
   nprocs: 2
   components:
@@ -41,13 +41,13 @@ train, write a tree.
       type: TreeWriter
       props: {File: fast.root, Batch: true, Ports: [true_e, reco_e]}
 
-A port carries the branch of its name. With Batch, a reader gives so many events at a
-time, which is faster by far. The result is the same for any --nprocs. Where no Seed is
-given one is drawn, and said. Output that would replace an input, or another output, is
-refused. Without an error all output is written, after one nothing is; the output tells
-the models and seeds that it comes from (eidolon info).
+A port carries the branch of the same name. With Batch, a reader passes on so many events at
+a time, which is much faster. The result does not depend on --nprocs. If no Seed is given,
+one is drawn and printed. An output that would replace an input or another output is
+refused. All outputs are written if there is no error, and none otherwise. Each output
+stores the models and seeds that were used (“eidolon info” shows them).
 
-A training that is interrupted leaves its checkpoint, from which the same job goes on.`,
+An interrupted training leaves its checkpoint, and the same job continues from there.`,
 		Example: `  eidolon job job.yaml
   eidolon job job.yaml --evtmax 100 --nprocs 2
   eidolon job job.yaml --set 'events.Files=[a.root, b.root]' --set detector.Seed=$SLURM_ARRAY_TASK_ID`,
@@ -60,9 +60,9 @@ A training that is interrupted leaves its checkpoint, from which the same job go
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.Var(wholeVar(&f.evtmax, -1, rootio.MaxEntries), "evtmax", "the number of events at most, each batch being one; -1: all")
-	flags.Var(wholeVar(&f.nprocs, -1, 1024), "nprocs", "the number of events at a time; -1: as many as there are processors")
-	flags.StringVar(&f.msglevel, "msglevel", "WARN", "what is printed: DEBUG, INFO, WARN, ERROR")
+	flags.Var(wholeVar(&f.evtmax, -1, rootio.MaxEntries), "evtmax", "process at most this number of events (a batch counts as one); -1: all")
+	flags.Var(wholeVar(&f.nprocs, -1, 1024), "nprocs", "how many events are processed at a time; -1: as many as there are processors")
+	flags.StringVar(&f.msglevel, "msglevel", "WARN", "the lowest level of messages that are printed: DEBUG, INFO, WARN or ERROR")
 	flags.StringArrayVar(&f.set, "set", nil, "give a property another value: component.Property=value")
 	return cmd
 }

@@ -44,10 +44,10 @@ const (
 )
 
 // exitCodes is the part of the help about them.
-const exitCodes = `Exit codes: 0 all is well; 1 an error in the data or the program; 2 wrong usage; 3 an
-input or a model is missing or damaged; 70 a fault of ours, to be reported; 73 the output
-cannot be written; 75 try again (a server, or a batch system's warning by SIGUSR1 or
-SIGXCPU); 130 SIGINT; 143 SIGTERM.`
+const exitCodes = `Exit codes: 0 success; 1 an error in the data or the program; 2 wrong usage; 3 an input or
+a model is missing or damaged; 70 a bug in Eidolon, please report it; 73 the output cannot
+be written; 75 a temporary problem, try again (a server that does not answer, or a
+warning of the batch system by SIGUSR1 or SIGXCPU); 130 SIGINT; 143 SIGTERM.`
 
 // kinds are the kinds of errors that have an exit code of their own. The first one that fits counts.
 func kinds() []errorKind {
@@ -168,8 +168,8 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "eidolon",
 		Short: "Learn the events of a ROOT file and generate new ones",
-		Long: `Eidolon learns the density of the events in a ROOT file (normalizing flows) and
-writes new events to a ROOT file: no Python, no ROOT, one static binary.
+		Long: `Eidolon learns the density of the events in a ROOT file, with normalizing flows or
+diffusion models, and writes new events to a ROOT file. It needs neither Python nor ROOT.
 
 ` + exitCodes,
 		Version:       version(),

@@ -14,16 +14,17 @@ func newReweight() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reweight -s SOURCE.root -r TARGET.root -o OUT.root",
 		Short: "Give events weights that make them like those of another sample",
-		Long: `Reweight trains a classifier that tells the source from the target and writes the
-source's branches with one more, weight: the ratio of the two densities, times the
-weight that the event has already. No event is weighted by a classifier that has
-seen it. The mean ratio is one: the sum of weights stays as it is.
+		Long: `Reweight trains a classifier to tell the source from the target. It writes the events of
+the source with a new branch, weight: the ratio of the densities of target and source,
+times the weight that the event has already. The classifier that gives an event its weight
+was not trained on this event. The mean ratio is one, so the sum of weights does not
+change.
 
-It prints how far the samples are apart before and after, column by column and for
-a new classifier of events that the weights were not learnt from, and how many events
-the weighted ones are worth. It says where the target has events and the source has
-none: no weight mends that. If the samples differ and nothing was learnt, that is an
-error, and nothing is written.`,
+Reweight prints how different the samples are before and after: branch by branch, and for
+a new classifier on events that were not used to find the weights. It prints how many
+events the weighted sample is worth, and where the target has events and the source has
+none: weights cannot repair that. If the samples differ and the classifier has learnt
+nothing, that is an error and nothing is written.`,
 		Example: `  eidolon reweight -s fast.root -r full.root -o weighted.root
   eidolon reweight -s fast.root -r full.root --features pt,eta --source-weight w --clip 20 -o weighted.root`,
 		Args: noArgs,
@@ -52,7 +53,7 @@ error, and nothing is written.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringSliceVarP(&o.Source, "source", "s", nil, "ROOT files with the events to be weighted")
-	flags.StringSliceVarP(&o.Target, "target", "r", nil, "ROOT files with the reference sample that they are to be like")
+	flags.StringSliceVarP(&o.Target, "target", "r", nil, "ROOT files with the sample that they are made like")
 	flags.StringVarP(&o.Output, "output", "o", "", "the ROOT file to write")
 	flags.StringVarP(&tree, "tree", "t", "", "the tree in both; may be left out when a file holds one")
 	flags.StringSliceVar(&o.Features, "features", nil, "the branches to make alike (default: all scalar ones in both)")
@@ -60,8 +61,8 @@ error, and nothing is written.`,
 	flags.StringVar(&o.SourceWeight, "source-weight", "", "the branch of event weights in the source")
 	flags.StringVar(&o.TargetWeight, "target-weight", "", "the branch of event weights in the target")
 	flags.StringVar(&o.Branch, "branch", o.Branch, "the name of the branch to write")
-	flags.Float64Var(&o.Clip, "clip", 0, "the largest ratio of densities; larger ones become it (default: no limit)")
-	flags.Var(wholeVar(&o.MaxEvents, 1, 1e9), "max-events", "train on at most so many events of each sample")
+	flags.Float64Var(&o.Clip, "clip", 0, "the largest ratio of densities; larger ones are set to it (default: no limit)")
+	flags.Var(wholeVar(&o.MaxEvents, 1, 1e9), "max-events", "train on at most this number of events of each sample")
 	flags.Var(seed{&o.Seed}, "seed", "the seed of everything random")
 	return cmd
 }

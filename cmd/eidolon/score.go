@@ -13,19 +13,20 @@ func newScore() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "score -m MODEL -i FILE[,FILE…] -o OUT.root",
 		Short: "Add the log-density of each event",
-		Long: `Score writes the events with all their branches, and log_prob: the natural
-logarithm of the model's density of the event (given its condition, if any), per unit of every branch that is
-not constant. Branches of integers and codes count as value + uniform deviate in
-[0, 1), so that their probability is a density, too. An event that the model says
-cannot happen (an unknown code) has log_prob −Inf. Branches that the
-model computes are written, too; those that are no numbers stay behind, which is said.
+		Long: `Score writes the events with all their branches and a new one, log_prob: the natural
+logarithm of the model's density of the event, or of its density given the condition. It is
+the density per unit of every branch that is not constant. A branch of integers or codes counts as
+its value plus a uniform random number in [0, 1), so that a probability becomes a density. If
+an event is impossible for the model (a code that no training event had), its log_prob
+is −Inf. Branches that the model computes are written, too. What cannot be copied is
+printed, with the reason.
 
-Of a conditional model there is a branch known as well: false where the condition is one
-that the training events did not have; log_prob is then that for the nearest which they
-had. An unknown code is an error, unless --outside says otherwise (see generate).
+With a conditional model there is also a branch known. It is false if the training events did
+not have such a condition; log_prob is then that for the nearest condition that they
+had. A new code is an error, unless --outside says otherwise (see generate).
 
-For a model of objects (train --each) there is a row for each, with the branches of its
-collection, those of its event that have one value, event_index and object_index.`,
+With a model of objects (train --each) a row is an object. It has the branches of its
+collection, those of its event with one value, and event_index and object_index.`,
 		Example: `  eidolon score -m zmumu.eidolon -i zmumu.root -o scored.root`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,7 +50,7 @@ collection, those of its event that have one value, event_index and object_index
 	flags.StringVarP(&o.Tree, "tree", "t", "", "the tree; may be left out when a file holds one")
 	flags.StringVarP(&o.Output, "output", "o", "", "the ROOT file to write")
 	flags.StringVar(&o.Where, "where", "", "only rows for which this is true: 'pt > 20 && abs(eta) < 2.4'")
-	flags.StringVar((*string)(&o.Outside), "outside", "", "conditions that the training events did not have: clip, skip or refuse (default: clip numbers, refuse codes)")
+	flags.StringVar((*string)(&o.Outside), "outside", "", "what to do with conditions that the training events did not have: clip, skip or refuse (default: clip numbers, refuse codes)")
 	addNoVerify(cmd, &o.NoVerify)
 	return cmd
 }

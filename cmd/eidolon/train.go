@@ -23,22 +23,27 @@ func newTrain() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train -i FILE[,FILE…] -o MODEL",
 		Short: "Learn the events of a ROOT file",
-		Long: `Train learns the joint density of branches of a tree and writes a model file: of all
-scalar ones and the elements of fixed arrays, or of those that --features names. Each
-is treated as its values ask for; what was chosen is printed. Numbers of events and runs
-are not learnt, unless --features names them: new events are numbered.
+		Long: `Train learns the joint density of the branches of a tree and writes it to a model file.
+By default it learns all branches with one number per event and the elements of fixed
+arrays; --features names others. It looks at the values of each branch to decide how to
+treat it, and prints what it decided. Numbers of events and of runs are not learnt, unless
+--features names them, because new events get numbers of their own.
 
-With --each Jet, a row is not an event but a jet: the features are the branches Jet_…
-of varying length, pt is short for Jet_pt, and branches of the event may be
-conditions. Features and conditions may be computed: m=sqrt(2*pt1*pt2*(cosh(eta1-eta2)-cos(phi1-phi2))).
+With --each Jet, a row is a jet instead of an event. The features are then the branches
+Jet_… of varying length, and pt is short for Jet_pt. Branches of the event can be
+conditions. Features and conditions can be computed from other branches:
+m=sqrt(2*pt1*pt2*(cosh(eta1-eta2)-cos(phi1-phi2))).
 
-One event in ten is held out for validation; the model keeps the parameters that
-were best there. A loss that is not finite sends the training back to these, with half of
-the rate. A checkpoint is kept beside the model while the training runs. An
-interrupt (ctrl-C) leaves the checkpoint and no model. --resume CHECKPOINT goes on from
-there, to the same result as without the interrupt, and with --finish it makes the model
-of what has been learnt. --resume auto goes on where the same command was interrupted, and
-begins from the start where it was not: so a batch system may run it again.`,
+One event in ten is held out for validation, and the model keeps the parameters that were
+best for these events. If the loss is not finite, the training goes back to these
+parameters and continues with half of the learning rate.
+
+While the training runs, its state is kept in a checkpoint beside the model. An interrupt
+(ctrl-C) leaves the checkpoint and no model. --resume CHECKPOINT continues the training,
+and the result is the same as without the interrupt; with --finish it makes the model of what
+has been learnt so far. --resume auto continues the training if the same command was
+interrupted before, and starts from the beginning otherwise, so that a batch system can
+simply run the command again.`,
 		Example: `  eidolon train -i zmumu.root -o zmumu.eidolon
   eidolon train -i a.root,b.root -t Events --features pt,eta,phi --weight w --max-time 5m -o m.eidolon
   eidolon train -i sim.root --features reco_e --condition true_e,pdg -o response.eidolon
@@ -79,8 +84,8 @@ begins from the start where it was not: so a batch system may run it again.`,
 	flags.Var(&list{values: &o.Features}, "features", "the branches to learn, or name=expression (default: all scalar ones)")
 	flags.Var(&list{values: &o.Model.Condition}, "condition", "branches that the density of the others is conditional on: p(features | condition)")
 	flags.StringArrayVar(&o.Model.Features.Vectors, "vector", nil, "a four-vector, name=pt,eta,phi,mass or name=px,py,pz,mass, of branches; the mass may be a number")
-	flags.StringArrayVar(&o.Model.Features.Systems, "system", nil, "a sum of vectors, name=vector+vector: its mass and decay angles are learnt in place of the momenta")
-	flags.StringToStringVar(&o.Model.Features.As, "as", nil, "how to treat branches, such as pt=log,run=codes: "+strings.Join(features.Treatments(), ", ")+" (default: as their values ask for)")
+	flags.StringArrayVar(&o.Model.Features.Systems, "system", nil, "a sum of four-vectors, name=vector+vector: its mass and decay angles are learnt instead of the momenta")
+	flags.StringToStringVar(&o.Model.Features.As, "as", nil, "how to treat branches, for example pt=log,run=codes: "+strings.Join(features.Treatments(), ", ")+" (default: as their values ask for)")
 	flags.StringSliceVar(&o.Exclude, "exclude", nil, "branches to leave out")
 	addView(cmd, &o.View)
 	addNoVerify(cmd, &o.NoVerify)
@@ -89,8 +94,8 @@ begins from the start where it was not: so a batch system may run it again.`,
 	flags.StringVarP(&card, "card", "c", "", "a YAML file with values for these flags")
 	addModelFlags(cmd, &o.Model)
 	flags.StringVar(&o.Checkpoint, "checkpoint", "", "where to keep the checkpoint (default: MODEL.checkpoint)")
-	flags.StringVar(&o.Resume, "resume", "", "go on from this checkpoint; only -o, -i, --finish and --checkpoint go with it; auto: from that of this training, if there is one")
-	flags.BoolVar(&o.Finish, "finish", false, "with --resume CHECKPOINT: make the model of what has been learnt, without further training")
+	flags.StringVar(&o.Resume, "resume", "", "continue from this checkpoint (only -o, -i, --finish and --checkpoint go with it); auto: from the checkpoint of this training, if there is one")
+	flags.BoolVar(&o.Finish, "finish", false, "with --resume CHECKPOINT: make the model of what has been learnt so far, without further training")
 	return cmd
 }
 
@@ -137,28 +142,28 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	const limit = 1e9 // the options have narrower ones
 	flags := cmd.Flags()
 	o.Seed = 1
-	flags.StringVar(&o.Model, "model", "", "the kind of model: "+strings.Join(surrogate.Models(), ", ")+" (default: what a short trial of the first two says)")
+	flags.StringVar(&o.Model, "model", "", "the kind of model: "+strings.Join(surrogate.Models(), ", ")+" (default: the better of the first two in a short trial)")
 	flags.Var(wholeVar(&o.Layers, 0, limit), "layers", "coupling layers of a flow (default 8, fewer for small samples), or rounds of an autoregressive one (default 1)")
 	flags.Var(wholeVar(&o.Hidden, 0, limit), "hidden", "width of the hidden layers of the networks (default 128, narrower for small samples; denoiser 256)")
-	flags.Var(wholeVar(&o.Depth, 0, limit), "depth", "number of these hidden layers (default 2; denoiser and distilled 3)")
-	flags.Var(wholeVar(&o.Components, 0, limit), "components", "normals that a flow or a denoiser begins with (default 1, or 16 where the events come as islands)")
-	flags.StringVar(&o.Activation, "activation", "", "that of the hidden layers of a flow: relu, leaky_relu, silu or tanh (default relu)")
-	flags.BoolVar(&o.Residual, "residual", false, "make residual networks of those of a flow, of --depth blocks of two layers")
+	flags.Var(wholeVar(&o.Depth, 0, limit), "depth", "number of hidden layers of the networks (default 2; denoiser and distilled 3)")
+	flags.Var(wholeVar(&o.Components, 0, limit), "components", "number of normal distributions in the base distribution of a flow or a denoiser (default 1, or 16 if the events form separate clusters)")
+	flags.StringVar(&o.Activation, "activation", "", "activation of the hidden layers of a flow: relu, leaky_relu, silu or tanh (default relu)")
+	flags.BoolVar(&o.Residual, "residual", false, "use residual networks in a flow, of --depth blocks of two layers")
 	flags.Float64Var(&o.Dropout, "dropout", 0, "the probability with which an output of a hidden layer of a flow is dropped in training")
 	d := &o.Diffusion
 	flags.StringVar(&d.Teacher, "teacher", "", "what a distilled model learns from: denoiser or diffusion (default denoiser)")
-	flags.Var(optional{&d.SigmaMin}, "sigma-min", "where the path of a diffusion ends, in units of the events' spread (default for diffusion: chosen by events left out, else 0.01)")
-	flags.Float64Var(&d.Epsilon, "epsilon", 0, "the part of the kernel sums that may be left out; 0: none (default 1e-5)")
+	flags.Var(optional{&d.SigmaMin}, "sigma-min", "the σ at which the path of a diffusion ends, in standard deviations of the events (default: for diffusion chosen on held-out events, else 0.01)")
+	flags.Float64Var(&d.Epsilon, "epsilon", 0, "the part of the kernel sums that may be neglected; 0: none (default 1e-5)")
 	flags.TextVar(&d.Solver.Method, "solver", diffusion.DPM3M, "the solver of a diffusion: dpm1, dpm2m, dpm3m, dpm2s, dpm3s, euler or heun")
-	flags.Var(wholeVar(&d.Solver.Steps, 0, limit), "steps", "its number of steps (default 24)")
-	flags.Float64Var(&d.Solver.Tolerance, "tolerance", 0, "choose steps of an error below this instead; 0: do not")
+	flags.Var(wholeVar(&d.Solver.Steps, 0, limit), "steps", "number of steps of the solver (default 24)")
+	flags.Float64Var(&d.Solver.Tolerance, "tolerance", 0, "choose the steps of the solver so that their error stays below this; 0: use --steps")
 	flags.Var(seed{&o.Seed}, "seed", "the seed of everything random")
 	flags.Var(wholeVar(&o.Train.Epochs, 0, limit), "epochs", "passes over the events (default: by their number)")
-	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "the longest that all of it may take, such as 5m: reading, looking at the columns, training; 0: no limit")
+	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "time limit for reading, looking at the columns and training together, such as 5m; 0: no limit")
 	flags.Var(wholeVar(&o.Train.Batch, 0, limit), "batch", "events per step (default 512, fewer for small samples)")
 	flags.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate (default 0.001; autoregressive 0.003; denoiser and distilled 0.004, less for small samples)")
 	flags.Float64Var(&o.Train.Average, "average", 0, "decay per step of the moving average of the parameters that is kept; 0: no average (default 0.998; denoiser and distilled 0.999)")
-	flags.Var(wholeVar(&o.Train.Patience, 0, limit), "patience", "validations, of about 100, without a better loss before the last phase of the training; 0: make all epochs (default 15; denoiser and distilled 0)")
+	flags.Var(wholeVar(&o.Train.Patience, 0, limit), "patience", "after this number of validations (of about 100) without a better loss the last phase of the training begins; 0: train for all epochs (default 15; denoiser and distilled 0)")
 }
 
 // takeZeros gives the zeros that were typed their meaning, which is not that of the zeros
