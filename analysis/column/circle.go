@@ -27,8 +27,8 @@ func (c Circle) Wrap(x, start float64) float64 {
 // IsSound reports whether a circle that was read from a file makes sense.
 func (c Circle) IsSound() bool { return c.Period > 0 && !math.IsInf(c.Period, 0) }
 
-// Circles are the ranges that angles have.
-var Circles = [...]Circle{{-math.Pi, 2 * math.Pi}, {0, 2 * math.Pi}, {-180, 360}, {0, 360}}
+// circles are the ranges that angles have.
+var circles = [...]Circle{{-math.Pi, 2 * math.Pi}, {0, 2 * math.Pi}, {-180, 360}, {0, 360}}
 
 // findCircle returns the range that the values of a sample fill, as an azimuth does: the sample has hard edges, as near to both of its ends as they must
 // be, or, where the name says that it is an azimuth, it leaves a twentieth of it
@@ -40,7 +40,7 @@ func findCircle(field rootio.Field, s *Sample, step float64) (c Circle, ok bool)
 	first, last := s.Values[0], s.Values[len(s.Values)-1]
 	name := strings.ToLower(field.Name)
 	isNamed := strings.Contains(name, "phi") || strings.Contains(name, "azim")
-	for _, c := range Circles {
+	for _, c := range circles {
 		beyond := step + 4*ULP(rootio.Float32, c.Period)
 		if first < c.Start-beyond || last > c.Start+c.Period+beyond {
 			continue
@@ -109,7 +109,7 @@ func CircleOf(field rootio.Field, x, w []float64) (c Circle, ok bool) {
 		return c, false
 	}
 	s := NewSample(x, w)
-	if s.Missing > 0 || s.KindOf(field, "") != Continuous {
+	if s.Missing > 0 || !s.IsContinuous(field, "") {
 		return c, false
 	}
 	if spikes, _ := s.WithoutSpikes(); len(spikes) > 0 {
@@ -127,7 +127,7 @@ func CircleOf(field rootio.Field, x, w []float64) (c Circle, ok bool) {
 
 // isNearCircle reports whether a range is about as wide as a circle.
 func isNearCircle(span float64) bool {
-	for _, c := range Circles {
+	for _, c := range circles {
 		if span > 0.9*c.Period && span < 1.1*c.Period {
 			return true
 		}

@@ -1,53 +1,118 @@
 package column
 
-import "github.com/eidolon-hep/eidolon/rootio"
+import "fmt"
 
-// Kind says what the values of a column are.
-type Kind string
+// kinds is the table of the kinds of columns. Each is one file. What is seen in the values is the
+// first of them that recognises these; what is asked for is that kind, if the values admit it.
+var kinds = []Kind{Number, Constant, Codes, Integer, Angle, Continuous}
 
-// The kinds of columns.
-const (
-	Constant   Kind = "constant"
-	Codes      Kind = "codes"
-	Integer    Kind = "integer"
-	Continuous Kind = "continuous"
-	Angle      Kind = "angle"
-	Number     Kind = "number" // of an event, a run or a part of it
-)
+// Kind is what the values of a column are. The zero value is none.
+type Kind struct{ rules }
 
-// KindOf returns the kind of the values of a sample. asked is the kind that was asked for, "" if
-// none was; what is no kind asks for a continuous column.
-func (s *Sample) KindOf(field rootio.Field, asked string) Kind {
-	distinct := len(s.Values)
-	switch {
-	case distinct == 0, distinct == 1 && s.Missing == 0:
-		return Constant
-	case asked == string(Codes):
-		return Codes
-	case asked == string(Integer):
-		return Integer
-	case asked != "":
-		return Continuous
-	case AreFew(distinct, s.N, field.Kind.IsFloat()):
-		return Codes
-	case distinct <= MaxUneven && s.isUneven(field):
-		return Codes
-	case field.Kind.IsInteger():
-		return Integer
-	}
-	return Continuous
+// rules are what makes columns of a kind what they are.
+type rules interface {
+	name() string
+
+	// is reports whether values are of the kind, if they are of none that is before it in the table.
+	is(d *Data) bool
+	// refuse says why values cannot be taken for such a column if a user asks for it; "" if they
+	// can.
+	refuse(d *Data) string
+	// find adds what is known of such a column only. It returns the sample of the variable that
+	// open makes; nil where that needs no treatment.
+	find(c *Column, d *Data) *Sample
+
+	// open returns the continuous variable of the value x, with the uniform deviate u from [0, 1),
+	// and the logarithm of the slope; −∞ where the value is impossible.
+	open(c *Column, x, u float64) (y, logSlope float64)
+	// close is the inverse of open. It returns legal values only.
+	close(c *Column, y float64) float64
+
+	isLearnt() bool          // other columns have a value that is known beforehand
+	isUniform() bool         // whether the continuous variable is uniform in [0, 1)
+	isLimited() bool         // whether values can be legal that are far outside of all in the data, and so none should be drawn
+	isNoisy(*Column) bool    // whether the deviate matters
+	isSound(*Column) bool    // whether what was read from a file makes sense
+	describe(*Column) string // how it is treated
+	asCondition
 }
 
-// isUneven reports whether many events share few values that are not simply
-// equidistant or of few bits, not counting spikes: a smooth density would miss them.
-func (s *Sample) isUneven(field rootio.Field) bool {
-	_, s = s.WithoutSpikes()
-	if len(s.Values)*eventsPerFloatCode > s.N {
-		return false
-	}
-	if d := findDecimals(field, s.Values); d != nil && d.filled(s) >= filledEnough {
-		return false
-	}
-	b := findBits(field, s.Values)
-	return b == nil || b.filled(s) < filledEnough
+// asCondition is what a column is in the condition of a density.
+type asCondition interface {
+	// isCode reports whether a value between two others means nothing.
+	isCode(*Column) bool
+	// nearest returns the value next to v that the data have, or that is between those which they have.
+	nearest(c *Column, v float64) float64
+	// had says what the data have.
+	had(*Column) string
+	// width is the number of features.
+	width(*Column) int
+	// indicate stores features that are not that of the variable: ok is false if there are none.
+	indicate(c *Column, v float64, z []float32) (ok bool)
 }
+
+// Kinds returns all kinds of columns.
+func Kinds() []Kind { return append([]Kind{}, kinds...) }
+
+// Named returns the kind of a name.
+func Named(name string) (k Kind, ok bool) {
+	for _, k := range kinds {
+		if k.name() == name {
+			return k, true
+		}
+	}
+	return Kind{}, false
+}
+
+// Askable returns the names of the kinds that a user can ask for.
+func Askable() (names []string) {
+	for _, k := range kinds {
+		if k.isLearnt() {
+			names = append(names, k.name())
+		}
+	}
+	return names
+}
+
+// String returns the name of the kind.
+func (k Kind) String() string {
+	if k.rules == nil {
+		return "unknown"
+	}
+	return k.name()
+}
+
+// MarshalText returns the name of the kind.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText sets the kind by its name.
+func (k *Kind) UnmarshalText(name []byte) error {
+	named, ok := Named(string(name))
+	if !ok {
+		return fmt.Errorf("column: there is no kind %q of columns", name)
+	}
+	*k = named
+	return nil
+}
+
+// common has what most kinds have in common.
+type common struct{}
+
+func (common) refuse(*Data) string                                { return "" }
+func (common) open(_ *Column, x, _ float64) (y, logSlope float64) { return x, 0 }
+func (common) isLearnt() bool                                     { return true }
+func (common) isUniform() bool                                    { return false }
+func (common) isLimited() bool                                    { return false }
+func (common) isNoisy(*Column) bool                               { return false }
+func (common) isCode(*Column) bool                                { return false }
+func (common) nearest(c *Column, v float64) float64               { return min(max(v, c.Min), c.Max) }
+func (common) had(c *Column) string                               { return fmt.Sprintf("%.6g to %.6g", c.Min, c.Max) }
+func (common) width(*Column) int                                  { return 1 }
+func (common) indicate(*Column, float64, []float32) bool          { return false }
+
+// unlearnt has what the kinds have in common that no density is learnt of: their value is known.
+type unlearnt struct{ common }
+
+func (unlearnt) find(*Column, *Data) *Sample { return nil }
+func (unlearnt) isLearnt() bool              { return false }
+func (unlearnt) width(*Column) int           { return 0 }

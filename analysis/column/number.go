@@ -1,6 +1,7 @@
 package column
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -20,8 +21,43 @@ var (
 	endsOfRuns    = []string{"runnumber", "luminosityblock", "lumiblock", "lumisection"}
 )
 
-// NumberOf returns a column of numbers of events or of blocks of them; ok is false where it is
-// none. Both the name and the values must say so, or it is integers that always increase.
+// Number columns say which event it is, or of which run. They are kept out of the model: new events
+// are numbered.
+var Number = Kind{number{}}
+
+type number struct{ unlearnt }
+
+func (number) name() string { return "number" }
+
+func (number) is(d *Data) bool {
+	if !d.Ordered {
+		return false
+	}
+	_, ok := NumberOf(d.Field, d.Values)
+	return ok
+}
+
+func (number) find(c *Column, d *Data) *Sample {
+	*c, _ = NumberOf(d.Field, d.Values)
+	return nil
+}
+
+func (number) close(c *Column, _ float64) float64 { return c.First }
+
+func (number) isSound(c *Column) bool {
+	return !math.IsInf(c.First, 0) && !math.IsNaN(c.First) && (c.Step == 0 || c.Step == 1)
+}
+
+func (number) describe(c *Column) string {
+	if c.Step == 0 {
+		return fmt.Sprintf("number of a run or part of it, not learnt: %.17g in new events", c.First)
+	}
+	return "number of the event, not learnt: 1, 2, 3, … in new events"
+}
+
+// NumberOf returns the facts about a branch whose values x number events, or blocks of them; ok is
+// false where they do not. Both the name and the values must say so, or it is integers that always
+// increase.
 func NumberOf(field rootio.Field, x []float64) (c Column, ok bool) {
 	if len(x) == 0 {
 		return c, false
@@ -47,6 +83,18 @@ func NumberOf(field rootio.Field, x []float64) (c Column, ok bool) {
 		return c, ok
 	}
 	return c, false
+}
+
+// NumbersOf returns the columns of t that number events, runs or parts of them.
+func NumbersOf(t *rootio.Table) (numbers []rootio.Field) {
+	x := make([]float64, t.Len())
+	for _, col := range t.Columns {
+		col.Floats(x, 0)
+		if _, ok := NumberOf(col.Field, x); ok {
+			numbers = append(numbers, col.Field)
+		}
+	}
+	return numbers
 }
 
 // mostlyDiffer reports whether half of the values or more are different ones.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // Sample holds the values of a column, sorted, with equal ones joined, without missing ones
@@ -202,6 +204,14 @@ func (s *Sample) Quantile(p float64) float64 {
 		}
 	}
 	return s.Values[len(s.Values)-1]
+}
+
+// shifted returns the sample with all values larger by d.
+func (s *Sample) shifted(d float64) *Sample {
+	t := *s
+	t.Values = slices.Clone(s.Values)
+	floats.AddConst(d, t.Values)
+	return &t
 }
 
 // HalfWidth is half of the interval that 68 % of the sample are in.

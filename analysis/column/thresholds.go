@@ -3,15 +3,24 @@ package column
 // The thresholds by which columns are told apart.
 const (
 	// MaxCodes is the number of distinct values up to which a column is one of
-	// codes, see [AreFew]; MaxUneven that for values that are not equidistant.
-	MaxCodes  = 256
-	MaxUneven = 4096
+	// codes, see [AreFew]; mostUneven that for values that are not equidistant.
+	MaxCodes   = 256
+	mostUneven = 4096
 	// eventsPerFloatCode is the number of events per distinct value above which
 	// floating-point values are codes rather than a small sample.
 	eventsPerFloatCode = 20
 	// filledEnough is the part of the values that a column of rounded numbers could have and has, from
 	// which on they are equidistant.
 	filledEnough = 0.8
+
+	// mostIndicators is the number of codes up to which each has a feature of its own in a
+	// condition.
+	mostIndicators = 16
+
+	// MostNoisy is the number of cells up to which the point within a cell matters.
+	// Where there are more it is always the middle, which keeps some 10⁶ cells apart in
+	// float32.
+	MostNoisy = 1 << 17
 
 	// maxExact is the largest integer up to which all are exact in float64.
 	maxExact = 1 << 53

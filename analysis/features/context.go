@@ -3,10 +3,9 @@ package features
 import (
 	"context"
 	"fmt"
-	"math"
-	"slices"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/analysis/features/find"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -18,9 +17,6 @@ import (
 type Context struct {
 	Columns []Column `json:"columns"`
 }
-
-// maxOneHot is the number of codes up to which each has a feature of its own.
-const maxOneHot = 16
 
 // farthest is where features of the context end, in standard deviations: what is
 // further out is unlike anything that a network was trained on.
@@ -39,33 +35,16 @@ func FitContext(ctx context.Context, t *rootio.Table, w []float64) (*Context, er
 			return nil, err
 		}
 		col.Floats(x, 0)
-		if circle, ok := column.CircleOf(col.Field, x, w); ok {
-			c.Columns = append(c.Columns, fitAngle(col.Field, circle, x, w))
-		} else {
-			c.Columns = append(c.Columns, fitColumn(col.Field, column.NewSample(x, w), "", nil, nil))
-		}
+		c.Columns = append(c.Columns, treat(find.Variable{Data: column.DataOf(col.Field, x, w)}, ""))
 	}
 	return c, nil
-}
-
-// width is the number of features of a column.
-func (c *Column) width() int {
-	switch {
-	case c.As == column.Constant:
-		return 0
-	case c.As == column.Codes && len(c.Codes) <= maxOneHot:
-		return len(c.Codes)
-	case c.As == column.Angle:
-		return 2
-	}
-	return 1
 }
 
 // Dim returns the number of features; that of no context is 0.
 func (x *Context) Dim() int {
 	n := 0
 	for i := range x.Columns {
-		n += x.Columns[i].width()
+		n += x.Columns[i].ConditionDim()
 	}
 	return n
 }
@@ -80,7 +59,7 @@ func (x *Context) Constants(n int) *rootio.Table {
 	values := make([]float64, n)
 	for i := range x.Columns {
 		for k := range values {
-			values[k] = x.Columns[i].constant()
+			values[k] = x.Columns[i].Value()
 		}
 		t.Columns[i].SetFloats(0, values)
 	}
@@ -94,8 +73,8 @@ func (x *Context) Steep() []int {
 	at := 0
 	for i := range x.Columns {
 		c := &x.Columns[i]
-		for range c.width() {
-			if c.As != column.Codes || c.width() == 1 {
+		for range c.ConditionDim() {
+			if c.As != column.Codes || c.ConditionDim() == 1 {
 				steep = append(steep, at)
 			}
 			at++
@@ -139,26 +118,15 @@ func (x *Context) Encode(z []float32, t *rootio.Table, first uint64) error {
 		if k := notFinite(values, false); k >= 0 {
 			return fmt.Errorf("features: branch %q is %v in entry %d", c.Name, values[k], first+uint64(k))
 		}
-		width := c.width()
+		width := c.ConditionDim()
 		for k, v := range values {
-			if c.As == column.Codes {
-				code, known := slices.BinarySearch(c.Codes, v)
-				if !known {
-					return fmt.Errorf("features: branch %q is %v in entry %d, which it never was in the training events", c.Name, v, first+uint64(k))
-				}
-				if width > 1 {
-					z[k*dim+feature+code] = 1
-					continue
-				}
+			if c.IsUnknown(v) {
+				return fmt.Errorf("features: branch %q is %v in entry %d, which it never was in the training events", c.Name, v, first+uint64(k))
 			}
-			if c.As == column.Angle {
-				sin, cos := math.Sincos(v * 2 * math.Pi / c.Circle.Period)
-				z[k*dim+feature], z[k*dim+feature+1] = float32(math.Sqrt2*cos), float32(math.Sqrt2*sin)
-				continue
-			}
-			if width == 1 {
-				f, _ := c.encode(c.nearest(v), 0.5)
-				z[k*dim+feature] = float32(min(max(f, -farthest), farthest))
+			at := z[k*dim+feature : k*dim+feature+width]
+			if width > 0 && !c.Indicate(v, at) {
+				f, _ := c.encode(c.Nearest(v), 0.5)
+				at[0] = float32(min(max(f, -farthest), farthest))
 			}
 		}
 		feature += width

@@ -1,11 +1,6 @@
 package features
 
-import (
-	"math"
-	"sort"
-
-	"github.com/eidolon-hep/eidolon/analysis/column"
-)
+import "math"
 
 // Discrete is a feature that is, or may be, one of a few values: that of a column
 // of codes, or of one with spikes or missing values. It parts the feature in a code
@@ -32,11 +27,11 @@ func (s *Spec) Discrete() []Discrete {
 	feature := -1
 	for i := range s.Columns {
 		c := &s.Columns[i]
-		if !c.isFeature() {
+		if !c.IsLearnt() {
 			continue
 		}
 		feature++
-		d := Discrete{Feature: feature, Pure: c.As == column.Codes, column: c, cells: c.cells()}
+		d := Discrete{Feature: feature, Pure: c.IsUniform(), column: c, cells: c.cells()}
 		if !d.Pure && len(d.cells) == 0 {
 			continue
 		}
@@ -88,15 +83,11 @@ func (d *Discrete) Split(z float32) (code int, y float32, logDet float64) {
 		}
 	}
 	c := d.column
-	rest := c.rest()
+	rest := c.Rest()
 	logDet -= math.Log(rest)
 	if d.Pure {
-		u := restBelow / rest
-		k := sort.Search(len(c.Codes)-1, func(k int) bool { return u < c.Cumulative[k] })
-		share := c.Cumulative[k]
-		if k > 0 {
-			share -= c.Cumulative[k-1]
-		}
+		k := c.CodeAt(restBelow / rest)
+		_, share := c.Share(k)
 		return len(d.cells) + k, 0, logDet - math.Log(share)
 	}
 	left := quantileOf(restBelow/rest, restAbove/rest)
@@ -108,7 +99,7 @@ func (d *Discrete) Join(code int, y float32) float32 {
 	if code < len(d.centre) {
 		return d.centre[code]
 	}
-	rest := d.column.rest()
+	rest := d.column.Rest()
 	below, above := rest*normalCDF(float64(y)), rest*normalCDF(-float64(y))
 	for i, s := range d.cells {
 		if d.at[i] < float64(y) {

@@ -428,7 +428,11 @@ func TestSpecSurvivesJSON(t *testing.T) {
 			}
 		}
 	}
-	if err := (&Spec{Columns: []Column{{Column: column.Column{As: "magic"}}}}).Check(&Context{}); err == nil {
+	var magic Spec
+	if err := json.Unmarshal([]byte(`{"columns":[{"name":"x","kind":"float64","as":"magic"}]}`), &magic); err == nil {
+		t.Error("a column of a kind that there is not can be read")
+	}
+	if err := (&Spec{Columns: make([]Column, 1)}).Check(&Context{}); err == nil {
 		t.Error("a damaged specification passes the check")
 	}
 }

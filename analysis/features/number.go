@@ -1,8 +1,6 @@
 package features
 
 import (
-	"fmt"
-
 	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -23,18 +21,6 @@ func partEventNumbers(t *rootio.Table, opts Options) (numbers map[string]column.
 		rest.Columns = append(rest.Columns, col)
 	}
 	return numbers, rest
-}
-
-// NumbersOf returns the columns of t that number events, runs or parts of them.
-func NumbersOf(t *rootio.Table) (numbers []rootio.Field) {
-	x := make([]float64, t.Len())
-	for _, col := range t.Columns {
-		col.Floats(x, 0)
-		if _, ok := column.NumberOf(col.Field, x); ok {
-			numbers = append(numbers, col.Field)
-		}
-	}
-	return numbers
 }
 
 // Numbers returns the names of the branches that number events, runs or parts of them.
@@ -59,12 +45,4 @@ func (s *Spec) Number(t *rootio.Table, rows []uint64) {
 			col.SetFloats(0, x)
 		}
 	}
-}
-
-// describeNumber says what becomes of a column that numbers events.
-func (c *Column) describeNumber() string {
-	if c.Step == 0 {
-		return fmt.Sprintf("number of a run or part of it, not learnt: %.17g in new events", c.First)
-	}
-	return "number of the event, not learnt: 1, 2, 3, … in new events"
 }

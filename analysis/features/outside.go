@@ -107,7 +107,7 @@ func (x *Context) Admit(t *rootio.Table, how Outside, entries []uint64) (Admitte
 		stray := Stray{Name: c.Name}
 		var moved []int
 		for k, v := range values {
-			near := c.nearest(v)
+			near := c.Nearest(v)
 			if near == v {
 				continue
 			}
@@ -118,11 +118,11 @@ func (x *Context) Admit(t *rootio.Table, how Outside, entries []uint64) (Admitte
 				continue // it is the same, in less precision
 			}
 			none := math.IsNaN(v) || math.IsInf(v, 0)
-			if how == Refuse || how == "" && c.isCode() || how != Skip && none {
-				return a, fmt.Errorf("%w: branch %q is %v in entry %d, the training events have %s; %s", ErrOutside, c.Name, v, entries[k], c.had(), advice(how, none))
+			if how == Refuse || how == "" && c.IsCode() || how != Skip && none {
+				return a, fmt.Errorf("%w: branch %q is %v in entry %d, the training events have %s; %s", ErrOutside, c.Name, v, entries[k], c.Had(), advice(how, none))
 			}
 			if stray.Rows == 0 {
-				stray.Example, stray.Training = fmt.Sprintf("%.6g", v), c.had()
+				stray.Example, stray.Training = fmt.Sprintf("%.6g", v), c.Had()
 			}
 			stray.Rows++
 			a.Known[k] = false
@@ -174,40 +174,4 @@ func advice(how Outside, none bool) string {
 		return "leave such events out (--outside skip), or take the nearest (--outside clip)"
 	}
 	return "leave such events out (--outside skip)"
-}
-
-// isCode reports whether a value between two others means nothing.
-func (c *Column) isCode() bool {
-	return c.As == column.Codes || c.As == column.Constant && !c.Kind.IsFloat()
-}
-
-// nearest returns the value next to v that the training events had, or that is between
-// those which they had. There is none for NaN, which comes back.
-func (c *Column) nearest(v float64) float64 {
-	switch {
-	case v != v:
-		return v
-	case c.As == column.Codes:
-		i, _ := slices.BinarySearch(c.Codes, v)
-		if i == len(c.Codes) || i > 0 && v-c.Codes[i-1] < c.Codes[i]-v {
-			i--
-		}
-		return c.Codes[i]
-	case c.As == column.Angle: // with either convention
-		return min(max(v, c.Circle.Start-c.Circle.Period), c.Circle.Start+2*c.Circle.Period)
-	}
-	return min(max(v, c.Min), c.Max)
-}
-
-// had says what the training events had.
-func (c *Column) had() string {
-	switch {
-	case c.As == column.Constant:
-		return fmt.Sprintf("%.6g in all", c.Min)
-	case c.As == column.Codes && len(c.Codes) <= maxOneHot:
-		return strings.Trim(fmt.Sprint(c.Codes), "[]")
-	case c.As == column.Angle:
-		return fmt.Sprintf("angles from %.6g to %.6g", c.Circle.Start, c.Circle.Start+c.Circle.Period)
-	}
-	return fmt.Sprintf("%.6g to %.6g", c.Min, c.Max)
 }

@@ -77,7 +77,7 @@ type Spec struct {
 func (s *Spec) Dim() int {
 	n := 0
 	for _, c := range s.Columns {
-		if c.isFeature() {
+		if c.IsLearnt() {
 			n++
 		}
 	}
@@ -140,7 +140,7 @@ func (s *Spec) Periodic(ctx context.Context, t *rootio.Table, w []float64) (*Spe
 				best, most = i, power
 			}
 		}
-		if c.isFeature() {
+		if c.IsLearnt() {
 			feature++
 		}
 	}
@@ -156,7 +156,7 @@ func (s *Spec) Angle() (feature int, ok bool) {
 		if s.Columns[i].Periodic {
 			return feature, true
 		}
-		if s.Columns[i].isFeature() {
+		if s.Columns[i].IsLearnt() {
 			feature++
 		}
 	}
@@ -221,7 +221,7 @@ func (s *Spec) noisy() []bool {
 	variables := s.Steps.Noisy()
 	noisy := make([]bool, len(s.Columns))
 	for i := range s.Columns {
-		noisy[i] = s.Columns[i].isNoisy() || variables[s.Columns[i].Name]
+		noisy[i] = s.Columns[i].IsNoisy() || variables[s.Columns[i].Name]
 	}
 	return noisy
 }
@@ -271,20 +271,18 @@ func (s *Spec) encode(ctx context.Context, z []float32, logDet []float64, t *roo
 		for i := range s.Columns {
 			c := &s.Columns[i]
 			x := f.At(c.Name)
-			if c.As == column.Number {
-				continue
-			}
-			if c.As == column.Constant {
-				for k := range ld {
-					if !(column.Spike{Value: c.constant()}).IsAt(x[k]) {
-						ld[k] = math.Inf(-1)
+			if !c.IsLearnt() { // numbers of events are not even read
+				if ld != nil {
+					for k, v := range x {
+						_, possible := c.Open(v, 0)
+						ld[k] += possible
 					}
 				}
 				continue
 			}
 			if noisy[i] || !noisyOnly {
 				var u []float64
-				if c.isNoisy() {
+				if c.IsNoisy() {
 					u = f.Add(step.Scratch)
 					noise.uniform(u, i, lo)
 				}
@@ -372,9 +370,9 @@ func (s *Spec) Decode(t *rootio.Table, z []float32, given *rootio.Table) {
 		for i := range s.Columns {
 			c := &s.Columns[i]
 			x := f.Add(c.Name)
-			if !c.isFeature() {
+			if !c.IsLearnt() {
 				for k := range x {
-					x[k] = c.constant()
+					x[k] = c.Value()
 				}
 				continue
 			}
@@ -423,10 +421,11 @@ func (s *Spec) missing() map[string]bool {
 func (s *Spec) Limits(margin float64) (lo, hi []float32) {
 	for i := range s.Columns {
 		c := &s.Columns[i]
-		switch c.As {
-		case column.Codes, column.Integer, column.Angle:
+		switch {
+		case !c.IsLearnt():
+		case !c.IsLimited():
 			lo, hi = append(lo, -math.MaxFloat32), append(hi, math.MaxFloat32)
-		case column.Continuous:
+		default:
 			l, _ := c.encode(c.Min, 0) // beyond a spike at the end there is nothing but it
 			h, _ := c.encode(c.Max, 1)
 			switch {
@@ -456,16 +455,11 @@ func (c *Column) limit(edge *float64, outermost, sign float64) float64 {
 	if edge != nil {
 		at = *edge
 	}
-	if !(sign*outermost > sign*at) || c.isSpike(at) {
+	if !(sign*outermost > sign*at) || c.IsSpike(at) {
 		return math.Inf(-int(sign))
 	}
 	z, _ := c.encode(at, 0.5)
 	return z
-}
-
-// isSpike reports whether a value is one that many events share.
-func (c *Column) isSpike(x float64) bool {
-	return slices.ContainsFunc(c.Spikes, func(s column.Spike) bool { return s.IsAt(x) })
 }
 
 // Treatment says how a variable, a branch or a coordinate, is treated.

@@ -90,7 +90,7 @@ func TestWeightsOfBothSigns(t *testing.T) {
 		t.Errorf("of values that are gone, spikes are %v, and %.3f are missing", c.Spikes, c.Missing)
 	}
 	c = s.Columns[2]
-	if _, p := c.share(1); p > 0.05 || !slices.Equal(c.Codes, []float64{0, 1, 2}) {
+	if _, p := c.Share(1); p > 0.05 || !slices.Equal(c.Codes, []float64{0, 1, 2}) {
 		t.Errorf("of the codes %v code 1, which is gone, has the share %.3f", c.Codes, p)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/compare"
-	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/origin"
 	"github.com/eidolon-hep/eidolon/internal/output"
@@ -183,7 +183,7 @@ func (c *comparison) read(ctx context.Context, files []string, weight string) (*
 	if err != nil || len(c.Features) > 0 {
 		return table, err
 	}
-	for _, number := range features.NumbersOf(table) {
+	for _, number := range column.NumbersOf(table) {
 		if slices.Contains(besides, number.Name) || slices.Contains(c.Condition, number.Name) {
 			continue
 		}

@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
-	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/reweight"
 	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -137,7 +137,7 @@ func (o *ReweightOptions) read(ctx context.Context, in *rootio.Tree, p Progress)
 	p.logLeft("not made alike", arraysOf(in, "it has several values per event"))
 	besides := append([]string{o.SourceWeight, o.TargetWeight, blockName(table.Fields())}, o.Exclude...)
 	var numbers []rootio.BranchInfo
-	for _, field := range append(features.NumbersOf(table), features.NumbersOf(target)...) { // in one of them at least
+	for _, field := range append(column.NumbersOf(table), column.NumbersOf(target)...) { // in one of them at least
 		if !slices.Contains(besides, field.Name) {
 			besides = append(besides, field.Name)
 			numbers = append(numbers, rootio.BranchInfo{Field: field, Reason: "numbers of events or runs (--features takes them all the same)"})

@@ -51,7 +51,7 @@ func (s *Search) addFraction(name, of string) error {
 		}
 	}
 	sample := s.sample(name)
-	if sample.KindOf(field.Field, "") != column.Continuous {
+	if !sample.IsContinuous(field.Field, "") {
 		return fail("its values are not continuous")
 	}
 	from, least := 0.0, sample.Values[0]

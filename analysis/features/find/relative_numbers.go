@@ -73,7 +73,7 @@ func (s *Search) isSmooth(field rootio.Field) bool {
 		return false
 	}
 	sample := s.sample(field.Name)
-	if sample.Missing > 0 || sample.KindOf(field, "") != column.Continuous {
+	if sample.Missing > 0 || !sample.IsContinuous(field, "") {
 		return false
 	}
 	spikes, _ := sample.WithoutSpikes()

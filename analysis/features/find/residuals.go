@@ -6,7 +6,6 @@ import (
 
 	"gonum.org/v1/gonum/stat"
 
-	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/features/step"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -31,7 +30,7 @@ func (s *Search) findResiduals() {
 			continue
 		}
 		sample := s.sample(field.Name)
-		if s.IsAngle(field.Name) || sample.Missing == 0 && sample.KindOf(field, "") == column.Continuous {
+		if s.IsAngle(field.Name) || sample.Missing == 0 && sample.IsContinuous(field, "") {
 			if fields = append(fields, field); len(fields) > mostRelated {
 				s.cut = fmt.Sprintf("there are more than %d columns", mostRelated)
 				return

@@ -192,7 +192,7 @@ func (s *Search) round(field rootio.Field) {
 
 // roundSample is round with the sample at hand. It reports whether the values are rounded.
 func (s *Search) roundSample(field rootio.Field, sample *column.Sample) bool {
-	if sample.KindOf(field, s.options.As[field.Name]) != column.Continuous {
+	if !sample.IsContinuous(field, s.options.As[field.Name]) {
 		return false
 	}
 	spikes, rest := sample.WithoutSpikes()
@@ -237,12 +237,8 @@ func (s *Search) addRounding(name string, r column.Rounding, spikes []column.Spi
 
 // Variable is a branch or a coordinate that is left when all passes are done.
 type Variable struct {
-	rootio.Field
-	Values []float64      // of the events; what was rounded is continuous
-	Sample *column.Sample // the same, sorted; nil for an angle
-	Circle *column.Circle // the range of an angle; nil: it is none
-	Within *[2]float64    // where values that are no spikes may lie; nil: as they do
-	Legal  *[2]float64    // outside of which they cannot lie; nil: anywhere
+	column.Data             // what was rounded is continuous; there is no Sample of an angle
+	Legal       *[2]float64 // outside of which values cannot lie; nil: anywhere
 }
 
 // Coordinates returns what steps have made, in their order.
@@ -256,7 +252,7 @@ func (s *Search) Variable(field rootio.Field) (v Variable, ok bool) {
 		return v, false
 	}
 	s.findAngles()
-	v = Variable{Field: field, Legal: s.legal[name]}
+	v = Variable{column.Data{Field: field, Weights: s.weights}, s.legal[name]}
 	if c, ok := s.circles[name]; ok {
 		v.Circle = &c
 		s.round(field)

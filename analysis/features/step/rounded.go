@@ -29,14 +29,8 @@ type Rounded struct {
 	Except []float64 `json:"except,omitempty"`
 }
 
-const (
-	// MostNoisy is the number of cells up to which the point within a cell matters.
-	// Where there are more it is always the middle, which keeps some 10⁶ cells apart in
-	// float32.
-	MostNoisy = 1 << 17
-	// mostNoisyBits is the same for bits.
-	mostNoisyBits = 10
-)
+// mostNoisyBits is the number of bits up to which the point within a cell matters.
+const mostNoisyBits = 10
 
 func (r *Rounded) Variables() (read, taken []string, made []Coordinate) {
 	return nil, []string{r.Variable}, []Coordinate{{Name: r.Variable}}
@@ -46,7 +40,7 @@ func (r *Rounded) IsNoisy() bool {
 	if r.Bits != nil {
 		return *r.Bits <= mostNoisyBits
 	}
-	return r.Decimals.Last < MostNoisy
+	return r.Decimals.Last < column.MostNoisy
 }
 
 func (r *Rounded) IsSound() bool {

@@ -8,15 +8,6 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/column"
 )
 
-// rest is the proportion of events that are in no spike and not missing.
-func (c *Column) rest() float64 {
-	rest := 1 - c.Missing
-	for _, s := range c.Spikes {
-		rest -= s.Fraction
-	}
-	return rest
-}
-
 // cell is the part of the unit interval that belongs to a spike.
 type cell struct {
 	column.Spike
@@ -31,7 +22,7 @@ func (c *Column) cells() []cell {
 	if c.Missing > 0 {
 		cells = append(cells, cell{column.Spike{Value: math.NaN(), Fraction: c.Missing}, 0, 1 - c.Missing})
 	}
-	rest := c.rest()
+	rest := c.Rest()
 	for i, s := range c.Spikes {
 		const middle = 0.5 // of an integer's own cell
 		z, _ := c.encodeRest(s.Value, middle)
@@ -59,7 +50,7 @@ func (c *Column) encodeAmongSpikes(cells []cell, x, u float64) (z, logDet float6
 		}
 	}
 	zRest, ld := c.encodeRest(x, u)
-	rest := c.rest()
+	rest := c.Rest()
 	below, above := rest*normalCDF(zRest), rest*normalCDF(-zRest)
 	for _, s := range cells {
 		if !(s.Value > x) { // or NaN
@@ -86,7 +77,7 @@ func (c *Column) decodeAmongSpikes(cells []cell, z float64) float64 {
 			return s.Value
 		}
 	}
-	rest := c.rest()
+	rest := c.Rest()
 	return c.decodeRest(quantileOf(restBelow/rest, restAbove/rest))
 }
 

@@ -17,6 +17,9 @@ const Period = 2 * 1.7320508075688772935 // √3
 // unit returns how far a feature that is linear in the angle counts 1.
 func unit(c *column.Circle) float64 { return c.Period / Period }
 
+// middle returns the angle that is farthest from where the circle is cut.
+func (c *Column) middle() float64 { return *c.Low + c.Circle.Period/2 }
+
 // isEven reports whether the distribution of an angle, as its spline has it, is nearly
 // uniform.
 func (c *Column) isEven() bool {

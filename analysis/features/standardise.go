@@ -4,30 +4,15 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/floats"
-
 	"github.com/eidolon-hep/eidolon/analysis/column"
 )
 
-// fitScale finds the scale and the normalising spline of a column of many values,
-// which lie between lo and hi.
-func (c *Column) fitScale(s *column.Sample, lo, hi float64) {
-	if c.As == column.Integer {
-		hi++
-		c.Low, c.High = &lo, &hi
-		// The deviates fill the cells; here their middle stands for them.
-		middles := *s
-		middles.Values = slices.Clone(s.Values)
-		floats.AddConst(0.5, middles.Values)
-		s = &middles
-		// About one event is within the outer cells' parts that begin the tails.
-		c.Floor, c.Roof = 1/float64(s.Counts[0]), 1/float64(s.Counts[len(s.Counts)-1])
-	}
-
+// fitScale finds the scale and the normalising spline of a continuous variable.
+func (c *Column) fitScale(s *column.Sample) {
 	y := make([]float64, len(s.Values))
 	most := 0.0 // in units of which squares neither overflow nor vanish
 	for i, v := range s.Values {
-		y[i], _ = c.unbound(v)
+		y[i], _ = c.toLine(v)
 		most = max(most, math.Abs(y[i]))
 	}
 	if most == 0 {
