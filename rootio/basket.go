@@ -46,19 +46,6 @@ type span struct {
 	kept *basketRecord
 }
 
-// size returns the number of bytes of a value in a file.
-func (k Kind) size() int {
-	switch k {
-	case Bool, Int8, Uint8:
-		return 1
-	case Int16, Uint16:
-		return 2
-	case Int32, Uint32, Float32:
-		return 4
-	}
-	return 8
-}
-
 // vectorHeader is the number of bytes before the values of a std::vector: the
 // number of bytes that follow, a version, and the number of values.
 const vectorHeader = 10
@@ -281,50 +268,51 @@ func (r *basketReader) pick(t target, from, to, row int) error {
 // append appends the values of the entries [from, to) of the basket to a jagged
 // column, as those of the rows from row on.
 func (r *basketReader) append(j *Jagged, from, to, row int) error {
-	n := j.Offsets[row]
-	if r.layout.header == 0 && !r.layout.vector { // all at once
+	n, size := j.Offsets[row], r.layout.stored.size
+	decode := func(values []byte) {
+		at := j.Len()
+		j.values = j.values.grow(len(values) / size)
+		r.layout.stored.decode(j.Column.Slice(at, j.Len()).Values(), values, size)
+	}
+	atOnce := r.layout.header == 0 && !r.layout.vector // nothing stands between the entries
+	if atOnce {
 		lo, hi := r.bounds(from, to)
-		j.values = j.values.grow((hi - lo) / r.layout.stored.size)
-		r.layout.stored.decode(j.Column.Slice(n, j.Column.Len()).Values(), r.data[lo:hi], r.layout.stored.size)
-		for i := from; i < to; i++ {
-			a, b := r.bounds(i, i+1)
-			if (b-a)%r.layout.stored.size != 0 {
-				return fmt.Errorf("%d bytes are no whole number of values", b-a)
-			}
-			n += (b - a) / r.layout.stored.size
-			j.Offsets[row+1+i-from] = n
-		}
-		return nil
+		decode(r.data[lo:hi])
 	}
 	for i := from; i < to; i++ {
-		lo, hi := r.bounds(i, i+1)
-		entry := r.data[lo:hi]
-		if !r.layout.vector {
-			entry = entry[min(len(entry), r.layout.header):]
-			values := len(entry) / r.layout.stored.size
-			if len(entry)%r.layout.stored.size != 0 {
-				return fmt.Errorf("%d bytes are no whole number of values", len(entry))
-			}
-			j.values = j.values.grow(values)
-			r.layout.stored.decode(j.Column.Slice(n, j.Column.Len()).Values(), entry, r.layout.stored.size)
-			n += values
-			j.Offsets[row+1+i-from] = n
-			continue
+		values, err := r.entry(i)
+		if err != nil {
+			return err
 		}
-		if len(entry) < vectorHeader {
-			return errors.New("it is no std::vector")
+		if !atOnce {
+			decode(values)
 		}
-		bytes, values := binary.BigEndian.Uint32(entry)&^byteCount, int64(binary.BigEndian.Uint32(entry[6:]))
-		entry = entry[vectorHeader:]
-		if int64(bytes) != int64(len(entry))+6 || values*int64(r.layout.stored.size) != int64(len(entry)) {
-			return errors.New("it is no std::vector")
-		}
-		j.values = j.values.grow(int(values))
-		r.layout.stored.decode(j.Column.Slice(n, j.Column.Len()).Values(), entry, r.layout.stored.size)
-		n += int(values)
+		n += len(values) / size
 		j.Offsets[row+1+i-from] = n
 	}
 	return nil
+}
+
+// entry returns the values of an entry of varying length.
+func (r *basketReader) entry(i int) ([]byte, error) {
+	lo, hi := r.bounds(i, i+1)
+	entry, size := r.data[lo:hi], r.layout.stored.size
+	if r.layout.vector {
+		if len(entry) < vectorHeader {
+			return nil, errors.New("it is no std::vector")
+		}
+		bytes, values := binary.BigEndian.Uint32(entry)&^byteCount, int64(binary.BigEndian.Uint32(entry[6:]))
+		entry = entry[vectorHeader:]
+		if int64(bytes) != int64(len(entry))+6 || values*int64(size) != int64(len(entry)) {
+			return nil, errors.New("it is no std::vector")
+		}
+		return entry, nil
+	}
+	entry = entry[min(len(entry), r.layout.header):]
+	if len(entry)%size != 0 {
+		return nil, fmt.Errorf("%d bytes are no whole number of values", len(entry))
+	}
+	return entry, nil
 }
 
 // bounds returns where the data of the entries [from, to) are.
@@ -445,84 +433,9 @@ func (r *basketReader) generate(s span) error {
 	return nil
 }
 
-// basketHead is what a basket says behind its key.
-type basketHead struct {
-	version   int64
-	entrySize int64
-	entries   int64
-	last      int64 // the end of the data, counted from the start of the key
-	ioBits    uint8
-	flag      uint8
-}
-
-// generated reports whether where entries start may be left out.
-func (b basketHead) generated() bool { return b.ioBits&1 != 0 }
-
-func (r *bytesReader) basket() (b basketHead) {
-	b.version = r.i16()
-	r.skip(4) // size of the buffer
-	if b.entrySize = r.i32(); b.entrySize < 0 {
-		b.entrySize, b.ioBits = -b.entrySize, r.byte()
-	}
-	b.entries = r.i32()
-	b.last = r.i32()
-	b.flag = r.byte()
-	return b
-}
-
 func resize(b []byte, n int) []byte {
 	if cap(b) < n {
 		return make([]byte, n)
 	}
 	return b[:n]
-}
-
-// decode reads big-endian values that start stride bytes after each other.
-func decode(dst any, src []byte, stride int) {
-	switch dst := dst.(type) {
-	case []bool:
-		for i := range dst {
-			dst[i] = src[i*stride] != 0
-		}
-	case []int8:
-		for i := range dst {
-			dst[i] = int8(src[i*stride])
-		}
-	case []uint8:
-		for i := range dst {
-			dst[i] = src[i*stride]
-		}
-	case []int16:
-		for i := range dst {
-			dst[i] = int16(binary.BigEndian.Uint16(src[i*stride:]))
-		}
-	case []uint16:
-		for i := range dst {
-			dst[i] = binary.BigEndian.Uint16(src[i*stride:])
-		}
-	case []int32:
-		for i := range dst {
-			dst[i] = int32(binary.BigEndian.Uint32(src[i*stride:]))
-		}
-	case []uint32:
-		for i := range dst {
-			dst[i] = binary.BigEndian.Uint32(src[i*stride:])
-		}
-	case []int64:
-		for i := range dst {
-			dst[i] = int64(binary.BigEndian.Uint64(src[i*stride:]))
-		}
-	case []uint64:
-		for i := range dst {
-			dst[i] = binary.BigEndian.Uint64(src[i*stride:])
-		}
-	case []float32:
-		for i := range dst {
-			dst[i] = math.Float32frombits(binary.BigEndian.Uint32(src[i*stride:]))
-		}
-	case []float64:
-		for i := range dst {
-			dst[i] = math.Float64frombits(binary.BigEndian.Uint64(src[i*stride:]))
-		}
-	}
 }

@@ -340,26 +340,6 @@ type value struct {
 	header  int    // bytes before the values of an entry of varying length
 }
 
-// leafKinds are the kinds of the leaves that are no members of objects: signed and not.
-var leafKinds = map[string][2]Kind{
-	"TLeafO": {Bool, Bool}, "TLeafB": {Int8, Uint8}, "TLeafS": {Int16, Uint16}, "TLeafI": {Int32, Uint32},
-	"TLeafL": {Int64, Uint64}, "TLeafG": {Int64, Uint64}, "TLeafF": {Float32, Float32}, "TLeafD": {Float64, Float64},
-}
-
-// memberKinds are the kinds of members by their number in TVirtualStreamerInfo. Those
-// that may be stored shorter are left out.
-var memberKinds = map[int64]Kind{
-	1: Int8, 2: Int16, 3: Int32, 4: Int64, 5: Float32, 6: Int32, 8: Float64, 11: Uint8, 12: Uint16, 13: Uint32,
-	14: Uint64, 16: Int64, 17: Uint64, 18: Bool,
-}
-
-const (
-	memberText     = 7
-	memberBits     = 15 // of a TObject: more if others refer to it
-	memberDouble32 = 9
-	memberFloat16  = 19
-)
-
 // valueOf returns what a leaf holds. Its error is why the leaf is no column.
 func (f *rootFile) valueOf(leaf *leafRecord) (v value, err error) {
 	v = value{name: leaf.class, elems: 1}
@@ -494,17 +474,6 @@ func dimensions(leaf *leafRecord) (dims []int, err error) {
 // collections are the templates of the standard library whose values are stored one after
 // the other, and ROOT's.
 var collections = []string{"vector", "list", "deque", "set", "multiset", "unordered_set", "unordered_multiset", "forward_list", "ROOT::VecOps::RVec", "ROOT::RVec"}
-
-// cppKinds are the kinds of the numbers of C++.
-var cppKinds = map[string]Kind{
-	"bool": Bool, "Bool_t": Bool, "char": Int8, "Char_t": Int8, "signed char": Int8, "int8_t": Int8,
-	"unsigned char": Uint8, "UChar_t": Uint8, "uint8_t": Uint8, "short": Int16, "Short_t": Int16, "int16_t": Int16,
-	"unsigned short": Uint16, "UShort_t": Uint16, "uint16_t": Uint16, "int": Int32, "Int_t": Int32, "int32_t": Int32,
-	"unsigned int": Uint32, "UInt_t": Uint32, "uint32_t": Uint32, "unsigned": Uint32,
-	"long": Int64, "Long_t": Int64, "Long64_t": Int64, "long long": Int64, "int64_t": Int64,
-	"unsigned long": Uint64, "ULong_t": Uint64, "ULong64_t": Uint64, "unsigned long long": Uint64, "uint64_t": Uint64,
-	"float": Float32, "Float_t": Float32, "double": Float64, "Double_t": Float64,
-}
 
 // collectionType returns what a collection such as std::vector<float> holds, and whether
 // it is one of numbers. The name is for display.

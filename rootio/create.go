@@ -8,10 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
-	"github.com/eidolon-hep/eidolon/internal/panics"
+	"github.com/eidolon-hep/eidolon/internal/parallel"
 )
 
 // Compression is how the baskets of a new file are compressed.
@@ -344,21 +343,8 @@ func (w *Writer) write(t *Table) error {
 // each calls do for all branches, on all processors, and writes the baskets that are full
 // in the order of the branches.
 func (w *Writer) each(do func(b *branchWriter) error) error {
-	errs := make([]error, len(w.branches))
-	var next atomic.Int64
-	var all panics.Group
-	for range min(runtime.GOMAXPROCS(0), len(w.branches)) {
-		all.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(w.branches); i = int(next.Add(1)) - 1 {
-				errs[i] = do(w.branches[i])
-			}
-		})
-	}
-	all.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
+	if err := parallel.Each(len(w.branches), runtime.GOMAXPROCS(0), func(i int) error { return do(w.branches[i]) }); err != nil {
+		return err
 	}
 	for _, b := range w.branches {
 		if err := w.out.file.putBaskets(b); err != nil {

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/eidolon-hep/eidolon/internal/nearest"
 )
 
 // rootFile is a ROOT file that is open for reading. It may be used by several goroutines.
@@ -245,7 +247,7 @@ func (f *rootFile) findTree(name string) (treeKey, error) {
 		case len(trees) == 1:
 			return trees[0], nil
 		case len(trees) > 1:
-			return treeKey{}, fmt.Errorf("there are %d trees, say which: %s", len(trees), quoted(paths, ", "))
+			return treeKey{}, fmt.Errorf("there are %d trees, say which: %s", len(trees), nearest.Quoted(paths, ", "))
 		}
 		if nt := latest(keys, treeKey.isNTuple); len(nt) > 0 {
 			return treeKey{}, fmt.Errorf("there is no tree, only %q: %s", nt[0].path, nt[0].reason())
@@ -262,7 +264,7 @@ func (f *rootFile) findTree(name string) (treeKey, error) {
 		if len(trees) == 0 {
 			return treeKey{}, fmt.Errorf("there is no tree %q and no other tree%s", path, contents(keys))
 		}
-		return treeKey{}, fmt.Errorf("there is no tree %q%s (trees: %s)", path, suggest(path, paths), quoted(paths, ", "))
+		return treeKey{}, fmt.Errorf("there is no tree %q%s (trees: %s)", path, nearest.Hint(path, paths), nearest.Quoted(paths, ", "))
 	}
 	found := same
 	if cycle != 0 {
@@ -304,7 +306,7 @@ func contents(keys []treeKey) string {
 	for _, k := range latest(keys, func(treeKey) bool { return true }) {
 		names = append(names, k.class+" "+k.path)
 	}
-	return " (the file holds: " + quoted(names, ", ") + ")"
+	return " (the file holds: " + nearest.Quoted(names, ", ") + ")"
 }
 
 // decode reads the description of the tree: branches and where their data are.

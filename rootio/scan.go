@@ -4,9 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync/atomic"
 
-	"github.com/eidolon-hep/eidolon/internal/panics"
+	"github.com/eidolon-hep/eidolon/internal/parallel"
 )
 
 // scan reads the events [lo, hi) of the columns into table, over and over from
@@ -92,25 +91,13 @@ func (p *part) reader(t *Tree, columns []int, table *Table) *partReader {
 // rows of the table from row on, on all processors if that pays.
 func (r *partReader) read(lo, hi int64, row int) error {
 	const little = 1 << 14 // values
-	errs := make([]error, len(r.readers))
-	workers := min(runtime.GOMAXPROCS(0), len(r.readers))
+	workers := runtime.GOMAXPROCS(0)
 	if (hi-lo)*int64(len(r.readers)) < little {
 		workers = 1
 	}
-	var next atomic.Int64
-	var all panics.Group
-	for range workers {
-		all.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(r.readers); i = int(next.Add(1)) - 1 {
-				errs[i] = r.readers[i].read(lo, hi, row)
-			}
-		})
+	err := parallel.Each(len(r.readers), workers, func(i int) error { return r.readers[i].read(lo, hi, row) })
+	if e, ok := errors.AsType[*entryError](err); ok {
+		return fmt.Errorf("rootio: could not read branch %q, entry %d of tree %q of %q: %w", e.branch, e.entry, r.part.path, r.part.file, e.err)
 	}
-	all.Wait()
-	for _, err := range errs {
-		if e, ok := errors.AsType[*entryError](err); ok {
-			return fmt.Errorf("rootio: could not read branch %q, entry %d of tree %q of %q: %w", e.branch, e.entry, r.part.path, r.part.file, e.err)
-		}
-	}
-	return nil
+	return err
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/eidolon-hep/eidolon/internal/nearest"
 )
 
 // List returns the trees of a file, also those that cannot be read: for them,
@@ -167,7 +169,7 @@ func (o OpenOptions) Open(ctx context.Context, tree string, files ...string) (*T
 	}
 	if t.events == 0 {
 		_ = t.Close()
-		return nil, fmt.Errorf("rootio: tree %q in %s has no events", t.name, quoted(files, ", "))
+		return nil, fmt.Errorf("rootio: tree %q in %s has no events", t.name, nearest.Quoted(files, ", "))
 	}
 	return t, nil
 }
@@ -479,9 +481,9 @@ func (t *Tree) index(name string) (columns []int, err error) {
 	for _, c := range t.columns {
 		known = append(known, c.Name)
 	}
-	hint := suggest(name, known)
+	hint := nearest.Hint(name, known)
 	if hint == "" {
-		hint = fmt.Sprintf(" (columns: %s)", quoted(known, ", "))
+		hint = fmt.Sprintf(" (columns: %s)", nearest.Quoted(known, ", "))
 	}
 	err = fmt.Errorf("rootio: there is no branch %q in tree %q of %q%s", name, t.name, t.parts[0].file, hint)
 	return nil, &kindError{err, errUnknown}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/eidolon-hep/eidolon/internal/formula"
+	"github.com/eidolon-hep/eidolon/internal/nearest"
 )
 
 // ViewOptions say how the events of a tree are looked at.
@@ -111,9 +112,9 @@ func (t *Tree) Collection(name string) (*Collection, error) {
 			known = append(known, prefix)
 		}
 	}
-	hint := suggest(name, known)
+	hint := nearest.Hint(name, known)
 	if hint == "" && len(known) > 0 {
-		hint = fmt.Sprintf(" (there are %s)", quoted(known, ", "))
+		hint = fmt.Sprintf(" (there are %s)", nearest.Quoted(known, ", "))
 	}
 	return nil, fmt.Errorf("rootio: tree %q of %q has no collection %q: no branches of varying length are called %s_…%s",
 		t.name, t.parts[0].file, name, name, hint)
@@ -242,7 +243,7 @@ func (v *View) resolve(name string) (string, error) {
 	}
 	found, err := v.tree.index(name)
 	if err != nil {
-		hint := suggest(name, known)
+		hint := nearest.Hint(name, known)
 		if hint == "" || !errors.Is(err, errUnknown) {
 			return "", err // it knows the reason, or lists columns
 		}
@@ -517,7 +518,7 @@ func (s *selection) part(chunk *Table, first int64) (*Part, error) {
 		p.Offsets = rows.Jagged[0].Offsets
 		var err error
 		if rows, err = rows.objects(first); err != nil {
-			return nil, fmt.Errorf("rootio: tree %q of %q: %w", v.tree.name, quoted(v.tree.Files(), ", "), err)
+			return nil, fmt.Errorf("rootio: tree %q of %q: %w", v.tree.name, nearest.Quoted(v.tree.Files(), ", "), err)
 		}
 		n = rows.Len()
 	}
