@@ -4,11 +4,14 @@ import (
 	"context"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 )
 
 // In one dimension (xy+1)⁴ = Σ C(4,k) xᵏyᵏ: the distance is Σ C(4,k) (difference of
 // the k-th moments)².
 func TestKernelDistance(t *testing.T) {
+	testenv.Slow(t, "it computes distances of many samples")
 	rng := rand.New(rand.NewPCG(2, 2))
 	draw := func(n int, mean float64) *cloud {
 		c := &cloud{n: n, dim: 1}

@@ -33,7 +33,12 @@ type Formula struct {
 	text  string
 	names []string
 	root  node
+	nodes int // that were compiled
 }
+
+// mostNodes is how many operations an expression may have, counted as often as each is done:
+// a middle operand of a < b < c twice, and one of x in [a, b], too. Each has memory of its own.
+const mostNodes = 10_000
 
 // blockLen is the number of rows that are evaluated at a time: what is in between
 // stays in the cache.
@@ -82,6 +87,9 @@ func (f *Formula) Eval(dst []float64, columns []any) {
 }
 
 func (f *Formula) compile(n ast.Node) (node, error) {
+	if f.nodes++; f.nodes > mostNodes {
+		return nil, fmt.Errorf("it has more than %d operations", mostNodes)
+	}
 	switch n := n.(type) {
 	case *ast.IntegerNode:
 		return constant(float64(n.Value)), nil
@@ -160,15 +168,16 @@ func (f *Formula) column(name string) node {
 	}
 }
 
-// columnName returns the name of the column that an expression is.
-func columnName(n ast.Node) (string, error) {
+// columnName returns the name of the column that an expression is, if it is one.
+func columnName(n ast.Node) (name string, ok bool) {
 	switch n := n.(type) {
 	case *ast.IdentifierNode:
-		return n.Value, nil
+		return n.Value, true
 	case *ast.MemberNode:
-		return memberName(n)
+		name, err := memberName(n)
+		return name, err == nil
 	}
-	return "", fmt.Errorf("%q is no name", n)
+	return "", false
 }
 
 // memberName returns the name that jet.pt or x[0] stands for.
@@ -261,7 +270,7 @@ func (f *Formula) binary(n *ast.BinaryNode) (node, error) {
 		each(dst, a(b)[:b.n], c(b)[:b.n])
 		return dst
 	}
-	return f.exactly(n.Operator, n.Left, n.Right, plain), nil
+	return f.exactly(n, a, c, plain), nil
 }
 
 // oneOf compiles x in [a, b].
@@ -334,9 +343,9 @@ func (f *Formula) function(name string, args []ast.Node) (node, error) {
 	two, isTwo := functions2[name]
 	switch {
 	case (name == "sum" || name == "len") && len(args) == 1:
-		of, err := columnName(args[0])
-		if err != nil {
-			return nil, err
+		of, ok := columnName(args[0])
+		if !ok {
+			return nil, fmt.Errorf("%q is no name", args[0])
 		}
 		return f.column(name + "(" + of + ")"), nil
 	case isOne:

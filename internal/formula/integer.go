@@ -59,8 +59,8 @@ func (f *Formula) operand(n ast.Node) (values func(b block) integers, isColumn b
 			return constantInteger(integers{unsigned: []uint64{u}}), false
 		}
 	}
-	name, err := columnName(n)
-	if err != nil {
+	name, ok := columnName(n)
+	if !ok {
 		return nil, false
 	}
 	i := f.index(name)
@@ -83,21 +83,16 @@ func constantInteger(x integers) func(b block) integers {
 	return func(b block) integers { return integers{unsigned: x.unsigned[:b.n]} }
 }
 
-// exactly compiles a comparison or a remainder whose operands may be integers; plain is
-// what it is for float64.
-func (f *Formula) exactly(operator string, left, right ast.Node, plain node) node {
-	result, isComparison := outcomes[operator]
-	x, isX := f.operand(left)
-	y, isY := f.operand(right)
-	if !isComparison && operator != "%" || !isX && !isY {
+// exactly compiles a comparison or a remainder whose operands may be integers. The operands
+// as float64 are a and c; plain is the result for them.
+func (f *Formula) exactly(n *ast.BinaryNode, a, c, plain node) node {
+	result, isComparison := outcomes[n.Operator]
+	if !isComparison && n.Operator != "%" {
 		return plain
 	}
-	if !isComparison && (x == nil || y == nil) {
-		return plain
-	}
-	a, errA := f.compile(left)
-	c, errC := f.compile(right)
-	if errA != nil || errC != nil {
+	x, isX := f.operand(n.Left)
+	y, isY := f.operand(n.Right)
+	if !isX && !isY || !isComparison && (x == nil || y == nil) {
 		return plain
 	}
 	buf := make([]float64, blockLen)
