@@ -20,7 +20,7 @@ import (
 
 // writeFile writes a tree of two columns in many baskets without compression, in a
 // directory within another, and returns its bytes.
-func writeFile(t *testing.T, name string, opts ...Option) []byte {
+func writeFile(t testing.TB, name string, opts ...Option) []byte {
 	t.Helper()
 	const n = 1000
 	rng := rand.New(rand.NewPCG(1, 2))
