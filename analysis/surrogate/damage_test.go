@@ -16,7 +16,6 @@ import (
 	"github.com/eidolon-hep/eidolon/internal/mutate"
 	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
-	"github.com/eidolon-hep/eidolon/training"
 )
 
 // coded are events with codes, spikes, an angle and columns that follow from others.
@@ -40,7 +39,7 @@ func coded(n int) *rootio.Table {
 }
 
 // tiny are models of all kinds that are made in no time.
-func tiny(t *testing.T) map[string]*Surrogate {
+func tiny(t testing.TB) map[string]*Surrogate {
 	t.Helper()
 	models := map[string]*Surrogate{}
 	for name, o := range map[string]Options{
@@ -67,7 +66,7 @@ func tiny(t *testing.T) map[string]*Surrogate {
 }
 
 // saved returns the bytes of a model file.
-func saved(t *testing.T, m *Surrogate) []byte {
+func saved(t testing.TB, m *Surrogate) []byte {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "m")
 	must(t, m.Save(file))
@@ -242,23 +241,8 @@ func TestMutantsOfCheckpoints(t *testing.T) {
 		{Model: spline, Layers: 2, Components: 2, Hidden: 8, Depth: 1},
 		{Model: denoiser, Components: 1, Hidden: 8, Depth: 1},
 	} {
-		dir := t.TempDir()
-		file := filepath.Join(dir, "c")
-		ctx, cancel := context.WithCancel(t.Context())
-		o.Train = training.Options{Epochs: 2, Progress: func(s training.Status) {
-			if s.Step == 3 {
-				cancel()
-			}
-		}}
 		table := coded(300)
-		tr, err := New(t.Context(), table, nil, o)
-		must(t, err)
-		tr.CheckpointTo(file, nil)
-		if _, err := tr.Run(ctx); !errors.Is(err, context.Canceled) {
-			t.Fatal(err)
-		}
-		good, err := os.ReadFile(file)
-		must(t, err)
+		good, file := interrupted(t, table, o), filepath.Join(t.TempDir(), "c")
 		for i := range each {
 			must(t, os.WriteFile(file, mutate.Safetensors(rand.New(rand.NewPCG(5, uint64(i))), bytes.Clone(good), checkpointKey), 0o600))
 			p, err := LoadCheckpoint(file)
