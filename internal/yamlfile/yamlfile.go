@@ -4,6 +4,7 @@ package yamlfile
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -32,14 +33,19 @@ func Read(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, mostBytes+1))
 }
 
-// Decode decodes a text that stands for no more than one that is written by hand may.
+// Decode decodes a text that stands for no more than one that is written by hand may. Some
+// texts that are no YAML make the decoder panic: that is an error of the text.
 func Decode(text []byte, into any, options ...yaml.DecodeOption) error {
-	return panics.Guard(func() error {
+	err := panics.Guard(func() error {
 		if err := check(text); err != nil {
 			return err
 		}
 		return yaml.UnmarshalWithOptions(text, into, options...)
 	})
+	if _, ok := errors.AsType[*panics.Error](err); ok {
+		return errors.New("the text is no YAML")
+	}
+	return err
 }
 
 // check returns an error for a text that stands for more than it may. What is wrong in another
