@@ -7,6 +7,7 @@ carried along, in the input. An output opens a hundred times in one process, has
 its own, and is the same to the byte when it is made again."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -169,6 +170,23 @@ with open("all.root", "rb") as file:
 # What eidolon writes, it reads as ROOT does: it is carried along once more.
 run("generate", "-m", "some.eidolon", "-i", "carried.root", "--seed", "1", "-o", "third.root")
 compare("third.root", "t", carried)
+
+# The C++ and the Python of docs/reading.md run on the files that its commands make.
+with open(os.path.join(here, "..", "..", "docs", "reading.md")) as file:
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", file.read(), re.MULTILINE | re.DOTALL)
+check({"sh", "cpp", "python"} <= {kind for kind, _ in blocks}, "docs/reading.md has blocks", [kind for kind, _ in blocks])
+for i, (kind, code) in enumerate(blocks):
+    try:
+        if kind == "sh":
+            small = code.replace("eidolon demo", "eidolon demo -n 2000")
+            subprocess.run(["bash", "-euc", f'eidolon() {{ "{eidolon}" "$@"; }}\n{small}'], check=True, capture_output=True)
+        elif kind == "cpp":
+            check(ROOT.gInterpreter.Declare(f"void block{i}() {{\n{code}}}"), "ROOT does not compile", code)
+            getattr(ROOT, f"block{i}")()
+        elif kind == "python":
+            exec(code, {})
+    except Exception as err:
+        check(False, "docs/reading.md:", kind, "block:", err, code)
 
 print(len(faults), "things are wrong")
 sys.exit(bool(faults))

@@ -172,7 +172,7 @@ func newRoot() *cobra.Command {
 diffusion models, and writes new events to a ROOT file. It needs neither Python nor ROOT.
 
 ` + exitCodes,
-		Version:       version(),
+		Version:       origin.Build(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -245,5 +245,3 @@ func printJSON(cmd *cobra.Command, v any) error {
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
 }
-
-func version() string { return origin.Version() }

@@ -13,7 +13,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 
 	"github.com/eidolon-hep/eidolon/internal/printable"
@@ -75,14 +74,6 @@ func sha256Of(file string) (string, error) {
 // Command returns the command line, with the name of the program without its folder.
 func Command() string {
 	return strings.Join(append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...), " ")
-}
-
-// Version returns that of the program.
-func Version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }
 
 // Option returns the option that writes the origin into a file.
