@@ -59,15 +59,11 @@ type Data struct {
 	Sample  *Sample     // the same, sorted; not needed where Circle is known
 	Circle  *Circle     // the range of an angle, nil if it is none
 	Within  *[2]float64 // where values that are no spikes may lie; nil: as they do
-
-	// Ordered says that the values are in the order of the file, in which they may number the events.
-	Ordered bool
 }
 
-// DataOf returns the values x of a branch, with the weights w, nil for 1 each, in the order of the
-// file.
+// DataOf returns the values x of a branch, with the weights w, nil for 1 each.
 func DataOf(field rootio.Field, x, w []float64) Data {
-	d := Data{Field: field, Values: x, Weights: w, Sample: NewSample(x, w), Ordered: true}
+	d := Data{Field: field, Values: x, Weights: w, Sample: NewSample(x, w)}
 	if c, ok := CircleOf(field, x, w); ok {
 		d.Circle = &c
 	}

@@ -19,26 +19,46 @@ type Spike struct {
 // IsAt reports whether a value is that of the spike.
 func (s Spike) IsAt(x float64) bool { return x == s.Value || math.IsNaN(x) && math.IsNaN(s.Value) }
 
-// WithoutSpikes returns the values that many events share or that are far outside of all
-// others, and the rest of the sample. A sample of nothing but spikes has none.
-func (s *Sample) WithoutSpikes() (spikes []Spike, rest *Sample) {
-	rest = s.part()
+// Spikes returns the values, ascending, that many events share: more than 1 % of the events and at
+// least 20, ten times as many as have the nearest values on either side that cannot be spikes
+// themselves. A sample of nothing but spikes has none.
+func (s *Sample) Spikes() (values []float64) {
+	isCommon := func(i int) bool { return s.Weights[i] > spikeFraction*s.Total }
 	for i, k := range s.Counts {
-		neighbours := 0 // the nearest on either side that cannot be spikes themselves
+		if !isCommon(i) || k < fewestInSpike {
+			continue
+		}
+		neighbours := 0
 		for _, step := range []int{-1, 1} {
 			j := i + step
-			for j >= 0 && j < len(s.Counts) && s.Weights[j] > spikeFraction*s.Total {
+			for j >= 0 && j < len(s.Counts) && isCommon(j) {
 				j += step
 			}
 			if j >= 0 && j < len(s.Counts) {
 				neighbours = max(neighbours, s.Counts[j])
 			}
 		}
-		if s.Weights[i] > spikeFraction*s.Total && k >= fewestInSpike && k >= spikeContrast*neighbours {
-			spikes = append(spikes, Spike{Value: s.Values[i], Fraction: s.Weights[i] / (s.Total + s.Missing)})
+		if k >= spikeContrast*neighbours {
+			values = append(values, s.Values[i])
+		}
+	}
+	if len(s.Values)-len(values) < 2 {
+		return nil
+	}
+	return values
+}
+
+// WithoutSpikes returns the spikes, and those values that are far outside of all
+// others, and the rest of the sample.
+func (s *Sample) WithoutSpikes() (spikes []Spike, rest *Sample) {
+	rest = s.part()
+	values := s.Spikes()
+	for i, v := range s.Values {
+		if len(values) > len(spikes) && v == values[len(spikes)] {
+			spikes = append(spikes, Spike{Value: v, Fraction: s.Weights[i] / (s.Total + s.Missing)})
 			continue
 		}
-		rest.Add(s.Values[i], s.Weights[i], k)
+		rest.Add(v, s.Weights[i], s.Counts[i])
 	}
 	if rest.Total <= 0 || len(rest.Values) < 2 {
 		return nil, s

@@ -235,14 +235,6 @@ type Code struct {
 }
 
 const (
-	// What is a code and what a spike is decided as in analysis/features, which
-	// has the same numbers in fit.go: change both.
-	maxCodes           = 256
-	eventsPerFloatCode = 20
-	spikeFraction      = 0.01
-	spikeContrast      = 10
-	fewestInSpike      = 20
-
 	maxIllegal = 32 // illegal values that are listed
 	chi2Bins   = 50
 	cells      = 1024

@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"slices"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -29,7 +30,7 @@ func exactColumns(ref, cand rootio.Column) (a, b rootio.Column, of *integers) {
 		slices.SortFunc(sorted, (*big.Int).Cmp)
 		return slices.CompactFunc(sorted, func(p, q *big.Int) bool { return p.Cmp(q) == 0 })
 	}
-	if len(different(x)) > maxCodes {
+	if len(different(x)) > column.MaxCodes {
 		return ref, cand, nil
 	}
 	of = &integers{different(slices.Concat(x, y))}

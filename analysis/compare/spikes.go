@@ -3,6 +3,8 @@ package compare
 import (
 	"math"
 	"slices"
+
+	"github.com/eidolon-hep/eidolon/analysis/column"
 )
 
 // Spike is a value of a continuous column that many events share, such as 0 or
@@ -34,35 +36,13 @@ func compareSpikes(a, b *values) []Spike {
 	return spikes
 }
 
-// spikes returns the values that are spikes in the sample. Its neighbours are the
-// nearest values on both sides that are no candidates for a spike themselves, as −99
-// beside −999 is.
+// spikes returns the values that are spikes in the sample.
 func (v *values) spikes() []float64 {
-	type candidate struct {
-		x float64
-		n int
-	}
-	var spikes []float64
-	var waiting []candidate // for the neighbour above
-	below := 0
+	s := &column.Sample{}
 	for x, b := range v.runs {
-		if b.n >= fewestInSpike && b.w > spikeFraction*v.all.w {
-			if b.n >= spikeContrast*below {
-				waiting = append(waiting, candidate{x, b.n})
-			}
-			continue
-		}
-		for _, c := range waiting {
-			if c.n >= spikeContrast*b.n {
-				spikes = append(spikes, c.x)
-			}
-		}
-		waiting, below = waiting[:0], b.n
+		s.Add(x, b.w, b.n)
 	}
-	for _, c := range waiting {
-		spikes = append(spikes, c.x)
-	}
-	return spikes
+	return s.Spikes()
 }
 
 // interval returns where the values equal to x begin and end.

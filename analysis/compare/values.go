@@ -7,6 +7,7 @@ import (
 
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -232,9 +233,9 @@ func (v *values) runs(yield func(x float64, b bin) bool) {
 func (v *values) areCodes(kind rootio.Kind) bool {
 	n := 0
 	for range v.runs {
-		if n++; n > maxCodes {
+		if n++; n > column.MaxCodes {
 			return false
 		}
 	}
-	return n == 1 || !kind.IsFloat() || n*eventsPerFloatCode <= len(v.x)
+	return column.AreFew(n, len(v.x), kind.IsFloat())
 }

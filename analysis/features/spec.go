@@ -10,29 +10,21 @@
 // measured from another one, decimals become continuous, and so on. See package step for what
 // they are, and package find for how they are found.
 //
-// Columns, then, turn each coordinate into a feature. Each is one of six kinds:
+// Columns, then, turn each coordinate into a feature. Package column knows what kind of column it is
+// (codes, whole numbers, an angle, …), makes it a continuous variable, by a uniform deviate where
+// it is none, and returns to legal values. The rest is treatment, each in a file of its own:
 //
-//   - constant: the same value in every event. Kept out of the model.
-//   - codes: few distinct values, of any type. Code k gets the cell
-//     [F(k−1), F(k)) of the unit interval, F the cumulative proportion of the
-//     codes, a uniform deviate picks the point u in the cell, and z = Φ⁻¹(u).
-//     The way back returns legal codes only.
-//   - integer: many distinct values. Dequantised by a uniform deviate in [0, 1),
-//     then as a continuous column between hard edges; floor is the way back.
-//   - continuous: mapped to the whole line where it has hard edges (log behind
-//     one, logit between two) or a heavy positive tail (log), standardised, and
-//     made normal by a monotone spline through quantiles. An edge needs evidence, and beyond it
-//     is a thin tail, with about the probability that the events leave to it.
-//   - number: says which event it is, or of which run. Kept out of the model, too: new
-//     events are numbered ([Spec.Number]).
-//   - angle: a continuous one whose values fill a circle. It is opened where few
-//     events are, and then as between hard edges.
+//   - edges: log behind a hard edge, logit between two. An edge needs evidence, and beyond it is
+//     a thin tail, with about the probability that the events leave to it.
+//   - asinh: where both tails are heavy.
+//   - standardise, and a monotone spline through quantiles, which makes the variable normal.
+//   - tails: what is far beyond all events grows as a logarithm only.
+//   - spikes: values that many events share, such as 0, −1 or −999, and missing ones. A spike gets a
+//     cell of the unit interval, as wide as its proportion, at its place in the order of the values,
+//     and comes back as exactly that value. Missing values, NaN, are a spike below all others.
+//   - periodic: an angle around which something repeats stays linear.
 //
-// An integer or continuous column may have spikes: values that many events share,
-// such as 0, −1 or −999. A spike is a code among the other values: it gets a cell
-// of the unit interval, as wide as its proportion, at its place in their order, and
-// comes back as exactly that value. Missing values, NaN, are a spike below all
-// others, of any kind of column.
+// What a user can ask for is in the tables of kinds, of shapes (treat.go), and of passes.
 package features
 
 import (
