@@ -4,7 +4,7 @@ import "fmt"
 
 // kinds is the table of the kinds of columns. Each is one file. What is seen in the values is the
 // first of them that recognises these; what is asked for is that kind, if the values admit it.
-var kinds = []Kind{Number, Constant, Codes, Integer, Angle, Continuous}
+var kinds = []Kind{Number, Constant, Codes, Integer, Count, Angle, Continuous}
 
 // Kind is what the values of a column are. The zero value is none.
 type Kind struct{ rules }

@@ -19,12 +19,13 @@ var examples = map[Kind]struct {
 	Number:     {rootio.Field{Name: "event", Kind: rootio.Int64}, func(_ *rand.Rand, event int) float64 { return float64(1000 + event) }},
 	Codes:      {rootio.Field{Name: "pdg", Kind: rootio.Int32}, func(r *rand.Rand, _ int) float64 { return []float64{-13, -11, 11, 13}[r.IntN(4)] }},
 	Integer:    {rootio.Field{Name: "channel", Kind: rootio.Int32}, func(r *rand.Rand, _ int) float64 { return float64(r.IntN(5000)) - 77 }},
+	Count:      {rootio.Field{Name: "hits", Kind: rootio.Int32}, func(r *rand.Rand, _ int) float64 { return math.Floor(30 / (0.01 + r.Float64())) }},
 	Angle:      {rootio.Field{Name: "phi", Kind: rootio.Float64}, func(r *rand.Rand, _ int) float64 { return math.Pi * (2*r.Float64() - 1) }},
 	Continuous: {rootio.Field{Name: "x", Kind: rootio.Float64}, func(r *rand.Rand, _ int) float64 { return r.NormFloat64() }},
 }
 
 // askedFor are the kinds that [Find] does not recognise.
-var askedFor = map[Kind]bool{Number: true}
+var askedFor = map[Kind]bool{Number: true, Count: true}
 
 func exampleOf(t *testing.T, k Kind) (Data, Kind) {
 	t.Helper()

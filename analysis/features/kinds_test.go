@@ -20,6 +20,7 @@ var ofKind = map[column.Kind]struct {
 	column.Constant:   {rootio.Int32, func(*rand.Rand) float64 { return 7 }, ""},
 	column.Codes:      {rootio.Int32, func(r *rand.Rand) float64 { return []float64{-13, -11, 11, 13}[r.IntN(4)] }, ""},
 	column.Integer:    {rootio.Int32, func(r *rand.Rand) float64 { return float64(r.IntN(5000)) - 77 }, ""},
+	column.Count:      {rootio.Int32, hits, "count"},
 	column.Angle:      {rootio.Float64, func(r *rand.Rand) float64 { return math.Pi * (2*r.Float64() - 1) }, ""},
 	column.Continuous: {rootio.Float64, func(r *rand.Rand) float64 { return r.ExpFloat64() }, ""},
 }
