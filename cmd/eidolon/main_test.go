@@ -70,7 +70,8 @@ func TestDemo(t *testing.T) {
 	if err := json.Unmarshal([]byte(must(t, dir, "demo", "-n", "4000", "-o", "demo", "--json")), &report); err != nil {
 		t.Fatal(err)
 	}
-	if report.Events != 2000 || !(report.KL > -0.1 && report.KL < 0.5) {
+	// Over six seeds the divergence is 0.081 ± 0.012; five standard deviations are allowed.
+	if report.Events != 2000 || !(report.KL > 0.02 && report.KL < 0.14) {
 		t.Errorf("the demo in small: %+v", report)
 	}
 	for _, name := range []string{"zmumu.root", "zmumu.eidolon", "generated.root", "spectra.png"} {
