@@ -85,7 +85,7 @@ simply run the command again.`,
 	flags.Var(&list{values: &o.Model.Condition}, "condition", "branches that the density of the others is conditional on: p(features | condition)")
 	flags.StringArrayVar(&o.Model.Features.Vectors, "vector", nil, "a four-vector, name=pt,eta,phi,mass or name=px,py,pz,mass, of branches; the mass may be a number")
 	flags.StringArrayVar(&o.Model.Features.Systems, "system", nil, "a sum of four-vectors, name=vector+vector: its mass and decay angles are learnt instead of the momenta")
-	flags.StringToStringVar(&o.Model.Features.As, "as", nil, "how to treat branches, for example pt=log,run=codes: "+strings.Join(features.Treatments(), ", ")+" (default: as their values ask for)")
+	flags.StringToStringVar(&o.Model.Features.As, "as", nil, "how to treat branches, for example pt=log,run=codes, or pt2=below:pt1 where pt2 is never above pt1: "+strings.Join(features.Treatments(), ", ")+" (default: as their values ask for)")
 	flags.StringSliceVar(&o.Exclude, "exclude", nil, "branches to leave out")
 	addView(cmd, &o.View)
 	addNoVerify(cmd, &o.NoVerify)

@@ -9,8 +9,8 @@ import (
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// This file tells relations that are meant from those that hold by chance, or because the
-// numbers of a computer are rounded. Nothing here depends on the units of the columns.
+// This file tells true relations from those that hold by chance, or because floating-point numbers
+// are rounded. Nothing here depends on the units of the columns.
 
 // evidence is what a relation must have, in nats, where each of so many columns may be one
 // of so many branches: the chance that any of these relations holds by accident is below
@@ -29,8 +29,8 @@ func spacing(kind rootio.Kind, x float64) float64 {
 	return math.Ldexp(column.ULP(kind, part), exponent)
 }
 
-// isMeant reports whether a relation gives the values y of all events, and those of the
-// event better than any others would be. off(k, v) is how far the value v is from what the
+// isMeant reports whether a relation gives the values y of all events, and the value of an event
+// rather than those of other events. off(k, v) is how far the value v is from what the
 // relation says of event k, in units of what rounding may do to it; columns is the number of
 // columns, and free that of the parameters that were fitted.
 //

@@ -15,7 +15,7 @@ import (
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// passes are done in this order, each on what those before it have left.
+// passes are done in this order, each on the variables that those before it have not taken.
 var passes = []pass{
 	{name: "masses", what: "masses that follow from energies and momenta", do: (*Search).findMasses},
 	{name: "directions", what: "directions of momenta", do: (*Search).findDirections},
@@ -82,7 +82,7 @@ func Steps(ctx context.Context, t, given *rootio.Table, w []float64, opts Option
 	return s, nil
 }
 
-// run makes a pass. Of the time that there is, it gets two thirds of what is left, if it may be
+// run makes a pass. Of the time that there is, it gets two thirds of what remains, if it may be
 // left out.
 func (s *Search) run(p pass) error {
 	s.until, s.cut = time.Time{}, ""

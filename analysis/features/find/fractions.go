@@ -15,19 +15,19 @@ import (
 // branch: pt2=below:pt1, pt3=below:pt2. The fraction is that of the room above the hard edge of
 // the branch, or above zero where it has none and is positive.
 func (s *Search) findFractions() {
-	left := s.asked("below")
-	for len(left) > 0 {
-		names := slices.Sorted(maps.Keys(left))
+	pending := s.asked("below")
+	for len(pending) > 0 {
+		names := slices.Sorted(maps.Keys(pending))
 		// What another one is below must still be there when that is measured from it.
-		i := slices.IndexFunc(names, func(name string) bool { return !slices.Contains(slices.Collect(maps.Values(left)), name) })
+		i := slices.IndexFunc(names, func(name string) bool { return !slices.Contains(slices.Collect(maps.Values(pending)), name) })
 		if i < 0 {
 			s.err = fmt.Errorf("features: branches %q cannot each be treated as below another of them", names)
 			return
 		}
-		if s.err = s.addFraction(names[i], left[names[i]]); s.err != nil {
+		if s.err = s.addFraction(names[i], pending[names[i]]); s.err != nil {
 			return
 		}
-		delete(left, names[i])
+		delete(pending, names[i])
 	}
 }
 

@@ -21,7 +21,7 @@ type coded struct {
 	entropy float64   // of all events, in nats
 }
 
-// findCoded returns the columns of codes among the branches that are left.
+// findCoded returns the columns of codes among the branches that no step has taken.
 func (s *Search) findCoded() (list []coded) {
 	for _, field := range s.numbers {
 		if s.over() {

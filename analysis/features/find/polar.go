@@ -7,7 +7,7 @@ import (
 )
 
 // findPolar turns momenta to polar coordinates whose transverse part was found to follow from
-// the components, as √(x² + y²), if both are left and have both signs.
+// the components, as √(x² + y²), if no step has taken these and both have both signs.
 func (s *Search) findPolar() {
 	var sums []*step.Sum
 	for _, found := range s.Steps {

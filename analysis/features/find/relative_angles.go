@@ -12,7 +12,7 @@ import (
 func (s *Search) findRelativeAngles() {
 	s.findAngles()
 	isNone := func(field rootio.Field) bool { return !s.IsAngle(field.Name) }
-	angles := slices.DeleteFunc(s.left(), isNone)
+	angles := slices.DeleteFunc(s.remaining(), isNone)
 	given := slices.DeleteFunc(s.given.Fields(), isNone)
 	// The last first: what an angle is measured from is still there.
 	for j := len(angles) - 1; j >= 0; j-- {

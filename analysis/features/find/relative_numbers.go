@@ -27,7 +27,7 @@ func (s *Search) findRelativeNumbers() {
 		return
 	}
 	var fields []rootio.Field
-	for _, field := range s.left() {
+	for _, field := range s.remaining() {
 		if s.over() {
 			return
 		}
@@ -51,8 +51,8 @@ func (s *Search) findRelativeNumbers() {
 			if s.over() {
 				return
 			}
-			if left, isRatio := looks[fields[j].Name].from(looks[to.Name]); left < least {
-				best, least = &step.RelativeNumber{Variable: fields[j].Name, To: to.Name, Ratio: isRatio}, left
+			if remains, isRatio := looks[fields[j].Name].from(looks[to.Name]); remains < least {
+				best, least = &step.RelativeNumber{Variable: fields[j].Name, To: to.Name, Ratio: isRatio}, remains
 			}
 		}
 		if best == nil {
@@ -108,7 +108,7 @@ func lookAt(x []float64) *look {
 
 // from returns the spread of the distance of y from x, as a part of the spread of y, and whether
 // that is the distance of the logarithms.
-func (y *look) from(x *look) (left float64, isRatio bool) {
+func (y *look) from(x *look) (remains float64, isRatio bool) {
 	positive := y.isPositive && x.isPositive
 	const few = 100 // that rule most pairs out
 	for _, n := range []int{min(few, len(y.x)), len(y.x)} {
@@ -120,23 +120,23 @@ func (y *look) from(x *look) (left float64, isRatio bool) {
 				r[k] = y.log[at] - x.log[at]
 			}
 		}
-		left = spreadOf(d) / max(y.spread, math.SmallestNonzeroFloat64)
+		remains = spreadOf(d) / max(y.spread, math.SmallestNonzeroFloat64)
 		if positive {
 			ofRatio := spreadOf(r) / max(y.logSpread, math.SmallestNonzeroFloat64)
 			// What does not change with x is the better coordinate.
 			if n == len(y.x) {
 				if isRatio = unevenness(r, x.x) < unevenness(d, x.x); isRatio {
-					left = ofRatio
+					remains = ofRatio
 				}
 			} else {
-				left = min(left, ofRatio)
+				remains = min(remains, ofRatio)
 			}
 		}
-		if !(left < 2*closeEnough) {
+		if !(remains < 2*closeEnough) {
 			break
 		}
 	}
-	return left, isRatio
+	return remains, isRatio
 }
 
 // unevenness tells how much the spread of d differs between the events with small x and

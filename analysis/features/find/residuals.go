@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// related is the part of a column's standard deviation below which what is left
-	// of it shows that it is related to others.
+	// related is the part of its standard deviation that a column may have about what a relation
+	// says of it.
 	related = 0.02
-	// better is the part that is left of what would be left if the column were
-	// measured from one of the others alone.
+	// better is the part of its standard deviation about one of the other columns alone that it
+	// may have about what the relation says.
 	better = 0.3
 	// mostRelated is the number of columns up to which relations are looked for.
 	mostRelated = 60
@@ -61,7 +61,7 @@ func apart(y, x []float64) float64 {
 	return stat.StdDev(d, nil)
 }
 
-// findResidual returns the step that leaves least of a column; nil if there is none.
+// findResidual returns the step with the narrowest residual; nil if there is none.
 func (s *Search) findResidual(fields []rootio.Field) (best *step.Residual) {
 	const few, many = 50, 5000
 	n := min(s.N, many)
@@ -101,10 +101,10 @@ func (s *Search) findResidual(fields []rootio.Field) (best *step.Residual) {
 					for k := range n {
 						d[k] = v[k] - relation.Of(p[k], q[k])
 					}
-					left := stat.StdDev(d, nil) / std
+					part := stat.StdDev(d, nil) / std
 					// pT is no √(pT'² + η²), if it is close to pT'.
-					if left < least && left < better*min(apart(v[:n], p), apart(v[:n], q))/std {
-						least = left
+					if part < least && part < better*min(apart(v[:n], p), apart(v[:n], q))/std {
+						least = part
 						best = &step.Residual{Variable: y.Name, Relation: relation.Name, Of: []string{a.Name, b.Name}}
 					}
 				}

@@ -67,6 +67,17 @@ func newSearch(ctx context.Context, t, given *rootio.Table, w []float64, opts Op
 	return s
 }
 
+// countValues returns the number of distinct values; more than most where there are more.
+func countValues(x []float64, most int) int {
+	seen := map[float64]struct{}{}
+	for _, v := range x {
+		if seen[v] = struct{}{}; len(seen) > most {
+			break
+		}
+	}
+	return len(seen)
+}
+
 // over reports whether the time for the pass is over: it ends where it is.
 func (s *Search) over() bool {
 	if !s.until.IsZero() && !time.Now().Before(s.until) {
@@ -93,8 +104,8 @@ func (s *Search) load(name string) []float64 {
 // sample returns the values of a variable as a sample.
 func (s *Search) sample(name string) *column.Sample { return column.NewSample(s.load(name), s.weights) }
 
-// left returns the branches and coordinates that no step has taken.
-func (s *Search) left() []rootio.Field {
+// remaining returns the branches and coordinates that no step has taken.
+func (s *Search) remaining() []rootio.Field {
 	return slices.DeleteFunc(append(s.table.Fields(), s.coordinates...), func(f rootio.Field) bool { return s.gone[f.Name] })
 }
 

@@ -13,8 +13,8 @@ import (
 
 const (
 	mostTerms = 6 // of a sum
-	// looksDependent is the part of a column's standard deviation that may be left
-	// over after a linear fit in float32 for it to be looked at more closely.
+	// looksDependent is the part of a column's standard deviation that may remain after a linear
+	// fit in float32 for it to be looked at more closely.
 	looksDependent = 1e-5
 )
 
@@ -41,17 +41,6 @@ func (s *Search) findAllSums() {
 	}
 }
 
-// countValues returns the number of distinct values; more than most where there are more.
-func countValues(x []float64, most int) int {
-	seen := map[float64]struct{}{}
-	for _, v := range x {
-		if seen[v] = struct{}{}; len(seen) > most {
-			break
-		}
-	}
-	return len(seen)
-}
-
 // findSums returns linear relations between columns, or between the squares of real
 // ones. Each is of columns that those before it leave.
 func (s *Search) findSums(kept []string, squares bool) (sums []*step.Sum) {
@@ -67,8 +56,7 @@ func (s *Search) findSums(kept []string, squares bool) (sums []*step.Sum) {
 	return sums
 }
 
-// vector is a column of some events, or what is left of it after the projection on
-// others.
+// vector is a column of some events, or what remains of it after the projection on others.
 type vector struct {
 	field rootio.Field
 	scale int     // x was divided by 2^scale, and then squared if squares are looked for
@@ -86,11 +74,11 @@ func scaleOf(x []float64) int {
 	return e
 }
 
-// findSome returns relations that hold for all events. There may be more, to be found
-// in a second go without the columns that these determine, if again is true. The columns, less their means, go through the Gram-Schmidt process, on a few
-// events; where nothing is left of one, it is a sum of those before it. Those of
-// which so little is left that it may be rounding are no part of other sums, but may
-// have copies.
+// findSome returns relations that hold for all events. If again is true there may be more, to be
+// found in a second go without the columns that follow from these. The columns, less their means,
+// go through the Gram-Schmidt process, on a few events; where nothing remains of one, it is a sum of
+// those before it. A column of which so little remains that it may be rounding is no part of other
+// sums, but may have copies.
 func (s *Search) findSome(fields []rootio.Field, kept []string, squares bool) (found []*step.Sum, again bool) {
 	// More rows than columns, so that no column is a sum of the others by their number.
 	const wide = 200
@@ -134,13 +122,13 @@ func (s *Search) findSome(fields []rootio.Field, kept []string, squares bool) (f
 			}
 			return floats.Norm(v.x, 2)
 		}
-		left := project()
-		if left < 0.1 { // the second time takes away what rounding left
-			left = project()
+		remains := project()
+		if remains < 0.1 { // the second time takes away errors of rounding
+			remains = project()
 		}
-		if left > looksDependent {
-			c[len(basis)] = left
-			floats.Scale(1/left, v.x)
+		if remains > looksDependent {
+			c[len(basis)] = remains
+			floats.Scale(1/remains, v.x)
 			basis, product = append(basis, v), append(product, c)
 			continue
 		}
@@ -205,12 +193,9 @@ func (s *Search) solve(columns []*vector, parts []float64, kept []string, square
 		if math.Abs(a-b) < 1e-9*(a+b) {
 			return j - i
 		}
-		if a > b {
-			return -1
-		}
-		return 1
+		return cmp.Compare(b, a)
 	})
-	var second *step.Sum // if there is no better one
+	var second *step.Sum // to be taken if there is no better one
 	for _, last := range order {
 		y := columns[last]
 		if slices.Contains(kept, y.field.Name) {
@@ -249,7 +234,7 @@ func (s *Search) complete(sum *step.Sum) bool {
 		s.load(t.Variable)
 		simple[i].Factor = simpleNumber(t.Factor, 1e-5*math.Abs(t.Factor))
 	}
-	const plain = 200 // squares of larger and smaller powers of two get near the ends of what there is
+	const plain = 200 // the squares of larger or smaller powers of two may overflow or vanish
 	if e := scaleOf(inFile); sum.Squares && (e > plain || e < -plain) {
 		sum.Unit = math.Ldexp(1, e)
 	}
