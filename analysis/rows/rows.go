@@ -1,4 +1,3 @@
-// Package rows knows two things about the rows of a table that every judgement of a
-// sample needs: what their weights are worth ([Weights]), and which of them are copies of
-// each other ([Copies]).
+// Package rows finds what the weights of the rows of a table are worth ([Weights]) and
+// which rows are copies of each other ([Copies]).
 package rows

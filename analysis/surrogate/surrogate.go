@@ -1,7 +1,6 @@
-// Package surrogate puts the parts together: what the columns of a sample look
-// like ([features.Spec]), the density of its events in model space ([Chain]), and
-// where both came from ([Card]). A surrogate is trained on a
-// table of events, asked for new events and for log-densities, saved and loaded.
+// Package surrogate trains models of the events of a table, draws new events from them,
+// evaluates their log-density, and saves and loads them. A model is a map from columns to
+// features ([features.Spec]), a density of these ([Chain]), and where both come from ([Card]).
 package surrogate
 
 import (

@@ -1,4 +1,5 @@
-// Package origin is what a file of generated events says about where it comes from.
+// Package origin writes and reads where a file of events comes from: program, command, model and
+// seed. It knows the version of the program.
 package origin
 
 import (

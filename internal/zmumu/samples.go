@@ -61,12 +61,12 @@ func (g Generator) Detected(seed uint64, n int) *rootio.Table {
 }
 
 // Collections returns n events of the sample that seed names, in the form of NanoAOD: MET_pt,
-// nMuon, and Muon_pt, Muon_eta, Muon_phi and Muon_charge of the muons with |η| < 2.4, in
+// which measures the recoil of the pair, nMuon, and Muon_pt, Muon_eta, Muon_phi and Muon_charge of the muons with |η| < 2.4, in
 // descending order of pT.
 func (g Generator) Collections(seed uint64, n int) *rootio.Table {
 	events := make([]Event, n)
 	g.Events(events, seed, 0)
-	z := make([]float32, 2*n)
+	z := make([]float32, 3*n)
 	philox.Normal(z, detectorSeed, 4, 0)
 	met, count, offsets := make([]float32, n), make([]uint32, n), make([]int, n+1)
 	var pt, eta, phi []float32
@@ -87,10 +87,11 @@ func (g Generator) Collections(seed uint64, n int) *rootio.Table {
 		}
 		offsets[i+1] = len(pt)
 		count[i] = uint32(offsets[i+1] - offsets[i])
-		met[i] = float32((6 + 0.1*e.Pt) * math.Hypot(float64(z[2*i]), float64(z[2*i+1])))
+		recoil := e.Pt * (0.9 + 0.15*float64(z[3*i]))
+		met[i] = float32(math.Hypot(recoil+5*float64(z[3*i+1]), 5*float64(z[3*i+2])))
 	}
 	t := &rootio.Table{Columns: []rootio.Column{
-		titled("MET_pt", "missing transverse momentum [GeV]", met),
+		titled("MET_pt", "missing transverse momentum without the muons [GeV]", met),
 		titled("nMuon", "number of muons", count),
 	}}
 	for _, c := range []rootio.Column{
