@@ -24,26 +24,27 @@ import (
 //
 //	q(x) = α/(α²+σ²) x + σ/√(α²+σ²) F(x/√(α²+σ²), time, context)
 //
-// so that what F is to learn, (σ x_0 − α ε)/√(α²+σ²) with the noise ε of x = α x_0 + σ ε,
-// has variance 1 at every time, and so has what it reads (the preconditioning of
-// arXiv:2206.00364 for data of variance 1). F reads the ratio α/σ alone: it serves all
-// schedules. It does not read x in white space, but the features of the noisy event, each
-// divided by its spread, and tables help it to see what is sharp in one of them, such as
-// the edge of a detector or an integer.
+// Then the target of F, (σ x_0 − α ε)/√(α²+σ²) with the noise ε of x = α x_0 + σ ε,
+// has variance 1 at every time, and so has the input of F (the preconditioning of
+// arXiv:2206.00364 for data of variance 1). Of the schedule F reads only the ratio α/σ: it
+// serves all schedules. It does not read x in white space, but the features of the noisy
+// event, each divided by its spread. Tables help it to see what is sharp in one feature, such
+// as the edge of a detector or an integer.
 //
-// The first term is the posterior mean of a normal. Where events come as islands, that of
-// a mixture of normals stands there, found by EM and closed in form, and the second term
-// is ρ(α/σ) times as large, which gives its target variance 1 again.
+// The first term is the posterior mean of a normal. Where events come as islands, the
+// posterior mean of a mixture of normals takes its place: the mixture is found by EM, and its
+// posterior mean is known in closed form. The second term is multiplied by ρ(α/σ), which
+// gives its target variance 1 again.
 type Denoiser struct {
 	dim, context int
-	about        DenoiserOptions
+	opts         DenoiserOptions
 	white        *whitening
 	params       nn.Params
 	net          *nn.MLP
 	base         *normals  // nil stands for a single normal
-	times        []float64 // of the path down
-	timesUp      []float64 // of that of densitySolver
-	timesOutline []float64 // of that of outlineSolver
+	times        []float64 // of the path from noise to events
+	timesUp      []float64 // of the path of densitySolver
+	timesBase    []float64 // of the path of baseSolver
 	seed         uint64    // of the training
 	memory       sync.Pool // of *denoising
 }
@@ -52,13 +53,14 @@ type Denoiser struct {
 type DenoiserOptions struct {
 	// Hidden are the widths of the hidden layers; by default three of 256.
 	Hidden []int `json:"hidden"`
-	// Cells is the number of cells of the tables that every feature passes through
-	// beside the first layer (package kernels/table), and the time; none if negative, by
-	// default 32.
+	// Cells is the number of cells of the tables of functions of one feature, or of the
+	// time, that are added to the outputs of the first layer (package kernels/table); by
+	// default 32; when negative there are no tables.
 	Cells int `json:"cells"`
-	// Components is the number of normals that the network stands over; by default 1.
+	// Components is the number of normals of the mixture whose posterior mean the network
+	// corrects; by default 1.
 	Components int `json:"components,omitempty"`
-	// Width is σ_min, where the path ends: events keep a noise of this width, in units
+	// Width is σ_min, the noise that is left in events where the path ends, in units
 	// of their spread; by default 0.01.
 	Width float64 `json:"width"`
 	// Solver is how the equation is solved.
@@ -133,27 +135,27 @@ func NewDenoiser(dim, context int, seed uint64, opts DenoiserOptions) (*Denoiser
 		return nil, fmt.Errorf("diffusion: %w", err)
 	}
 	d := newDenoiser(dim, context, seed, opts)
-	d.white = unchanged(dim)
+	d.white = identity(dim)
 	return d, nil
 }
 
 // newDenoiser is [NewDenoiser] without a whitening.
 func newDenoiser(dim, context int, seed uint64, opts DenoiserOptions) *Denoiser {
-	d := &Denoiser{dim: dim, context: context, about: opts.withDefaults()}
-	d.net = nn.NewMLP(&d.params, "net", d.inputs(), d.about.Hidden, dim, dense.SiLU)
-	if d.about.Cells > 0 {
-		d.net.AddTables("net", d.tabled(), d.about.Cells)
+	d := &Denoiser{dim: dim, context: context, opts: opts.withDefaults()}
+	d.net = nn.NewMLP(&d.params, "net", d.inputs(), d.opts.Hidden, dim, dense.SiLU)
+	if d.opts.Cells > 0 {
+		d.net.AddTables("net", d.tabled(), d.opts.Cells)
 	}
 	d.net.Init(seed, 0)
 	d.net.Pack()
-	d.stand(nil)
+	d.setBase(nil)
 	return d
 }
 
 // inputs is the number of what the network reads: features, functions of time, context.
 func (d *Denoiser) inputs() int { return d.dim + timeFeatures + d.context }
 
-// tabled is the number of those that pass through tables, which are the first: features
+// tabled is the number of inputs that have tables. They are the first ones: the features
 // and one function of time.
 func (d *Denoiser) tabled() int { return d.dim + 1 }
 
@@ -164,22 +166,22 @@ func (d *Denoiser) Dim() int { return d.dim }
 func (d *Denoiser) Context() int { return d.context }
 
 // Width returns σ_min.
-func (d *Denoiser) Width() float64 { return d.about.Width }
+func (d *Denoiser) Width() float64 { return d.opts.Width }
 
 func (d *Denoiser) String() string {
 	over := ""
-	if d.about.Components > 1 {
-		over = fmt.Sprintf(" over %d normals", d.about.Components)
+	if d.opts.Components > 1 {
+		over = fmt.Sprintf(" over %d normals", d.opts.Components)
 	}
-	return fmt.Sprintf("denoiser %v%s, %d parameters, σ_min %.3g", d.about.Hidden, over, len(d.params.Value), d.about.Width)
+	return fmt.Sprintf("denoiser %v%s, %d parameters, σ_min %.3g", d.opts.Hidden, over, len(d.params.Value), d.opts.Width)
 }
 
 // timeFeatures is the number of functions of time that the network reads.
 const timeFeatures = 11
 
-// embed writes functions of the time where the ratio of α and σ, of which the squares
-// sum to 1, is what it is: log(α/σ) as trainings draw it, in units of its spread, α, σ,
-// and waves in the logarithm within its bounds.
+// embed writes the functions of time that the network reads, for α and σ whose squares sum
+// to 1: log(α/σ), standardised by its distribution in training; α; σ; and sines and cosines of
+// the logarithm.
 func embed(dst []float32, alpha, sigma float64) {
 	u := min(max(math.Log(alpha/sigma), -mostLogSNR), mostLogSNR)
 	dst[0], dst[1], dst[2] = float32((u-meanLogSNR)/widthLogSNR), float32(alpha), float32(sigma)
@@ -196,7 +198,7 @@ type denoising struct {
 	dy, dx   []float32
 	noise, u []float32
 	x        []float32 // white, of variance 1
-	own      []float32 // the features of the same
+	features []float32 // the same as features, each divided by its spread
 	normals  *normalsState
 }
 
@@ -205,7 +207,7 @@ func (d *Denoiser) newDenoising() *denoising {
 		state: d.net.NewState(training.Tile), in: make([]float32, training.Tile*d.inputs()),
 		dy: make([]float32, training.Tile*d.dim), dx: make([]float32, training.Tile*d.inputs()),
 		noise: make([]float32, d.dim), u: make([]float32, 1),
-		x: make([]float32, training.Tile*d.dim), own: make([]float32, training.Tile*d.dim),
+		x: make([]float32, training.Tile*d.dim), features: make([]float32, training.Tile*d.dim),
 	}
 	if d.base != nil {
 		s.normals = d.base.newState()
@@ -271,7 +273,7 @@ func (d *Denoiser) Mean(ctx context.Context, q []float32, div []float64, x, c []
 					dy[r*d.dim+j] = 1
 				}
 				d.net.Backward(s.state, nil, dx, s.in[:m*width], dy, m)
-				to := d.white.toOwn[j*d.dim : (j+1)*d.dim] // the features that x_j is part of
+				to := d.white.toFeatures[j*d.dim : (j+1)*d.dim] // the features that x_j is part of
 				for r := range part {
 					slope := 0.0
 					for l, v := range dx[r*width : r*width+d.dim] {
@@ -286,10 +288,10 @@ func (d *Denoiser) Mean(ctx context.Context, q []float32, div []float64, x, c []
 
 // readFeatures writes the features of the m rows of s.x where the network reads them.
 func (d *Denoiser) readFeatures(s *denoising, m int) {
-	own, width := s.own[:m*d.dim], d.inputs()
-	dense.Forward(own, nil, s.x[:m*d.dim], d.white.packedOwn, d.white.zero, m, d.dim, d.dim, dense.None)
+	features, width := s.features[:m*d.dim], d.inputs()
+	dense.Forward(features, nil, s.x[:m*d.dim], d.white.packedFeatures, d.white.zero, m, d.dim, d.dim, dense.None)
 	for r := range m {
-		copy(s.in[r*width:], own[r*d.dim:(r+1)*d.dim])
+		copy(s.in[r*width:], features[r*d.dim:(r+1)*d.dim])
 	}
 }
 
@@ -308,10 +310,10 @@ const rowsPerGoroutine = 4 * training.Tile
 const meanLogSNR, widthLogSNR, mostLogSNR = 1, 1.8, 6
 
 // Train fits the network to the rows of train: the loss is the weighted mean of the
-// squared error of F, per feature. ctx, valid and opts are as for flows, but for their
-// defaults: the parameters are averaged, the rate is 4e-3 (2e-3 for fewer than 20,000
-// rows, 3e-3 and steps of 1024 rows for 50,000 or more), and there are as many epochs as make
-// 48 million rows, but at most 500, and all of them are made.
+// squared error of F, per feature. ctx, valid and opts are those of [training.Fit], but some
+// defaults differ: the average of the parameters has a decay of 0.999; the learning rate is
+// 4e-3 (2e-3 for fewer than 20,000 rows, 3e-3 and batches of 1024 for 50,000 or more); there
+// are as many epochs as make 48 million rows, at most 500, and all of them are made.
 func (d *Denoiser) Train(ctx context.Context, train, valid training.Data, opts training.Options) (training.History, error) {
 	if err := checkData(d.dim, d.context, train, valid); err != nil {
 		return training.History{}, err
@@ -321,10 +323,7 @@ func (d *Denoiser) Train(ctx context.Context, train, valid training.Data, opts t
 	if err := d.prepare(ctx, train); err != nil {
 		return training.History{}, err
 	}
-	if opts.MaxTime > 0 {
-		opts.MaxTime = max(opts.MaxTime-time.Since(begin), 1)
-	}
-	opts = DenoiserSchedule(opts, train.Len())
+	opts = DenoiserSchedule(opts.Since(begin), train.Len())
 	h, err := training.Fit(ctx, (*regression)(d), d.whiten(ctx, train), d.whiten(ctx, valid), opts)
 	d.net.Pack()
 	if e := d.finish(); e != nil {
@@ -333,18 +332,18 @@ func (d *Denoiser) Train(ctx context.Context, train, valid training.Data, opts t
 	return h, err
 }
 
-// prepare finds what does not take a training, from the rows of one.
+// prepare finds the whitening and the mixture from the rows of a training.
 func (d *Denoiser) prepare(ctx context.Context, train training.Data) (err error) {
-	if d.white, err = newWhitening(ctx, train); err != nil || d.about.Components < 2 {
+	if d.white, err = newWhitening(ctx, train); err != nil || d.opts.Components < 2 {
 		return err
 	}
-	base, err := findNormals(ctx, d.whiten(ctx, train), d.about.Components, d.seed)
-	d.stand(base)
+	base, err := findNormals(ctx, d.whiten(ctx, train), d.opts.Components, d.seed)
+	d.setBase(base)
 	return err
 }
 
-// stand puts the network over a mixture.
-func (d *Denoiser) stand(base *normals) {
+// setBase lets the network correct a mixture; nil stands for a single normal.
+func (d *Denoiser) setBase(base *normals) {
 	d.base = base
 	d.memory = sync.Pool{New: func() any { return d.newDenoising() }}
 }
@@ -375,8 +374,8 @@ func DenoiserSchedule(opts training.Options, n int) training.Options {
 }
 
 // regressing fills in the options of a training by regression, which by default reads so
-// many rows in all. Its loss is noisy, and falls most when the rate does: to lose patience
-// before that is a loss of quality.
+// many rows in all. Its loss is noisy, and falls most when the learning rate does: a training
+// that stopped before that would lose quality.
 func regressing(o training.Options, events, rows int) training.Options {
 	if o.Epochs == 0 {
 		o.Epochs = min(max(rows/events, 1), 500)
@@ -386,12 +385,12 @@ func regressing(o training.Options, events, rows int) training.Options {
 	}
 	if o.Rate == 0 {
 		o.Rate = 4e-3
-		if events < 20_000 { // learnt by heart at that rate
+		if events < 20_000 { // a higher rate learns them by heart
 			o.Rate = 2e-3
 		}
 	}
 	if o.Patience == 0 {
-		o.Patience = 1 << 30
+		o.Patience = training.Off
 	}
 	return o
 }
@@ -411,41 +410,41 @@ func (d *Denoiser) whiten(ctx context.Context, rows training.Data) training.Data
 }
 
 // densitySolver integrates the divergence. Its error of log p is 0.002 where the truth is
-// known; for equal work, multistep methods have more of it, and all of the same sign.
+// known. Multistep methods have larger errors for equal work, and all of the same sign.
 func densitySolver() Solver { return Solver{Method: Heun, Steps: 36} }
 
 // finish derives what follows from the rest.
 func (d *Denoiser) finish() (err error) {
-	if d.times, err = d.about.Solver.Times(d, d.about.Width); err != nil {
+	if d.times, err = d.opts.Solver.Times(d, d.opts.Width); err != nil {
 		return err
 	}
-	if d.timesUp, err = densitySolver().Times(d, d.about.Width); err != nil {
+	if d.timesUp, err = densitySolver().Times(d, d.opts.Width); err != nil {
 		return err
 	}
-	d.timesOutline, err = outlineSolver().Times(d, d.about.Width)
+	d.timesBase, err = baseSolver().Times(d, d.opts.Width)
 	return err
 }
 
-// outlineSolver solves the equation of the mixture alone, for a start.
-func outlineSolver() Solver { return Solver{Steps: 12} }
+// baseSolver solves the equation of the mixture alone.
+func baseSolver() Solver { return Solver{Steps: 12} }
 
-// outline takes noise to white events of the mixture alone, in place.
-func (d *Denoiser) outline(ctx context.Context, x []float32) error {
+// baseEvents takes noise to white events of the mixture alone, in place.
+func (d *Denoiser) baseEvents(ctx context.Context, x []float32) error {
 	s := d.memory.Get().(*denoising)
 	defer d.memory.Put(s)
-	return outlineSolver().along(ctx, outlined{d, s}, x, nil, d.timesOutline)
+	return baseSolver().toEvents(ctx, basePosterior{d, s}, x, nil, d.timesBase)
 }
 
-// outlined is a mixture as a [Posterior], for one goroutine.
-type outlined struct {
+// basePosterior makes the mixture of a denoiser a [Posterior], for one goroutine.
+type basePosterior struct {
 	d *Denoiser
 	s *denoising
 }
 
-func (o outlined) Dim() int     { return o.d.dim }
-func (o outlined) Context() int { return 0 }
+func (o basePosterior) Dim() int     { return o.d.dim }
+func (o basePosterior) Context() int { return 0 }
 
-func (o outlined) Mean(_ context.Context, q []float32, _ []float64, x, _ []float32, alpha, sigma float64) {
+func (o basePosterior) Mean(_ context.Context, q []float32, _ []float64, x, _ []float32, alpha, sigma float64) {
 	norm, base := math.Hypot(alpha, sigma), o.d.base
 	base.at(o.s.normals, alpha/norm, sigma/norm)
 	for len(x) > 0 {
@@ -458,7 +457,7 @@ func (o outlined) Mean(_ context.Context, q []float32, _ []float64, x, _ []float
 	}
 }
 
-// regression is a denoiser as what training minimises.
+// regression makes a denoiser a [training.Objective].
 type regression Denoiser
 
 func (g *regression) Params() []float32 { return g.params.Value }
@@ -481,9 +480,9 @@ type regressor struct {
 // The deviates of a training: of noise and of times.
 const streamNoise, streamTime = 1 << 33, 1 << 34
 
-// Loss returns Σ w ‖F − (x_0 − q)/s‖²/Dim over the rows, with q before F is added and the
-// factor s of F, which is Σ w ‖F − (σ x_0 − α ε)‖²/Dim for a single normal; at a time and
-// with a noise of its own for each row and pass. It adds its gradient to grad.
+// Loss returns Σ w ‖F − (x_0 − q)/s‖²/Dim over the rows, where q is the posterior mean
+// without F and s the factor of F; for a single normal this is Σ w ‖F − (σ x_0 − α ε)‖²/Dim.
+// Each row has a time and a noise of its own in each pass. It adds the gradient to grad.
 func (g *regressor) Loss(grad []float32, rows training.Rows) float64 {
 	width, m := g.inputs(), rows.N
 	target := rows.X
@@ -546,7 +545,7 @@ func (d *Denoiser) Generate(ctx context.Context, x, c []float32) error {
 // generate takes noise to white events, in place.
 func (d *Denoiser) generate(ctx context.Context, x, c []float32) error {
 	return inParts(ctx, len(x)/d.dim, func(lo, hi int) error {
-		return d.about.Solver.along(ctx, d, x[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], d.times)
+		return d.opts.Solver.toEvents(ctx, d, x[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], d.times)
 	})
 }
 
@@ -577,7 +576,7 @@ func (d *Denoiser) LogDensity(ctx context.Context, dst []float64, x, c []float32
 	z := make([]float32, len(x))
 	d.white.forward(ctx, z, x)
 	err := inParts(ctx, len(dst), func(lo, hi int) error {
-		return densitySolver().up(ctx, dst[lo:hi], d, z[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], d.timesUp)
+		return densitySolver().toNoise(ctx, dst[lo:hi], d, z[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], d.timesUp)
 	})
 	for i := range dst {
 		dst[i] += d.white.logDet
@@ -601,10 +600,10 @@ const basePrefix = "base."
 
 // MarshalJSON describes the model, without its parameters.
 func (d *Denoiser) MarshalJSON() ([]byte, error) {
-	return json.Marshal(denoiserFile{denoiserKind, d.dim, d.context, d.about, d.white})
+	return json.Marshal(denoiserFile{denoiserKind, d.dim, d.context, d.opts, d.white})
 }
 
-// Tensors returns the parameters, and those of the mixture that the network stands over.
+// Tensors returns the parameters of the network and of the mixture.
 func (d *Denoiser) Tensors() []training.Tensor {
 	tensors := d.params.Tensors()
 	if d.base != nil {
@@ -631,13 +630,13 @@ func loadDenoiser(text []byte, tensors []training.Tensor) (*Denoiser, error) {
 	if err := f.Whitening.check(f.Dim); err != nil {
 		return nil, err
 	}
-	var own, of []training.Tensor
+	var own, ofBase []training.Tensor
 	have := 0
 	for _, t := range tensors {
 		have += len(t.Value)
 		if name, ok := strings.CutPrefix(t.Name, basePrefix); ok {
 			t.Name = name
-			of = append(of, t)
+			ofBase = append(ofBase, t)
 		} else {
 			own = append(own, t)
 		}
@@ -651,13 +650,13 @@ func loadDenoiser(text []byte, tensors []training.Tensor) (*Denoiser, error) {
 	}
 	if f.Options.Components > 1 {
 		base := newNormals(f.Dim, f.Options.Components)
-		if err := base.params.Load(of); err != nil {
+		if err := base.params.Load(ofBase); err != nil {
 			return nil, fmt.Errorf("diffusion: %w", err)
 		}
 		if err := base.finish(); err != nil {
 			return nil, err
 		}
-		d.stand(base)
+		d.setBase(base)
 	}
 	d.net.Pack()
 	d.white = f.Whitening

@@ -26,8 +26,8 @@ type Teacher interface {
 	generate(ctx context.Context, x, c []float32) error
 	// unwhiten takes white events to events, in place.
 	unwhiten(ctx context.Context, x, c []float32)
-	// trained returns the parameters that training finds, if any, and adopt takes them
-	// over with what else follows from the rows of train.
+	// trained returns the parameters that training finds, if any. adopt takes over such
+	// parameters, and finds the rest of the model from the rows of train.
 	trained() []float32
 	adopt(ctx context.Context, train training.Data, seed uint64) error
 }
@@ -37,22 +37,22 @@ type Teacher interface {
 //
 //	x = y + F(y, context)
 //
-// or, where the teacher is a denoiser over a mixture of normals, whose own equation is
-// solved without a network,
+// or, where the teacher is a denoiser over a mixture of normals,
 //
 //	x = o(y) + F(y, o(y), context)
 //
-// with that solution o: no smooth network tears noise into islands.
-// The noise and its solutions are drawn in a stream, so that no pair is seen for long.
-// The teacher stays in the model: it has the log-density.
+// where o is the solution of the equation of the mixture alone, which takes no network: a
+// smooth network could not tear noise into islands. The pairs of noise and its solution are
+// drawn anew while the training goes on, so that none is seen for long. The teacher stays in
+// the model: the log-density is the teacher's.
 type Distilled struct {
 	dim, context int
-	about        DistilledOptions
+	opts         DistilledOptions
 	teacher      Teacher
-	outline      *Denoiser // the teacher, if it has an o; or nil
+	overBase     *Denoiser // the teacher, where it is a denoiser over a mixture; or nil
 	params       nn.Params
 	net          *nn.MLP
-	memory       sync.Pool // of *nn.MLPState and input
+	memory       sync.Pool // of *pass
 }
 
 // DistilledOptions say how a [Distilled] is made.
@@ -87,9 +87,9 @@ func NewDistilled(teacher Teacher, seed uint64, opts DistilledOptions) (*Distill
 
 // newDistilled is [NewDistilled] without a network.
 func newDistilled(teacher Teacher, opts DistilledOptions) *Distilled {
-	s := &Distilled{dim: teacher.Dim(), context: teacher.Context(), about: opts, teacher: teacher}
-	if d, ok := teacher.(*Denoiser); ok && d.about.Components > 1 {
-		s.outline = d
+	s := &Distilled{dim: teacher.Dim(), context: teacher.Context(), opts: opts, teacher: teacher}
+	if d, ok := teacher.(*Denoiser); ok && d.opts.Components > 1 {
+		s.overBase = d
 	}
 	return s
 }
@@ -97,9 +97,9 @@ func newDistilled(teacher Teacher, opts DistilledOptions) *Distilled {
 // inputs is the number of what the network reads.
 func (s *Distilled) inputs() int { return s.starts()*s.dim + s.context }
 
-// starts is the number of points that the network starts from: noise, and its o.
+// starts is the number of points of an event that the network reads: y, and o(y).
 func (s *Distilled) starts() int {
-	if s.outline != nil {
+	if s.overBase != nil {
 		return 2
 	}
 	return 1
@@ -115,16 +115,16 @@ func (s *Distilled) Context() int { return s.context }
 func (s *Distilled) Teacher() Teacher { return s.teacher }
 
 // Loss returns the mean squared distance from the teacher's map.
-func (s *Distilled) Loss() float64 { return s.about.Loss }
+func (s *Distilled) Loss() float64 { return s.opts.Loss }
 
 func (s *Distilled) String() string {
-	return fmt.Sprintf("one-step map %v, %d parameters, learnt from %v", s.about.Hidden, len(s.params.Value), s.teacher)
+	return fmt.Sprintf("one-step map %v, %d parameters, learnt from %v", s.opts.Hidden, len(s.params.Value), s.teacher)
 }
 
 // pass is the memory for a tile of rows.
 type pass struct {
 	state *nn.MLPState
-	start []float32 // what the rows start from
+	start []float32 // y, and o(y), of the rows
 	in    []float32
 	dy    []float32
 	read  []float32 // what the network was given last
@@ -171,8 +171,8 @@ func (s *Distilled) Sample(ctx context.Context, x, c []float32, seed, attempt, f
 			for r := range m {
 				copy(p.start[r*own:], y[r*s.dim:(r+1)*s.dim])
 			}
-			if s.outline != nil {
-				if err := s.outline.outline(ctx, y); err != nil {
+			if s.overBase != nil {
+				if err := s.overBase.baseEvents(ctx, y); err != nil {
 					return err
 				}
 				for r := range m {
@@ -197,8 +197,8 @@ func (s *Distilled) LogDensity(ctx context.Context, dst []float64, x, c []float3
 	return s.teacher.LogDensity(ctx, dst, x, c)
 }
 
-// The stream of solutions: so many pairs are kept, of which a part is drawn anew for
-// every pass over them, the others being known to the training already.
+// So many pairs of noise and its solution are kept. For every pass over them one part of
+// them is drawn anew.
 const (
 	poolLen      = 1 << 16
 	poolParts    = 16
@@ -208,15 +208,16 @@ const (
 	poolValid    = 1 << 34 // the number of the draw that validates
 )
 
-// Train trains the teacher and then the map. opts are for both, and the checkpoint of the
-// second part holds the first. What is minimised, and returned as the loss, is the mean of
+// Train trains the teacher and then the map. opts are for both, and a checkpoint of the
+// second training holds the result of the first. The loss is the mean of the pseudo-Huber
+// loss (arXiv:2310.14189, equation 7)
 //
 //	√(d² + c²) − c,  c = 0.03
 //
 // where d² is the mean squared distance from the teacher's event, per feature, in white
-// space: a distance far beyond c counts by itself, not by its square, so that a map which
-// cannot be as steep as its teacher's is on the one side or the other, and not between
-// (pseudo-Huber, arXiv:2310.14189, equation 7).
+// space. A distance far beyond c counts linearly, not by its square: where the teacher's map is
+// steeper than the network can be, events then lie on the one side or the other, and not
+// between.
 func (s *Distilled) Train(ctx context.Context, train, valid training.Data, opts training.Options) (training.History, error) {
 	if err := checkData(s.dim, s.context, train, valid); err != nil {
 		return training.History{}, err
@@ -250,14 +251,14 @@ func (s *Distilled) Train(ctx context.Context, train, valid training.Data, opts 
 // learn trains the map.
 func (s *Distilled) learn(ctx context.Context, train training.Data, opts training.Options) (training.History, error) {
 	opts = regressing(opts, poolLen, 24_000_000)
-	if train.Refresh != nil { // as the teacher's training left the contexts, it may depend on where that began
+	if train.Refresh != nil { // the contexts must not depend on where the teacher's training ended
 		train.Refresh(ctx, 0)
 	}
 	p := s.newPool(train, opts.Seed)
 	valid := p.validation(ctx)
 	h, err := training.Fit(ctx, (*imitation)(s), p.data(poolLen), valid, opts)
 	s.net.Pack()
-	s.about.Loss = s.distance(valid)
+	s.opts.Loss = s.distance(valid)
 	return h, err
 }
 
@@ -286,7 +287,7 @@ func mapVectors(c *training.Checkpoint, change func([]float32) []float32) *train
 	return &again
 }
 
-// pool is noise and what the teacher makes of it.
+// pool has the pairs of noise and what the teacher makes of it.
 type pool struct {
 	*Distilled
 	contexts []float32 // to choose from
@@ -300,8 +301,7 @@ func (s *Distilled) newPool(train training.Data, seed uint64) *pool {
 	return &pool{Distilled: s, contexts: train.C, seed: seed}
 }
 
-// data returns n rows of what the network starts from and events side by side, with their
-// contexts.
+// data returns n rows (y, x) or (y, o, x) with their contexts.
 func (p *pool) data(n int) training.Data {
 	width := (p.starts() + 1) * p.dim
 	p.rows = training.Data{Dim: width, Context: p.context, X: make([]float32, n*width), C: make([]float32, n*p.context)}
@@ -318,8 +318,8 @@ func (p *pool) validation(ctx context.Context) training.Data {
 	return rows
 }
 
-// refresh makes the pool what it is for a pass: the parts take turns, so that it does not
-// depend on where a training began.
+// refresh makes the pool what it is for a pass: part k is drawn anew in the passes k,
+// k + poolParts, …, so that the pool does not depend on where a training was resumed.
 func (p *pool) refresh(ctx context.Context, pass uint64) {
 	for k := range p.drawn {
 		turn := pass - (pass+poolParts-uint64(k))%poolParts // the last one of this part
@@ -352,9 +352,9 @@ func (p *pool) draw(ctx context.Context, k int, turn uint64) {
 	}
 	copy(p.rows.C[k*poolPart*p.context:], c)
 	all := [][]float32{y, x}
-	if p.outline != nil {
+	if p.overBase != nil {
 		o := slices.Clone(y)
-		if p.outline.outline(ctx, o) != nil {
+		if p.overBase.baseEvents(ctx, o) != nil {
 			return
 		}
 		all = [][]float32{y, o, x}
@@ -367,7 +367,7 @@ func (p *pool) draw(ctx context.Context, k int, turn uint64) {
 	}
 }
 
-// imitation is a map as what training minimises.
+// imitation makes the map a [training.Objective].
 type imitation Distilled
 
 func (g *imitation) Params() []float32 { return g.params.Value }
@@ -405,8 +405,7 @@ func (g *imitator) errors(x, c []float32) {
 	}
 }
 
-// fair is the distance beyond which one counts by itself, and not by its square, per
-// feature.
+// fair is c of the loss: the distance per feature beyond which one counts linearly.
 const fair = 0.03
 
 // Loss returns Σ w (√(d² + c²) − c) over the rows, see [Distilled.Train], and adds its
@@ -447,7 +446,7 @@ func (s *Distilled) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(distilledFile{distilledKind, s.about, teacher})
+	return json.Marshal(distilledFile{distilledKind, s.opts, teacher})
 }
 
 // teacherPrefix begins the names of the teacher's tensors.
@@ -468,12 +467,12 @@ func loadDistilled(text []byte, tensors []training.Tensor) (*Distilled, error) {
 	if err := json.Unmarshal(text, &f); err != nil {
 		return nil, fmt.Errorf("diffusion: could not read the description of a model: %w", err)
 	}
-	var own, taught []training.Tensor
+	var own, ofTeacher []training.Tensor
 	have := 0
 	for _, t := range tensors {
 		if name, ok := strings.CutPrefix(t.Name, teacherPrefix); ok {
 			t.Name = name
-			taught = append(taught, t)
+			ofTeacher = append(ofTeacher, t)
 		} else {
 			own = append(own, t)
 			have += len(t.Value)
@@ -483,7 +482,7 @@ func loadDistilled(text []byte, tensors []training.Tensor) (*Distilled, error) {
 	if err := json.Unmarshal(f.Teacher, &kind); err != nil || kind.Kind == distilledKind { // whose teacher may be one, and so on
 		return nil, errors.New("diffusion: the teacher of a one-step map cannot be one itself")
 	}
-	model, err := Load(f.Teacher, taught)
+	model, err := Load(f.Teacher, ofTeacher)
 	if err != nil {
 		return nil, err
 	}

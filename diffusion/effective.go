@@ -35,13 +35,13 @@ func (k *Kernels) Effective(ctx context.Context, n int, seed uint64) ([]Effectiv
 	for _, g := range k.groups {
 		total += g.cumulated[len(g.cumulated)-1]
 	}
-	schedule := k.about.Solver.Schedule
+	schedule := k.opts.Solver.Schedule
 	lo, sum := 0, 0.0
 	for _, g := range k.groups {
 		sum += g.cumulated[len(g.cumulated)-1]
 		hi := int(float64(n)*sum/total + 0.5)
 		step := 0
-		_, err := k.about.Solver.Follow(ctx, g.mixture, x[lo*k.dim:hi*k.dim], nil, k.times, func(t float64, x []float32) {
+		_, err := k.opts.Solver.Follow(ctx, g.mixture, x[lo*k.dim:hi*k.dim], nil, k.times, func(t float64, x []float32) {
 			g.mixture.Effective(ctx, numbers[step][lo:hi], x, schedule.Alpha(t), schedule.Sigma(t))
 			step++
 		})

@@ -62,8 +62,8 @@ func TestEffectiveAlongThePath(t *testing.T) {
 		y := make([]float32, rows*dim)
 		drawNoise(y, dim, seed, 0, 0)
 		step := 0
-		_, err = k.about.Solver.Follow(t.Context(), m, y, nil, k.times, func(at float64, y []float32) {
-			alpha, sigma := k.about.Solver.Schedule.Alpha(at), k.about.Solver.Schedule.Sigma(at)
+		_, err = k.opts.Solver.Follow(t.Context(), m, y, nil, k.times, func(at float64, y []float32) {
+			alpha, sigma := k.opts.Solver.Schedule.Alpha(at), k.opts.Solver.Schedule.Sigma(at)
 			want := make([]float64, rows)
 			for i := range want {
 				want[i] = effective(m.x, m.w, y[i*dim:(i+1)*dim], alpha, sigma)

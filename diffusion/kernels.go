@@ -13,21 +13,21 @@ import (
 	"github.com/eidolon-hep/eidolon/training"
 )
 
-// Kernels is the model without training: its posterior mean are kernel sums over the
-// training events, which it holds, whitened. Its density is the mixture of normals of
-// width Width around them in white space, where the mixture is made as wide as the
-// events are: with h = Width, around each event times 1/√(1+h²), of width h/√(1+h²).
+// Kernels is the model without training: it holds the training events, whitened, and its
+// posterior mean is computed from them by kernel sums. Its density in white space is a
+// mixture of normals, one for each event. The mixture is as wide as the events are: with h =
+// Width, the normals have the width h/√(1+h²) and stand at the events times 1/√(1+h²).
 //
-// It can be conditional on a context of few values, such as codes: each has the mixture
-// of its own events, all of one width. A context that no training event has gets that of
-// the nearest one.
+// It can be conditional on a context of few values, such as codes: each value has the mixture
+// of its own events, and all have one width. A context that no training event has gets the
+// mixture of the nearest one.
 //
-// The smaller the width, the nearer the events it draws are to training events, until
+// The smaller the width, the nearer are the drawn events to training events, until
 // they are copies; [Kernels.Copies] counts these.
 type Kernels struct {
 	dim     int
 	context int
-	about   KernelsOptions
+	opts    KernelsOptions
 	white   *whitening
 	groups  []group
 	place   map[string]int // of a group, by its context
@@ -90,7 +90,7 @@ func NewKernels(dim, context int, opts KernelsOptions) (*Kernels, error) {
 	if err := opts.Check(); err != nil {
 		return nil, fmt.Errorf("diffusion: %w", err)
 	}
-	return &Kernels{dim: dim, context: context, about: opts}, nil
+	return &Kernels{dim: dim, context: context, opts: opts}, nil
 }
 
 // Dim returns the number of features of an event.
@@ -100,11 +100,11 @@ func (k *Kernels) Dim() int { return k.dim }
 func (k *Kernels) Context() int { return k.context }
 
 // Width returns σ_min, in units of the events' spread.
-func (k *Kernels) Width() float64 { return *k.about.Width }
+func (k *Kernels) Width() float64 { return *k.opts.Width }
 
-// Direct returns the model that draws from the mixture itself and solves no equation:
-// choose an event, shrink it, smear it. The events are as good; what is lost is the
-// smooth map from noise to events.
+// Direct returns the same model, which draws from the mixture and solves no equation: it
+// chooses an event, shrinks it and smears it. The density is the same; there is no smooth map
+// from noise to events.
 func (k *Kernels) Direct() *Kernels {
 	direct := *k
 	direct.direct = true
@@ -145,23 +145,23 @@ func (k *Kernels) Train(ctx context.Context, train, valid training.Data, _ train
 			return training.History{}, fmt.Errorf("diffusion: event %d has the weight %g: kernel sums need weights that are not negative (a flow or --model denoiser takes them)", i, w)
 		}
 	}
-	parts, err := k.part(ctx, train)
+	parts, err := k.splitByContext(ctx, train)
 	if err != nil {
 		return training.History{}, err
 	}
-	judges := &apart{dim: k.dim}
+	others := &heldOut{dim: k.dim}
 	for _, p := range parts {
-		if err := judges.add(ctx, p.x, p.w, train.Len()); err != nil {
+		if err := others.add(ctx, p.x, p.w, train.Len()); err != nil {
 			return training.History{}, err
 		}
 	}
-	k.about.CopyDistance = judges.quantile(ctx, 0.01)
-	if k.about.Width == nil {
-		width, err := judges.bestWidth(ctx)
+	k.opts.CopyDistance = others.quantile(ctx, 0.01)
+	if k.opts.Width == nil {
+		width, err := others.bestWidth(ctx)
 		if err != nil {
 			return training.History{}, err
 		}
-		k.about.Width = &width
+		k.opts.Width = &width
 	}
 	if err := k.fill(ctx, parts); err != nil {
 		return training.History{}, err
@@ -189,17 +189,17 @@ func (k *Kernels) Train(ctx context.Context, train, valid training.Data, _ train
 	return h, ctx.Err()
 }
 
-// part is the events of one context: whitened, about their mean.
-type part struct {
+// contextEvents are the events of one context, whitened, relative to their mean.
+type contextEvents struct {
 	x, w, context []float32
 	mean          []float64
 }
 
-// part parts events by their contexts and whitens them, all by one matrix.
-func (k *Kernels) part(ctx context.Context, d training.Data) ([]part, error) {
+// splitByContext returns the events of each context, whitened, all by one matrix.
+func (k *Kernels) splitByContext(ctx context.Context, d training.Data) ([]contextEvents, error) {
 	dim := k.dim
 	place := map[string]int{}
-	var parts []part
+	var parts []contextEvents
 	var total []float64
 	of := make([]int, d.Len())
 	for i := range of {
@@ -220,7 +220,7 @@ func (k *Kernels) part(ctx context.Context, d training.Data) ([]part, error) {
 				return nil, fmt.Errorf("diffusion: kernel sums can be conditional on few codes only, and there are more than %d different conditions: use --model denoiser", mostGroups)
 			}
 			place[key(c)] = at
-			parts = append(parts, part{context: c, mean: make([]float64, dim)})
+			parts = append(parts, contextEvents{context: c, mean: make([]float64, dim)})
 			total = append(total, 0)
 		}
 		of[i] = at
@@ -237,26 +237,26 @@ func (k *Kernels) part(ctx context.Context, d training.Data) ([]part, error) {
 			p.mean[j] /= total[at]
 		}
 	}
-	about := d // their means
-	about.X = make([]float32, len(d.X))
+	centred := d // the events minus the mean of their context
+	centred.X = make([]float32, len(d.X))
 	for i, at := range of {
 		for j := range dim {
 			if at >= 0 {
-				about.X[i*dim+j] = float32(float64(d.X[i*dim+j]) - parts[at].mean[j])
+				centred.X[i*dim+j] = float32(float64(d.X[i*dim+j]) - parts[at].mean[j])
 			}
 		}
 	}
 	var err error
-	if k.white, err = newWhitening(ctx, about); err != nil {
+	if k.white, err = newWhitening(ctx, centred); err != nil {
 		return nil, err
 	}
-	k.white.forward(ctx, about.X, about.X)
+	k.white.forward(ctx, centred.X, centred.X)
 	for i, at := range of {
 		if at < 0 {
 			continue
 		}
 		p := &parts[at]
-		p.x = append(p.x, about.X[i*dim:(i+1)*dim]...)
+		p.x = append(p.x, centred.X[i*dim:(i+1)*dim]...)
 		if d.W != nil {
 			p.w = append(p.w, d.W[i])
 		}
@@ -264,11 +264,11 @@ func (k *Kernels) part(ctx context.Context, d training.Data) ([]part, error) {
 	return parts, nil
 }
 
-// fill makes the mixtures of whitened events.
-func (k *Kernels) fill(ctx context.Context, parts []part) error {
+// fill makes the mixture of each context.
+func (k *Kernels) fill(ctx context.Context, parts []contextEvents) error {
 	k.groups, k.place = nil, map[string]int{}
 	for i, p := range parts {
-		m, err := NewMixture(ctx, p.x, p.w, k.dim, k.about.epsilon())
+		m, err := NewMixture(ctx, p.x, p.w, k.dim, k.opts.epsilon())
 		if err != nil {
 			return err
 		}
@@ -278,8 +278,8 @@ func (k *Kernels) fill(ctx context.Context, parts []part) error {
 	return k.finish()
 }
 
-// find returns the group of a context, or the nearest one.
-func (k *Kernels) find(c []float32) int {
+// groupOf returns the group of a context, or the nearest one.
+func (k *Kernels) groupOf(c []float32) int {
 	if at, ok := k.place[key(c)]; ok {
 		return at
 	}
@@ -296,14 +296,14 @@ func (k *Kernels) find(c []float32) int {
 	return best
 }
 
-// each calls f for each group with its rows of x (n×Dim), in place; at are their places.
-func (k *Kernels) each(x, c []float32, f func(g *group, x []float32, at []int)) {
+// eachGroup calls f for each group with its rows of x (n×Dim), in place; at are their places.
+func (k *Kernels) eachGroup(x, c []float32, f func(g *group, x []float32, at []int)) {
 	n := len(x) / k.dim
 	of := make([][]int, len(k.groups))
 	for i := range n {
 		g := 0
 		if k.context > 0 {
-			g = k.find(c[i*k.context : (i+1)*k.context])
+			g = k.groupOf(c[i*k.context : (i+1)*k.context])
 		}
 		of[g] = append(of[g], i)
 	}
@@ -325,11 +325,11 @@ func (k *Kernels) each(x, c []float32, f func(g *group, x []float32, at []int)) 
 // finish derives what follows from the rest.
 func (k *Kernels) finish() error {
 	var err error
-	k.times, err = k.about.Solver.Times(k.groups[0].mixture, k.Width())
+	k.times, err = k.opts.Solver.Times(k.groups[0].mixture, k.Width())
 	if err != nil {
 		return err
 	}
-	k.end = endOf(k.about.Solver.Schedule, k.times[len(k.times)-1])
+	k.end = endOf(k.opts.Solver.Schedule, k.times[len(k.times)-1])
 	return nil
 }
 
@@ -341,7 +341,7 @@ func (k *Kernels) Sample(ctx context.Context, x, c []float32, seed, attempt, fir
 	if k.direct {
 		u := make([]float64, len(x)/k.dim)
 		philox.Uniform64(u, seed, streamDirect+attempt, first)
-		k.each(x, c, func(g *group, x []float32, at []int) { k.smear(g, x, u, at) })
+		k.eachGroup(x, c, func(g *group, x []float32, at []int) { k.smear(g, x, u, at) })
 	} else if err := k.generate(ctx, x, c); err != nil {
 		return err
 	}
@@ -351,8 +351,8 @@ func (k *Kernels) Sample(ctx context.Context, x, c []float32, seed, attempt, fir
 
 // generate takes noise to white events, in place.
 func (k *Kernels) generate(ctx context.Context, x, c []float32) (failed error) {
-	k.each(x, c, func(g *group, x []float32, _ []int) {
-		if err := k.about.Solver.along(ctx, g.mixture, x, nil, k.times); err != nil {
+	k.eachGroup(x, c, func(g *group, x []float32, _ []int) {
+		if err := k.opts.Solver.toEvents(ctx, g.mixture, x, nil, k.times); err != nil {
 			failed = err
 		}
 	})
@@ -361,7 +361,7 @@ func (k *Kernels) generate(ctx context.Context, x, c []float32) (failed error) {
 
 // whiten and unwhiten take rows to white space, in place, and back.
 func (k *Kernels) whiten(ctx context.Context, x, c []float32) {
-	k.each(x, c, func(g *group, x []float32, _ []int) {
+	k.eachGroup(x, c, func(g *group, x []float32, _ []int) {
 		for i := range x {
 			x[i] = float32(float64(x[i]) - g.mean[i%k.dim])
 		}
@@ -371,7 +371,7 @@ func (k *Kernels) whiten(ctx context.Context, x, c []float32) {
 
 func (k *Kernels) unwhiten(ctx context.Context, x, c []float32) {
 	k.white.back(ctx, x, x)
-	k.each(x, c, func(g *group, x []float32, _ []int) {
+	k.eachGroup(x, c, func(g *group, x []float32, _ []int) {
 		for i := range x {
 			x[i] = float32(float64(x[i]) + g.mean[i%k.dim])
 		}
@@ -418,7 +418,7 @@ func (k *Kernels) LogDensity(ctx context.Context, dst []float64, x, c []float32)
 func (k *Kernels) LogDensityByPath(ctx context.Context, dst []float64, x, c []float32) error {
 	var failed error
 	k.logDensity(ctx, dst, x, c, func(g *group, p []float64, z []float32) {
-		if err := k.about.Solver.up(ctx, p, g.mixture, z, nil, k.times); err != nil {
+		if err := k.opts.Solver.toNoise(ctx, p, g.mixture, z, nil, k.times); err != nil {
 			failed = err
 		}
 	})
@@ -428,7 +428,7 @@ func (k *Kernels) LogDensityByPath(ctx context.Context, dst []float64, x, c []fl
 func (k *Kernels) logDensity(ctx context.Context, dst []float64, x, c []float32, of func(g *group, p []float64, z []float32)) {
 	z := slices.Clone(x)
 	k.whiten(ctx, z, c)
-	k.each(z, c, func(g *group, z []float32, at []int) {
+	k.eachGroup(z, c, func(g *group, z []float32, at []int) {
 		p := make([]float64, len(at))
 		of(g, p, z)
 		for j, i := range at {
@@ -444,10 +444,10 @@ func (k *Kernels) Copies(ctx context.Context, x, c []float32) (float64, error) {
 	z := slices.Clone(x)
 	k.whiten(ctx, z, c)
 	distances := make([]float64, 0, len(x)/k.dim)
-	k.each(z, c, func(g *group, z []float32, _ []int) {
+	k.eachGroup(z, c, func(g *group, z []float32, _ []int) {
 		distances = append(distances, g.mixture.Nearest(ctx, z)...)
 	})
-	return share(distances, k.about.CopyDistance), ctx.Err()
+	return shareBelow(distances, k.opts.CopyDistance), ctx.Err()
 }
 
 const kernelsKind = "kernels"
@@ -471,7 +471,7 @@ type groupFile struct {
 
 // MarshalJSON describes the model, without its events.
 func (k *Kernels) MarshalJSON() ([]byte, error) {
-	f := kernelsFile{Kind: kernelsKind, Dim: k.dim, Context: k.context, Options: k.about, Whitening: k.white}
+	f := kernelsFile{Kind: kernelsKind, Dim: k.dim, Context: k.context, Options: k.opts, Whitening: k.white}
 	for _, g := range k.groups {
 		f.Groups = append(f.Groups, groupFile{g.context, g.mean, g.mixture.n})
 	}
@@ -521,12 +521,12 @@ func loadKernels(text []byte, tensors []training.Tensor) (*Kernels, error) {
 	if err := k.white.finish(); err != nil {
 		return nil, err
 	}
-	var parts []part
+	var parts []contextEvents
 	for _, g := range f.Groups {
 		if len(g.Context) != f.Context || len(g.Mean) != f.Dim || g.Events < 1 || g.Events > len(w) {
 			return nil, damaged
 		}
-		parts = append(parts, part{x[:g.Events*f.Dim], w[:g.Events], g.Context, g.Mean})
+		parts = append(parts, contextEvents{x[:g.Events*f.Dim], w[:g.Events], g.Context, g.Mean})
 		x, w = x[g.Events*f.Dim:], w[g.Events:]
 	}
 	if len(w) > 0 || n == 0 {

@@ -17,16 +17,16 @@ import (
 	"github.com/eidolon-hep/eidolon/training"
 )
 
-// whitening is the linear map between the features of events, x, and what has mean 0
-// and covariance 1 over the training events, z = A (x − mean).
+// whitening is the linear map z = A (x − mean) of the features of events, x, to white
+// space, in which the training events have mean 0 and covariance 1.
 type whitening struct {
 	Mean    []float64 `json:"mean"`
 	Forward []float64 `json:"forward"` // A, Dim×Dim
 	inverse []float64
 	logDet  float64 // of A
 
-	// What takes z to the features of x, each with variance 1, as a layer of a network.
-	toOwn, packedOwn, zero []float32
+	// The map of z to the features of x, each divided by its spread, as a layer of a network.
+	toFeatures, packedFeatures, zero []float32
 }
 
 // check reports whether a map that was read from a file is one of so many features.
@@ -37,8 +37,8 @@ func (h *whitening) check(dim int) error {
 	return nil
 }
 
-// unchanged is the map of features that are white.
-func unchanged(dim int) *whitening {
+// identity is the map of features that are white already.
+func identity(dim int) *whitening {
 	h := &whitening{Mean: make([]float64, dim), Forward: make([]float64, dim*dim)}
 	for j := range dim {
 		h.Forward[j*dim+j] = 1
@@ -49,12 +49,11 @@ func unchanged(dim int) *whitening {
 	return h
 }
 
-// leastVariance is the variance, of the largest, from which on a direction counts as
-// noise: it is not blown up further.
+// leastVariance is the smallest variance of a direction, relative to the largest, that is
+// scaled to 1. Smaller ones are noise and get the same factor.
 const leastVariance = 1e-8
 
-// newWhitening returns that of the rows of d: x along the principal axes, and back. The
-// error may be that of ctx.
+// newWhitening returns the whitening of the rows of d. The error may be that of ctx.
 func newWhitening(ctx context.Context, d training.Data) (*whitening, error) {
 	dim := d.Dim
 	h := &whitening{Mean: make([]float64, dim)}
@@ -108,7 +107,7 @@ func newWhitening(ctx context.Context, d training.Data) (*whitening, error) {
 	for k, v := range variances {
 		widths[k] = 1 / math.Sqrt(max(v, leastVariance*most))
 	}
-	// A = V Λ^−½ Vᵀ: of all whitenings, the one that moves events least.
+	// A = V Λ^−½ Vᵀ is the whitening that moves events least.
 	scaled.Mul(&axes, mat.NewDiagDense(dim, widths))
 	var a mat.Dense
 	a.Mul(&scaled, axes.T())
@@ -133,16 +132,16 @@ func (h *whitening) finish() error {
 		return errors.New("diffusion: the inverse of the whitening is not finite")
 	}
 
-	h.toOwn, h.zero = make([]float32, dim*dim), make([]float32, dim)
+	h.toFeatures, h.zero = make([]float32, dim*dim), make([]float32, dim)
 	for l := range dim {
 		row := h.inverse[l*dim : (l+1)*dim]
 		spread := max(floats.Norm(row, 2), math.SmallestNonzeroFloat32)
 		for j, v := range row {
-			h.toOwn[j*dim+l] = float32(v / spread)
+			h.toFeatures[j*dim+l] = float32(v / spread)
 		}
 	}
-	h.packedOwn = make([]float32, dense.PackedLen(dim, dim))
-	dense.Pack(h.packedOwn, h.toOwn, dim, dim)
+	h.packedFeatures = make([]float32, dense.PackedLen(dim, dim))
+	dense.Pack(h.packedFeatures, h.toFeatures, dim, dim)
 	return nil
 }
 
@@ -194,22 +193,22 @@ func product(out, a, x []float64) {
 	}
 }
 
-// streamSample is the first of the streams of a seed that noise to begin with is drawn
-// from, streamDirect that of the choices of events.
+// streamSample is the first of the streams of a seed that the noise at t = 1 is drawn
+// from, streamDirect the first of those that choose events.
 const (
 	streamSample = 1 << 56
 	streamDirect = 1 << 55
 )
 
-// drawNoise draws the noise that the events first, first+1, … begin as.
+// drawNoise draws the noise at t = 1 of the events first, first+1, ….
 func drawNoise(x []float32, dim int, seed, attempt, first uint64) {
 	parallel.Ranges(len(x)/dim, 1<<12, func(lo, hi int) {
 		philox.Normal(x[lo*dim:hi*dim], seed, streamSample+attempt, (first+uint64(lo))*uint64(dim))
 	})
 }
 
-// ending says where a path ends, and what is done there: events x_t are made as wide as
-// x_0 is, which for white events is 1.
+// ending is the end of a path. There the events x_t are scaled to the variance of white
+// events, 1.
 type ending struct {
 	alpha, sigma float64 // at the end
 	scale        float64 // 1/√(α² + σ²)
@@ -220,8 +219,8 @@ func endOf(s Schedule, t float64) ending {
 	return ending{alpha, sigma, 1 / math.Hypot(alpha, sigma)}
 }
 
-// along takes noise to white events, in place.
-func (s Solver) along(ctx context.Context, q Posterior, x, c []float32, times []float64) error {
+// toEvents takes noise to white events, in place.
+func (s Solver) toEvents(ctx context.Context, q Posterior, x, c []float32, times []float64) error {
 	if _, err := s.Solve(ctx, q, x, c, nil, times); err != nil {
 		return err
 	}
@@ -232,8 +231,8 @@ func (s Solver) along(ctx context.Context, q Posterior, x, c []float32, times []
 	return nil
 }
 
-// up takes white events to noise, in place, and stores their log-density in dst.
-func (s Solver) up(ctx context.Context, dst []float64, q Posterior, x, c []float32, times []float64) error {
+// toNoise takes white events to noise, in place, and stores their log-density in dst.
+func (s Solver) toNoise(ctx context.Context, dst []float64, q Posterior, x, c []float32, times []float64) error {
 	dim := q.Dim()
 	back := slices.Clone(times)
 	slices.Reverse(back)

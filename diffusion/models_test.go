@@ -288,7 +288,7 @@ func TestRegressionGradient(t *testing.T) {
 		t.Fatal(err)
 	}
 	over := overIslands(t, threeIslands().draw(500, 1), 2)
-	outlined, err := NewDistilled(over, 1, DistilledOptions{Hidden: []int{5, 4}})
+	basePosterior, err := NewDistilled(over, 1, DistilledOptions{Hidden: []int{5, 4}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +299,7 @@ func TestRegressionGradient(t *testing.T) {
 		{(*regression)(d), q.draw(10, 5)},
 		{(*regression)(over), training.Data{Dim: 3, X: noise(30)}},
 		{(*imitation)(s), training.Data{Dim: 4, X: noise(40)}},
-		{(*imitation)(outlined), training.Data{Dim: 9, X: noise(90)}},
+		{(*imitation)(basePosterior), training.Data{Dim: 9, X: noise(90)}},
 	} {
 		params := c.obj.Params()
 		for i, v := range noise(len(params)) {

@@ -15,8 +15,9 @@ import (
 	"github.com/eidolon-hep/eidolon/training"
 )
 
-// normals are a mixture of normals, Σ π_k N(m_k, V_k diag(v_k) V_kᵀ), that a [Denoiser]
-// stands over. In noise it stays one, and its posterior mean is known: at x with α and σ
+// normals is a mixture of normals, Σ π_k N(m_k, V_k diag(v_k) V_kᵀ), whose posterior mean a
+// [Denoiser] corrects. With noise it stays such a mixture, so that its posterior mean is known:
+// at x with α and σ
 //
 //	u_k = V_kᵀ (x − α m_k)        s_k = α² v_k + σ²
 //	q_k = V_k (V_kᵀ m_k + α v_k/s_k u_k)
@@ -25,10 +26,9 @@ import (
 //	∇·q = α/σ² Σ r_k (σ² Σ v_k/s_k + ‖q_k − q‖²)
 //
 // where the inner sums and products are over the D directions. All V_k stand side by
-// side, so that one product projects x on all axes, and one takes all q_k back. The network has to learn
-// what the mixture gets wrong. Its scale is measured: ρ at some α/σ is the standard
-// deviation of x_0 − q over the training events, in units of the σ/√(α²+σ²) that it would
-// be over a single normal of variance 1.
+// side, so that one product projects x on all axes, and one takes all q_k back. The network
+// learns x_0 − q, whose scale is measured: ρ(α/σ) is the standard deviation of x_0 − q over the
+// training events, in units of σ/√(α²+σ²), which it is for a single normal of variance 1.
 type normals struct {
 	dim, components int
 	params          nn.Params // that a model file holds
@@ -61,10 +61,10 @@ func newNormals(dim, components int) *normals {
 // normalsLen is the number of values of a mixture.
 func normalsLen(dim, components int) int { return components*(1+2*dim+dim*dim) + scales }
 
-// findNormals returns the mixture of so many normals that is likely for white rows.
+// findNormals fits a mixture of so many normals to white rows by EM.
 func findNormals(ctx context.Context, rows training.Data, components int, seed uint64) (*normals, error) {
 	dim := rows.Dim
-	found := em.FitContext(ctx, components, dim, rows.X, rows.W, rows.Len(), seed)
+	found := em.Fit(ctx, components, dim, rows.X, rows.W, rows.Len(), seed)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -144,29 +144,29 @@ func (g *normals) measure(rows training.Data, seed uint64) {
 	const most = 1 << 11 // rows
 	n := min(rows.Len(), most)
 	s := g.newState()
-	x, left, noise := make([]float32, g.dim), make([]float32, g.dim), make([]float32, g.dim)
+	x, event, noise := make([]float32, g.dim), make([]float32, g.dim), make([]float32, g.dim)
 	for k := range g.scale {
 		alpha, sigma := unit(mostLogSNR * (2*float64(k)/(scales-1) - 1))
 		g.at(s, alpha, sigma)
 		sum, total := 0.0, 0.0
 		for i := range n {
 			row := int(int64(i) * int64(rows.Len()) / int64(n))
-			copy(left, rows.X[row*g.dim:])
+			copy(event, rows.X[row*g.dim:])
 			philox.Normal(noise, seed, streamScale+uint64(k), uint64(i*g.dim))
-			for j, v := range left {
+			for j, v := range event {
 				x[j] = float32(alpha)*v + float32(sigma)*noise[j]
 			}
-			g.residual(s, left, x, sigma)
+			g.residual(s, event, x, sigma)
 			w := 1.0
 			if rows.W != nil {
 				w = max(0, float64(rows.W[row]))
 			}
 			total += w
-			for _, v := range left {
+			for _, v := range event {
 				sum += w * float64(v) * float64(v)
 			}
 		}
-		if total > 0 { // of equal events nothing is left to learn
+		if total > 0 {
 			g.scale[k] = float32(max(math.Sqrt(sum/(total*float64(g.dim))), 1e-3))
 		}
 	}
@@ -251,8 +251,7 @@ func (g *normals) evaluate(s *normalsState, q []float32, div []float64, x []floa
 	}
 }
 
-// residual turns the event x_0 of a row x into what is left of it for the network,
-// (x_0 − q)/scale.
+// residual replaces the event x_0 of a row x by the network's target, (x_0 − q)/scale.
 func (g *normals) residual(s *normalsState, event, x []float32, scale float64) {
 	g.evaluate(s, s.q, nil, x)
 	for i, v := range s.q {

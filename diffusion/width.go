@@ -37,11 +37,11 @@ func (m *Mixture) cumulated() []float64 {
 	return sums
 }
 
-// Copies returns the share of generated events (m×dim) that are nearer to a training
-// event (n×dim) than all but 1 % of the training events are to each other, in units in
-// which the training events have variance 1 in all directions. Where training events are
-// equal to each other, 1 % or more of them, only equal ones count. The error may be that
-// of ctx.
+// Copies returns the share of generated events (m×dim) that are copies of a training event
+// (n×dim): nearer to one than 99 % of the training events are to each other, in units in
+// which the training events have variance 1 in all directions. Where 1 % or more of the
+// training events are equal to another one, only equal events count as copies. The error may
+// be that of ctx.
 func Copies(ctx context.Context, events, generated []float32, dim int) (float64, error) {
 	d := training.Data{X: events, Dim: dim}
 	if dim < 1 || len(events)%dim != 0 || len(generated)%dim != 0 || len(generated) == 0 {
@@ -54,19 +54,19 @@ func Copies(ctx context.Context, events, generated []float32, dim int) (float64,
 	z, y := make([]float32, len(events)), make([]float32, len(generated))
 	white.forward(ctx, z, events)
 	white.forward(ctx, y, generated)
-	apart := &apart{dim: dim}
-	if err := apart.add(ctx, z, nil, len(events)/dim); err != nil {
+	others := &heldOut{dim: dim}
+	if err := others.add(ctx, z, nil, len(events)/dim); err != nil {
 		return 0, err
 	}
 	m, err := NewMixture(ctx, z, nil, dim, DefaultEpsilon)
 	if err != nil {
 		return 0, err
 	}
-	return share(m.Nearest(ctx, y), apart.quantile(ctx, 0.01)), ctx.Err()
+	return shareBelow(m.Nearest(ctx, y), others.quantile(ctx, 0.01)), ctx.Err()
 }
 
-// share is the share of distances below a limit, or at it if that is 0.
-func share(distances []float64, limit float64) float64 {
+// shareBelow is the share of distances below a limit, or at it if that is 0.
+func shareBelow(distances []float64, limit float64) float64 {
 	n := 0
 	for _, d := range distances {
 		if d < limit || d == 0 {
@@ -76,29 +76,28 @@ func share(distances []float64, limit float64) float64 {
 	return float64(n) / float64(len(distances))
 }
 
-// apart are some events of a sample, and the mixture of those that are left, so that
-// the ones can be judged by the others. Of a small sample there are several such pairs,
-// in which each event is once among the few.
-type apart struct {
+// heldOut cuts a sample in two: some events are held out and judged by the mixture of the
+// others. A small sample is cut several times, and each event is held out once.
+type heldOut struct {
 	dim  int
-	n    int // events
-	few  [][]float32
-	rest []*Mixture
+	n    int         // events
+	out  [][]float32 // the events that are held out, of each cut
+	rest []*Mixture  // of the others
 }
 
 const (
-	folds     = 10
-	mostApart = 1000 // in a pair, of all events
-	streamCut = 1 << 54
+	folds       = 10
+	mostHeldOut = 1000 // events of a cut
+	streamCut   = 1 << 54
 )
 
-// add cuts the events z (n×dim) with weights w, or nil, which are a part of all.
-func (a *apart) add(ctx context.Context, z, w []float32, all int) error {
+// add cuts the events z (n×dim) with weights w, or nil, which are some of so many in all.
+func (a *heldOut) add(ctx context.Context, z, w []float32, all int) error {
 	dim, n := a.dim, len(z)/a.dim
 	a.n += n
 	pairs, size := folds, (n+folds-1)/folds
-	if all > folds*mostApart {
-		pairs, size = 1, max(min(mostApart*n/all, n/2), 1)
+	if all > folds*mostHeldOut {
+		pairs, size = 1, max(min(mostHeldOut*n/all, n/2), 1)
 	}
 	if n < 2 {
 		return nil
@@ -117,11 +116,11 @@ func (a *apart) add(ctx context.Context, z, w []float32, all int) error {
 		if lo == hi {
 			break
 		}
-		var few, rest, weights []float32
+		var out, rest, weights []float32
 		for k, i := range order {
 			row := z[i*dim : (i+1)*dim]
 			if k >= lo && k < hi {
-				few = append(few, row...)
+				out = append(out, row...)
 				continue
 			}
 			rest = append(rest, row...)
@@ -136,16 +135,16 @@ func (a *apart) add(ctx context.Context, z, w []float32, all int) error {
 		if err != nil {
 			return err
 		}
-		a.few, a.rest = append(a.few, few), append(a.rest, m)
+		a.out, a.rest = append(a.out, out), append(a.rest, m)
 	}
 	return nil
 }
 
-// quantile returns that of the distances from the nearest other event.
-func (a *apart) quantile(ctx context.Context, p float64) float64 {
+// quantile returns the quantile p of the distances from the nearest other event.
+func (a *heldOut) quantile(ctx context.Context, p float64) float64 {
 	var all []float64
 	for i, m := range a.rest {
-		all = append(all, m.Nearest(ctx, a.few[i])...)
+		all = append(all, m.Nearest(ctx, a.out[i])...)
 	}
 	if len(all) == 0 {
 		return 0
@@ -154,13 +153,14 @@ func (a *apart) quantile(ctx context.Context, p float64) float64 {
 	return all[int(p*float64(len(all)))]
 }
 
-// likelihood is the mean log-density of events by mixtures of the others of width h.
-func (a *apart) likelihood(ctx context.Context, h float64) float64 {
+// likelihood is the mean log-density of the events that are held out, by kernels of width h
+// around the others.
+func (a *heldOut) likelihood(ctx context.Context, h float64) float64 {
 	scale := 1 / math.Hypot(1, h)
 	sum, n := 0.0, 0
 	for i, m := range a.rest {
-		p := make([]float64, len(a.few[i])/a.dim)
-		m.LogDensity(ctx, p, a.few[i], scale, h*scale)
+		p := make([]float64, len(a.out[i])/a.dim)
+		m.LogDensity(ctx, p, a.out[i], scale, h*scale)
 		for _, l := range p {
 			sum += l
 		}
@@ -169,12 +169,12 @@ func (a *apart) likelihood(ctx context.Context, h float64) float64 {
 	return sum / float64(n)
 }
 
-// The widths that are looked at.
+// The widths that are tried.
 const leastWidth, mostWidth = 1e-3, 1.5
 
-// bestWidth returns the width for which events are most likely by the others, to 2 %
-// (golden-section search). A sample too small to tell gets Silverman's rule.
-func (a *apart) bestWidth(ctx context.Context) (float64, error) {
+// bestWidth returns the width with the largest likelihood, to 2 % (golden-section search). A
+// sample too small to tell gets Silverman's rule.
+func (a *heldOut) bestWidth(ctx context.Context) (float64, error) {
 	const few = 20
 	if a.n < few || len(a.rest) == 0 {
 		return math.Pow(4/float64(a.dim+2)/float64(a.n), 1/float64(a.dim+4)), nil

@@ -11,8 +11,7 @@ import (
 //
 //	y = (x − shift) ⊙ exp(scale),  log|det J| = Σ scale
 //
-// Training starts it from the data: so that the features behind it have mean 0 and
-// standard deviation 1.
+// Before training it is set so that its outputs have mean 0 and standard deviation 1.
 type ActNorm struct{}
 
 func (ActNorm) parameters(dim, _ int) (int, error) { return 2 * dim, nil }

@@ -12,12 +12,12 @@ type AutoregressiveOptions struct {
 	Dropout    float64          // in the conditioners while training; by default 0
 	Bins       int              // of each spline; by default 32
 	Bound      float32          // the splines end at ±Bound; by default 5
-	Cells      int              // of the tables that features pass through, none if negative; by default 32
-	Tabled     []int            // features of the context that do so, too
+	Cells      int              // of the tables of [Conditioner], none if negative; by default 32
+	Tabled     []int            // context features that have tables, too
 	Components int              // of the base distribution; by default 1, the standard normal
 
-	// Standard says that the features have mean 0 and variance 1 already. Others are
-	// first brought there by an [ActNorm]: nothing else moves what lies beyond ±Bound.
+	// Standard says that the features have mean 0 and variance 1 already. Otherwise an
+	// [ActNorm] standardises them first: the splines change nothing beyond ±Bound.
 	Standard bool
 }
 
@@ -27,12 +27,12 @@ type AutoregressiveOptions struct {
 //
 //	p(x) = Π_j p(x_j | x_1, …, x_{j−1})
 //
-// Each factor is a coupling layer that changes one feature by a spline of many bins, with
-// a network of its own of the features before it, as they are in the data but for their
+// Each factor is a coupling layer that changes one feature by a spline of many bins. Its
+// conditioner reads the features before it as they are in the data, but for their
 // scale. So what is sharp in one of them, such as the edge of a detector or an integer,
-// stays sharp for the networks, which tables help to see it. Events are drawn feature by
-// feature; that takes as long as with dim coupling layers. A second round goes over what
-// the first has made of the features, in the opposite order.
+// stays sharp for the conditioners, and tables help them to see it. Events are drawn feature
+// by feature, which takes as long as dim coupling layers. A second round transforms the
+// features again, in the opposite order.
 func Autoregressive(dim int, opts AutoregressiveOptions) []Layer {
 	if opts.Bins == 0 {
 		opts.Bins = 32
@@ -50,7 +50,7 @@ func Autoregressive(dim int, opts AutoregressiveOptions) []Layer {
 		layers = append(layers, ActNorm{})
 	}
 	for round := range max(opts.Layers, 1) {
-		// Before any other feature has changed, the last is conditional on all.
+		// The last feature is the first to change: it is conditional on all others.
 		for last := dim - 1; last >= 0; last-- {
 			var keep, ignore []int
 			for k := range dim {

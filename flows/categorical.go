@@ -186,7 +186,7 @@ func logSoftmax(row []float64) {
 	}
 }
 
-// crossEntropy is a Categorical as what its training minimises, −Σ w log P(k|c).
+// crossEntropy makes a Categorical a [training.Objective]: −Σ w log P(k|c).
 type crossEntropy Categorical
 
 func (o *crossEntropy) Params() []float32 { return o.params.Value }

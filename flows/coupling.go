@@ -22,17 +22,18 @@ type Conditioner struct {
 	Hidden []int `json:"hidden"`
 	// Activation is that of the hidden layers.
 	Activation dense.Activation `json:"activation"`
-	// Residual makes a residual network of it: every entry of Hidden, which must
-	// be equal, is then a block of two layers beside a skip connection
+	// Residual asks for a residual network: every entry of Hidden, which must all
+	// be equal, is then a block of two layers with a skip connection
 	// (arXiv:1906.04032, appendix B.1).
 	Residual bool `json:"residual,omitempty"`
-	// Dropout is the probability with which an output of a hidden layer is dropped
-	// in training (arXiv:1207.0580), in [0, 1). Which ones are depends on the seed of
-	// the training, the pass and the event alone.
+	// Dropout is the probability with which an output of a hidden layer is set to zero
+	// in training (arXiv:1207.0580), in [0, 1). It depends only on the seed of
+	// the training, the pass and the event, which outputs these are.
 	Dropout float64 `json:"dropout,omitempty"`
-	// Cells, if not 0, is the number of cells of tables that the features pass through
-	// beside the first layer, for a network of steep functions of them (package
-	// [table], arXiv:2203.05556); and Tabled are the features of the context that do so.
+	// Cells, if not 0, is the number of cells of the tables of functions of one feature
+	// that are added to the outputs of the first layer: they help a network to be steep
+	// (package [table], arXiv:2203.05556). Every feature that is read has tables, and so
+	// have the context features in Tabled.
 	Cells  int   `json:"cells,omitempty"`
 	Tabled []int `json:"tabled,omitempty"`
 }
@@ -40,7 +41,7 @@ type Conditioner struct {
 const (
 	mostCells  = 1 << 12 // of a table
 	mostHidden = 1 << 8  // layers, or blocks
-	widest     = 1 << 14 // of these
+	widest     = 1 << 14 // width of a layer
 )
 
 func (c Conditioner) check() error {
@@ -79,7 +80,7 @@ func (c Conditioner) check() error {
 type AffineCoupling struct {
 	// Keep are the indices of the features that stay; it may be empty.
 	Keep []int `json:"keep"`
-	// Ignore are those of Keep that the conditioner does not read.
+	// Ignore are the features in Keep that the conditioner does not read.
 	Ignore []int `json:"ignore,omitempty"`
 	Conditioner
 	// Bound is the largest |s|; 0 stands for 2.
@@ -106,7 +107,7 @@ func (l AffineCoupling) build(p *nn.Params, name string, dim, context int) (bije
 type SplineCoupling struct {
 	// Keep are the indices of the features that stay; it may be empty.
 	Keep []int `json:"keep"`
-	// Ignore are those of Keep that the conditioner does not read.
+	// Ignore are the features in Keep that the conditioner does not read.
 	Ignore []int `json:"ignore,omitempty"`
 	Conditioner
 	// Bins is the number of bins; 0 stands for 8.
@@ -151,7 +152,7 @@ type transform interface {
 	// m×n values in aux for backward.
 	forward(y, aux, logDet, x, p []float32, m, n int)
 	// inverse maps y to x and adds log|det J| of the inverse to logDet. It returns
-	// how many of the values rounding would have made no number.
+	// how many values would have been NaN by rounding, and were mended.
 	inverse(x, logDet, y, p []float32, m, n int) (clamped int)
 	// backward stores ∂L/∂x in gx, which may be gy, and ∂L/∂p in gp.
 	backward(gx, gp, gy, gl, x, aux, p []float32, m, n int)
@@ -189,7 +190,7 @@ func (r rationalQuadratic) backward(gx, gp, gy, gl, x, _, p []float32, m, n int)
 	spline.Backward(gx, gp, gy, gl, x, p, m, n, r.bins, r.bound)
 }
 
-// couplingShape is what tells coupling layers apart.
+// couplingShape is what a kind of coupling layer says of itself; the rest they have in common.
 type couplingShape struct {
 	keep, ignore []int
 	Conditioner
@@ -288,8 +289,8 @@ func buildCoupling(l couplingDescription, p *nn.Params, name string, dim, contex
 type couplingLayer struct {
 	couplingShape
 	change       []int // the features that do not stay
-	read         []int // those that the conditioner reads
-	from         []int // and the context features behind them
+	read         []int // the features that the conditioner reads
+	from         []int // the context features that it reads after them
 	dim, context int
 	net          *nn.MLP
 	clamped      atomic.Int64

@@ -26,10 +26,9 @@ import (
 )
 
 // Layer describes a bijection of a flow: what it is, without its parameters. It
-// can be written as JSON, which is how a model file tells which flow its
-// parameters belong to. The layers of this package are [AffineCoupling],
-// [SplineCoupling], [Linear] and [ActNorm]; the last layer may be a [Mixture], which
-// takes the place of the standard normal behind them.
+// can be written as JSON: a model file describes its flow so. The layers of this package
+// are [AffineCoupling], [SplineCoupling], [Linear] and [ActNorm]; the last layer may be a
+// [Mixture], which takes the place of the standard normal.
 type Layer interface {
 	// build adds the parameters of the layer to p, under names that begin with
 	// name.
@@ -322,9 +321,9 @@ func (f *Flow) noise(z []float32, seed, attempt, first uint64) {
 	}
 }
 
-// Clamped returns how often, since the flow was made, the inverse of a spline came
-// to a discriminant that rounding had made negative, and took it as zero. Among
-// millions of events that happens now and then, and spoils none of them.
+// Clamped returns how often, since the flow was made, the inverse of a spline met a
+// discriminant that was negative by rounding, and took it as zero. This happens now and then
+// among millions of events, and harms none of them.
 func (f *Flow) Clamped() int64 {
 	n := int64(0)
 	for _, b := range f.bijections {

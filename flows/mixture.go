@@ -16,10 +16,10 @@ import (
 //
 //	p(z) = Σ_k π_k N(z; m_k, (A_kᵀ A_k)⁻¹),  A_k lower triangular of positive diagonal
 //
-// whose parameters are learnt along with those of the layers. A smooth invertible
-// map cannot tear a normal into separate islands, and leaves bridges between them
-// (arXiv:2110.15828); a mixture has islands to begin with. It is the last of a flow's
-// layers. Training starts it from the data that arrive there, by [the EM algorithm].
+// whose parameters are learnt together with those of the layers. A smooth invertible
+// map cannot tear a normal into separate islands: it leaves bridges between them
+// (arXiv:2110.15828); a mixture has islands from the start. It is the last layer of a
+// flow. Before training it is fitted to the data that arrive there by [the EM algorithm].
 //
 // [the EM algorithm]: https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
 type Mixture struct {
@@ -103,7 +103,7 @@ func (b *mixture) init(seed, stream uint64) {
 // start fits the mixture to n rows of z, with weights w (nil: 1 each), by EM, until ctx is
 // cancelled. Rows that are not finite leave the mixture as it is.
 func (b *mixture) start(ctx context.Context, z, w []float32, n int, seed uint64) {
-	g := em.FitContext(ctx, b.components, b.dim, z, w, n, seed)
+	g := em.Fit(ctx, b.components, b.dim, z, w, n, seed)
 	if g == nil {
 		return
 	}
@@ -226,9 +226,9 @@ const streamComponents = 1 << 59
 func (b *mixture) place(z []float32, seed, attempt, row uint64) {
 	var u [1]float64
 	philox.Uniform64(u[:], seed, streamComponents+attempt, row)
-	k, left := 0, u[0]
-	for ; k < b.components-1 && left >= b.share[k]; k++ {
-		left -= b.share[k]
+	k, rest := 0, u[0]
+	for ; k < b.components-1 && rest >= b.share[k]; k++ {
+		rest -= b.share[k]
 	}
 	// Solve A_k x = z − b_k from the first feature on.
 	d := b.dim

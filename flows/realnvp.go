@@ -35,10 +35,9 @@ func conditioner(hidden []int, act dense.Activation, residual bool, dropout floa
 // features, to be given to [New].
 //
 // Layers come in pairs: the first keeps one half of the features and changes the
-// other, the second does it the other way round. Between pairs the features are
-// permuted, that is, cut into other halves. Of a number of random halvings each
-// pair takes the one that parts the features that were together most often, so
-// that after few pairs every feature has been conditioned on every other. A
+// other, the second does it the other way round. Each pair has other halves: of 64 random
+// ones it takes those that separate the features that have been in the same half most often,
+// so that after few pairs every feature has been conditioned on every other. A
 // single feature is changed by every layer, conditional on the context only.
 func RealNVP(dim int, seed uint64, opts RealNVPOptions) []Layer {
 	if opts.Layers <= 0 {
@@ -51,7 +50,7 @@ func RealNVP(dim int, seed uint64, opts RealNVPOptions) []Layer {
 	return append(layers, base(opts.Components)...)
 }
 
-// base returns the layer of a base distribution, if one is wanted.
+// base returns the layer of a base distribution other than the standard normal, if one is wanted.
 func base(components int) []Layer {
 	if components <= 1 {
 		return nil
@@ -68,7 +67,7 @@ func halves(dim, n int, seed uint64) [][]int {
 	if dim == 1 {
 		return keeps
 	}
-	together := make([]int, dim*dim) // pairs of layers that had both features in one half
+	together := make([]int, dim*dim) // how many pairs of layers have both features in one half
 	var draws uint64
 	for i := 0; i < n; i += 2 {
 		var best []bool

@@ -20,9 +20,8 @@ func (o SplineOptions) conditioner() Conditioner {
 }
 
 // Spline returns the layers of a neural spline flow (arXiv:1906.04032) for events
-// of dim features, to be given to [New]: coupling layers in pairs that cut the
-// features as those of [RealNVP] do, with a linear layer in front of each pair
-// and one at the end, over the given base distribution.
+// of dim features, to be given to [New]: coupling layers in pairs with the halves of
+// [RealNVP], a linear layer in front of each pair and one at the end.
 func Spline(dim int, seed uint64, opts SplineOptions) []Layer {
 	if opts.Layers <= 0 {
 		opts.Layers = 8

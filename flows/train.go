@@ -37,9 +37,9 @@ func (f *Flow) Train(ctx context.Context, train, valid training.Data, opts train
 	return h, err
 }
 
-// Start lets the layers start from data that want to: [ActNorm] and [Mixture]. It looks
-// at some thousand rows, from all over the data. Train does it where it was not done
-// before. When ctx is cancelled it ends early.
+// Start sets the layers that start from data, [ActNorm] and [Mixture], by some thousand
+// rows from all over the data. Train calls it if nobody has. When ctx is cancelled it ends
+// early.
 func (f *Flow) Start(ctx context.Context, data training.Data, seed uint64) {
 	f.started = true
 	through := 0 // the number of bijections that the rows must go through
@@ -78,7 +78,7 @@ func (f *Flow) Start(ctx context.Context, data training.Data, seed uint64) {
 	}
 }
 
-// likelihood is a flow as what maximum likelihood minimises.
+// likelihood makes a flow a [training.Objective]: maximum likelihood.
 type likelihood Flow
 
 func (l *likelihood) Params() []float32 { return l.params.Value }

@@ -38,24 +38,19 @@ func newMixture(kk, d int) *Mixture {
 
 const (
 	first = 1 << 13 // rows that islands are looked for in
-	most  = 1 << 18 // rows that the mixture is fitted to
-	work  = 1 << 31 // products of an iteration over these
-	space = 1 << 25 // their responsibilities
+	most  = 1 << 18 // rows that the mixture is fitted to, at most
+	work  = 1 << 31 // products of an iteration over these, at most
+	space = 1 << 25 // their responsibilities, at most
 )
 
 // Fit returns the mixture of so many normals that is likely for n rows of z (n×dim), with
-// the weights w (nil: 1 each), of which negative ones count as none and only the ratios
-// matter. The normals are found among some thousand rows from all over z, and made more
-// exact by many of them. Without rows, or with some that are not finite, there is none:
-// nil.
+// the weights w (nil: 1 each); negative weights count as 0, and only ratios of weights matter.
+// The normals are found with some thousand rows from all over z, and then refined with
+// many rows. It returns nil where there are no two rows or some are not finite. When ctx is
+// cancelled the mixture is what it is by then.
 //
 // The result does not depend on the number of threads.
-func Fit(components, dim int, z, w []float32, n int, seed uint64) *Mixture {
-	return FitContext(context.Background(), components, dim, z, w, n, seed)
-}
-
-// FitContext is Fit until ctx is cancelled: then the mixture is what it is.
-func FitContext(ctx context.Context, components, dim int, z, w []float32, n int, seed uint64) *Mixture {
+func Fit(ctx context.Context, components, dim int, z, w []float32, n int, seed uint64) *Mixture {
 	if n < 2 {
 		return nil
 	}

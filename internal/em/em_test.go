@@ -34,9 +34,9 @@ func TestFit(t *testing.T) {
 	for i := range w {
 		w[i] = 1e-10
 	}
-	g := Fit(2, 2, x, nil, n, 1)
+	g := Fit(t.Context(), 2, 2, x, nil, n, 1)
 	before := runtime.GOMAXPROCS(1)
-	again := Fit(2, 2, x, w, n, 1)
+	again := Fit(t.Context(), 2, 2, x, w, n, 1)
 	runtime.GOMAXPROCS(before)
 	for i, v := range again.Covariance {
 		if math.Abs(v-g.Covariance[i]) > 1e-9 {
@@ -44,7 +44,7 @@ func TestFit(t *testing.T) {
 			break
 		}
 	}
-	if !slices.Equal(Fit(2, 2, x, w, n, 1).Factor, again.Factor) {
+	if !slices.Equal(Fit(t.Context(), 2, 2, x, w, n, 1).Factor, again.Factor) {
 		t.Error("the mixture depends on the number of threads")
 	}
 	k := 0 // the first island
@@ -80,13 +80,13 @@ func TestFit(t *testing.T) {
 // TestFitOfWhatIsNoData wants no mixture where there can be none.
 func TestFitOfWhatIsNoData(t *testing.T) {
 	x := islands(20_000)
-	if Fit(2, 2, x, nil, 1, 1) != nil {
+	if Fit(t.Context(), 2, 2, x, nil, 1, 1) != nil {
 		t.Error("a mixture of one row")
 	}
 	for _, row := range []int{0, 12_345} { // one that is looked at first, and one that is not
 		bad := slices.Clone(x)
 		bad[2*row] = float32(math.NaN())
-		if Fit(2, 2, bad, nil, 20_000, 1) != nil {
+		if Fit(t.Context(), 2, 2, bad, nil, 20_000, 1) != nil {
 			t.Errorf("a mixture where row %d is not finite", row)
 		}
 	}
