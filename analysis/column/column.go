@@ -113,12 +113,8 @@ func (d *Data) Refuse(asked Kind) string {
 // IsContinuous reports whether the values of a sample are many that may lie anywhere, be it on a
 // circle. asked is what the branch is asked to be treated as, "" for nothing.
 func (s *Sample) IsContinuous(field rootio.Field, asked string) bool {
-	kind, _ := Named(asked)
-	if asked != "" && kind == (Kind{}) {
-		kind = Continuous
-	}
 	d := Data{Field: field, Sample: s}
-	kind = d.kind(kind)
+	kind := d.kind(Asked(asked))
 	return kind == Continuous || kind == Angle
 }
 

@@ -1,6 +1,9 @@
 package column
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // kinds is the table of the kinds of columns. Each is one file. What is seen in the values is the
 // first of them that recognises these; what is asked for is that kind, if the values admit it.
@@ -30,15 +33,13 @@ type rules interface {
 
 	isLearnt() bool          // other columns have a value that is known beforehand
 	isUniform() bool         // whether the continuous variable is uniform in [0, 1)
-	isLimited() bool         // whether values can be legal that are far outside of all in the data, and so none should be drawn
+	isLimited() bool         // whether values far outside of the data may be impossible, so that none is drawn
 	isNoisy(*Column) bool    // whether the deviate matters
 	isSound(*Column) bool    // whether what was read from a file makes sense
 	describe(*Column) string // how it is treated
-	asCondition
-}
 
-// asCondition is what a column is in the condition of a density.
-type asCondition interface {
+	// In the condition of a density:
+
 	// isCode reports whether a value between two others means nothing.
 	isCode(*Column) bool
 	// nearest returns the value next to v that the data have, or that is between those which they have.
@@ -52,7 +53,7 @@ type asCondition interface {
 }
 
 // Kinds returns all kinds of columns.
-func Kinds() []Kind { return append([]Kind{}, kinds...) }
+func Kinds() []Kind { return slices.Clone(kinds) }
 
 // Named returns the kind of a name.
 func Named(name string) (k Kind, ok bool) {
@@ -62,6 +63,16 @@ func Named(name string) (k Kind, ok bool) {
 		}
 	}
 	return Kind{}, false
+}
+
+// Asked returns the kind that a user asks for by a name, the zero value for "". What is no kind is a way to
+// treat a continuous column.
+func Asked(name string) Kind {
+	k, ok := Named(name)
+	if !ok && name != "" {
+		return Continuous
+	}
+	return k
 }
 
 // Askable returns the names of the kinds that a user can ask for.

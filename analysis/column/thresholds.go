@@ -1,6 +1,7 @@
 package column
 
-// The thresholds by which columns are told apart.
+// The thresholds by which columns are told apart. Those of one function alone stand in it, with their
+// reasons.
 const (
 	// MaxCodes is the number of distinct values up to which a column is one of
 	// codes, see [AreFew]; mostUneven that for values that are not equidistant.

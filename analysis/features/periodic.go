@@ -2,12 +2,14 @@ package features
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"slices"
 
 	"gonum.org/v1/gonum/floats"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/rootio"
 )
 
 // Period is that of the features that are linear in an angle: where all angles are as
@@ -31,6 +33,71 @@ func (c *Column) isEven() bool {
 		gain += math.Exp(log) * log / column.PartsOfCircle
 	}
 	return gain < nearly
+}
+
+// Periodic returns a specification that differs in this: the feature of an angle that fills
+// its circle evenly, and around which something repeats (see [Waves]), is linear in it, z and
+// z + [Period] being the same angle. It is one, that around which something repeats most, and
+// none where it is the only feature. t are events to look at, w their weights or nil. The
+// error is that of [Spec.Encode].
+func (s *Spec) Periodic(ctx context.Context, t *rootio.Table, w []float64) (*Spec, error) {
+	periodic := *s
+	periodic.Columns = slices.Clone(s.Columns)
+	even := false
+	if s.Dim() < 2 { // nothing is around it
+		return &periodic, nil
+	}
+	for i := range periodic.Columns {
+		c := &periodic.Columns[i]
+		c.Periodic = c.As == column.Angle && len(c.cells()) == 0 && c.isEven()
+		even = even || c.Periodic
+	}
+	if !even {
+		return &periodic, nil
+	}
+	const enough = 100_000
+	step := max((t.Len()+enough-1)/enough, 1)
+	var rows []int
+	var weights []float64
+	for i := 0; i < t.Len(); i += step {
+		rows = append(rows, i)
+		if w != nil {
+			weights = append(weights, w[i])
+		}
+	}
+	z := make([]float32, len(rows)*s.Dim())
+	if err := periodic.Encode(ctx, z, nil, t.Take(rows), Noise{}); err != nil {
+		return nil, err
+	}
+	feature, best, most := 0, -1, 0.0
+	for i := range periodic.Columns {
+		c := &periodic.Columns[i]
+		if c.Periodic {
+			if power := repeats(Waves(z, s.Dim(), weights, feature)); power > most {
+				best, most = i, power
+			}
+		}
+		if c.IsLearnt() {
+			feature++
+		}
+	}
+	for i := range periodic.Columns {
+		periodic.Columns[i].Periodic = i == best
+	}
+	return &periodic, nil
+}
+
+// Angle returns the feature that is linear in an angle, and whether there is one.
+func (s *Spec) Angle() (feature int, ok bool) {
+	for i := range s.Columns {
+		if s.Columns[i].Periodic {
+			return feature, true
+		}
+		if s.Columns[i].IsLearnt() {
+			feature++
+		}
+	}
+	return 0, false
 }
 
 // Wave is what has a number of periods around a circle.

@@ -42,14 +42,10 @@ func Treatments() []string {
 // asked returns the kind and the shape that a user asks for by one of [Treatments]; the zero kind for
 // "".
 func asked(name string) (column.Kind, shape) {
-	kind, ok := column.Named(name)
-	if !ok && name != "" {
-		kind = column.Continuous
-	}
 	if i := slices.IndexFunc(shapes, func(s shape) bool { return s.name == name }); i >= 0 {
-		return kind, shapes[i]
+		return column.Asked(name), shapes[i]
 	}
-	return kind, shapes[0]
+	return column.Asked(name), shapes[0]
 }
 
 // treat returns the treatment of a variable, as is asked for it or its values say.
