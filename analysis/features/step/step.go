@@ -13,6 +13,7 @@
 //   - [Residual]: a column that a relation between momenta nearly gives, such as p beside pT
 //     and η, is measured from what the relation says.
 //   - [RelativeAngle], [RelativeNumber]: an angle or a number is measured from another one.
+//   - [Fraction]: a number that is never above another one is measured as a fraction of it.
 //
 // A kind of step is one file and one row of the table kinds, with an example in the test.
 package step
