@@ -100,13 +100,14 @@ func (t *Reweight) Configure(fwk.Context) error {
 
 // StartTask reads both samples and trains the classifier.
 func (t *Reweight) StartTask(ctx fwk.Context) error {
-	w, err := task.Weigh(job.Context(ctx), task.ReweightOptions{
+	found, err := task.Reweight(job.Context(ctx), task.ReweightOptions{
 		Source: t.Files, SourceTree: t.Tree, SourceWeight: t.Weight, Target: t.Target, TargetTree: t.TargetTree, TargetWeight: t.TargetWeight,
 		Features: t.Columns, Clip: t.Clip,
 	}, progressOf(ctx))
 	if err != nil {
 		return err
 	}
+	w := found.Weights
 	ctx.Msg().Infof("AUC before reweighting %.4f ± %.4f; ratios %.3g to %.3g, %.0f effective events\n",
 		w.Classifier.AUC, w.Classifier.AUCError, w.Smallest, w.Largest, w.Effective)
 	for _, note := range w.Notes {

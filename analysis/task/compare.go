@@ -251,16 +251,6 @@ func blockName(fields []rootio.Field) string {
 	return name
 }
 
-// readAll reads all scalar branches of a chain of files.
-func readAll(ctx context.Context, tree string, files []string) (*rootio.Table, error) {
-	t, err := open(ctx, false, tree, files)
-	if err != nil {
-		return nil, err
-	}
-	defer t.Close()
-	return t.Read(nil, 0, t.Len())
-}
-
 // writeReport writes the report to an HTML file, if that is what the name says, or as
 // HTML, text, JSON and plots into a folder.
 func writeReport(ctx context.Context, dir string, report *compare.Report, ref, cand *rootio.Table) error {

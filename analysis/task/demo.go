@@ -105,13 +105,15 @@ func Demo(ctx context.Context, o DemoOptions, p Progress) (*DemoResult, error) {
 	)
 
 	step("1. %d events of pp → Z/γ* → µ⁺µ⁻ → %s, and samples to try", o.N, truth)
-	if err := writeTable(truth, physics.Table(o.Seed, 0, int(o.N))); err != nil {
+	ours := rootio.WithText(demoKey, origin.Version())
+	events := physics.Table(o.Seed, 0, int(o.N))
+	if err := rootio.WriteFile(truth, "Events", events, ours); err != nil {
 		return nil, err
 	}
 
 	for i, s := range demoSamples() {
 		// Other seeds than that of the truth: no event is in two samples.
-		if err := writeTable(filepath.Join(o.Folder, s.file), s.make(o.Seed+uint64(i)+1, int(o.N/5))); err != nil {
+		if err := rootio.WriteFile(filepath.Join(o.Folder, s.file), "Events", s.make(o.Seed+uint64(i)+1, int(o.N/5)), ours); err != nil {
 			return nil, err
 		}
 	}
@@ -131,7 +133,11 @@ func Demo(ctx context.Context, o DemoOptions, p Progress) (*DemoResult, error) {
 	}
 
 	step("4. compare them → %s", picture)
-	report, err := compareDemo(ctx, truth, generated)
+	cand, err := rootio.ReadFile(ctx, "", generated)
+	if err != nil {
+		return nil, err
+	}
+	report, err := compare.Compare(ctx, events, cand, compare.Options{ReferenceLabel: "truth", CandidateLabel: "generated"})
 	if err != nil {
 		return nil, err
 	}
@@ -144,24 +150,6 @@ func Demo(ctx context.Context, o DemoOptions, p Progress) (*DemoResult, error) {
 		return nil, err
 	}
 	return &DemoResult{kl, klError, fresh, drawn.Tails, time.Since(start).Seconds(), report}, nil
-}
-
-// compareDemo compares the two files of the demo.
-func compareDemo(ctx context.Context, truth, generated string) (*compare.Report, error) {
-	ref, err := readAll(ctx, "", []string{truth})
-	if err != nil {
-		return nil, err
-	}
-	cand, err := readAll(ctx, "", []string{generated})
-	if err != nil {
-		return nil, err
-	}
-	return compare.Compare(ctx, ref, cand, compare.Options{ReferenceLabel: "truth", CandidateLabel: "generated"})
-}
-
-// writeTable writes the events of t to a tree Events, as those of a demo.
-func writeTable(file string, t *rootio.Table) error {
-	return rootio.WriteFile(file, "Events", t, rootio.WithText(demoKey, origin.Version()))
 }
 
 // divergence returns KL(truth ‖ model), the mean of log p_truth − log p_model over

@@ -37,7 +37,7 @@ type ReweightOptions struct {
 	MaxEvents int
 	// Seed is the seed of everything random.
 	Seed uint64
-	// Output is the ROOT file to write.
+	// Output is the ROOT file to write; empty: the weights are only found, and not judged.
 	Output string
 
 	options []rootio.Option // of the file to write
@@ -47,7 +47,7 @@ type ReweightOptions struct {
 type ReweightResult struct {
 	Output string `json:"output,omitempty"`
 	*reweight.Weights
-	Closure *reweight.Closure `json:"closure"`
+	Closure *reweight.Closure `json:"closure"` // how far apart the samples are; nil without an output
 }
 
 // Reweight writes the events of the source, with all branches that can be carried along, and
@@ -55,8 +55,10 @@ type ReweightResult struct {
 // If the samples differ and nothing was learnt of how, that is an error, and nothing is
 // written.
 func Reweight(ctx context.Context, o ReweightOptions, p Progress) (*ReweightResult, error) {
-	if err := output.Check(o.Output, output.ROOT, slices.Concat(o.Source, o.Target)...); err != nil {
-		return nil, err
+	if o.Output != "" {
+		if err := output.Check(o.Output, output.ROOT, slices.Concat(o.Source, o.Target)...); err != nil {
+			return nil, err
+		}
 	}
 	o.Branch = cmp.Or(o.Branch, "weight")
 	in, err := open(ctx, false, o.SourceTree, o.Source)
@@ -64,18 +66,23 @@ func Reweight(ctx context.Context, o ReweightOptions, p Progress) (*ReweightResu
 		return nil, err
 	}
 	defer in.Close()
-	if slices.ContainsFunc(in.Branches(), func(b rootio.BranchInfo) bool { return b.Name == o.Branch }) {
-		return nil, Usage("%s has a branch %q already: give another name with --branch", o.Source[0], o.Branch)
-	}
 	carried := newCarriage(ctx, in, nil)
-	carried.say(p)
+	if o.Output != "" {
+		if slices.ContainsFunc(in.Branches(), func(b rootio.BranchInfo) bool { return b.Name == o.Branch }) {
+			return nil, Usage("%s has a branch %q already: give another name with --branch", o.Source[0], o.Branch)
+		}
+		carried.say(p)
+	}
 	pair, err := o.read(ctx, in, p)
 	if err != nil {
 		return nil, err
 	}
-	weights, err := pair.fit(ctx)
+	weights, err := reweight.Fit(ctx, pair.source, pair.target, pair.options)
 	if err != nil {
-		return nil, err
+		return nil, pair.failed(err)
+	}
+	if o.Output == "" {
+		return &ReweightResult{Weights: weights}, nil
 	}
 	closure, err := weights.Close(ctx, pair.source, pair.target, pair.options)
 	if err != nil {
@@ -87,20 +94,6 @@ func Reweight(ctx context.Context, o ReweightOptions, p Progress) (*ReweightResu
 		return nil, err
 	}
 	return &ReweightResult{o.Output, weights, closure}, nil
-}
-
-// Weigh finds the weights as [Reweight] does, and writes nothing.
-func Weigh(ctx context.Context, o ReweightOptions, p Progress) (*reweight.Weights, error) {
-	in, err := open(ctx, false, o.SourceTree, o.Source)
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	pair, err := o.read(ctx, in, p)
-	if err != nil {
-		return nil, err
-	}
-	return pair.fit(ctx)
 }
 
 // samples are a source and a target, and how the first is made like the second.
@@ -155,20 +148,23 @@ func (o *ReweightOptions) read(ctx context.Context, in *rootio.Tree, p Progress)
 	return s, nil
 }
 
-func (s *samples) fit(ctx context.Context) (*reweight.Weights, error) {
-	w, err := reweight.Fit(ctx, s.source, s.target, s.options)
-	return w, s.failed(err)
-}
-
 // failed tells of which files an error is.
 func (s *samples) failed(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, reweight.ErrNoOverlap):
-		return fmt.Errorf("%s and %s: %w: see --exclude and --features", s.files[0], s.files[1], err)
+	hint := ""
+	if errors.Is(err, reweight.ErrNoOverlap) {
+		hint = ": see --exclude and --features"
 	}
-	return fmt.Errorf("%s and %s: %w", s.files[0], s.files[1], err)
+	return fmt.Errorf("%s and %s: %w%s", s.files[0], s.files[1], err, hint)
+}
+
+// readAll reads all scalar branches of a chain of files.
+func readAll(ctx context.Context, tree string, files []string) (*rootio.Table, error) {
+	t, err := open(ctx, false, tree, files)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	return t.Read(nil, 0, t.Len())
 }
 
 // weightsOf returns the weights of the events in the named branch, nil if it has no

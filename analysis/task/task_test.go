@@ -49,7 +49,7 @@ func small() surrogate.Options {
 // read reads a file.
 func read(t *testing.T, file string) *rootio.Table {
 	t.Helper()
-	table, err := readAll(t.Context(), "", []string{file})
+	table, err := rootio.ReadFile(t.Context(), "", file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,8 @@ func TestTasks(t *testing.T) {
 	if !slices.Equal(floats(w), weighed.Weight) {
 		t.Error("the weights of the result are not those of the file")
 	}
-	only, err := Weigh(t.Context(), o, Progress{})
+	o.Output = ""
+	only, err := Reweight(t.Context(), o, Progress{})
 	if err != nil || !slices.Equal(only.Weight, weighed.Weight) {
 		t.Errorf("without a file the weights are others (%v)", err)
 	}

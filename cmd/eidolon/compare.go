@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
+	"github.com/eidolon-hep/eidolon/analysis/compare"
 	"github.com/eidolon-hep/eidolon/analysis/task"
 )
 
@@ -36,23 +38,13 @@ report as HTML, text and JSON, and each plot as a file.`,
 			if err := require(cmd, "reference", "candidate"); err != nil {
 				return err
 			}
-			show := newProgress(cmd)
-			defer show.finish()
-			report, err := task.Compare(cmd.Context(), o, show.Progress)
-			if err != nil {
+			return do(cmd, task.Compare, o, func(out io.Writer, report *compare.Report) error {
+				err := report.WriteText(out)
+				if err == nil && o.Report != "" {
+					_, err = fmt.Fprintf(out, "report and plots: %s\n", o.Report)
+				}
 				return err
-			}
-			show.finish()
-			if wantJSON(cmd) {
-				return printJSON(cmd, report)
-			}
-			if err := report.WriteText(cmd.OutOrStdout()); err != nil {
-				return err
-			}
-			if o.Report != "" {
-				fmt.Fprintf(cmd.OutOrStdout(), "report and plots: %s\n", o.Report)
-			}
-			return nil
+			})
 		},
 	}
 	flags := cmd.Flags()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -28,25 +29,14 @@ zmumu.root, but with larger transverse momenta.`,
 			if wantJSON(cmd) {
 				out = cmd.ErrOrStderr()
 			}
-			show := newProgress(cmd)
-			defer show.finish()
-			o.Step = func(line string) {
-				show.finish()
-				fmt.Fprintln(out, line)
-			}
-			r, err := task.Demo(cmd.Context(), o, show.Progress)
-			if err != nil {
+			o.Step = func(line string) { fmt.Fprintln(out, line) }
+			return do(cmd, task.Demo, o, func(out io.Writer, r *task.DemoResult) error {
+				if err := r.Report.WriteText(out); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(out, "\nKL(truth ‖ model) = %.4f ± %.4f nats on %d fresh events; all in %.0f s\n", r.KL, r.Error, r.Events, r.Seconds)
 				return err
-			}
-			show.finish()
-			if wantJSON(cmd) {
-				return printJSON(cmd, r)
-			}
-			if err := r.Report.WriteText(out); err != nil {
-				return err
-			}
-			fmt.Fprintf(out, "\nKL(truth ‖ model) = %.4f ± %.4f nats on %d fresh events; all in %.0f s\n", r.KL, r.Error, r.Events, r.Seconds)
-			return nil
+			})
 		},
 	}
 	cmd.Flags().StringVarP(&o.Folder, "output", "o", "eidolon-demo", "the folder for the files, which is made if need be")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -68,14 +69,7 @@ numbers of both are printed.`,
 				o.Seed = &eventSeed
 			}
 			o.Compression = compression.Compression
-			show := newProgress(cmd)
-			defer show.finish()
-			result, err := task.Generate(cmd.Context(), o, show.Progress)
-			if err != nil {
-				return err
-			}
-			show.finish()
-			return printGenerate(cmd, result)
+			return do(cmd, task.Generate, o, printGenerate)
 		},
 	}
 	flags := cmd.Flags()
@@ -100,11 +94,7 @@ numbers of both are printed.`,
 }
 
 // printGenerate says what came of it.
-func printGenerate(cmd *cobra.Command, r *task.GenerateResult) error {
-	if wantJSON(cmd) {
-		return printJSON(cmd, r)
-	}
-	out := cmd.OutOrStdout()
+func printGenerate(out io.Writer, r *task.GenerateResult) error {
 	if r.Reweighted != nil {
 		if err := r.Reweighted.WriteText(out, r.Reweighted.Closure); err != nil {
 			return err

@@ -239,6 +239,20 @@ func wantJSON(cmd *cobra.Command) bool {
 	return json
 }
 
+// do does a task, and prints what came of it: as JSON, or by text.
+func do[O, R any](cmd *cobra.Command, it func(context.Context, O, task.Progress) (R, error), options O, text func(io.Writer, R) error) error {
+	show := newProgress(cmd)
+	result, err := it(cmd.Context(), options, show.Progress)
+	show.finish()
+	switch {
+	case err != nil:
+		return err
+	case wantJSON(cmd):
+		return printJSON(cmd, result)
+	}
+	return text(cmd.OutOrStdout(), result)
+}
+
 // printJSON prints v as the one JSON object on standard output.
 func printJSON(cmd *cobra.Command, v any) error {
 	enc := json.NewEncoder(cmd.OutOrStdout())

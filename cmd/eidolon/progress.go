@@ -54,7 +54,8 @@ func (p *progress) training(s training.Status) {
 		}
 		return
 	}
-	if time.Since(p.drawn) < 100*time.Millisecond {
+	isLast := s.Step >= s.Steps
+	if time.Since(p.drawn) < 100*time.Millisecond && !isLast {
 		return
 	}
 	p.drawn = time.Now()
@@ -72,6 +73,9 @@ func (p *progress) training(s training.Status) {
 	p.bar.ChangeMax(s.Steps)
 	p.bar.Describe(fmt.Sprintf("%s ev/s  loss %.4f  valid %.4f  best %.4f  %s left", siFormat(s.EventsPerSecond), s.Train, s.Valid, s.Best, duration(s.Remaining)))
 	_ = p.bar.Set(s.Step) // only draws
+	if isLast {
+		p.finish()
+	}
 }
 
 // count shows on a terminal how many of all events are done.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -33,21 +34,13 @@ nothing, that is an error and nothing is written.`,
 				return err
 			}
 			o.SourceTree, o.TargetTree = tree, tree
-			show := newProgress(cmd)
-			defer show.finish()
-			result, err := task.Reweight(cmd.Context(), o, show.Progress)
-			if err != nil {
+			return do(cmd, task.Reweight, o, func(out io.Writer, r *task.ReweightResult) error {
+				if err := r.WriteText(out, r.Closure); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(out, "%s: all events with branch %s\n", o.Output, o.Branch)
 				return err
-			}
-			show.finish()
-			if wantJSON(cmd) {
-				return printJSON(cmd, result)
-			}
-			if err := result.WriteText(cmd.OutOrStdout(), result.Closure); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: all events with branch %s\n", o.Output, o.Branch)
-			return err
+			})
 		},
 	}
 	flags := cmd.Flags()

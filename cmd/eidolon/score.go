@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -33,14 +34,7 @@ collection, those of its event with one value, and event_index and object_index.
 			if err := require(cmd, "model", "input", "output"); err != nil {
 				return err
 			}
-			show := newProgress(cmd)
-			defer show.finish()
-			result, err := task.Score(cmd.Context(), o, show.Progress)
-			if err != nil {
-				return err
-			}
-			show.finish()
-			return printScore(cmd, result)
+			return do(cmd, task.Score, o, printScore)
 		},
 	}
 	flags := cmd.Flags()
@@ -56,10 +50,7 @@ collection, those of its event with one value, and event_index and object_index.
 }
 
 // printScore says what came of it.
-func printScore(cmd *cobra.Command, r *task.ScoreResult) error {
-	if wantJSON(cmd) {
-		return printJSON(cmd, r)
-	}
+func printScore(out io.Writer, r *task.ScoreResult) error {
 	text := fmt.Sprintf("%s: %d events", r.Output, r.Events)
 	if r.Events > r.Impossible {
 		text += fmt.Sprintf(", mean log_prob %.4f", *r.Mean)
@@ -71,6 +62,6 @@ func printScore(cmd *cobra.Command, r *task.ScoreResult) error {
 	default:
 		text += fmt.Sprintf(" (without %d events that the model says cannot happen)", r.Impossible)
 	}
-	fmt.Fprintln(cmd.OutOrStdout(), text)
-	return nil
+	_, err := fmt.Fprintln(out, text)
+	return err
 }
