@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/job"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/output"
 )
@@ -40,6 +41,15 @@ func TestJobOutputIsInput(t *testing.T) {
 	t.Chdir(dir)
 	write(t, "in.root", sample(50))
 	write(t, "target.root", sample(50))
+	write(t, "training.root", sample(50))
+	trained, err := surrogate.Load(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trained.Card.Inputs = []string{"training.root"}
+	if err := trained.Save("trained.eidolon"); err != nil {
+		t.Fatal(err)
+	}
 	data, err := os.ReadFile(model)
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +91,7 @@ func TestJobOutputIsInput(t *testing.T) {
 		reader("in.root")+train("m.eidolon")+strings.Replace(train("./m.eidolon"), "fit", "again", 1),
 		reader("in.root")+detector+train("model.eidolon"),
 		reader("in.root")+detector+writer("out", "./model.eidolon"),
+		reader("in.root")+strings.Replace(detector, "model.eidolon", "trained.eidolon", 1)+writer("out", "training.root"),
 		reader("in.root")+weights+writer("out", "target.root"),
 		reader("in.root")+train("notes.txt"),
 		reader("in.root")+writer("out", "notes.root"),

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,7 +12,7 @@ import (
 	"go-hep.org/x/hep/fwk"
 
 	"github.com/eidolon-hep/eidolon/analysis/job"
-	"github.com/eidolon-hep/eidolon/internal/output"
+	"github.com/eidolon-hep/eidolon/analysis/task"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -113,10 +114,10 @@ func (w *TreeWriter) Connect(ports []fwk.Port) (err error) {
 // Writes returns the file.
 func (w *TreeWriter) Writes() string { return w.File }
 
-// CheckOutput returns an error if the file cannot be written, or would replace an input or what
-// is no ROOT file.
+// CheckOutput returns an error if the file cannot be written, or if one of the user's would be
+// lost by it: see [task.CheckOutput].
 func (w *TreeWriter) CheckOutput(inputs []string) error {
-	return output.Check(w.File, output.ROOT, inputs...)
+	return task.CheckOutput(context.Background(), w.File, inputs...)
 }
 
 // SetOrigin says where the events come from.

@@ -96,21 +96,35 @@ func CheckOutput(file string, inputs ...string) error {
 	return output.Check(file, output.Kind{Name: "a model file", Is: has(metadataKey)}, inputs...)
 }
 
+// TrainedOn returns the names of the files that the model in a file was trained on; none if the
+// file is no model.
+func TrainedOn(file string) []string {
+	var m metadata
+	_ = json.Unmarshal([]byte(textOf(file, metadataKey)), &m) // what it does not say is not known
+	return m.Card.Inputs
+}
+
 // has returns a function that reports whether a file has metadata of ours under a key.
 func has(key string) func(file string) bool {
-	return func(file string) bool {
-		f, err := os.Open(file)
-		if err != nil {
-			return false
-		}
-		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return false
-		}
-		texts, err := safetensors.Metadata(f, info.Size())
-		return err == nil && texts[key] != ""
+	return func(file string) bool { return textOf(file, key) != "" }
+}
+
+// textOf returns the metadata of a safetensors file under a key, "" if there are none.
+func textOf(file, key string) string {
+	f, err := os.Open(file)
+	if err != nil {
+		return ""
 	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	texts, err := safetensors.Metadata(f, info.Size())
+	if err != nil {
+		return ""
+	}
+	return texts[key]
 }
 
 // read reads the tensors and the text under a key of a safetensors file. The error

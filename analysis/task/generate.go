@@ -11,7 +11,6 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/origin"
-	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -87,14 +86,11 @@ func Generate(ctx context.Context, o GenerateOptions, p Progress) (*GenerateResu
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if err := output.Check(o.Output, output.ROOT, slices.Concat(o.Inputs, o.ReweightTo, []string{o.Model})...); err != nil {
+	if err := CheckOutput(ctx, o.Output, slices.Concat(o.Inputs, o.ReweightTo, []string{o.Model})...); err != nil {
 		return nil, err
 	}
 	model, err := surrogate.Load(o.Model)
 	if err != nil {
-		return nil, err
-	}
-	if err := keepTraining(ctx, o.Output, model); err != nil {
 		return nil, err
 	}
 	if o.Direct {

@@ -11,7 +11,6 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/reweight"
-	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -56,7 +55,7 @@ type ReweightResult struct {
 // written.
 func Reweight(ctx context.Context, o ReweightOptions, p Progress) (*ReweightResult, error) {
 	if o.Output != "" {
-		if err := output.Check(o.Output, output.ROOT, slices.Concat(o.Source, o.Target)...); err != nil {
+		if err := CheckOutput(ctx, o.Output, slices.Concat(o.Source, o.Target)...); err != nil {
 			return nil, err
 		}
 	}

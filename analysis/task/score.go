@@ -8,7 +8,6 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
-	"github.com/eidolon-hep/eidolon/internal/output"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -54,14 +53,11 @@ func Score(ctx context.Context, o ScoreOptions, p Progress) (*ScoreResult, error
 	if err := o.Outside.Check(); err != nil {
 		return nil, Usage("%w", err)
 	}
-	if err := output.Check(o.Output, output.ROOT, append(slices.Clone(o.Inputs), o.Model)...); err != nil {
+	if err := CheckOutput(ctx, o.Output, append(slices.Clone(o.Inputs), o.Model)...); err != nil {
 		return nil, err
 	}
 	model, err := surrogate.Load(o.Model)
 	if err != nil {
-		return nil, err
-	}
-	if err := keepTraining(ctx, o.Output, model); err != nil {
 		return nil, err
 	}
 	if !model.HasDensity() {

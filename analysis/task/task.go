@@ -148,18 +148,25 @@ func upTo(n int) []int {
 	return all
 }
 
-// keepTraining refuses an output that is one of the files that the model was trained on. A
-// file of such a name that was drawn from a model, in another folder for one, may be replaced.
-func keepTraining(ctx context.Context, out string, model *surrogate.Surrogate) error {
-	if _, err := os.Stat(out); err != nil {
+// CheckOutput checks that a ROOT file can be written, and that nothing of the user's is lost by
+// it: see [output.Check]. It is none of the inputs, and none of the files that a model among
+// these was trained on, unless that was drawn from a model itself.
+func CheckOutput(ctx context.Context, file string, inputs ...string) error {
+	if err := output.Check(file, output.ROOT, inputs...); err != nil {
+		return err
+	}
+	if _, err := os.Stat(file); err != nil {
 		return nil // there is no such file yet
 	}
-	for _, input := range model.Card.Inputs {
-		if !slices.ContainsFunc(output.Local(input), func(name string) bool { return output.Same(name, out) }) {
-			continue
-		}
-		if from, err := origin.Of(ctx, out); err != nil || from == nil {
-			return output.Refuse("the model was trained on %s, which would be lost: give the output another name", out)
+	isFile := func(name string) bool { return output.Same(name, file) }
+	for _, input := range inputs {
+		for _, trained := range surrogate.TrainedOn(input) {
+			if !slices.ContainsFunc(output.Local(trained), isFile) {
+				continue
+			}
+			if from, err := origin.Of(ctx, file); err != nil || from == nil {
+				return output.Refuse("the model %s was trained on %s, which would be lost: give the output another name", input, file)
+			}
 		}
 	}
 	return nil
