@@ -52,7 +52,7 @@ func (r *Report) Classify(ctx context.Context, ref, cand *rootio.Table, opts cla
 func apart(c *classify.Result) string { return classify.Apart(c.AUC, c.PValue) }
 
 // aucMeaning says what the AUC is.
-const aucMeaning = "The probability that the classifier takes the right one of two events, one of each sample, for the candidate. 0.5 is guessing: it cannot tell the samples apart."
+const aucMeaning = "The AUC is the probability that the classifier takes the right one of two events, one of each sample, for the candidate. With 0.5 it guesses: it cannot tell the samples apart."
 
 // writeClassifier says whether the classifier can tell the samples apart, and by
 // which columns.
@@ -63,7 +63,7 @@ func (r *Report) writeClassifier(b *bytes.Buffer) {
 	}
 	fmt.Fprintf(b, "\nclassifier AUC %.4f ± %.4f (%s), %s and %s events, cross-fitted\n",
 		c.AUC, c.AUCError, apart(c), grouped(c.Events[0]), grouped(c.Events[1]))
-	fold(b, "AUC:", strings.Fields(aucMeaning))
+	fold(b, "The", strings.Fields(aucMeaning)[1:])
 	if c.PValue >= significance {
 		return
 	}

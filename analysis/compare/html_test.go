@@ -63,7 +63,7 @@ func TestHTML(t *testing.T) {
 		t.Fatal(err)
 	}
 	html := b.String()
-	for _, want := range []string{"fast.root", "b&lt;&amp;&gt;", "AUC 0.", "Pairs of columns", "code = 2", "coverage", "which is the training sample", "χ²/ndf", "a [mm]", "fast.root (candidate): Generated with seed &lt;7&gt;.", "0.5 is guessing"} {
+	for _, want := range []string{"fast.root", "b&lt;&amp;&gt;", "AUC 0.", "Pairs of columns", "code = 2", "coverage", "which is the training sample", "χ²/ndf", "a [mm]", "fast.root (candidate): Generated with seed &lt;7&gt;.", "With 0.5 it guesses"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("%q is not in the report", want)
 		}
@@ -80,7 +80,7 @@ func TestHTML(t *testing.T) {
 	if err := r.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"\na [mm] ", "\n   Generated with seed <7>.\n", "AUC: The probability"} {
+	for _, want := range []string{"\na [mm] ", "\n   Generated with seed <7>.\n", "\nThe AUC is the probability"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("%q is not in the text:\n%s", want, &text)
 		}

@@ -42,7 +42,7 @@ func TestEveryMetricIsReported(t *testing.T) {
 		if i >= len(r.Joint.Measured) || r.Joint.Measured[i].Name != m.name {
 			t.Fatalf("%s is not measured: %+v", m.name, r.Joint.Measured)
 		}
-		if !strings.Contains(text.String(), "\n"+m.name+": ") || !strings.Contains(page.String(), "<td>"+m.name+"</td>") || !strings.HasSuffix(m.meaning, ".") {
+		if !strings.Contains(text.String(), "\n"+m.name+": ") || !strings.Contains(page.String(), ">"+m.name+"</td>") || !strings.HasSuffix(m.meaning, ".") {
 			t.Errorf("%s is not in the reports:\n%s", m.name, &text)
 		}
 		data, err := json.Marshal(r.Joint.Measured[i].Finding)
