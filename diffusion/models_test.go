@@ -197,7 +197,8 @@ func TestKernelsContext(t *testing.T) {
 	for i, l := range q.logDensity(test.X, nil) {
 		kl += (l - p[i]) / 1000
 	}
-	if !(kl < 0.1) {
+	// Over five seeds: 0.038 ± 0.010; five standard deviations are allowed.
+	if !(kl > -0.013 && kl < 0.09) {
 		t.Errorf("KL(truth ‖ model) = %.3f", kl)
 	}
 	x := make([]float32, 2*1000)

@@ -74,7 +74,8 @@ func TestCorrelationAndWeights(t *testing.T) {
 	zero := Sample{Table: table(rootio.ColumnOf("x", x), rootio.ColumnOf("y", y))}
 	one := Sample{Table: table(rootio.ColumnOf("x", u), rootio.ColumnOf("y", v))}
 	r := crossFit(t, zero, one, Options{Folds: 2})
-	if r.AUC < 0.7 || r.PValue > 1e-9 {
+	// Over five seeds: 0.757 ± 0.005; five standard deviations are allowed.
+	if r.AUC < 0.73 || r.PValue > 1e-9 {
 		t.Errorf("AUC %.3f of correlated normals", r.AUC)
 	}
 	// The ratio of the densities, as weights, takes the difference away; some

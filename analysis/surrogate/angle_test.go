@@ -86,7 +86,7 @@ func TestAngleFactor(t *testing.T) {
 			up++
 		}
 	}
-	if share := right / m; !(share > 0.96) {
+	if share := right / m; !(share > 0.968) {
 		t.Errorf("%.3f of the events are where they belong", share)
 	}
 	if want := 0.8 / 1.8; math.Abs(up/m-want) > 4*math.Sqrt(want*(1-want)/m)+0.005 {
@@ -120,7 +120,8 @@ func TestAngleFactor(t *testing.T) {
 		truth -= d*d/2 + math.Log(0.3*math.Sqrt(2*math.Pi))
 		kl += (truth - l) / float64(len(p))
 	}
-	if !(kl > -0.03 && kl < 0.25) {
+	// Over five seeds: 0.058 ± 0.008; five standard deviations are allowed.
+	if !(kl > 0 && kl < 0.1) {
 		t.Errorf("KL(truth ‖ model) = %.3f", kl)
 	}
 }
