@@ -10,19 +10,14 @@
 package main
 
 import (
-	"bufio"
 	"flag"
 	"fmt"
-	"io"
 	"log"
-	"os"
 	"os/exec"
 	"runtime"
-	"slices"
-	"syscall"
 	"time"
-	"unsafe"
 
+	"github.com/eidolon-hep/eidolon/bench/internal/peer"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 )
 
@@ -46,13 +41,13 @@ func main() {
 	flag.Parse()
 
 	runtime.LockOSThread() // the time of this thread is what is measured
-	var peers []*peer
+	var peers []*peer.Peer
 	for _, library := range libraries {
-		p, err := start(*program, library)
+		p, err := peer.Start(library, exec.Command(*program, library))
 		if err != nil {
 			log.Fatalf("bench: could not start %s: %v", library, err)
 		}
-		defer p.stop()
+		defer p.Stop()
 		peers = append(peers, p)
 	}
 
@@ -72,7 +67,7 @@ func main() {
 }
 
 // compare makes the line of a layer.
-func compare(l layer, peers []*peer, rounds int, turn time.Duration) (string, error) {
+func compare(l layer, peers []*peer.Peer, rounds int, turn time.Duration) (string, error) {
 	best, product := make([]float64, len(peers)), make([]float64, len(peers))
 	own := 0.0
 	var ratios, productRatios []float64
@@ -81,7 +76,7 @@ func compare(l layer, peers []*peer, rounds int, turn time.Duration) (string, er
 		own = max(own, mine)
 		var most, mostProduct float64
 		for i, p := range peers {
-			s, err := p.measure(l, turn)
+			s, err := ask(p, l, turn)
 			if err != nil {
 				return "", err
 			}
@@ -95,13 +90,7 @@ func compare(l layer, peers []*peer, rounds int, turn time.Duration) (string, er
 	for i := range peers {
 		line += fmt.Sprintf(" %6.1f (%5.1f)", best[i], product[i])
 	}
-	return line + "   " + spread(ratios) + "   " + spread(productRatios), nil
-}
-
-// spread is the least, the median and the greatest of ratios.
-func spread(ratios []float64) string {
-	slices.Sort(ratios)
-	return fmt.Sprintf("%.2f %.2f %.2f", ratios[0], ratios[len(ratios)/2], ratios[len(ratios)-1])
+	return line + "   " + peer.Spread(ratios) + "   " + peer.Spread(productRatios), nil
 }
 
 // measure is a turn of kernels/dense: its best window in GFLOP/s.
@@ -112,16 +101,16 @@ func (l layer) measure(turn time.Duration) float64 {
 	call := func() { dense.Forward(y, nil, x, packed, b, l.m, l.k, l.n, dense.ReLU) }
 
 	call()
-	started := threadTime()
+	started := peer.ThreadTime()
 	call()
-	calls := 1 + int(time.Millisecond/max(threadTime()-started, time.Microsecond))
+	calls := 1 + int(time.Millisecond/max(peer.ThreadTime()-started, time.Microsecond))
 	best := time.Hour
 	for spent, windows := time.Duration(0), 0; spent < turn || windows < 5; windows++ {
-		started := threadTime()
+		started := peer.ThreadTime()
 		for range calls {
 			call()
 		}
-		t := threadTime() - started
+		t := peer.ThreadTime() - started
 		spent += t
 		best = min(best, t)
 	}
@@ -136,52 +125,12 @@ func numbers(n int) []float32 {
 	return s
 }
 
-// threadTime is the processor time that this thread has used.
-func threadTime() time.Duration {
-	const clock = 3 // CLOCK_THREAD_CPUTIME_ID of Linux
-	var t syscall.Timespec
-	if _, _, err := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clock, uintptr(unsafe.Pointer(&t)), 0); err != 0 {
-		log.Fatalf("bench: could not read the thread's time: %v", err)
-	}
-	return time.Duration(t.Nano())
-}
-
-// peer is a running library.
-type peer struct {
-	in  io.WriteCloser
-	out *bufio.Reader
-	cmd *exec.Cmd
-}
-
-func start(program, library string) (*peer, error) {
-	cmd := exec.Command(program, library)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	return &peer{in, bufio.NewReader(out), cmd}, cmd.Start()
-}
-
-func (p *peer) stop() {
-	p.in.Close()
-	p.cmd.Wait()
-}
-
 // speeds are a peer's best windows in GFLOP/s.
 type speeds struct{ layer, product float64 }
 
-// measure is a turn of the peer.
-func (p *peer) measure(l layer, turn time.Duration) (speeds, error) {
-	if _, err := fmt.Fprintln(p.in, l.m, l.k, l.n, turn.Seconds()); err != nil {
-		return speeds{}, err
-	}
-	var s speeds
+// ask is a turn of a peer.
+func ask(p *peer.Peer, l layer, turn time.Duration) (s speeds, err error) {
 	var median float64
-	_, err := fmt.Fscanln(p.out, &s.layer, &median, &s.product, &median)
+	err = p.AskAll([]any{&s.layer, &median, &s.product, &median}, "%d %d %d %g", l.m, l.k, l.n, turn.Seconds())
 	return s, err
 }

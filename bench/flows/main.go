@@ -16,25 +16,23 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/klauspost/cpuid/v2"
 
+	"github.com/eidolon-hep/eidolon/bench/internal/peer"
 	"github.com/eidolon-hep/eidolon/bench/measure"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 )
@@ -42,7 +40,7 @@ import (
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("bench: ")
-	peers := peers{running: map[string]*peer{}}
+	peers := peers{running: map[string]*peer.Peer{}}
 	flag.StringVar(&peers.python, "python", "python3", "the Python that has the peers")
 	flag.StringVar(&peers.names, "peers", "jax,pytorch,torch.compile,onnxruntime,nflows", "whom to compare with; none for nobody")
 	flag.StringVar(&peers.folder, "folder", ".", "where jobs are passed to peers")
@@ -98,7 +96,7 @@ const million = 1 << 20
 // peers are the peers that are compared with.
 type peers struct {
 	python, names, folder string
-	running               map[string]*peer
+	running               map[string]*peer.Peer
 }
 
 // does reports whether a peer has a job.
@@ -114,7 +112,7 @@ func does(name string, j measure.FlowJob, threads int) bool {
 }
 
 // of returns those that have a job, ready for turns.
-func (p *peers) of(j measure.FlowJob, threads int) (ready []*peer, err error) {
+func (p *peers) of(j measure.FlowJob, threads int) (ready []*peer.Peer, err error) {
 	for name := range strings.SplitSeq(p.names, ",") {
 		if name == "none" || !does(name, j, threads) {
 			continue
@@ -128,11 +126,11 @@ func (p *peers) of(j measure.FlowJob, threads int) (ready []*peer, err error) {
 				return nil, err
 			}
 		}
-		if _, err := other.ask("load %s %d %d", j.Kernel, j.Hidden, j.Batch); err != nil {
+		if _, err := other.Ask("load %s %d %d", j.Kernel, j.Hidden, j.Batch); err != nil {
 			return nil, err
 		}
 		const tolerance = 1e-4
-		if apart, err := other.ask("check"); err != nil {
+		if apart, err := other.Ask("check"); err != nil {
 			return nil, err
 		} else if !(apart < tolerance) {
 			return nil, fmt.Errorf("%s is off by %g", name, apart)
@@ -146,7 +144,7 @@ func (p *peers) of(j measure.FlowJob, threads int) (ready []*peer, err error) {
 func (p *peers) file() string { return filepath.Join(p.folder, "job.json") }
 
 // start returns the peer of the name, started unless it runs.
-func (p *peers) start(name string, threads int) (*peer, error) {
+func (p *peers) start(name string, threads int) (*peer.Peer, error) {
 	if other, ok := p.running[name]; ok {
 		return other, nil
 	}
@@ -155,26 +153,17 @@ func (p *peers) start(name string, threads int) (*peer, error) {
 	for _, library := range []string{"OMP", "OPENBLAS", "BLIS", "MKL"} {
 		cmd.Env = append(cmd.Env, fmt.Sprintf("%s_NUM_THREADS=%d", library, threads))
 	}
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
+	started, err := peer.Start(name, cmd)
 	if err != nil {
 		return nil, err
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	p.running[name] = &peer{name, in, bufio.NewReader(out), cmd}
-	return p.running[name], nil
+	p.running[name] = started
+	return started, nil
 }
 
 func (p *peers) stop() {
 	for name, running := range p.running {
-		running.in.Close()
-		running.cmd.Wait()
+		running.Stop()
 		delete(p.running, name)
 	}
 }
@@ -224,7 +213,7 @@ func (p *peers) compare(j measure.FlowJob, threads, rounds int, turn time.Durati
 		}
 		own = max(own, mine)
 		for i, other := range others {
-			theirs, err := other.ask("turn %g", turn.Seconds())
+			theirs, err := other.Ask("turn %g", turn.Seconds())
 			if err != nil {
 				return nil, err
 			}
@@ -233,8 +222,7 @@ func (p *peers) compare(j measure.FlowJob, threads, rounds int, turn time.Durati
 		}
 	}
 	for i, r := range ratios {
-		slices.Sort(r)
-		lines = append(lines, fmt.Sprintf("%9.1f   %-13s %9.1f   %.2f %.2f %.2f", own/1e3, others[i].name, best[i]/1e3, r[0], r[rounds/2], r[rounds-1]))
+		lines = append(lines, fmt.Sprintf("%9.1f   %-13s %9.1f   %s", own/1e3, others[i].Name, best[i]/1e3, peer.Spread(r)))
 	}
 	if lines == nil {
 		lines = []string{fmt.Sprintf("%9.1f", own/1e3)}
@@ -271,23 +259,4 @@ func processTime() time.Duration {
 		log.Fatalf("could not read the time of the process: %v", err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// peer is a running program, which has the requests.
-type peer struct {
-	name string
-	in   io.WriteCloser
-	out  *bufio.Reader
-	cmd  *exec.Cmd
-}
-
-// ask sends a request and returns the answer.
-func (p *peer) ask(format string, args ...any) (answer float64, err error) {
-	if _, err = fmt.Fprintf(p.in, format+"\n", args...); err == nil {
-		_, err = fmt.Fscanln(p.out, &answer)
-	}
-	if err != nil {
-		err = fmt.Errorf("%s does not answer: %w", p.name, err)
-	}
-	return answer, err
 }

@@ -13,12 +13,10 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"flag"
 	"fmt"
-	"io"
 	"log"
 	"math"
 	"math/rand/v2"
@@ -26,13 +24,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
-	"syscall"
 	"time"
-	"unsafe"
 
 	"github.com/klauspost/cpuid/v2"
 
+	"github.com/eidolon-hep/eidolon/bench/internal/peer"
 	"github.com/eidolon-hep/eidolon/kernels/gauss"
 )
 
@@ -66,11 +62,11 @@ func main() {
 
 	runtime.GOMAXPROCS(1)
 	runtime.LockOSThread() // the time of this thread is what is measured
-	ort, err := start(*program, *folder)
+	ort, err := peer.Start("ONNX Runtime", exec.Command("node", *program, *folder))
 	if err != nil {
 		log.Fatalf("could not start the peer: %v", err)
 	}
-	defer ort.stop()
+	defer ort.Stop()
 
 	if cpuid.CPU.Supports(cpuid.AVX512F) {
 		fmt.Println("This processor has AVX-512, which both may use.")
@@ -78,7 +74,7 @@ func main() {
 	fmt.Println("posterior mean, 10⁹ pairs of a query and an event per second on one thread, best turn")
 	fmt.Printf("%3s %5s %8s %8s %12s   %-18s %s\n", "D", "N", "K", "eidolon", "onnxruntime", "ratio", "greatest difference")
 	for _, s := range sizes {
-		line, err := s.compare(ort, *rounds, *turn)
+		line, err := s.compare(ort, *folder, *rounds, *turn)
 		if err != nil {
 			log.Fatalf("could not measure %v: %v", s, err)
 		}
@@ -87,7 +83,7 @@ func main() {
 }
 
 // compare makes the line of a size.
-func (s size) compare(ort *peer, rounds int, turn time.Duration) (string, error) {
+func (s size) compare(ort *peer.Peer, folder string, rounds int, turn time.Duration) (string, error) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	x0, x := make([]float32, s.events*s.dim), make([]float32, s.queries*s.dim)
 	for i := range x0 {
@@ -105,7 +101,7 @@ func (s size) compare(ort *peer, rounds int, turn time.Duration) (string, error)
 	mean := gauss.Result{Mean: make([]float32, len(x))}
 	call := func() { sums.Compute(mean, events, x, s.queries, alpha, sigma) }
 	call()
-	theirs, err := ort.load(s, x, x0)
+	theirs, err := load(ort, folder, s, x, x0)
 	if err != nil {
 		return "", err
 	}
@@ -122,91 +118,43 @@ func (s size) compare(ort *peer, rounds int, turn time.Duration) (string, error)
 	var ratios []float64
 	for range rounds {
 		mine := s.measure(call, turn)
-		peers, err := ort.ask("turn %g", turn.Seconds())
+		peers, err := ort.Ask("turn %g", turn.Seconds())
 		if err != nil {
 			return "", err
 		}
 		own, other = max(own, mine), max(other, peers)
 		ratios = append(ratios, mine/peers)
 	}
-	slices.Sort(ratios)
 	return fmt.Sprintf("%3d %5d %8d %8.2f %12.2f   %-18s %.0e", s.dim, s.queries, s.events, own/1e9, other/1e9,
-		fmt.Sprintf("%.2f %.2f %.2f", ratios[0], ratios[len(ratios)/2], ratios[len(ratios)-1]), apart), nil
+		peer.Spread(ratios), apart), nil
 }
 
 // measure is a turn of kernels/gauss, in pairs per second.
 func (s size) measure(call func(), turn time.Duration) float64 {
-	started := threadTime()
+	started := peer.ThreadTime()
 	spent, calls := time.Duration(0), 0
 	for ; calls < 2 || spent < turn; calls++ {
 		call()
-		spent = threadTime() - started
+		spent = peer.ThreadTime() - started
 	}
 	return float64(s.queries) * float64(s.events) * float64(calls) / spent.Seconds()
 }
 
-// threadTime is the processor time that this thread has used.
-func threadTime() time.Duration {
-	const clock = 3 // CLOCK_THREAD_CPUTIME_ID of Linux
-	var t syscall.Timespec
-	if _, _, err := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clock, uintptr(unsafe.Pointer(&t)), 0); err != 0 {
-		log.Fatalf("could not read the thread's time: %v", err)
-	}
-	return time.Duration(t.Nano())
-}
-
-// peer is the running peer.mjs, which has the requests.
-type peer struct {
-	folder string
-	in     io.WriteCloser
-	out    *bufio.Reader
-	cmd    *exec.Cmd
-}
-
-func start(program, folder string) (*peer, error) {
-	cmd := exec.Command("node", program, folder)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	return &peer{folder, in, bufio.NewReader(out), cmd}, cmd.Start()
-}
-
-func (p *peer) stop() {
-	p.in.Close()
-	p.cmd.Wait()
-}
-
-// ask sends a request and returns the answer.
-func (p *peer) ask(format string, args ...any) (float64, error) {
-	if _, err := fmt.Fprintf(p.in, format+"\n", args...); err != nil {
-		return 0, err
-	}
-	var answer float64
-	_, err := fmt.Fscanln(p.out, &answer)
-	return answer, err
-}
-
 // load gives the peer its queries and events and returns its means.
-func (p *peer) load(s size, x, x0 []float32) ([]float32, error) {
+func load(p *peer.Peer, folder string, s size, x, x0 []float32) ([]float32, error) {
 	for name, numbers := range map[string][]float32{"x": x, "x0": x0} {
 		var b bytes.Buffer
 		if err := binary.Write(&b, binary.LittleEndian, numbers); err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(filepath.Join(p.folder, name), b.Bytes(), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, name), b.Bytes(), 0o600); err != nil {
 			return nil, err
 		}
 	}
-	if _, err := p.ask("load %d %d %d %g %g", s.dim, s.queries, s.events, alpha, sigma); err != nil {
+	if _, err := p.Ask("load %d %d %d %g %g", s.dim, s.queries, s.events, alpha, sigma); err != nil {
 		return nil, err
 	}
-	b, err := os.ReadFile(filepath.Join(p.folder, "mean"))
+	b, err := os.ReadFile(filepath.Join(folder, "mean"))
 	if err != nil {
 		return nil, err
 	}
