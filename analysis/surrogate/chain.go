@@ -30,16 +30,15 @@ type Chain struct {
 func compose(ctx context.Context, kind factor.Kind, events factor.Events, steep []int, s factor.Settings) (Chain, error) {
 	c := Chain{dim: events.Dim, context: events.Context}
 	for _, k := range factor.Kinds() {
-		if k.Find == nil {
-			continue
-		}
-		f, err := k.Find(ctx, events, s)
-		if err != nil {
-			return c, err
-		}
-		if f != nil {
-			c.Factors = append(c.Factors, f)
-			events = after(f, events)
+		for k.Find != nil {
+			f, err := k.Find(ctx, events, s)
+			if err != nil {
+				return c, err
+			}
+			if f == nil {
+				break
+			}
+			c.Factors, events = append(c.Factors, f), after(f, events)
 		}
 	}
 	if len(c.Factors) > 0 && events.Dim == 0 { // nothing is left for the model

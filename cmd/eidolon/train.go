@@ -12,6 +12,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/analysis/task"
 	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/training"
@@ -142,16 +143,16 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	const limit = 1e9 // the options have narrower ones
 	flags := cmd.Flags()
 	o.Seed = 1
-	flags.StringVar(&o.Model, "model", "", "the kind of model: "+strings.Join(surrogate.Models(), ", ")+" (default: the better of the first two in a short trial)")
-	flags.Var(wholeVar(&o.Layers, 0, limit), "layers", "coupling layers of a flow (default 8, fewer for small samples), or rounds of an autoregressive one (default 1)")
-	flags.Var(wholeVar(&o.Hidden, 0, limit), "hidden", "width of the hidden layers of the networks (default 128, narrower for small samples; denoiser 256)")
-	flags.Var(wholeVar(&o.Depth, 0, limit), "depth", "number of hidden layers of the networks (default 2; denoiser and distilled 3)")
+	flags.StringVar(&o.Model, "model", "", "the kind of model: "+factor.HelpOn()+" (default: the better of the first two in a short trial)")
+	flags.Var(wholeVar(&o.Layers, 0, limit), "layers", "coupling layers of a flow or rounds over all columns (default "+factor.DefaultOf(func(s factor.Settings) float64 { return float64(s.Layers) })+"; fewer for small samples)")
+	flags.Var(wholeVar(&o.Hidden, 0, limit), "hidden", "width of the hidden layers of the networks (default "+factor.DefaultOf(func(s factor.Settings) float64 { return float64(s.Hidden) })+"; narrower for small samples)")
+	flags.Var(wholeVar(&o.Depth, 0, limit), "depth", "number of hidden layers of the networks (default "+factor.DefaultOf(func(s factor.Settings) float64 { return float64(s.Depth) })+")")
 	flags.Var(wholeVar(&o.Components, 0, limit), "components", "number of normal distributions in the base distribution of a flow or a denoiser (default 1, or 16 if the events form separate clusters)")
 	flags.StringVar(&o.Activation, "activation", "", "activation of the hidden layers of a flow: relu, leaky_relu, silu or tanh (default relu)")
 	flags.BoolVar(&o.Residual, "residual", false, "use residual networks in a flow, of --depth blocks of two layers")
 	flags.Float64Var(&o.Dropout, "dropout", 0, "the probability with which an output of a hidden layer of a flow is dropped in training")
 	d := &o.Diffusion
-	flags.StringVar(&d.Teacher, "teacher", "", "what a distilled model learns from: denoiser or diffusion (default denoiser)")
+	flags.StringVar(&d.Teacher, "teacher", "", "what a one-step map learns from: "+strings.Join(factor.Teachers(), " or ")+" (default: the first)")
 	flags.Var(optional{&d.SigmaMin}, "sigma-min", "the σ at which the path of a diffusion ends, in standard deviations of the events (default: for diffusion chosen on held-out events, else 0.01)")
 	flags.Float64Var(&d.Epsilon, "epsilon", 0, "the part of the kernel sums that may be neglected; 0: none (default 1e-5)")
 	flags.TextVar(&d.Solver.Method, "solver", diffusion.DPM3M, "the solver of a diffusion: dpm1, dpm2m, dpm3m, dpm2s, dpm3s, euler or heun")
@@ -161,9 +162,9 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags.Var(wholeVar(&o.Train.Epochs, 0, limit), "epochs", "passes over the events (default: by their number)")
 	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "time limit for reading, looking at the columns and training together, such as 5m; 0: no limit")
 	flags.Var(wholeVar(&o.Train.Batch, 0, limit), "batch", "events per step (default 512, fewer for small samples)")
-	flags.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate (default 0.001; autoregressive 0.003; denoiser and distilled 0.004, less for small samples)")
-	flags.Float64Var(&o.Train.Average, "average", 0, "decay per step of the moving average of the parameters that is kept; 0: no average (default 0.998; denoiser and distilled 0.999)")
-	flags.Var(wholeVar(&o.Train.Patience, 0, limit), "patience", "after this number of validations (of about 100) without a better loss the last phase of the training begins; 0: train for all epochs (default 15; denoiser and distilled 0)")
+	flags.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate (default "+factor.DefaultOf(func(s factor.Settings) float64 { return s.Train.Rate })+")")
+	flags.Float64Var(&o.Train.Average, "average", 0, "decay per step of the moving average of the parameters that is kept; 0: no average (default "+factor.DefaultOf(func(s factor.Settings) float64 { return s.Train.Average })+")")
+	flags.Var(wholeVar(&o.Train.Patience, 0, limit), "patience", "after this number of validations (of about 100) without a better loss the last phase of the training begins; 0: train for all epochs (default 15; 0 for the networks of diffusions)")
 }
 
 // takeZeros gives the zeros that were typed their meaning, which is not that of the zeros

@@ -130,33 +130,19 @@ func (a *angle) Left() int      { return a.dim - 1 }
 func (a *angle) Told() int      { return 2 * len(a.about.Multiples) }
 func (a *angle) String() string { return fmt.Sprintf("an angle with %d waves", len(a.about.Multiples)) }
 
-func (a *angle) Rest(of Features) Features {
-	kept := make([]int, 0, a.dim-1)
-	for j := range a.dim {
-		if j != a.about.Feature {
-			kept = append(kept, j)
-		}
-	}
-	return of.Keep(kept)
-}
+func (a *angle) Rest(of Features) Features { return of.without(a.about.Feature) }
 
 func (a *angle) Split(own, rest []float32, _ []float64, x []float32) {
 	parallel.Ranges(len(own), 1<<10, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			row, left := x[i*a.dim:(i+1)*a.dim], rest[i*(a.dim-1):(i+1)*(a.dim-1)]
-			own[i] = row[a.about.Feature]
-			copy(left, row[:a.about.Feature])
-			copy(left[a.about.Feature:], row[a.about.Feature+1:])
+			own[i] = takeOut(rest[i*(a.dim-1):(i+1)*(a.dim-1)], x[i*a.dim:(i+1)*a.dim], a.about.Feature)
 		}
 	})
 }
 
 func (a *angle) Join(x, own, rest []float32) {
 	for i, z := range own {
-		row, left := x[i*a.dim:(i+1)*a.dim], rest[i*(a.dim-1):(i+1)*(a.dim-1)]
-		copy(row, left[:a.about.Feature])
-		row[a.about.Feature] = z
-		copy(row[a.about.Feature+1:], left[a.about.Feature:])
+		putIn(x[i*a.dim:(i+1)*a.dim], rest[i*(a.dim-1):(i+1)*(a.dim-1)], a.about.Feature, z)
 	}
 }
 

@@ -118,6 +118,31 @@ func (f Features) Keep(places []int) Features {
 	return kept
 }
 
+// without returns all features but the one in a place.
+func (f Features) without(place int) Features {
+	kept := make([]int, 0, f.Dim-1)
+	for j := range f.Dim {
+		if j != place {
+			kept = append(kept, j)
+		}
+	}
+	return f.Keep(kept)
+}
+
+// takeOut copies a row to rest without the feature in a place, and returns that.
+func takeOut(rest, row []float32, place int) float32 {
+	copy(rest, row[:place])
+	copy(rest[place:], row[place+1:])
+	return row[place]
+}
+
+// putIn is the inverse of takeOut.
+func putIn(row, rest []float32, place int, v float32) {
+	copy(row, rest[:place])
+	row[place] = v
+	copy(row[place+1:], rest[place:])
+}
+
 // Events are what a factor looks at before it is made: their features, and what is known of
 // these.
 type Events struct {

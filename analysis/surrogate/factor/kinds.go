@@ -30,7 +30,7 @@ type Kind struct {
 	Check func(s Settings) error
 
 	// Find returns the factor of a part of the features of events, nil where there is no such
-	// part. Make returns the factor of all features, untrained. steep are the features of the
+	// part, and is asked again for the rest. Make returns the factor of all features, untrained. steep are the features of the
 	// context that others may depend on steeply.
 	Find func(ctx context.Context, events Events, s Settings) (Factor, error)
 	Make func(dim, context int, steep []int, s Settings) (Factor, error)
@@ -75,6 +75,14 @@ func Names(kinds []Kind) []string {
 	names := make([]string, len(kinds))
 	for i, k := range kinds {
 		names[i] = k.Name
+	}
+	return names
+}
+
+// Teachers returns the names of the kinds that a model can learn from; the first is the default.
+func Teachers() (names []string) {
+	for _, k := range Models() {
+		names = append(names, k.Teachers...)
 	}
 	return names
 }
@@ -145,6 +153,42 @@ func CheckUse(model, option string, s Settings) error {
 		plural = ""
 	}
 	return fmt.Errorf("is for the model%s %s: %s has no use for it", plural, list(users), the)
+}
+
+// HelpOn says what each model is.
+func HelpOn() string {
+	var texts []string
+	for _, k := range Models() {
+		texts = append(texts, fmt.Sprintf("%s (%s)", k.Name, k.Help))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// DefaultOf says what a setting is for many events, where it is not asked for: that of the default model
+// and of those for which it is another, such as “128; denoiser 256”.
+func DefaultOf(setting func(Settings) float64) string {
+	const n, dim = 100_000, 10
+	var values []float64
+	names := map[float64][]string{}
+	for _, k := range Models() {
+		s, _ := k.Decide(Settings{}, n, dim) // what is not asked for is no error
+		if k.Schedule != nil {
+			s.Train = k.Schedule(s.Train, n)
+		}
+		v := setting(s)
+		if v == 0 {
+			continue
+		}
+		if names[v] == nil {
+			values = append(values, v)
+		}
+		names[v] = append(names[v], k.Name)
+	}
+	text := fmt.Sprintf("%g", values[0])
+	for _, v := range values[1:] {
+		text += fmt.Sprintf("; %s %g", list(names[v]), v)
+	}
+	return text
 }
 
 // list is “a, b and c”.
