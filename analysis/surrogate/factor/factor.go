@@ -95,6 +95,7 @@ type (
 type Features struct {
 	Dim      int
 	Discrete []features.Discrete // those of a few values
+	Counts   []features.Counted  // those of columns of counts
 	Angle    int                 // the feature that is linear in an angle, −1 where there is none
 }
 
@@ -104,7 +105,7 @@ func Of(spec *features.Spec) Features {
 	if !ok {
 		angle = -1
 	}
-	return Features{spec.Dim(), spec.Discrete(), angle}
+	return Features{spec.Dim(), spec.Discrete(), spec.Counted(), angle}
 }
 
 // Keep returns those features of f that are handed on, whose places are ascending.
@@ -113,6 +114,11 @@ func (f Features) Keep(places []int) Features {
 	for _, d := range f.Discrete {
 		if d.Feature = slices.Index(places, d.Feature); d.Feature >= 0 {
 			kept.Discrete = append(kept.Discrete, d)
+		}
+	}
+	for _, c := range f.Counts {
+		if c.Feature = slices.Index(places, c.Feature); c.Feature >= 0 {
+			kept.Counts = append(kept.Counts, c)
 		}
 	}
 	return kept

@@ -56,12 +56,16 @@ func foundBy(t *testing.T) map[string]found {
 		code[i], x[i] = int32(h%3), float64(angles[i])
 		more[i] = int32(h>>8%3) * 5
 	}
-	table := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("code", code), rootio.ColumnOf("x", x), rootio.ColumnOf("more", more)}}
-	spec, err := features.Fit(t.Context(), table, nil, features.Options{})
-	must(t, err)
-	z := make([]float32, n*spec.Dim())
-	must(t, spec.Encode(t.Context(), z, nil, table, features.Noise{}))
+	spec, z := encoded(t, nil, rootio.ColumnOf("code", code), rootio.ColumnOf("x", x), rootio.ColumnOf("more", more))
 	return map[string]found{
+		"counts": {
+			foundCounts(t, n),
+			func(own []float32) (p, integral float64) { // a Poisson distribution
+				const mean = 6.0
+				l, _ := math.Lgamma(float64(own[0]) + 1)
+				return math.Exp(float64(own[0])*math.Log(mean) - mean - l), 1
+			},
+		},
 		"angle": {
 			Events{Features: Features{Dim: 3, Angle: 2}, N: n, Rows: func() []float32 { return angles }},
 			func([]float32) (p, integral float64) { return 1 / features.Period, 1 },
@@ -70,6 +74,71 @@ func foundBy(t *testing.T) map[string]found {
 			Events{Features: Of(spec), N: n, Rows: func() []float32 { return z }},
 			func([]float32) (p, integral float64) { return 1, 3 * 3 },
 		},
+	}
+}
+
+// foundCounts returns events with a column of counts of the mean 8 and the variance 8 + 8²/2, and a
+// number.
+func foundCounts(t *testing.T, n int) Events {
+	x, k := uniform(n, 8, 0, 1), make([]int32, n)
+	for i, u := range uniform(n, 9, 0, 1) {
+		k[i] = int32(quantile(float64(u), 8, 2))
+	}
+	spec, rows := encoded(t, map[string]string{"k": "count"}, rootio.ColumnOf("k", k), rootio.ColumnOf("x", x))
+	return Events{Features: Of(spec), N: n, Rows: func() []float32 { return rows }}
+}
+
+// encoded returns the features of columns.
+func encoded(t *testing.T, as map[string]string, columns ...rootio.Column) (*features.Spec, []float32) {
+	t.Helper()
+	table := &rootio.Table{Columns: columns}
+	spec, err := features.Fit(t.Context(), table, nil, features.Options{As: as})
+	must(t, err)
+	z := make([]float32, table.Len()*spec.Dim())
+	must(t, spec.Encode(t.Context(), z, nil, table, features.Noise{}))
+	return spec, z
+}
+
+// TestCounts compares a fit with what the counts were drawn from, given a number that they depend on,
+// and with the density that the features have; and checks that what is no negative binomial is not
+// taken for one.
+func TestCounts(t *testing.T) {
+	const n = 20_000
+	c, own := uniform(n, 1, -1, 1), make([]float32, n)
+	for i, u := range uniform(n, 2, 0, 1) {
+		own[i] = float32(quantile(float64(u), math.Exp(2+float64(c[i])), 3))
+	}
+	m := newCounts(countsDescription{Context: 1, Spread: 1}, Features{Dim: 1})
+	_, err := m.Train(t.Context(), training.Data{X: own, Dim: 1, C: c, Context: 1}, training.Data{}, training.Options{})
+	must(t, err)
+	for i, want := range []float64{2, 1, math.Log(3), 0} {
+		if got := float64(m.params[i]); math.Abs(got-want) > 0.08 {
+			t.Errorf("parameter %d is %.3f, want %.3f", i, got, want)
+		}
+	}
+	sum := 0.0
+	for k := range 2000 {
+		sum += math.Exp(logNegativeBinomial(float64(k), 12, 0.7))
+	}
+	if math.Abs(sum-1) > 1e-9 {
+		t.Errorf("probabilities add up to %g", sum)
+	}
+	events := foundCounts(t, 2000)
+	z, of := events.Rows(), events.Counts[0]
+	for i := range 100 {
+		count, _ := of.Split(z[i*events.Dim+of.Feature])
+		if back, _ := of.Split(of.Join(count)); back != count {
+			t.Errorf("a count of %g comes back as %g", count, back)
+		}
+	}
+	two := make([]int32, 2000) // islands
+	for i, u := range uniform(len(two), 3, 0, 1) {
+		two[i] = int32(quantile(float64(u), 5, 1e4)) + 200*int32(i%2)
+	}
+	spec, rows := encoded(t, map[string]string{"k": "count"}, rootio.ColumnOf("k", two))
+	f, err := findCounts(t.Context(), Events{Features: Of(spec), N: len(two), Rows: func() []float32 { return rows }}, Settings{})
+	if err != nil || f != nil {
+		t.Errorf("two islands are %v (%v)", f, err)
 	}
 }
 

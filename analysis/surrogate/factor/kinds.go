@@ -49,7 +49,7 @@ type Kind struct {
 // first, in the order in which they are drawn.
 func Kinds() []Kind {
 	return []Kind{
-		angleKind(), codesKind(),
+		angleKind(), codesKind(), countsKind(),
 		autoregressiveKind(), splineKind(), realNVPKind(),
 		kernelSumsKind(), denoiserKind(), distilledKind(),
 	}
