@@ -18,7 +18,7 @@ const summed = 5
 // ofArrays returns what is looked at of the arrays of a tree unless told otherwise, one number
 // per event each: how many objects there are, sums, and values of the leading object.
 // It also returns the branches of which nothing is.
-func ofArrays(t *rootio.Tree) (names []string, left []rootio.BranchInfo) {
+func ofArrays(t *rootio.Tree) (names []string, omitted []rootio.BranchInfo) {
 	const most = 40 // a file may have hundreds of collections
 	type collection struct {
 		counter  string
@@ -73,10 +73,10 @@ func ofArrays(t *rootio.Tree) (names []string, left []rootio.BranchInfo) {
 	for _, f := range all {
 		isOf := func(name string) bool { return name == f.Name+"[0]" || strings.HasSuffix(name, "("+f.Name+")") }
 		if f.IsJagged() && !slices.ContainsFunc(names, isOf) {
-			left = append(left, rootio.BranchInfo{Field: f, Reason: reason})
+			omitted = append(omitted, rootio.BranchInfo{Field: f, Reason: reason})
 		}
 	}
-	return names, left
+	return names, omitted
 }
 
 // splitMember splits Jet_pt or jet.pt in the name of the collection and what comes after it.

@@ -10,15 +10,15 @@ import (
 
 // carriage is what is copied from an input to the file that is written for it.
 type carriage struct {
-	fields []rootio.Field      // in the order of the input, counters before their arrays
-	left   []rootio.BranchInfo // branches that are not copied, with the reason
-	trees  []string            // other trees of the (first) file, which are not copied
+	fields  []rootio.Field      // in the order of the input, counters before their arrays
+	omitted []rootio.BranchInfo // branches that are not copied, with the reason
+	trees   []string            // other trees of the (first) file, which are not copied
 }
 
 // newCarriage copies all that can be read of the input, apart from the columns that are
 // drawn and the arrays that are counted by one of these.
 func newCarriage(ctx context.Context, in *rootio.Tree, drawn []string) carriage {
-	c := carriage{left: in.Omitted()}
+	c := carriage{omitted: in.Omitted()}
 	if trees, err := rootio.List(ctx, in.Files()[0]); err == nil { // it could be opened before
 		for _, t := range trees {
 			if t.Name != in.Name() {
@@ -51,7 +51,7 @@ func newCarriage(ctx context.Context, in *rootio.Tree, drawn []string) carriage 
 			take(f)
 			continue
 		}
-		c.left = append(c.left, rootio.BranchInfo{Field: f, Reason: reason})
+		c.omitted = append(c.omitted, rootio.BranchInfo{Field: f, Reason: reason})
 	}
 	return c
 }
@@ -62,7 +62,7 @@ func (c *carriage) leave(reason string, which func(rootio.Field) bool) {
 		if !which(f) {
 			return false
 		}
-		c.left = append(c.left, rootio.BranchInfo{Field: f, Reason: reason})
+		c.omitted = append(c.omitted, rootio.BranchInfo{Field: f, Reason: reason})
 		return true
 	})
 }
@@ -78,23 +78,23 @@ func (c carriage) names() []string {
 
 // say logs what is not copied, and why.
 func (c carriage) say(p Progress) {
-	p.logLeft("not carried along", c.left)
+	p.logOmitted("not carried along", c.omitted)
 	if len(c.trees) > 0 {
 		p.logf("other trees are not carried along: %s", abbreviate(c.trees, 5))
 	}
 }
 
-// logLeft says that branches are left out, in a line for each reason.
-func (p Progress) logLeft(how string, left []rootio.BranchInfo) {
+// logOmitted says that branches are omitted out, in a line for each reason.
+func (p Progress) logOmitted(how string, omitted []rootio.BranchInfo) {
 	const most = 5 // names, and lines
-	for lines := 0; len(left) > 0; lines++ {
+	for lines := 0; len(omitted) > 0; lines++ {
 		if lines == most {
-			p.logf("%s %s for other reasons; “eidolon info” tells them", branches(len(left)), how)
+			p.logf("%s %s for other reasons; “eidolon info” tells them", branches(len(omitted)), how)
 			return
 		}
 		var names []string
-		reason := left[0].Reason
-		left = slices.DeleteFunc(slices.Clone(left), func(b rootio.BranchInfo) bool {
+		reason := omitted[0].Reason
+		omitted = slices.DeleteFunc(slices.Clone(omitted), func(b rootio.BranchInfo) bool {
 			if b.Reason == reason {
 				names = append(names, b.Name)
 			}
@@ -104,7 +104,7 @@ func (p Progress) logLeft(how string, left []rootio.BranchInfo) {
 	}
 }
 
-// arraysOf returns the branches of arrays of varying length, which are left out for a reason.
+// arraysOf returns the branches of arrays of varying length, which are omitted out for a reason.
 func arraysOf(t *rootio.Tree, reason string) (arrays []rootio.BranchInfo) {
 	for _, f := range t.AllFields() {
 		if f.IsJagged() {

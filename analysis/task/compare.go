@@ -52,7 +52,7 @@ type CompareOptions struct {
 // comparison is a comparison on its way.
 type comparison struct {
 	CompareOptions
-	left    []rootio.BranchInfo // branches of the samples that are not compared
+	omitted []rootio.BranchInfo // branches of the samples that are not compared
 	sources [][]string          // where the samples come from, in the order in which they were read
 }
 
@@ -74,7 +74,7 @@ func Compare(ctx context.Context, o CompareOptions, p Progress) (*compare.Report
 	}
 	c.withoutNumbers(ref)
 	c.withoutNumbers(cand)
-	p.logLeft("not compared", c.left)
+	p.logOmitted("not compared", c.omitted)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -163,14 +163,14 @@ func (c *comparison) read(ctx context.Context, files []string, weight string) (*
 		for _, field := range v.Own() {
 			names = append(names, field.Name)
 		}
-		left := t.Omitted()
+		omitted := t.Omitted()
 		if v.Collection() == nil {
 			arrays, others := ofArrays(t)
-			names, left = append(names, arrays...), append(left, others...)
+			names, omitted = append(names, arrays...), append(omitted, others...)
 		}
-		for _, b := range left {
-			if !slices.ContainsFunc(c.left, func(have rootio.BranchInfo) bool { return have.Name == b.Name }) {
-				c.left = append(c.left, b)
+		for _, b := range omitted {
+			if !slices.ContainsFunc(c.omitted, func(have rootio.BranchInfo) bool { return have.Name == b.Name }) {
+				c.omitted = append(c.omitted, b)
 			}
 		}
 	}
@@ -188,8 +188,8 @@ func (c *comparison) read(ctx context.Context, files []string, weight string) (*
 			continue
 		}
 		table.Columns = slices.DeleteFunc(table.Columns, func(column rootio.Column) bool { return column.Name == number.Name })
-		if !slices.ContainsFunc(c.left, func(have rootio.BranchInfo) bool { return have.Name == number.Name }) {
-			c.left = append(c.left, rootio.BranchInfo{Field: number, Reason: numbersEvents})
+		if !slices.ContainsFunc(c.omitted, func(have rootio.BranchInfo) bool { return have.Name == number.Name }) {
+			c.omitted = append(c.omitted, rootio.BranchInfo{Field: number, Reason: numbersEvents})
 		}
 	}
 	return table, nil
@@ -220,7 +220,7 @@ func provenance(ctx context.Context, t *rootio.Tree) []string {
 // simulation.
 func (c *comparison) withoutNumbers(t *rootio.Table) {
 	t.Columns = slices.DeleteFunc(t.Columns, func(column rootio.Column) bool {
-		return slices.ContainsFunc(c.left, func(b rootio.BranchInfo) bool { return b.Name == column.Name && b.Reason == numbersEvents })
+		return slices.ContainsFunc(c.omitted, func(b rootio.BranchInfo) bool { return b.Name == column.Name && b.Reason == numbersEvents })
 	})
 }
 

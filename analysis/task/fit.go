@@ -49,7 +49,7 @@ func (u *Unfinished) Error() string { return u.Err.Error() }
 func (u *Unfinished) Unwrap() error { return u.Err }
 
 // Run trains the model and saves it. The error is an [Unfinished] where the training was
-// interrupted, or ended by another error than that nothing was learnt while there is a checkpoint.
+// interrupted, or failed and can go on from a checkpoint.
 func (f *Fit) Run(ctx context.Context, p Progress) (*surrogate.Surrogate, error) {
 	f.Options.Log = p.Log
 	training, err := f.prepare(ctx, p)

@@ -79,8 +79,9 @@ type generation struct {
 	strays features.Strays // of the conditions
 }
 
-// Generate draws events from a model and writes them to a ROOT file: N of them, or new values for each
-// event of the inputs, with all their branches that can be carried along. Event i depends on (Seed, i) alone.
+// Generate draws events from a model and writes them to a ROOT file: N of them, or new values
+// for each event of the inputs, with all their branches that can be copied. Event i depends on
+// (Seed, i) alone.
 func Generate(ctx context.Context, o GenerateOptions, p Progress) (*GenerateResult, error) {
 	o.Oversample, o.BasketSize = cmp.Or(o.Oversample, 1), cmp.Or(o.BasketSize, rootio.DefaultBasketSize)
 	if err := o.check(); err != nil {

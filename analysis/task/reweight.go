@@ -126,7 +126,7 @@ func (o *ReweightOptions) read(ctx context.Context, in *rootio.Tree, p Progress)
 	if len(o.Features) > 0 {
 		return s, nil
 	}
-	p.logLeft("not made alike", arraysOf(in, "it has several values per event"))
+	p.logOmitted("not made alike", arraysOf(in, "it has several values per event"))
 	besides := append([]string{o.SourceWeight, o.TargetWeight, blockName(table.Fields())}, o.Exclude...)
 	var numbers []rootio.BranchInfo
 	for _, field := range append(column.NumbersOf(table), column.NumbersOf(target)...) { // in one of them at least
@@ -135,7 +135,7 @@ func (o *ReweightOptions) read(ctx context.Context, in *rootio.Tree, p Progress)
 			numbers = append(numbers, rootio.BranchInfo{Field: field, Reason: "numbers of events or runs (--features takes them all the same)"})
 		}
 	}
-	p.logLeft("not made alike", numbers)
+	p.logOmitted("not made alike", numbers)
 	for _, c := range table.Columns {
 		if has(target.Fields(), c.Name) && !slices.Contains(besides, c.Name) {
 			s.options.Classify.Columns = append(s.options.Classify.Columns, c.Name)

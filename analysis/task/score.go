@@ -46,9 +46,9 @@ type ScoreResult struct {
 	Conditions *features.Strays `json:"conditions,omitempty"` // nil for a model without a condition
 }
 
-// Score writes the events of the inputs, with all branches that can be carried along, and the log-density of
-// each under the model, in the branch log_prob. With a conditional model the branch known tells
-// whether the condition is among those of the training events.
+// Score writes the events of the inputs, with all branches that can be copied, and the
+// log-density of each under the model, in the branch log_prob. With a conditional model the
+// branch known tells whether the condition is among those of the training events.
 func Score(ctx context.Context, o ScoreOptions, p Progress) (*ScoreResult, error) {
 	if err := o.Outside.Check(); err != nil {
 		return nil, Usage("%w", err)

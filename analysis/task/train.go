@@ -36,8 +36,8 @@ type TrainOptions struct {
 	// Output.checkpoint. It is removed when the model is written.
 	Checkpoint string
 	// Resume is the checkpoint of a training to go on with: all options but Inputs, Output
-	// and Checkpoint are then those of that training. With [ResumeAuto] that is Checkpoint, if it is of the
-	// training that these options ask for, and else the training begins from the start.
+	// and Checkpoint are then those of that training. [ResumeAuto] means Checkpoint, if it is
+	// of the training that these options ask for; else the training begins from the start.
 	Resume string
 	// Finish makes the model of what Resume has learnt, without further training.
 	Finish bool
@@ -51,7 +51,8 @@ type TrainOptions struct {
 const ResumeAuto = "auto"
 
 // Train learns the density of the rows of the inputs and writes the model, which it returns.
-// After an interrupt there is a checkpoint at most, and no model; the last line of the log says how to go on.
+// After an interrupt there is no model; the error is an [Unfinished], and the last line of the
+// log says how to go on.
 func Train(ctx context.Context, o TrainOptions, p Progress) (*surrogate.Surrogate, error) {
 	o.Model.Begin = time.Now()
 	var paused *surrogate.Paused
@@ -247,11 +248,11 @@ func (o *TrainOptions) all(t *rootio.Tree, v *rootio.View, p Progress) (names []
 			names = append(names, field.Name)
 		}
 	}
-	left := t.Omitted()
+	omitted := t.Omitted()
 	if v.Collection() == nil {
-		left = append(left, arraysOf(t, "it has several values; --each Jet learns the objects of a collection, --features 'HT=sum(Jet_pt)' one number of each event")...)
+		omitted = append(omitted, arraysOf(t, "it has several values; --each Jet learns the objects of a collection, --features 'HT=sum(Jet_pt)' one number of each event")...)
 	}
-	p.logLeft("not learnt", left)
+	p.logOmitted("not learnt", omitted)
 	return names
 }
 
