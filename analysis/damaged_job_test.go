@@ -12,8 +12,7 @@ import (
 	"github.com/eidolon-hep/eidolon/internal/panics"
 )
 
-// However a job file is damaged, the job runs or ends with an error in a line; bench/mutants
-// does the same at length.
+// However a job file is damaged, the job runs or ends with an error in a line.
 func TestDamagedJobs(t *testing.T) {
 	plain, conditional := models()
 	dir := t.TempDir()

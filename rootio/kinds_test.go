@@ -181,7 +181,7 @@ func TestNothingHoldsItself(t *testing.T) {
 }
 
 // Whatever happens to a file, reading it neither panics nor takes memory that its size
-// does not justify. bench/mutants does this to more files, thousands of times.
+// does not justify. FuzzRead does this to more files.
 func TestMutants(t *testing.T) {
 	testenv.Slow(t, "it reads 1,200 damaged files")
 	name := filepath.Join(t.TempDir(), "x.root")

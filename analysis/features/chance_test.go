@@ -18,7 +18,7 @@ func isRelation(s step.Step) bool {
 }
 
 // TestNoRelationsAmongIndependentColumns looks for relations where there are none, in
-// columns of all sorts and units. bench/relations does so at length.
+// columns of all sorts and units.
 func TestNoRelationsAmongIndependentColumns(t *testing.T) {
 	testenv.Slow(t, "it looks for relations in many samples")
 	draws := map[string]func(r *rand.Rand) float64{
@@ -42,7 +42,11 @@ func TestNoRelationsAmongIndependentColumns(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	for sample := range 200 {
+	samples := 200
+	if testenv.Long() {
+		samples = 5000
+	}
+	for sample := range samples {
 		r := rand.New(rand.NewPCG(5, uint64(sample)))
 		n := int(100 * math.Pow(20, r.Float64()))
 		table := &rootio.Table{}

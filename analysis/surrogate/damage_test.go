@@ -88,7 +88,7 @@ func loaded(t *testing.T, b []byte) (*Surrogate, int64, error) {
 }
 
 // A model file that says something that cannot be is refused, and what is not refused can be
-// used: bench/mutants has more of them.
+// used: FuzzModel has more of them.
 func TestMutantsOfModels(t *testing.T) {
 	testenv.Slow(t, "it loads many damaged models")
 	const each, n = 100, 20

@@ -3,6 +3,7 @@ package surrogate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/internal/mutate"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
@@ -49,8 +51,11 @@ func FuzzModel(f *testing.F) {
 		if _, _, err := loaded(t, saved(t, m)); err != nil {
 			t.Errorf("saved again it is refused: %v", err)
 		}
-		for _, v := range m.Features.Treatments() {
-			_ = v.How
+		_ = fmt.Sprint(m.Chain, m.Card, &m.Card.Plan, m.Warnings(), m.Remarks(), m.Features.Treatments()) // none panics
+		if k, ok := FactorAs[factor.KernelSums](m); ok {
+			if _, err := k.Effective(t.Context(), 16, 1); err != nil {
+				oneLine(t, err)
+			}
 		}
 		const n = 20
 		given := coded(n)
