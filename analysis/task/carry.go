@@ -84,7 +84,7 @@ func (c carriage) say(p Progress) {
 	}
 }
 
-// logOmitted says that branches are omitted out, in a line for each reason.
+// logOmitted says that branches are left out, in a line for each reason.
 func (p Progress) logOmitted(how string, omitted []rootio.BranchInfo) {
 	const most = 5 // names, and lines
 	for lines := 0; len(omitted) > 0; lines++ {
@@ -104,7 +104,7 @@ func (p Progress) logOmitted(how string, omitted []rootio.BranchInfo) {
 	}
 }
 
-// arraysOf returns the branches of arrays of varying length, which are omitted out for a reason.
+// arraysOf returns the branches of arrays of varying length, which are left out for a reason.
 func arraysOf(t *rootio.Tree, reason string) (arrays []rootio.BranchInfo) {
 	for _, f := range t.AllFields() {
 		if f.IsJagged() {
