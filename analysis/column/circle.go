@@ -2,6 +2,7 @@ package column
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/gonum/floats"
@@ -29,29 +30,6 @@ func (c Circle) IsSound() bool { return c.Period > 0 && !math.IsInf(c.Period, 0)
 
 // circles are the ranges that angles have.
 var circles = [...]Circle{{-math.Pi, 2 * math.Pi}, {0, 2 * math.Pi}, {-180, 360}, {0, 360}}
-
-// findCircle returns the range that the values of a sample fill, as an azimuth does: the sample has hard edges, as near to both of its ends as they must
-// be, or, where the name says that it is an azimuth, it leaves a twentieth of it
-// empty at most. step is what the values are rounded to, 0 if they are not.
-func findCircle(field rootio.Field, s *Sample, step float64) (c Circle, ok bool) {
-	k := edgeEvents(s.N)
-	_, low := s.endsHard(k, false)
-	_, high := s.endsHard(k, true)
-	first, last := s.Values[0], s.Values[len(s.Values)-1]
-	name := strings.ToLower(field.Name)
-	isNamed := strings.Contains(name, "phi") || strings.Contains(name, "azim")
-	for _, c := range circles {
-		beyond := step + 4*ULP(rootio.Float32, c.Period)
-		if first < c.Start-beyond || last > c.Start+c.Period+beyond {
-			continue
-		}
-		gap := c.Period - (last - first)
-		if low && high && gap <= reach*c.Period/float64(s.N)+2*step || isNamed && gap <= c.Period/20 {
-			return c, true
-		}
-	}
-	return c, false
-}
 
 // PartsOfCircle is the number of parts of a circle in which angles are counted.
 const PartsOfCircle = 64
@@ -102,10 +80,13 @@ func (c Circle) Entropy(x, w []float64) float64 {
 	return h/total + math.Log(total)
 }
 
-// CircleOf returns the range that the values x fill, with the weights w, if they are
-// an angle's.
+// CircleOf returns the range that the values x fill, with the weights w, if they are an azimuth's: it
+// has hard edges, as near to both of its ends as they must be, or, where the name says that it is
+// an azimuth, it leaves a twentieth of it empty at most.
 func CircleOf(field rootio.Field, x, w []float64) (c Circle, ok bool) {
-	if span := floats.Max(x) - floats.Min(x); !field.Kind.IsFloat() || !isNearCircle(span) {
+	span := floats.Max(x) - floats.Min(x)
+	isWide := func(c Circle) bool { return span > 0.9*c.Period && span < 1.1*c.Period }
+	if !field.Kind.IsFloat() || !slices.ContainsFunc(circles[:], isWide) {
 		return c, false
 	}
 	s := NewSample(x, w)
@@ -115,22 +96,28 @@ func CircleOf(field rootio.Field, x, w []float64) (c Circle, ok bool) {
 	if spikes, _ := s.WithoutSpikes(); len(spikes) > 0 {
 		return c, false
 	}
-	step := 0.0
+	first, last := s.Values[0], s.Values[len(s.Values)-1]
+	step := 0.0 // what the values are rounded to
 	if d := findDecimals(field, s.Values); d != nil {
 		step = d.Unit()
 	} else if b := findBits(field, s.Values); b != nil {
-		lo, hi := b.Cell(s.Values[len(s.Values)-1])
+		lo, hi := b.Cell(last)
 		step = hi - lo
 	}
-	return findCircle(field, s, step)
-}
-
-// isNearCircle reports whether a range is about as wide as a circle.
-func isNearCircle(span float64) bool {
+	k := edgeEvents(s.N)
+	_, low := s.endsHard(k, false)
+	_, high := s.endsHard(k, true)
+	name := strings.ToLower(field.Name)
+	isNamed := strings.Contains(name, "phi") || strings.Contains(name, "azim")
 	for _, c := range circles {
-		if span > 0.9*c.Period && span < 1.1*c.Period {
-			return true
+		beyond := step + 4*ULP(rootio.Float32, c.Period)
+		if first < c.Start-beyond || last > c.Start+c.Period+beyond {
+			continue
+		}
+		gap := c.Period - (last - first)
+		if low && high && gap <= reach*c.Period/float64(s.N)+2*step || isNamed && gap <= c.Period/20 {
+			return c, true
 		}
 	}
-	return false
+	return c, false
 }

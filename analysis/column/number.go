@@ -81,13 +81,13 @@ func NumberOf(field rootio.Field, x []float64) (c Column, ok bool) {
 	return c, false
 }
 
-// NumbersOf returns the columns of t that number events, runs or parts of them.
-func NumbersOf(t *rootio.Table) (numbers []rootio.Field) {
+// NumbersOf returns the facts about the columns of t that number events, runs or parts of them.
+func NumbersOf(t *rootio.Table) (numbers []Column) {
 	x := make([]float64, t.Len())
 	for _, col := range t.Columns {
 		col.Floats(x, 0)
-		if _, ok := NumberOf(col.Field, x); ok {
-			numbers = append(numbers, col.Field)
+		if c, ok := NumberOf(col.Field, x); ok {
+			numbers = append(numbers, c)
 		}
 	}
 	return numbers

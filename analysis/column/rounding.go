@@ -220,3 +220,22 @@ func (b Bits) Cell(x float64) (lo, hi float64) {
 
 // IsSound reports whether bits that were read from a file make sense.
 func (b Bits) IsSound() bool { return b >= 0 && b < mantissa }
+
+// ULP is the distance of neighbouring numbers of a kind at x.
+func ULP(kind rootio.Kind, x float64) float64 {
+	x = math.Abs(x)
+	if kind == rootio.Float32 {
+		return float64(math.Nextafter32(float32(x), math.MaxFloat32) - float32(x))
+	}
+	return math.Nextafter(x, math.MaxFloat64) - x
+}
+
+// Ascend reports whether numbers ascend, none being as large as the one before.
+func Ascend(x []float64) bool {
+	for i := 1; i < len(x); i++ {
+		if !(x[i] > x[i-1]) {
+			return false
+		}
+	}
+	return true
+}

@@ -43,14 +43,6 @@ func (c *Column) isSound() bool {
 // encode returns the feature of the value x with the deviate u, and log|∂z/∂x|.
 func (c *Column) encode(x, u float64) (z, logDet float64) { return c.encodeAmong(c.cells(), x, u) }
 
-// encodeAmong is encode with the cells of the spikes at hand.
-func (c *Column) encodeAmong(cells []cell, x, u float64) (z, logDet float64) {
-	if len(cells) > 0 {
-		return c.encodeAmongSpikes(cells, x, u)
-	}
-	return c.encodeRest(x, u)
-}
-
 // encodeRest is encode for what is no spike and not missing.
 func (c *Column) encodeRest(x, u float64) (z, logDet float64) {
 	x, logDet = c.Open(x, u)
@@ -93,17 +85,6 @@ func (c *Column) encodeAll(z []float32, stride int, logDet, x, u []float64, cell
 			logDet[k] += ld
 		}
 	}
-}
-
-// decode returns the value with the feature z.
-func (c *Column) decode(z float64) float64 { return c.decodeAmong(c.cells(), z) }
-
-// decodeAmong is decode with the cells of the spikes at hand.
-func (c *Column) decodeAmong(cells []cell, z float64) float64 {
-	if len(cells) > 0 {
-		return c.decodeAmongSpikes(cells, z)
-	}
-	return c.decodeRest(z)
 }
 
 // decodeRest is decode for what is no spike and not missing.

@@ -1,6 +1,10 @@
 package features
 
-import "math"
+import (
+	"math"
+
+	"github.com/eidolon-hep/eidolon/analysis/column"
+)
 
 // Discrete is a feature that is, or may be, one of a few values: that of a column
 // of codes, or of one with spikes or missing values. It parts the feature in a code
@@ -24,13 +28,7 @@ type Discrete struct {
 // Discrete lists the features that are, or may be, one of a few values.
 func (s *Spec) Discrete() []Discrete {
 	var list []Discrete
-	feature := -1
-	for i := range s.Columns {
-		c := &s.Columns[i]
-		if !c.IsLearnt() {
-			continue
-		}
-		feature++
+	for feature, c := range s.learnt() {
 		d := Discrete{Feature: feature, Pure: c.IsUniform(), column: c, cells: c.cells()}
 		if !d.Pure && len(d.cells) == 0 {
 			continue
@@ -63,24 +61,18 @@ func (s *Spec) Discrete() []Discrete {
 //	p(z) = P(code) p(y | code) exp(logDet), for pure features without p(y | code).
 func (d *Discrete) Split(z float32) (code int, y float32, logDet float64) {
 	below, above := normalCDF(float64(z)), normalCDF(-float64(z))
-	restBelow, restAbove := below, above
+	i, restBelow, restAbove := cellOf(d.cells, below, above)
 	logDet = logNormal(float64(z))
-	for i, s := range d.cells {
-		switch {
-		case below < s.below:
-			restAbove -= s.Fraction
-		case above < s.above:
-			restBelow -= s.Fraction
-		default:
-			logDet -= math.Log(s.Fraction)
-			if d.Pure {
-				return i, 0, logDet
-			}
-			const edge = 1.0 / 1024 // rounding must not carry it beyond the cell
-			u := min(max((below-s.below)/s.Fraction, edge), 1-edge)
-			left := normalQuantile(u)
-			return i, float32(left), logDet - logNormal(left)
+	if i < len(d.cells) {
+		s := d.cells[i]
+		logDet -= math.Log(s.Fraction)
+		if d.Pure {
+			return i, 0, logDet
 		}
+		const edge = 1.0 / 1024 // rounding must not carry it beyond the cell
+		u := min(max((below-s.below)/s.Fraction, edge), 1-edge)
+		left := normalQuantile(u)
+		return i, float32(left), logDet - logNormal(left)
 	}
 	c := d.column
 	rest := c.Rest()
@@ -109,4 +101,42 @@ func (d *Discrete) Join(code int, y float32) float32 {
 		}
 	}
 	return float32(quantileOf(below, above))
+}
+
+// Counted is the feature of a column of counts, for models that give every count its own probability
+// instead of a smooth density. It turns the feature into the count, and back.
+type Counted struct {
+	// Feature is its place among the features.
+	Feature int
+	// Least is the least count; there is no largest but that of the branch's type.
+	Least float64
+
+	column *Column
+}
+
+// Counted lists the features of columns of counts that have no missing values.
+func (s *Spec) Counted() []Counted {
+	var list []Counted
+	for feature, c := range s.learnt() {
+		if c.As == column.Count && len(c.cells()) == 0 {
+			list = append(list, Counted{feature, c.Min, c})
+		}
+	}
+	return list
+}
+
+// Split returns the count of a feature. The density of the feature is P(count) exp(logDet), since
+// the deviate of the count is uniform.
+func (d *Counted) Split(z float32) (count, logDet float64) {
+	c := d.column
+	y := max(c.fromLine(c.Normal.Inverse(push(float64(z)))*c.Std+c.Mean), d.Least)
+	count = c.Close(y)
+	_, slope := c.encodeRest(count, y-count)
+	return count, -slope
+}
+
+// Join returns the feature in the middle of the cell of a count.
+func (d *Counted) Join(count float64) float32 {
+	z, _ := d.column.encodeRest(max(math.Floor(count), d.Least), 0.5)
+	return float32(z)
 }

@@ -1,6 +1,7 @@
 package features
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -120,11 +121,7 @@ func (c *Column) sure() (from, to float64) {
 		from = *c.Low + c.Floor
 	}
 	if c.High != nil {
-		roof := c.Roof
-		if roof == 0 {
-			roof = c.Floor
-		}
-		to = *c.High - roof
+		to = *c.High - cmp.Or(c.Roof, c.Floor)
 	}
 	return from, to
 }

@@ -693,3 +693,6 @@ func TestOutlier(t *testing.T) {
 		}
 	}
 }
+
+// decode returns the value with the feature z.
+func (c *Column) decode(z float64) float64 { return c.decodeAmong(c.cells(), z) }

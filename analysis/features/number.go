@@ -1,6 +1,8 @@
 package features
 
 import (
+	"slices"
+
 	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -8,18 +10,16 @@ import (
 // partEventNumbers parts the columns of t that number events, but for those that are asked to be
 // learnt, from the table of the others.
 func partEventNumbers(t *rootio.Table, opts Options) (numbers map[string]column.Column, rest *rootio.Table) {
-	numbers, rest = map[string]column.Column{}, &rootio.Table{}
-	x := make([]float64, t.Len())
-	for _, col := range t.Columns {
-		if !opts.Numbers && opts.As[col.Name] == "" {
-			col.Floats(x, 0)
-			if c, ok := column.NumberOf(col.Field, x); ok {
-				numbers[col.Name] = c
-				continue
-			}
-		}
-		rest.Columns = append(rest.Columns, col)
+	numbers, rest = map[string]column.Column{}, &rootio.Table{Columns: slices.Clone(t.Columns)}
+	if opts.Numbers {
+		return numbers, rest
 	}
+	for _, c := range column.NumbersOf(t) {
+		if opts.As[c.Name] == "" {
+			numbers[c.Name] = c
+		}
+	}
+	rest.Columns = slices.DeleteFunc(rest.Columns, func(c rootio.Column) bool { _, is := numbers[c.Name]; return is })
 	return numbers, rest
 }
 

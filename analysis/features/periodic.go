@@ -43,12 +43,12 @@ func (c *Column) isEven() bool {
 func (s *Spec) Periodic(ctx context.Context, t *rootio.Table, w []float64) (*Spec, error) {
 	periodic := *s
 	periodic.Columns = slices.Clone(s.Columns)
-	even := false
-	if s.Dim() < 2 { // nothing is around it
+	columns := periodic.learnt()
+	if len(columns) < 2 { // nothing is around it
 		return &periodic, nil
 	}
-	for i := range periodic.Columns {
-		c := &periodic.Columns[i]
+	even := false
+	for _, c := range columns {
 		c.Periodic = c.As == column.Angle && len(c.cells()) == 0 && c.isEven()
 		even = even || c.Periodic
 	}
@@ -69,35 +69,26 @@ func (s *Spec) Periodic(ctx context.Context, t *rootio.Table, w []float64) (*Spe
 	if err := periodic.Encode(ctx, z, nil, t.Take(rows), Noise{}); err != nil {
 		return nil, err
 	}
-	feature, best, most := 0, -1, 0.0
-	for i := range periodic.Columns {
-		c := &periodic.Columns[i]
-		if c.Periodic {
-			if power := repeats(Waves(z, s.Dim(), weights, feature)); power > most {
-				best, most = i, power
-			}
+	var best *Column
+	most := 0.0
+	for feature, c := range columns {
+		if !c.Periodic {
+			continue
 		}
-		if c.IsLearnt() {
-			feature++
+		if power := repeats(Waves(z, len(columns), weights, feature)); power > most {
+			best, most = c, power
 		}
 	}
-	for i := range periodic.Columns {
-		periodic.Columns[i].Periodic = i == best
+	for _, c := range columns {
+		c.Periodic = c == best
 	}
 	return &periodic, nil
 }
 
 // Angle returns the feature that is linear in an angle, and whether there is one.
 func (s *Spec) Angle() (feature int, ok bool) {
-	for i := range s.Columns {
-		if s.Columns[i].Periodic {
-			return feature, true
-		}
-		if s.Columns[i].IsLearnt() {
-			feature++
-		}
-	}
-	return 0, false
+	feature = slices.IndexFunc(s.learnt(), func(c *Column) bool { return c.Periodic })
+	return max(feature, 0), feature >= 0
 }
 
 // Wave is what has a number of periods around a circle.

@@ -18,7 +18,7 @@
 //     a thin tail, with about the probability that the events leave to it.
 //   - asinh: where both tails are heavy.
 //   - standardise, and a monotone spline through quantiles, which makes the variable normal.
-//   - tails: what is far beyond all events grows as a logarithm only.
+//   - what is far beyond all events grows as a logarithm only (normal.go).
 //   - spikes: values that many events share, such as 0, −1 or −999, and missing ones. A spike gets a
 //     cell of the unit interval, as wide as its proportion, at its place in the order of the values,
 //     and comes back as exactly that value. Missing values, NaN, are a spike below all others.
@@ -66,14 +66,16 @@ type Spec struct {
 }
 
 // Dim returns the number of features: columns that are not constant.
-func (s *Spec) Dim() int {
-	n := 0
-	for _, c := range s.Columns {
-		if c.IsLearnt() {
-			n++
+func (s *Spec) Dim() int { return len(s.learnt()) }
+
+// learnt returns the columns that make the features, in their order.
+func (s *Spec) learnt() (columns []*Column) {
+	for i := range s.Columns {
+		if c := &s.Columns[i]; c.IsLearnt() {
+			columns = append(columns, c)
 		}
 	}
-	return n
+	return columns
 }
 
 // Plain returns a specification that differs in this: continuous columns without
@@ -346,30 +348,27 @@ func (s *Spec) missing() map[string]bool {
 // across zero. Features of codes,
 // integers and angles have no limits: every value of theirs is a legal one.
 func (s *Spec) Limits(margin float64) (lo, hi []float32) {
-	for i := range s.Columns {
-		c := &s.Columns[i]
-		switch {
-		case !c.IsLearnt():
-		case !c.IsLimited():
+	for _, c := range s.learnt() {
+		if !c.IsLimited() {
 			lo, hi = append(lo, -math.MaxFloat32), append(hi, math.MaxFloat32)
-		default:
-			l, _ := c.encode(c.Min, 0) // beyond a spike at the end there is nothing but it
-			h, _ := c.encode(c.Max, 1)
-			switch {
-			case c.Missing > 0:
-				l = -math.MaxFloat32 // missing values are below all others
-			case c.Min != 0:
-				l -= margin
-			}
-			if c.Max != 0 {
-				h += margin
-			}
-			if c.Missing == 0 {
-				l = max(l, c.limit(c.Low, c.Min, +1))
-			}
-			h = min(h, c.limit(c.High, c.Max, -1))
-			lo, hi = append(lo, float32(l)), append(hi, float32(h))
+			continue
 		}
+		l, _ := c.encode(c.Min, 0) // beyond a spike at the end there is nothing but it
+		h, _ := c.encode(c.Max, 1)
+		switch {
+		case c.Missing > 0:
+			l = -math.MaxFloat32 // missing values are below all others
+		case c.Min != 0:
+			l -= margin
+		}
+		if c.Max != 0 {
+			h += margin
+		}
+		if c.Missing == 0 {
+			l = max(l, c.limit(c.Low, c.Min, +1))
+		}
+		h = min(h, c.limit(c.High, c.Max, -1))
+		lo, hi = append(lo, float32(l)), append(hi, float32(h))
 	}
 	return lo, hi
 }

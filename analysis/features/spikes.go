@@ -40,9 +40,12 @@ func (c *Column) cells() []cell {
 	return cells
 }
 
-// encodeAmongSpikes is encode for a column with spikes or missing values. The probabilities of both
-// tails are kept, so that neither loses precision.
-func (c *Column) encodeAmongSpikes(cells []cell, x, u float64) (z, logDet float64) {
+// encodeAmong is encode with the cells of the spikes at hand. The probabilities of both tails are
+// kept, so that neither loses precision.
+func (c *Column) encodeAmong(cells []cell, x, u float64) (z, logDet float64) {
+	if len(cells) == 0 {
+		return c.encodeRest(x, u)
+	}
 	for _, s := range cells {
 		if s.IsAt(x) {
 			z = quantileOf(s.below+u*s.Fraction, s.above+(1-u)*s.Fraction)
@@ -63,30 +66,35 @@ func (c *Column) encodeAmongSpikes(cells []cell, x, u float64) (z, logDet float6
 	return z, ld + math.Log(rest) + logNormal(zRest) - logNormal(z)
 }
 
-// decodeAmongSpikes is decode for a column with spikes or missing values.
-func (c *Column) decodeAmongSpikes(cells []cell, z float64) float64 {
-	below, above := normalCDF(z), normalCDF(-z)
-	restBelow, restAbove := below, above
-	for _, s := range cells {
+// decodeAmong returns the value with the feature z, with the cells of the spikes at hand.
+func (c *Column) decodeAmong(cells []cell, z float64) float64 {
+	if len(cells) == 0 {
+		return c.decodeRest(z)
+	}
+	i, below, above := cellOf(cells, normalCDF(z), normalCDF(-z))
+	if i < len(cells) {
+		return cells[i].Value
+	}
+	rest := c.Rest()
+	return c.decodeRest(quantileOf(below/rest, above/rest))
+}
+
+// cellOf returns the place of the cell where a point of the unit interval is, with what there is on
+// either side of it; the number of cells where it is in none. The sides then have the rest of the
+// interval only, without cells.
+func cellOf(cells []cell, below, above float64) (i int, restBelow, restAbove float64) {
+	restBelow, restAbove = below, above
+	for i, s := range cells {
 		switch {
 		case below < s.below:
 			restAbove -= s.Fraction
 		case above < s.above:
 			restBelow -= s.Fraction
 		default:
-			return s.Value
+			return i, restBelow, restAbove
 		}
 	}
-	rest := c.Rest()
-	return c.decodeRest(quantileOf(restBelow/rest, restAbove/rest))
-}
-
-// quantileOf is Φ⁻¹ of the point with the given probabilities on either side.
-func quantileOf(below, above float64) float64 {
-	if below < above {
-		return normalQuantile(below)
-	}
-	return -normalQuantile(above)
+	return len(cells), restBelow, restAbove
 }
 
 // Outliers tells of the values that are far outside of the others of their columns, in a

@@ -189,7 +189,7 @@ func (c *comparison) read(ctx context.Context, files []string, weight string) (*
 		}
 		table.Columns = slices.DeleteFunc(table.Columns, func(column rootio.Column) bool { return column.Name == number.Name })
 		if !slices.ContainsFunc(c.omitted, func(have rootio.BranchInfo) bool { return have.Name == number.Name }) {
-			c.omitted = append(c.omitted, rootio.BranchInfo{Field: number, Reason: numbersEvents})
+			c.omitted = append(c.omitted, rootio.BranchInfo{Field: number.Field, Reason: numbersEvents})
 		}
 	}
 	return table, nil

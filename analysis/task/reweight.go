@@ -129,10 +129,10 @@ func (o *ReweightOptions) read(ctx context.Context, in *rootio.Tree, p Progress)
 	p.logOmitted("not made alike", arraysOf(in, "it has several values per event"))
 	besides := append([]string{o.SourceWeight, o.TargetWeight, blockName(table.Fields())}, o.Exclude...)
 	var numbers []rootio.BranchInfo
-	for _, field := range append(column.NumbersOf(table), column.NumbersOf(target)...) { // in one of them at least
-		if !slices.Contains(besides, field.Name) {
-			besides = append(besides, field.Name)
-			numbers = append(numbers, rootio.BranchInfo{Field: field, Reason: "numbers of events or runs (--features takes them all the same)"})
+	for _, number := range append(column.NumbersOf(table), column.NumbersOf(target)...) { // in one of them at least
+		if !slices.Contains(besides, number.Name) {
+			besides = append(besides, number.Name)
+			numbers = append(numbers, rootio.BranchInfo{Field: number.Field, Reason: "numbers of events or runs (--features takes them all the same)"})
 		}
 	}
 	p.logOmitted("not made alike", numbers)

@@ -1,6 +1,7 @@
 package step
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -58,12 +59,7 @@ func (s *Sum) Forward(f *Frame, logDet []float64, _ func([]float64)) {
 func (s *Sum) Inverse(f *Frame) { s.Compute(f.Add(s.Variable), nil, f) }
 
 // unit returns what variables are measured in.
-func (s *Sum) unit() float64 {
-	if s.Unit == 0 {
-		return 1
-	}
-	return s.Unit
-}
+func (s *Sum) unit() float64 { return cmp.Or(s.Unit, 1) }
 
 // Total stores Offset + Σ Factor·x, or x², in y, and the magnitude of the largest
 // term in largest, unless that is nil.
