@@ -11,11 +11,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -173,13 +171,11 @@ func export(name string, t *rootio.Table) error {
 			rows[i*len(t.Columns)+k] = v
 		}
 	}
-	f, err := os.Create(name)
+	b, err := binary.Append(nil, binary.LittleEndian, rows)
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriter(f)
-	err = binary.Write(w, binary.LittleEndian, rows)
-	return errors.Join(err, w.Flush(), f.Close())
+	return os.WriteFile(name, b, 0o600)
 }
 
 // show prints the mean log-density of the events that are possible.

@@ -128,22 +128,18 @@ func run(python, peer string, steps, rounds int) error {
 }
 
 func save(name string, data any) error {
-	f, err := os.Create(name)
+	b, err := binary.Append(nil, binary.LittleEndian, data)
 	if err != nil {
 		return err
 	}
-	if err := binary.Write(f, binary.LittleEndian, data); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
+	return os.WriteFile(name, b, 0o600)
 }
 
 func load(name string, data any) error {
-	f, err := os.Open(name)
+	b, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	return binary.Read(f, binary.LittleEndian, data)
+	_, err = binary.Decode(b, binary.LittleEndian, data)
+	return err
 }

@@ -127,14 +127,7 @@ func main() {
 func halvesOf(t *rootio.Table) (a, b *rootio.Table) {
 	places := rand.New(rand.NewPCG(3, 4)).Perm(t.Len())
 	half := t.Len() / 2
-	take := func(places []int) *rootio.Table {
-		part := &rootio.Table{}
-		for _, c := range t.Columns {
-			part.Columns = append(part.Columns, c.Take(places))
-		}
-		return part
-	}
-	return take(places[:half]), take(places[half : 2*half])
+	return t.Take(places[:half]), t.Take(places[half : 2*half])
 }
 
 func run(p pair, most int64) {
@@ -144,11 +137,9 @@ func run(p pair, most int64) {
 	events := min(tree.Len(), most)
 	table, err := tree.Read(nil, 0, events)
 	check(err)
-	for j := len(table.Columns) - 1; j >= 0; j-- { // what no density describes
-		if slices.Contains([]string{"Run", "Event", "weighted_aeff"}, table.Columns[j].Name) {
-			table.Columns = slices.Delete(table.Columns, j, j+1)
-		}
-	}
+	table.Columns = slices.DeleteFunc(table.Columns, func(c rootio.Column) bool { // what no density describes
+		return slices.Contains([]string{"Run", "Event", "weighted_aeff"}, c.Name)
+	})
 	ref, cand := p.make(halvesOf(table))
 
 	start := time.Now()
@@ -173,12 +164,7 @@ func run(p pair, most int64) {
 	check(err)
 	theirs := time.Since(start).Seconds()
 	fmt.Printf("%-30s %9.4f ± %.4f %18s %4.0f %4.0f", p.name, r.AUC, r.AUCError, bytes.TrimSpace(out), ours, theirs)
-	slices.SortFunc(r.Columns, func(a, b classify.Column) int {
-		if a.Importance > b.Importance {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(r.Columns, func(a, b classify.Column) int { return cmp.Compare(b.Importance, a.Importance) })
 	for _, c := range r.Columns[:min(3, len(r.Columns))] {
 		if c.Importance > 3*c.Error {
 			fmt.Printf("  %s %.3f %s", c.Name, c.Importance, c.Aspect)

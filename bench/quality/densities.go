@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat/distmv"
 
@@ -132,39 +133,21 @@ func mixture(dim, components int, bar float64) density {
 		}
 		parts = append(parts, part)
 	}
-	chol := make([]mat.TriDense, components)
-	for k, p := range parts {
-		var cov mat.SymDense
-		p.CovarianceMatrix(&cov)
-		var c mat.Cholesky
-		c.Factorize(&cov)
-		c.LTo(&chol[k])
-	}
-	z, y := make([]float64, dim), mat.NewVecDense(dim, nil)
+	z := make([]float64, dim)
 	return rows(fmt.Sprintf("mixture of %d Gaussians", components), dim, bar,
 		func(r *rand.Rand, x []float64) {
 			k := r.IntN(components)
 			for j := range z {
 				z[j] = r.NormFloat64()
 			}
-			y.MulVec(&chol[k], mat.NewVecDense(dim, z))
-			mean := parts[k].Mean(nil)
-			for j := range x {
-				x[j] = mean[j] + y.AtVec(j)
-			}
+			parts[k].TransformNormal(x, z)
 		},
 		func(x []float64) float64 {
-			best := math.Inf(-1)
 			logs := make([]float64, components)
 			for k, p := range parts {
 				logs[k] = p.LogProb(x)
-				best = max(best, logs[k])
 			}
-			sum := 0.0
-			for _, l := range logs {
-				sum += math.Exp(l - best)
-			}
-			return best + math.Log(sum/float64(components))
+			return floats.LogSumExp(logs) - math.Log(float64(components))
 		})
 }
 

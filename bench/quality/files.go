@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -138,9 +139,7 @@ func (s sampleFile) measure(folder string, o surrogate.Options) error {
 		}
 		fmt.Printf(" (of trees, its teacher %.4f)", taught.AUC)
 	}
-	slices.SortStableFunc(result.Columns, func(a, b classify.Column) int {
-		return int(math.Copysign(1, b.Importance-a.Importance))
-	})
+	slices.SortStableFunc(result.Columns, func(a, b classify.Column) int { return cmp.Compare(b.Importance, a.Importance) })
 	fmt.Print("; given away by")
 	for _, c := range result.Columns[:min(4, len(result.Columns))] {
 		fmt.Printf(" %s %.3f", c.Name, c.Importance)

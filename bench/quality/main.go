@@ -18,9 +18,10 @@ import (
 	"flag"
 	"fmt"
 	"log"
-	"math"
 	"strings"
 	"time"
+
+	"gonum.org/v1/gonum/floats"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/bench/internal/heldout"
@@ -108,14 +109,8 @@ func measure(d density, o surrogate.Options, n, fresh int) (r result, err error)
 	if err := m.LogDensity(context.Background(), model, t, 0); err != nil {
 		return r, err
 	}
-	var sum, squares float64
-	for i := range truth {
-		x := truth[i] - model[i]
-		sum += x
-		squares += x * x
-	}
-	r.kl = sum / float64(fresh)
-	r.sigma = math.Sqrt((squares/float64(fresh) - r.kl*r.kl) / float64(fresh))
+	floats.Sub(truth, model)
+	r.kl, r.sigma = heldout.Mean(truth)
 	if teacher, ok := m.Teacher(); ok {
 		for _, s := range []*surrogate.Surrogate{m, teacher} {
 			events, _, err := heldout.Draw(s, t, o.Seed+1, 1)

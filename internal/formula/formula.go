@@ -15,6 +15,7 @@ package formula
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -23,6 +24,7 @@ import (
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
+	"gonum.org/v1/gonum/floats"
 
 	"github.com/eidolon-hep/eidolon/internal/nearest"
 )
@@ -227,49 +229,21 @@ func (f *Formula) binary(n *ast.BinaryNode) (node, error) {
 	if err != nil {
 		return nil, err
 	}
-	var each func(dst, x, y []float64)
-	switch n.Operator {
-	case "+":
-		each = func(dst, x, y []float64) {
-			for i := range dst {
-				dst[i] = x[i] + y[i]
-			}
-		}
-	case "-":
-		each = func(dst, x, y []float64) {
-			for i := range dst {
-				dst[i] = x[i] - y[i]
-			}
-		}
-	case "*":
-		each = func(dst, x, y []float64) {
-			for i := range dst {
-				dst[i] = x[i] * y[i]
-			}
-		}
-	case "/":
-		each = func(dst, x, y []float64) {
-			for i := range dst {
-				dst[i] = x[i] / y[i]
-			}
-		}
-	default:
+	each, ok := arithmetic[n.Operator]
+	if !ok {
 		op, ok := operators[n.Operator]
 		if !ok {
 			return nil, fmt.Errorf("%q is no operator of numbers", n.Operator)
 		}
-		each = func(dst, x, y []float64) {
+		each = func(dst, x, y []float64) []float64 {
 			for i := range dst {
 				dst[i] = op(x[i], y[i])
 			}
+			return dst
 		}
 	}
 	buf := make([]float64, blockLen)
-	plain := func(b block) []float64 {
-		dst := buf[:b.n]
-		each(dst, a(b)[:b.n], c(b)[:b.n])
-		return dst
-	}
+	plain := func(b block) []float64 { return each(buf[:b.n], a(b)[:b.n], c(b)[:b.n]) }
 	return f.exactly(n, a, c, plain), nil
 }
 
@@ -295,6 +269,12 @@ func (f *Formula) oneOf(x ast.Node, list []ast.Node) (node, error) {
 	}, nil
 }
 
+// arithmetic has the operators that work on slices.
+var arithmetic = map[string]func(dst, x, y []float64) []float64{
+	"+": floats.AddTo, "-": floats.SubTo, "*": floats.MulTo, "/": floats.DivTo,
+}
+
+// operators are those of two numbers.
 var operators = map[string]func(x, y float64) float64{
 	"%":  math.Mod,
 	"**": math.Pow,
@@ -357,13 +337,8 @@ func (f *Formula) function(name string, args []ast.Node) (node, error) {
 	case name == "max" && len(args) > 0:
 		return f.call(slices.Max, args...)
 	default:
-		known := []string{"min", "max", "sum", "len"}
-		for k := range functions {
-			known = append(known, k)
-		}
-		for k := range functions2 {
-			known = append(known, k)
-		}
+		known := slices.AppendSeq([]string{"min", "max", "sum", "len"}, maps.Keys(functions))
+		known = slices.AppendSeq(known, maps.Keys(functions2))
 		slices.Sort(known)
 		hint := nearest.Hint(name, known)
 		if hint == "" {

@@ -115,14 +115,6 @@ func (f *Formula) exactly(n *ast.BinaryNode, a, c, plain node) node {
 			}
 		case !isComparison:
 			return plain(b)
-		case xs.signed != nil && ys.signed != nil:
-			for i := range dst {
-				dst[i] = result[1+cmp.Compare(xs.signed[i], ys.signed[i])]
-			}
-		case xs.unsigned != nil && ys.unsigned != nil:
-			for i := range dst {
-				dst[i] = result[1+cmp.Compare(xs.unsigned[i], ys.unsigned[i])]
-			}
 		case xs.any() && ys.any():
 			for i := range dst {
 				dst[i] = result[1+compareIntegers(xs, ys, i)]
@@ -178,17 +170,16 @@ func compareFloat(x integers, i int, v float64) int {
 		return 2
 	}
 	whole, part := math.Modf(v)
-	other := integers{unsigned: []uint64{uint64(math.Abs(whole))}}
-	order := 0
+	other, order := uint64(math.Abs(whole)), 0
 	switch {
 	case negative && v >= 0:
 		return 0
 	case !negative && v < 0:
 		return 2
 	case negative:
-		order = cmp.Compare(other.unsigned[0], magnitude)
+		order = cmp.Compare(other, magnitude)
 	default:
-		order = cmp.Compare(magnitude, other.unsigned[0])
+		order = cmp.Compare(magnitude, other)
 	}
 	if order == 0 {
 		order = cmp.Compare(0, part)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -16,10 +17,8 @@ import (
 // is missing, there twice, nested deeply or in the place of another. What is no JSON is
 // returned as it is.
 func JSON(rng *rand.Rand, text []byte) []byte {
-	var root any
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	if d.Decode(&root) != nil {
+	root, err := decoded(text)
+	if err != nil {
 		return text
 	}
 	for range 1 + rng.IntN(3)*rng.IntN(2) {
@@ -51,12 +50,7 @@ func placesIn(root *any) []place {
 	walk = func(v any, set func(any)) {
 		switch v := v.(type) {
 		case map[string]any:
-			names := make([]string, 0, len(v))
-			for name := range v {
-				names = append(names, name)
-			}
-			slices.Sort(names)
-			for _, name := range names {
+			for _, name := range slices.Sorted(maps.Keys(v)) {
 				change := func(x any) { v[name] = x }
 				all = append(all, place{func() any { return v[name] }, change, func() { delete(v, name) }, func() { v[name+"2"] = v[name] }})
 				walk(v[name], change)
@@ -138,11 +132,16 @@ func copyOf(v any) any {
 	if err != nil {
 		return nil
 	}
-	var again any
+	again, _ := decoded(text) // we wrote it
+	return again
+}
+
+// decoded returns what a text says, with its numbers as they are written.
+func decoded(text []byte) (v any, err error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
-	_ = d.Decode(&again) // we wrote it
-	return again
+	err = d.Decode(&v)
+	return v, err
 }
 
 // Safetensors returns a file of the format that is different in the text that it holds under

@@ -6,8 +6,9 @@ package heldout
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
@@ -99,13 +100,6 @@ func Draw(m *surrogate.Surrogate, test *rootio.Table, seed uint64, times int) (*
 
 // Mean returns the mean of numbers and its statistical error.
 func Mean(x []float64) (mean, sigma float64) {
-	var sum, squares float64
-	for _, v := range x {
-		sum += v
-	}
-	mean = sum / float64(len(x))
-	for _, v := range x {
-		squares += (v - mean) * (v - mean)
-	}
-	return mean, math.Sqrt(squares / float64(len(x)-1) / float64(len(x)))
+	mean, std := stat.MeanStdDev(x, nil)
+	return mean, stat.StdErr(std, float64(len(x)))
 }
