@@ -435,8 +435,9 @@ func (f *rootFile) memberValue(v *value, e *elementRecord) (done bool, err error
 	case member == memberDouble32:
 		v.kind, v.stored = Float64, shortened(memberDouble32, m.title)
 	default:
-		v.kind = memberKinds[member]
-		v.stored = plainly(v.kind)
+		if v.kind = memberKinds[member]; v.kind != 0 {
+			v.stored = plainly(v.kind)
+		}
 	}
 	return v.kind == 0, nil
 }

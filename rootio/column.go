@@ -128,83 +128,16 @@ func (c Column) Concat(more Column) Column {
 // Floats copies the values from lo on into dst, as float64 (bool as 0 and 1).
 // 64-bit integers beyond ±2⁵³ are rounded.
 func (c Column) Floats(dst []float64, lo int) {
-	hi := lo + len(dst)
-	switch v := c.Values().(type) {
-	case []bool:
-		for i, b := range v[lo:hi] {
-			dst[i] = 0
-			if b {
-				dst[i] = 1
-			}
-		}
-	case []int8:
-		toFloats(dst, v[lo:hi])
-	case []int16:
-		toFloats(dst, v[lo:hi])
-	case []int32:
-		toFloats(dst, v[lo:hi])
-	case []int64:
-		toFloats(dst, v[lo:hi])
-	case []uint8:
-		toFloats(dst, v[lo:hi])
-	case []uint16:
-		toFloats(dst, v[lo:hi])
-	case []uint32:
-		toFloats(dst, v[lo:hi])
-	case []uint64:
-		toFloats(dst, v[lo:hi])
-	case []float32:
-		toFloats(dst, v[lo:hi])
-	case []float64:
-		copy(dst, v[lo:hi])
+	if c.values != nil {
+		kinds[c.Kind].floats(dst, c.Slice(lo, lo+len(dst)).Values())
 	}
 }
 
 // SetFloats stores src into the values from lo on. The caller keeps integers
 // within the range of the kind; a bool is true where src is not zero.
 func (c Column) SetFloats(lo int, src []float64) {
-	hi := lo + len(src)
-	switch v := c.Values().(type) {
-	case []bool:
-		for i, x := range src {
-			v[lo+i] = x != 0
-		}
-	case []int8:
-		fromFloats(v[lo:hi], src)
-	case []int16:
-		fromFloats(v[lo:hi], src)
-	case []int32:
-		fromFloats(v[lo:hi], src)
-	case []int64:
-		fromFloats(v[lo:hi], src)
-	case []uint8:
-		fromFloats(v[lo:hi], src)
-	case []uint16:
-		fromFloats(v[lo:hi], src)
-	case []uint32:
-		fromFloats(v[lo:hi], src)
-	case []uint64:
-		fromFloats(v[lo:hi], src)
-	case []float32:
-		fromFloats(v[lo:hi], src)
-	case []float64:
-		copy(v[lo:hi], src)
-	}
-}
-
-type number interface {
-	int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64 | float32
-}
-
-func toFloats[T number](dst []float64, src []T) {
-	for i, x := range src {
-		dst[i] = float64(x)
-	}
-}
-
-func fromFloats[T number](dst []T, src []float64) {
-	for i, x := range src {
-		dst[i] = T(x)
+	if c.values != nil {
+		kinds[c.Kind].setFloats(c.Slice(lo, lo+len(src)).Values(), src)
 	}
 }
 

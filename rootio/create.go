@@ -83,6 +83,7 @@ func WithText(name, text string) Option {
 type Writer struct {
 	out      *output
 	path     string // of the tree in the file
+	name     string // the last part of it
 	title    string
 	fields   []Field
 	branches []*branchWriter
@@ -229,21 +230,21 @@ func (out *output) add(tree, title string, fields []Field) (w *Writer, err error
 	if err != nil {
 		return nil, err
 	}
-	w = &Writer{out: out, path: tree, title: title, fields: slices.Clone(fields)}
-	w.makeBranches(name)
-	dir.trees = append(dir.trees, treeToWrite{name, w})
+	w = &Writer{out: out, path: tree, name: name, title: title, fields: slices.Clone(fields)}
+	w.makeBranches()
+	dir.trees = append(dir.trees, w)
 	out.trees = append(out.trees, w)
 	return w, nil
 }
 
 // makeBranches makes the branches of the fields, and connects them to the columns of tables.
-func (w *Writer) makeBranches(tree string) {
+func (w *Writer) makeBranches() {
 	scalars := make(map[string]int)            // the places of columns
 	counters := make(map[string]*branchWriter) // by the names of their columns
 	jagged := 0
 	for i := 0; i < len(w.fields); {
 		f := w.fields[i]
-		b := &branchWriter{name: f.Name, title: f.Title, kind: f.Kind, place: tree, size: w.out.opts.basketSize,
+		b := &branchWriter{name: f.Name, title: f.Title, kind: f.Kind, place: w.name, size: w.out.opts.basketSize,
 			deflate: deflater{compression: w.out.opts.compression}}
 		w.branches = append(w.branches, b)
 		n := 1

@@ -66,11 +66,7 @@ func (f *rootFile) readClasses() (map[string][]streamerInfo, error) {
 	if f.seekInfo == 0 {
 		return nil, nil
 	}
-	rec, err := readRecord(f.data, f.seekInfo, f.end)
-	if err != nil {
-		return nil, err
-	}
-	object, err := f.object(rec)
+	rec, object, err := f.object(f.seekInfo, "")
 	if err != nil {
 		return nil, err
 	}
@@ -81,14 +77,22 @@ func (f *rootFile) readClasses() (map[string][]streamerInfo, error) {
 // file justifies only so much memory.
 func (f *rootFile) most() int64 { return min(1<<30, 32<<20+4*f.end) }
 
-// object returns the object of a record, decompressed.
-func (f *rootFile) object(rec record) ([]byte, error) {
-	var in inflater
+// object returns the record at pos, which must be of the class unless that is "", and its
+// object, decompressed.
+func (f *rootFile) object(pos int64, class string) (rec record, object []byte, err error) {
+	if rec, err = readRecord(f.data, pos, f.end); err != nil {
+		return rec, nil, err
+	}
+	if class != "" && rec.class != class {
+		return rec, nil, damaged(pos, "is a %q, not a %q", rec.class, class)
+	}
 	body := make([]byte, rec.size-rec.keySize)
 	if _, err := f.data.ReadAt(body, rec.pos+rec.keySize); err != nil {
-		return nil, &readError{err}
+		return rec, nil, &readError{err}
 	}
-	return in.object(nil, body, rec, f.most())
+	var in inflater
+	object, err = in.object(nil, body, rec, f.most())
+	return rec, object, err
 }
 
 // cancellable is a file that cannot be read any more once its context is cancelled:
@@ -311,14 +315,7 @@ func contents(keys []treeKey) string {
 
 // decode reads the description of the tree: branches and where their data are.
 func (f *rootFile) decode(k treeKey) (*treeRecord, error) {
-	rec, err := readRecord(f.data, k.seek, f.end)
-	if err != nil {
-		return nil, err
-	}
-	if rec.class != k.class {
-		return nil, damaged(k.seek, "is a %q, not a %q", rec.class, k.class)
-	}
-	object, err := f.object(rec)
+	rec, object, err := f.object(k.seek, k.class)
 	if err != nil {
 		return nil, err
 	}

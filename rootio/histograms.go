@@ -84,7 +84,8 @@ func (out *output) putHistograms() error {
 			}
 			dir, name, err := out.file.makeDirs(w.path + "_histograms/" + strings.ReplaceAll(h.Name(), "/", "_"))
 			if err == nil {
-				err = out.file.putObject(dir, "TH1D", name, name, rhist.NewH1DFrom(h.H1D))
+				_, err = out.file.putGroot(dir, key{class: "TH1D", name: name, title: name}, rhist.NewH1DFrom(h.H1D))
+				out.file.classes["TH1D"] = true
 			}
 			if err != nil {
 				return err

@@ -26,20 +26,58 @@ const (
 	Float64
 )
 
-// kinds say of what type the values of each kind are, and make them.
+// kinds say of what type the values of each kind are, make them and turn them into floats.
 var kinds = [...]kindOf{
-	Bool: of[bool](), Int8: of[int8](), Int16: of[int16](), Int32: of[int32](), Int64: of[int64](),
+	Bool: ofBools(), Int8: of[int8](), Int16: of[int16](), Int32: of[int32](), Int64: of[int64](),
 	Uint8: of[uint8](), Uint16: of[uint16](), Uint32: of[uint32](), Uint64: of[uint64](),
 	Float32: of[float32](), Float64: of[float64](),
 }
 
 type kindOf struct {
-	typ  reflect.Type
-	make func(n int) values
+	typ       reflect.Type
+	make      func(n int) values
+	floats    func(dst []float64, values any)
+	setFloats func(values any, src []float64)
 }
 
-func of[T Value]() kindOf {
-	return kindOf{reflect.TypeFor[T](), func(n int) values { return make(valuesOf[T], n) }}
+type number interface {
+	int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64 | float32 | float64
+}
+
+func of[T number]() kindOf {
+	return kindWith(func(dst []float64, values []T) {
+		for i, x := range values {
+			dst[i] = float64(x)
+		}
+	}, func(values []T, src []float64) {
+		for i, x := range src {
+			values[i] = T(x)
+		}
+	})
+}
+
+func ofBools() kindOf {
+	return kindWith(func(dst []float64, values []bool) {
+		for i, yes := range values {
+			dst[i] = 0
+			if yes {
+				dst[i] = 1
+			}
+		}
+	}, func(values []bool, src []float64) {
+		for i, x := range src {
+			values[i] = x != 0
+		}
+	})
+}
+
+func kindWith[T Value](floats func(dst []float64, values []T), setFloats func(values []T, src []float64)) kindOf {
+	return kindOf{
+		typ:       reflect.TypeFor[T](),
+		make:      func(n int) values { return make(valuesOf[T], n) },
+		floats:    func(dst []float64, values any) { floats(dst, values.([]T)) },
+		setFloats: func(values any, src []float64) { setFloats(values.([]T), src) },
+	}
 }
 
 // Type returns the Go type of the values; nil if there is no such kind.
@@ -79,17 +117,7 @@ func (k Kind) IsInteger() bool { return k >= Int8 && k <= Uint64 }
 func (k Kind) IsFloat() bool { return k == Float32 || k == Float64 }
 
 // size returns the number of bytes of a value in a file.
-func (k Kind) size() int {
-	switch k {
-	case Bool, Int8, Uint8:
-		return 1
-	case Int16, Uint16:
-		return 2
-	case Int32, Uint32, Float32:
-		return 4
-	}
-	return 8
-}
+func (k Kind) size() int { return int(k.Type().Size()) }
 
 // What ROOT calls the kinds. A further kind of number is a row of each of these tables, and a
 // case in decode and encode.
@@ -149,56 +177,42 @@ var cppKinds = map[string]Kind{
 
 // decode reads big-endian values that start stride bytes after each other.
 func decode(dst any, src []byte, stride int) {
+	order := binary.BigEndian
 	switch dst := dst.(type) {
 	case []bool:
-		for i := range dst {
-			dst[i] = src[i*stride] != 0
-		}
+		load(dst, src, stride, func(b []byte) bool { return b[0] != 0 })
 	case []int8:
-		for i := range dst {
-			dst[i] = int8(src[i*stride])
-		}
+		load(dst, src, stride, func(b []byte) int8 { return int8(b[0]) })
 	case []uint8:
-		for i := range dst {
-			dst[i] = src[i*stride]
-		}
+		load(dst, src, stride, func(b []byte) uint8 { return b[0] })
 	case []int16:
-		for i := range dst {
-			dst[i] = int16(binary.BigEndian.Uint16(src[i*stride:]))
-		}
+		load(dst, src, stride, func(b []byte) int16 { return int16(order.Uint16(b)) })
 	case []uint16:
-		for i := range dst {
-			dst[i] = binary.BigEndian.Uint16(src[i*stride:])
-		}
+		load(dst, src, stride, func(b []byte) uint16 { return order.Uint16(b) })
 	case []int32:
-		for i := range dst {
-			dst[i] = int32(binary.BigEndian.Uint32(src[i*stride:]))
-		}
+		load(dst, src, stride, func(b []byte) int32 { return int32(order.Uint32(b)) })
 	case []uint32:
-		for i := range dst {
-			dst[i] = binary.BigEndian.Uint32(src[i*stride:])
-		}
+		load(dst, src, stride, func(b []byte) uint32 { return order.Uint32(b) })
 	case []int64:
-		for i := range dst {
-			dst[i] = int64(binary.BigEndian.Uint64(src[i*stride:]))
-		}
+		load(dst, src, stride, func(b []byte) int64 { return int64(order.Uint64(b)) })
 	case []uint64:
-		for i := range dst {
-			dst[i] = binary.BigEndian.Uint64(src[i*stride:])
-		}
+		load(dst, src, stride, func(b []byte) uint64 { return order.Uint64(b) })
 	case []float32:
-		for i := range dst {
-			dst[i] = math.Float32frombits(binary.BigEndian.Uint32(src[i*stride:]))
-		}
+		load(dst, src, stride, func(b []byte) float32 { return math.Float32frombits(order.Uint32(b)) })
 	case []float64:
-		for i := range dst {
-			dst[i] = math.Float64frombits(binary.BigEndian.Uint64(src[i*stride:]))
-		}
+		load(dst, src, stride, func(b []byte) float64 { return math.Float64frombits(order.Uint64(b)) })
+	}
+}
+
+func load[T Value](dst []T, src []byte, stride int, get func(b []byte) T) {
+	for i := range dst {
+		dst[i] = get(src[i*stride:])
 	}
 }
 
 // encode writes big-endian values that start stride bytes after each other.
 func encode(dst []byte, src any, stride int) {
+	order := binary.BigEndian
 	switch src := src.(type) {
 	case []bool:
 		for i, x := range src {
@@ -208,44 +222,30 @@ func encode(dst []byte, src any, stride int) {
 			}
 		}
 	case []int8:
-		for i, x := range src {
-			dst[i*stride] = uint8(x)
-		}
+		save(dst, src, stride, func(b []byte, x int8) { b[0] = uint8(x) })
 	case []uint8:
-		for i, x := range src {
-			dst[i*stride] = x
-		}
+		save(dst, src, stride, func(b []byte, x uint8) { b[0] = x })
 	case []int16:
-		for i, x := range src {
-			binary.BigEndian.PutUint16(dst[i*stride:], uint16(x))
-		}
+		save(dst, src, stride, func(b []byte, x int16) { order.PutUint16(b, uint16(x)) })
 	case []uint16:
-		for i, x := range src {
-			binary.BigEndian.PutUint16(dst[i*stride:], x)
-		}
+		save(dst, src, stride, func(b []byte, x uint16) { order.PutUint16(b, x) })
 	case []int32:
-		for i, x := range src {
-			binary.BigEndian.PutUint32(dst[i*stride:], uint32(x))
-		}
+		save(dst, src, stride, func(b []byte, x int32) { order.PutUint32(b, uint32(x)) })
 	case []uint32:
-		for i, x := range src {
-			binary.BigEndian.PutUint32(dst[i*stride:], x)
-		}
+		save(dst, src, stride, func(b []byte, x uint32) { order.PutUint32(b, x) })
 	case []int64:
-		for i, x := range src {
-			binary.BigEndian.PutUint64(dst[i*stride:], uint64(x))
-		}
+		save(dst, src, stride, func(b []byte, x int64) { order.PutUint64(b, uint64(x)) })
 	case []uint64:
-		for i, x := range src {
-			binary.BigEndian.PutUint64(dst[i*stride:], x)
-		}
+		save(dst, src, stride, func(b []byte, x uint64) { order.PutUint64(b, x) })
 	case []float32:
-		for i, x := range src {
-			binary.BigEndian.PutUint32(dst[i*stride:], math.Float32bits(x))
-		}
+		save(dst, src, stride, func(b []byte, x float32) { order.PutUint32(b, math.Float32bits(x)) })
 	case []float64:
-		for i, x := range src {
-			binary.BigEndian.PutUint64(dst[i*stride:], math.Float64bits(x))
-		}
+		save(dst, src, stride, func(b []byte, x float64) { order.PutUint64(b, math.Float64bits(x)) })
+	}
+}
+
+func save[T Value](dst []byte, src []T, stride int, put func(b []byte, x T)) {
+	for i, x := range src {
+		put(dst[i*stride:], x)
 	}
 }

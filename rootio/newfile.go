@@ -38,16 +38,19 @@ type newDir struct {
 	parent   *newDir
 	dirs     []*newDir
 	keys     []key
-	trees    []treeToWrite
-	offset   int64 // of its description in its record
-	listSeek int64 // the list of its keys
+	trees    []*Writer // whose descriptions are written at the end
+	offset   int64     // of its description in its record
+	listSeek int64     // the list of its keys
 	listSize int64
 }
 
-// treeToWrite is a tree whose description is written at the end.
-type treeToWrite struct {
-	name   string
-	writer *Writer
+// all returns the directory and those in it.
+func (d *newDir) all() []*newDir {
+	all := []*newDir{d}
+	for _, sub := range d.dirs {
+		all = append(all, sub.all()...)
+	}
+	return all
 }
 
 const (
@@ -175,30 +178,28 @@ func (f *newFile) putTexts(texts [][2]string) error {
 			w.str(text[1])
 		})
 		f.classes["TObjString"] = true
-		if err := f.putObjectBytes(f.root, key{class: "TObjString", name: text[0], title: "Collectable string class"}, w.b); err != nil {
+		if _, err := f.putObject(f.root, key{class: "TObjString", name: text[0], title: "Collectable string class"}, w.b); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// putObject puts an object of groot in a directory.
-func (f *newFile) putObject(dir *newDir, class, name, title string, object rbytes.Marshaler) error {
-	k := key{class: class, name: name, title: title}
+// putGroot puts an object of groot in a directory, or in none.
+func (f *newFile) putGroot(dir *newDir, k key, object rbytes.Marshaler) (key, error) {
 	buf := rbytes.NewWBuffer(nil, nil, uint32(k.length()), rdict.StreamerInfos)
 	if _, err := object.MarshalROOT(buf); err != nil {
-		return err
+		return k, err
 	}
-	f.classes[class] = true
-	return f.putObjectBytes(dir, k, buf.Bytes())
+	return f.putObject(dir, k, buf.Bytes())
 }
 
-func (f *newFile) putObjectBytes(dir *newDir, k key, object []byte) error {
+func (f *newFile) putObject(dir *newDir, k key, object []byte) (key, error) {
 	body, err := f.deflate.object(object)
-	if err == nil {
-		_, err = f.putRecord(dir, k, body, int64(len(object)))
+	if err != nil {
+		return k, err
 	}
-	return err
+	return f.putRecord(dir, k, body, int64(len(object)))
 }
 
 // makeDirs makes the directories of "dir/sub/tree" and returns the last of
@@ -250,15 +251,20 @@ func (f *newFile) subDir(dir *newDir, name string) (*newDir, error) {
 
 // finish writes what had to wait, and closes the file.
 func (f *newFile) finish() error {
-	if err := f.putTrees(f.root); err != nil {
-		return err
+	dirs := f.root.all()
+	for _, d := range dirs {
+		if err := f.putTrees(d); err != nil {
+			return err
+		}
 	}
 	info, err := f.putClasses()
 	if err != nil {
 		return err
 	}
-	if err := f.putLists(f.root); err != nil {
-		return err
+	for _, d := range dirs {
+		if err := f.putList(d); err != nil {
+			return err
+		}
 	}
 	free, err := f.putFree()
 	if err != nil {
@@ -268,8 +274,10 @@ func (f *newFile) finish() error {
 	if err := f.buf.Flush(); err != nil {
 		return err
 	}
-	if err := f.setDirs(f.root); err != nil {
-		return err
+	for _, d := range dirs {
+		if err := f.setDir(d); err != nil {
+			return err
+		}
 	}
 	w := newObjectWriter(0)
 	w.b = append(w.b, "root"...)
@@ -301,17 +309,12 @@ func (w *objectWriter) uuid(sum []byte) {
 	w.b[at+8] = w.b[at+8]&0x3f | 0x80
 }
 
-// putTrees writes the descriptions of the trees of a directory and those in it.
+// putTrees writes the descriptions of the trees of a directory.
 func (f *newFile) putTrees(dir *newDir) error {
 	for _, t := range dir.trees {
-		k := key{class: "TTree", name: t.name, title: t.writer.title}
-		object := t.writer.describe(t.name, int(k.length()), f.classes)
-		if err := f.putObjectBytes(dir, k, object); err != nil {
-			return err
-		}
-	}
-	for _, d := range dir.dirs {
-		if err := f.putTrees(d); err != nil {
+		k := key{class: "TTree", name: t.name, title: t.title}
+		object := t.describe(int(k.length()), f.classes)
+		if _, err := f.putObject(dir, k, object); err != nil {
 			return err
 		}
 	}
@@ -324,68 +327,42 @@ func (f *newFile) putTrees(dir *newDir) error {
 func (f *newFile) putClasses() (key, error) {
 	list := rcont.NewList("", nil)
 	seen := make(map[string]bool)
-	var add func(class string, version int) error
-	add = func(class string, version int) error {
+	var add func(class string, version int)
+	add = func(class string, version int) {
 		if seen[class] {
-			return nil
+			return
 		}
 		seen[class] = true
 		info, ok := rdict.StreamerInfos.Get(class, version)
-		if !ok {
-			return nil // a class without a layout, such as TString
+		if !ok { // a class without a layout, such as TString
+			return
 		}
 		list.Append(info)
 		for _, e := range info.Elements() {
-			var err error
 			switch e := e.(type) {
 			case *rdict.StreamerBase:
-				err = add(e.Name(), e.Base())
-			case *rdict.StreamerObject, *rdict.StreamerObjectAny:
-				err = add(e.TypeName(), -1)
-			case *rdict.StreamerObjectPointer, *rdict.StreamerObjectAnyPointer:
-				err = add(strings.TrimRight(e.TypeName(), "*"), -1)
-			}
-			if err != nil {
-				return err
+				add(e.Name(), e.Base())
+			case *rdict.StreamerObject, *rdict.StreamerObjectAny, *rdict.StreamerObjectPointer, *rdict.StreamerObjectAnyPointer:
+				add(strings.TrimRight(e.TypeName(), "*"), -1)
 			}
 		}
-		return nil
 	}
 	for _, class := range slices.Sorted(maps.Keys(f.classes)) {
-		if err := add(class, -1); err != nil {
-			return key{}, err
-		}
+		add(class, -1)
 	}
-	k := key{class: "TList", name: "StreamerInfo", title: "Doubly linked list"}
-	buf := rbytes.NewWBuffer(nil, nil, uint32(k.length()), rdict.StreamerInfos)
-	if _, err := list.MarshalROOT(buf); err != nil {
-		return k, err
-	}
-	body, err := f.deflate.object(buf.Bytes())
-	if err != nil {
-		return k, err
-	}
-	return f.putRecord(nil, k, body, int64(len(buf.Bytes())))
+	return f.putGroot(nil, key{class: "TList", name: "StreamerInfo", title: "Doubly linked list"}, list)
 }
 
-// putLists writes the lists of the keys of a directory and those in it.
-func (f *newFile) putLists(dir *newDir) error {
+// putList writes the list of the keys of a directory.
+func (f *newFile) putList(dir *newDir) error {
 	w := newObjectWriter(0)
 	w.i32(len(dir.keys))
 	for _, k := range dir.keys {
 		k.write(w, dir.place())
 	}
 	k, err := f.putRecord(nil, key{class: dir.key.class, name: dir.name, title: dir.key.title}, w.b, int64(len(w.b)))
-	if err != nil {
-		return err
-	}
 	dir.listSeek, dir.listSize = k.seek, k.size
-	for _, d := range dir.dirs {
-		if err := f.putLists(d); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
 // putFree writes the list of free segments: what is behind the file.
@@ -400,8 +377,8 @@ func (f *newFile) putFree() (key, error) {
 	return f.putRecord(nil, k, w.b, size)
 }
 
-// setDirs sets the descriptions of a directory and those in it.
-func (f *newFile) setDirs(dir *newDir) error {
+// setDir sets the description of a directory.
+func (f *newFile) setDir(dir *newDir) error {
 	w := newObjectWriter(0)
 	w.i16(dirVersion)
 	w.i32(fixedDate)
@@ -416,13 +393,6 @@ func (f *newFile) setDirs(dir *newDir) error {
 		sum = sha256.Sum256(binary.BigEndian.AppendUint64(sum[:], uint64(dir.key.seek)))
 	}
 	w.uuid(sum[:])
-	if _, err := f.file.WriteAt(w.b, dir.key.seek+dir.offset); err != nil {
-		return err
-	}
-	for _, d := range dir.dirs {
-		if err := f.setDirs(d); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := f.file.WriteAt(w.b, dir.key.seek+dir.offset)
+	return err
 }

@@ -81,11 +81,7 @@ func ReadText(ctx context.Context, file, name string) (text string, err error) {
 	if class := found[0].class; class != "TObjString" {
 		return "", fmt.Errorf("rootio: %q of %q is a %q, no text", name, file, class)
 	}
-	rec, err := readRecord(f.data, found[0].seek, f.end)
-	var object []byte
-	if err == nil {
-		object, err = f.object(rec)
-	}
+	rec, object, err := f.object(found[0].seek, "")
 	if err == nil {
 		err = readObject(object, rec.keySize, func(r *objectReader) {
 			r.object("TObjString", func(int) {

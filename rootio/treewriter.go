@@ -1,7 +1,7 @@
 package rootio
 
 // describe returns the object of the tree, and adds the classes in it.
-func (w *Writer) describe(name string, offset int, classes map[string]bool) []byte {
+func (w *Writer) describe(offset int, classes map[string]bool) []byte {
 	o := newObjectWriter(offset)
 	total, file := int64(0), int64(0)
 	for _, class := range []string{"TTree", "TBranch", "TNamed", "TObjArray"} {
@@ -18,7 +18,7 @@ func (w *Writer) describe(name string, offset int, classes map[string]bool) []by
 	}
 	compression := w.out.opts.compression.setting()
 	o.object(20, func() {
-		o.named(name, w.title)
+		o.named(w.name, w.title)
 		o.lineAttributes()
 		o.fillAttributes()
 		o.markerAttributes()

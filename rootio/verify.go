@@ -189,7 +189,7 @@ func (rec record) readBlocks(f io.ReaderAt, blocks *inflaters) error {
 		}
 		pos += int64(size)
 		total += int64(b.want)
-		blocks.give(b)
+		blocks.full <- b
 	}
 	if total != rec.objectSize {
 		return damaged(rec.pos, "has %d bytes, not %d", total, rec.objectSize)
@@ -221,15 +221,13 @@ func newInflaters() *inflaters {
 	return p
 }
 
-// take returns a block to fill and to give, or the error of an earlier one.
+// take returns a block to fill and to send to full, or the error of an earlier one.
 func (p *inflaters) take() (*block, error) {
 	b := <-p.free
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	return b, p.err
 }
-
-func (p *inflaters) give(b *block) { p.full <- b }
 
 // wait returns when all blocks have been inflated, with the first fault.
 func (p *inflaters) wait() error {
