@@ -3,4 +3,4 @@ package analysis
 import "github.com/eidolon-hep/eidolon/analysis/surrogate"
 
 // SetModel gives a FastSim a surrogate that is in no file.
-func (t *FastSim) SetModel(s *surrogate.Surrogate) { t.model = s }
+func (t *FastSim) SetModel(s *surrogate.Surrogate) { t.in.model = s }

@@ -3,10 +3,8 @@ package analysis
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
-	"reflect"
 	"runtime"
 	"slices"
 	"sync"
@@ -15,7 +13,6 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/job"
-	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/panics"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -63,32 +60,14 @@ type FastSim struct {
 
 	isDrawn bool // the seed
 
-	model  *surrogate.Surrogate
 	in     inputs
 	out    *layout
 	known  fwk.Port
 	gather gatherer
-
-	conditions conditions
 }
 
 func init() {
-	fwk.Register(reflect.TypeFor[FastSim](), func(typ, name string, app fwk.App) (fwk.Component, error) {
-		t := &FastSim{TaskBase: fwk.NewTask(typ, name, app)}
-		return t, declare(t, map[string]any{
-			"Model": &t.Model, "Seed": &t.Seed, "Prefix": &t.Prefix, "Ports": &t.Ports, "Entry": &t.Entry, "Outside": &t.Outside,
-		})
-	})
-}
-
-// declare declares the properties of a component.
-func declare(c interface{ DeclProp(string, any) error }, properties map[string]any) error {
-	for name, value := range properties {
-		if err := c.DeclProp(name, value); err != nil {
-			return err
-		}
-	}
-	return nil
+	job.RegisterTask(func(base fwk.TaskBase) fwk.Task { return &FastSim{TaskBase: base} })
 }
 
 // Reads returns the file of the surrogate.
@@ -101,23 +80,18 @@ func (t *FastSim) UsesModel() job.Model {
 
 // Complete finds the types of the ports of the condition, and adds those of what is drawn.
 func (t *FastSim) Complete(known *job.Ports, force bool) (done bool, err error) {
-	if t.model == nil {
-		if t.Model == "" {
-			return false, errors.New("there is no surrogate to draw from (property Model)")
-		}
-		if t.model, err = surrogate.Load(t.Model); err != nil {
-			return false, err
-		}
-		if len(t.model.Context.Names()) == 0 {
-			return false, fmt.Errorf("%s is not conditional: draw from it with Source", t.Model)
-		}
+	if err := t.in.load(t.Model); err != nil {
+		return false, err
+	}
+	if len(t.in.model.Context.Names()) == 0 {
+		return false, fmt.Errorf("%s is not conditional: draw from it with Source", t.Model)
 	}
 	drawSeed(&t.Seed, &t.isDrawn)
-	done, err = t.in.complete(t.model.Context.Fields(), t.Ports, t.Entry, known, force)
+	done, err = t.in.complete(t.in.model.Context.Fields(), t.Ports, t.Entry, known, force)
 	if !done {
 		return false, err
 	}
-	ports := portsOf(t.model.Features.Fields(), t.in.layout.sliced)
+	ports := portsOf(t.in.model.Features.Fields(), t.in.layout.sliced)
 	for i := range ports {
 		ports[i].Name = t.Prefix + ports[i].Name
 		if known.Type(ports[i].Name) != nil {
@@ -158,13 +132,13 @@ func (t *FastSim) Configure(fwk.Context) error {
 // StartTask makes ready for events.
 func (t *FastSim) StartTask(fwk.Context) error {
 	t.gather = gatherer{most: max(1, runtime.NumCPU()/2), draw: t.drawTogether}
-	t.conditions.reset()
+	t.in.strays = features.Strays{}
 	return nil
 }
 
 // StopTask says how many conditions the training events did not have.
 func (t *FastSim) StopTask(ctx fwk.Context) error {
-	t.conditions.say(ctx, fmt.Sprintf("; port %s is false for these", t.known.Name))
+	t.in.sayStrays(ctx, fmt.Sprintf("; port %s is false for these", t.known.Name))
 	return nil
 }
 
@@ -181,7 +155,7 @@ func (t *FastSim) Process(ctx fwk.Context) error {
 			entries[i] = uint64(i)
 		}
 	}
-	admitted, err := t.conditions.admit(t.model, given, t.Outside, entries)
+	admitted, err := t.in.admit(given, t.Outside, entries)
 	if err != nil {
 		return err
 	}
@@ -189,7 +163,7 @@ func (t *FastSim) Process(ctx fwk.Context) error {
 	for i, row := range admitted.Rows {
 		known[row], drawnFor[i] = admitted.Known[i], numbers[row]
 	}
-	r := &request{ctx: job.Context(ctx), out: rootio.NewTable(t.model.Features.Fields(), admitted.Len()), given: admitted.Table}
+	r := &request{ctx: job.Context(ctx), out: rootio.NewTable(t.in.model.Features.Fields(), admitted.Len()), given: admitted.Table}
 	if !t.in.layout.sliced && t.in.layout.holds(r.given) && r.given.Len() == 1 {
 		r.number = numbers[0]
 		err = t.gather.do(r)
@@ -227,7 +201,7 @@ func scattered(t *rootio.Table, places []int, n int) *rootio.Table {
 // draw draws for the rows of given, which have these numbers, into out.
 func (t *FastSim) draw(job context.Context, out, given *rootio.Table, numbers []uint64) error {
 	return panics.Guard(func() error { // of the objects that are drawn together, it is one's fault
-		_, err := t.model.GenerateRows(job, out, given, t.Seed, numbers)
+		_, err := t.in.model.GenerateRows(job, out, given, t.Seed, numbers)
 		return err
 	})
 }
@@ -242,10 +216,10 @@ func (t *FastSim) drawTogether(batch []*request) {
 	slices.SortFunc(batch, func(a, b *request) int { return cmp.Compare(a.number, b.number) })
 	given, numbers := t.in.layout.empty(), make([]uint64, len(batch))
 	for i, r := range batch {
-		t.in.layout.join(given, r.given)
+		join(given, r.given)
 		numbers[i] = r.number
 	}
-	out := rootio.NewTable(t.model.Features.Fields(), len(batch))
+	out := rootio.NewTable(t.in.model.Features.Fields(), len(batch))
 	if err := t.draw(batch[0].ctx, out, given, numbers); err != nil {
 		for _, r := range batch { // whose fault is it?
 			r.err = t.draw(r.ctx, r.out, r.given, []uint64{r.number})

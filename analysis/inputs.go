@@ -1,23 +1,45 @@
 package analysis
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"go-hep.org/x/hep/fwk"
 
+	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/job"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/nearest"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// inputs are the ports that a task reads the columns of a surrogate from.
+// inputs are the surrogate that a task asks, and the ports that it reads the columns of it from.
 type inputs struct {
+	model   *surrogate.Surrogate
 	layout  *layout
 	numbers numbering
 	done    bool // whether the types are known
+
+	mu     sync.Mutex
+	strays features.Strays // counts the conditions that the training events did not have
 }
+
+// load loads the surrogate, once.
+func (in *inputs) load(file string) (err error) {
+	switch {
+	case in.model != nil:
+		return nil
+	case file == "":
+		return errNoModel
+	}
+	in.model, err = surrogate.Load(file)
+	return err
+}
+
+var errNoModel = errors.New("there is no surrogate (property Model)")
 
 // complete finds the types of the ports. What the task was told comes first, then what
 // is known of the ports; if forced, then one number of the type of the surrogate.
@@ -81,4 +103,21 @@ func (in *inputs) get(ctx fwk.Context) (*rootio.Table, []uint64, error) {
 	}
 	numbers, err := in.numbers.rows(ctx, t.Len(), in.layout.sliced)
 	return t, numbers, err
+}
+
+// admit returns the rows that the surrogate can be asked about: see
+// [features.Context.Admit].
+func (in *inputs) admit(rows *rootio.Table, outside string, entries []uint64) (features.Admitted, error) {
+	admitted, err := in.model.Context.Admit(rows, features.Outside(outside), entries)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.strays.Add(admitted.Strays)
+	return admitted, err
+}
+
+// sayStrays says how many conditions the training events did not have, and more about these.
+func (in *inputs) sayStrays(ctx fwk.Context, more string) {
+	if in.strays.Outside > 0 {
+		ctx.Msg().Warnf("%v%s\n", in.strays, more)
+	}
 }

@@ -19,10 +19,6 @@ type access struct {
 	column func(name string, value any) (rootio.Column, bool)
 	// at returns the value in a row, as a T.
 	at func(c rootio.Column, row int) any
-	// add appends a T or a []T to a column, and returns false for anything else.
-	add func(to rootio.Column, value any) (rootio.Column, bool)
-	// repeat returns a column with the value of c in its first row n times.
-	repeat func(c rootio.Column, n int) rootio.Column
 }
 
 func accessTo[T rootio.Value]() access {
@@ -40,23 +36,6 @@ func accessTo[T rootio.Value]() access {
 			return rootio.Column{}, false
 		},
 		at: func(c rootio.Column, row int) any { return c.Values().([]T)[row] },
-		add: func(to rootio.Column, value any) (rootio.Column, bool) {
-			values, _ := to.Values().([]T) // none in the zero Column
-			switch v := value.(type) {
-			case T:
-				values = append(values, v)
-			case []T:
-				values = append(values, v...)
-			default:
-				return to, false
-			}
-			c := rootio.ColumnOf("", values)
-			c.Name, c.Counter = to.Name, to.Counter
-			return c, true
-		},
-		repeat: func(c rootio.Column, n int) rootio.Column {
-			return rootio.ColumnOf(c.Name, slices.Repeat(c.Values().([]T)[:1], n))
-		},
 	}
 }
 
@@ -68,19 +47,13 @@ func accesses() []access {
 	}
 }
 
-func accessOfKind(k rootio.Kind) access {
-	all := accesses()
-	return all[slices.IndexFunc(all, func(a access) bool { return a.kind == k })]
-}
-
 // portType returns the type of the port that carries a column of the kind, one
 // value or a slice of them.
 func portType(k rootio.Kind, slice bool) reflect.Type {
-	if a := accessOfKind(k); slice {
-		return a.slice
-	} else {
-		return a.scalar
+	if slice {
+		return reflect.SliceOf(k.Type())
 	}
+	return k.Type()
 }
 
 // layout is a set of ports as the columns of a table. Ports that carry slices have
@@ -173,7 +146,7 @@ func (l *layout) get(store fwk.Store) (*rootio.Table, error) {
 	if l.sliced {
 		for i, c := range t.Columns {
 			if !l.isSliced(i) {
-				t.Columns[i] = l.access[i].repeat(c, rows)
+				t.Columns[i] = c.Take(make([]int, rows))
 			}
 		}
 	}
@@ -198,9 +171,9 @@ func (l *layout) put(store fwk.Store, t *rootio.Table) error {
 func (l *layout) empty() *rootio.Table { return rootio.NewTable(l.fields, 0) }
 
 // join appends the rows of a table to another.
-func (l *layout) join(to, from *rootio.Table) {
-	for i, a := range l.access {
-		to.Columns[i], _ = a.add(to.Columns[i], from.Columns[i].Values())
+func join(to, from *rootio.Table) {
+	for i, c := range from.Columns {
+		to.Columns[i] = to.Columns[i].Append(c)
 	}
 }
 

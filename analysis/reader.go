@@ -57,10 +57,7 @@ type TreeReader struct {
 const readAhead = 1 << 12
 
 func init() {
-	fwk.Register(reflect.TypeFor[TreeReader](), job.InputFactory(func() (fwk.InputStreamer, map[string]any) {
-		r := &TreeReader{}
-		return r, map[string]any{"Files": &r.Files, "Tree": &r.Tree, "Batch": &r.Batch, "Define": &r.Define, "Where": &r.Where, "Entry": &r.Entry}
-	}))
+	job.RegisterInput(func() fwk.InputStreamer { return &TreeReader{} })
 }
 
 // open opens the tree, once.
@@ -265,7 +262,7 @@ func (s *tableStream) read(store fwk.Store) error {
 	for i, p := range s.layout.ports {
 		var v any
 		if s.layout.isSliced(i) {
-			v = s.own(i, s.table.Jagged[jagged].Event(s.row))
+			v = own(s.table.Jagged[jagged].Event(s.row))
 			jagged++
 		} else {
 			v = s.layout.access[i].at(s.table.Columns[column], s.row)
@@ -286,7 +283,7 @@ func (s *tableStream) read(store fwk.Store) error {
 func (s *tableStream) readBatch(store fwk.Store) error {
 	n := s.table.Len()
 	for i, p := range s.layout.ports {
-		if err := store.Put(p.Name, s.own(i, s.table.Columns[i])); err != nil {
+		if err := store.Put(p.Name, own(s.table.Columns[i])); err != nil {
 			return err
 		}
 	}
@@ -302,11 +299,8 @@ func (s *tableStream) readBatch(store fwk.Store) error {
 	return store.Put(s.entry, entries)
 }
 
-// own returns the values of a column for port i; the tables of the stream are used again.
-func (s *tableStream) own(i int, c rootio.Column) any {
-	own, _ := s.layout.access[i].add(rootio.Column{}, c.Values())
-	return own.Values()
-}
+// own returns a copy of the values of a column: the tables of the stream are used again.
+func own(c rootio.Column) any { return rootio.NewColumn(c.Field, 0).Append(c).Values() }
 
 func (s *tableStream) close() {
 	if s.stop != nil {

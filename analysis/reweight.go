@@ -49,13 +49,7 @@ type Reweight struct {
 }
 
 func init() {
-	fwk.Register(reflect.TypeFor[Reweight](), func(typ, name string, app fwk.App) (fwk.Component, error) {
-		t := &Reweight{TaskBase: fwk.NewTask(typ, name, app), Entry: "entry", Output: "weight"}
-		return t, declare(t, map[string]any{
-			"Files": &t.Files, "Tree": &t.Tree, "Target": &t.Target, "TargetTree": &t.TargetTree, "Columns": &t.Columns,
-			"Weight": &t.Weight, "TargetWeight": &t.TargetWeight, "Clip": &t.Clip, "Entry": &t.Entry, "Output": &t.Output,
-		})
-	})
+	job.RegisterTask(func(base fwk.TaskBase) fwk.Task { return &Reweight{TaskBase: base, Entry: "entry", Output: "weight"} })
 }
 
 // Reads returns the files of both samples.

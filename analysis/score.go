@@ -3,14 +3,12 @@ package analysis
 import (
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 
 	"go-hep.org/x/hep/fwk"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/job"
-	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/analysis/task"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -39,16 +37,11 @@ type Score struct {
 	// in the end.
 	Outside string
 
-	model      *surrogate.Surrogate
-	in         inputs
-	conditions conditions
+	in inputs
 }
 
 func init() {
-	fwk.Register(reflect.TypeFor[Score](), func(typ, name string, app fwk.App) (fwk.Component, error) {
-		t := &Score{TaskBase: fwk.NewTask(typ, name, app), Output: "log_prob"}
-		return t, declare(t, map[string]any{"Model": &t.Model, "Output": &t.Output, "Ports": &t.Ports, "Entry": &t.Entry, "Outside": &t.Outside})
-	})
+	job.RegisterTask(func(base fwk.TaskBase) fwk.Task { return &Score{TaskBase: base, Output: "log_prob"} })
 }
 
 // Reads returns the file of the surrogate.
@@ -59,16 +52,11 @@ func (t *Score) UsesModel() job.Model { return job.Model{File: t.Model} }
 
 // Complete finds the types of the ports of the columns, and adds that of the log-density.
 func (t *Score) Complete(known *job.Ports, force bool) (done bool, err error) {
-	if t.model == nil {
-		if t.Model == "" {
-			return false, errors.New("there is no surrogate to ask (property Model)")
-		}
-		if t.model, err = surrogate.Load(t.Model); err != nil {
-			return false, err
-		}
+	if err := t.in.load(t.Model); err != nil {
+		return false, err
 	}
-	learnt := task.Scored(t.model)
-	fields := slices.Concat(learnt, t.model.Context.Fields())
+	learnt := task.Scored(t.in.model)
+	fields := slices.Concat(learnt, t.in.model.Context.Fields())
 	done, err = t.in.complete(fields, t.Ports, t.Entry, known, force)
 	if !done {
 		return false, err
@@ -110,13 +98,13 @@ func (t *Score) Configure(fwk.Context) error {
 
 // StartTask makes ready for events.
 func (t *Score) StartTask(fwk.Context) error {
-	t.conditions.reset()
+	t.in.strays = features.Strays{}
 	return nil
 }
 
 // StopTask says how many conditions the training events did not have.
 func (t *Score) StopTask(ctx fwk.Context) error {
-	t.conditions.say(ctx, "")
+	t.in.sayStrays(ctx, "")
 	return nil
 }
 
@@ -126,14 +114,14 @@ func (t *Score) Process(ctx fwk.Context) error {
 	if err != nil {
 		return err
 	}
-	admitted, err := t.conditions.admit(t.model, rows, t.Outside, numbers)
+	admitted, err := t.in.admit(rows, t.Outside, numbers)
 	if err != nil {
 		return err
 	}
 	rows = admitted.Table
 	score := make([]float64, rows.Len())
 	err = runs(numbers, func(lo, hi int, first uint64) error {
-		return t.model.LogDensity(job.Context(ctx), score[lo:hi], rows.Slice(lo, hi), first)
+		return t.in.model.LogDensity(job.Context(ctx), score[lo:hi], rows.Slice(lo, hi), first)
 	})
 	if err != nil {
 		return err

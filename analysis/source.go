@@ -2,10 +2,8 @@ package analysis
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -51,12 +49,7 @@ type Source struct {
 const drawn = 1 << 14
 
 func init() {
-	fwk.Register(reflect.TypeFor[Source](), job.InputFactory(func() (fwk.InputStreamer, map[string]any) {
-		s := &Source{}
-		return s, map[string]any{
-			"Model": &s.Model, "Seed": &s.Seed, "First": &s.First, "N": &s.N, "Batch": &s.Batch, "Entry": &s.Entry,
-		}
-	}))
+	job.RegisterInput(func() fwk.InputStreamer { return &Source{} })
 }
 
 // load loads the surrogate, once.
@@ -65,7 +58,7 @@ func (s *Source) load() (err error) {
 	case s.model != nil:
 		return nil
 	case s.Model == "":
-		return errors.New("there is no surrogate to draw from (property Model)")
+		return errNoModel
 	case s.N < 1 || s.N > rootio.MaxEntries:
 		return fmt.Errorf("%d events cannot be drawn: say how many (property N), %d at most", s.N, rootio.MaxEntries)
 	case s.Batch < 0 || s.Batch > mostInBatch:

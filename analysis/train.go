@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"sync"
 
@@ -53,10 +52,7 @@ type block struct {
 }
 
 func init() {
-	fwk.Register(reflect.TypeFor[Train](), func(typ, name string, app fwk.App) (fwk.Component, error) {
-		t := &Train{TaskBase: fwk.NewTask(typ, name, app)}
-		return t, declare(t, map[string]any{"Ports": &t.Ports, "Weight": &t.Weight, "Output": &t.Output, "Options": &t.Options})
-	})
+	job.RegisterTask(func(base fwk.TaskBase) fwk.Task { return &Train{TaskBase: base} })
 }
 
 // Complete takes the types of the ports, and where the events come from.
@@ -125,7 +121,7 @@ func (t *Train) Process(ctx fwk.Context) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	lo := t.events.Len()
-	t.layout.join(t.events, rows)
+	join(t.events, rows)
 	t.order = append(t.order, block{ctx.ID(), lo, t.events.Len()})
 	return nil
 }

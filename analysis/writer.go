@@ -1,11 +1,11 @@
 package analysis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -60,21 +60,13 @@ type TreeWriter struct {
 const writeBehind = 1 << 12
 
 func init() {
-	fwk.Register(reflect.TypeFor[TreeWriter](), job.OutputFactory(func() (fwk.OutputStreamer, map[string]any) {
-		w := &TreeWriter{Tree: "Events"}
-		return w, map[string]any{
-			"File": &w.File, "Tree": &w.Tree, "Batch": &w.Batch, "Counters": &w.Counters, "Select": &w.Select, "Options": &w.Options,
-		}
-	}))
+	job.RegisterOutput(func() fwk.OutputStreamer { return &TreeWriter{} })
 }
 
 // Connect starts the file.
 func (w *TreeWriter) Connect(ports []fwk.Port) (err error) {
 	if w.File == "" {
 		return errors.New("there is no file to write (property File)")
-	}
-	if w.Tree == "" {
-		w.Tree = "Events"
 	}
 	if w.layout, err = newLayout(ports); err != nil {
 		return err
@@ -107,7 +99,7 @@ func (w *TreeWriter) Connect(ports []fwk.Port) (err error) {
 	if w.origin != nil {
 		options = append(options, w.origin)
 	}
-	w.out, err = rootio.Create(w.File, w.Tree, fields, options...)
+	w.out, err = rootio.Create(w.File, cmp.Or(w.Tree, "Events"), fields, options...)
 	return err
 }
 
@@ -194,31 +186,25 @@ func (w *TreeWriter) append(values []any) error {
 		if i == w.chosen {
 			continue
 		}
-		a := w.layout.access[i]
+		c, ok := w.layout.access[i].column("", v)
+		if !ok {
+			return w.layout.wrongType(i, v)
+		}
 		if w.layout.fields[i].IsJagged() {
 			j := &w.rows.Jagged[jagged]
-			c, ok := a.add(j.Column, v)
-			if !ok {
-				return w.layout.wrongType(i, v)
-			}
-			j.Column, j.Offsets = c, append(j.Offsets, c.Len())
+			j.Column = j.Column.Append(c)
+			j.Offsets = append(j.Offsets, j.Len())
 			jagged++
 			continue
 		}
 		to := &w.rows.Columns[column]
-		c, ok := a.add(*to, v)
-		if !ok {
-			return w.layout.wrongType(i, v)
+		if rows >= 0 && c.Len() != rows {
+			return fmt.Errorf("port %q has %d values, others have %d", w.layout.ports[i].Name, c.Len(), rows)
 		}
-		n := c.Len() - to.Len()
-		if rows >= 0 && n != rows {
-			return fmt.Errorf("port %q has %d values, others have %d", w.layout.ports[i].Name, n, rows)
+		if rows = c.Len(); places != nil {
+			c = c.Take(places)
 		}
-		if rows = n; places != nil {
-			kept := c.Slice(to.Len(), c.Len()).Take(places)
-			c, _ = a.add(c.Slice(0, to.Len()), kept.Values())
-		}
-		*to = c
+		*to = to.Append(c)
 		column++
 	}
 	return nil

@@ -113,6 +113,10 @@ func (c Column) Take(places []int) Column { return Column{c.Field, c.values.take
 // Put stores the values of src, of the same kind, at the given places.
 func (c Column) Put(places []int, src Column) { c.values.put(places, src.values) }
 
+// Append returns c with the values of another column of its kind after its own. As append does, it
+// may use the memory behind those of c.
+func (c Column) Append(more Column) Column { return Column{c.Field, c.values.append(more.values)} }
+
 // Concat returns a new column with the values of both, as float64 if they are of
 // different kinds.
 func (c Column) Concat(more Column) Column {

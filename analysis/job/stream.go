@@ -2,6 +2,7 @@ package job
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	"go-hep.org/x/hep/fwk"
@@ -10,7 +11,7 @@ import (
 // fwk wants its own types of task for streams, fwk.InputStream and fwk.OutputStream,
 // which have a streamer as a property. So that a streamer can be created and
 // configured like any other component, its factory makes the stream with the streamer
-// in it, and declares the streamer's properties as the stream's own.
+// in it, and declares the streamer's fields as the stream's own.
 
 // The names of fwk's own components.
 const (
@@ -24,19 +25,38 @@ const suffix = ".stream"
 // streamName is the name of a stream as the job has it.
 func streamName(t fwk.Component) string { return strings.TrimSuffix(t.Name(), suffix) }
 
-// InputFactory returns a factory, for fwk.Register, that makes an input streamer a component of
-// its own. create returns a new streamer and pointers to its properties.
-func InputFactory(create func() (fwk.InputStreamer, map[string]any)) fwk.FactoryFunc {
-	return streamFactory(inputStream, create)
+// RegisterTask registers a task as a component of fwk, with its exported fields as properties.
+func RegisterTask(create func(fwk.TaskBase) fwk.Task) {
+	fwk.Register(reflect.TypeOf(create(fwk.TaskBase{})).Elem(), func(typ, name string, app fwk.App) (fwk.Component, error) {
+		t := create(fwk.NewTask(typ, name, app))
+		return t, declare(app, t, t)
+	})
 }
 
-// OutputFactory does the same for output streamers.
-func OutputFactory(create func() (fwk.OutputStreamer, map[string]any)) fwk.FactoryFunc {
-	return streamFactory(outputStream, create)
+// RegisterInput registers an input streamer as a component of its own, with its exported fields
+// as properties.
+func RegisterInput(create func() fwk.InputStreamer) { registerStreamer(inputStream, create) }
+
+// RegisterOutput does the same for an output streamer.
+func RegisterOutput(create func() fwk.OutputStreamer) { registerStreamer(outputStream, create) }
+
+// declare declares the exported fields of a struct as properties of a component.
+func declare(app fwk.App, c fwk.Component, of any) error {
+	v := reflect.ValueOf(of).Elem()
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if !f.IsExported() || f.Anonymous {
+			continue
+		}
+		if err := app.DeclProp(c, f.Name, v.Field(i).Addr().Interface()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func streamFactory[S any](stream string, create func() (streamer S, properties map[string]any)) fwk.FactoryFunc {
-	return func(_, name string, app fwk.App) (fwk.Component, error) {
+func registerStreamer[S any](stream string, create func() S) {
+	fwk.Register(reflect.TypeOf(create()).Elem(), func(_, name string, app fwk.App) (fwk.Component, error) {
 		c, err := app.New(stream, name+suffix)
 		if err != nil {
 			return nil, err
@@ -48,15 +68,10 @@ func streamFactory[S any](stream string, create func() (streamer S, properties m
 		if err := app.DelTask(task); err != nil { // whoever asked for the component adds it
 			return nil, err
 		}
-		streamer, properties := create()
+		streamer := create()
 		if err := app.SetProp(c, "Streamer", streamer); err != nil {
 			return nil, err
 		}
-		for name, value := range properties {
-			if err := app.DeclProp(c, name, value); err != nil {
-				return nil, err
-			}
-		}
-		return c, nil
-	}
+		return c, declare(app, c, streamer)
+	})
 }
