@@ -15,18 +15,18 @@ import (
 
 // layout is how the values of a leaf lie in the baskets of its branch.
 type layout struct {
-	stored  stored
-	stride  int    // bytes of an entry, if they do not vary
-	offset  int    // of the leaf in an entry
-	header  int    // bytes before the values of an entry of varying length
-	vector  bool   // entries are std::vectors, with a header of vectorHeader bytes
-	loose   bool   // the length of entries varies by what follows the leaf
-	counter *count // what counts the values of entries of varying length; nil: they do not vary, or are vectors
-	spans   []span // the baskets in order
+	stored      stored
+	stride      int    // bytes of an entry, if they do not vary
+	offset      int    // of the leaf in an entry
+	header      int    // bytes before the values of an entry of varying length
+	vector      bool   // entries are std::vectors, with a header of vectorHeader bytes
+	varyingTail bool   // the length of entries varies by what follows the leaf
+	counter     *count // what counts the values of entries of varying length; nil: they do not vary, or are vectors
+	spans       []span // the baskets in order
 }
 
 // varies reports whether the length of entries varies.
-func (l *layout) varies() bool { return l.vector || l.loose || l.counter != nil }
+func (l *layout) varies() bool { return l.vector || l.varyingTail || l.counter != nil }
 
 // count is the column that counts the values of a branch.
 type count struct {
@@ -50,7 +50,7 @@ type span struct {
 // number of bytes that follow, a version, and the number of values.
 const vectorHeader = 10
 
-var errConfused = errors.New("its baskets do not follow each other")
+var errBasketOrder = errors.New("its baskets do not follow each other")
 
 // spansOf returns the baskets of a branch. The error is why it cannot be read.
 func spansOf(b *branchRecord) (spans []span, err error) {
@@ -59,7 +59,7 @@ func spansOf(b *branchRecord) (spans []span, err error) {
 	}
 	at, n := int64(0), b.writeBasket
 	if n < 0 || n > int64(len(b.basketSeeks)) || n > int64(len(b.basketBytes)) || n > int64(len(b.basketEntry)) {
-		return nil, errConfused
+		return nil, errBasketOrder
 	}
 	kept := b.kept
 	for i := range n + 1 {
@@ -78,19 +78,19 @@ func spansOf(b *branchRecord) (spans []span, err error) {
 				break
 			}
 			if len(kept) == 0 || kept[0].entries != s.hi-s.lo {
-				return nil, errConfused
+				return nil, errBasketOrder
 			}
 			s.kept, kept = kept[0], kept[1:]
 		}
 		if s.lo != at || s.hi < s.lo || s.hi > b.entries {
-			return nil, errConfused
+			return nil, errBasketOrder
 		}
 		if at = s.hi; s.hi > s.lo {
 			spans = append(spans, s)
 		}
 	}
 	if at != b.entries {
-		return nil, errConfused
+		return nil, errBasketOrder
 	}
 	return spans, nil
 }
@@ -231,7 +231,7 @@ func (r *basketReader) read(lo, hi int64, row int) error {
 		}
 		from, to := int(lo-spans[i].lo), int(min(hi, spans[i].hi)-spans[i].lo)
 		for _, t := range r.into {
-			if t.jagged == nil && r.layout.loose {
+			if t.jagged == nil && r.layout.varyingTail {
 				if err := r.pick(t, from, to, row); err != nil {
 					return &entryError{r.name, lo, asDamage(err)}
 				}

@@ -53,7 +53,7 @@ type branch struct {
 	isLeaf bool   // rather than an object with members
 	of     string // the branch itself
 
-	confused bool // what it says of its entries cannot be
+	contradictory bool // what it says of its entries cannot be
 }
 
 // isColumn reports whether the branch can be read.
@@ -152,17 +152,17 @@ func (f *rootFile) branchesOf(tree *treeRecord) (branches []branch, err error) {
 			}
 		}
 	}
-	if err := allConfused(branches); err != nil {
+	if err := onlyContradictions(branches); err != nil {
 		return nil, err
 	}
 	unique(branches)
-	countAll(branches)
+	connectCounters(branches)
 	return branches, nil
 }
 
-// allConfused returns an error if the only branches of numbers contradict themselves.
-func allConfused(branches []branch) error {
-	i := slices.IndexFunc(branches, func(b branch) bool { return b.confused })
+// onlyContradictions returns an error if the only branches of numbers contradict themselves.
+func onlyContradictions(branches []branch) error {
+	i := slices.IndexFunc(branches, func(b branch) bool { return b.contradictory })
 	if i < 0 || slices.ContainsFunc(branches, func(b branch) bool { return b.isColumn() }) {
 		return nil
 	}
@@ -201,8 +201,8 @@ func (b *branch) exclude(reason string) {
 	b.Reason = reason
 }
 
-// countAll connects columns of varying length to what counts their values.
-func countAll(branches []branch) {
+// connectCounters connects columns of varying length to what counts their values.
+func connectCounters(branches []branch) {
 	for i := range branches {
 		b := &branches[i]
 		if !b.isColumn() || b.Counter == "" || b.Counter == Vector {
@@ -250,7 +250,7 @@ func (f *rootFile) leavesOf(tree *treeRecord, b *branchRecord) ([]branch, error)
 		case v.counter != "" && len(b.leaves) > 1:
 			c.Reason = "it is of varying length and shares its branch with other leaves"
 		case b.entries != tree.entries:
-			c.confused, c.Reason = true, fmt.Sprintf("it has %d entries, the tree %d", b.entries, tree.entries)
+			c.contradictory, c.Reason = true, fmt.Sprintf("it has %d entries, the tree %d", b.entries, tree.entries)
 		default:
 			c.value, c.Kind, c.Counter = v, v.kind, v.counter
 			if v.dims != nil {
@@ -272,7 +272,7 @@ func (f *rootFile) leavesOf(tree *treeRecord, b *branchRecord) ([]branch, error)
 	for i := range out {
 		if c := &out[i]; c.isColumn() {
 			c.setLayout(b, max(packed, 0))
-			c.layout.loose = packed < 0 && c.counter == ""
+			c.layout.varyingTail = packed < 0 && c.counter == ""
 		}
 	}
 	return out, nil
@@ -283,7 +283,7 @@ func (b *branch) setLayout(of *branchRecord, stride int) {
 	b.layout = layout{stored: b.stored, stride: stride, offset: b.layout.offset, header: b.header, vector: b.counter == Vector}
 	var err error
 	if b.layout.spans, err = spansOf(of); err != nil {
-		b.confused = errors.Is(err, errConfused)
+		b.contradictory = errors.Is(err, errBasketOrder)
 		b.exclude(err.Error())
 	}
 }
@@ -356,9 +356,9 @@ func (f *rootFile) valueOf(leaf *leafRecord) (v value, err error) {
 			return v, fmt.Errorf("its leaf is a %s of %d bytes", leaf.class, leaf.size)
 		}
 	case leaf.class == "TLeafF16":
-		v.kind, v.stored = Float32, shortened(memberFloat16, leaf.title)
+		v.kind, v.stored = Float32, lowPrecision(memberFloat16, leaf.title)
 	case leaf.class == "TLeafD32":
-		v.kind, v.stored = Float64, shortened(memberDouble32, leaf.title)
+		v.kind, v.stored = Float64, lowPrecision(memberDouble32, leaf.title)
 	case leaf.class == "TLeafC":
 		v.name = "string"
 		return v, nil
@@ -431,9 +431,9 @@ func (f *rootFile) memberValue(v *value, e *elementRecord) (done bool, err error
 		v.name = "string"
 		return true, nil
 	case member == memberFloat16:
-		v.kind, v.stored = Float32, shortened(memberFloat16, m.title)
+		v.kind, v.stored = Float32, lowPrecision(memberFloat16, m.title)
 	case member == memberDouble32:
-		v.kind, v.stored = Float64, shortened(memberDouble32, m.title)
+		v.kind, v.stored = Float64, lowPrecision(memberDouble32, m.title)
 	default:
 		if v.kind = memberKinds[member]; v.kind != 0 {
 			v.stored = plainly(v.kind)
@@ -494,9 +494,9 @@ func collectionType(class string) (name string, kind Kind, s stored, ok bool) {
 	case k != 0:
 		return "[]" + k.String(), k, plainly(k), true
 	case of == "Double32_t":
-		return "[]float64", Float64, shortened(memberDouble32, ""), true
+		return "[]float64", Float64, lowPrecision(memberDouble32, ""), true
 	case of == "Float16_t":
-		return "[]float32", Float32, shortened(memberFloat16, ""), true
+		return "[]float32", Float32, lowPrecision(memberFloat16, ""), true
 	}
 	inner, _, _, _ := collectionType(of)
 	return "[]" + inner, 0, s, false

@@ -65,33 +65,27 @@ func readClasses(object []byte, keySize int64) (classes map[string][]streamerInf
 
 // member reads a TStreamerElement of any class.
 func (r *objectReader) member(class string) any {
-	var e streamerElement
-	base := func() {
-		r.object("TStreamerElement", func(version int) {
-			e.name, e.title = r.named()
-			e.kind = r.i32()
-			r.skip(4) // size
-			e.length = r.i32()
-			n := min(max(r.i32(), 0), 5)
-			most := int64(5)
-			if version == 1 {
-				most = int64(r.count(4))
-			}
-			for i := range most {
-				if d := r.i32(); i < n {
-					e.dims = append(e.dims, int(d))
-				}
-			}
-			e.typeName = r.label()
-		})
-	}
-	if class == "TStreamerElement" {
-		base()
-	} else if strings.HasPrefix(class, "TStreamer") {
-		r.object(class, func(int) { base() })
-	} else {
+	if !strings.HasPrefix(class, "TStreamer") {
 		return nil
 	}
+	var e streamerElement
+	r.derived(class, "TStreamerElement", func(version int) {
+		e.name, e.title = r.named()
+		e.kind = r.i32()
+		r.skip(4) // size
+		e.length = r.i32()
+		n := min(max(r.i32(), 0), 5)
+		most := int64(5)
+		if version == 1 {
+			most = int64(r.count(4))
+		}
+		for i := range most {
+			if d := r.i32(); i < n {
+				e.dims = append(e.dims, int(d))
+			}
+		}
+		e.typeName = r.label()
+	})
 	return e
 }
 

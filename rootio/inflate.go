@@ -33,20 +33,6 @@ type inflater struct {
 	buf   []byte
 }
 
-var errChecksum = errors.New("the checksum is wrong")
-
-// safeCheck decompresses a block of any content and throws the result away:
-// should a decompressor panic, that is an error.
-func (in *inflater) safeCheck(b *block) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%v", r)
-		}
-	}()
-	in.buf = resize(in.buf, b.want)
-	return in.inflate(in.buf, b.header[:2], b.data)
-}
-
 // algorithms are the letters that blocks start with.
 var algorithms = []string{"ZL", "CS", "XZ", "ZS", "L4"}
 
@@ -98,12 +84,7 @@ func blockSizes(header []byte) (size, want int) {
 }
 
 // inflateAll decompresses a series of blocks of the given total size.
-func (in *inflater) inflateAll(dst, body []byte) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%v", r)
-		}
-	}()
+func (in *inflater) inflateAll(dst, body []byte) error {
 	for len(body) > 0 {
 		header := body[:blockHeader]
 		size, want := blockSizes(header)
@@ -118,8 +99,13 @@ func (in *inflater) inflateAll(dst, body []byte) (err error) {
 
 // inflate fills dst with what a block decompresses to and compares its checksum:
 // Adler-32 in zlib, XXH64 in LZ4, CRC in LZMA and, where the writer put one, in
-// Zstandard. It is an error if there are fewer bytes or more.
-func (in *inflater) inflate(dst, algorithm, src []byte) error {
+// Zstandard. It is an error if there are fewer bytes or more, and if a decompressor panics.
+func (in *inflater) inflate(dst, algorithm, src []byte) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
 	in.src.Reset(src)
 	switch string(algorithm) {
 	case "ZL":
@@ -151,7 +137,7 @@ func (in *inflater) inflate(dst, algorithm, src []byte) error {
 	case "L4":
 		const sum = 8
 		if len(src) < sum || xxHash64.Checksum(src[sum:], 0) != binary.BigEndian.Uint64(src) {
-			return errChecksum
+			return errors.New("the checksum is wrong")
 		}
 		n, err := lz4.UncompressBlock(src[sum:], dst)
 		if err != nil {
@@ -185,17 +171,13 @@ func fill(dst []byte, r io.Reader) error {
 	} else if err != nil {
 		return err
 	}
-	var more [1]byte
-	for {
-		switch n, err := r.Read(more[:]); {
-		case n > 0:
-			return fmt.Errorf("there are more than %d bytes", len(dst))
-		case err == io.EOF:
-			return nil
-		case err != nil:
-			return err
-		}
+	switch n, err := io.CopyN(io.Discard, r, 1); {
+	case n > 0:
+		return fmt.Errorf("there are more than %d bytes", len(dst))
+	case err != io.EOF:
+		return err
 	}
+	return nil
 }
 
 func sameSize(n, want int) error {

@@ -292,7 +292,7 @@ func TestShortenedNumbers(t *testing.T) {
 		{memberFloat16, "x/f[0,one]", stored{}},
 		{memberFloat16, "x/f[20,20]", stored{bits: 20}},
 	} {
-		got := shortened(c.member, c.title)
+		got := lowPrecision(c.member, c.title)
 		if got != c.want {
 			t.Errorf("%q: %+v, not %+v", c.title, got, c.want)
 		}

@@ -89,6 +89,16 @@ func (r *objectReader) object(class string, decode func(version int)) {
 	r.depth--
 }
 
+// derived reads the part of an object that is of its base class; the object may be of that class
+// itself.
+func (r *objectReader) derived(class, base string, decode func(version int)) {
+	if class == base {
+		r.object(base, decode)
+	} else {
+		r.object(class, func(int) { r.object(base, decode) })
+	}
+}
+
 // ignore skips an object, such as the colours of a line.
 func (r *objectReader) ignore(class string) { r.object(class, func(int) {}) }
 

@@ -251,7 +251,7 @@ func openXRootD(ctx context.Context, url string, silence time.Duration) (f *remo
 	}
 	// The client ends the program when its first connection breaks (go-hep v0.40.0,
 	// xrootd/session.go), which it must not see.
-	door, err := newDoorkeeper(ctx, place.Addr, silence)
+	door, err := newRelay(ctx, place.Addr, silence)
 	if err != nil {
 		return nil, err
 	}
@@ -333,9 +333,9 @@ func openXRootD(ctx context.Context, url string, silence time.Duration) (f *remo
 	}}, nil
 }
 
-// doorkeeper passes on what a client and a server say to each other. When the server
+// relay passes on what a client and a server say to each other. When the server
 // breaks off, the client is not told: lost is closed.
-type doorkeeper struct {
+type relay struct {
 	addr     string // where the client finds it
 	lost     chan struct{}
 	listener net.Listener
@@ -345,7 +345,7 @@ type doorkeeper struct {
 	conns  []net.Conn
 }
 
-func newDoorkeeper(ctx context.Context, address string, silence time.Duration) (*doorkeeper, error) {
+func newRelay(ctx context.Context, address string, silence time.Duration) (*relay, error) {
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		address = net.JoinHostPort(strings.Trim(address, "[]"), "1094")
 	}
@@ -359,7 +359,7 @@ func newDoorkeeper(ctx context.Context, address string, silence time.Duration) (
 		_ = server.Close()
 		return nil, err
 	}
-	d := &doorkeeper{addr: listener.Addr().String(), lost: make(chan struct{}), listener: listener, conns: []net.Conn{server}}
+	d := &relay{addr: listener.Addr().String(), lost: make(chan struct{}), listener: listener, conns: []net.Conn{server}}
 	go func() {
 		client, err := listener.Accept()
 		_ = listener.Close() // one connection is enough, and the client does with it
@@ -373,19 +373,19 @@ func newDoorkeeper(ctx context.Context, address string, silence time.Duration) (
 	return d, nil
 }
 
-func (d *doorkeeper) keep(c net.Conn) {
+func (d *relay) keep(c net.Conn) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	d.conns = append(d.conns, c)
 }
 
 // pass passes on all that comes from a connection.
-func (d *doorkeeper) pass(to, from net.Conn) {
+func (d *relay) pass(to, from net.Conn) {
 	_, _ = io.Copy(to, from)
 	d.fail()
 }
 
-func (d *doorkeeper) fail() {
+func (d *relay) fail() {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	if !d.broken {
@@ -394,7 +394,7 @@ func (d *doorkeeper) fail() {
 	}
 }
 
-func (d *doorkeeper) close() {
+func (d *relay) close() {
 	_ = d.listener.Close()
 	d.mutex.Lock()
 	defer d.mutex.Unlock()

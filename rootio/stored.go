@@ -20,9 +20,9 @@ type stored struct {
 // plainly is how numbers are stored as they are, in big-endian order.
 func plainly(k Kind) stored { return stored{size: k.size()} }
 
-// shortened is how a Float16_t or a Double32_t is stored, by the title of its leaf or
+// lowPrecision is how a Float16_t or a Double32_t is stored, by the title of its leaf or
 // member: "x[0,100,12]" has 2¹² numbers from 0 to 100, "x[0,0,8]" 8 bits of mantissa.
-func shortened(member int, title string) (s stored) {
+func lowPrecision(member int, title string) (s stored) {
 	const mostBits = 14 // that fit beside the sign
 	xmin, xmax, bits := valueRange(title)
 	s.size = 4

@@ -364,11 +364,7 @@ func ReadFile(ctx context.Context, tree string, files ...string) (*Table, error)
 		return nil, err
 	}
 	defer t.Close()
-	var names []string
-	for _, f := range t.AllFields() {
-		names = append(names, f.Name)
-	}
-	return t.Read(names, 0, t.Len())
+	return t.Read(Names(t.AllFields()), 0, t.Len())
 }
 
 // probe reads the last event of the range if there are so many that the number
@@ -473,10 +469,7 @@ func (t *Tree) index(name string) (columns []int, err error) {
 	if where := t.elsewhere(name); where != "" {
 		return nil, fmt.Errorf("rootio: there is no branch %q in tree %q of %q: %s", name, t.name, t.parts[0].file, where)
 	}
-	var known []string
-	for _, c := range t.columns {
-		known = append(known, c.Name)
-	}
+	known := Names(t.AllFields())
 	hint := nearest.Hint(name, known)
 	if hint == "" {
 		hint = fmt.Sprintf(" (columns: %s)", nearest.Quoted(known, ", "))

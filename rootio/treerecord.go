@@ -68,18 +68,12 @@ type basketRecord struct {
 // readTree decodes the object of a record of class TTree, TNtuple or TNtupleD.
 func readTree(object []byte, rec record) (t *treeRecord, err error) {
 	t = &treeRecord{}
-	err = readObject(object, rec.keySize, func(r *objectReader) {
-		if rec.class == "TTree" {
-			r.tree(t)
-			return
-		}
-		r.object(rec.class, func(int) { r.tree(t) })
-	})
+	err = readObject(object, rec.keySize, func(r *objectReader) { r.tree(t, rec.class) })
 	return t, err
 }
 
-func (r *objectReader) tree(t *treeRecord) {
-	r.object("TTree", func(version int) {
+func (r *objectReader) tree(t *treeRecord, class string) {
+	r.derived(class, "TTree", func(version int) {
 		if version < 5 {
 			r.fail("is of a tree of version %d, which is too old", version)
 		}
@@ -133,14 +127,10 @@ func (r *objectReader) tree(t *treeRecord) {
 		if version >= 20 {
 			r.ignore("ROOT::TIOFeatures")
 		}
-		t.branches = branchesIn(r.array(r.part))
+		t.branches = only[*branchRecord](r.array(r.part))
 		r.array(r.part) // the leaves again
 		if version > 5 {
-			for _, o := range listIn(r.pointer(r.part)) {
-				if a, ok := o.(Alias); ok {
-					t.aliases = append(t.aliases, a)
-				}
-			}
+			t.aliases = only[Alias](r.pointer(r.part))
 		}
 		r.pointer(r.part) // values of an index
 		r.pointer(r.part) // their order
@@ -148,12 +138,9 @@ func (r *objectReader) tree(t *treeRecord) {
 			if index, ok := r.pointer(r.part).(unknownObject); ok {
 				t.index = string(index)
 			}
-			for _, o := range listIn(r.pointer(r.part)) {
-				if f, ok := o.(Friend); ok {
-					t.friends = append(t.friends, f)
-				}
-			}
-			t.extras = len(listIn(r.pointer(r.part)))
+			t.friends = only[Friend](r.pointer(r.part))
+			extras, _ := r.pointer(r.part).([]any)
+			t.extras = len(extras)
 		}
 	})
 }
@@ -203,18 +190,15 @@ func (r *objectReader) part(class string) any {
 	return unknownObject(class)
 }
 
-func listIn(object any) []any {
-	list, _ := object.([]any)
-	return list
-}
-
-func branchesIn(objects []any) (branches []*branchRecord) {
+// only returns the objects of a type in a list; there are none in what is no list.
+func only[T any](list any) (found []T) {
+	objects, _ := list.([]any)
 	for _, o := range objects {
-		if b, ok := o.(*branchRecord); ok {
-			branches = append(branches, b)
+		if x, ok := o.(T); ok {
+			found = append(found, x)
 		}
 	}
-	return branches
+	return found
 }
 
 // branch reads a TBranch.
@@ -253,12 +237,10 @@ func (r *objectReader) branch(b *branchRecord) {
 			b.entries = int64(r.f64())
 			r.skip(16)
 		}
-		b.branches = branchesIn(r.array(r.part))
-		for _, o := range r.array(r.part) {
-			if l, ok := o.(*leafRecord); ok {
-				l.branch = b
-				b.leaves = append(b.leaves, l)
-			}
+		b.branches = only[*branchRecord](r.array(r.part))
+		b.leaves = only[*leafRecord](r.array(r.part))
+		for _, l := range b.leaves {
+			l.branch = b
 		}
 		for _, o := range r.array(r.part) {
 			basket, _ := o.(*basketRecord)
@@ -319,20 +301,13 @@ func (r *objectReader) element(version int) *elementRecord {
 // leaf reads a TLeaf of any class.
 func (r *objectReader) leaf(class string) *leafRecord {
 	l := &leafRecord{class: class}
-	base := func() {
-		r.object("TLeaf", func(int) {
-			l.name, l.title = r.named()
-			l.length, l.size, l.offset = r.i32(), r.i32(), r.i32()
-			r.byte() // it has a range
-			l.unsigned = r.byte() != 0
-			l.count, _ = r.pointer(r.part).(*leafRecord)
-		})
-	}
-	if class == "TLeaf" {
-		base()
-	} else {
-		r.object(class, func(int) { base() })
-	}
+	r.derived(class, "TLeaf", func(int) {
+		l.name, l.title = r.named()
+		l.length, l.size, l.offset = r.i32(), r.i32(), r.i32()
+		r.byte() // it has a range
+		l.unsigned = r.byte() != 0
+		l.count, _ = r.pointer(r.part).(*leafRecord)
+	})
 	return l
 }
 

@@ -239,7 +239,8 @@ func (p *inflaters) wait() error {
 func (p *inflaters) work() {
 	var in inflater
 	for b := range p.full {
-		if err := in.safeCheck(b); err != nil {
+		in.buf = resize(in.buf, b.want)
+		if err := in.inflate(in.buf, b.header[:2], b.data); err != nil {
 			p.mutex.Lock()
 			if p.err == nil || b.pos < p.pos {
 				p.pos, p.err = b.pos, damaged(b.pos, "does not decompress: %w", err)

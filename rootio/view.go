@@ -362,9 +362,7 @@ func (p *Part) EventOf(rows []int) []int {
 // Tables and errors are as in [Tree.Chunks].
 func (v *View) Chunks(names []string, size int) iter.Seq2[*Table, error] {
 	if len(names) == 0 {
-		for _, f := range v.Own() {
-			names = append(names, f.Name)
-		}
+		names = Names(v.Own())
 	}
 	return func(yield func(*Table, error) bool) {
 		for p, err := range v.Parts(names, nil, size) {

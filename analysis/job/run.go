@@ -211,7 +211,10 @@ func property[T any](app fwk.App, c fwk.Component, name string) (T, error) {
 // steps takes the application from Configure to Shutdown.
 func (r *runner) steps() error {
 	s := r.app.Scripter()
-	for _, step := range []func() error{s.Configure, s.Start, r.connect, func() error { return r.loop(s) }, s.Stop, r.commit, s.Shutdown} {
+	for _, step := range []func() error{
+		s.Configure, s.Start, r.each((*watchedOutput).connect), func() error { return r.loop(s) },
+		s.Stop, r.each((*watchedOutput).commit), s.Shutdown,
+	} {
 		if err := r.ctx.Err(); err != nil {
 			return err
 		}
@@ -259,24 +262,16 @@ func (r *runner) loop(s fwk.Scripter) error {
 	}
 }
 
-// connect starts the output.
-func (r *runner) connect() error {
-	for _, o := range r.outputs {
-		if err := o.connect(); err != nil {
-			return err
+// each returns a step that all outputs take.
+func (r *runner) each(step func(o *watchedOutput) error) func() error {
+	return func() error {
+		for _, o := range r.outputs {
+			if err := step(o); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
-	return nil
-}
-
-// commit completes the output.
-func (r *runner) commit() error {
-	for _, o := range r.outputs {
-		if err := o.commit(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // abort ends all streams of a job that has failed.

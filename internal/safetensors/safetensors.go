@@ -7,6 +7,7 @@ package safetensors
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -161,13 +162,7 @@ func layout(header map[string]json.RawMessage, size int64) ([]namedEntry, error)
 		entries = append(entries, e)
 	}
 	slices.SortFunc(entries, func(a, b namedEntry) int {
-		if d := a.Offsets[0] - b.Offsets[0]; d != 0 {
-			return int(d)
-		}
-		if d := a.Offsets[1] - b.Offsets[1]; d != 0 {
-			return int(d)
-		}
-		return strings.Compare(a.name, b.name)
+		return cmp.Or(slices.Compare(a.Offsets[:], b.Offsets[:]), strings.Compare(a.name, b.name))
 	})
 	end := int64(0)
 	for _, e := range entries {
