@@ -28,14 +28,12 @@ type block struct {
 }
 
 func newBlock(e *emit.Emitter) *block {
-	b := &block{e: e, m: argument("m"), n: argument("n"), stride: argument("stride"), frame: GP64()}
+	b := &block{e: e, m: emit.Argument("m"), n: emit.Argument("n"), stride: emit.Argument("stride"), frame: GP64()}
 	LEAQ(AllocLocal(frameSize+vector), b.frame)
 	ADDQ(Imm(vector-1), b.frame)
 	ANDQ(I8(-vector), b.frame)
 	return b
 }
-
-func argument(name string) GPVirtual { return Load(Param(name), GP64()).(GPVirtual) }
 
 // place is where the elements of a block lie side by side. On the stack there is a
 // vector of room behind them.
@@ -44,7 +42,7 @@ type place struct {
 	onStack bool
 }
 
-func (b *block) matrix(name string) place { return place{Mem: Mem{Base: argument(name)}} }
+func (b *block) matrix(name string) place { return place{Mem: Mem{Base: emit.Argument(name)}} }
 
 func (b *block) scratch() place { return place{b.local(blockLen*float + vector), true} }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/eidolon-hep/eidolon/asm/internal/emit"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -8,7 +9,7 @@ import (
 
 // gather returns a copy on the stack of rows that are stride apart.
 func (b *block) gather(name string) place {
-	from, to, p, v := argument(name), GP64(), b.scratch(), YMM()
+	from, to, p, v := emit.Argument(name), GP64(), b.scratch(), YMM()
 	LEAQ(p.Mem, to)
 	b.eachRow(func(c columns) {
 		if c.mask == nil {
@@ -26,7 +27,7 @@ func (b *block) gather(name string) place {
 
 // spread returns rows on the stack that repeat the number that a vector has for each.
 func (b *block) spread(name string) place {
-	from, to, p, v := argument(name), GP64(), b.scratch(), YMM()
+	from, to, p, v := emit.Argument(name), GP64(), b.scratch(), YMM()
 	LEAQ(p.Mem, to)
 	b.eachRow(func(c columns) {
 		VBROADCASTSS(Mem{Base: from}, v)
@@ -41,7 +42,7 @@ func (b *block) spread(name string) place {
 // scatter copies rows from the stack to where they are stride apart: those of left,
 // and behind each the one of right.
 func (b *block) scatter(left place, toLeft string, right place, toRight string) {
-	from, to := [2]GPVirtual{GP64(), GP64()}, [2]GPVirtual{argument(toLeft), argument(toRight)}
+	from, to := [2]GPVirtual{GP64(), GP64()}, [2]GPVirtual{emit.Argument(toLeft), emit.Argument(toRight)}
 	LEAQ(left.Mem, from[0])
 	LEAQ(right.Mem, from[1])
 	room := GP64() // for so many numbers from here on, counted from the right row
@@ -137,7 +138,7 @@ func next(row, stride GPVirtual) { LEAQ(Mem{Base: row, Index: stride, Scale: flo
 // addRows adds the sum of each row of a place to a vector, four at a time. The
 // order of the additions depends on n only.
 func (b *block) addRows(p place, name string) {
-	totals, left, last := argument(name), GP64(), GP64()
+	totals, left, last := emit.Argument(name), GP64(), GP64()
 	rows, sums := [4]GPVirtual{}, [4]VecVirtual{}
 	for i := range rows {
 		rows[i], sums[i] = GP64(), YMM()

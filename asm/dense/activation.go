@@ -130,7 +130,7 @@ func tanh() {
 			VFMSUB231PS(factor, x[i], v)
 			VPSLLD(Imm(exponent), power[i], power[i])
 		})
-		z := f.Polynomial(coefficients(expCoeff...))
+		z := f.Polynomial(constants.Floats(expCoeff))
 		f.Each(func(i int, v VecVirtual) { VMULPS(v, z[i], z[i]) })
 		one := power.Load(constants.Float(1))
 		power.Each(func(i int, v VecVirtual) {
@@ -205,7 +205,7 @@ func exp(x abreast.Vectors, b int) abreast.Vectors {
 	x.Each(func(i int, v VecVirtual) { VFMSUB231PS(high, v, f[i]) })
 	low := x.Load(constants.Float(log2Low))
 	x.Each(func(i int, v VecVirtual) { VFMADD231PS(low, v, f[i]) })
-	y := f.Polynomial(coefficients(append([]float32{1}, expCoeff...)...))
+	y := f.Polynomial(constants.Floats(append([]float32{1}, expCoeff...)))
 	n.Each(func(i int, v VecVirtual) {
 		VPSLLD(Imm(exponent), v, v)
 		VPADDD(v, y[i], y[i])
@@ -224,12 +224,4 @@ func split(x abreast.Vectors, factor, from float32) (n, k abreast.Vectors) {
 	})
 	n.Each(func(i int, v VecVirtual) { VSUBPS(round, v, k[i]) })
 	return n, k
-}
-
-func coefficients(c ...float32) []Op {
-	ops := make([]Op, len(c))
-	for k := range c {
-		ops[k] = constants.Float(c[k])
-	}
-	return ops
 }

@@ -66,13 +66,6 @@ func main() {
 	Generate()
 }
 
-// argument is a new register with an argument of the function.
-func argument(name string) GPVirtual {
-	r := GP64()
-	Load(Param(name), r)
-	return r
-}
-
 // at is the memory some bytes beyond base.
 func at(base Register, bytes int) Mem { return Mem{Base: base, Disp: bytes} }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/eidolon-hep/eidolon/asm/internal/emit"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -37,7 +38,7 @@ func scoresMany() {
 	Pragma("noescape")
 	Doc(fmt.Sprintf("scoresMany%s is scoresPure for dim > %d.", set, unroll))
 	rounds(func(distances tile, y, x Register) {
-		n, yd, xd := argument("dim"), GP64(), GP64()
+		n, yd, xd := emit.Argument("dim"), GP64(), GP64()
 		MOVQ(y, yd)
 		MOVQ(x, xd)
 		next := func(dims int) {
@@ -73,8 +74,8 @@ const scoresSignature = "func(v, y, base, events *float32, blocks, dim int, scal
 // blocks, or all of them at once. distances sums up what each query and event are
 // apart.
 func rounds(distances func(sum tile, y, x Register)) {
-	v, y, base := argument("v"), argument("y"), argument("base")
-	size := argument("dim") // of a block of events
+	v, y, base := emit.Argument("v"), emit.Argument("y"), emit.Argument("base")
+	size := emit.Argument("dim") // of a block of events
 	ADDQ(Imm(2), size)
 	IMUL3Q(U32(row), size, size)
 	scale, err := Param("scale").Resolve()
@@ -91,7 +92,7 @@ func rounds(distances func(sum tile, y, x Register)) {
 	MOVQ(U32(queries/part()), round)
 
 	Label("round")
-	to, x, block := GP64(), argument("events"), argument("blocks")
+	to, x, block := GP64(), emit.Argument("events"), emit.Argument("blocks")
 	MOVQ(v, to)
 
 	Label("block")
@@ -220,7 +221,7 @@ func lowest() {
 	TEXT("lowest"+set, NOSPLIT, "func(low, v *float32, blocks int)")
 	Pragma("noescape")
 	Doc("lowest" + set + " stores for each query the least v in each of 8 lanes.")
-	low, v, n := argument("low"), argument("v"), argument("blocks")
+	low, v, n := emit.Argument("low"), emit.Argument("v"), emit.Argument("blocks")
 	var least [queries]VecVirtual
 	for q := range least {
 		least[q] = load(at(v, q*row))

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/eidolon-hep/eidolon/asm/internal/emit"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -124,8 +125,8 @@ func (f from) columns(n int) []VecVirtual {
 // overBlocks takes so many queries at a time, each with so many sums, through
 // all blocks, and then adds the sums to the lanes.
 func overBlocks(together, sums int, add func(acc [][]VecVirtual, at from)) {
-	to, w, v := argument("lanes"), argument("w"), argument("v")
-	size, next := argument("rows"), argument("columns")
+	to, w, v := emit.Argument("lanes"), emit.Argument("w"), emit.Argument("v")
+	size, next := emit.Argument("rows"), emit.Argument("columns")
 	IMUL3Q(U32(row), size, size)
 	IMUL3Q(U32(lanes), next, next)
 	end := flushing()
@@ -139,7 +140,7 @@ func overBlocks(together, sums int, add func(acc [][]VecVirtual, at from)) {
 			acc[q] = append(acc[q], zero())
 		}
 	}
-	n, p := argument("blocks"), from{weights: GP64(), exponents: GP64(), events: argument("x")}
+	n, p := emit.Argument("blocks"), from{weights: GP64(), exponents: GP64(), events: emit.Argument("x")}
 	MOVQ(w, p.weights)
 	MOVQ(v, p.exponents)
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/eidolon-hep/eidolon/asm/internal/emit"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -33,7 +34,7 @@ func weights() {
 }
 
 func weightsByBits() {
-	w, v, n := argument("w"), argument("v"), argument("blocks")
+	w, v, n := emit.Argument("w"), emit.Argument("v"), emit.Argument("blocks")
 	far, magic := constant(farthest), constant(rounder)
 	var coeff []Op
 	for _, c := range exp2[:len(exp2)-1] {
@@ -78,7 +79,7 @@ func weightsByBits() {
 // instructions. Where it would be subnormal it is 0.
 func weightsByScaling() {
 	const floor = 1 // rounding
-	w, v, n := argument("w"), argument("v"), argument("blocks")
+	w, v, n := emit.Argument("w"), emit.Argument("v"), emit.Argument("blocks")
 	end := flushing()
 	nothing := zero()
 	var coeff []VecVirtual

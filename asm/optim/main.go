@@ -34,9 +34,9 @@ func adam() {
 	slices := []string{"w", "m", "v", "grad"}
 	pointers := make([]GPVirtual, len(slices))
 	for i, name := range slices {
-		pointers[i] = argument(name)
+		pointers[i] = emit.Argument(name)
 	}
-	n, c := argument("n"), argument("c")
+	n, c := emit.Argument("n"), emit.Argument("c")
 	factors := make([]VecVirtual, 8)
 	for i := range factors {
 		factors[i] = YMM()
@@ -99,7 +99,7 @@ func sumSquares() {
 	TEXT("sumSquaresAVX2", NOSPLIT, "func(x *float32, n int) float64")
 	Pragma("noescape")
 	Doc("sumSquaresAVX2 is sumSquaresPure for n floats, in another order.")
-	p, n := argument("x"), argument("n")
+	p, n := emit.Argument("x"), emit.Argument("n")
 	sums := make([]VecVirtual, chains)
 	for i := range sums {
 		sums[i] = YMM()
@@ -147,7 +147,7 @@ func drain() {
 	TEXT("drainAVX2", NOSPLIT, "func(dst, src *float32, n int)")
 	Pragma("noescape")
 	Doc("drainAVX2 is drainPure for n floats.")
-	dst, src, n := argument("dst"), argument("src"), argument("n")
+	dst, src, n := emit.Argument("dst"), emit.Argument("src"), emit.Argument("n")
 	zero := YMM()
 	VXORPS(zero, zero, zero)
 	SUBQ(Imm(vector), n)
@@ -174,11 +174,4 @@ func drain() {
 	Label("done")
 	VZEROUPPER()
 	RET()
-}
-
-// argument is a new register with an argument of the function.
-func argument(name string) GPVirtual {
-	r := GP64()
-	Load(Param(name), r)
-	return r
 }

@@ -66,7 +66,7 @@ func radius(w abreast.Vectors) abreast.Vectors {
 		VBLENDVPS(zero, below[i], v, v)
 	})
 
-	log := f.Polynomial(coefficients(logCoeff))
+	log := f.Polynomial(constants.Floats(logCoeff))
 	log.Each(func(i int, v VecVirtual) {
 		square := YMM()
 		VMULPS(f[i], f[i], square)
@@ -110,7 +110,7 @@ func turn(a abreast.Vectors) (sin, cos abreast.Vectors) {
 		VMULPS(constants.Float(1.0/eighth), t[i], t[i])
 		VMULPS(t[i], t[i], square[i])
 	})
-	s, c := square.Polynomial(coefficients(sinCoeff)), square.Polynomial(coefficients(cosCoeff))
+	s, c := square.Polynomial(constants.Floats(sinCoeff)), square.Polynomial(constants.Floats(cosCoeff))
 	sin, cos = abreast.New(len(a)), abreast.New(len(a))
 	a.Each(func(i int, v VecVirtual) {
 		VMULPS(t[i], s[i], s[i])
@@ -125,12 +125,4 @@ func turn(a abreast.Vectors) (sin, cos abreast.Vectors) {
 		VXORPS(sign, cos[i], cos[i])
 	})
 	return sin, cos
-}
-
-func coefficients(c []float32) []Op {
-	ops := make([]Op, len(c))
-	for k := range c {
-		ops[k] = constants.Float(c[k])
-	}
-	return ops
 }

@@ -78,8 +78,8 @@ func main() {
 	draw("normalAVX2", "float32", "normal deviates", 32, func(words [groups]group) []VecVirtual {
 		var w, a abreast.Vectors
 		for half := range 2 {
-			w = append(w, merge(words[0][2*half], words[1][2*half]))
-			a = append(a, merge(words[0][2*half+1], words[1][2*half+1]))
+			w = append(w, pairs(words[0][2*half], words[1][2*half]))
+			a = append(a, pairs(words[0][2*half+1], words[1][2*half+1]))
 		}
 		x, y := boxMuller(w, a)
 		var deviates [groups][2]VecVirtual
@@ -127,7 +127,7 @@ func draw(name, typ, what string, count int, deviates func([groups]group) []VecV
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s stores n ≥ 1 times %d %s, those of eight blocks a time, from", name, count, what),
 		"block on.")
-	dst, n, block := argument("dst"), argument("n"), argument("block")
+	dst, n, block := emit.Argument("dst"), emit.Argument("n"), emit.Argument("block")
 	last := quads(name+"_last", math.MaxUint64/uint64(count/groups/groupSize))
 	Label("eight_blocks")
 	out := deviates(philox(block, last))
@@ -144,10 +144,10 @@ func draw(name, typ, what string, count int, deviates func([groups]group) []VecV
 
 // philox makes eight blocks from block on; block 0 follows the last.
 func philox(block GPVirtual, last Mem) [groups]group {
-	key0, key1 := broadcast(argument("seed")), YMM()
+	key0, key1 := broadcast(emit.Argument("seed")), YMM()
 	VPSRLQ(Imm(32), key0, key1)
 	var words [groups]group
-	first, stream := broadcast(block), broadcast(argument("stream"))
+	first, stream := broadcast(block), broadcast(emit.Argument("stream"))
 	for i := range words {
 		for j := range words[i] {
 			words[i][j] = YMM()
@@ -180,17 +180,13 @@ func philox(block GPVirtual, last Mem) [groups]group {
 	return words
 }
 
-// pairs joins two words of each block of a group in its 64-bit lane. It
-// destroys high.
+// pairs puts low in the even 32-bit lanes and high in the odd ones: two words of each block
+// of a group in its 64-bit lane, or a word of each of two groups. It destroys high.
 func pairs(low, high VecVirtual) VecVirtual {
 	VPSLLQ(Imm(32), high, high)
 	VPBLENDD(Imm(0xAA), high, low, low)
 	return low
 }
-
-// merge puts a word of the first group in the even 32-bit lanes and the
-// second's in the odd ones.
-func merge(first, second VecVirtual) VecVirtual { return pairs(first, second) }
 
 // inOrder turns two registers that hold the first and the second 64 bits of
 // each block of a group into two that hold block after block.
@@ -206,11 +202,4 @@ func broadcast(word GPVirtual) VecVirtual {
 	VMOVQ(word, x)
 	VPBROADCASTQ(x, y)
 	return y
-}
-
-// argument is a new register with an argument of the function.
-func argument(name string) GPVirtual {
-	r := GP64()
-	Load(Param(name), r)
-	return r
 }

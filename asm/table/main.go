@@ -60,7 +60,7 @@ func backward() {
 	w := walk{places: findPlaces(true), rows: "dy", tables: "t"}
 	toGrad := GP64() // from a value of t to its gradient
 	Load(Param("dt"), toGrad)
-	SUBQ(argument("t"), toGrad)
+	SUBQ(emit.Argument("t"), toGrad)
 	w.overInputsOfDx(func(p panel, dy []VecVirtual, low, high, dx Mem) {
 		p.gradInput(dy, low, high, w.slope(), dx)
 		f, g := w.shares()
@@ -87,7 +87,7 @@ func gradInput() {
 // where the gradient of the input is.
 func (w *walk) overInputsOfDx(do func(p panel, dy []VecVirtual, low, high, dx Mem)) {
 	toDx, dx := GP64(), local() // from a place to dx
-	w.begin = func() { MOVQ(argument("dx"), dx) }
+	w.begin = func() { MOVQ(emit.Argument("dx"), dx) }
 	w.overPanels(func(p panel) {
 		dy := p.load(w.row)
 		MOVQ(dx, toDx)
@@ -95,7 +95,7 @@ func (w *walk) overInputsOfDx(do func(p panel, dy []VecVirtual, low, high, dx Me
 		w.overInputs(func(low, high Mem) {
 			do(p, dy, low, high, Mem{Base: w.place, Index: toDx, Scale: 1})
 		})
-		stride := argument("stride")
+		stride := emit.Argument("stride")
 		SHLQ(Imm(2), stride)
 		ADDQ(stride, dx)
 	})
@@ -153,9 +153,6 @@ func (p panel) gradInput(dy []VecVirtual, low, high, slope, dx Mem) {
 	VFMADD231SS(slope, sum.AsX(), other)
 	VMOVSS(other, dx)
 }
-
-// argument is a new register with an argument of the function.
-func argument(name string) GPVirtual { return Load(Param(name), GP64()).(GPVirtual) }
 
 // local is room for an integer on the stack.
 func local() Mem { return AllocLocal(8) }

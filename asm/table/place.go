@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/eidolon-hep/eidolon/asm/internal/abreast"
+	"github.com/eidolon-hep/eidolon/asm/internal/emit"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -48,7 +49,7 @@ func findPlaces(slopes bool) places {
 
 	cells, rowBytes, last, scale := YMM(), YMM(), YMM(), YMM()
 	spread := func(name string, v VecVirtual) {
-		VMOVD(argument(name).As32(), v.AsX())
+		VMOVD(emit.Argument(name).As32(), v.AsX())
 		VPBROADCASTD(v.AsX(), v)
 	}
 	spread("cells", last)
@@ -60,10 +61,10 @@ func findPlaces(slopes bool) places {
 	VPSLLD(Imm(2), rowBytes, rowBytes)
 	VMULPS(constants.Float(steepness), cells, scale)
 
-	x, stride, rows := argument("x"), argument("stride"), argument("m")
+	x, stride, rows := emit.Argument("x"), emit.Argument("stride"), emit.Argument("m")
 	SHLQ(Imm(2), stride)
 	Label("places")
-	left, from := argument("k"), GP64()
+	left, from := emit.Argument("k"), GP64()
 	MOVQ(x, from)
 	Label("eight_places")
 	mask, v := constants.Mask8(left), YMM()

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/eidolon-hep/eidolon/asm/internal/emit"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -30,17 +31,17 @@ type panel struct {
 
 // overPanels calls do for each row of each panel.
 func (w *walk) overPanels(do func(p panel)) {
-	w.rowBytes, w.table = argument("n"), GP64()
+	w.rowBytes, w.table = emit.Argument("n"), GP64()
 	SHLQ(Imm(2), w.rowBytes)
 	w.tableBytes = local()
-	size := argument("cells")
+	size := emit.Argument("cells")
 	INCQ(size)
 	IMULQ(w.rowBytes, size)
 	MOVQ(size, w.tableBytes)
 
 	left, offset, rows, row := local(), local(), local(), GP64()
 	w.row = Mem{Base: row}
-	MOVQ(argument("n"), left)
+	MOVQ(emit.Argument("n"), left)
 	MOVQ(U32(0), offset)
 
 	for _, p := range []panel{{vectors: 8}, {vectors: 4}, {vectors: 2}, {vectors: 1}, {vectors: 1, mask: YMM()}} {
@@ -65,7 +66,7 @@ func (w *walk) overPanels(do func(p panel)) {
 		Load(Param(w.rows), row)
 		ADDQ(offset, row)
 		ADDQ(U32(p.vectors*vector), offset)
-		MOVQ(argument("m"), rows)
+		MOVQ(emit.Argument("m"), rows)
 		MOVQ(w.first, w.place)
 		if w.begin != nil {
 			w.begin()
@@ -86,7 +87,7 @@ func (w *walk) overPanels(do func(p panel)) {
 // overInputs calls do for each input of a row with the two rows of its table that its
 // place is between.
 func (w *walk) overInputs(do func(low, high Mem)) {
-	table, left, low, high := GP64(), argument("k"), GP64(), GP64()
+	table, left, low, high := GP64(), emit.Argument("k"), GP64(), GP64()
 	MOVQ(w.table, table)
 	Label(w.panel + "_input")
 	MOVL(w.offset(), low.As32())

@@ -218,16 +218,9 @@ func (s *Sums) startQuery(i int, x []float32, inverse, sigma float64) {
 // Add adds the events of the blocks lo ≤ b < hi. They may come from several
 // Events, each with its own weights; one after the other costs less than in turn.
 func (s *Sums) Add(events *Events, lo, hi int) {
-	if events.dim != s.dim {
-		panic(fmt.Sprintf("gauss: Add: events have %d dimensions, queries %d", events.dim, s.dim))
-	}
-	if lo < 0 || hi < lo || hi > events.Blocks() {
-		panic(fmt.Sprintf("gauss: Add: blocks %d to %d of %d", lo, hi, events.Blocks()))
-	}
-	if math.IsInf(events.logLargest, -1) {
+	if !s.meet("Add", events, lo, hi) {
 		return
 	}
-	s.unit(events.logLargest)
 	size := blockSize(s.dim)
 	for ; lo < hi; lo += blocksOnce {
 		blocks := min(blocksOnce, hi-lo)
@@ -247,16 +240,9 @@ func (s *Sums) Add(events *Events, lo, hi int) {
 // of the others stay what they are. It takes the time of the next multiple of twelve
 // queries, and some more where these are not neighbours.
 func (s *Sums) AddRows(events *Events, lo, hi int, rows []int32) {
-	if events.dim != s.dim {
-		panic(fmt.Sprintf("gauss: AddRows: events have %d dimensions, queries %d", events.dim, s.dim))
-	}
-	if lo < 0 || hi < lo || hi > events.Blocks() {
-		panic(fmt.Sprintf("gauss: AddRows: blocks %d to %d of %d", lo, hi, events.Blocks()))
-	}
-	if math.IsInf(events.logLargest, -1) {
+	if !s.meet("AddRows", events, lo, hi) {
 		return
 	}
-	s.unit(events.logLargest)
 	part := events.packed[lo*blockSize(s.dim) : hi*blockSize(s.dim)]
 	var few [tileLen]int32 // rows of tiles with few of them
 	n := 0
@@ -281,6 +267,21 @@ func (s *Sums) AddRows(events *Events, lo, hi int, rows []int32) {
 	if n > 0 {
 		s.addApart(few[:n], part)
 	}
+}
+
+// meet prepares the sums for blocks of events, and reports whether any has weight.
+func (s *Sums) meet(function string, events *Events, lo, hi int) bool {
+	if events.dim != s.dim {
+		panic(fmt.Sprintf("gauss: %s: events have %d dimensions, queries %d", function, events.dim, s.dim))
+	}
+	if lo < 0 || hi < lo || hi > events.Blocks() {
+		panic(fmt.Sprintf("gauss: %s: blocks %d to %d of %d", function, lo, hi, events.Blocks()))
+	}
+	if math.IsInf(events.logLargest, -1) {
+		return false
+	}
+	s.unit(events.logLargest)
+	return true
 }
 
 // addTo adds events for some queries of tile t.
@@ -627,21 +628,16 @@ func (r Result) check(function string, m, dim int) {
 
 // rows is the part of the result for n queries from i on.
 func (r Result) rows(i, n, dim int) Result {
-	part := Result{Mean: r.Mean}
-	if r.LogSum != nil {
-		part.LogSum = r.LogSum[i:][:n]
+	return Result{
+		LogSum: cut(r.LogSum, i, n), Mean: cut(r.Mean, i*dim, n*dim), Second: cut(r.Second, i, n),
+		Variance: cut(r.Variance, i, n), InvNeff: cut(r.InvNeff, i, n),
 	}
-	if r.Mean != nil {
-		part.Mean = r.Mean[i*dim:][:n*dim]
+}
+
+// cut is n numbers of s from i on, nil if s is.
+func cut[T any](s []T, i, n int) []T {
+	if s == nil {
+		return nil
 	}
-	if r.Second != nil {
-		part.Second = r.Second[i:][:n]
-	}
-	if r.Variance != nil {
-		part.Variance = r.Variance[i:][:n]
-	}
-	if r.InvNeff != nil {
-		part.InvNeff = r.InvNeff[i:][:n]
-	}
-	return part
+	return s[i:][:n]
 }

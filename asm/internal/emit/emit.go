@@ -38,6 +38,9 @@ const (
 	Gt    = U8(0x1e)
 )
 
+// Argument returns a new register with an argument of the function.
+func Argument(name string) GPVirtual { return Load(Param(name), GP64()).(GPVirtual) }
+
 // Emitter is one avo program's store of constants and writer of functions.
 type Emitter struct {
 	vectors map[string]Mem
@@ -48,6 +51,15 @@ func New() *Emitter { return &Emitter{vectors: make(map[string]Mem)} }
 
 // Float is a memory operand of eight times x.
 func (e *Emitter) Float(x float32) Mem { return e.Bits(math.Float32bits(x)) }
+
+// Floats are memory operands of eight times each number.
+func (e *Emitter) Floats(c []float32) []Op {
+	ops := make([]Op, len(c))
+	for i, x := range c {
+		ops[i] = e.Float(x)
+	}
+	return ops
+}
 
 // Bits is a memory operand of eight times the 32 bits u.
 func (e *Emitter) Bits(u uint32) Mem {

@@ -85,7 +85,7 @@ func (e *Emitter) eighths(x abreast.Vectors, b int) (n, p abreast.Vectors) {
 	f.Each(func(i int, r VecVirtual) { VFMSUB231PS(scale, x[i], r) })
 	low := load(e.Float(8 * log2Low))
 	f.Each(func(i int, r VecVirtual) { VFMADD231PS(low, x[i], r) })
-	p = f.Polynomial(e.floats(eighthCoeff))
+	p = f.Polynomial(e.Floats(eighthCoeff))
 	p.Each(func(i int, r VecVirtual) { VMULPS(f[i], r, r) })
 	return n, p
 }
@@ -200,7 +200,7 @@ func (e *Emitter) splitNearOne(x abreast.Vectors) (n, f abreast.Vectors) {
 
 // log1pNear is log(1+f) for √½ ≤ 1+f ≤ √2.
 func (e *Emitter) log1pNear(f abreast.Vectors) abreast.Vectors {
-	y := f.Polynomial(e.floats(logCoeff))
+	y := f.Polynomial(e.Floats(logCoeff))
 	y.Each(func(i int, r VecVirtual) { VMULPS(f[i], r, r) })
 	y.Each(func(i int, r VecVirtual) { VFMADD213PS(f[i], f[i], r) })
 	return y
@@ -224,7 +224,7 @@ func (e *Emitter) TanhAbs(x abreast.Vectors) abreast.Vectors {
 	r.Each(func(_ int, v VecVirtual) { VADDPS(v, v, v) })
 	ln2 := load(e.Float(math.Ln2))
 	r.Each(func(i int, v VecVirtual) { VFNMADD231PS(ln2, k[i], v) })
-	z := r.Polynomial(e.floats(expCoeff))
+	z := r.Polynomial(e.Floats(expCoeff))
 	z.Each(func(i int, v VecVirtual) { VMULPS(r[i], v, v) })
 	z.Each(func(i int, v VecVirtual) { VFMADD213PS(r[i], r[i], v) })
 
@@ -303,15 +303,6 @@ func choose(op func(...Op), x abreast.Vectors, limit Mem) abreast.Vectors {
 	y, c := abreast.New(len(x)), load(limit)
 	y.Each(func(i int, r VecVirtual) { op(x[i], c, r) })
 	return y
-}
-
-// floats are operands of eight times each number.
-func (e *Emitter) floats(c []float32) []Op {
-	ops := make([]Op, len(c))
-	for i, x := range c {
-		ops[i] = e.Float(x)
-	}
-	return ops
 }
 
 // load returns a register with the content of m.
