@@ -17,7 +17,7 @@ const Significance = 0.01
 // p-value.
 func Apart(auc, p float64) string {
 	if p >= Significance {
-		return "0.5: cannot be told apart"
+		return "cannot be told apart"
 	}
 	value := fmt.Sprintf("p = %.2g", p)
 	if p < 1e-99 {

@@ -31,6 +31,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/eidolon-hep/eidolon/analysis/rows"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -83,9 +84,7 @@ var ErrFewEvents = errors.New("classify: too few events")
 // FewestEvents is the number of effective events of each sample that are needed.
 const FewestEvents = 100
 
-const (
-	beyond = 1e75 // as in analysis/compare: values beyond it mean "no value"
-)
+const beyond = 1e75 // as in analysis/compare: values beyond it mean "no value"
 
 // Result is what a classifier finds.
 type Result struct {
@@ -414,24 +413,17 @@ type classifier struct {
 
 // train trains a classifier on all folds but k.
 func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
-	var rows [2][]int
-	for s := range f.samples {
-		for _, i := range f.rows[s] {
-			if f.foldOf(s, i) != k {
-				rows[s] = append(rows[s], i)
-			}
-		}
-	}
 	train := training.Data{Dim: f.in.dim, Context: 1}
 	valid := train
 	var trained [2][]float64
 	for s := range f.samples {
-		weights, err := f.weightsOf(ctx, s, rows[s])
+		rows := slices.DeleteFunc(slices.Clone(f.rows[s]), func(i int) bool { return f.foldOf(s, i) == k })
+		weights, err := f.weightsOf(ctx, s, rows)
 		if err != nil {
 			return nil, err
 		}
 		trained[s] = weights
-		for j, i := range rows[s] {
+		for j, i := range rows {
 			to := &train
 			if isValid(f.keys[s][i]) {
 				to = &valid
@@ -441,7 +433,7 @@ func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
 			to.W = append(to.W, float32(weights[j]))
 		}
 	}
-	c := &classifier{net: newNetwork(f.in.dim, f.opts.Hidden, f.opts.Seed+uint64(k)), weights: trained}
+	c := &classifier{net: newClassifier(f.in.dim, f.opts.Hidden, f.opts.Seed+uint64(k)), weights: trained}
 	if f.in.dim == 0 { // nothing varies
 		c.trees, c.polynomial, c.blend = &trees{}, &polynomial{}, regression{0, 0, 0, 0}
 		return c, nil
@@ -468,15 +460,10 @@ func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
 // learners is the number of outputs that are combined.
 const learners = 3
 
-// outputs are what is combined.
-func (c *classifier) outputs() [learners]func(dst []float64, x []float32) {
-	return [learners]func(dst []float64, x []float32){c.net.logits, c.trees.logits, c.polynomial.logits}
-}
-
 // each calls found with the outputs for each row of x.
 func (c *classifier) each(x []float32, n int, found func(i int, outputs [learners]float64)) {
 	var outputs [learners][]float64
-	for k, logits := range c.outputs() {
+	for k, logits := range [learners]func(dst []float64, x []float32){c.net.logits, c.trees.logits, c.polynomial.logits} {
 		outputs[k] = make([]float64, n)
 		logits(outputs[k], x)
 	}

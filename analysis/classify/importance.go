@@ -3,6 +3,7 @@ package classify
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 )
@@ -107,7 +108,7 @@ func (m *importance) add(ctx context.Context, f *folds, c *classifier, k int) er
 			for i, j := range order {
 				x[i*dim+feature] = old[j]
 			}
-			kept[a] = append([]float32(nil), old...)
+			kept[a] = slices.Clone(old)
 		}
 		after := judge()
 		for a, feature := range g.inputs {

@@ -10,25 +10,44 @@ import (
 	"github.com/eidolon-hep/eidolon/training"
 )
 
-// network is a perceptron whose output is the logarithm of the ratio of the
-// densities of samples 1 and 0. It is trained by the logistic loss
+// network is a perceptron with one output. Its loss is
 //
 //	Σ w [log(1 + eˢ) − y s],  y = 0 or 1 the sample, s the output
 //
-// which is lowest where s is that logarithm, if the weights of both samples have
-// the same sum.
+// for a classifier: it is lowest where s is the logarithm of the ratio of the densities of
+// samples 1 and 0, if the weights of both samples have the same sum. A regression has the sum
+// of the squares. The context of a row is its y.
 type network struct {
 	params nn.Params
 	mlp    *nn.MLP
 	dim    int
+	loss   networkLoss
 }
 
-func newNetwork(dim, hidden int, seed uint64) *network {
-	n := &network{dim: dim}
-	n.mlp = nn.NewMLP(&n.params, "classifier", dim, []int{hidden, hidden, hidden}, 1, dense.SiLU)
-	n.mlp.Init(seed, 0)
+// networkLoss is the loss of an event of weight w with the output s that should be y, and its
+// derivative by s.
+type networkLoss func(s, y, w float32) (loss float64, slope float32)
+
+func newNetwork(dim int, hidden []int, seed, stream uint64, loss networkLoss) *network {
+	n := &network{dim: dim, loss: loss}
+	n.mlp = nn.NewMLP(&n.params, "network", dim, hidden, 1, dense.SiLU)
+	n.mlp.Init(seed, stream)
 	n.mlp.Pack()
 	return n
+}
+
+func newClassifier(dim, width int, seed uint64) *network {
+	return newNetwork(dim, []int{width, width, width}, seed, 0, func(s, y, w float32) (float64, float32) {
+		l, p := logistic(float64(s), float64(y))
+		return float64(w) * l, float32(float64(w) * (p - float64(y)))
+	})
+}
+
+func newRegressor(dim, width int, seed uint64) *network {
+	return newNetwork(dim, []int{width, width}, seed, 1, func(s, y, w float32) (float64, float32) {
+		d := s - y
+		return float64(w * d * d), 2 * w * d
+	})
 }
 
 func (n *network) fit(ctx context.Context, train, valid training.Data, seed uint64) error {
@@ -79,15 +98,14 @@ type worker struct {
 	dy    []float32
 }
 
-// Loss implements training.Worker. The context of a row is its y.
+// Loss implements training.Worker.
 func (w *worker) Loss(grad []float32, rows training.Rows) float64 {
 	out := w.net.mlp.Forward(w.state, rows.X, rows.N)
 	loss := 0.0
 	for i, s := range out {
-		weight, y := float64(rows.W[i]), float64(rows.C[i])
-		l, p := logistic(float64(s), y)
-		loss += weight * l
-		w.dy[i] = float32(weight * (p - y))
+		l, slope := w.net.loss(s, rows.C[i], rows.W[i])
+		loss += l
+		w.dy[i] = slope
 	}
 	if grad != nil {
 		w.net.mlp.Backward(w.state, grad, nil, rows.X, w.dy[:rows.N], rows.N)

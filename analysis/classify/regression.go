@@ -40,14 +40,6 @@ func regress(start regression, y, w []float64, x ...[]float64) regression {
 		floats.ScaleTo(x[j], 1/width[j], column)
 		start[j+1] *= width[j]
 	}
-	c := newton(start, y, w, x, prior, far, steps)
-	for j := range x {
-		c[j+1] /= width[j]
-	}
-	return c
-}
-
-func newton(start regression, y, w []float64, x [][]float64, prior, far float64, steps int) regression {
 	c, n := slices.Clone(start), len(start)
 	row := make([]float64, n)
 	row[0] = 1
@@ -72,7 +64,8 @@ func newton(start regression, y, w []float64, x [][]float64, prior, far float64,
 		var chol mat.Cholesky
 		var step mat.VecDense
 		if !chol.Factorize(h) || chol.SolveVecTo(&step, g) != nil {
-			return slices.Clone(start)
+			c = slices.Clone(start)
+			break
 		}
 		largest := mat.Norm(&step, math.Inf(1))
 		for j := range c {
@@ -81,6 +74,9 @@ func newton(start regression, y, w []float64, x [][]float64, prior, far float64,
 		if largest < 1e-6 {
 			break
 		}
+	}
+	for j := range x {
+		c[j+1] /= width[j]
 	}
 	return c
 }

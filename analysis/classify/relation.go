@@ -6,78 +6,12 @@ import (
 	"math"
 	"slices"
 
-	"github.com/eidolon-hep/eidolon/internal/nn"
-	"github.com/eidolon-hep/eidolon/internal/parallel"
-	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/training"
 )
 
-// regressor is a perceptron that predicts one input from those of the other columns,
-// by least squares. The context of a row is what is to be predicted.
-type regressor struct {
-	params nn.Params
-	mlp    *nn.MLP
-}
-
-func newRegressor(dim, width int, seed uint64) *regressor {
-	r := &regressor{}
-	r.mlp = nn.NewMLP(&r.params, "relation", dim, []int{width, width}, 1, dense.SiLU)
-	r.mlp.Init(seed, 1)
-	r.mlp.Pack()
-	return r
-}
-
-// Params implements training.Objective.
-func (r *regressor) Params() []float32 { return r.params.Value }
-
-// Pack implements training.Objective.
-func (r *regressor) Pack(part, _ int) {
-	if part == 0 {
-		r.mlp.Pack()
-	}
-}
-
-// NewWorker implements training.Objective.
-func (r *regressor) NewWorker() training.Worker {
-	return &regressorWorker{r, r.mlp.NewState(training.Tile), make([]float32, training.Tile)}
-}
-
-type regressorWorker struct {
-	r     *regressor
-	state *nn.MLPState
-	dy    []float32
-}
-
-// Loss implements training.Worker.
-func (w *regressorWorker) Loss(grad []float32, rows training.Rows) float64 {
-	out := w.r.mlp.Forward(w.state, rows.X, rows.N)
-	loss := 0.0
-	for i, y := range out {
-		d := y - rows.C[i]
-		loss += float64(rows.W[i] * d * d)
-		w.dy[i] = 2 * rows.W[i] * d
-	}
-	if grad != nil {
-		w.r.mlp.Backward(w.state, grad, nil, rows.X, w.dy[:rows.N], rows.N)
-	}
-	return loss
-}
-
-// predict calls found with the prediction for each row of x.
-func (r *regressor) predict(x []float32, dim int, found func(i int, y float32)) {
-	state := r.mlp.NewState(training.Tile)
-	n := len(x) / dim
-	for lo := 0; lo < n; lo += training.Tile {
-		m := min(training.Tile, n-lo)
-		for i, y := range r.mlp.Forward(state, x[lo*dim:(lo+m)*dim], m) {
-			found(lo+i, y)
-		}
-	}
-}
-
 // relation predicts an input from those of other columns.
 type relation struct {
-	*regressor
+	*network
 	target int
 	others []int
 	error  float64 // root of the mean square on events that it was not trained on; 1 knows nothing
@@ -147,7 +81,7 @@ func (in *inputs) relate(ctx context.Context, target, width, events int, seed ui
 	if len(r.others) == 0 {
 		return nil, nil
 	}
-	r.regressor = newRegressor(len(r.others), width, seed)
+	r.network = newRegressor(len(r.others), width, seed)
 	train := training.Data{Dim: len(r.others), Context: 1}
 	valid := train
 	n := len(in.x) / in.dim
@@ -178,31 +112,23 @@ func (in *inputs) relate(ctx context.Context, target, width, events int, seed ui
 // usual size, on a scale that is linear for small values and logarithmic for large.
 func (in *inputs) append(r *relation) {
 	n := len(in.x) / in.dim
-	left := make([]float32, n)
-	parallel.Ranges(n, 16*training.Tile, func(lo, hi int) {
-		state := r.mlp.NewState(training.Tile)
-		x := make([]float32, training.Tile*len(r.others))
-		for ; lo < hi; lo += training.Tile {
-			m := min(training.Tile, hi-lo)
-			for i := range m {
-				for j, k := range r.others {
-					x[i*len(r.others)+j] = in.row(lo + i)[k]
-				}
-			}
-			for i, y := range r.mlp.Forward(state, x[:m*len(r.others)], m) {
-				left[lo+i] = in.row(lo + i)[r.target] - y
-			}
+	others := make([]float32, 0, n*len(r.others))
+	for i := range n {
+		for _, k := range r.others {
+			others = append(others, in.row(i)[k])
 		}
-	})
-	size := make([]float32, n)
-	for i, v := range left {
-		size[i] = float32(math.Abs(float64(v)))
+	}
+	left, size := make([]float64, n), make([]float64, n)
+	r.logits(left, others)
+	for i, y := range left {
+		left[i] = float64(in.row(i)[r.target] - float32(y))
+		size[i] = math.Abs(left[i])
 	}
 	slices.Sort(size)
-	usual := float64(max(size[n/2], 1e-6))
+	usual := max(size[n/2], 1e-6)
 	x := make([]float32, 0, n*(in.dim+1))
 	for i := range n {
-		x = append(append(x, in.row(i)...), float32(math.Asinh(float64(left[i])/usual)))
+		x = append(append(x, in.row(i)...), float32(math.Asinh(left[i]/usual)))
 	}
 	in.of = append(in.of, input{in.of[r.target].column, Relation})
 	in.dim++

@@ -64,11 +64,11 @@ func (f *folds) weightsOf(ctx context.Context, sample int, rows []int) ([]float6
 		}); err != nil {
 			return nil, err
 		}
-		y := make([]float64, len(places))
-		t.logits(y, rest.X)
-		r.predict(rest.X, f.in.dim, func(i int, y float32) { smooth[places[i]] = float64(y) })
+		byTrees, byNetwork := make([]float64, len(places)), make([]float64, len(places))
+		t.logits(byTrees, rest.X)
+		r.logits(byNetwork, rest.X)
 		for i, j := range places {
-			boosted[j] = y[i]
+			boosted[j], smooth[j] = byTrees[i], byNetwork[i]
 		}
 	}
 

@@ -1,6 +1,7 @@
 package reweight
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/compare"
-	"github.com/eidolon-hep/eidolon/rootio"
 )
 
 // Closure says how far source and target are apart before and after reweighting.
@@ -116,10 +116,7 @@ func pick(s classify.Sample, weights []float64, folds []int) classify.Sample {
 			picked.Weights = append(picked.Weights, weights[i])
 		}
 	}
-	picked.Table = &rootio.Table{}
-	for _, c := range s.Table.Columns {
-		picked.Table.Columns = append(picked.Table.Columns, c.Take(places))
-	}
+	picked.Table = s.Table.Take(places)
 	return picked
 }
 
@@ -177,43 +174,33 @@ func distances(ctx context.Context, source, target classify.Sample, columns []st
 
 // WriteText writes what the weights are and how well they do.
 func (w *Weights) WriteText(out io.Writer, c *Closure) error {
-	p := &printer{Writer: out}
-	p.printf("%-24s %12s %12s\n", "column", "KS before %", "KS after %")
+	var b bytes.Buffer
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
+	p("%-24s %12s %12s\n", "column", "KS before %", "KS after %")
 	codes := false
 	for _, k := range c.Columns {
 		mark := ""
 		if k.Codes {
 			mark, codes = " *", true
 		}
-		p.printf("%-24s %12.3f %12.3f%s\n", k.Name, 100*k.Before, 100*k.After, mark)
+		p("%-24s %12.3f %12.3f%s\n", k.Name, 100*k.Before, 100*k.After, mark)
 	}
 	if codes {
-		p.printf("* codes: total variation instead of KS\n")
+		p("* codes: total variation instead of KS\n")
 	}
-	p.printf("\nclassifier AUC %.4f ± %.4f before (%s)\n", c.Before.Value, c.Before.Error, classify.Apart(c.Before.Value, c.Before.PValue))
+	p("\nclassifier AUC %.4f ± %.4f before (%s)\n", c.Before.Value, c.Before.Error, classify.Apart(c.Before.Value, c.Before.PValue))
 	if a := c.After; a != nil {
-		p.printf("%.4f ± %.4f after (%s), on %d and %d events that the weights were not learnt from\n",
+		p("%.4f ± %.4f after (%s), on %d and %d events that the weights were not learnt from\n",
 			a.Value, a.Error, classify.Apart(a.Value, a.PValue), a.Events[0], a.Events[1])
 	}
-	p.printf("%d events, sum of weights %.6g, effective events %.6g (%.1f %%); ratios from %.3g to %.3g\n",
+	p("%d events, sum of weights %.6g, effective events %.6g (%.1f %%); ratios from %.3g to %.3g\n",
 		len(w.Weight), w.Sum, w.Effective, 100*w.Effective/math.Max(1, float64(len(w.Weight))), w.Smallest, w.Largest)
 	if w.Clipped > 0 {
-		p.printf("%d ratios clipped: %.3g %% of the sum of weights taken away\n", w.Clipped, 100*w.ClippedBy)
+		p("%d ratios clipped: %.3g %% of the sum of weights taken away\n", w.Clipped, 100*w.ClippedBy)
 	}
 	for _, note := range w.Notes {
-		p.printf("%s\n", note)
+		p("%s\n", note)
 	}
-	return p.err
-}
-
-// printer remembers the first error.
-type printer struct {
-	io.Writer
-	err error
-}
-
-func (p *printer) printf(format string, args ...any) {
-	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.Writer, format, args...)
-	}
+	_, err := out.Write(b.Bytes())
+	return err
 }

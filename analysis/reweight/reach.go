@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/rows"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -119,7 +120,7 @@ func reachOf(name string, a, b rootio.Column, source, target classify.Sample) *R
 			different++
 		}
 	}
-	codes := (!a.Kind.IsFloat() && different <= 256) || different*20 <= len(from) && different <= 256
+	codes := column.AreFew(different, len(from), a.Kind.IsFloat())
 	k := 0 // the first event of the source that is not below
 	for lo := 0; lo < len(to); {
 		for k < len(from) && from[k].x < to[lo].x {
