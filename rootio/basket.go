@@ -231,18 +231,17 @@ func (r *basketReader) read(lo, hi int64, row int) error {
 		}
 		from, to := int(lo-spans[i].lo), int(min(hi, spans[i].hi)-spans[i].lo)
 		for _, t := range r.into {
-			if t.jagged == nil && r.layout.varyingTail {
-				if err := r.pick(t, from, to, row); err != nil {
-					return &entryError{r.name, lo, asDamage(err)}
-				}
-				continue
-			}
-			if t.jagged == nil {
+			var err error
+			switch {
+			case t.jagged != nil:
+				err = r.append(t.jagged, from, to, row)
+			case r.layout.varyingTail:
+				err = r.pick(t, from, to, row)
+			default:
 				at := from*r.layout.stride + r.layout.offset + t.element*r.layout.stored.size
 				r.layout.stored.decode(t.column.Slice(row, row+to-from).Values(), r.data[at:], r.layout.stride)
-				continue
 			}
-			if err := r.append(t.jagged, from, to, row); err != nil {
+			if err != nil {
 				return &entryError{r.name, lo, asDamage(err)}
 			}
 		}

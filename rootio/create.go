@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"go-hep.org/x/hep/hbook"
+
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/parallel"
 )
@@ -90,8 +92,8 @@ type Writer struct {
 	counted  []counted
 	events   int64
 
-	histograms []histogram // of the columns, if they are asked for
-	values     []float64   // memory to fill them
+	histograms []*hbook.H1D // of the columns, if they are asked for; nil until there are values
+	values     []float64    // memory to fill them
 }
 
 // counted is a jagged column and the column that counts its values.

@@ -36,7 +36,7 @@ func openFile(ctx context.Context, name string, how check) (f *rootFile, err err
 		if err != nil {
 			return nil, err
 		}
-		f.data, f.close, size = remote, remote.Close, remote.size
+		f.data, f.close, size = remote, remote.close, remote.size
 	} else {
 		plain, err := openPlain(name)
 		if err != nil {

@@ -14,11 +14,8 @@ import (
 // few whole numbers. Values that are no numbers are left out.
 func WithHistograms(bins int) Option { return func(o *options) { o.bins = bins } }
 
-// histogram is that of a column; nil until there are values.
-type histogram struct{ *hbook.H1D }
-
-// book chooses the range by the first values.
-func (h *histogram) book(name string, values []float64, isInteger bool, bins int) {
+// book returns a histogram with the range of the first values of a column; nil if there are none.
+func book(name string, values []float64, isInteger bool, bins int) *hbook.H1D {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, v := range values {
 		if v-v == 0 {
@@ -27,7 +24,7 @@ func (h *histogram) book(name string, values []float64, isInteger bool, bins int
 	}
 	switch {
 	case lo > hi:
-		return
+		return nil
 	case isInteger && hi-lo < float64(bins):
 		lo, hi, bins = lo-0.5, hi+0.5, int(hi-lo)+1
 	case lo == hi:
@@ -36,11 +33,11 @@ func (h *histogram) book(name string, values []float64, isInteger bool, bins int
 		hi += 1e-9 * (hi - lo) // the last bin has the largest value, too
 	}
 	if !(lo < hi) || math.IsInf(hi-lo, 0) {
-		return
+		return nil
 	}
-	h.H1D = hbook.NewH1D(bins, lo, hi)
-	h.Ann["name"] = name
-	h.Ann["title"] = name
+	h := hbook.NewH1D(bins, lo, hi)
+	h.Ann["name"], h.Ann["title"] = name, name
+	return h
 }
 
 // fill adds the values of a table to the histograms of the columns.
@@ -49,7 +46,7 @@ func (w *Writer) fill(t *Table) {
 	at := 0
 	add := func(c Column) {
 		if len(w.histograms) <= at {
-			w.histograms = append(w.histograms, histogram{})
+			w.histograms = append(w.histograms, nil)
 		}
 		h := &w.histograms[at]
 		at++
@@ -58,12 +55,12 @@ func (w *Writer) fill(t *Table) {
 		}
 		values := w.values[:c.Len()]
 		c.Floats(values, 0)
-		if h.H1D == nil {
-			h.book(c.Name, values, c.Kind.IsInteger(), w.out.opts.bins)
+		if *h == nil {
+			*h = book(c.Name, values, c.Kind.IsInteger(), w.out.opts.bins)
 		}
 		for _, v := range values {
-			if v-v == 0 && h.H1D != nil {
-				h.Fill(v, 1)
+			if v-v == 0 && *h != nil {
+				(*h).Fill(v, 1)
 			}
 		}
 	}
@@ -79,12 +76,12 @@ func (w *Writer) fill(t *Table) {
 func (out *output) putHistograms() error {
 	for _, w := range out.trees {
 		for _, h := range w.histograms {
-			if h.H1D == nil {
+			if h == nil {
 				continue
 			}
 			dir, name, err := out.file.makeDirs(w.path + "_histograms/" + strings.ReplaceAll(h.Name(), "/", "_"))
 			if err == nil {
-				_, err = out.file.putGroot(dir, key{class: "TH1D", name: name, title: name}, rhist.NewH1DFrom(h.H1D))
+				_, err = out.file.putGroot(dir, key{class: "TH1D", name: name, title: name}, rhist.NewH1DFrom(h))
 				out.file.classes["TH1D"] = true
 			}
 			if err != nil {

@@ -87,7 +87,7 @@ func (r *remoteFile) ReadAt(p []byte, off int64) (done int, err error) {
 		for done < len(p) {
 			n, fault := r.read(p[done:min(len(p), done+remotePiece)], off+int64(done))
 			if done += n; fault != nil || n == 0 {
-				return done, unreachable(r.ctx, cmpErr(fault, io.ErrUnexpectedEOF))
+				return done, unreachable(r.ctx, cutShort(fault))
 			}
 		}
 		return done, err
@@ -107,7 +107,7 @@ func (r *remoteFile) ReadAt(p []byte, off int64) (done int, err error) {
 			r.at, r.ahead = at, r.ahead[:n]
 			if n == 0 || fault != nil && fault != io.EOF {
 				r.ahead = r.ahead[:0]
-				return done, unreachable(r.ctx, cmpErr(fault, io.ErrUnexpectedEOF))
+				return done, unreachable(r.ctx, cutShort(fault))
 			}
 		}
 		done += copy(p[done:], r.ahead[at-r.at:])
@@ -115,15 +115,13 @@ func (r *remoteFile) ReadAt(p []byte, off int64) (done int, err error) {
 	return done, err
 }
 
-// cmpErr returns the first error that is one.
-func cmpErr(err, otherwise error) error {
-	if err != nil && err != io.EOF {
-		return err
+// cutShort returns the error of a read that gave too little.
+func cutShort(err error) error {
+	if err == nil || err == io.EOF {
+		return io.ErrUnexpectedEOF
 	}
-	return otherwise
+	return err
 }
-
-func (r *remoteFile) Close() error { return r.close() }
 
 var errSilent = errors.New("the server is silent")
 
@@ -338,11 +336,11 @@ func openXRootD(ctx context.Context, url string, silence time.Duration) (f *remo
 type relay struct {
 	addr     string // where the client finds it
 	lost     chan struct{}
+	lose     func() // closes lost, once
 	listener net.Listener
 
-	mutex  sync.Mutex
-	broken bool
-	conns  []net.Conn
+	mutex sync.Mutex
+	conns []net.Conn
 }
 
 func newRelay(ctx context.Context, address string, silence time.Duration) (*relay, error) {
@@ -359,39 +357,27 @@ func newRelay(ctx context.Context, address string, silence time.Duration) (*rela
 		_ = server.Close()
 		return nil, err
 	}
-	d := &relay{addr: listener.Addr().String(), lost: make(chan struct{}), listener: listener, conns: []net.Conn{server}}
+	lost := make(chan struct{})
+	d := &relay{addr: listener.Addr().String(), lost: lost, lose: sync.OnceFunc(func() { close(lost) }), listener: listener, conns: []net.Conn{server}}
 	go func() {
 		client, err := listener.Accept()
 		_ = listener.Close() // one connection is enough, and the client does with it
 		if err != nil {
 			return
 		}
-		d.keep(client)
+		d.mutex.Lock()
+		d.conns = append(d.conns, client)
+		d.mutex.Unlock()
 		go d.pass(server, client)
 		d.pass(client, server)
 	}()
 	return d, nil
 }
 
-func (d *relay) keep(c net.Conn) {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	d.conns = append(d.conns, c)
-}
-
 // pass passes on all that comes from a connection.
 func (d *relay) pass(to, from net.Conn) {
 	_, _ = io.Copy(to, from)
-	d.fail()
-}
-
-func (d *relay) fail() {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	if !d.broken {
-		d.broken = true
-		close(d.lost)
-	}
+	d.lose()
 }
 
 func (d *relay) close() {

@@ -144,7 +144,7 @@ func TestXRootDServers(t *testing.T) {
 	if _, err := f.ReadAt(make([]byte, 100), 0); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("a lost server: %v", err)
 	}
-	_ = f.Close()
+	_ = f.close()
 	_ = listener.Close()
 	if _, err := openRemote(context.Background(), url+"x.root"); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("no server: %v", err)

@@ -68,10 +68,7 @@ func Score(ctx context.Context, o ScoreOptions, p Progress) (*ScoreResult, error
 		return nil, err
 	}
 	defer in.Close()
-	var names []string
-	for _, f := range slices.Concat(Scored(model), model.Context.Fields()) {
-		names = append(names, f.Name)
-	}
+	names := rootio.Names(slices.Concat(Scored(model), model.Context.Fields()))
 	options := rootio.ViewOptions{Each: model.Card.View.Each, Define: model.Card.View.Define, Where: o.Where}
 	view, err := viewFor(in, options, names, p)
 	if err != nil {

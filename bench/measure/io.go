@@ -136,11 +136,7 @@ func readWithRootio(name string, like *rootio.Table, trusted bool) error {
 		return err
 	}
 	defer t.Close()
-	var names []string
-	for _, f := range like.Fields() {
-		names = append(names, f.Name)
-	}
-	_, err = t.Read(names, 0, t.Len())
+	_, err = t.Read(rootio.Names(like.Fields()), 0, t.Len())
 	return err
 }
 
