@@ -90,10 +90,7 @@ func CircleOf(field rootio.Field, x, w []float64) (c Circle, ok bool) {
 		return c, false
 	}
 	s := NewSample(x, w)
-	if s.Missing > 0 || !s.IsContinuous(field, "") {
-		return c, false
-	}
-	if spikes, _ := s.WithoutSpikes(); len(spikes) > 0 {
+	if !s.IsSmooth(field) {
 		return c, false
 	}
 	first, last := s.Values[0], s.Values[len(s.Values)-1]

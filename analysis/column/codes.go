@@ -114,7 +114,7 @@ func (c *Column) unseen(x float64) (k int, logP float64) {
 	return k, math.Log(least) - math.Ln2*math.Abs(x-c.Codes[k])
 }
 
-func (codes) isUniform() bool      { return true }
+func (codes) IsUniform() bool      { return true }
 func (codes) isNoisy(*Column) bool { return true }
 
 func (codes) isSound(c *Column) bool {

@@ -118,25 +118,24 @@ func (s *Sample) IsContinuous(field rootio.Field, asked string) bool {
 	return kind == Continuous || kind == Angle
 }
 
+// IsSmooth reports whether a sample is continuous, without missing values and without spikes.
+func (s *Sample) IsSmooth(field rootio.Field) bool {
+	if s.Missing > 0 || !s.IsContinuous(field, "") {
+		return false
+	}
+	spikes, _ := s.WithoutSpikes()
+	return len(spikes) == 0
+}
+
 // findSpikes adds the spikes to the facts, and returns the sample of the other values.
 func (c *Column) findSpikes(d *Data) (rest *Sample) {
 	c.Spikes, rest = d.Sample.WithoutSpikes()
 	return rest.Monotone()
 }
 
-// IsLearnt reports whether there is anything to learn: the value is not known beforehand.
-func (c *Column) IsLearnt() bool { return c.As.isLearnt() }
-
-// IsUniform reports whether the variable that [Column.Open] makes is uniform in the unit
-// interval, and so needs no treatment.
-func (c *Column) IsUniform() bool { return c.As.isUniform() }
-
-// IsLimited reports whether values far outside of those in the data may be impossible.
-func (c *Column) IsLimited() bool { return c.As.isLimited() }
-
 // IsNoisy reports whether the deviate in [Column.Open] matters, or is needed for spikes.
 func (c *Column) IsNoisy() bool {
-	return c.IsLearnt() && (c.As.isNoisy(c) || len(c.Spikes) > 0 || c.Missing > 0)
+	return c.As.IsLearnt() && (c.As.isNoisy(c) || len(c.Spikes) > 0 || c.Missing > 0)
 }
 
 // Open returns the continuous variable of the value x, with the uniform deviate u from [0, 1), and the
@@ -201,7 +200,7 @@ func (c *Column) IsSound() bool {
 		}
 	}
 	rest := c.Rest()
-	return c.Missing >= 0 && rest <= 1 && (rest > 0 || !c.IsLearnt()) &&
+	return c.Missing >= 0 && rest <= 1 && (rest > 0 || !c.As.IsLearnt()) &&
 		c.Floor >= 0 && c.Roof >= 0 && (c.Low == nil || c.High == nil || *c.Low < *c.High) && c.As.isSound(c)
 }
 

@@ -27,6 +27,5 @@ func (continuous) close(c *Column, y float64) float64 {
 	return y
 }
 
-func (continuous) isLimited() bool         { return true }
-func (continuous) isSound(c *Column) bool  { return c.Min <= c.Max }
+func (continuous) IsLimited() bool         { return true }
 func (continuous) describe(*Column) string { return "continuous" }

@@ -33,5 +33,4 @@ func (integer) open(_ *Column, x, u float64) (y, logSlope float64) { return x + 
 func (integer) close(c *Column, y float64) float64 { return min(max(math.Floor(y), c.Min), c.Max) }
 
 func (integer) isNoisy(c *Column) bool  { return c.Max-c.Min < MostNoisy }
-func (integer) isSound(c *Column) bool  { return c.Min <= c.Max }
 func (integer) describe(*Column) string { return "integer, dequantised" }

@@ -31,9 +31,9 @@ type rules interface {
 	// close is the inverse of open. It returns legal values only.
 	close(c *Column, y float64) float64
 
-	isLearnt() bool          // other columns have a value that is known beforehand
-	isUniform() bool         // whether the continuous variable is uniform in [0, 1)
-	isLimited() bool         // whether values far outside of the data may be impossible, so that none is drawn
+	IsLearnt() bool          // other columns have a value that is known beforehand
+	IsUniform() bool         // whether the continuous variable is uniform in [0, 1), and so needs no treatment
+	IsLimited() bool         // whether values far outside of the data may be impossible, so that none is drawn
 	isNoisy(*Column) bool    // whether the deviate matters
 	isSound(*Column) bool    // whether what was read from a file makes sense
 	describe(*Column) string // how it is treated
@@ -78,7 +78,7 @@ func Asked(name string) Kind {
 // Askable returns the names of the kinds that a user can ask for.
 func Askable() (names []string) {
 	for _, k := range kinds {
-		if k.isLearnt() {
+		if k.IsLearnt() {
 			names = append(names, k.name())
 		}
 	}
@@ -111,10 +111,11 @@ type common struct{}
 
 func (common) refuse(*Data) string                                { return "" }
 func (common) open(_ *Column, x, _ float64) (y, logSlope float64) { return x, 0 }
-func (common) isLearnt() bool                                     { return true }
-func (common) isUniform() bool                                    { return false }
-func (common) isLimited() bool                                    { return false }
+func (common) IsLearnt() bool                                     { return true }
+func (common) IsUniform() bool                                    { return false }
+func (common) IsLimited() bool                                    { return false }
 func (common) isNoisy(*Column) bool                               { return false }
+func (common) isSound(c *Column) bool                             { return c.Min <= c.Max }
 func (common) isCode(*Column) bool                                { return false }
 func (common) nearest(c *Column, v float64) float64               { return min(max(v, c.Min), c.Max) }
 func (common) had(c *Column) string                               { return fmt.Sprintf("%.6g to %.6g", c.Min, c.Max) }
@@ -125,5 +126,5 @@ func (common) indicate(*Column, float64, []float32) bool          { return false
 type unlearnt struct{ common }
 
 func (unlearnt) find(*Column, *Data) *Sample { return nil }
-func (unlearnt) isLearnt() bool              { return false }
+func (unlearnt) IsLearnt() bool              { return false }
 func (unlearnt) width(*Column) int           { return 0 }

@@ -57,7 +57,7 @@ func TestKinds(t *testing.T) {
 		if named, ok := Named(k.String()); !ok || named != k {
 			t.Errorf("%s: its name is that of %s", k, named)
 		}
-		if flaw := d.Refuse(k); k.isLearnt() && flaw != "" {
+		if flaw := d.Refuse(k); k.IsLearnt() && flaw != "" {
 			t.Errorf("%s: refused: %s", k, flaw)
 		}
 		var again Column
@@ -72,10 +72,10 @@ func TestKinds(t *testing.T) {
 		if c.Describe() == "" || c.Had() == "" {
 			t.Errorf("%s: not described", k)
 		}
-		if got := variable != nil; got != (c.IsLearnt() && !c.IsUniform()) {
+		if got := variable != nil; got != (c.As.IsLearnt() && !c.As.IsUniform()) {
 			t.Errorf("%s: a variable to be treated: %v", k, got)
 		}
-		if !c.IsLearnt() {
+		if !c.As.IsLearnt() {
 			continue
 		}
 		r := rand.New(rand.NewPCG(7, 1))
@@ -85,7 +85,7 @@ func TestKinds(t *testing.T) {
 			if got := c.Close(y); math.Abs(got-x) > 1e-12 {
 				t.Fatalf("%s: %g comes back as %g", k, x, got)
 			}
-			if c.IsUniform() && !(y >= 0 && y < 1) {
+			if c.As.IsUniform() && !(y >= 0 && y < 1) {
 				t.Fatalf("%s: %g becomes %g, outside of the unit interval", k, x, y)
 			}
 			const h = 1e-6 // of the deviate, where that matters, or of the value

@@ -102,15 +102,7 @@ func mostlyDiffer(x []float64) bool {
 
 // increase reports whether each of the values is larger than the one before. By chance one
 // sample in 20! does.
-func increase(x []float64) bool {
-	const fewest = 20
-	for k := 1; k < len(x); k++ {
-		if x[k] <= x[k-1] {
-			return false
-		}
-	}
-	return len(x) >= fewest
-}
+func increase(x []float64) bool { return len(x) >= 20 && Ascend(x) }
 
 // comeInBlocks reports whether equal values follow each other, by far more often than in any
 // order, or are so many that they are no codes. It returns the most frequent one.

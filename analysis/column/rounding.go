@@ -51,7 +51,8 @@ func findDecimals(field rootio.Field, values []float64) *Decimals {
 		if 1/unit < stepInULP*ULP(field.Kind, largest) || largest*unit > maxExact {
 			return nil
 		}
-		if !areMultiples(field.Kind, values, unit) {
+		isNone := func(v float64) bool { return math.Abs(math.Round(v*unit)/unit-v) > ULP(field.Kind, v) }
+		if slices.ContainsFunc(values, isNone) { // no multiple of 1/unit, but for the rounding of floating-point numbers
 			continue
 		}
 		origin := math.Round(lo * unit)
@@ -62,17 +63,6 @@ func findDecimals(field rootio.Field, values []float64) *Decimals {
 		return &Decimals{Digits: digits, Step: float64(step), Origin: origin, Last: (math.Round(hi*unit) - origin) / float64(step)}
 	}
 	return nil
-}
-
-// areMultiples reports whether all values are multiples of 1/unit but for the
-// rounding of floating-point numbers.
-func areMultiples(kind rootio.Kind, values []float64, unit float64) bool {
-	for _, v := range values {
-		if math.Abs(math.Round(v*unit)/unit-v) > ULP(kind, v) {
-			return false
-		}
-	}
-	return true
 }
 
 func gcd(a, b int64) int64 {

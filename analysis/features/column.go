@@ -34,7 +34,7 @@ type Column struct {
 
 // isSound reports whether a column that was read from a file is one.
 func (c *Column) isSound() bool {
-	isTreated := c.IsLearnt() && !c.IsUniform()
+	isTreated := c.As.IsLearnt() && !c.As.IsUniform()
 	return c.IsSound() && c.Normal.isSound() && (c.Std > 0 || !isTreated) &&
 		c.Width >= 0 && (c.Width == 0 || c.Low == nil && c.High == nil) &&
 		(!c.Periodic || c.As == column.Angle && len(c.Spikes) == 0 && c.Missing == 0)
@@ -47,7 +47,7 @@ func (c *Column) encode(x, u float64) (z, logDet float64) { return c.encodeAmong
 func (c *Column) encodeRest(x, u float64) (z, logDet float64) {
 	x, logDet = c.Open(x, u)
 	switch {
-	case c.IsUniform():
+	case c.As.IsUniform():
 		z = normalQuantile(x)
 		return z, logDet - logNormal(z)
 	case c.Periodic:
@@ -90,7 +90,7 @@ func (c *Column) encodeAll(z []float32, stride int, logDet, x, u []float64, cell
 // decodeRest is decode for what is no spike and not missing.
 func (c *Column) decodeRest(z float64) float64 {
 	switch {
-	case c.IsUniform():
+	case c.As.IsUniform():
 		return c.Close(normalCDF(z))
 	case c.Periodic:
 		return c.Close(c.middle() + z*unit(c.Circle))
@@ -112,7 +112,7 @@ func (c *Column) fromLine(y float64) float64 {
 // Describe says in words how the column is treated.
 func (c *Column) Describe() string {
 	how := c.Column.Describe()
-	if !c.IsLearnt() {
+	if !c.As.IsLearnt() {
 		return how
 	}
 	if c.As == column.Continuous {

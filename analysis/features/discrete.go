@@ -29,7 +29,7 @@ type Discrete struct {
 func (s *Spec) Discrete() []Discrete {
 	var list []Discrete
 	for feature, c := range s.learnt() {
-		d := Discrete{Feature: feature, Pure: c.IsUniform(), column: c, cells: c.cells()}
+		d := Discrete{Feature: feature, Pure: c.As.IsUniform(), column: c, cells: c.cells()}
 		if !d.Pure && len(d.cells) == 0 {
 			continue
 		}

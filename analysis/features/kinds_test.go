@@ -67,7 +67,7 @@ func TestKinds(t *testing.T) {
 				t.Fatalf("%s: %g comes back as %g", k, v, after[0][i])
 			}
 		}
-		if !c.IsLearnt() {
+		if !c.As.IsLearnt() {
 			continue
 		}
 		r := rand.New(rand.NewPCG(5, 3))

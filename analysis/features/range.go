@@ -50,10 +50,6 @@ func (r *Range) isSound() bool { return r.Min <= r.Max && r.Spread >= 0 && !math
 // where the range ends at a hard edge. It is about branches that steps turn into other
 // coordinates; [Spec.Limits] are those of the features.
 func (s *Spec) Outside(t *rootio.Table, margin float64) (rows []int) {
-	if len(s.Ranges) == 0 {
-		return nil
-	}
-	outside := make([]bool, t.Len())
 	x := make([]float64, t.Len())
 	for i := range s.Ranges {
 		c, _ := t.Column(s.Ranges[i].Name)
@@ -61,16 +57,12 @@ func (s *Spec) Outside(t *rootio.Table, margin float64) (rows []int) {
 		lo, hi := s.Ranges[i].limits(margin, c.Kind)
 		for k, v := range x {
 			if !(v >= lo && v <= hi) {
-				outside[k] = true
+				rows = append(rows, k)
 			}
 		}
 	}
-	for k, out := range outside {
-		if out {
-			rows = append(rows, k)
-		}
-	}
-	return rows
+	slices.Sort(rows)
+	return slices.Compact(rows)
 }
 
 // Clip moves the branches of an event that are outside their ranges by more than the

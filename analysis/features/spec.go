@@ -71,7 +71,7 @@ func (s *Spec) Dim() int { return len(s.learnt()) }
 // learnt returns the columns that make the features, in their order.
 func (s *Spec) learnt() (columns []*Column) {
 	for i := range s.Columns {
-		if c := &s.Columns[i]; c.IsLearnt() {
+		if c := &s.Columns[i]; c.As.IsLearnt() {
 			columns = append(columns, c)
 		}
 	}
@@ -168,6 +168,7 @@ func (s *Spec) encode(ctx context.Context, z []float32, logDet []float64, t *roo
 	if err != nil {
 		return err
 	}
+	columns := slices.Concat(branches, given)
 	missing := s.missing()
 	noisy := s.noisy()
 	cells := s.cells()
@@ -176,18 +177,15 @@ func (s *Spec) encode(ctx context.Context, z []float32, logDet []float64, t *roo
 			return err
 		}
 		f.Reset(hi - lo)
-		for _, b := range branches {
-			x := f.Add(b.Name)
-			b.Floats(x, lo)
-			if k := notFinite(x, missing[b.Name]); k >= 0 {
-				return fmt.Errorf("features: branch %q is %v in entry %d", b.Name, x[k], noise.First+uint64(lo+k))
-			}
-		}
-		for _, c := range given {
+		for i, c := range columns {
 			x := f.Add(c.Name)
 			c.Floats(x, lo)
-			if k := notFinite(x, false); k >= 0 {
-				return fmt.Errorf("features: branch %q, of the condition, is %v in entry %d", c.Name, x[k], noise.First+uint64(lo+k))
+			if k := notFinite(x, missing[c.Name]); k >= 0 {
+				role := ""
+				if i >= len(branches) {
+					role = ", of the condition,"
+				}
+				return fmt.Errorf("features: branch %q%s is %v in entry %d", c.Name, role, x[k], noise.First+uint64(lo+k))
 			}
 		}
 		var ld []float64
@@ -200,7 +198,7 @@ func (s *Spec) encode(ctx context.Context, z []float32, logDet []float64, t *roo
 		for i := range s.Columns {
 			c := &s.Columns[i]
 			x := f.At(c.Name)
-			if !c.IsLearnt() { // numbers of events are not even read
+			if !c.As.IsLearnt() { // numbers of events are not even read
 				if ld != nil {
 					for k, v := range x {
 						_, possible := c.Open(v, 0)
@@ -299,7 +297,7 @@ func (s *Spec) Decode(t *rootio.Table, z []float32, given *rootio.Table) {
 		for i := range s.Columns {
 			c := &s.Columns[i]
 			x := f.Add(c.Name)
-			if !c.IsLearnt() {
+			if !c.As.IsLearnt() {
 				for k := range x {
 					x[k] = c.Value()
 				}
@@ -349,7 +347,7 @@ func (s *Spec) missing() map[string]bool {
 // integers and angles have no limits: every value of theirs is a legal one.
 func (s *Spec) Limits(margin float64) (lo, hi []float32) {
 	for _, c := range s.learnt() {
-		if !c.IsLimited() {
+		if !c.As.IsLimited() {
 			lo, hi = append(lo, -math.MaxFloat32), append(hi, math.MaxFloat32)
 			continue
 		}
@@ -398,10 +396,7 @@ type Treatment struct {
 
 // Treatments lists what becomes of the branches, and of other coordinates.
 func (s *Spec) Treatments() []Treatment {
-	var order []string
-	for _, b := range s.Branches {
-		order = append(order, b.Name)
-	}
+	order := s.Names()
 	columns := map[string]*Column{}
 	for i := range s.Columns {
 		c := &s.Columns[i]

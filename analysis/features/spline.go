@@ -2,6 +2,7 @@ package features
 
 import (
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
@@ -85,13 +86,9 @@ func (s Spline) Inverse(y float64) float64 {
 // isSound reports whether a spline that was read from a file is one.
 func (s Spline) isSound() bool {
 	n := len(s.X)
-	if n != len(s.Y) || n != len(s.D) || n == 1 || !column.Ascend(s.X) || !column.Ascend(s.Y) {
+	if n != len(s.Y) || n != len(s.D) || n == 1 || !column.Ascend(s.X) || !column.Ascend(s.Y) ||
+		slices.ContainsFunc(s.D, func(d float64) bool { return !(d > 0) }) {
 		return false
-	}
-	for _, d := range s.D {
-		if !(d > 0) {
-			return false
-		}
 	}
 	return n == 0 || !math.IsInf(s.X[n-1]-s.X[0], 0) && !math.IsInf(s.Y[n-1]-s.Y[0], 0)
 }

@@ -16,12 +16,7 @@ func (s *Search) findMasses() {
 	if s.N < some {
 		return
 	}
-	var doubles []rootio.Field
-	for _, field := range s.numbers {
-		if field.Kind == rootio.Float64 {
-			doubles = append(doubles, field)
-		}
-	}
+	doubles := slices.DeleteFunc(slices.Clone(s.numbers), func(f rootio.Field) bool { return f.Kind != rootio.Float64 })
 	// far returns how far a mass is from that of an energy and a momentum, in units in
 	// the last place of their squares, in the mean of some events; infinity where it is none.
 	far := func(m, e, p []float64) float64 {

@@ -69,15 +69,7 @@ func (s *Search) findRelativeNumbers() {
 
 // isSmooth reports whether a variable is a real number that takes any value.
 func (s *Search) isSmooth(field rootio.Field) bool {
-	if !field.Kind.IsFloat() || s.IsAngle(field.Name) {
-		return false
-	}
-	sample := s.sample(field.Name)
-	if sample.Missing > 0 || !sample.IsContinuous(field, "") {
-		return false
-	}
-	spikes, _ := sample.WithoutSpikes()
-	return len(spikes) == 0
+	return field.Kind.IsFloat() && !s.IsAngle(field.Name) && s.sample(field.Name).IsSmooth(field)
 }
 
 // look is a column in the events that are looked at.

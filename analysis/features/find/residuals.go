@@ -52,15 +52,6 @@ func (s *Search) findResiduals() {
 	}
 }
 
-// apart returns the standard deviation of y − x.
-func apart(y, x []float64) float64 {
-	d := make([]float64, len(y))
-	for k, v := range y {
-		d[k] = v - x[k]
-	}
-	return stat.StdDev(d, nil)
-}
-
 // findResidual returns the step with the narrowest residual; nil if there is none.
 func (s *Search) findResidual(fields []rootio.Field) (best *step.Residual) {
 	const few, many = 50, 5000
@@ -71,6 +62,13 @@ func (s *Search) findResidual(fields []rootio.Field) (best *step.Residual) {
 	least := related
 	relations := step.Relations()
 	d := make([]float64, n)
+	// spread returns the standard deviation of a difference in the first events.
+	spread := func(events int, difference func(k int) float64) float64 {
+		for k := range events {
+			d[k] = difference(k)
+		}
+		return stat.StdDev(d[:events], nil)
+	}
 	for _, y := range fields {
 		if s.IsAngle(y.Name) {
 			continue
@@ -90,20 +88,17 @@ func (s *Search) findResidual(fields []rootio.Field) (best *step.Residual) {
 					if relation.Symmetric && i > j {
 						continue
 					}
-					// A few events rule most of them out.
-					size := few
-					for k := range size {
-						d[k] = v[k] - relation.Of(p[k], q[k])
-					}
-					if !(stat.StdDev(d[:size], nil) < 2*least*std) {
+					rest := func(k int) float64 { return v[k] - relation.Of(p[k], q[k]) }
+					if !(spread(few, rest) < 2*least*std) { // a few events rule most of them out
 						continue
 					}
-					for k := range n {
-						d[k] = v[k] - relation.Of(p[k], q[k])
+					part := spread(n, rest) / std
+					if !(part < least) {
+						continue
 					}
-					part := stat.StdDev(d, nil) / std
 					// pT is no √(pT'² + η²), if it is close to pT'.
-					if part < least && part < better*min(apart(v[:n], p), apart(v[:n], q))/std {
+					alone := min(spread(n, func(k int) float64 { return v[k] - p[k] }), spread(n, func(k int) float64 { return v[k] - q[k] }))
+					if part < better*alone/std {
 						least = part
 						best = &step.Residual{Variable: y.Name, Relation: relation.Name, Of: []string{a.Name, b.Name}}
 					}

@@ -141,7 +141,7 @@ func (s *Search) findAngles() {
 		return
 	}
 	s.sawAngles = true
-	for _, field := range s.table.Fields() {
+	for _, field := range slices.Concat(s.table.Fields(), s.given.Fields()) {
 		if s.ctx.Err() != nil {
 			return
 		}
@@ -149,14 +149,6 @@ func (s *Search) findAngles() {
 			continue
 		}
 		if c, ok := column.CircleOf(field, s.load(field.Name), s.weights); ok {
-			s.circles[field.Name] = c
-		} else {
-			s.Take(field.Name)
-		}
-	}
-	for _, field := range s.given.Fields() {
-		x := s.load(field.Name)
-		if c, ok := column.CircleOf(field, x, s.weights); ok && !slices.ContainsFunc(x, math.IsNaN) {
 			s.circles[field.Name] = c
 		} else {
 			s.Take(field.Name)

@@ -28,10 +28,7 @@ func (s *Search) findAllSums() {
 		read, taken, _ := sum.Variables()
 		ofSums = slices.Concat(ofSums, read, taken)
 	}
-	for _, sum := range s.findSums(ofSums, true) {
-		s.apply(sum)
-	}
-	for _, sum := range sums {
+	for _, sum := range slices.Concat(s.findSums(ofSums, true), sums) {
 		s.apply(sum)
 	}
 	if len(sums) > 0 {

@@ -155,26 +155,21 @@ func (s *Steps) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &list); err != nil {
 		return err
 	}
-	*s = nil
-	for _, object := range list {
-		step, err := read(object)
-		if err != nil {
-			return err
+	*s = make(Steps, len(list))
+	for i, object := range list {
+		for _, kind := range kinds {
+			if text, ok := object[kind.name]; ok && len(object) == 1 {
+				(*s)[i] = kind.make()
+				if err := json.Unmarshal(text, (*s)[i]); err != nil {
+					return err
+				}
+			}
 		}
-		*s = append(*s, step)
+		if (*s)[i] == nil {
+			return fmt.Errorf("features: there is a step that this program does not know: %q", slices.Sorted(maps.Keys(object)))
+		}
 	}
 	return nil
-}
-
-// read returns the step that an object of a file is.
-func read(object map[string]json.RawMessage) (Step, error) {
-	for _, kind := range kinds {
-		if text, ok := object[kind.name]; ok && len(object) == 1 {
-			step := kind.make()
-			return step, json.Unmarshal(text, step)
-		}
-	}
-	return nil, fmt.Errorf("features: there is a step that this program does not know: %q", slices.Sorted(maps.Keys(object)))
 }
 
 // Names are the names of the variables that there are.
