@@ -25,15 +25,13 @@ type FlowJob struct {
 
 	Flow *flows.Flow // that is asked
 
-	start func() (run func() error, stop func())
+	// Start returns a function that does the job's next Events events, and one that ends it.
+	// What is done once only is done before.
+	Start func() (run func() error, stop func())
 }
 
 // Shape tells the sizes of the job.
 func (j FlowJob) Shape() string { return fmt.Sprintf("H=%d batch=%d", j.Hidden, j.Batch) }
-
-// Start returns a function that does the job's next Events events, and one that
-// ends it. What is done once only is done before.
-func (j FlowJob) Start() (run func() error, stop func()) { return j.start() }
 
 // FlowJobs are the jobs that [Flows] measures; sampling and log-densities are in
 // batches of the given numbers of events. Flops are those of the matrix products:
@@ -153,23 +151,7 @@ func Flows(ctx context.Context, progress func(r Result, done, total int)) ([]Res
 	if err != nil {
 		return nil, err
 	}
-	var results []Result
-	for _, j := range jobs {
-		for _, n := range threads() {
-			if err := ctx.Err(); err != nil {
-				return results, err
-			}
-			r, err := j.measure(n)
-			if err != nil {
-				return results, err
-			}
-			results = append(results, r)
-			if progress != nil {
-				progress(r, len(results), len(jobs)*len(threads()))
-			}
-		}
-	}
-	return results, nil
+	return onThreads(ctx, jobs, FlowJob.measure, progress)
 }
 
 func (j FlowJob) measure(threads int) (Result, error) {

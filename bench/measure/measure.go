@@ -88,20 +88,31 @@ func machineLimits(ctx context.Context) []Limit {
 }
 
 func measure(ctx context.Context, rows []row, duration time.Duration, progress func(Result, int, int)) []Result {
+	one := func(r row, threads int) (Result, error) { return r.measure(threads, duration), nil }
+	results, _ := onThreads(ctx, rows, one, progress) // but for ctx's error
+	return results
+}
+
+// onThreads measures each of all on one thread and on two. It calls progress, unless that is
+// nil, as [Kernels] does. Where ctx ends, or one fails, it returns what it has, and why.
+func onThreads[T any](ctx context.Context, all []T, one func(of T, threads int) (Result, error), progress func(Result, int, int)) ([]Result, error) {
 	var results []Result
-	for _, row := range rows {
+	for _, of := range all {
 		for _, n := range threads() {
-			if ctx.Err() != nil {
-				return results
+			if err := ctx.Err(); err != nil {
+				return results, err
 			}
-			r := row.measure(n, duration)
+			r, err := one(of, n)
+			if err != nil {
+				return results, err
+			}
 			results = append(results, r)
 			if progress != nil {
-				progress(r, len(results), len(rows)*len(threads()))
+				progress(r, len(results), len(all)*len(threads()))
 			}
 		}
 	}
-	return results
+	return results, nil
 }
 
 func (r row) measure(threads int, duration time.Duration) Result {
