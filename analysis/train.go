@@ -177,8 +177,7 @@ func (t *Train) inOrder() (*rootio.Table, []float64) {
 			table.Columns = append(table.Columns, c)
 			continue
 		}
-		weights = make([]float64, c.Len())
-		c.Floats(weights, 0)
+		weights = c.Float64s()
 	}
 	return table, weights
 }

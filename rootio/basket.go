@@ -416,8 +416,7 @@ func (r *basketReader) generate(s span) error {
 	if err := r.counts.read(s.lo, s.hi, 0); err != nil {
 		return err
 	}
-	counts := make([]float64, column.Len())
-	column.Floats(counts, 0)
+	counts := column.Float64s()
 	at := 0.0
 	for _, n := range counts {
 		r.starts = append(r.starts, int32(min(at, math.MaxInt32)))

@@ -137,6 +137,13 @@ func (c Column) Floats(dst []float64, lo int) {
 	}
 }
 
+// Float64s returns the values as float64, as [Column.Floats] does.
+func (c Column) Float64s() []float64 {
+	x := make([]float64, c.Len())
+	c.Floats(x, 0)
+	return x
+}
+
 // SetFloats stores src into the values from lo on. The caller keeps integers
 // within the range of the kind; a bool is true where src is not zero.
 func (c Column) SetFloats(lo int, src []float64) {

@@ -387,8 +387,7 @@ func (w *Writer) check(t *Table) error {
 	}
 	for _, pair := range w.counted {
 		j, counter := t.Jagged[pair.column], t.Columns[pair.counter]
-		counts := make([]float64, t.Len())
-		counter.Floats(counts, 0)
+		counts := counter.Float64s()
 		for i, n := range counts {
 			if have := j.Offsets[i+1] - j.Offsets[i]; float64(have) != n {
 				return fmt.Errorf("column %q has %d values where %q is %.0f", j.Name, have, counter.Name, n)

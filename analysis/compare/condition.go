@@ -121,8 +121,7 @@ func conditionEdges(a *values, kind rootio.Kind) (bins []Bin) {
 // places returns which values are in the bin. The last bin of a column includes its
 // end.
 func (b *Bin) places(c rootio.Column) (places []int) {
-	x := make([]float64, c.Len())
-	c.Floats(x, 0)
+	x := c.Float64s()
 	for i, v := range x {
 		if v == b.Low || v > b.Low && (v < b.High || v == b.High && b.last) {
 			places = append(places, i)

@@ -73,8 +73,7 @@ func integersOf(c rootio.Column) (x []*big.Int) {
 		}
 		return x
 	}
-	values := make([]float64, c.Len())
-	c.Floats(values, 0)
+	values := c.Float64s()
 	for _, f := range values {
 		if f != math.Trunc(f) || math.Abs(f) > 1<<64 {
 			return nil

@@ -71,8 +71,7 @@ func (b bin) less(o bin) bin { return bin{b.n - o.n, b.w - o.w, b.w2 - o.w2, b.w
 func usable(x float64) bool { return math.Abs(x) <= beyond }
 
 func newValues(c rootio.Column, of sampled) *values {
-	v := &values{x: make([]float64, c.Len())}
-	c.Floats(v.x, 0)
+	v := &values{x: c.Float64s()}
 	if of.w == nil && of.block == nil {
 		n := len(v.x)
 		v.x = slices.DeleteFunc(v.x, func(x float64) bool { return !usable(x) })

@@ -95,8 +95,7 @@ func rangesOf(t *rootio.Table, w []float64, found *find.Search) (ranges []Range)
 			if !ok || found.IsAngle(name) || slices.ContainsFunc(made, func(c step.Coordinate) bool { return c.Name == name }) {
 				continue
 			}
-			x := make([]float64, c.Len())
-			c.Floats(x, 0)
+			x := c.Float64s()
 			s := column.NewSample(x, w)
 			r := Range{Name: name, Min: s.Values[0], Max: s.Values[len(s.Values)-1], Spread: stat.StdDev(x, nil)}
 			r.HardMin, r.HardMax = r.Min == 0, r.Max == 0

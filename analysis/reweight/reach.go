@@ -87,8 +87,7 @@ func outOfReach(ctx context.Context, source, target classify.Sample, columns []s
 func reachOf(name string, a, b rootio.Column, source, target classify.Sample) *Reach {
 	type event struct{ x, w float64 }
 	events := func(c rootio.Column, s classify.Sample) (list []event, sum float64) {
-		x := make([]float64, c.Len())
-		c.Floats(x, 0)
+		x := c.Float64s()
 		for i, v := range x {
 			w := 1.0
 			if s.Weights != nil {

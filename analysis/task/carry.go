@@ -67,15 +67,6 @@ func (c *carriage) leave(reason string, which func(rootio.Field) bool) {
 	})
 }
 
-// names returns the names of the columns.
-func (c carriage) names() []string {
-	names := make([]string, len(c.fields))
-	for i, f := range c.fields {
-		names[i] = f.Name
-	}
-	return names
-}
-
 // say logs what is not copied, and why.
 func (c carriage) say(p Progress) {
 	p.logOmitted("not carried along", c.omitted)

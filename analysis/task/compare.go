@@ -135,10 +135,8 @@ func (c *comparison) read(ctx context.Context, files []string, weight string) (*
 		}
 		names = append(names, name)
 	}
-	for _, name := range c.Condition {
-		if len(c.Features) > 0 && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
+	if len(c.Features) > 0 {
+		names = union(names, c.Condition)
 	}
 	v, err := t.View(options)
 	if err != nil {
@@ -160,25 +158,17 @@ func (c *comparison) read(ctx context.Context, files []string, weight string) (*
 		return nil, err
 	}
 	if len(names) == 0 {
-		for _, field := range v.Own() {
-			names = append(names, field.Name)
-		}
+		names = rootio.Names(v.Own())
 		omitted := t.Omitted()
 		if v.Collection() == nil {
 			arrays, others := ofArrays(t)
 			names, omitted = append(names, arrays...), append(omitted, others...)
 		}
 		for _, b := range omitted {
-			if !slices.ContainsFunc(c.omitted, func(have rootio.BranchInfo) bool { return have.Name == b.Name }) {
-				c.omitted = append(c.omitted, b)
-			}
+			c.omit(b)
 		}
 	}
-	for _, name := range besides {
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
+	names = union(names, besides)
 	table, err := v.Read(names)
 	if err != nil || len(c.Features) > 0 {
 		return table, err
@@ -188,11 +178,16 @@ func (c *comparison) read(ctx context.Context, files []string, weight string) (*
 			continue
 		}
 		table.Columns = slices.DeleteFunc(table.Columns, func(column rootio.Column) bool { return column.Name == number.Name })
-		if !slices.ContainsFunc(c.omitted, func(have rootio.BranchInfo) bool { return have.Name == number.Name }) {
-			c.omitted = append(c.omitted, rootio.BranchInfo{Field: number.Field, Reason: numbersEvents})
-		}
+		c.omit(rootio.BranchInfo{Field: number.Field, Reason: numbersEvents})
 	}
 	return table, nil
+}
+
+// omit leaves out a branch, for the reason that was found first.
+func (c *comparison) omit(b rootio.BranchInfo) {
+	if !slices.ContainsFunc(c.omitted, func(have rootio.BranchInfo) bool { return have.Name == b.Name }) {
+		c.omitted = append(c.omitted, b)
+	}
 }
 
 // numbersEvents is why a branch is left out that says which event it is.

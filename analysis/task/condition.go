@@ -53,7 +53,7 @@ func (g *generation) eventsFor() error {
 	}
 	defer w.Abort()
 
-	for chunk, err := range view.Parts(conditions, carried.names(), 0) {
+	for chunk, err := range view.Parts(conditions, rootio.Names(carried.fields), 0) {
 		if err != nil {
 			return err
 		}

@@ -76,7 +76,7 @@ func (g *generation) newObjectPlan(in *rootio.Tree) (*objectPlan, error) {
 		return nil, err
 	}
 	for _, name := range reads {
-		if has(collection.Fields, name) && !p.isFeature(name) && !slices.Contains(model.Context.Names(), name) {
+		if has(collection.Fields, name) && !has(p.features, name) && !slices.Contains(model.Context.Names(), name) {
 			p.selecting = append(p.selecting, name)
 		}
 	}
@@ -85,7 +85,7 @@ func (g *generation) newObjectPlan(in *rootio.Tree) (*objectPlan, error) {
 		return nil, err
 	}
 	for _, name := range kept {
-		if !has(collection.Fields, name) || p.isFeature(name) {
+		if !has(collection.Fields, name) || has(p.features, name) {
 			return nil, Usage("--keep %s: it is no branch of %s that the model does not make", name, collection.Name)
 		}
 		if !slices.Contains(p.wanted, name) {
@@ -96,7 +96,7 @@ func (g *generation) newObjectPlan(in *rootio.Tree) (*objectPlan, error) {
 	what := fmt.Sprintf("it tells of objects of %s that are new ones now, and the model does not make it (--keep keeps branches)", collection.Name)
 	p.carried.leave(what, func(f rootio.Field) bool {
 		sameObjects := has(collection.Fields, f.Name) || f.Counter == p.counter && p.counter != rootio.Vector
-		return sameObjects && !p.isFeature(f.Name) && !slices.Contains(reads, f.Name) && !slices.Contains(kept, f.Name)
+		return sameObjects && !has(p.features, f.Name) && !slices.Contains(reads, f.Name) && !slices.Contains(kept, f.Name)
 	})
 	for _, f := range p.carried.fields {
 		if i := slices.IndexFunc(p.features, func(g rootio.Field) bool { return g.Name == f.Name }); i >= 0 {
@@ -112,7 +112,7 @@ func (g *generation) newObjectPlan(in *rootio.Tree) (*objectPlan, error) {
 			p.pointers = append(p.pointers, f.Name)
 		}
 	}
-	p.read = p.carried.names()
+	p.read = rootio.Names(p.carried.fields)
 	for _, f := range p.features {
 		if !slices.Contains(p.read, f.Name) {
 			p.fields = append(p.fields, f)
@@ -130,10 +130,6 @@ func jagged(model *surrogate.Surrogate, counter string) []rootio.Field {
 	return fields
 }
 
-func (p *objectPlan) isFeature(name string) bool {
-	return has(p.features, name)
-}
-
 // objects returns the objects of the events, with the places of those that are replaced.
 func (p *objectPlan) objects(part *rootio.Part) (*objects, error) {
 	const most = 1<<16 - 1
@@ -144,9 +140,8 @@ func (p *objectPlan) objects(part *rootio.Part) (*objects, error) {
 	}
 	if o.offsets == nil {
 		c, _ := part.Events.Column(p.counter)
-		numbers, counts := make([]float64, c.Len()), make([]int, c.Len())
-		c.Floats(numbers, 0)
-		for i, n := range numbers {
+		counts := make([]int, c.Len())
+		for i, n := range c.Float64s() {
 			counts[i] = int(max(-1, min(n, most+1)))
 			if counts[i] < 0 {
 				return nil, fmt.Errorf("event %d cannot have so many objects as %q says", part.First+int64(i), p.counter)
@@ -212,8 +207,7 @@ func pairs(j rootio.Jagged) (n int64) {
 
 // rises returns the number of such pairs of which the second has the larger value.
 func rises(j rootio.Jagged) (n int64) {
-	x := make([]float64, j.Len())
-	j.Floats(x, 0)
+	x := j.Float64s()
 	for i := range j.Events() {
 		for k := j.Offsets[i] + 1; k < j.Offsets[i+1]; k++ {
 			if x[k] > x[k-1] {

@@ -111,7 +111,12 @@ func (o *ReweightOptions) read(ctx context.Context, in *rootio.Tree, p Progress)
 	if err != nil {
 		return s, err
 	}
-	target, err := readAll(ctx, o.TargetTree, o.Target)
+	other, err := open(ctx, false, o.TargetTree, o.Target)
+	if err != nil {
+		return s, err
+	}
+	defer other.Close()
+	target, err := other.Read(nil, 0, other.Len())
 	if err != nil {
 		return s, err
 	}
@@ -156,16 +161,6 @@ func (s *samples) failed(err error) error {
 	return fmt.Errorf("%s and %s: %w%s", s.files[0], s.files[1], err, hint)
 }
 
-// readAll reads all scalar branches of a chain of files.
-func readAll(ctx context.Context, tree string, files []string) (*rootio.Table, error) {
-	t, err := open(ctx, false, tree, files)
-	if err != nil {
-		return nil, err
-	}
-	defer t.Close()
-	return t.Read(nil, 0, t.Len())
-}
-
 // weightsOf returns the weights of the events in the named branch, nil if it has no
 // name.
 func weightsOf(t *rootio.Table, name, file string) ([]float64, error) {
@@ -176,9 +171,7 @@ func weightsOf(t *rootio.Table, name, file string) ([]float64, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s has no branch %q with one number per event, for weights", file, name)
 	}
-	w := make([]float64, t.Len())
-	c.Floats(w, 0)
-	return w, nil
+	return c.Float64s(), nil
 }
 
 // write writes all that can be read of the source, and the weights.
@@ -189,7 +182,7 @@ func (o *ReweightOptions) write(source *rootio.Tree, carried carriage, weight ro
 	}
 	defer w.Abort()
 	lo := 0
-	for table, err := range source.Chunks(carried.names(), 0) {
+	for table, err := range source.Chunks(rootio.Names(carried.fields), 0) {
 		if err != nil {
 			return err
 		}

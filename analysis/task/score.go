@@ -92,7 +92,7 @@ func Score(ctx context.Context, o ScoreOptions, p Progress) (*ScoreResult, error
 	result := &ScoreResult{Output: o.Output}
 	var strays features.Strays
 	var density []float64
-	for part, err := range view.Parts(names, plan.carried.names(), 0) {
+	for part, err := range view.Parts(names, rootio.Names(plan.carried.fields), 0) {
 		if err == nil {
 			err = ctx.Err()
 		}

@@ -104,6 +104,16 @@ func has(fields []rootio.Field, name string) bool {
 	return slices.ContainsFunc(fields, func(f rootio.Field) bool { return f.Name == name })
 }
 
+// union appends the names that are not among the others.
+func union(names, more []string) []string {
+	for _, name := range more {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // source names what events were read from. Entries that an error speaks of count
 // along all files.
 func source(files []string, tree string) string {

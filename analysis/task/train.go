@@ -80,13 +80,12 @@ func Train(ctx context.Context, o TrainOptions, p Progress) (*surrogate.Surrogat
 	if err := o.checkOutputs(); err != nil {
 		return nil, err
 	}
-	data, err := o.read(ctx, p)
+	f, err := o.read(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	f := &Fit{Table: data.table, Weights: data.weights, Options: o.Model, Output: o.Output, Checkpoint: o.Checkpoint, Auto: o.Resume == ResumeAuto,
-		source: source(o.Inputs, data.tree), paused: paused, from: o.Resume, finish: o.Finish}
-	f.Card = surrogate.Card{Inputs: o.Inputs, Tree: data.tree, Weight: o.Weight, View: o.View, Collection: data.collection, Multiplicity: data.multiplicity}
+	f.Options, f.Output, f.Checkpoint, f.Auto = o.Model, o.Output, o.Checkpoint, o.Resume == ResumeAuto
+	f.paused, f.from, f.finish = paused, o.Resume, o.Finish
 	model, err := f.Run(ctx, p)
 	if errors.Is(err, features.ErrUnusable) {
 		err = fmt.Errorf("%w (--exclude leaves branches out)", err)
@@ -137,12 +136,13 @@ func waysOn(checkpoint, model string) string {
 		checkpoint, model, checkpoint, model)
 }
 
-// read reads the columns that were asked for, and the weights if any.
-func (o *TrainOptions) read(ctx context.Context, p Progress) (data trainingData, err error) {
+// read reads the columns that were asked for, and the weights if any. Of what it returns, the rows
+// and where they come from are filled in.
+func (o *TrainOptions) read(ctx context.Context, p Progress) (*Fit, error) {
 	wanted, condition := define(&o.View, o.Features), define(&o.View, o.Model.Condition)
 	t, err := open(ctx, o.NoVerify, o.Tree, o.Inputs)
 	if err != nil {
-		return data, err
+		return nil, err
 	}
 	defer t.Close()
 	if a, b, ok := givenTwice(t.Files()); ok {
@@ -150,94 +150,82 @@ func (o *TrainOptions) read(ctx context.Context, p Progress) (data trainingData,
 	}
 	v, err := t.View(o.View)
 	if err != nil {
-		return data, err
+		return nil, err
 	}
 	names, err := v.Resolve(wanted)
 	if err != nil {
-		return data, err
+		return nil, err
 	}
 	if len(names) == 0 {
 		names = o.all(t, v, p)
 	}
 	if o.Model.Condition, err = v.Resolve(condition); err != nil {
-		return data, err
+		return nil, err
 	}
-	for _, name := range o.Model.Condition {
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
+	names = union(names, o.Model.Condition)
 	for _, item := range o.Exclude {
 		out, err := v.Resolve([]string{item})
 		if err != nil {
-			return data, err
+			return nil, err
 		}
 		for _, name := range out {
 			i := slices.Index(names, name)
 			if i < 0 {
-				return data, Usage("branch %q, to be excluded, is not among those to learn", name)
+				return nil, Usage("branch %q, to be excluded, is not among those to learn", name)
 			}
 			names = slices.Delete(names, i, i+1)
 		}
 	}
 	if len(names) == 0 {
-		return data, fmt.Errorf("%s: tree %q has no scalar branch to learn", t.Files()[0], t.Name())
+		return nil, fmt.Errorf("%s: tree %q has no scalar branch to learn", t.Files()[0], t.Name())
 	}
-	data.collection = v.Collection()
+	collection := v.Collection()
 	for _, name := range names {
-		if data.collection != nil && !slices.Contains(o.Model.Condition, name) && !has(v.Own(), name) {
-			return data, Usage("%s has one value per event: with --each it can be a condition, not a feature", name)
+		if collection != nil && !slices.Contains(o.Model.Condition, name) && !has(v.Own(), name) {
+			return nil, Usage("%s has one value per event: with --each it can be a condition, not a feature", name)
 		}
 	}
 	learnt := slices.DeleteFunc(v.Fields(), func(field rootio.Field) bool { return !slices.Contains(names, field.Name) })
 	if err := rootio.CheckFields(learnt); err != nil { // before the training rather than when events are written
-		return data, fmt.Errorf("%s: generated events could not be written: %w; leave it out with --exclude", source(o.Inputs, t.Name()), err)
+		return nil, fmt.Errorf("%s: generated events could not be written: %w; leave it out with --exclude", source(o.Inputs, t.Name()), err)
 	}
 	read := slices.Clone(names)
 	if o.Weight != "" {
 		weight, err := v.Resolve([]string{o.Weight})
 		if err != nil {
-			return data, err
+			return nil, err
 		}
 		if slices.Contains(names, weight[0]) {
-			return data, Usage("branch %q cannot be a feature and the weight", o.Weight)
+			return nil, Usage("branch %q cannot be a feature and the weight", o.Weight)
 		}
 		read = append(read, weight[0])
 	}
-	if data.collection != nil {
+	if collection != nil {
 		read = append(read, rootio.EventIndex)
 	}
 	table, err := v.Read(read)
 	if err != nil {
-		return data, err
+		return nil, err
 	}
 	if table.Len() == 0 {
-		return data, fmt.Errorf("%s: no row is left to learn", source(o.Inputs, t.Name()))
+		return nil, fmt.Errorf("%s: no row is left to learn", source(o.Inputs, t.Name()))
 	}
+	f := &Fit{source: source(o.Inputs, t.Name())}
+	f.Card = surrogate.Card{Inputs: o.Inputs, Tree: t.Name(), Weight: o.Weight, View: o.View, Collection: collection}
 	if o.Weight != "" {
-		data.weights = make([]float64, table.Len())
-		table.Columns[len(names)].Floats(data.weights, 0)
+		f.Weights = table.Columns[len(names)].Float64s()
 	}
-	if data.collection != nil {
+	if collection != nil {
 		events := t.Len()
 		if o.View.Where != "" {
 			events = 0 // those without an object are not known to be wanted
 		}
 		index, _ := table.Column(rootio.EventIndex)
-		data.multiplicity = multiplicities(index.Values().([]int64), events)
+		f.Card.Multiplicity = multiplicities(index.Values().([]int64), events)
 	}
 	table.Columns = table.Columns[:len(names)]
-	data.table, data.tree = table, t.Name()
-	return data, nil
-}
-
-// trainingData is what a model is trained on.
-type trainingData struct {
-	table        *rootio.Table
-	weights      []float64 // nil: 1 each
-	tree         string
-	collection   *rootio.Collection // of whose objects the rows are, if any
-	multiplicity []float64          // the fraction of events with 0, 1, 2, … objects
+	f.Table = table
+	return f, nil
 }
 
 // all returns the names of the columns that are learnt unless told otherwise, and

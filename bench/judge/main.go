@@ -50,8 +50,7 @@ func smeared(column string, sigma float64) func(a, b *rootio.Table) (ref, cand *
 func shifted(column string, part float64, other string) func(a, b *rootio.Table) (ref, cand *rootio.Table) {
 	return func(a, b *rootio.Table) (ref, cand *rootio.Table) {
 		c, _ := b.Column(other)
-		y := make([]float64, b.Len())
-		c.Floats(y, 0)
+		y := c.Float64s()
 		return a, changed(b, column, func(i int, x float64) float64 { return x + part*y[i] })
 	}
 }
@@ -60,8 +59,7 @@ func changed(t *rootio.Table, column string, f func(i int, x float64) float64) *
 	t = &rootio.Table{Columns: slices.Clone(t.Columns)}
 	for j, c := range t.Columns {
 		if c.Name == column {
-			x := make([]float64, t.Len())
-			c.Floats(x, 0)
+			x := c.Float64s()
 			for i := range x {
 				x[i] = f(i, x[i])
 			}

@@ -164,8 +164,7 @@ func (s sampleFile) measure(folder string, o surrogate.Options) error {
 // values returns a column as float64.
 func values(t *rootio.Table, name string) []float64 {
 	c, _ := t.Column(name)
-	x := make([]float64, t.Len())
-	c.Floats(x, 0)
+	x := c.Float64s()
 	return x
 }
 

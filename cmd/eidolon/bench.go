@@ -15,12 +15,7 @@ func newBench() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure this machine and what is reached on it",
 		Args:  cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			return cmd.Help()
-		},
+		RunE:  needsCommand,
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use:   "kernels",
@@ -45,9 +40,7 @@ beside what the multiply-adds of the matrix products alone would allow.`,
 				return err
 			}
 			if wantJSON(cmd) {
-				return printJSON(cmd, struct {
-					Flows []measure.Result `json:"flows"`
-				}{results})
+				return printJSON(cmd, map[string]any{"flows": results})
 			}
 			return printRows(cmd.OutOrStdout(), results)
 		},
@@ -75,9 +68,7 @@ is the heap at its peak.`,
 				return err
 			}
 			if wantJSON(cmd) {
-				return printJSON(cmd, struct {
-					Diffusion []measure.Figure `json:"diffusion"`
-				}{figures})
+				return printJSON(cmd, map[string]any{"diffusion": figures})
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
 			for _, f := range figures {
@@ -107,9 +98,7 @@ the median of the ratios.`,
 				return err
 			}
 			if wantJSON(cmd) {
-				return printJSON(cmd, struct {
-					IO []measure.IOResult `json:"io"`
-				}{results})
+				return printJSON(cmd, map[string]any{"io": results})
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', tabwriter.AlignRight)
 			fmt.Fprintln(w, "million events/s\tMB\tgroot\teidolon\tratio\tchecked\t")

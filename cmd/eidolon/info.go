@@ -31,10 +31,8 @@ posterior mean is effectively taken, along the path: where this number is about 
 copies training events.`,
 		Example: `  eidolon info zmumu.root
   eidolon info zmumu.eidolon --plot training.png`,
+		Args: oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return task.Usage("info takes one file, not %d", len(args))
-			}
 			if plot != "" {
 				if err := checkPlot(plot, args[0]); err != nil {
 					return err

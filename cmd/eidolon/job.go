@@ -13,15 +13,9 @@ import (
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-type jobFlags struct {
-	evtmax   int64
-	nprocs   int
-	msglevel string
-	set      []string
-}
-
 func newJob() *cobra.Command {
-	f := jobFlags{evtmax: -1, nprocs: -1}
+	flagged := job.Job{EvtMax: -1, NProcs: -1}
+	var set []string
 	cmd := &cobra.Command{
 		Use:   "job FILE",
 		Short: "Run a job of go-hep's fwk: components, their properties and ports",
@@ -51,38 +45,35 @@ An interrupted training leaves its checkpoint, and the same job continues from t
 		Example: `  eidolon job job.yaml
   eidolon job job.yaml --evtmax 100 --nprocs 2
   eidolon job job.yaml --set 'events.Files=[a.root, b.root]' --set detector.Seed=$SLURM_ARRAY_TASK_ID`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return task.Usage("job takes one file, not %d", len(args))
-			}
-			return f.run(cmd, args[0])
-		},
+		Args: oneFile,
+		RunE: func(cmd *cobra.Command, args []string) error { return runJob(cmd, args[0], flagged, set) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.Var(wholeVar(&f.evtmax, -1, rootio.MaxEntries), "evtmax", "process at most this number of events (a batch counts as one); -1: all")
-	flags.Var(wholeVar(&f.nprocs, -1, 1024), "nprocs", "how many events are processed at a time; -1: as many as there are processors")
-	flags.StringVar(&f.msglevel, "msglevel", "WARN", "the lowest level of messages that are printed: DEBUG, INFO, WARN or ERROR")
-	flags.StringArrayVar(&f.set, "set", nil, "give a property another value: component.Property=value")
+	flags.Var(wholeVar(&flagged.EvtMax, -1, rootio.MaxEntries), "evtmax", "process at most this number of events (a batch counts as one); -1: all")
+	flags.Var(wholeVar(&flagged.NProcs, -1, 1024), "nprocs", "how many events are processed at a time; -1: as many as there are processors")
+	flags.StringVar(&flagged.MsgLevel, "msglevel", "WARN", "the lowest level of messages that are printed: DEBUG, INFO, WARN or ERROR")
+	flags.StringArrayVar(&set, "set", nil, "give a property another value: component.Property=value")
 	return cmd
 }
 
-func (f *jobFlags) run(cmd *cobra.Command, file string) error {
+// runJob runs the job of a file, with what flags say otherwise.
+func runJob(cmd *cobra.Command, file string, flagged job.Job, set []string) error {
 	j, err := job.Load(file)
 	if err != nil {
 		return err
 	}
 	flags := cmd.Flags()
 	if flags.Changed("evtmax") {
-		j.EvtMax = f.evtmax
+		j.EvtMax = flagged.EvtMax
 	}
 	if flags.Changed("nprocs") {
-		j.NProcs = f.nprocs
+		j.NProcs = flagged.NProcs
 	}
 	if flags.Changed("msglevel") {
-		j.MsgLevel = f.msglevel
+		j.MsgLevel = flagged.MsgLevel
 	}
-	for _, s := range f.set {
+	for _, s := range set {
 		if err := j.Set(s); err != nil {
 			return task.Usage("%w", err)
 		}

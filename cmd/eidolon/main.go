@@ -175,13 +175,8 @@ diffusion models, and writes new events to a ROOT file. It needs neither Python 
 		Version:       origin.Build(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			return cmd.Help()
-		},
-		Args: cobra.ArbitraryArgs,
+		RunE:          needsCommand,
+		Args:          cobra.ArbitraryArgs,
 	}
 	root.PersistentFlags().Bool("json", false, "print one JSON object on standard output, and nothing else there")
 	root.AddCommand(newTrain(), newGenerate(), newScore(), newCompare(), newReweight(), newInfo(), newJob(), newDemo(), newBench())
@@ -213,6 +208,22 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 		known = append(known, c.Name())
 	}
 	return task.Usage("%s has no command %q%s; “%s --help” lists them", cmd.CommandPath(), name, nearest.Hint(name, known), cmd.CommandPath())
+}
+
+// needsCommand is what a command does that is there for those below it.
+func needsCommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return unknownCommand(cmd, args[0])
+	}
+	return cmd.Help()
+}
+
+// oneFile refuses all arguments but one.
+func oneFile(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return task.Usage("%s takes one file, not %d", cmd.Name(), len(args))
+	}
+	return nil
 }
 
 // noArgs refuses arguments beside the flags.
