@@ -52,7 +52,7 @@ func (r *Report) Classify(ctx context.Context, ref, cand *rootio.Table, opts cla
 func apart(c *classify.Result) string { return classify.Apart(c.AUC, c.PValue) }
 
 // aucMeaning says what the AUC is.
-const aucMeaning = "The AUC is the probability that the classifier takes the right one of two events, one of each sample, for the candidate. With 0.5 it guesses: it cannot tell the samples apart."
+const aucMeaning = "The AUC is the probability that the classifier finds the candidate's event among two events, one of each sample. With 0.5 it guesses: it cannot tell the samples apart."
 
 // writeClassifier says whether the classifier can tell the samples apart, and by
 // which columns.
@@ -74,7 +74,7 @@ func (r *Report) writeClassifier(b *bytes.Buffer) {
 		words = append(words, fmt.Sprintf("%s %.3f%s", cut(k.Name, longestName), k.Importance, aspectWords(k.Aspect)))
 	}
 	if len(words) > 0 {
-		wrap(b, "It falls by so much without", words)
+		wrap(b, "Without one column the AUC falls by:", words)
 	}
 }
 

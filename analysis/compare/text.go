@@ -84,7 +84,7 @@ func (r *Report) writeRemarks(b *bytes.Buffer) {
 			fmt.Sprintf("%.3f ± %.3f", l.Difference, l.Error))
 	}
 	if r.Tests > 1 {
-		fmt.Fprintf(b, "Verdicts, and p above, are corrected for %s tests (Holm); p below are not.\n", grouped(r.Tests))
+		fmt.Fprintf(b, "Verdicts, and p in the tables, are corrected for %s tests (Holm). Other p are not.\n", grouped(r.Tests))
 	}
 	r.writeDecisions(b)
 	for _, note := range r.Notes {
@@ -134,7 +134,7 @@ func (r *Report) writeDecisions(b *bytes.Buffer) {
 		by[what] = append(by[what], cut(c.Name, longestName))
 	}
 	for _, what := range order {
-		fold(b, "Smallest p by "+what+":", strings.Fields(list(by[what], 8)+"."))
+		fold(b, "Worst test ("+what+", not in the tables):", strings.Fields(list(by[what], 8)+"."))
 	}
 }
 

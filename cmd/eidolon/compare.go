@@ -16,18 +16,18 @@ func newCompare() *cobra.Command {
 		Use:   "compare -r REFERENCE.root -c CANDIDATE.root",
 		Short: "Put two samples side by side",
 		Long: `Compare matches the branches of two samples by name and prints how different they
-are. It compares branches with one number per event; of arrays it compares the number of
-objects, sums and the values of the first object. For each branch it prints the
-Kolmogorov–Smirnov and Wasserstein distances, χ² in common bins, and the share of values that
-the reference never has; and it compares the correlations. Then a classifier is trained to
-tell the samples apart by all branches together: an AUC of 0.5 means that it cannot.
+are. It compares branches with one number per event. For arrays it compares the number of
+objects, the sums, and the values of the first object. For each branch it prints the
+Kolmogorov–Smirnov and Wasserstein distances, χ² in common bins, and the fraction of values
+that the reference never has. It also compares the correlations. Then it trains a classifier
+on all branches to tell the samples apart. If its AUC is 0.5, it cannot do this.
 
 Events with the same event_index (written by generate --oversample) are not independent.
 Errors are then estimated from blocks of such events.
 
-With -o the whole report is written to an HTML file, which contains a plot of every branch
-and needs no other file. If the name does not end in .html, it is a folder, which gets the
-report as HTML, text and JSON, and each plot as a file.`,
+With -o FILE.html the whole report, with a plot of every branch, is written to this one file.
+With any other name, -o makes a folder with the report as HTML, text and JSON, and each plot
+as a file.`,
 		Example: `  eidolon compare -r zmumu.root -c new.root
   eidolon compare -r nano.root -c new.root --each Jet --where 'pt > 30'
   eidolon compare -r zmumu.root -c new.root --features 'm=sqrt(2*pt1*pt2*(cosh(eta1-eta2)-cos(phi1-phi2)))'

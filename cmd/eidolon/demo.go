@@ -16,12 +16,12 @@ func newDemo() *cobra.Command {
 		Short: "Run the main job on built-in physics, start to finish",
 		Long: `Demo generates events of pp → Z/γ* → µ⁺µ⁻ from a density that is known in closed form,
 trains a model on them, generates ten times as many events, and compares the two samples.
-Since the true density is known, it also prints the Kullback–Leibler divergence of the
-model from the truth, measured on half as many new events.
+The true density is known, so it also prints the Kullback–Leibler divergence between truth
+and model. This is computed with new events, half as many.
 
-It leaves two ROOT files, the model and a picture, and three smaller samples for the
-examples of the README (a fifth as many events each): detector.root has muons before and
-after a detector, muons.root has events with a collection of muons, and harder.root is like
+It writes two ROOT files, the model and a picture. For the examples of the README it also
+writes three smaller samples (a fifth as many events each): detector.root has muons before
+and after the detector, muons.root has events with a collection of muons, and harder.root is like
 zmumu.root, but with larger transverse momenta.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -20,37 +20,36 @@ func newGenerate() *cobra.Command {
 		Long: `Generate draws events from a model and writes them to a ROOT file. The branches have the
 names, the order and the types of those that the model was trained on.
 
-A conditional model draws for the events of the input files (-i). The other branches of
-these events are copied, arrays too. What cannot be copied is printed, with the reason. With
---oversample R each event of the input is drawn for R times; the branch event_index then
-holds the number of the event in the input: 0, 1, … along all files. If the input has a branch
-of this name already, that one is copied and the new one is called event_index_2 (or _3, …).
+A conditional model generates values for each event of the input files (-i). The other
+branches of these events are copied, arrays too. If a branch cannot be copied, this is
+printed with the reason. With --oversample R there are R new events for each event of the
+input. The branch event_index then holds the number of the input event: 0, 1, … through all
+files. If the input has a branch of this name, the new one is called event_index_2 (or _3, …).
 
 A model of objects (train --each) writes events with collections of objects. With -n, the
-number of objects in an event follows the training events. With -i, the objects of
-the input are replaced by new ones, as many in each event. If the model was trained on a
-selection (--where), only objects that pass it are replaced. Branches of the event and of
-other collections are copied. Branches of this collection that the model neither makes nor
-reads describe the old objects and are left out, unless --keep names them.
+number of objects in an event is distributed as in the training events. With -i, the objects
+of each input event are replaced by the same number of new ones. If the model was trained on
+a selection (--where), only objects that pass it are replaced. Branches of the event and of
+other collections are copied. Other branches of this collection are left out, because they
+describe the old objects; --keep names those that you want to keep.
 
-A condition can be one that the training events did not have: a number outside of their
-range, a code that is new, another value of a constant, NaN. The number of such events is
-printed, and the branch known (or known_2, …) is false for them. By default a new
-code or NaN is an error, and a number outside of the range is replaced by the nearest one
-within. --outside clip does this for codes, too; --outside skip leaves such events out; --outside
-refuse makes all of them errors.
+The input can have conditions that no training event had: a number outside of the range, a
+new code, another value of a constant, NaN. Such events are counted, and their branch known
+(or known_2, …) is false. By default a new code or NaN is an error, and a number outside of
+the range is replaced by the nearest number inside. With --outside clip codes are replaced,
+too; with --outside skip such events are left out; with --outside refuse each is an error.
 
-With --reweight-to the events get a branch weight, with which their distributions are
-those of another sample: see “eidolon reweight”.
+With --reweight-to the events get a branch weight, so that the weighted events are
+distributed like those of another sample: see “eidolon reweight”.
 
-Event i depends on the seed and on i alone, so the same seed gives the same events. Without
---seed a seed is drawn, printed and stored in the file (“eidolon info” shows it), so that
-jobs that run side by side make different events.
+The same seed gives the same events. Without --seed a random seed is chosen, printed and
+stored in the file (“eidolon info” shows it). So jobs that run at the same time make
+different events.
 
 If a value lies outside of the range of the training events by more than a tenth of a
 standard deviation (in the coordinates of the model), the event is drawn again, at most
-20 times, and then moved to that limit. A range that ends at zero ends there exactly. The
-numbers of both are printed.`,
+20 times, and then moved to that limit. If the range ends at zero, no value is beyond zero.
+It is printed how many events were drawn again and how many were moved (clipped).`,
 		Example: `  eidolon generate -m zmumu.eidolon -n 1000000 -o new.root
   eidolon generate -m zmumu.eidolon -n 1M --seed 7 -o new.root     # the same events each time
   eidolon generate -m response.eidolon -i generator.root --oversample 10 -o smeared.root`,

@@ -25,10 +25,10 @@ func newInfo() *cobra.Command {
 		Use:   "info FILE",
 		Short: "Say what is in a ROOT file or a model file",
 		Long: `Info lists the trees and branches of a ROOT file. For a model file it prints where the
-model comes from and how each branch is treated, and draws how the training went. For a
-model of kernel sums (--model diffusion) it also prints over how many training events the
-posterior mean is effectively taken, along the path: where this number is about 1, the model
-copies training events.`,
+model comes from and how each branch is treated. It also draws the losses of the
+training. For a model of kernel sums (--model diffusion) it also prints, for several widths σ,
+how many training events contribute to a new event. If this number is about 1 at the
+smallest σ, the model copies training events.`,
 		Example: `  eidolon info zmumu.root
   eidolon info zmumu.eidolon --plot training.png`,
 		Args: oneFile,
@@ -212,7 +212,7 @@ func describeEffective(path []diffusion.Effective) string {
 	}
 	end := path[last]
 	parts = append(parts, fmt.Sprintf("%.3g at σ_min = %.3g", end.Median, end.Sigma/end.Alpha))
-	return "training events that the posterior mean is the mean of, effectively, in the median of paths: " + strings.Join(parts, ", ")
+	return "training events that contribute to the posterior mean (effective number, median of the paths): " + strings.Join(parts, ", ")
 }
 
 // printableCard returns the card with its texts, which are whoever's who wrote the file, each in

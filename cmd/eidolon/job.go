@@ -35,13 +35,13 @@ tree.
       type: TreeWriter
       props: {File: fast.root, Batch: true, Ports: [true_e, reco_e]}
 
-A port carries the branch of the same name. With Batch, a reader passes on so many events at
-a time, which is much faster. The result does not depend on --nprocs. If no Seed is given,
-one is drawn and printed. An output that would replace an input or another output is
-refused. All outputs are written if there is no error, and none otherwise. Each output
-stores the models and seeds that were used (“eidolon info” shows them).
+A port carries the branch of the same name. With Batch: 1000 a reader passes on 1000 events at
+a time, which is much faster. The result does not depend on --nprocs. If no Seed is given, a
+random one is chosen and printed. If an output would replace an input or another output, this
+is an error. If there is any error, no output is written. Each output stores the models and
+seeds that were used (“eidolon info” shows them).
 
-An interrupted training leaves its checkpoint, and the same job continues from there.`,
+If a training is interrupted, its checkpoint stays. The same job then continues from there.`,
 		Example: `  eidolon job job.yaml
   eidolon job job.yaml --evtmax 100 --nprocs 2
   eidolon job job.yaml --set 'events.Files=[a.root, b.root]' --set detector.Seed=$SLURM_ARRAY_TASK_ID`,

@@ -17,15 +17,15 @@ func newReweight() *cobra.Command {
 		Short: "Give events weights that make them like those of another sample",
 		Long: `Reweight trains a classifier to tell the source from the target. It writes the events of
 the source with a new branch, weight: the ratio of the densities of target and source,
-times the weight that the event has already. The classifier that gives an event its weight
-was not trained on this event. The mean ratio is one, so the sum of weights does not
+times the weight that the event already has. An event gets its weight from a classifier that
+was not trained on this event. The mean of the ratio is one, so the sum of weights does not
 change.
 
-Reweight prints how different the samples are before and after: branch by branch, and for
-a new classifier on events that were not used to find the weights. It prints how many
-events the weighted sample is worth, and where the target has events and the source has
-none: weights cannot repair that. If the samples differ and the classifier has learnt
-nothing, that is an error and nothing is written.`,
+Reweight prints how different the samples are before and after: for each branch, and for a
+new classifier on events that were not used to find the weights. It prints the effective
+number of events of the weighted sample. It also prints where the target has events but the
+source has none: weights cannot repair this. If the samples differ but the classifier has
+learnt nothing, this is an error, and nothing is written.`,
 		Example: `  eidolon reweight -s fast.root -r full.root -o weighted.root
   eidolon reweight -s fast.root -r full.root --features pt,eta --source-weight w --clip 20 -o weighted.root`,
 		Args: noArgs,

@@ -15,19 +15,19 @@ func newScore() *cobra.Command {
 		Use:   "score -m MODEL -i FILE[,FILE…] -o OUT.root",
 		Short: "Add the log-density of each event",
 		Long: `Score writes the events with all their branches and a new one, log_prob: the natural
-logarithm of the model's density of the event, or of its density given the condition. It is
-the density per unit of every branch that is not constant. A branch of integers or codes counts as
-its value plus a uniform random number in [0, 1), so that a probability becomes a density. If
-an event is impossible for the model (a code that no training event had), its log_prob
-is −Inf. Branches that the model computes are written, too. What cannot be copied is
-printed, with the reason.
+logarithm of the model's density of the event, or of its density given the condition. The
+density is per unit of each branch that is not constant, for example per GeV. To integers and
+codes a uniform random number in [0, 1) is added, so that they have a density, too. If an
+event is impossible for the model (a code that no training event had), its log_prob is −Inf.
+Features that are expressions are written as new branches. If a branch cannot be copied, this
+is printed with the reason.
 
-With a conditional model there is also a branch known. It is false if the training events did
-not have such a condition; log_prob is then that for the nearest condition that they
-had. A new code is an error, unless --outside says otherwise (see generate).
+With a conditional model there is also a branch known. It is false if the condition is
+outside the range of the training events; log_prob is then computed for the nearest condition
+inside. A new code is an error, unless --outside says otherwise (see generate).
 
-With a model of objects (train --each) a row is an object. It has the branches of its
-collection, those of its event with one value, and event_index and object_index.`,
+With a model of objects (train --each) the output has one entry per object. It has the
+branches of the collection, the scalar branches of the event, event_index and object_index.`,
 		Example: `  eidolon score -m zmumu.eidolon -i zmumu.root -o scored.root`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -25,26 +25,25 @@ func newTrain() *cobra.Command {
 		Use:   "train -i FILE[,FILE…] -o MODEL",
 		Short: "Learn the events of a ROOT file",
 		Long: `Train learns the joint density of the branches of a tree and writes it to a model file.
-By default it learns all branches with one number per event and the elements of fixed
-arrays; --features names others. It looks at the values of each branch to decide how to
-treat it, and prints what it decided. Numbers of events and of runs are not learnt, unless
---features names them, because new events get numbers of their own.
+By default it learns all branches with one number per event, and the elements of fixed
+arrays. With --features you choose the branches. Train looks at the values of each branch,
+decides how to treat it, and prints this. Event and run numbers are not learnt, unless
+--features names them: new events get new numbers.
 
-With --each Jet, a row is a jet instead of an event. The features are then the branches
-Jet_… of varying length, and pt is short for Jet_pt. Branches of the event can be
-conditions. Features and conditions can be computed from other branches:
+With --each Jet, the model learns jets instead of events. The features are then branches
+Jet_… of varying length, and pt means Jet_pt. Branches of the event can be conditions. Features and conditions can be computed from other branches:
 m=sqrt(2*pt1*pt2*(cosh(eta1-eta2)-cos(phi1-phi2))).
 
 One event in ten is held out for validation, and the model keeps the parameters that were
-best for these events. If the loss is not finite, the training goes back to these
-parameters and continues with half of the learning rate.
+best for these events. If the loss becomes infinite or NaN, the training goes back to
+these parameters and continues with half of the learning rate.
 
-While the training runs, its state is kept in a checkpoint beside the model. An interrupt
-(ctrl-C) leaves the checkpoint and no model. --resume CHECKPOINT continues the training,
-and the result is the same as without the interrupt; with --finish it makes the model of what
-has been learnt so far. --resume auto continues the training if the same command was
-interrupted before, and starts from the beginning otherwise, so that a batch system can
-simply run the command again.`,
+During the training its state is saved in a checkpoint, MODEL.checkpoint. If you interrupt
+it (Ctrl-C), there is a checkpoint but no model. --resume CHECKPOINT continues the training;
+the result is the same as without the interruption. With --finish it writes the model that
+it has so far, without more training. --resume auto continues if the same command was
+interrupted before; otherwise it starts from the beginning. So a batch system can always
+run the same command.`,
 		Example: `  eidolon train -i zmumu.root -o zmumu.eidolon
   eidolon train -i a.root,b.root -t Events --features pt,eta,phi --weight w --max-time 5m -o m.eidolon
   eidolon train -i sim.root --features reco_e --condition true_e,pdg -o response.eidolon
