@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/eidolon-hep/eidolon/analysis/rows"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -80,24 +81,8 @@ func (r *Report) block(inRef, inCand *sampled, ref, cand *rootio.Table, opts Opt
 // same for both samples (Rubin, Ann. Statist. 9 (1981) 130). The mean of the distance of what is
 // drawn from what was there tells how many independent events would have it.
 func (c *Column) resampleBlocks(a, b *values, edges, centre []float64, rng *rand.Rand) (ks, transport []float64) {
-	cellOf := func(v *values) []int {
-		cell, k := make([]int, len(v.x)), 0
-		for i, x := range v.x {
-			for k < len(edges)-2 && x >= edges[k+1] {
-				k++
-			}
-			cell[i] = k
-		}
-		return cell
-	}
-	blocks := int32(0)
-	for _, v := range []*values{a, b} {
-		for _, k := range v.block {
-			blocks = max(blocks, k+1)
-		}
-	}
-	factor := make([]float64, blocks)
-	cellA, cellB := cellOf(a), cellOf(b)
+	factor := make([]float64, 1+max(slices.Max(a.block), slices.Max(b.block)))
+	cellA, cellB := a.cellsIn(edges), b.cellsIn(edges)
 	one := func(k int32) float64 { return 1 }
 	drawn := func(k int32) float64 { return factor[k] }
 	fill := func(v *values, cell []int, f func(k int32) float64) []float64 {

@@ -48,9 +48,6 @@ func (r *Report) Classify(ctx context.Context, ref, cand *rootio.Table, opts cla
 	return nil
 }
 
-// apart says whether the classifier can tell the samples apart.
-func apart(c *classify.Result) string { return classify.Apart(c.AUC, c.PValue) }
-
 // aucMeaning says what the AUC is.
 const aucMeaning = "The AUC is the probability that the classifier finds the candidate's event among two events, one of each sample. With 0.5 it guesses: it cannot tell the samples apart."
 
@@ -62,7 +59,7 @@ func (r *Report) writeClassifier(b *bytes.Buffer) {
 		return
 	}
 	fmt.Fprintf(b, "\nclassifier AUC %.4f ± %.4f (%s), %s and %s events, cross-fitted\n",
-		c.AUC, c.AUCError, apart(c), grouped(c.Events[0]), grouped(c.Events[1]))
+		c.AUC, c.AUCError, classify.Apart(c.AUC, c.PValue), grouped(c.Events[0]), grouped(c.Events[1]))
 	fold(b, "The", strings.Fields(aucMeaning)[1:])
 	if c.PValue >= significance {
 		return
@@ -102,7 +99,7 @@ func aspectWords(a classify.Aspect) string {
 
 // curve returns the ROC curve: the fractions of the candidate and of the reference
 // above each score.
-func (r *Report) curve(ref, cand *rootio.Table) (wrong, right []float64) {
+func (r *Report) curve() (wrong, right []float64) {
 	type event struct {
 		score, weight float64
 		candidate     bool

@@ -1,16 +1,17 @@
 package compare
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -100,12 +101,7 @@ func choose(n, most int, w []float64, rng *rand.Rand) []int {
 		}
 		places = append(places, i)
 	}
-	slices.SortFunc(places, func(i, j int) int {
-		if key[i] < key[j] {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(places, func(i, j int) int { return cmp.Compare(key[i], key[j]) })
 	return places[:min(len(places), most)]
 }
 
@@ -139,17 +135,12 @@ func (s *spreadOf) apply(c *cloud) {
 
 // all calls f for each number below n, on all processors, until ctx ends.
 func all(ctx context.Context, n int, f func(i int)) {
-	var group errgroup.Group
-	procs := runtime.GOMAXPROCS(0)
-	for p := range procs {
-		group.Go(func() error {
-			for i := p; i < n && ctx.Err() == nil; i += procs {
-				f(i)
-			}
-			return nil
-		})
-	}
-	_ = group.Wait()
+	_ = parallel.Each(n, runtime.GOMAXPROCS(0), func(i int) error {
+		if ctx.Err() == nil {
+			f(i)
+		}
+		return nil
+	})
 }
 
 // squares is the squared distance of two points, or some number that is at least

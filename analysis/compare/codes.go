@@ -23,29 +23,10 @@ type contents struct {
 // countValues counts the values of a categorical column.
 func countValues(a, b *values) *contents {
 	c := &contents{allA: a.all, allB: b.all}
-	add := func(x float64, inA, inB bin) {
-		c.x, c.a, c.b = append(c.x, x), append(c.a, inA), append(c.b, inB)
-	}
-	// The reference takes few values.
-	var values []float64
-	var bins []bin
-	for x, sum := range a.runs {
-		values, bins = append(values, x), append(bins, sum)
-	}
-	k := 0
-	for x, sum := range b.runs {
-		for ; k < len(values) && values[k] < x; k++ {
-			add(values[k], bins[k], bin{})
-		}
-		if k < len(values) && values[k] == x {
-			add(x, bins[k], sum)
-			k++
-		} else {
-			add(x, bin{}, sum)
-		}
-	}
-	for ; k < len(values); k++ {
-		add(values[k], bins[k], bin{})
+	i, j := 0, 0
+	for x, end := range steps(a.x, b.x) {
+		c.x, c.a, c.b = append(c.x, x), append(c.a, a.sum(i, end[0])), append(c.b, b.sum(j, end[1]))
+		i, j = end[0], end[1]
 	}
 	return c
 }

@@ -38,10 +38,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/column"
@@ -205,9 +202,6 @@ type Chi2 struct {
 	PValue float64 `json:"p_value"`
 }
 
-// Degrees is the number of degrees of freedom, to divide by.
-func (c *Chi2) Degrees() float64 { return float64(c.NDF) }
-
 // Proportions compares how often the codes of a categorical column occur.
 type Proportions struct {
 	TotalVariation float64 `json:"total_variation"`           // ½ Σ |difference of the codes' fractions|
@@ -270,20 +264,12 @@ func Compare(ctx context.Context, ref, cand *rootio.Table, opts Options) (*Repor
 
 	r.noteCopies(ref, cand, names)
 	r.Columns = make([]Column, len(names))
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, name := range names {
-		group.Go(func() error {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			a, _ := ref.Column(name)
-			b, _ := cand.Column(name)
-			r.Columns[i] = compareColumn(a, b, inRef, inCand, rand.New(rand.NewPCG(opts.Seed, uint64(i))))
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
+	all(ctx, len(names), func(i int) {
+		a, _ := ref.Column(names[i])
+		b, _ := cand.Column(names[i])
+		r.Columns[i] = compareColumn(a, b, inRef, inCand, rand.New(rand.NewPCG(opts.Seed, uint64(i))))
+	})
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 

@@ -2,13 +2,9 @@ package compare
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -63,27 +59,19 @@ func (r *Report) inBins(ctx context.Context, ref, cand *rootio.Table, inA, inB s
 			if min(len(inRef), len(inCand)) < fewestInBin {
 				continue
 			}
-			var group errgroup.Group
-			group.SetLimit(runtime.GOMAXPROCS(0))
 			for _, c := range r.Columns {
 				if c.Name != name {
 					here.Columns = append(here.Columns, Column{Name: c.Name})
 				}
 			}
-			for i := range here.Columns {
+			all(ctx, len(here.Columns), func(i int) {
 				c := &here.Columns[i]
-				group.Go(func() error {
-					if ctx.Err() != nil {
-						return ctx.Err()
-					}
-					p, _ := ref.Column(c.Name)
-					q, _ := cand.Column(c.Name)
-					*c = compareColumn(p.Take(inRef), q.Take(inCand), inA.take(inRef), inB.take(inCand), nil)
-					c.spectrum = spectrum{}
-					return nil
-				})
-			}
-			if err := cmp.Or(group.Wait(), ctx.Err()); err != nil {
+				p, _ := ref.Column(c.Name)
+				q, _ := cand.Column(c.Name)
+				*c = compareColumn(p.Take(inRef), q.Take(inCand), inA.take(inRef), inB.take(inCand), nil)
+				c.spectrum = spectrum{}
+			})
+			if err := ctx.Err(); err != nil {
 				return err
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"go-hep.org/x/hep/hplot"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
@@ -20,7 +21,7 @@ import (
 type corner struct {
 	report  *Report
 	columns []*Column
-	x, w    [2][]float64 // rows of both samples, their weights
+	x       [2][]float64 // rows of both samples
 	size    vg.Length    // of letters
 }
 
@@ -53,15 +54,11 @@ func (r *Report) newCorner(ref, cand *rootio.Table) *corner {
 		return cmp.Or(cmp.Compare(importance[b.Name], importance[a.Name]), cmp.Compare(b.Distance.KS, a.Distance.KS))
 	})
 	c.columns = c.columns[:min(len(c.columns), cornerColumns)]
-	order := map[string]int{}
-	for i := range r.Columns {
-		order[r.Columns[i].Name] = i
-	}
-	slices.SortFunc(c.columns, func(a, b *Column) int { return order[a.Name] - order[b.Name] })
+	chosen := c.columns
+	c.columns = slices.DeleteFunc(pointers(r.Columns), func(column *Column) bool { return !slices.Contains(chosen, column) })
 	for s, t := range []*rootio.Table{ref, cand} {
 		n := min(t.Len(), cornerEvents)
 		c.x[s] = newCloud(t.Slice(0, n), c.columns).x
-		c.w[s] = r.in[s].w
 	}
 	return c
 }
@@ -91,10 +88,7 @@ func (c *corner) count(s, i, j int) *table2 {
 	d := len(c.columns)
 	var all float64
 	for k := range len(c.x[s]) / d {
-		w := 1.0
-		if c.w[s] != nil {
-			w = c.w[s][k]
-		}
+		w := c.report.in[s].weight(k)
 		all += w
 		x := int(math.Floor(cornerBins * (c.x[s][k*d+i] - loX) / (hiX - loX)))
 		y := int(math.Floor(cornerBins * (c.x[s][k*d+j] - loY) / (hiY - loY)))
@@ -129,10 +123,9 @@ func (c *corner) Draw(dc draw.Canvas) {
 			tile := draw.Canvas{Canvas: dc.Canvas, Rectangle: vg.Rectangle{
 				Min: vg.Point{X: x + gap/2, Y: y + gap/2}, Max: vg.Point{X: x + width - gap/2, Y: y + height - gap/2},
 			}}
-			switch {
-			case i == j:
+			if i == j {
 				c.drawSpectrum(tile, i)
-			default:
+			} else {
 				c.drawPair(tile, i, j)
 			}
 			frame(tile)
@@ -158,24 +151,25 @@ func (c *corner) label(f *figure, dc draw.Canvas, k int, beside bool) {
 	for n := 40; sty.Width(name) > room && n > 8; n-- {
 		name = cut(c.columns[k].Name, n)
 	}
-	ends := []string{strconv.FormatFloat(lo, 'g', 4, 64), strconv.FormatFloat(hi, 'g', 4, 64)}
 	if beside {
 		sty.Rotation = math.Pi / 2
-		x := dc.Min.X - c.size
-		sty.XAlign = draw.XLeft
-		dc.FillText(sty, vg.Point{X: x, Y: dc.Min.Y}, ends[0])
-		sty.XAlign = draw.XRight
-		dc.FillText(sty, vg.Point{X: x, Y: dc.Max.Y}, ends[1])
-		sty.XAlign = draw.XCenter
-		dc.FillText(sty, vg.Point{X: x - 1.5*c.size, Y: dc.Center().Y}, name)
-		return
 	}
-	y := dc.Min.Y - c.size
-	dc.FillText(sty, vg.Point{X: dc.Min.X, Y: y}, ends[0])
-	sty.XAlign = draw.XRight
-	dc.FillText(sty, vg.Point{X: dc.Max.X, Y: y}, ends[1])
-	sty.XAlign = draw.XCenter
-	dc.FillText(sty, vg.Point{X: dc.Center().X, Y: y - 1.5*c.size}, name)
+	for _, l := range []struct {
+		text      string
+		align     text.XAlignment
+		along, by vg.Length // the part of the side that is before it, and letters away from it
+	}{
+		{strconv.FormatFloat(lo, 'g', 4, 64), draw.XLeft, 0, 1},
+		{strconv.FormatFloat(hi, 'g', 4, 64), draw.XRight, 1, 1},
+		{name, draw.XCenter, 0.5, 2.5},
+	} {
+		at := vg.Point{X: dc.Min.X + l.along*(dc.Max.X-dc.Min.X), Y: dc.Min.Y - l.by*c.size}
+		if beside {
+			at = vg.Point{X: dc.Min.X - l.by*c.size, Y: dc.Min.Y + l.along*(dc.Max.Y-dc.Min.Y)}
+		}
+		sty.XAlign = l.align
+		dc.FillText(sty, at, l.text)
+	}
 }
 
 func (c *corner) drawSpectrum(dc draw.Canvas, k int) {
@@ -196,8 +190,7 @@ func (c *corner) drawPair(dc draw.Canvas, i, j int) {
 	ref := c.count(0, i, j)
 	w, h := (dc.Max.X-dc.Min.X)/cornerBins, (dc.Max.Y-dc.Min.Y)/cornerBins
 	cell := func(x, y int, ink color.Color) {
-		a := vg.Point{X: dc.Min.X + vg.Length(x)*w, Y: dc.Min.Y + vg.Length(y)*h}
-		dc.FillPolygon(ink, []vg.Point{a, {X: a.X + w, Y: a.Y}, {X: a.X + w, Y: a.Y + h}, {X: a.X, Y: a.Y + h}})
+		dc.FillPolygon(ink, box(dc.Min.X+vg.Length(x)*w, dc.Min.Y+vg.Length(y)*h, w, h))
 	}
 	if i < j {
 		top := 0.0
@@ -232,8 +225,7 @@ func (c *corner) drawScale(dc draw.Canvas, f *figure) {
 	x := dc.Min.X + sty.Width(text) + 2*c.size
 	w := min(dc.Max.X-x, 15*c.size) / steps
 	for k := range steps {
-		a := vg.Point{X: x + vg.Length(k)*w, Y: dc.Center().Y - c.size/2}
-		dc.FillPolygon(pullInk(mostPull*(2*(float64(k)+0.5)/steps-1)), []vg.Point{a, {X: a.X + w, Y: a.Y}, {X: a.X + w, Y: a.Y + c.size}, {X: a.X, Y: a.Y + c.size}})
+		dc.FillPolygon(pullInk(mostPull*(2*(float64(k)+0.5)/steps-1)), box(x+vg.Length(k)*w, dc.Center().Y-c.size/2, w, c.size))
 	}
 }
 

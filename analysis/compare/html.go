@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/base64"
@@ -8,13 +9,13 @@ import (
 	"html/template"
 	"image/color"
 	"io"
-	"math"
 	"slices"
 
 	"go-hep.org/x/hep/hplot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 
+	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -43,26 +44,14 @@ func (r *Report) WriteHTML(ctx context.Context, w io.Writer, ref, cand *rootio.T
 		}
 	}
 	if r.Classifier != nil {
-		if err := p.add(&p.ROC, r.roc(ref, cand), 4.6*vg.Inch, 4.4*vg.Inch, "ROC curve"); err != nil {
+		if err := p.add(&p.ROC, r.roc(), 4.6*vg.Inch, 4.4*vg.Inch, "ROC curve"); err != nil {
 			return err
 		}
 		p.Telling = r.tellingColumns()
 	}
-	var columns []*Column
-	for i := range r.Columns {
-		columns = append(columns, &r.Columns[i])
-	}
+	columns := pointers(r.Columns)
 	slices.SortStableFunc(columns, func(a, b *Column) int {
-		if a.Verdict != b.Verdict {
-			return slices.Index(severity, b.Verdict) - slices.Index(severity, a.Verdict)
-		}
-		switch {
-		case a.effect > b.effect:
-			return -1
-		case a.effect < b.effect:
-			return 1
-		}
-		return 0
+		return cmp.Or(slices.Index(severity, b.Verdict)-slices.Index(severity, a.Verdict), cmp.Compare(b.effect, a.effect))
 	})
 	for _, c := range columns {
 		if ctx.Err() != nil {
@@ -81,8 +70,8 @@ func (r *Report) WriteHTML(ctx context.Context, w io.Writer, ref, cand *rootio.T
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"grouped": grouped, "short": short, "pm": pm, "percent": func(x float64) string { return fmt.Sprintf("%.2f", 100*x) },
 		"hundred": func(x float64) float64 { return 100 * x },
-		"aspect":  aspectWords, "aucMeaning": func() string { return aucMeaning }, "apart": apart, "pvalue": pvalue, "plain": plain, "minus": func(a, b float64) float64 { return a - b },
-		"over": func(a, b float64) float64 { return a / b }, "hypot": math.Hypot,
+		"aspect":  aspectWords, "aucMeaning": func() string { return aucMeaning }, "apart": classify.Apart, "plain": plain,
+		"shift": (*Column).shift, "perNDF": (*Chi2).perNDF,
 	}).Parse(page)
 	if err != nil {
 		return fmt.Errorf("compare: %w", err)
@@ -121,8 +110,8 @@ func embedded(png []byte) template.URL {
 }
 
 // roc draws the ROC curve of the classifier.
-func (r *Report) roc(ref, cand *rootio.Table) hplot.Drawer {
-	wrong, right := r.curve(ref, cand)
+func (r *Report) roc() hplot.Drawer {
+	wrong, right := r.curve()
 	line := make(plotter.XYs, len(wrong))
 	for k := range line {
 		line[k] = plotter.XY{X: wrong[k], Y: right[k]}

@@ -61,10 +61,7 @@ func (c *Column) decide(what string, p, effect float64) {
 // judge corrects the p-values of all columns for their number and gives the
 // verdicts that rest on them.
 func (r *Report) judge() {
-	var columns []*Column
-	for i := range r.Columns {
-		columns = append(columns, &r.Columns[i])
-	}
+	columns := pointers(r.Columns)
 	var others []float64
 	if r.Classifier != nil {
 		others = append(others, r.Classifier.PValue)
@@ -89,13 +86,18 @@ func (r *Report) judge() {
 	}
 }
 
+func pointers(columns []Column) (p []*Column) {
+	for i := range columns {
+		p = append(p, &columns[i])
+	}
+	return p
+}
+
 // judgeBins gives the verdicts in bins; all tests in bins are corrected together.
 func (r *Report) judgeBins() {
 	var columns []*Column
 	for i := range r.Bins {
-		for k := range r.Bins[i].Columns {
-			columns = append(columns, &r.Bins[i].Columns[k])
-		}
+		columns = append(columns, pointers(r.Bins[i].Columns)...)
 	}
 	judgeColumns(columns)
 	for i := range r.Bins {

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"runtime"
 
-	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
@@ -52,24 +50,15 @@ func fpd(ctx context.Context, a, b *cloud, wa, wb []float64) (value, err float64
 	largest := float64(min(most, a.n, b.n))
 	ca, cb := cumulative(wa), cumulative(wb)
 	x, y := make([]float64, points), make([]float64, points)
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for p := range points {
+	all(ctx, points, func(p int) {
 		inverse := (1/fewest + (1-1/fewest)*float64(p)/(points-1)) / largest
 		n := max(2, int(1/inverse))
 		x[p] = 1 / float64(n)
-		group.Go(func() error {
-			rng := rand.New(rand.NewPCG(2, uint64(p)))
-			for range draws {
-				if ctx.Err() != nil {
-					return nil
-				}
-				y[p] += frechet(a.draw(n, ca, rng), b.draw(n, cb, rng)) / draws
-			}
-			return nil
-		})
-	}
-	_ = group.Wait()
+		rng := rand.New(rand.NewPCG(2, uint64(p)))
+		for i := 0; i < draws && ctx.Err() == nil; i++ {
+			y[p] += frechet(a.draw(n, ca, rng), b.draw(n, cb, rng)) / draws
+		}
+	})
 	constant, slope := stat.LinearRegression(x, y, nil, false)
 	switch {
 	case slope < 0:

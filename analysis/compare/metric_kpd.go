@@ -4,10 +4,8 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/stat"
@@ -46,21 +44,12 @@ func kpd(ctx context.Context, a, b *cloud, wa, wb []float64) (value, err float64
 	}
 	ca, cb := cumulative(wa), cumulative(wb)
 	found := make([]float64, draws)
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for k := range found {
-		group.Go(func() error {
-			if ctx.Err() != nil {
-				return nil
-			}
-			rng := rand.New(rand.NewPCG(3, uint64(k)))
-			x, y := a.draw(n, ca, rng), b.draw(n, cb, rng)
-			pairs := float64(n) * float64(n-1)
-			found[k] = kernelSum(x, x, true)/pairs + kernelSum(y, y, true)/pairs - 2*kernelSum(x, y, false)/(float64(n)*float64(n))
-			return nil
-		})
-	}
-	_ = group.Wait()
+	all(ctx, draws, func(k int) {
+		rng := rand.New(rand.NewPCG(3, uint64(k)))
+		x, y := a.draw(n, ca, rng), b.draw(n, cb, rng)
+		pairs := float64(n) * float64(n-1)
+		found[k] = kernelSum(x, x, true)/pairs + kernelSum(y, y, true)/pairs - 2*kernelSum(x, y, false)/(float64(n)*float64(n))
+	})
 	slices.Sort(found)
 	quantile := func(p float64) float64 { return stat.Quantile(p, stat.LinInterp, found, nil) }
 	return (found[draws/2-1] + found[draws/2]) / 2, (quantile(0.83725) - quantile(0.16275)) / 2

@@ -55,12 +55,8 @@ func (c *Column) errorOf(a, b *values, edges []float64, f, g func(x float64) flo
 // meanSquares is the part of the mean square of f that is in each cell.
 func (v *values) meanSquares(edges []float64, f func(x float64) float64) []float64 {
 	sums := make([]float64, len(edges)-1)
-	k := 0
-	for i, x := range v.x {
-		for k < len(sums)-1 && x >= edges[k+1] {
-			k++
-		}
-		sums[k] += v.weight(i) * f(x) * f(x) / v.all.w
+	for i, k := range v.cellsIn(edges) {
+		sums[k] += v.weight(i) * f(v.x[i]) * f(v.x[i]) / v.all.w
 	}
 	return sums
 }

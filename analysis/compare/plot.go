@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -110,10 +111,8 @@ func (r *Report) Spectra(name string, columns ...string) error {
 }
 
 func (r *Report) column(name string) *Column {
-	for i := range r.Columns {
-		if r.Columns[i].Name == name {
-			return &r.Columns[i]
-		}
+	if i := slices.IndexFunc(r.Columns, func(c Column) bool { return c.Name == name }); i >= 0 {
+		return &r.Columns[i]
 	}
 	return nil
 }
@@ -232,12 +231,9 @@ func (f *figure) drawLegend(dc draw.Canvas) {
 		x += sty.Width(text(s)) + 3*f.size
 	}
 
-	box := []vg.Point{
-		{X: x, Y: y - f.size/2}, {X: x + 2*f.size, Y: y - f.size/2},
-		{X: x + 2*f.size, Y: y + f.size/2}, {X: x, Y: y + f.size/2},
-	}
-	dc.FillPolygon(refFill, box)
-	dc.StrokeLines(draw.LineStyle{Color: refLine, Width: vg.Points(1)}, append(box, box[0]))
+	sample := box(x, y-f.size/2, 2*f.size, f.size)
+	dc.FillPolygon(refFill, sample)
+	dc.StrokeLines(draw.LineStyle{Color: refLine, Width: vg.Points(1)}, append(sample, sample[0]))
 	x += 2.5 * f.size
 	label(f.report.Reference)
 
@@ -302,10 +298,13 @@ func (f *figure) drawPanel(dc draw.Canvas, c *Column) {
 }
 
 func frame(dc draw.Canvas) {
-	dc.StrokeLines(draw.LineStyle{Color: color.Black, Width: vg.Points(0.5)}, []vg.Point{
-		{X: dc.Min.X, Y: dc.Min.Y}, {X: dc.Max.X, Y: dc.Min.Y},
-		{X: dc.Max.X, Y: dc.Max.Y}, {X: dc.Min.X, Y: dc.Max.Y}, {X: dc.Min.X, Y: dc.Min.Y},
-	})
+	corners := box(dc.Min.X, dc.Min.Y, dc.Max.X-dc.Min.X, dc.Max.Y-dc.Min.Y)
+	dc.StrokeLines(draw.LineStyle{Color: color.Black, Width: vg.Points(0.5)}, append(corners, corners[0]))
+}
+
+// box returns the corners of a rectangle.
+func box(x, y, w, h vg.Length) []vg.Point {
+	return []vg.Point{{X: x, Y: y}, {X: x + w, Y: y}, {X: x + w, Y: y + h}, {X: x, Y: y + h}}
 }
 
 // newPlot returns an empty plot over the column's range.

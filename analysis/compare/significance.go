@@ -167,22 +167,9 @@ func exactly(a, b []bin) (chi2, illegal float64, ok bool) {
 // are as probable (Hodges, Arkiv för Matematik 3 (1958) 469). It is for events without weights.
 func kolmogorovExactly(a, b *values, d float64) float64 {
 	n, m := len(a.x), len(b.x)
-	var ends []bool // after so many of both, whether the next value is another
-	for i, j := 0, 0; i < n || j < m; {
-		x := math.Inf(1)
-		if i < n {
-			x = a.x[i]
-		}
-		if j < m {
-			x = min(x, b.x[j])
-		}
-		for ; i < n && a.x[i] == x; i++ {
-			ends = append(ends, false)
-		}
-		for ; j < m && b.x[j] == x; j++ {
-			ends = append(ends, false)
-		}
-		ends[len(ends)-1] = true
+	ends := make([]bool, n+m) // after so many of both, whether the next value is another
+	for _, end := range steps(a.x, b.x) {
+		ends[end[0]+end[1]-1] = true
 	}
 	d -= 1e-9
 	beyond := make([]float64, m+1) // the probability that a way through (i, j) has been as far apart

@@ -130,9 +130,6 @@ func (s *spectrum) addSpikes(spikes []Spike, kind rootio.Kind) {
 		bars.hi = append(bars.hi, middle+half*axis)
 	}
 
-	highest := func(bins []fraction) float64 {
-		return slices.MaxFunc(bins, func(p, q fraction) int { return cmp.Compare(p.value, q.value) }).value
-	}
 	s.logarithms = s.logarithms || highest(bars.ref) > 10*highest(s.ref)
 	s.labels = bars.labels
 	s.lo, s.hi = append(bars.lo, s.lo...), append(bars.hi, s.hi...)
@@ -176,14 +173,14 @@ func codeLabel(x float64, kind rootio.Kind) string {
 	return strconv.FormatFloat(x, 'f', -1, 64)
 }
 
+func highest(bins []fraction) float64 {
+	return slices.MaxFunc(bins, func(p, q fraction) int { return cmp.Compare(p.value, q.value) }).value
+}
+
 // spansDecades reports whether a fifth of the filled bins have less than a
 // hundredth of the fullest.
 func spansDecades(bins []fraction) bool {
-	var filled, low int
-	var top float64
-	for _, b := range bins {
-		top = max(top, b.value)
-	}
+	filled, low, top := 0, 0, highest(bins)
 	for _, b := range bins {
 		if b.value > 0 {
 			filled++

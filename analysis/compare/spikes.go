@@ -45,38 +45,27 @@ func (v *values) spikes() []float64 {
 	return s.Spikes()
 }
 
-// interval returns where the values equal to x begin and end.
-func (v *values) interval(x float64) (lo, hi int) {
-	lo, _ = slices.BinarySearch(v.x, x)
-	hi, _ = slices.BinarySearch(v.x[lo:], math.Nextafter(x, math.Inf(1)))
-	return lo, lo + hi
+// at returns the sums of the values equal to x.
+func (v *values) at(x float64) bin {
+	lo, _ := slices.BinarySearch(v.x, x)
+	n, _ := slices.BinarySearch(v.x[lo:], math.Nextafter(x, math.Inf(1)))
+	return v.sum(lo, lo+n)
 }
 
-// at returns the sums of the values equal to x.
-func (v *values) at(x float64) bin { return v.sum(v.interval(x)) }
-
-// without returns the values that are no spikes. Its sums remain those of all
+// without returns the values that are no spikes, which rise. Its sums remain those of all
 // values.
 func (v *values) without(spikes []Spike) *values {
 	if len(spikes) == 0 {
 		return v
 	}
-	rest := &values{x: make([]float64, 0, len(v.x)), all: v.all, left: v.left}
-	last := 0
-	keep := func(hi int) {
-		rest.x = append(rest.x, v.x[last:hi]...)
-		if v.w != nil {
-			rest.w = append(rest.w, v.w[last:hi]...)
+	var places []int // of the others
+	for i, x := range v.x {
+		for len(spikes) > 0 && x > spikes[0].Value {
+			spikes = spikes[1:]
 		}
-		if v.block != nil {
-			rest.block = append(rest.block, v.block[last:hi]...)
+		if len(spikes) == 0 || x < spikes[0].Value {
+			places = append(places, i)
 		}
 	}
-	for _, s := range spikes {
-		lo, hi := v.interval(s.Value)
-		keep(lo)
-		last = hi
-	}
-	keep(len(v.x))
-	return rest
+	return &values{x: taken(v.x, places), sampled: v.take(places), all: v.all, left: v.left}
 }

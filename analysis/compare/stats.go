@@ -1,32 +1,50 @@
 package compare
 
 import (
+	"iter"
 	"math"
 	"math/rand/v2"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
+// steps yields each different value of a and b, which are sorted, in rising order, and how
+// many of both are not above it.
+func steps(a, b []float64) iter.Seq2[float64, [2]int] {
+	return func(yield func(x float64, end [2]int) bool) {
+		for i, j := 0, 0; i < len(a) || j < len(b); {
+			var x float64
+			if j == len(b) || i < len(a) && a[i] < b[j] {
+				x = a[i]
+			} else {
+				x = b[j]
+			}
+			for i < len(a) && a[i] == x {
+				i++
+			}
+			for j < len(b) && b[j] == x {
+				j++
+			}
+			if !yield(x, [2]int{i, j}) {
+				return
+			}
+		}
+	}
+}
+
 // distances returns the largest difference of the cumulative distributions of
 // a and b, the value where it is, and the integral of the difference.
 func distances(a, b *values) (ks, at, integral float64) {
 	var i, j int
 	var sumA, sumB, last, difference float64
-	for i < len(a.x) || j < len(b.x) {
-		x := math.Inf(1)
-		if i < len(a.x) {
-			x = a.x[i]
-		}
-		if j < len(b.x) {
-			x = min(x, b.x[j])
-		}
+	for x, end := range steps(a.x, b.x) {
 		if difference > 0 {
 			integral += difference * (x - last)
 		}
-		for ; i < len(a.x) && a.x[i] == x; i++ {
+		for ; i < end[0]; i++ {
 			sumA += a.weight(i)
 		}
-		for ; j < len(b.x) && b.x[j] == x; j++ {
+		for ; j < end[1]; j++ {
 			sumB += b.weight(j)
 		}
 		difference, last = math.Abs(sumA/a.all.w-sumB/b.all.w), x

@@ -47,14 +47,13 @@ func (r *Report) writeContinuous(b *bytes.Buffer) {
 		b.WriteString(header)
 		header = ""
 		ref, cand, d := c.Reference, c.Candidate, c.Distance
-		shift, wide, transport := "–", "–", "–"
+		wide, transport := "–", "–"
 		if ref.Std > 0 {
-			shift = pm(100*(cand.Mean-ref.Mean)/ref.Std, 100*math.Hypot(cand.MeanError, ref.MeanError)/ref.Std)
 			wide = pm(100*(cand.Std/ref.Std-1), 100*math.Hypot(cand.StdError, ref.StdError)/ref.Std)
 			transport = pm(100*d.Wasserstein, 100*d.WassersteinError)
 		}
 		fmt.Fprintf(b, row, cut(c.NameUnit(), longestName), short(ref.Mean), short(ref.Std),
-			shift, wide, pm(100*d.KS, 100*d.KSError), transport, c.Chi2.perNDF(), c.Verdict)
+			c.shift(), wide, pm(100*d.KS, 100*d.KSError), transport, c.Chi2.perNDF(), c.Verdict)
 	}
 }
 
@@ -79,9 +78,8 @@ func (r *Report) writeCategorical(b *bytes.Buffer) {
 func (r *Report) writeRemarks(b *bytes.Buffer) {
 	b.WriteByte('\n')
 	if l := r.Correlations.Largest; l != nil {
-		fmt.Fprintf(b, "Largest difference of correlations: %s and %s, %.3f and %.3f, by %s.\n",
-			cut(l.Columns[0], longestName), cut(l.Columns[1], longestName), l.Reference, l.Candidate,
-			fmt.Sprintf("%.3f ± %.3f", l.Difference, l.Error))
+		fmt.Fprintf(b, "Largest difference of correlations: %s and %s, %.3f and %.3f, by %.3f ± %.3f.\n",
+			cut(l.Columns[0], longestName), cut(l.Columns[1], longestName), l.Reference, l.Candidate, l.Difference, l.Error)
 	}
 	if r.Tests > 1 {
 		fmt.Fprintf(b, "Verdicts, and p in the tables, are corrected for %s tests (Holm). Other p are not.\n", grouped(r.Tests))
@@ -162,6 +160,15 @@ func (r *Report) writeJoint(b *bytes.Buffer) {
 	for _, m := range j.Measured {
 		fold(b, m.Name+":", strings.Fields(m.Text()+". "+m.Meaning))
 	}
+}
+
+// shift is the difference of the means in per cent of the reference's standard deviation.
+func (c *Column) shift() string {
+	ref, cand := c.Reference, c.Candidate
+	if ref.Std == 0 {
+		return "–"
+	}
+	return pm(100*(cand.Mean-ref.Mean)/ref.Std, 100*math.Hypot(cand.MeanError, ref.MeanError)/ref.Std)
 }
 
 func (c *Chi2) perNDF() string {

@@ -200,6 +200,18 @@ func (v *values) histogram(edges []float64) []bin {
 	return bins
 }
 
+// cellsIn returns the interval of each value, as in histogram.
+func (v *values) cellsIn(edges []float64) []int {
+	cell, k := make([]int, len(v.x)), 0
+	for i, x := range v.x {
+		for k < len(edges)-2 && x >= edges[k+1] {
+			k++
+		}
+		cell[i] = k
+	}
+	return cell
+}
+
 // quantileEdges returns the edges of at most n cells that cover all of a and
 // b, between equally spaced quantiles of each.
 func quantileEdges(a, b *values, n int) []float64 {

@@ -126,12 +126,7 @@ func (r *Report) sayJoint(say func(string, ...any)) {
 
 // called returns the names of the columns with a verdict, the worst first.
 func (r *Report) called(v Verdict) []string {
-	var columns []*Column
-	for i := range r.Columns {
-		if r.Columns[i].Verdict == v {
-			columns = append(columns, &r.Columns[i])
-		}
-	}
+	columns := slices.DeleteFunc(pointers(r.Columns), func(c *Column) bool { return c.Verdict != v })
 	slices.SortStableFunc(columns, func(a, b *Column) int { return cmp.Compare(b.effect, a.effect) })
 	var names []string
 	for _, c := range columns {
