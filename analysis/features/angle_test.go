@@ -201,7 +201,11 @@ func TestPeriodic(t *testing.T) {
 		return c
 	}
 	fit := func(x rootio.Column, w []float64) *Spec {
-		s, err := Fit(t.Context(), &rootio.Table{Columns: []rootio.Column{x, peak, flat}}, w, Options{Periodic: true, As: map[string]string{"dphi": "angle"}})
+		table := &rootio.Table{Columns: []rootio.Column{x, peak, flat}}
+		s, err := Fit(t.Context(), table, w, Options{As: map[string]string{"dphi": "angle"}})
+		if err == nil {
+			s, err = s.Periodic(t.Context(), table, w)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

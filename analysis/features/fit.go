@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
@@ -64,9 +63,6 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 	}
 	if opts.Plain {
 		s = s.Plain()
-	}
-	if opts.Periodic {
-		return s.Periodic(ctx, &rootio.Table{Columns: slices.Concat(t.Columns, given.Columns)}, w)
 	}
 	return s, nil
 }

@@ -41,9 +41,6 @@ type Options struct {
 
 	// Plain asks for [Spec.Plain].
 	Plain bool `json:"plain,omitempty"`
-
-	// Periodic asks for [Spec.Periodic].
-	Periodic bool `json:"periodic,omitempty"`
 }
 
 // Check reports whether the options can be understood.

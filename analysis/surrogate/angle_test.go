@@ -185,8 +185,6 @@ func TestWhoGoesAround(t *testing.T) {
 		{Options{Model: distilled, Diffusion: DiffusionOptions{Teacher: kernelSums}}, false},
 		{Options{Model: kernelSums}, false},
 		{Options{Model: spline, Components: 1}, false},
-		{Options{Model: denoiser, Components: 3, Features: features.Options{Periodic: true}}, false}, // of a card
-		{Options{Model: spline, Components: 1, Features: features.Options{Periodic: true}}, false},
 	} {
 		tr, err := New(t.Context(), table, nil, c.opts)
 		if err != nil {

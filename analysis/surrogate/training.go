@@ -86,7 +86,6 @@ func (o Options) fit(ctx context.Context, t *rootio.Table, w []float64, begin ti
 		return nil, err
 	}
 	of := o.Features
-	of.Periodic = false // that is for the plan
 	if limit := o.Train.MaxTime; limit > 0 {
 		of.Until = begin.Add(limit / 3)
 	}
