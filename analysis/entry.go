@@ -69,18 +69,3 @@ func (n numbering) rows(ctx fwk.Context, rows int, sliced bool) ([]uint64, error
 	}
 	return numbers, nil
 }
-
-// runs calls f for each range [lo, hi) of rows whose numbers follow one another.
-func runs(numbers []uint64, f func(lo, hi int, first uint64) error) error {
-	for lo := 0; lo < len(numbers); {
-		hi := lo + 1
-		for hi < len(numbers) && numbers[hi] == numbers[hi-1]+1 {
-			hi++
-		}
-		if err := f(lo, hi, numbers[lo]); err != nil {
-			return err
-		}
-		lo = hi
-	}
-	return nil
-}

@@ -10,6 +10,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/task"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -120,11 +121,10 @@ func (t *Score) Process(ctx fwk.Context) error {
 	}
 	rows = admitted.Table
 	score := make([]float64, rows.Len())
-	err = runs(numbers, func(lo, hi int, first uint64) error {
-		return t.in.model.LogDensity(job.Context(ctx), score[lo:hi], rows.Slice(lo, hi), first)
-	})
-	if err != nil {
-		return err
+	for lo, hi := range philox.Runs(numbers) {
+		if err := t.in.model.LogDensity(job.Context(ctx), score[lo:hi], rows.Slice(lo, hi), numbers[lo]); err != nil {
+			return err
+		}
 	}
 	if t.in.layout.sliced {
 		return ctx.Store().Put(t.Output, score)

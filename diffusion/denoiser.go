@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -607,10 +606,7 @@ func (d *Denoiser) MarshalJSON() ([]byte, error) {
 func (d *Denoiser) Tensors() []training.Tensor {
 	tensors := d.params.Tensors()
 	if d.base != nil {
-		for _, t := range d.base.params.Tensors() {
-			t.Name = basePrefix + t.Name
-			tensors = append(tensors, t)
-		}
+		tensors = training.Prefixed(basePrefix, d.base.params.Tensors(), tensors)
 	}
 	return tensors
 }
@@ -630,21 +626,11 @@ func loadDenoiser(text []byte, tensors []training.Tensor) (*Denoiser, error) {
 	if err := f.Whitening.check(f.Dim); err != nil {
 		return nil, err
 	}
-	var own, ofBase []training.Tensor
-	have := 0
-	for _, t := range tensors {
-		have += len(t.Value)
-		if name, ok := strings.CutPrefix(t.Name, basePrefix); ok {
-			t.Name = name
-			ofBase = append(ofBase, t)
-		} else {
-			own = append(own, t)
-		}
-	}
-	if want := f.Options.parameters(f.Dim, f.Context); want != have {
+	if have, want := training.Values(tensors), f.Options.parameters(f.Dim, f.Context); want != have {
 		return nil, fmt.Errorf("diffusion: %d parameters for a denoiser of %d", have, want)
 	}
 	d := newDenoiser(f.Dim, f.Context, 0, f.Options)
+	ofBase, own := training.Under(basePrefix, tensors)
 	if err := d.params.Load(own); err != nil {
 		return nil, fmt.Errorf("diffusion: %w", err)
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -454,12 +453,7 @@ const teacherPrefix = "teacher."
 
 // Tensors returns the parameters of the map and of its teacher.
 func (s *Distilled) Tensors() []training.Tensor {
-	tensors := s.params.Tensors()
-	for _, t := range s.teacher.Tensors() {
-		t.Name = teacherPrefix + t.Name
-		tensors = append(tensors, t)
-	}
-	return tensors
+	return training.Prefixed(teacherPrefix, s.teacher.Tensors(), s.params.Tensors())
 }
 
 func loadDistilled(text []byte, tensors []training.Tensor) (*Distilled, error) {
@@ -467,17 +461,7 @@ func loadDistilled(text []byte, tensors []training.Tensor) (*Distilled, error) {
 	if err := json.Unmarshal(text, &f); err != nil {
 		return nil, fmt.Errorf("diffusion: could not read the description of a model: %w", err)
 	}
-	var own, ofTeacher []training.Tensor
-	have := 0
-	for _, t := range tensors {
-		if name, ok := strings.CutPrefix(t.Name, teacherPrefix); ok {
-			t.Name = name
-			ofTeacher = append(ofTeacher, t)
-		} else {
-			own = append(own, t)
-			have += len(t.Value)
-		}
-	}
+	ofTeacher, own := training.Under(teacherPrefix, tensors)
 	var kind struct{ Kind string }
 	if err := json.Unmarshal(f.Teacher, &kind); err != nil || kind.Kind == distilledKind { // whose teacher may be one, and so on
 		return nil, errors.New("diffusion: the teacher of a one-step map cannot be one itself")
@@ -495,7 +479,7 @@ func loadDistilled(text []byte, tensors []training.Tensor) (*Distilled, error) {
 		return nil, fmt.Errorf("diffusion: %w", err)
 	}
 	width := newDistilled(teacher, f.Options).inputs()
-	if want := nn.MLPLen(width, f.Options.Hidden, teacher.Dim()); want != have {
+	if have, want := training.Values(own), nn.MLPLen(width, f.Options.Hidden, teacher.Dim()); want != have {
 		return nil, fmt.Errorf("diffusion: %d parameters for a map of %d", have, want)
 	}
 	s, err := NewDistilled(teacher, 0, f.Options)

@@ -176,10 +176,7 @@ func (k *Kernels) Train(ctx context.Context, train, valid training.Data, _ train
 		}
 		sum, total := 0.0, 0.0
 		for i, l := range p {
-			w := 1.0
-			if valid.W != nil {
-				w = float64(valid.W[i])
-			}
+			w := valid.Weight(i)
 			sum -= w * l
 			total += w
 		}
@@ -206,10 +203,7 @@ func (k *Kernels) splitByContext(ctx context.Context, d training.Data) ([]contex
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		w := 1.0
-		if d.W != nil {
-			w = float64(d.W[i])
-		}
+		w := d.Weight(i)
 		if of[i] = -1; w == 0 {
 			continue
 		}

@@ -58,12 +58,7 @@ func newWhitening(ctx context.Context, d training.Data) (*whitening, error) {
 	dim := d.Dim
 	h := &whitening{Mean: make([]float64, dim)}
 	total := 0.0
-	weight := func(i int) float64 {
-		if d.W == nil {
-			return 1
-		}
-		return max(0, float64(d.W[i])) // those of both signs do not make a covariance
-	}
+	weight := func(i int) float64 { return max(0, d.Weight(i)) } // those of both signs do not make a covariance
 	for i := range d.Len() {
 		total += weight(i)
 		for j, v := range d.X[i*dim : (i+1)*dim] {

@@ -157,10 +157,7 @@ func (g *normals) measure(rows training.Data, seed uint64) {
 				x[j] = float32(alpha)*v + float32(sigma)*noise[j]
 			}
 			g.residual(s, event, x, sigma)
-			w := 1.0
-			if rows.W != nil {
-				w = max(0, float64(rows.W[row]))
-			}
+			w := max(0, rows.Weight(row))
 			total += w
 			for _, v := range event {
 				sum += w * float64(v) * float64(v)

@@ -86,7 +86,7 @@ func LoadCategorical(text []byte, tensors []training.Tensor) (*Categorical, erro
 	if d.Context > 0 {
 		want += nn.MLPLen(d.Context, d.Hidden, d.Classes)
 	}
-	if have := count(tensors); have != want {
+	if have := training.Values(tensors); have != want {
 		return nil, fmt.Errorf("flows: %d parameters for probabilities with %d", have, want)
 	}
 	k, err := NewCategorical(d.Classes, d.Context, d.Hidden, 0)
@@ -110,11 +110,7 @@ func (k *Categorical) Train(ctx context.Context, train, valid training.Data, opt
 	total := 0.0
 	count := func(d training.Data) {
 		for i, class := range d.X {
-			w := 1.0
-			if d.W != nil {
-				w = float64(d.W[i])
-			}
-			sums[int(class)] += w
+			sums[int(class)] += d.Weight(i)
 		}
 	}
 	count(train)

@@ -83,7 +83,7 @@ func Load(text []byte, tensors []training.Tensor) (*Flow, error) {
 	if d.Dim < 1 || d.Dim > most || d.Context < 0 || d.Context > most || len(d.Layers) > most {
 		return nil, fmt.Errorf("flows: the description tells of %d features, %d context features and %d layers", d.Dim, d.Context, len(d.Layers))
 	}
-	have := count(tensors)
+	have := training.Values(tensors)
 	layers := make([]Layer, len(d.Layers))
 	want := 0
 	for i, l := range d.Layers {
@@ -109,13 +109,4 @@ func Load(text []byte, tensors []training.Tensor) (*Flow, error) {
 	f.started = true
 	f.Update()
 	return f, nil
-}
-
-// count returns the number of all parameters.
-func count(tensors []training.Tensor) int {
-	n := 0
-	for _, t := range tensors {
-		n += len(t.Value)
-	}
-	return n
 }

@@ -298,13 +298,8 @@ func (f *Flow) SampleRows(ctx context.Context, x, c []float32, seed, attempt uin
 	n := len(x) / f.dim
 	f.checkRows(n, len(x), len(x), len(c))
 	parallel.Ranges(n, rowsPerGoroutine, func(lo, hi int) {
-		for lo < hi { // consecutive rows at a time
-			k := 1
-			for lo+k < hi && rows[lo+k] == rows[lo]+uint64(k) {
-				k++
-			}
-			f.noise(x[lo*f.dim:(lo+k)*f.dim], seed, attempt, rows[lo])
-			lo += k
+		for from, to := range philox.Runs(rows[lo:hi]) {
+			f.noise(x[(lo+from)*f.dim:(lo+to)*f.dim], seed, attempt, rows[lo+from])
 		}
 	})
 	f.apply(ctx, x, nil, x, c, f.inverse)

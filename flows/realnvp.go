@@ -16,10 +16,6 @@ type RealNVPOptions struct {
 	Components int              // of the base distribution; by default 1, the standard normal
 }
 
-func (o RealNVPOptions) conditioner() Conditioner {
-	return conditioner(o.Hidden, o.Activation, o.Residual, o.Dropout)
-}
-
 // conditioner is the network of a recipe's coupling layers.
 func conditioner(hidden []int, act dense.Activation, residual bool, dropout float64) Conditioner {
 	if len(hidden) == 0 {
@@ -43,9 +39,10 @@ func RealNVP(dim int, seed uint64, opts RealNVPOptions) []Layer {
 	if opts.Layers <= 0 {
 		opts.Layers = 8
 	}
+	c := conditioner(opts.Hidden, opts.Activation, opts.Residual, opts.Dropout)
 	layers := make([]Layer, opts.Layers)
 	for i, keep := range halves(dim, opts.Layers, seed) {
-		layers[i] = AffineCoupling{Keep: keep, Conditioner: opts.conditioner(), Bound: opts.Bound}
+		layers[i] = AffineCoupling{Keep: keep, Conditioner: c, Bound: opts.Bound}
 	}
 	return append(layers, base(opts.Components)...)
 }

@@ -15,10 +15,6 @@ type SplineOptions struct {
 	Components int              // of the base distribution; by default 1, the standard normal
 }
 
-func (o SplineOptions) conditioner() Conditioner {
-	return conditioner(o.Hidden, o.Activation, o.Residual, o.Dropout)
-}
-
 // Spline returns the layers of a neural spline flow (arXiv:1906.04032) for events
 // of dim features, to be given to [New]: coupling layers in pairs with the halves of
 // [RealNVP], a linear layer in front of each pair and one at the end.
@@ -26,14 +22,13 @@ func Spline(dim int, seed uint64, opts SplineOptions) []Layer {
 	if opts.Layers <= 0 {
 		opts.Layers = 8
 	}
+	c := conditioner(opts.Hidden, opts.Activation, opts.Residual, opts.Dropout)
 	var layers []Layer
 	for i, keep := range halves(dim, opts.Layers, seed) {
 		if i%2 == 0 && dim > 1 {
 			layers = append(layers, Linear{})
 		}
-		layers = append(layers, SplineCoupling{
-			Keep: keep, Conditioner: opts.conditioner(), Bins: opts.Bins, Bound: opts.Bound,
-		})
+		layers = append(layers, SplineCoupling{Keep: keep, Conditioner: c, Bins: opts.Bins, Bound: opts.Bound})
 	}
 	return append(layers, append([]Layer{Linear{}}, base(opts.Components)...)...)
 }

@@ -27,6 +27,14 @@ func (d Data) Len() int {
 	return len(d.X) / d.Dim
 }
 
+// Weight returns the weight of a row.
+func (d Data) Weight(row int) float64 {
+	if d.W == nil {
+		return 1
+	}
+	return float64(d.W[row])
+}
+
 // check reports whether the values make rows.
 func (d Data) check() error {
 	if n := d.Len(); len(d.X) != n*d.Dim || len(d.C) != n*d.Context || d.W != nil && len(d.W) != n {
@@ -36,12 +44,9 @@ func (d Data) check() error {
 }
 
 func (d Data) sumOfWeights() float64 {
-	if d.W == nil {
-		return float64(d.Len())
-	}
 	sum := 0.0
-	for _, w := range d.W {
-		sum += float64(w)
+	for i := range d.Len() {
+		sum += d.Weight(i)
 	}
 	return sum
 }
@@ -81,10 +86,7 @@ func (r Rows) gather(d *Data, order []int32, lo, n int) Rows {
 		r.Index[i] = int32(row)
 		copy(r.X[i*d.Dim:(i+1)*d.Dim], d.X[row*d.Dim:])
 		copy(r.C[i*d.Context:(i+1)*d.Context], d.C[row*d.Context:])
-		r.W[i] = 1
-		if d.W != nil {
-			r.W[i] = d.W[row]
-		}
+		r.W[i] = float32(d.Weight(row))
 	}
 	return r
 }

@@ -6,6 +6,8 @@
 // fast; a [Checkpoint] is all that a training needs to go on after an interrupt.
 package training
 
+import "strings"
+
 // Tile is the largest number of rows that travel through a model together, so that what is
 // between its layers stays in the processor's cache.
 const Tile = 64
@@ -15,6 +17,37 @@ type Tensor struct {
 	Name  string
 	Shape []int
 	Value []float32 // the memory of the model itself
+}
+
+// Under returns the tensors whose names begin with a prefix, without it, and the others.
+func Under(prefix string, tensors []Tensor) (under, others []Tensor) {
+	for _, t := range tensors {
+		if name, ok := strings.CutPrefix(t.Name, prefix); ok {
+			t.Name = name
+			under = append(under, t)
+		} else {
+			others = append(others, t)
+		}
+	}
+	return under, others
+}
+
+// Prefixed appends tensors, under a prefix, to others: it is the inverse of [Under].
+func Prefixed(prefix string, tensors, others []Tensor) []Tensor {
+	for _, t := range tensors {
+		t.Name = prefix + t.Name
+		others = append(others, t)
+	}
+	return others
+}
+
+// Values returns the number of values of some tensors.
+func Values(tensors []Tensor) int {
+	n := 0
+	for _, t := range tensors {
+		n += len(t.Value)
+	}
+	return n
 }
 
 // Objective is what Fit minimises: the weighted mean of a loss per row.

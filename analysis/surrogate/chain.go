@@ -281,10 +281,7 @@ func data(f factor.Factor, v view, width int, w []float32) training.Data {
 func (c Chain) Tensors() []training.Tensor {
 	var all []training.Tensor
 	for i, f := range c.Factors {
-		for _, t := range f.Tensors() {
-			t.Name = strconv.Itoa(i) + "." + t.Name
-			all = append(all, t)
-		}
+		all = training.Prefixed(prefix(i), f.Tensors(), all)
 	}
 	return all
 }
@@ -332,7 +329,8 @@ func loadChain(list []described, tensors []training.Tensor, of factor.Features, 
 		if d.Features != of.Dim {
 			return c, fmt.Errorf("surrogate: the file says that factor %d (%s) gets %d features, there are %d", i, d.Kind, d.Features, of.Dim)
 		}
-		f, err := kind.Load(d.Description, under(i, tensors), of)
+		own, _ := training.Under(prefix(i), tensors)
+		f, err := kind.Load(d.Description, own, of)
 		if err != nil {
 			return c, err
 		}
@@ -361,13 +359,5 @@ func loadChain(list []described, tensors []training.Tensor, of factor.Features, 
 	return c, nil
 }
 
-// under returns the tensors of the factor in a place.
-func under(place int, tensors []training.Tensor) (found []training.Tensor) {
-	for _, t := range tensors {
-		if name, ok := strings.CutPrefix(t.Name, strconv.Itoa(place)+"."); ok {
-			t.Name = name
-			found = append(found, t)
-		}
-	}
-	return found
-}
+// prefix begins the names of the tensors of the factor in a place.
+func prefix(place int) string { return strconv.Itoa(place) + "." }

@@ -50,10 +50,7 @@ func (tr *Training) countCopies(ctx context.Context, train []float32) error {
 			n = lo
 			break
 		}
-		numbers := make([]uint64, min(part, n-lo))
-		for i := range numbers {
-			numbers[i] = uint64(lo + i)
-		}
+		numbers := following(uint64(lo), min(part, n-lo))
 		if err := tr.Chain.Sample(ctx, z[lo*dim:(lo+len(numbers))*dim], nil, plan.Seed, 0, numbers); err != nil {
 			return err
 		}

@@ -59,11 +59,16 @@ const redraws = 20
 // for branches that are no features themselves, such as the momenta of a system; where
 // these have a hard edge, as after a cut, nothing is beyond it ([features.Spec.Outside]).
 func (s *Surrogate) Generate(ctx context.Context, t, given *rootio.Table, seed, first uint64) (Tails, error) {
-	rows := make([]uint64, t.Len())
-	for i := range rows {
-		rows[i] = first + uint64(i)
+	return s.GenerateRows(ctx, t, given, seed, following(first, t.Len()))
+}
+
+// following returns n numbers that follow each other.
+func following(first uint64, n int) []uint64 {
+	numbers := make([]uint64, n)
+	for i := range numbers {
+		numbers[i] = first + uint64(i)
 	}
-	return s.GenerateRows(ctx, t, given, seed, rows)
+	return numbers
 }
 
 // GenerateRows is like [Surrogate.Generate] for events of the given numbers, which

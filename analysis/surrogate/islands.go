@@ -28,8 +28,8 @@ func islands(ctx context.Context, spec *features.Spec, t *rootio.Table, w []floa
 		return 1, nil
 	}
 	n := min(t.Len()/2, look)
-	learn, learnW := spread(t, w, n, 0)
-	judge, judgeW := spread(t, w, n, 1)
+	learn, learnW := spread[float32](t, w, n, 0)
+	judge, judgeW := spread[float32](t, w, n, 1)
 	score := func(s *features.Spec) (float64, error) {
 		z, jacobian, p := make([]float32, n*s.Dim()), make([]float64, n), make([]float64, n)
 		if err := s.Encode(ctx, z, nil, learn, features.Noise{Seed: seed}); err != nil {
@@ -56,10 +56,7 @@ func islands(ctx context.Context, spec *features.Spec, t *rootio.Table, w []floa
 		}
 		var sum, total float64
 		for i, log := range p {
-			weight := 1.0
-			if w != nil {
-				weight = float64(judgeW[i])
-			}
+			weight := training.Data{W: judgeW}.Weight(i)
 			sum += weight * (log + jacobian[i])
 			total += weight
 		}
@@ -76,23 +73,14 @@ func islands(ctx context.Context, spec *features.Spec, t *rootio.Table, w []floa
 	return many, nil
 }
 
-// spread returns n events from all over t, and their weights: those at first, of every
-// two.
-func spread(t *rootio.Table, w []float64, n, first int) (*rootio.Table, []float32) {
+// spread returns n events from all over t, and their weights: those at first, of every two.
+func spread[W float32 | float64](t *rootio.Table, w []float64, n, first int) (some *rootio.Table, weights []W) {
 	places := make([]int, n)
 	for i := range places {
 		places[i] = int(int64(2*i+first) * int64(t.Len()) / int64(2*n))
+		if w != nil {
+			weights = append(weights, W(w[places[i]]))
+		}
 	}
-	some := &rootio.Table{}
-	for _, c := range t.Columns {
-		some.Columns = append(some.Columns, c.Take(places))
-	}
-	if w == nil {
-		return some, nil
-	}
-	weights := make([]float32, n)
-	for i, k := range places {
-		weights[i] = float32(w[k])
-	}
-	return some, weights
+	return t.Take(places), weights
 }

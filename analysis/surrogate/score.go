@@ -20,11 +20,7 @@ func (s *Surrogate) LogDensity(ctx context.Context, dst []float64, t *rootio.Tab
 	if len(dst) != n {
 		panic(fmt.Sprintf("surrogate: LogDensity of %d events into %d values", n, len(dst)))
 	}
-	entries := make([]uint64, n)
-	for i := range entries {
-		entries[i] = first + uint64(i)
-	}
-	admitted, err := s.Context.Admit(t, "", entries)
+	admitted, err := s.Context.Admit(t, "", following(first, n))
 	if err != nil {
 		return err
 	}

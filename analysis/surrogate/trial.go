@@ -94,7 +94,7 @@ func choose(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Opt
 	n := min(t.Len(), most)
 	some, someW := t, w
 	if n < t.Len() {
-		some, someW = thin(t, w, n)
+		some, someW = spread[float64](t, w, n, 0)
 	}
 	epochs := min(max(long/n, 1), many)
 	if o.Train.Epochs > 0 {
@@ -135,24 +135,4 @@ func choose(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Opt
 		}
 	}
 	return c, nil
-}
-
-// thin returns n events from all over t, and their weights.
-func thin(t *rootio.Table, w []float64, n int) (*rootio.Table, []float64) {
-	places := make([]int, n)
-	for i := range places {
-		places[i] = int(int64(i) * int64(t.Len()) / int64(n))
-	}
-	some := &rootio.Table{}
-	for _, c := range t.Columns {
-		some.Columns = append(some.Columns, c.Take(places))
-	}
-	if w == nil {
-		return some, nil
-	}
-	weights := make([]float64, n)
-	for i, k := range places {
-		weights[i] = w[k]
-	}
-	return some, weights
 }

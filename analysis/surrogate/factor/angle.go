@@ -178,7 +178,7 @@ const streamAngle = 1 << 61
 // Sample draws angles. Another attempt has the same ones.
 func (a *angle) Sample(ctx context.Context, x, _ []float32, seed, _ uint64, numbers []uint64) error {
 	u := make([]float64, len(numbers))
-	for lo, hi := range Runs(numbers) {
+	for lo, hi := range philox.Runs(numbers) {
 		philox.Uniform64(u[lo:hi], seed, streamAngle, numbers[lo])
 	}
 	parallel.Ranges(len(u), 1<<10, func(lo, hi int) {

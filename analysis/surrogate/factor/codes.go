@@ -269,7 +269,7 @@ func (m *codes) Sample(ctx context.Context, own, c []float32, seed, _ uint64, nu
 	parts, classes, n := len(m.parts), m.Classes(), len(numbers)
 	deviates := parts + 1 // of an event
 	u := make([]float64, n*deviates)
-	for lo, hi := range Runs(numbers) {
+	for lo, hi := range philox.Runs(numbers) {
 		philox.Uniform64(u[lo*deviates:hi*deviates], seed, streamCodes, numbers[lo]*uint64(deviates))
 	}
 	rows := n // of different probabilities

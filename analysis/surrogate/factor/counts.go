@@ -201,7 +201,7 @@ const streamCounts = 1 << 60
 // Sample draws counts by the inverse of their distribution, P(K ≤ k) = I(r/(r+μ); r, k+1).
 func (m *counts) Sample(ctx context.Context, own, c []float32, seed, attempt uint64, numbers []uint64) error {
 	u := make([]float64, len(numbers))
-	for lo, hi := range Runs(numbers) {
+	for lo, hi := range philox.Runs(numbers) {
 		philox.Uniform64(u[lo:hi], seed, streamCounts+uint64(m.about.Context)<<32+attempt, numbers[lo])
 	}
 	params, width := m.wide(), m.about.Context
@@ -237,11 +237,7 @@ func (m *counts) Train(ctx context.Context, train, _ training.Data, _ training.O
 	n, width := train.Len(), m.about.Context
 	step := max(n/most, 1)
 	row := func(i int) (k, w float64, c []float32) {
-		w = 1
-		if train.W != nil {
-			w = float64(train.W[i])
-		}
-		return float64(train.X[i]), w, train.C[i*width : (i+1)*width]
+		return float64(train.X[i]), train.Weight(i), train.C[i*width : (i+1)*width]
 	}
 	// The loss has a penalty, of the size of one event, that keeps the slopes finite.
 	loss := func(params []float64) float64 {

@@ -12,7 +12,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"iter"
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
@@ -165,20 +164,4 @@ func (e Events) weight(i int) float64 {
 		return 1
 	}
 	return e.Weights[i]
-}
-
-// Runs gives the parts [lo, hi) of numbers that follow each other.
-func Runs(numbers []uint64) iter.Seq2[int, int] {
-	return func(yield func(lo, hi int) bool) {
-		for lo := 0; lo < len(numbers); {
-			hi := lo + 1
-			for hi < len(numbers) && numbers[hi] == numbers[lo]+uint64(hi-lo) {
-				hi++
-			}
-			if !yield(lo, hi) {
-				return
-			}
-			lo = hi
-		}
-	}
 }

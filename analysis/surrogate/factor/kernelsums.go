@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/diffusion"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/training"
 )
 
@@ -55,7 +56,7 @@ func loadDiffusion[M diffusion.Model](text []byte, tensors []training.Tensor) (m
 // sampleRuns draws events of the given numbers from a model of package diffusion.
 func sampleRuns(ctx context.Context, m diffusion.Model, x, c []float32, seed, attempt uint64, numbers []uint64) error {
 	dim, width := m.Dim(), m.Context()
-	for lo, hi := range Runs(numbers) {
+	for lo, hi := range philox.Runs(numbers) {
 		if err := m.Sample(ctx, x[lo*dim:hi*dim], c[lo*width:hi*width], seed, attempt, numbers[lo]); err != nil {
 			return err
 		}
