@@ -68,7 +68,7 @@ type DenoiserOptions struct {
 
 // Check says which option makes no sense, if any.
 func (o DenoiserOptions) Check() error {
-	if err := checkHidden(o.Hidden); err != nil {
+	if err := nn.CheckHidden(o.Hidden); err != nil {
 		return err
 	}
 	if o.Cells > 1<<12 {
@@ -83,30 +83,11 @@ func (o DenoiserOptions) Check() error {
 	return o.Solver.Check()
 }
 
-// checkHidden checks the widths of the hidden layers of a network.
-func checkHidden(hidden []int) error {
-	const most, widest = 1 << 8, 1 << 14
-	if len(hidden) > most {
-		return fmt.Errorf("there cannot be %d hidden layers, at most %d", len(hidden), most)
-	}
-	for _, h := range hidden {
-		if h < 1 || h > widest {
-			return fmt.Errorf("a hidden layer cannot be %d wide, at most %d", h, widest)
-		}
-	}
-	return nil
-}
-
 func (o DenoiserOptions) withDefaults() DenoiserOptions {
 	if o.Hidden == nil {
 		o.Hidden = []int{256, 256, 256}
 	}
-	if o.Cells == 0 {
-		o.Cells = 32
-	}
-	if o.Width == 0 {
-		o.Width = 0.01
-	}
+	o.Cells, o.Width = cmp.Or(o.Cells, 32), cmp.Or(o.Width, 0.01)
 	return o
 }
 
@@ -376,21 +357,12 @@ func DenoiserSchedule(opts training.Options, n int) training.Options {
 // many rows in all. Its loss is noisy, and falls most when the learning rate does: a training
 // that stopped before that would lose quality.
 func regressing(o training.Options, events, rows int) training.Options {
-	if o.Epochs == 0 {
-		o.Epochs = min(max(rows/events, 1), 500)
+	rate := 4e-3
+	if events < 20_000 { // a higher rate learns them by heart
+		rate = 2e-3
 	}
-	if o.Average == 0 {
-		o.Average = 0.999
-	}
-	if o.Rate == 0 {
-		o.Rate = 4e-3
-		if events < 20_000 { // a higher rate learns them by heart
-			o.Rate = 2e-3
-		}
-	}
-	if o.Patience == 0 {
-		o.Patience = training.Off
-	}
+	o.Epochs = cmp.Or(o.Epochs, min(max(rows/events, 1), 500))
+	o.Average, o.Rate, o.Patience = cmp.Or(o.Average, 0.999), cmp.Or(o.Rate, rate), cmp.Or(o.Patience, training.Off)
 	return o
 }
 
@@ -612,9 +584,9 @@ func (d *Denoiser) Tensors() []training.Tensor {
 }
 
 func loadDenoiser(text []byte, tensors []training.Tensor) (*Denoiser, error) {
-	var f denoiserFile
-	if err := json.Unmarshal(text, &f); err != nil {
-		return nil, fmt.Errorf("diffusion: could not read the description of a model: %w", err)
+	f, err := described[denoiserFile](text)
+	if err != nil {
+		return nil, err
 	}
 	if err := f.Options.Check(); err != nil {
 		return nil, fmt.Errorf("diffusion: %w", err)

@@ -73,7 +73,7 @@ func (o DistilledOptions) withDefaults() DistilledOptions {
 // NewDistilled returns the map that is to learn from the teacher.
 func NewDistilled(teacher Teacher, seed uint64, opts DistilledOptions) (*Distilled, error) {
 	opts = opts.withDefaults()
-	if err := checkHidden(opts.Hidden); err != nil {
+	if err := nn.CheckHidden(opts.Hidden); err != nil {
 		return nil, fmt.Errorf("diffusion: %w", err)
 	}
 	s := newDistilled(teacher, opts)
@@ -457,9 +457,9 @@ func (s *Distilled) Tensors() []training.Tensor {
 }
 
 func loadDistilled(text []byte, tensors []training.Tensor) (*Distilled, error) {
-	var f distilledFile
-	if err := json.Unmarshal(text, &f); err != nil {
-		return nil, fmt.Errorf("diffusion: could not read the description of a model: %w", err)
+	f, err := described[distilledFile](text)
+	if err != nil {
+		return nil, err
 	}
 	ofTeacher, own := training.Under(teacherPrefix, tensors)
 	var kind struct{ Kind string }
@@ -475,7 +475,7 @@ func loadDistilled(text []byte, tensors []training.Tensor) (*Distilled, error) {
 		return nil, fmt.Errorf("diffusion: a %v teaches nothing", model)
 	}
 	f.Options = f.Options.withDefaults()
-	if err := checkHidden(f.Options.Hidden); err != nil {
+	if err := nn.CheckHidden(f.Options.Hidden); err != nil {
 		return nil, fmt.Errorf("diffusion: %w", err)
 	}
 	width := newDistilled(teacher, f.Options).inputs()

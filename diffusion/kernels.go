@@ -1,6 +1,7 @@
 package diffusion
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -75,10 +76,7 @@ func (o KernelsOptions) Check() error {
 }
 
 func (o KernelsOptions) epsilon() float64 {
-	if o.Epsilon == 0 {
-		return DefaultEpsilon
-	}
-	return max(0, o.Epsilon)
+	return max(0, cmp.Or(o.Epsilon, DefaultEpsilon))
 }
 
 // NewKernels returns the model for events with dim features and context features of few
@@ -491,9 +489,9 @@ func (k *Kernels) Tensors() []training.Tensor {
 }
 
 func loadKernels(text []byte, tensors []training.Tensor) (*Kernels, error) {
-	var f kernelsFile
-	if err := json.Unmarshal(text, &f); err != nil {
-		return nil, fmt.Errorf("diffusion: could not read the description of a model: %w", err)
+	f, err := described[kernelsFile](text)
+	if err != nil {
+		return nil, err
 	}
 	damaged := errors.New("diffusion: the model's events do not fit its description")
 	if len(tensors) != 2 || f.Dim < 1 || f.Options.Width == nil || len(f.Groups) > mostGroups {

@@ -1,6 +1,7 @@
 package diffusion
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/eidolon-hep/eidolon/internal/em"
 	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -95,10 +97,7 @@ func newWhitening(ctx context.Context, d training.Data) (*whitening, error) {
 	eigen.VectorsTo(&axes)
 	variances := eigen.Values(nil)
 	widths := make([]float64, dim)
-	most := slices.Max(variances)
-	if most == 0 {
-		most = 1
-	}
+	most := cmp.Or(slices.Max(variances), 1)
 	for k, v := range variances {
 		widths[k] = 1 / math.Sqrt(max(v, leastVariance*most))
 	}
@@ -240,18 +239,9 @@ func (s Solver) toNoise(ctx context.Context, dst []float64, q Posterior, x, c []
 		return err
 	}
 	for i := range dst {
-		dst[i] += logNormal(x[i*dim:(i+1)*dim]) - float64(dim)*math.Log(end.scale)
+		dst[i] += em.LogNormal(x[i*dim:(i+1)*dim]) - float64(dim)*math.Log(end.scale)
 	}
 	return nil
-}
-
-// logNormal is log N(z; 0, 1).
-func logNormal(z []float32) float64 {
-	sum := 0.0
-	for _, v := range z {
-		sum += float64(v) * float64(v)
-	}
-	return -0.5*sum - 0.5*float64(len(z))*math.Log(2*math.Pi)
 }
 
 // checkData reports whether rows are those of a model.
@@ -281,9 +271,9 @@ type Model interface {
 // Load returns the model with the given description, as its MarshalJSON writes it, and
 // the given tensors. Sizes are compared before memory is asked for.
 func Load(text []byte, tensors []training.Tensor) (Model, error) {
-	var kind struct{ Kind string }
-	if err := json.Unmarshal(text, &kind); err != nil {
-		return nil, fmt.Errorf("diffusion: could not read the description of a model: %w", err)
+	kind, err := described[struct{ Kind string }](text)
+	if err != nil {
+		return nil, err
 	}
 	for _, t := range tensors {
 		for _, v := range t.Value {
@@ -293,7 +283,6 @@ func Load(text []byte, tensors []training.Tensor) (Model, error) {
 		}
 	}
 	var m Model
-	var err error
 	switch kind.Kind {
 	case kernelsKind:
 		m, err = loadKernels(text, tensors)
@@ -308,4 +297,12 @@ func Load(text []byte, tensors []training.Tensor) (Model, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// described returns what the description of a model says.
+func described[F any](text []byte) (f F, err error) {
+	if err := json.Unmarshal(text, &f); err != nil {
+		return f, fmt.Errorf("diffusion: could not read the description of a model: %w", err)
+	}
+	return f, nil
 }

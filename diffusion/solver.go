@@ -1,6 +1,7 @@
 package diffusion
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -134,14 +135,11 @@ func (s Solver) Times(q Posterior, width float64) ([]float64, error) {
 	if s.Tolerance > 0 {
 		return s.adapt(q, end)
 	}
-	grid, steps := Quadratic, defaultSteps
+	grid := Quadratic
 	if s.Grid != nil {
 		grid = *s.Grid
 	}
-	if s.Steps > 0 {
-		steps = s.Steps
-	}
-	return grid.Times(s.Schedule, steps, end)
+	return grid.Times(s.Schedule, cmp.Or(s.Steps, defaultSteps), end)
 }
 
 // Solve takes the rows of x (n×Dim), with the context c (n×Context), along the

@@ -1,6 +1,10 @@
 package flows
 
-import "github.com/eidolon-hep/eidolon/kernels/dense"
+import (
+	"cmp"
+
+	"github.com/eidolon-hep/eidolon/kernels/dense"
+)
 
 // AutoregressiveOptions are the sizes of an autoregressive flow. Zero values ask for the
 // defaults.
@@ -34,12 +38,7 @@ type AutoregressiveOptions struct {
 // by feature, which takes as long as dim coupling layers. A second round transforms the
 // features again, in the opposite order.
 func Autoregressive(dim int, opts AutoregressiveOptions) []Layer {
-	if opts.Bins == 0 {
-		opts.Bins = 32
-	}
-	if opts.Cells == 0 {
-		opts.Cells = 32
-	}
+	opts.Bins, opts.Cells = cmp.Or(opts.Bins, 32), cmp.Or(opts.Cells, 32)
 	if opts.Cells < 0 { // no tables
 		opts.Cells, opts.Tabled = 0, nil
 	}

@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -38,20 +39,11 @@ type Conditioner struct {
 	Tabled []int `json:"tabled,omitempty"`
 }
 
-const (
-	mostCells  = 1 << 12 // of a table
-	mostHidden = 1 << 8  // layers, or blocks
-	widest     = 1 << 14 // width of a layer
-)
+const mostCells = 1 << 12 // of a table
 
 func (c Conditioner) check() error {
-	if len(c.Hidden) > mostHidden {
-		return fmt.Errorf("a conditioner cannot have %d hidden layers, at most %d", len(c.Hidden), mostHidden)
-	}
-	for _, w := range c.Hidden {
-		if w < 1 || w > widest {
-			return fmt.Errorf("the hidden layers of a conditioner cannot be %v wide", c.Hidden)
-		}
+	if err := nn.CheckHidden(c.Hidden); err != nil {
+		return err
 	}
 	for _, w := range c.Hidden {
 		if c.Residual && w != c.Hidden[0] {
@@ -117,9 +109,7 @@ type SplineCoupling struct {
 }
 
 func (l SplineCoupling) shape() (couplingShape, error) {
-	if l.Bins == 0 {
-		l.Bins = 8
-	}
+	l.Bins = cmp.Or(l.Bins, 8)
 	if l.Bins < 1 || l.Bins > spline.MaxBins {
 		return couplingShape{}, fmt.Errorf("a spline cannot have %d bins, at most %d", l.Bins, spline.MaxBins)
 	}

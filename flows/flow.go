@@ -15,10 +15,10 @@ package flows
 import (
 	"context"
 	"fmt"
-	"math"
 	"strings"
 	"sync"
 
+	"github.com/eidolon-hep/eidolon/internal/em"
 	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -205,19 +205,25 @@ func (f *Flow) apply(ctx context.Context, y, logDet, x, c []float32, direction f
 	if logDet != nil && len(logDet) != n {
 		panic(fmt.Sprintf("flows: %d values of log|det J| for %d rows", len(logDet), n))
 	}
+	f.tiles(ctx, n, func(s *states, lo, m int) {
+		ld := s.logDet[:m]
+		if logDet != nil {
+			ld = logDet[lo : lo+m]
+		}
+		clear(ld)
+		tile := y[lo*f.dim : (lo+m)*f.dim]
+		copy(tile, x[lo*f.dim:])
+		direction(s, tile, c[lo*f.context:(lo+m)*f.context], ld, m)
+	})
+}
+
+// tiles calls do for the tiles of n rows, m rows from lo on, until ctx is cancelled.
+func (f *Flow) tiles(ctx context.Context, n int, do func(s *states, lo, m int)) {
 	parallel.RangesContext(ctx, n, rowsPerGoroutine, func(lo, hi int) {
 		s := f.memory.Get().(*states)
 		defer f.memory.Put(s)
 		for ; lo < hi && ctx.Err() == nil; lo += training.Tile {
-			m := min(training.Tile, hi-lo)
-			ld := s.logDet[:m]
-			if logDet != nil {
-				ld = logDet[lo : lo+m]
-			}
-			clear(ld)
-			tile := y[lo*f.dim : (lo+m)*f.dim]
-			copy(tile, x[lo*f.dim:])
-			direction(s, tile, c[lo*f.context:(lo+m)*f.context], ld, m)
+			do(s, lo, min(training.Tile, hi-lo))
 		}
 	})
 }
@@ -237,19 +243,14 @@ func (f *Flow) checkRows(n, x, y, c int) {
 func (f *Flow) LogDensity(ctx context.Context, dst []float64, x, c []float32) error {
 	n := len(dst)
 	f.checkRows(n, len(x), n*f.dim, len(c))
-	parallel.RangesContext(ctx, n, rowsPerGoroutine, func(lo, hi int) {
-		s := f.memory.Get().(*states)
-		defer f.memory.Put(s)
-		for ; lo < hi && ctx.Err() == nil; lo += training.Tile {
-			m := min(training.Tile, hi-lo)
-			z, logDet := s.x[:m*f.dim], s.logDet[:m]
-			copy(z, x[lo*f.dim:])
-			clear(logDet)
-			f.forward(s, z, c[lo*f.context:(lo+m)*f.context], logDet, m)
-			f.logBase(s, dst[lo:lo+m], z, m)
-			for i, v := range logDet {
-				dst[lo+i] += float64(v)
-			}
+	f.tiles(ctx, n, func(s *states, lo, m int) {
+		z, logDet := s.x[:m*f.dim], s.logDet[:m]
+		copy(z, x[lo*f.dim:])
+		clear(logDet)
+		f.forward(s, z, c[lo*f.context:(lo+m)*f.context], logDet, m)
+		f.logBase(s, dst[lo:lo+m], z, m)
+		for i, v := range logDet {
+			dst[lo+i] += float64(v)
 		}
 	})
 	return ctx.Err()
@@ -262,17 +263,8 @@ func (f *Flow) logBase(s *states, dst []float64, z []float32, m int) {
 		return
 	}
 	for i := range m {
-		dst[i] = logNormal(z[i*f.dim : (i+1)*f.dim])
+		dst[i] = em.LogNormal(z[i*f.dim : (i+1)*f.dim])
 	}
-}
-
-// logNormal is the log-density of N(z; 0, 1).
-func logNormal(z []float32) float64 {
-	sum := 0.0
-	for _, v := range z {
-		sum += float64(v) * float64(v)
-	}
-	return -0.5*sum - 0.5*float64(len(z))*math.Log(2*math.Pi)
 }
 
 // streamSample is the first of the streams of a seed that samples are drawn from.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/internal/em"
 	"github.com/eidolon-hep/eidolon/training"
 )
 
@@ -105,7 +106,7 @@ func TestRobust(t *testing.T) {
 func meanLogNormal(d training.Data) float64 {
 	sum := 0.0
 	for i := 0; i < len(d.X); i += d.Dim {
-		sum += logNormal(d.X[i : i+d.Dim])
+		sum += em.LogNormal(d.X[i : i+d.Dim])
 	}
 	return sum / float64(d.Len())
 }

@@ -1,6 +1,7 @@
 package training
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -97,19 +98,9 @@ func (o Options) Since(begin time.Time) Options {
 
 // Complete returns the options for n events to train on, with the defaults in the place of zeros.
 func (o Options) Complete(n int) Options {
-	if o.Epochs == 0 {
-		o.Epochs = min(max(12_000_000/n, 1), 500)
-	}
-	if o.Batch == 0 {
-		o.Batch = min(max(n/20, 32), 512)
-	}
-	o.Batch = min(o.Batch, n)
-	if o.Rate == 0 {
-		o.Rate = 1e-3
-	}
-	if o.Clip == 0 {
-		o.Clip = 5
-	}
+	o.Epochs = cmp.Or(o.Epochs, min(max(12_000_000/n, 1), 500))
+	o.Batch = min(cmp.Or(o.Batch, min(max(n/20, 32), 512)), n)
+	o.Rate, o.Clip = cmp.Or(o.Rate, 1e-3), cmp.Or(o.Clip, 5)
 	switch o.Patience {
 	case 0:
 		o.Patience = 15

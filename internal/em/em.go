@@ -353,3 +353,12 @@ func LogSumExp(p []float64, top float64) float64 {
 	}
 	return top + math.Log(sum)
 }
+
+// LogNormal is the log-density of N(z; 0, 1).
+func LogNormal(z []float32) float64 {
+	sum := 0.0
+	for _, v := range z {
+		sum += float64(v) * float64(v)
+	}
+	return -0.5*sum - 0.5*float64(len(z))*math.Log(2*math.Pi)
+}

@@ -93,6 +93,20 @@ func widths(in int, hidden []int, out int, residual bool) []int {
 	return append(all, out)
 }
 
+// CheckHidden checks the widths of the hidden layers of a network.
+func CheckHidden(hidden []int) error {
+	const most, widest = 1 << 8, 1 << 14
+	if len(hidden) > most {
+		return fmt.Errorf("there cannot be %d hidden layers, at most %d", len(hidden), most)
+	}
+	for _, h := range hidden {
+		if h < 1 || h > widest {
+			return fmt.Errorf("a hidden layer cannot be %d wide, at most %d", h, widest)
+		}
+	}
+	return nil
+}
+
 // MLPLen returns the number of parameters of a perceptron in → hidden… → out.
 // Widths up to 2³⁰ do not make it overflow.
 func MLPLen(in int, hidden []int, out int) int { return length(widths(in, hidden, out, false)) }

@@ -1,6 +1,8 @@
 package factor
 
 import (
+	"cmp"
+
 	"github.com/eidolon-hep/eidolon/flows"
 )
 
@@ -21,12 +23,7 @@ func autoregressiveKind() Kind {
 		adaptHidden(s, asked, n)
 		// Networks with tables want to be learnt fast, and then to forget what is in a few
 		// events only.
-		if s.Train.Rate == 0 {
-			s.Train.Rate = 3e-3
-		}
-		if s.Train.Decay == 0 {
-			s.Train.Decay = 0.2
-		}
+		s.Train.Rate, s.Train.Decay = cmp.Or(s.Train.Rate, 3e-3), cmp.Or(s.Train.Decay, 0.2)
 		const most, least = 1 << 22, 4 // values of all first layers; units
 		for asked.Hidden == 0 && dim*dim/2*s.Hidden > most && s.Hidden > least {
 			s.Hidden /= 2

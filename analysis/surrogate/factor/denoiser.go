@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/diffusion"
-	"github.com/eidolon-hep/eidolon/training"
 )
 
 // denoiser is the diffusion whose posterior mean is a network ([diffusion.Denoiser]).
@@ -37,10 +36,7 @@ func denoiserKind() Kind {
 			d, err := diffusion.NewDenoiser(dim, context, s.Seed, options)
 			return denoiser{d}, err
 		},
-		Load: func(text []byte, tensors []training.Tensor, _ Features) (Factor, error) {
-			d, err := loadDiffusion[*diffusion.Denoiser](text, tensors)
-			return denoiser{d}, err
-		},
+		Load: loadDiffusion(func(d *diffusion.Denoiser) Factor { return denoiser{d} }),
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/diffusion"
-	"github.com/eidolon-hep/eidolon/training"
 )
 
 // distilled is the one-step map that is learnt from a diffusion ([diffusion.Distilled]).
@@ -24,10 +23,7 @@ func distilledKind() Kind {
 		Around:   true,
 		Copies:   true,
 		Teachers: []string{"denoiser", "diffusion"},
-		Load: func(text []byte, tensors []training.Tensor, _ Features) (Factor, error) {
-			d, err := loadDiffusion[*diffusion.Distilled](text, tensors)
-			return distilled{d}, err
-		},
+		Load:     loadDiffusion(func(d *diffusion.Distilled) Factor { return distilled{d} }),
 	}
 	k.Check = func(s Settings) error {
 		if s.Teacher != "" && !slices.Contains(k.Teachers, s.Teacher) {

@@ -19,9 +19,9 @@ import (
 	"github.com/eidolon-hep/eidolon/training"
 )
 
-// Density is a density p(x | c) of rows x of Dim numbers, given rows c of Context numbers.
-// All matrices are row-major; rows are independent of each other.
-type Density interface {
+// Factor is the density p(x | c) of a part of an event, rows x of Dim numbers, given what was drawn
+// before, rows c of Context numbers. All matrices are row-major; rows are independent of each other.
+type Factor interface {
 	Dim() int
 	Context() int
 	// Sample draws the events of the given numbers, one for each row of x. An event depends on
@@ -36,11 +36,6 @@ type Density interface {
 	Tensors() []training.Tensor
 	json.Marshaler
 	fmt.Stringer
-}
-
-// Factor is the density of a part of an event, given what was drawn before.
-type Factor interface {
-	Density
 	// Kind is the name of the factor's row of [Kinds].
 	Kind() string
 	// Cut says which part of the features is the factor's own. It is nil for a factor that takes

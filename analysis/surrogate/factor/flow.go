@@ -1,6 +1,7 @@
 package factor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -74,9 +75,7 @@ func adaptCouplings(s *Settings, asked Settings, n, dim int) {
 
 // adaptHidden sets the width of the hidden layers of a flow for n events, and the average.
 func adaptHidden(s *Settings, asked Settings, n int) {
-	if s.Train.Average == 0 {
-		s.Train.Average = 0.998
-	}
+	s.Train.Average = cmp.Or(s.Train.Average, 0.998)
 	if asked.Hidden == 0 {
 		switch {
 		case n < 4_000:

@@ -25,10 +25,7 @@ func kernelSumsKind() Kind {
 			k, err := diffusion.NewKernels(dim, context, diffusion.KernelsOptions{Width: s.SigmaMin, Epsilon: s.Epsilon, Solver: s.Solver})
 			return kernelSums{k}, err
 		},
-		Load: func(text []byte, tensors []training.Tensor, _ Features) (Factor, error) {
-			k, err := loadDiffusion[*diffusion.Kernels](text, tensors)
-			return kernelSums{k}, err
-		},
+		Load: loadDiffusion(func(k *diffusion.Kernels) Factor { return kernelSums{k} }),
 	}
 }
 
@@ -40,17 +37,19 @@ func checkPath(s Settings) error {
 	return diffusion.KernelsOptions{Width: s.SigmaMin, Epsilon: s.Epsilon, Solver: s.Solver}.Check()
 }
 
-// loadDiffusion returns the model of package diffusion that a text describes, which must be an M.
-func loadDiffusion[M diffusion.Model](text []byte, tensors []training.Tensor) (m M, err error) {
-	model, err := diffusion.Load(text, tensors)
-	if err != nil {
-		return m, err
+// loadDiffusion returns a [Kind.Load] of factors that are models M of package diffusion.
+func loadDiffusion[M diffusion.Model](factor func(M) Factor) func([]byte, []training.Tensor, Features) (Factor, error) {
+	return func(text []byte, tensors []training.Tensor, _ Features) (Factor, error) {
+		model, err := diffusion.Load(text, tensors)
+		if err != nil {
+			return nil, err
+		}
+		m, ok := model.(M)
+		if !ok {
+			return nil, fmt.Errorf("factor: a %v is described where there is a %T", model, m)
+		}
+		return factor(m), nil
 	}
-	m, ok := model.(M)
-	if !ok {
-		return m, fmt.Errorf("factor: a %v is described where there is a %T", model, m)
-	}
-	return m, nil
 }
 
 // sampleRuns draws events of the given numbers from a model of package diffusion.

@@ -1,6 +1,7 @@
 package factor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -65,6 +66,9 @@ func ByName(name string) (Kind, bool) {
 	return all[i], true
 }
 
+// byNameOrDefault is ByName, and the default model where the name is left open.
+func byNameOrDefault(name string) (Kind, bool) { return ByName(cmp.Or(name, Models()[0].Name)) }
+
 // Models returns the kinds that can be chosen to be trained; the first is the default.
 func Models() []Kind {
 	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return k.Help == "" })
@@ -124,22 +128,20 @@ func (k Kind) variant(s Settings) string {
 // CheckUse returns an error if the model of a name has no use for an option: one that goes on
 // after the option's name, “is for the models …”. Where the model is left open it is the
 // default.
-func CheckUse(model, option string, s Settings) error {
-	kind, ok := ByName(model)
-	if model == "" {
-		kind, ok = Models()[0], true
-	}
-	if !ok || !isOption(option) || kind.Uses(option, s) {
+func CheckUse(model, name string, s Settings) error {
+	kind, ok := byNameOrDefault(model)
+	isOption := slices.ContainsFunc(options, func(o option) bool { return o.name == name })
+	if !ok || !isOption || kind.Uses(name, s) {
 		return nil
 	}
 	var users []string
 	for _, k := range Models() {
-		if k.Uses(option, Settings{}) {
+		if k.Uses(name, Settings{}) {
 			users = append(users, k.Name)
 			continue
 		}
 		for _, teacher := range k.Teachers {
-			if with := (Settings{Teacher: teacher}); k.Uses(option, with) {
+			if with := (Settings{Teacher: teacher}); k.Uses(name, with) {
 				users = append(users, k.variant(with))
 			}
 		}

@@ -1,6 +1,7 @@
 package factor
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -31,12 +32,14 @@ type Settings struct {
 	Train training.Options `json:"train"`
 }
 
-// options are the settings that not every kind has a use for, by their names in JSON, and
-// whether they are asked for.
-var options = []struct {
+// option is a setting that not every kind has a use for, by its name in JSON, and whether it is
+// asked for.
+type option struct {
 	name  string
 	asked func(s Settings) bool
-}{
+}
+
+var options = []option{
 	{"layers", func(s Settings) bool { return s.Layers != 0 }},
 	{"hidden", func(s Settings) bool { return s.Hidden != 0 }},
 	{"depth", func(s Settings) bool { return s.Depth != 0 }},
@@ -63,15 +66,6 @@ var options = []struct {
 	{"average", func(s Settings) bool { return s.Train.Average != 0 }},
 }
 
-func isOption(name string) bool {
-	for _, o := range options {
-		if o.name == name {
-			return true
-		}
-	}
-	return false
-}
-
 // Options that kinds have in common.
 var (
 	ofNetwork  = []string{"hidden", "depth"}
@@ -90,10 +84,7 @@ func (s Settings) Check(model string) error {
 
 // complete fills in the settings that were not asked for, for a large sample.
 func (s Settings) complete(model string) (Settings, error) {
-	kind, ok := ByName(model)
-	if model == "" {
-		kind, ok = Models()[0], true
-	}
+	kind, ok := byNameOrDefault(model)
 	if !ok || kind.Help == "" {
 		return s, fmt.Errorf("no model is called %q; there are %s", model, strings.Join(Names(Models()), ", "))
 	}
@@ -115,9 +106,7 @@ func (s Settings) complete(model string) (Settings, error) {
 		{&s.Depth, d.Depth, 64, "depth"},
 		{&s.Components, 0, 1 << 12, "components"},
 	} {
-		if *v.value == 0 {
-			*v.value = v.otherwise
-		}
+		*v.value = cmp.Or(*v.value, v.otherwise)
 		if *v.value < 1 && *v.value != v.otherwise || *v.value > v.most {
 			return s, fmt.Errorf("%s must be between 1 and %d, not %d", v.name, v.most, *v.value)
 		}
