@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -105,7 +106,8 @@ func findCodes(ctx context.Context, events Events, s Settings) (Factor, error) {
 	for j, p := range m.parts {
 		share := make([]float64, p.Codes)
 		total := 0.0
-		for key, w := range seen {
+		for _, key := range slices.Sorted(maps.Keys(seen)) { // in one order, so that the sum has the same bits each time
+			w := seen[key]
 			share[key[j]] += w
 			total += w
 		}
