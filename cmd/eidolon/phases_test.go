@@ -121,7 +121,7 @@ func TestSignalsInTenPhases(t *testing.T) {
 		{phase: "training", function: "training.(*fit).judge", args: []string{"train", "-i", "in.root", "-o", "x", "--model", "spline"}, left: []string{"x.checkpoint"}},
 		{phase: "saving", function: "surrogate.(*Surrogate).Save", args: []string{"train", "-i", "in.root", "-o", "x", "--model", "diffusion", "--sigma-min", "0.1"}, mayFinish: true},
 		{phase: "sampling", function: "surrogate.(*Surrogate).GenerateRows", args: []string{"generate", "-m", "d.eidolon", "-n", "1e9", "-o", "x"}},
-		{phase: "scoring", function: "diffusion.Solver.up", args: []string{"score", "-m", "d.eidolon", "-i", all, "-o", "x"}},
+		{phase: "scoring", function: "diffusion.Solver.toNoise", args: []string{"score", "-m", "d.eidolon", "-i", all, "-o", "x"}},
 		{phase: "comparing", function: "compare.Compare", args: []string{"compare", "-r", "in.root", "-c", all}},
 		{phase: "reweighting", function: "reweight.Fit", args: []string{"reweight", "-s", "in.root", "-r", all, "-o", "x"}},
 	} {
