@@ -5,9 +5,9 @@ import (
 	"math"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/internal/em"
 	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
-	"github.com/eidolon-hep/eidolon/internal/em"
 	"github.com/eidolon-hep/eidolon/training"
 )
 
