@@ -23,7 +23,7 @@ type Options struct {
 	Vectors []string `json:"vectors,omitempty"`
 
 	// Systems declare sums of vectors, each as name=vector+vector+…. The density is
-	// that of the coordinates of the system and its decay (see [System]), so that its
+	// that of the coordinates of the system and its decay (see [step.System]), so that its
 	// mass is learnt.
 	Systems []string `json:"systems,omitempty"`
 

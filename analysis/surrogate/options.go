@@ -21,7 +21,7 @@ type Options struct {
 
 	// Components is the number of normals in the base distribution of a flow
 	// ([flows.Mixture]), or that a denoiser stands over; by default 1, or 16 where the
-	// events come as islands, which sets Features.Plain, too.
+	// events come as islands, which sets [Plan.Plain], too.
 	Components int `json:"components,omitempty"`
 
 	// Activation is that of the hidden layers of a flow's conditioners: relu, the

@@ -19,10 +19,11 @@ trains a model on them, generates ten times as many events, and compares the two
 The true density is known, so it also prints the Kullback–Leibler divergence between truth
 and model. This is computed with new events, half as many.
 
-It writes two ROOT files, the model and a picture. For the examples of the README it also
-writes three smaller samples (a fifth as many events each): detector.root has muons before
-and after the detector, muons.root has events with a collection of muons, and harder.root is like
-zmumu.root, but with larger transverse momenta.`,
+It writes five ROOT files, the model and a picture. zmumu.root has the events to learn from,
+generated.root the generated ones. The others are for the examples of the README, each with a
+fifth as many events: detector.root has muons before and after the detector, muons.root has
+events with a collection of muons, and harder.root is like zmumu.root, but with larger
+transverse momenta.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := cmd.OutOrStdout()

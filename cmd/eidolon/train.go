@@ -27,8 +27,9 @@ func newTrain() *cobra.Command {
 		Long: `Train learns the joint density of the branches of a tree and writes it to a model file.
 By default it learns all branches with one number per event, and the elements of fixed
 arrays. With --features you choose the branches. Train looks at the values of each branch,
-decides how to treat it, and prints this. Event and run numbers are not learnt, unless
---features names them: new events get new numbers.
+decides how to treat it, and prints this. Numbers of events, runs and luminosity blocks
+are not learnt, unless --features names them. The numbers of new events count up from 1;
+as run and luminosity block they all get the most frequent one of the training events.
 
 With --each Jet, the model learns jets instead of events. The features are then branches
 Jet_… of varying length, and pt means Jet_pt. Branches of the event can be conditions. Features and conditions can be computed from other branches:
@@ -84,7 +85,7 @@ run the same command.`,
 	flags.Var(&list{values: &o.Features}, "features", "the branches to learn, or name=expression (default: all scalar ones)")
 	flags.Var(&list{values: &o.Model.Condition}, "condition", "branches that the density of the others is conditional on: p(features | condition)")
 	flags.StringArrayVar(&o.Model.Features.Vectors, "vector", nil, "a four-vector, name=pt,eta,phi,mass or name=px,py,pz,mass, of branches; the mass may be a number")
-	flags.StringArrayVar(&o.Model.Features.Systems, "system", nil, "a sum of four-vectors, name=vector+vector: its mass and decay angles are learnt instead of the momenta")
+	flags.StringArrayVar(&o.Model.Features.Systems, "system", nil, "a sum of four-vectors, name=vector+vector, of which the mass is learnt: of two vectors pt,eta,phi,mass instead of the second pt, otherwise with the decay angles instead of all momenta")
 	flags.StringToStringVar(&o.Model.Features.As, "as", nil, "how to treat branches, for example pt=log,run=codes, or pt2=below:pt1 where pt2 is never above pt1: "+strings.Join(features.Treatments(), ", ")+" (default: as their values ask for)")
 	flags.StringSliceVar(&o.Exclude, "exclude", nil, "branches to leave out")
 	addView(cmd, &o.View)
