@@ -73,6 +73,7 @@ func newFit(obj Objective, train, valid Data, opts Options) (*fit, error) {
 		return nil, err
 	}
 	f := &fit{opts: opts.Complete(n), order: make([]int32, n), Checkpoint: opts.Resume}
+	f.opts.Decay, f.opts.Average = max(f.opts.Decay, 0), max(f.opts.Average, 0) // without those that are Off
 	f.stepsPerEpoch = (n + f.opts.Batch - 1) / f.opts.Batch
 	params := obj.Params()
 	if f.Checkpoint == nil {

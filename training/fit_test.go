@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"reflect"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -418,5 +419,19 @@ func TestOptions(t *testing.T) {
 	short.W = make([]float32, 99)
 	if _, err := Fit(context.Background(), newRegression(), short, Data{}, Options{}); err == nil {
 		t.Error("no error for fewer weights than rows")
+	}
+}
+
+// Options that are complete stay as they are, those that are off, too: a plan keeps them, and a
+// training completes them again.
+func TestCompleteTwice(t *testing.T) {
+	for _, o := range []Options{{}, {Average: 0.9, Decay: 0.1, Patience: 3}, {Average: Off, Decay: Off, Patience: Off}} {
+		once := o.Complete(1000)
+		if twice := once.Complete(1000); !reflect.DeepEqual(once, twice) {
+			t.Errorf("%+v is completed to %+v", once, twice)
+		}
+		if o.Average == Off && once.Average != Off {
+			t.Errorf("an average that is off becomes %g", once.Average)
+		}
 	}
 }

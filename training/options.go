@@ -96,7 +96,8 @@ func (o Options) Since(begin time.Time) Options {
 	return o
 }
 
-// Complete returns the options for n events to train on, with the defaults in the place of zeros.
+// Complete returns the options for n events to train on, with the defaults in the place of zeros. What is
+// complete stays as it is.
 func (o Options) Complete(n int) Options {
 	o.Epochs = cmp.Or(o.Epochs, min(max(12_000_000/n, 1), 500))
 	o.Batch = min(cmp.Or(o.Batch, min(max(n/20, 32), 512)), n)
@@ -107,7 +108,6 @@ func (o Options) Complete(n int) Options {
 	case Off:
 		o.Patience = math.MaxInt
 	}
-	o.Decay, o.Average = max(o.Decay, 0), max(o.Average, 0)
 	if o.SaveEvery <= 0 {
 		o.SaveEvery = time.Minute
 	}

@@ -47,6 +47,7 @@ func TestSpecificationsThatContradictThemselves(t *testing.T) {
 		{what: "a column that is missing", columns: columns("x", "y")},
 		{what: "a column that is twice", columns: columns("x", "y", "z", "z")},
 		{what: "a column without a name", columns: columns("x", "y", "")},
+		{what: "a column without a kind", columns: `[{"name":"x","kind":"float64","max":1,"std":1},` + columns("y", "z")[1:]},
 		{what: "codes without proportions", columns: `[{"name":"x","kind":"float64","as":"codes","codes":[1,2],"cumulative":[1]},` + columns("y", "z")[1:]},
 		{what: "an angle without a circle", columns: `[{"name":"x","kind":"float64","as":"angle","std":1,"floor":1,"low":0,"high":1,"periodic":true,"spikes":[{"value":1,"fraction":0.1}]},` + columns("y", "z")[1:]},
 		{what: "a spline that falls", columns: `[{"name":"x","kind":"float64","as":"continuous","max":1,"std":1,"normal":{"x":[0,1],"y":[1,0],"d":[1,1]}},` + columns("y", "z")[1:]},

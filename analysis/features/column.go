@@ -34,8 +34,7 @@ type Column struct {
 
 // isSound reports whether a column that was read from a file is one.
 func (c *Column) isSound() bool {
-	isTreated := c.As.IsLearnt() && !c.As.IsUniform()
-	return c.IsSound() && c.Normal.isSound() && (c.Std > 0 || !isTreated) &&
+	return c.IsSound() && c.Normal.isSound() && (c.Std > 0 || !c.As.IsLearnt() || c.As.IsUniform()) &&
 		c.Width >= 0 && (c.Width == 0 || c.Low == nil && c.High == nil) &&
 		(!c.Periodic || c.As == column.Angle && len(c.Spikes) == 0 && c.Missing == 0)
 }

@@ -55,7 +55,7 @@ func (c *Card) check() error {
 	if n := len(c.Multiplicity); n > most || n > 0 && !(math.Abs(sum-1) < near) {
 		return errors.New("surrogate: the numbers of objects are damaged")
 	}
-	if c.Events < 0 || c.Collection != nil && len(c.Multiplicity) == 0 {
+	if c.HeldOut < 0 || c.HeldOut > c.Events || c.Different < 0 || c.Different > c.Events || c.Collection != nil && len(c.Multiplicity) == 0 {
 		return errors.New("surrogate: the card is damaged")
 	}
 	return c.Plan.check()

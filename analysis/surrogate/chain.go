@@ -338,7 +338,7 @@ func loadChain(list []described, tensors []training.Tensor, of factor.Features, 
 		if f.Cut() == nil {
 			fits = fits && f.Dim() == of.Dim
 		} else {
-			fits = fits || f.Context() == 0 // it does not depend on it
+			fits = fits || kind.Free && f.Context() == 0
 		}
 		if !fits {
 			return c, fmt.Errorf("surrogate: factor %d (%s) is of %d features and %d context features, there are %d and %d", i, d.Kind, f.Dim(), f.Context(), of.Dim, context)

@@ -181,6 +181,9 @@ func LoadCheckpoint(file string) (*Paused, error) {
 	if err := p.saved.State.Check(); err != nil {
 		return fail(damaged(err))
 	}
+	if err := p.saved.Card.Options.Check(); err != nil {
+		return fail(damaged(err))
+	}
 	plan := p.saved.Card.Plan
 	kind, _ := factor.ByName(plan.Model) // a plan is checked
 	if least := kind.LeastParameters(plan.Settings); least > len(p.saved.State.Params) {

@@ -87,3 +87,28 @@ func TestCountsInAChain(t *testing.T) {
 		t.Errorf("KL(truth ‖ model) = %.4f", kl)
 	}
 }
+
+// A negative binomial takes the column of counts that it suits, which need not be the first one.
+func TestCountsAfterOthers(t *testing.T) {
+	const n = 3000
+	rng := rand.New(rand.NewPCG(5, 1))
+	far, near := make([]int32, n), make([]int32, n)
+	for i := range n {
+		far[i] = int32(1000*rng.IntN(2) + rng.IntN(3)) // islands
+		for p := rng.ExpFloat64(); p < 7; p += rng.ExpFloat64() {
+			near[i]++
+		}
+	}
+	s := train(t, &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("far", far), rootio.ColumnOf("near", near)}}, nil, Options{
+		Model: spline, Layers: 1, Hidden: 8, Seed: 1, Components: 1, Train: training.Options{Epochs: 1},
+		Features: features.Options{As: map[string]string{"far": "count", "near": "count"}},
+	})
+	if len(s.Chain.Factors) != 2 || s.Chain.Factors[0].Kind() != "counts" {
+		t.Fatalf("the chain is %v", s.Chain)
+	}
+	file := filepath.Join(t.TempDir(), "m")
+	must(t, s.Save(file))
+	if _, err := Load(file); err != nil {
+		t.Error(err)
+	}
+}

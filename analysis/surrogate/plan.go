@@ -100,6 +100,9 @@ func (p *Plan) options(c Chain) (each, last training.Options) {
 
 // check reports whether a plan that was read from a file makes sense.
 func (p *Plan) check() error {
+	if p.Model == "" {
+		return errors.New("surrogate: the plan is damaged: it names no model")
+	}
 	if p.Choice != nil && p.Choice.Model != p.Model {
 		return errors.New("surrogate: the plan is damaged: its model is not the one that was chosen")
 	}

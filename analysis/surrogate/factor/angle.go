@@ -49,6 +49,7 @@ const (
 func angleKind() Kind {
 	return Kind{
 		Name: "angle",
+		Free: true,
 		Find: func(_ context.Context, events Events, _ Settings) (Factor, error) {
 			if events.Angle < 0 {
 				return nil, nil

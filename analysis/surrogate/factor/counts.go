@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mathext"
 	"gonum.org/v1/gonum/optimize"
@@ -297,8 +298,9 @@ func loadCounts(text []byte, tensors []training.Tensor, of Features) (Factor, er
 		return nil, fmt.Errorf("factor: could not read the description of counts: %w", err)
 	}
 	damaged := errors.New("factor: the description of counts is damaged")
-	if len(of.Counts) == 0 || about.Feature != of.Counts[0].Feature || len(tensors) != 1 || about.Context < 0 ||
-		len(tensors[0].Value) != 2*(1+about.Context) || !(about.Spread > 0) || math.IsInf(about.Spread+about.Mean, 0) {
+	isOfCounts := func(c features.Counted) bool { return c.Feature == about.Feature }
+	if !slices.ContainsFunc(of.Counts, isOfCounts) || len(tensors) != 1 || about.Context < 0 ||
+		len(tensors[0].Value)%2 != 0 || len(tensors[0].Value)/2-1 != about.Context || !(about.Spread > 0) || math.IsInf(about.Spread+about.Mean, 0) {
 		return nil, damaged
 	}
 	m := newCounts(about, of)

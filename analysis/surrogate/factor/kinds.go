@@ -41,6 +41,7 @@ type Kind struct {
 	Trial    bool     // a trial compares it with others where the model is left open; the first is the default
 	Islands  bool     // of those in the trial it is the one for events that come as islands
 	Around   bool     // an angle around which something repeats is to be drawn before it
+	Free     bool     // it does not depend on the context
 	Copies   bool     // its events may be copies of training events
 	Teachers []string // the kinds that it can learn from, the default first
 	Networks bool     // Settings.Networks tells of its networks
