@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -384,6 +385,23 @@ func TestTrainInterrupt(t *testing.T) {
 	complains(t, train(ctx, nil), "canceled") // from the beginning
 	if left, _ := filepath.Glob(output("*")); len(left) != 0 {
 		t.Errorf("%v is left", left)
+	}
+}
+
+// A training that fails is not said to be interrupted, though there is a checkpoint.
+func TestTrainFails(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "m.eidolon")
+	opts := quick
+	opts.Train = training.Options{Epochs: 2, SaveEvery: 1, Progress: func(training.Status) {
+		_ = os.MkdirAll(filepath.Join(out, "in the way"), 0o700)
+	}}
+	app := newApp(t, -1, 0)
+	create(t, app, ours+"TreeReader", "events", props{"Files": []string{write(t, filepath.Join(t.TempDir(), "in.root"), sample(1000))}})
+	create(t, app, ours+"Train", "fit", props{"Output": out, "Options": opts})
+	err := job.Run(t.Context(), app)
+	complains(t, err, `"fit"`, "m.eidolon")
+	if strings.Contains(err.Error(), "interrupted") || !surrogate.IsCheckpoint(out+".checkpoint") {
+		t.Errorf("a model that cannot be written: %v", err)
 	}
 }
 

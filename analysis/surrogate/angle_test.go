@@ -5,6 +5,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
@@ -161,6 +162,33 @@ func TestAngleIsIndependent(t *testing.T) {
 	p := make([]float64, 1)
 	if chain.LogDensity(t.Context(), p, []float32{0, float32(math.Inf(1)), 0}, nil); !math.IsNaN(p[0]) {
 		t.Errorf("the log-density of an angle that is not finite is %g", p[0])
+	}
+}
+
+// TestMissingWave takes a wave from what an angle tells the factors after it: their context does
+// not fit then, and the chain is not loaded.
+func TestMissingWave(t *testing.T) {
+	const n = 1000
+	z := make([]float32, 2*n)
+	philox.Uniform(z, 5, 0, 0)
+	events := factor.Events{Features: factor.Features{Dim: 2, Angle: 1}, N: n, Rows: func() []float32 { return z }}
+	for _, model := range []string{realNVP, denoiser} {
+		kind, _ := factor.ByName(model)
+		chain, err := compose(t.Context(), kind, events, nil, factor.Settings{Layers: 2, Hidden: 8, Depth: 1, Components: 1, Seed: 1})
+		must(t, err)
+		list, err := chain.describe()
+		must(t, err)
+		if _, err := loadChain(list, chain.Tensors(), events.Features, 0); err != nil {
+			t.Fatal(err)
+		}
+		var angle map[string]any
+		must(t, json.Unmarshal(list[0].Description, &angle))
+		angle["multiples"] = angle["multiples"].([]any)[1:]
+		list[0].Description, err = json.Marshal(angle)
+		must(t, err)
+		if _, err := loadChain(list, chain.Tensors(), events.Features, 0); err == nil || !strings.Contains(err.Error(), "context features") {
+			t.Errorf("%s: with a wave less the error is %v", model, err)
+		}
 	}
 }
 

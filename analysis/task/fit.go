@@ -39,7 +39,7 @@ type Fit struct {
 // CheckpointOf is where the checkpoint of a training is by default.
 func CheckpointOf(model string) string { return model + ".checkpoint" }
 
-// Unfinished is the error of a training that made no model, but could go on.
+// Unfinished is the error of a training that was interrupted and made no model.
 type Unfinished struct {
 	Checkpoint string // where it can go on; "" if nothing has been written
 	Err        error  // why it ended
@@ -49,7 +49,7 @@ func (u *Unfinished) Error() string { return u.Err.Error() }
 func (u *Unfinished) Unwrap() error { return u.Err }
 
 // Run trains the model and saves it. The error is an [Unfinished] where the training was
-// interrupted, or failed and can go on from a checkpoint.
+// interrupted.
 func (f *Fit) Run(ctx context.Context, p Progress) (*surrogate.Surrogate, error) {
 	f.Options.Log = p.Log
 	training, err := f.prepare(ctx, p)
@@ -81,6 +81,8 @@ func (f *Fit) Run(ctx context.Context, p Progress) (*surrogate.Surrogate, error)
 	case err == nil:
 	case errors.Is(err, surrogate.ErrNothingLearnt): // there is nothing to go on from
 		_ = training.RemoveCheckpoint()
+		return nil, err
+	case ctx.Err() == nil: // a failure, not an interrupt
 		return nil, err
 	case training.Checkpointed():
 		return nil, &Unfinished{f.Checkpoint, err}

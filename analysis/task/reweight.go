@@ -54,6 +54,9 @@ type ReweightResult struct {
 // If the samples differ and nothing was learnt of how, that is an error, and nothing is
 // written.
 func Reweight(ctx context.Context, o ReweightOptions, p Progress) (*ReweightResult, error) {
+	if !(o.Clip >= 0) {
+		return nil, Usage("weights cannot be clipped at %g", o.Clip)
+	}
 	if o.Output != "" {
 		if err := CheckOutput(ctx, o.Output, slices.Concat(o.Source, o.Target)...); err != nil {
 			return nil, err
@@ -104,9 +107,6 @@ type samples struct {
 
 // read reads both samples and finds the columns that are made alike.
 func (o *ReweightOptions) read(ctx context.Context, in *rootio.Tree, p Progress) (s samples, err error) {
-	if !(o.Clip >= 0) {
-		return s, Usage("weights cannot be clipped at %g", o.Clip)
-	}
 	table, err := in.Read(nil, 0, in.Len())
 	if err != nil {
 		return s, err

@@ -41,7 +41,7 @@ type ScoreResult struct {
 	Events     int64    `json:"events"`                 // that were written; objects, for a model of these
 	Impossible int64    `json:"impossible"`             // events of log-density −Inf
 	Foreign    int64    `json:"not_selected,omitempty"` // events that do not pass the model's selection
-	Mean       *float64 `json:"mean_log_prob"`          // of the possible events; nil where there is none
+	Mean       *float64 `json:"mean_log_prob"`          // of the possible events; nil where there is none, or it is not finite
 
 	Conditions *features.Strays `json:"conditions,omitempty"` // nil for a model without a condition
 }

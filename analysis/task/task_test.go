@@ -226,6 +226,26 @@ func TestTrainGoesOn(t *testing.T) {
 	}
 }
 
+// TestTrainFails has something in the way of the model: that is no interrupt, and nothing
+// is said of going on, though there is a checkpoint.
+func TestTrainFails(t *testing.T) {
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "in.root"), filepath.Join(dir, "m.eidolon")
+	write(t, in, zmumu.Default().Table(1, 0, 1000))
+	o := TrainOptions{Inputs: []string{in}, Features: []string{"mass", "pt"}, Model: small(), Output: out}
+	o.Model.Train.SaveEvery = 1
+	heard := &told{}
+	p := heard.progress()
+	p.Training = func(training.Status) { _ = os.MkdirAll(filepath.Join(out, "in the way"), 0o700) }
+	_, err := Train(t.Context(), o, p)
+	if _, stopped := errors.AsType[*Unfinished](err); err == nil || stopped {
+		t.Errorf("a model that cannot be written ends with %v", err)
+	}
+	if heard.says("to go on") || !surrogate.IsCheckpoint(CheckpointOf(out)) {
+		t.Errorf("it says %q", heard.lines)
+	}
+}
+
 // TestMistakes asks tasks for what cannot be: the error comes before the work, and nothing is
 // written or lost.
 func TestMistakes(t *testing.T) {
@@ -261,6 +281,7 @@ func TestMistakes(t *testing.T) {
 		"weights over the target":        {reweight(ReweightOptions{Source: files, Target: []string{out}, Output: out}), output.ErrRefused},
 		"a branch that is there":         {reweight(ReweightOptions{Source: files, Target: files, Branch: "pt", Output: out}), ErrUsage},
 		"weights below zero":             {reweight(ReweightOptions{Source: files, Target: files, Clip: -1, Output: out}), ErrUsage},
+		"weights of no file below zero":  {reweight(ReweightOptions{Source: []string{out}, Target: files, Clip: -1}), ErrUsage},
 		"compare nothing":                {compare(CompareOptions{Reference: files}), ErrUsage},
 	} {
 		if !errors.Is(c.err, c.kind) {

@@ -52,8 +52,11 @@ branches of the collection, the scalar branches of the event, event_index and ob
 // printScore says what came of it.
 func printScore(out io.Writer, r *task.ScoreResult) error {
 	text := fmt.Sprintf("%s: %d events", r.Output, r.Events)
-	if r.Events > r.Impossible {
+	switch {
+	case r.Mean != nil:
 		text += fmt.Sprintf(", mean log_prob %.4f", *r.Mean)
+	case r.Events > r.Impossible:
+		text += ", mean log_prob not finite"
 	}
 	switch r.Impossible {
 	case 0:
