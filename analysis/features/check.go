@@ -36,6 +36,13 @@ func (s *Spec) Check(given *Context) error {
 	for _, name := range s.Given {
 		delete(v, name)
 	}
+	for _, name := range s.Numbers() { // which are not read
+		for _, st := range s.Steps {
+			if read, taken, _ := st.Variables(); slices.Contains(slices.Concat(read, taken), name) {
+				return fmt.Errorf("features: a step reads %q, which numbers events", name)
+			}
+		}
+	}
 	periodic := 0
 	for i := range s.Columns {
 		c := &s.Columns[i]

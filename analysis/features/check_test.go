@@ -41,6 +41,8 @@ func TestSpecificationsThatContradictThemselves(t *testing.T) {
 		{what: "a branch that is taken twice", steps: `{"relative_number":{"variable":"y","to":"x"}},{"relative_number":{"variable":"y","to":"z"}}`, columns: columns("x", "z", "y − x")},
 		{what: "a branch that is read after it was taken", steps: `{"relative_number":{"variable":"y","to":"x"}},{"relative_number":{"variable":"z","to":"y"}}`, columns: columns("x", "y − x", "z − y")},
 		{what: "what there is already", steps: `{"polar":{"x":"x","y":"y"}},{"polar":{"x":"x","y":"y"}}`, columns: columns("z", "pT(x, y)", "φ(x, y)")},
+		{what: "a step that makes what it takes", steps: `{"polar":{"x":"x","y":"y","z":"pT(x, y)"}}`, columns: columns("z", "pT(x, y)", "φ(x, y)", "η(x, y, pT(x, y))")},
+		{what: "a step that reads numbers of events", steps: `{"relative_number":{"variable":"y","to":"x"}}`, columns: `[{"name":"x","kind":"float64","as":"number"},` + columns("z", "y − x")[1:]},
 		{what: "a step that is two", steps: `{"relative_number":{"variable":"y","to":"x"},"polar":{"x":"x","y":"z"}}`, columns: columns("x", "z", "y − x")},
 		{what: "a step that is none", steps: `{}`, columns: columns("x", "y", "z")},
 		{what: "a lookup of keys that are equal", steps: `{"lookup":{"variable":"y","of":"x","keys":[1,1],"values":[0,0]}}`, columns: columns("x", "z")},

@@ -122,7 +122,8 @@ func (s Steps) Check(there Names, given []string) error {
 			}
 		}
 		for _, c := range made {
-			if !there.Add(c.Name) {
+			// A step of one variable may put another in its place, under its name.
+			if !there.Add(c.Name) || len(taken) > 1 && slices.Contains(taken, c.Name) {
 				return fmt.Errorf("features: a step makes %q, which is there already", c.Name)
 			}
 		}
