@@ -86,7 +86,7 @@ func (c Chain) names() []string {
 }
 
 // listed joins the names of factors.
-func listed(names []string) string { return strings.Join(names, ", for what is left ") }
+func listed(names []string) string { return strings.Join(names, ", then ") }
 
 // FactorAs returns the factor of a surrogate that is an A, one of the interfaces of package
 // factor, and false where there is none.
