@@ -9,7 +9,6 @@ import (
 	"hash/fnv"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -41,11 +40,9 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer time.AfterFunc(time.Minute, func() { panic("reading hangs") }).Stop()
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
+		allocated := testenv.Allocated()
 		sums, err := sumsOf(name, OpenOptions{NoVerify: noVerify}, 500)
-		runtime.ReadMemStats(&after)
-		if asked := after.TotalAlloc - before.TotalAlloc; asked > 256<<20 {
+		if asked := allocated(); asked > 256<<20 {
 			t.Errorf("%d MB are asked for to read %d kB: %v", asked>>20, len(data)>>10, err)
 		}
 		if err != nil {

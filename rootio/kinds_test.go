@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -214,11 +213,9 @@ func TestMutants(t *testing.T) {
 		if err := os.WriteFile(name, bad, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
+		allocated := testenv.Allocated()
 		err := readAll(name, OpenOptions{NoVerify: i%2 == 0})
-		runtime.ReadMemStats(&after)
-		if n := after.TotalAlloc - before.TotalAlloc; n > 256<<20 {
+		if n := allocated(); n > 256<<20 {
 			t.Errorf("mutant %d, byte %d: %d MB, %v", i, at, n>>20, err)
 		}
 		if err != nil {

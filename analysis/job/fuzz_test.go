@@ -4,11 +4,11 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"go-hep.org/x/hep/fwk"
 )
 
@@ -37,11 +37,9 @@ func FuzzLoad(f *testing.F) {
 				t.Errorf("the error is not one line about the job: %q", text)
 			}
 		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
+		allocated := testenv.Allocated()
 		one, err := Load(file)
-		runtime.ReadMemStats(&after)
-		if asked := after.TotalAlloc - before.TotalAlloc; asked > 256<<20 {
+		if asked := allocated(); asked > 256<<20 {
 			t.Errorf("%d MB are asked for to read %d kB: %v", asked>>20, len(text)>>10, err)
 		}
 		if err != nil {

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -80,11 +79,9 @@ func loaded(t *testing.T, b []byte) (*Surrogate, int64, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "m")
 	must(t, os.WriteFile(file, b, 0o600))
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
+	allocated := testenv.Allocated()
 	m, err := Load(file)
-	runtime.ReadMemStats(&after)
-	return m, int64(after.TotalAlloc - before.TotalAlloc), err
+	return m, allocated(), err
 }
 
 // A model file that says something that cannot be is refused, and what is not refused can be

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/internal/mutate"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
 )
@@ -106,11 +106,9 @@ func FuzzCheckpoint(f *testing.F) {
 		defer time.AfterFunc(time.Minute, func() { panic("the training hangs") }).Stop()
 		name := filepath.Join(t.TempDir(), "c")
 		must(t, os.WriteFile(name, file, 0o600))
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
+		allocated := testenv.Allocated()
 		p, err := LoadCheckpoint(name)
-		runtime.ReadMemStats(&after)
-		if asked := after.TotalAlloc - before.TotalAlloc; asked > 256<<20 {
+		if asked := allocated(); asked > 256<<20 {
 			t.Errorf("%d MB are asked for to load %d kB: %v", asked>>20, len(file)>>10, err)
 		}
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/eidolon-hep/eidolon/internal/panics"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 )
 
 // Any text is a card or an error in one line. The settings of a card are those that flags can
@@ -32,11 +32,9 @@ func FuzzCard(f *testing.F) {
 		}
 		defer time.AfterFunc(time.Minute, func() { panic("reading hangs") }).Stop()
 		cmd := newTrain()
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
+		allocated := testenv.Allocated()
 		err := panics.Guard(func() error { return readCard(cmd, file) })
-		runtime.ReadMemStats(&after)
-		if asked := after.TotalAlloc - before.TotalAlloc; asked > 256<<20 {
+		if asked := allocated(); asked > 256<<20 {
 			t.Errorf("%d MB are asked for to read %d kB: %v", asked>>20, len(text)>>10, err)
 		}
 		if err != nil {

@@ -3,11 +3,11 @@ package formula
 import (
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/expr-lang/expr/parser"
 )
 
@@ -26,11 +26,9 @@ func FuzzParse(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
+		allocated := testenv.Allocated()
 		whole, err := Parse(text)
-		runtime.ReadMemStats(&after)
-		if asked := after.TotalAlloc - before.TotalAlloc; asked > 256<<20 {
+		if asked := allocated(); asked > 256<<20 {
 			t.Errorf("%.100q: %d MB are asked for", text, asked>>20)
 		}
 		if err != nil {

@@ -7,6 +7,7 @@
 //   - [Slow]: the test takes long and runs once, in the plain build. It is left out with
 //     -short, under the race detector, and with -tags purego.
 //   - [Huge]: the test runs where somebody asks for it, with EIDOLON_TEST_LONG=1.
+//   - [Allocated] says what memory a part of a test asks for.
 //   - [SharedFile], [SharedFiles]: the test reads files that lie beside the checkout.
 package testenv
 
@@ -16,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -62,6 +64,18 @@ func Huge(tb testing.TB, why string) {
 
 // Long reports whether tests are asked to do more than at every change.
 func Long() bool { return os.Getenv("EIDOLON_TEST_LONG") != "" }
+
+// Allocated returns a function that says how many bytes have been asked for since, by all
+// goroutines, garbage included.
+func Allocated() func() int64 {
+	var before runtime.MemStats
+	runtime.ReadMemStats(&before)
+	return func() int64 {
+		var after runtime.MemStats
+		runtime.ReadMemStats(&after)
+		return int64(after.TotalAlloc - before.TotalAlloc)
+	}
+}
 
 // SharedFile returns a file of the folder shared that lies beside the checkout, with files of
 // experiments. It leaves out the test where the file is not there. The name has slashes.
