@@ -1,0 +1,80 @@
+package known
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat/distmv"
+)
+
+// mixture is a mixture of normals of equal weights, with means spread by 3 and
+// covariances of random directions with standard deviations between 0.4 and 1.2.
+func mixture(dim, components int) Density {
+	r := rand.New(rand.NewPCG(uint64(dim), 2))
+	var parts []*distmv.Normal
+	for range components {
+		mean := make([]float64, dim)
+		for j := range mean {
+			mean[j] = 3 * r.NormFloat64()
+		}
+		a := mat.NewDense(dim, dim, nil)
+		for i := range dim {
+			for j := range dim {
+				a.Set(i, j, r.NormFloat64())
+			}
+		}
+		var qr mat.QR
+		qr.Factorize(a)
+		var q mat.Dense
+		qr.QTo(&q)
+		cov := mat.NewSymDense(dim, nil)
+		for k := range dim {
+			std := 0.4 + 0.8*r.Float64()
+			cov.SymRankOne(cov, std*std, q.ColView(k))
+		}
+		part, ok := distmv.NewNormal(mean, cov, nil)
+		if !ok {
+			panic("known: a covariance is not positive definite")
+		}
+		parts = append(parts, part)
+	}
+	return rows(fmt.Sprintf("mixture%d", dim), fmt.Sprintf("mixture of %d Gaussians", components), dim,
+		func(r *rand.Rand, x []float64) {
+			k := r.IntN(components)
+			z := make([]float64, dim)
+			for j := range z {
+				z[j] = r.NormFloat64()
+			}
+			parts[k].TransformNormal(x, z)
+		},
+		func(x []float64) float64 {
+			logs := make([]float64, components)
+			for k, p := range parts {
+				logs[k] = p.LogProb(x)
+			}
+			return floats.LogSumExp(logs) - math.Log(float64(components))
+		})
+}
+
+// student is Student's t with two degrees of freedom, correlated: it has no variance.
+func student() Density {
+	const dim, nu = 3, 2.0
+	sigma := mat.NewSymDense(dim, []float64{1, 0.7, 0.3, 0.7, 1, -0.2, 0.3, -0.2, 1})
+	t, _ := distmv.NewStudentsT(make([]float64, dim), sigma, nu, nil)
+	var c mat.Cholesky
+	c.Factorize(sigma)
+	var l mat.TriDense
+	c.LTo(&l)
+	return rows("student", "Student's t, 2 degrees of freedom", dim,
+		func(r *rand.Rand, x []float64) {
+			z := mat.NewVecDense(dim, []float64{r.NormFloat64(), r.NormFloat64(), r.NormFloat64()})
+			scale := math.Sqrt(nu / (2 * r.ExpFloat64())) // χ² of 2 degrees is twice an exponential deviate
+			y := mat.NewVecDense(dim, x)
+			y.MulVec(&l, z)
+			y.ScaleVec(scale, y)
+		},
+		t.LogProb)
+}
