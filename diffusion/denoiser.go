@@ -500,16 +500,42 @@ func (g *regressor) Loss(grad []float32, rows training.Rows) float64 {
 // n×Context. Event i depends on (seed, attempt, i) and its context alone; another attempt
 // is another event. The error is that of ctx.
 func (d *Denoiser) Sample(ctx context.Context, x, c []float32, seed, attempt, first uint64) error {
-	drawNoise(x, d.dim, seed, attempt, first)
-	return d.Generate(ctx, x, c)
+	d.Noise(x, seed, attempt, first)
+	return d.Inverse(ctx, x, x, c)
 }
 
-// Generate takes noise to events, in place. It is a smooth map. The error is that of ctx.
-func (d *Denoiser) Generate(ctx context.Context, x, c []float32) error {
+// Noise draws the noise y (n×Dim) of the events first, first+1, … of a seed.
+func (d *Denoiser) Noise(y []float32, seed, attempt, first uint64) {
+	drawNoise(y, d.dim, seed, attempt, first)
+}
+
+// Inverse maps noise y to events x (both n×Dim), which may be the same. It is a smooth map. The
+// error is that of ctx.
+func (d *Denoiser) Inverse(ctx context.Context, x, y, c []float32) error {
+	copy(x, y)
 	if err := d.generate(ctx, x, c); err != nil {
 		return err
 	}
 	d.white.back(ctx, x, x)
+	return ctx.Err()
+}
+
+// Path stores in at[k] where the events that come from noise y are at times[k]: see [Model].
+// The error is that of ctx.
+func (d *Denoiser) Path(ctx context.Context, at [][]float32, y, c []float32, times []float64) error {
+	stops, places := falling(times)
+	err := inParts(ctx, len(y)/d.dim, func(lo, hi int) error {
+		x := slices.Clone(y[lo*d.dim : hi*d.dim])
+		return d.opts.Solver.along(ctx, d, x, c[lo*d.context:hi*d.context], d.times, stops, func(stop int, x []float32) {
+			copy(at[places[stop]][lo*d.dim:hi*d.dim], x)
+		})
+	})
+	if err != nil {
+		return err
+	}
+	for _, x := range at {
+		d.white.back(ctx, x, x)
+	}
 	return ctx.Err()
 }
 
@@ -545,14 +571,25 @@ func inParts(ctx context.Context, n int, solve func(lo, hi int) error) error {
 // row by row. c is the context, n×Context. The error is that of ctx.
 func (d *Denoiser) LogDensity(ctx context.Context, dst []float64, x, c []float32) error {
 	z := make([]float32, len(x))
-	d.white.forward(ctx, z, x)
-	err := inParts(ctx, len(dst), func(lo, hi int) error {
-		return densitySolver().toNoise(ctx, dst[lo:hi], d, z[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], d.timesUp)
-	})
-	for i := range dst {
-		dst[i] += d.white.logDet
-	}
+	clear(dst)
+	err := d.Forward(ctx, z, [][]float64{dst, dst}, x, c)
+	addNormal(dst, z)
 	return err
+}
+
+// Forward maps events x to noise y (both n×Dim), which may be the same, and adds log|det J| of
+// each of the [Layers] to its slice of logDet (n each), unless that is nil: the divergence of
+// the equation is integrated, as by LogDensity. The error is that of ctx.
+func (d *Denoiser) Forward(ctx context.Context, y []float32, logDet [][]float64, x, c []float32) error {
+	d.white.forward(ctx, y, x)
+	d.white.addLogDet(logDet)
+	return inParts(ctx, len(y)/d.dim, func(lo, hi int) error {
+		var part []float64
+		if logDet != nil {
+			part = logDet[1][lo:hi]
+		}
+		return densitySolver().toNoise(ctx, d, y[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], part, d.timesUp)
+	})
 }
 
 const denoiserKind = "denoiser"

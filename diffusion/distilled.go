@@ -159,7 +159,19 @@ func (p *pass) input(s *Distilled, c []float32, m int) []float32 {
 // n×Context. Event i depends on (seed, attempt, i) and its context alone. The error is that
 // of ctx.
 func (s *Distilled) Sample(ctx context.Context, x, c []float32, seed, attempt, first uint64) error {
-	drawNoise(x, s.dim, seed, attempt, first)
+	s.Noise(x, seed, attempt, first)
+	return s.Inverse(ctx, x, x, c)
+}
+
+// Noise draws the noise y (n×Dim) of the events first, first+1, … of a seed.
+func (s *Distilled) Noise(y []float32, seed, attempt, first uint64) {
+	drawNoise(y, s.dim, seed, attempt, first)
+}
+
+// Inverse maps noise y to events x (both n×Dim), which may be the same, in one step. The error
+// is that of ctx.
+func (s *Distilled) Inverse(ctx context.Context, x, y, c []float32) error {
+	copy(x, y)
 	own := s.starts() * s.dim
 	err := inParts(ctx, len(x)/s.dim, func(lo, hi int) error {
 		p := s.memory.Get().(*pass)
@@ -189,6 +201,17 @@ func (s *Distilled) Sample(ctx context.Context, x, c []float32, seed, attempt, f
 	}
 	s.teacher.unwhiten(ctx, x, c)
 	return ctx.Err()
+}
+
+// Forward is that of the teacher: a network has no inverse in closed form. Inverse undoes it to
+// the distance of the map from the teacher's ([Distilled.Loss]).
+func (s *Distilled) Forward(ctx context.Context, y []float32, logDet [][]float64, x, c []float32) error {
+	return s.teacher.Forward(ctx, y, logDet, x, c)
+}
+
+// Path is that of the teacher.
+func (s *Distilled) Path(ctx context.Context, at [][]float32, y, c []float32, times []float64) error {
+	return s.teacher.Path(ctx, at, y, c, times)
 }
 
 // LogDensity is that of the teacher: the map has none in closed form.

@@ -329,15 +329,75 @@ func (k *Kernels) finish() error {
 // n×Context. Event i depends on (seed, attempt, i) and its context alone; another attempt
 // is another event. The error is that of ctx.
 func (k *Kernels) Sample(ctx context.Context, x, c []float32, seed, attempt, first uint64) error {
-	drawNoise(x, k.dim, seed, attempt, first)
-	if k.direct {
-		u := make([]float64, len(x)/k.dim)
-		philox.Uniform64(u, seed, streamDirect+attempt, first)
-		k.eachGroup(x, c, func(g *group, x []float32, at []int) { k.smear(g, x, u, at) })
-	} else if err := k.generate(ctx, x, c); err != nil {
+	k.Noise(x, seed, attempt, first)
+	if !k.direct {
+		return k.Inverse(ctx, x, x, c)
+	}
+	u := make([]float64, len(x)/k.dim)
+	philox.Uniform64(u, seed, streamDirect+attempt, first)
+	k.eachGroup(x, c, func(g *group, x []float32, at []int) { k.smear(g, x, u, at) })
+	k.unwhiten(ctx, x, c)
+	return ctx.Err()
+}
+
+// Noise draws the noise y (n×Dim) of the events first, first+1, … of a seed.
+func (k *Kernels) Noise(y []float32, seed, attempt, first uint64) {
+	drawNoise(y, k.dim, seed, attempt, first)
+}
+
+// Inverse maps noise y to events x (both n×Dim), which may be the same, by the equation. The
+// error is that of ctx.
+func (k *Kernels) Inverse(ctx context.Context, x, y, c []float32) error {
+	copy(x, y)
+	if err := k.generate(ctx, x, c); err != nil {
 		return err
 	}
 	k.unwhiten(ctx, x, c)
+	return ctx.Err()
+}
+
+// Forward maps events x to noise y (both n×Dim), which may be the same, and adds log|det J| of
+// each of the [Layers] to its slice of logDet (n each), unless that is nil: the divergence of
+// the equation is integrated. A width of 0 is an error; else the error is that of ctx.
+func (k *Kernels) Forward(ctx context.Context, y []float32, logDet [][]float64, x, c []float32) (failed error) {
+	copy(y, x)
+	k.whiten(ctx, y, c)
+	k.white.addLogDet(logDet)
+	k.eachGroup(y, c, func(g *group, y []float32, at []int) {
+		var part []float64
+		if logDet != nil {
+			part = make([]float64, len(at))
+		}
+		if err := k.opts.Solver.toNoise(ctx, g.mixture, y, nil, part, k.times); err != nil {
+			failed = err
+		}
+		for j, l := range part {
+			logDet[1][at[j]] += l
+		}
+	})
+	return failed
+}
+
+// Path stores in at[k] where the events that come from noise y are at times[k]: see [Model].
+// The error is that of ctx.
+func (k *Kernels) Path(ctx context.Context, at [][]float32, y, c []float32, times []float64) (failed error) {
+	stops, places := falling(times)
+	k.eachGroup(slices.Clone(y), c, func(g *group, x []float32, rows []int) {
+		err := k.opts.Solver.along(ctx, g.mixture, x, nil, k.times, stops, func(stop int, x []float32) {
+			for j, i := range rows {
+				copy(at[places[stop]][i*k.dim:(i+1)*k.dim], x[j*k.dim:])
+			}
+		})
+		if err != nil {
+			failed = err
+		}
+	})
+	if failed != nil {
+		return failed
+	}
+	for _, x := range at {
+		k.unwhiten(ctx, x, c)
+	}
 	return ctx.Err()
 }
 
@@ -392,14 +452,20 @@ func (k *Kernels) smear(g *group, x []float32, u []float64, at []int) {
 // LogDensity stores log p(x|c) of each row of x (n×Dim) in dst (n), in closed form. With a
 // width of 0 there is no density, and all are −∞. The error is that of ctx.
 func (k *Kernels) LogDensity(ctx context.Context, dst []float64, x, c []float32) error {
-	k.logDensity(ctx, dst, x, c, func(g *group, p []float64, z []float32) {
-		if k.end.sigma == 0 {
-			for i := range p {
-				p[i] = math.Inf(-1)
-			}
-			return
+	if k.end.sigma == 0 {
+		for i := range dst {
+			dst[i] = math.Inf(-1)
 		}
+		return ctx.Err()
+	}
+	z := slices.Clone(x)
+	k.whiten(ctx, z, c)
+	k.eachGroup(z, c, func(g *group, z []float32, at []int) {
+		p := make([]float64, len(at))
 		g.mixture.LogDensity(ctx, p, z, k.end.alpha*k.end.scale, k.end.sigma*k.end.scale)
+		for j, i := range at {
+			dst[i] = p[j] + k.white.logDet
+		}
 	})
 	return ctx.Err()
 }
@@ -408,25 +474,11 @@ func (k *Kernels) LogDensity(ctx context.Context, dst []float64, x, c []float32)
 // integrates the divergence on the way. It agrees with the closed form to the accuracy of
 // the solver.
 func (k *Kernels) LogDensityByPath(ctx context.Context, dst []float64, x, c []float32) error {
-	var failed error
-	k.logDensity(ctx, dst, x, c, func(g *group, p []float64, z []float32) {
-		if err := k.opts.Solver.toNoise(ctx, p, g.mixture, z, nil, k.times); err != nil {
-			failed = err
-		}
-	})
-	return failed
-}
-
-func (k *Kernels) logDensity(ctx context.Context, dst []float64, x, c []float32, of func(g *group, p []float64, z []float32)) {
-	z := slices.Clone(x)
-	k.whiten(ctx, z, c)
-	k.eachGroup(z, c, func(g *group, z []float32, at []int) {
-		p := make([]float64, len(at))
-		of(g, p, z)
-		for j, i := range at {
-			dst[i] = p[j] + k.white.logDet
-		}
-	})
+	z := make([]float32, len(x))
+	clear(dst)
+	err := k.Forward(ctx, z, [][]float64{dst, dst}, x, c)
+	addNormal(dst, z)
+	return err
 }
 
 // Copies returns the share of the rows of x (n×Dim) that are nearer to a training event

@@ -160,6 +160,16 @@ func (h *whitening) back(ctx context.Context, x, z []float32) {
 	})
 }
 
+// addLogDet adds log|det A| to the first of the [Layers], unless there are none.
+func (h *whitening) addLogDet(logDet [][]float64) {
+	if logDet == nil {
+		return
+	}
+	for i := range logDet[0] {
+		logDet[0][i] += h.logDet
+	}
+}
+
 func (h *whitening) apply(ctx context.Context, to, from []float32, f func(row, out []float64)) {
 	dim := len(h.Mean)
 	parallel.RangesContext(ctx, len(from)/dim, 1<<12, func(lo, hi int) {
@@ -225,23 +235,60 @@ func (s Solver) toEvents(ctx context.Context, q Posterior, x, c []float32, times
 	return nil
 }
 
-// toNoise takes white events to noise, in place, and stores their log-density in dst.
-func (s Solver) toNoise(ctx context.Context, dst []float64, q Posterior, x, c []float32, times []float64) error {
-	dim := q.Dim()
+// toNoise takes white events to noise, in place, and adds to logDet (n), unless it is nil,
+// log|det ∂noise/∂x|.
+func (s Solver) toNoise(ctx context.Context, q Posterior, x, c []float32, logDet, times []float64) error {
 	back := slices.Clone(times)
 	slices.Reverse(back)
 	end := endOf(s.Schedule, back[0])
 	for i, v := range x {
 		x[i] = float32(float64(v) / end.scale)
 	}
-	clear(dst)
-	if _, err := s.Solve(ctx, q, x, c, dst, back); err != nil {
+	if _, err := s.Solve(ctx, q, x, c, logDet, back); err != nil {
 		return err
 	}
-	for i := range dst {
-		dst[i] += em.LogNormal(x[i*dim:(i+1)*dim]) - float64(dim)*math.Log(end.scale)
+	for i := range logDet {
+		logDet[i] -= float64(q.Dim()) * math.Log(end.scale)
 	}
 	return nil
+}
+
+// addNormal adds the log-density of noise z to dst.
+func addNormal(dst []float64, z []float32) {
+	dim := len(z) / max(len(dst), 1)
+	for i := range dst {
+		dst[i] += em.LogNormal(z[i*dim : (i+1)*dim])
+	}
+}
+
+// along takes noise to white events, in place, and calls at with each of the stops on the way,
+// which fall, and the rows as they are then: white, of variance 1 at every time,
+//
+//	x_t/√(α² + σ²)
+//
+// The rows are not to be kept. Those at stops after the end of the path are the events.
+func (s Solver) along(ctx context.Context, q Posterior, x, c []float32, times, stops []float64, at func(stop int, x []float32)) error {
+	end, scaled := times[len(times)-1], make([]float32, len(x))
+	return s.visit(ctx, q, x, c, times, stops, func(stop int, x []float32) {
+		scale := endOf(s.Schedule, max(stops[stop], end)).scale
+		for i, v := range x {
+			scaled[i] = float32(scale * float64(v))
+		}
+		at(stop, scaled)
+	})
+}
+
+// falling returns times in falling order, with their places.
+func falling(times []float64) (sorted []float64, places []int) {
+	places = make([]int, len(times))
+	for i := range places {
+		places[i] = i
+	}
+	slices.SortStableFunc(places, func(a, b int) int { return cmp.Compare(times[b], times[a]) })
+	for _, i := range places {
+		sorted = append(sorted, times[i])
+	}
+	return sorted, places
 }
 
 // checkData reports whether rows are those of a model.
@@ -257,12 +304,31 @@ func checkData(dim, context int, all ...training.Data) error {
 	return nil
 }
 
+// Layers are the names of the parts of which the map of a [Model] from events to noise
+// consists, in their order.
+func Layers() []string { return []string{"whitening", "reverse-time path"} }
+
 // Model is what [Load] returns: a [Kernels], a [Denoiser] or a [Distilled].
 type Model interface {
 	Dim() int
 	Context() int
 	Sample(ctx context.Context, x, c []float32, seed, attempt, first uint64) error
 	LogDensity(ctx context.Context, dst []float64, x, c []float32) error
+	// Noise draws the noise y (n×Dim), standard normal, of the events first, first+1, … of a
+	// seed: Sample is Inverse of it.
+	Noise(y []float32, seed, attempt, first uint64)
+	// Inverse maps noise y to events x (both n×Dim), which may be the same, given rows of the
+	// context c (n×Context): y is the solution of the reverse-time equation at t = 1, x that at
+	// its end.
+	Inverse(ctx context.Context, x, y, c []float32) error
+	// Forward maps events x to noise y (both n×Dim), which may be the same, and adds
+	// log|det J| of each of the [Layers] to its slice of logDet (n each), unless that is nil.
+	Forward(ctx context.Context, y []float32, logDet [][]float64, x, c []float32) error
+	// Path stores in at[k] (n×Dim) where the events that come from noise y (n×Dim) are at
+	// times[k], in [0, 1] and in any order: x_t/√(α² + σ²) in white space, which is as wide as
+	// events at every time, taken back to features. At t = 1 it is the noise, and from where the path ends on it is
+	// what Inverse makes of y.
+	Path(ctx context.Context, at [][]float32, y, c []float32, times []float64) error
 	Tensors() []training.Tensor
 	json.Marshaler
 	fmt.Stringer

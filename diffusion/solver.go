@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 )
@@ -148,17 +149,35 @@ func (s Solver) Times(q Posterior, width float64) ([]float64, error) {
 // evaluations of q. σ is nowhere 0, but for the last time without logDet. Rows are
 // independent of each other if those of q are. When ctx is cancelled its error is returned.
 func (s Solver) Solve(ctx context.Context, q Posterior, x, c []float32, logDet []float64, times []float64) (evaluations int, err error) {
-	return s.solve(ctx, q, x, c, logDet, times, func(int) {})
+	return s.solve(ctx, q, x, c, logDet, times, func(*path, int) {})
 }
 
 // Follow is Solve, without a log-density, that calls at with each of the times, the first
 // and the last too, and the rows as they are then. These are not to be kept.
 func (s Solver) Follow(ctx context.Context, q Posterior, x, c []float32, times []float64, at func(t float64, x []float32)) (evaluations int, err error) {
-	return s.solve(ctx, q, x, c, nil, times, func(i int) { at(times[i], x) })
+	return s.solve(ctx, q, x, c, nil, times, func(_ *path, i int) { at(times[i], x) })
+}
+
+// visit is Solve, without a log-density, along times that fall. It calls at with each of the
+// stops, which fall too, and the rows as they are then, which are not to be kept. A stop
+// between two times is reached by a shorter step from the first of them, so that the path does
+// not depend on the stops. Beyond the last time the rows are those of the last time.
+func (s Solver) visit(ctx context.Context, q Posterior, x, c []float32, times, stops []float64, at func(stop int, x []float32)) error {
+	next := 0
+	_, err := s.solve(ctx, q, x, c, nil, times, func(p *path, i int) {
+		for ; next < len(stops) && (i == len(times)-1 || stops[next] > times[i+1]); next++ {
+			there := x
+			if i < len(times)-1 && stops[next] < times[i] {
+				there = p.aside(times[i], stops[next])
+			}
+			at(next, there)
+		}
+	})
+	return err
 }
 
 // solve is Solve that calls at before the first step and after each.
-func (s Solver) solve(ctx context.Context, q Posterior, x, c []float32, logDet []float64, times []float64, at func(i int)) (evaluations int, err error) {
+func (s Solver) solve(ctx context.Context, q Posterior, x, c []float32, logDet []float64, times []float64, at func(p *path, i int)) (evaluations int, err error) {
 	last := len(times) - 1
 	for i, t := range times {
 		if s.Schedule.Sigma(t) == 0 && (i < last || logDet != nil) {
@@ -174,14 +193,14 @@ func (s Solver) solve(ctx context.Context, q Posterior, x, c []float32, logDet [
 		p.Method = DPM3S
 	}
 	if last >= 0 {
-		at(0)
+		at(p, 0)
 	}
 	for i := range last {
 		p.step(times[i], times[i+1])
 		if err := ctx.Err(); err != nil {
 			return p.evaluations, err
 		}
-		at(i + 1)
+		at(p, i+1)
 	}
 	if logDet != nil && !methods[p.Method].inTime { // what has been summed up is that of x/σ
 		more := float64(q.Dim()) * math.Log(s.Schedule.Sigma(times[last])/s.Schedule.Sigma(times[0]))
@@ -204,6 +223,15 @@ type path struct {
 	spare       []*stage
 	history     []*stage // at the ends of the steps before, the last first
 	evaluations int
+}
+
+// aside returns the rows at a time after that at which they are, and leaves them where they are.
+func (p *path) aside(from, to float64) []float32 {
+	side := *p
+	side.x, side.y = slices.Clone(p.x), make([]float32, len(p.x))
+	side.history, side.spare = slices.Clone(p.history), nil // p goes on with its stages
+	side.step(from, to)
+	return side.x
 }
 
 // stage is q somewhere on the path.

@@ -32,13 +32,22 @@ var kinds = []struct {
 // namedLayer is a layer with the name of its kind beside it.
 type namedLayer struct{ Layer }
 
-func (l namedLayer) MarshalJSON() ([]byte, error) {
+// nameOf returns the name of the kind of a layer, "" where it has none.
+func nameOf(l Layer) string {
 	for _, k := range kinds {
-		if reflect.TypeOf(k.zero) == reflect.TypeOf(l.Layer) {
-			return json.Marshal(map[string]Layer{k.name: l.Layer})
+		if reflect.TypeOf(k.zero) == reflect.TypeOf(l) {
+			return k.name
 		}
 	}
-	return nil, fmt.Errorf("flows: a layer of type %T has no name", l.Layer)
+	return ""
+}
+
+func (l namedLayer) MarshalJSON() ([]byte, error) {
+	name := nameOf(l.Layer)
+	if name == "" {
+		return nil, fmt.Errorf("flows: a layer of type %T has no name", l.Layer)
+	}
+	return json.Marshal(map[string]Layer{name: l.Layer})
 }
 
 func (l *namedLayer) UnmarshalJSON(text []byte) error {

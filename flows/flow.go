@@ -193,6 +193,46 @@ func (f *Flow) Forward(z, logDet, x, c []float32) {
 	f.apply(context.Background(), z, logDet, x, c, f.forward)
 }
 
+// LayerNames returns the kinds of the bijections, in their order, such as “affine-coupling”. A
+// [Mixture] is none.
+func (f *Flow) LayerNames() []string {
+	names := make([]string, len(f.bijections))
+	for i := range names {
+		names[i] = nameOf(f.layers[i])
+	}
+	return names
+}
+
+// ForwardLayers is [Flow.Forward] that adds log|det J_i| of each bijection to its slice of
+// logDet (n each), unless that is nil. When ctx is cancelled its error is returned, within a tile of rows.
+func (f *Flow) ForwardLayers(ctx context.Context, z []float32, logDet [][]float64, x, c []float32) error {
+	n := len(x) / f.dim
+	f.checkRows(n, len(x), len(z), len(c))
+	f.tiles(ctx, n, func(s *states, lo, m int) {
+		tile, ld := z[lo*f.dim:(lo+m)*f.dim], s.logDet[:m]
+		copy(tile, x[lo*f.dim:])
+		for k, b := range f.bijections {
+			clear(ld)
+			b.forward(s.of[k], tile, c[lo*f.context:(lo+m)*f.context], ld, m)
+			if logDet == nil {
+				continue
+			}
+			for i, v := range ld {
+				logDet[k][lo+i] += float64(v)
+			}
+		}
+	})
+	return ctx.Err()
+}
+
+// LogBase stores the log-density of the base distribution in dst (n), of each row of noise z
+// (n×Dim).
+func (f *Flow) LogBase(dst []float64, z []float32) {
+	f.tiles(context.Background(), len(dst), func(s *states, lo, m int) {
+		f.logBase(s, dst[lo:lo+m], z[lo*f.dim:(lo+m)*f.dim], m)
+	})
+}
+
 // Inverse maps noise to data: x (n×Dim) gets f⁻¹(z), and logDet (n), unless nil,
 // log|det ∂x/∂z|. c is the context, n×Context. x may be z.
 func (f *Flow) Inverse(x, logDet, z, c []float32) {
@@ -289,13 +329,19 @@ func (f *Flow) Sample(ctx context.Context, x, c []float32, seed, attempt, first 
 func (f *Flow) SampleRows(ctx context.Context, x, c []float32, seed, attempt uint64, rows []uint64) error {
 	n := len(x) / f.dim
 	f.checkRows(n, len(x), len(x), len(c))
-	parallel.Ranges(n, rowsPerGoroutine, func(lo, hi int) {
-		for from, to := range philox.Runs(rows[lo:hi]) {
-			f.noise(x[(lo+from)*f.dim:(lo+to)*f.dim], seed, attempt, rows[lo+from])
-		}
-	})
+	f.Noise(x, seed, attempt, rows)
 	f.apply(ctx, x, nil, x, c, f.inverse)
 	return ctx.Err()
+}
+
+// Noise draws from the base distribution: z (n×Dim) gets the noise of the events of the given
+// numbers of a seed. Their events are Inverse of it.
+func (f *Flow) Noise(z []float32, seed, attempt uint64, rows []uint64) {
+	parallel.Ranges(len(rows), rowsPerGoroutine, func(lo, hi int) {
+		for from, to := range philox.Runs(rows[lo:hi]) {
+			f.noise(z[(lo+from)*f.dim:(lo+to)*f.dim], seed, attempt, rows[lo+from])
+		}
+	})
 }
 
 // noise draws from the base distribution for the events first, first+1, … of a seed.

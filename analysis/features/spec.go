@@ -78,6 +78,14 @@ func (s *Spec) learnt() (columns []*Column) {
 	return columns
 }
 
+// Learnt returns the names of the columns that make the features, in their order.
+func (s *Spec) Learnt() (names []string) {
+	for _, c := range s.learnt() {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
 // Plain returns a specification that differs in this: continuous columns without
 // edges, heavy tails and spikes are standardised only, not made normal one by one. A
 // mixture of normals stays one.
@@ -133,13 +141,19 @@ func (noise Noise) uniform(dst []float64, stream, at int) {
 // that is not finite are errors; NaN is none where events of the training had it. When ctx is
 // cancelled its error is returned.
 func (s *Spec) Encode(ctx context.Context, z []float32, logDet []float64, t *rootio.Table, noise Noise) error {
-	return s.encode(ctx, z, logDet, t, noise, false)
+	return s.encode(ctx, z, logDet, logDet, t, noise, false)
+}
+
+// EncodeLayers is [Spec.Encode] that stores log|det J| of the steps and that of the treatments of the
+// columns apart, in ofSteps and in ofColumns (n each).
+func (s *Spec) EncodeLayers(ctx context.Context, z []float32, ofSteps, ofColumns []float64, t *rootio.Table, noise Noise) error {
+	return s.encode(ctx, z, ofSteps, ofColumns, t, noise, false)
 }
 
 // Refresh draws the features that depend on noise again, with that of another
 // pass, and leaves the others as they are.
 func (s *Spec) Refresh(ctx context.Context, z []float32, t *rootio.Table, noise Noise) error {
-	return s.encode(ctx, z, nil, t, noise, true)
+	return s.encode(ctx, z, nil, nil, t, noise, true)
 }
 
 // IsNoisy reports whether any feature depends on noise.
@@ -155,10 +169,11 @@ func (s *Spec) noisy() []bool {
 	return noisy
 }
 
-func (s *Spec) encode(ctx context.Context, z []float32, logDet []float64, t *rootio.Table, noise Noise, noisyOnly bool) error {
+// encode adds log|det J| of the steps to ofSteps, which may be ofColumns, or both nil.
+func (s *Spec) encode(ctx context.Context, z []float32, ofSteps, ofColumns []float64, t *rootio.Table, noise Noise, noisyOnly bool) error {
 	n, dim := t.Len(), s.Dim()
-	if len(z) != n*dim || logDet != nil && len(logDet) != n {
-		panic(fmt.Sprintf("features: Encode of %d events with %d features into %d values and %d log-determinants", n, dim, len(z), len(logDet)))
+	if len(z) != n*dim || ofColumns != nil && (len(ofSteps) != n || len(ofColumns) != n) {
+		panic(fmt.Sprintf("features: Encode of %d events with %d features into %d values and %d log-determinants", n, dim, len(z), len(ofColumns)))
 	}
 	branches, err := s.find(t)
 	if err != nil {
@@ -188,12 +203,13 @@ func (s *Spec) encode(ctx context.Context, z []float32, logDet []float64, t *roo
 				return fmt.Errorf("features: branch %q%s is %v in entry %d", c.Name, role, x[k], noise.First+uint64(lo+k))
 			}
 		}
-		var ld []float64
-		if logDet != nil {
-			ld = logDet[lo:hi]
+		var first, ld []float64
+		if ofColumns != nil {
+			first, ld = ofSteps[lo:hi], ofColumns[lo:hi]
+			clear(first)
 			clear(ld)
 		}
-		s.Steps.Forward(f, ld, func(i int, u []float64) { noise.uniform(u, streamSteps+i, lo) })
+		s.Steps.Forward(f, first, func(i int, u []float64) { noise.uniform(u, streamSteps+i, lo) })
 		feature := 0
 		for i := range s.Columns {
 			c := &s.Columns[i]

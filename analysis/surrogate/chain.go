@@ -122,10 +122,11 @@ func (c Chain) isWhole() bool { return c.Factors[0].Cut() == nil }
 // makes for the factors after it.
 type view struct{ own, context, rest, next []float32 }
 
-// split returns what each factor sees of n rows x with the contexts cx, and adds the logarithm of
-// the density of x relative to the product of the factors to logDet, unless that is nil. The
-// memory is that of earlier views of as many rows, or new (nil).
-func (c Chain) split(views []view, logDet []float64, n int, x, cx []float32) []view {
+// split returns what each factor sees of n rows x with the contexts cx. It adds the logarithm of
+// the density of what comes to a factor, relative to its own density and that of the rest, to the
+// slice of the factor in logDet, unless that is nil. The memory is that of earlier views of as many
+// rows, or new (nil).
+func (c Chain) split(views []view, logDet [][]float64, n int, x, cx []float32) []view {
 	isNew := views == nil
 	if isNew {
 		views = make([]view, len(c.Factors))
@@ -141,7 +142,11 @@ func (c Chain) split(views []view, logDet []float64, n int, x, cx []float32) []v
 		if isNew {
 			v.own, v.rest = make([]float32, n*f.Dim()), make([]float32, n*cut.Left())
 		}
-		cut.Split(v.own, v.rest, logDet, x)
+		var ld []float64
+		if logDet != nil {
+			ld = logDet[i]
+		}
+		cut.Split(v.own, v.rest, ld, x)
 		if i == len(c.Factors)-1 {
 			break
 		}
@@ -193,7 +198,8 @@ func (c Chain) LogDensity(ctx context.Context, dst []float64, x, cx []float32) e
 
 func (c Chain) logDensity(ctx context.Context, dst []float64, x, cx []float32) error {
 	clear(dst)
-	views, p := c.split(nil, dst, len(dst), x, cx), make([]float64, len(dst))
+	all := slices.Repeat([][]float64{dst}, len(c.Factors))
+	views, p := c.split(nil, all, len(dst), x, cx), make([]float64, len(dst))
 	for i, f := range slices.Backward(c.Factors) {
 		if err := f.LogDensity(ctx, p, views[i].own, views[i].context); err != nil {
 			return err
@@ -218,12 +224,24 @@ func (c Chain) Sample(ctx context.Context, x, cx []float32, seed, attempt uint64
 }
 
 func (c Chain) sample(ctx context.Context, x, cx []float32, seed, attempt uint64, numbers []uint64) error {
-	n, width := len(numbers), c.context
-	own := make([][]float32, len(c.Factors))
+	own, err := c.draw(len(numbers), cx, func(_ int, f factor.Factor, own, cx []float32) error {
+		return f.Sample(ctx, own, cx, seed, attempt, numbers)
+	})
+	if err != nil {
+		return err
+	}
+	c.join(x, own)
+	return nil
+}
+
+// draw returns the own parts of n events with the contexts cx. Each is made by a function, which
+// gets what was made before it in its context.
+func (c Chain) draw(n int, cx []float32, makeOwn func(i int, f factor.Factor, own, cx []float32) error) ([][]float32, error) {
+	own, width := make([][]float32, len(c.Factors)), c.context
 	for i, f := range c.Factors {
 		own[i] = make([]float32, n*f.Dim())
-		if err := f.Sample(ctx, own[i], cx, seed, attempt, numbers); err != nil {
-			return err
+		if err := makeOwn(i, f, own[i], cx); err != nil {
+			return nil, err
 		}
 		if i < len(c.Factors)-1 {
 			told := f.Cut().Told()
@@ -232,20 +250,27 @@ func (c Chain) sample(ctx context.Context, x, cx []float32, seed, attempt uint64
 			cx, width = next, width+told
 		}
 	}
+	return own, nil
+}
+
+// join stores the events with the given own parts in x: the inverse of split.
+func (c Chain) join(x []float32, own [][]float32) {
 	var rest []float32
 	for i, f := range slices.Backward(c.Factors) {
-		if f.Cut() == nil {
+		all := x
+		switch {
+		case f.Cut() == nil && i > 0:
 			rest = own[i]
 			continue
-		}
-		all := x
-		if i > 0 {
-			all = make([]float32, n*c.Factors[i-1].Cut().Left())
+		case f.Cut() == nil:
+			copy(x, own[i])
+			return
+		case i > 0:
+			all = make([]float32, len(own[i])/f.Dim()*c.Factors[i-1].Cut().Left())
 		}
 		f.Cut().Join(all, own[i], rest)
 		rest = all
 	}
-	return nil
 }
 
 // Train fits the factors to the rows of train: those before the last, which are small, by the options

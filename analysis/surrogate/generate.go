@@ -75,19 +75,9 @@ func following(first uint64, n int) []uint64 {
 // need not follow each other.
 func (s *Surrogate) GenerateRows(ctx context.Context, t, given *rootio.Table, seed uint64, rows []uint64) (Tails, error) {
 	n, dim, width := t.Len(), s.Chain.Dim(), s.Chain.Context()
-	c := make([]float32, n*width)
-	if width > 0 {
-		if given == nil || given.Len() != n {
-			return Tails{}, errors.New("surrogate: the model is conditional, and the conditions of the events are not given")
-		}
-		admitted, err := s.Context.Admit(given, "", rows)
-		if err != nil {
-			return Tails{}, err
-		}
-		given = admitted.Table
-		if err := s.Context.Encode(c, given, 0); err != nil {
-			return Tails{}, err
-		}
+	given, c, err := s.condition(given, rows)
+	if err != nil {
+		return Tails{}, err
 	}
 	clamped := s.clamped()
 	z := make([]float32, n*dim)
@@ -123,6 +113,23 @@ func (s *Surrogate) GenerateRows(ctx context.Context, t, given *rootio.Table, se
 	}
 	copies, err := s.copies(ctx, n, z, c)
 	return Tails{redrawn.Load(), clipped.Load(), s.clamped() - clamped, copies}, err
+}
+
+// condition returns the conditions of events of the given numbers as the model can be asked about
+// them, and their features; those that are given, nil perhaps, and no features if it is not conditional.
+func (s *Surrogate) condition(given *rootio.Table, rows []uint64) (*rootio.Table, []float32, error) {
+	if s.Chain.Context() == 0 {
+		return given, nil, nil
+	}
+	if given == nil || given.Len() != len(rows) {
+		return nil, nil, errors.New("surrogate: the model is conditional, and the conditions of the events are not given")
+	}
+	admitted, err := s.Context.Admit(given, "", rows)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := make([]float32, len(rows)*s.Chain.Context())
+	return admitted.Table, c, s.Context.Encode(c, admitted.Table, 0)
 }
 
 // keepWithin stores the events with the features z in t. Those outside the range of the

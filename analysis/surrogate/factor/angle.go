@@ -8,7 +8,11 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/mathext"
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/internal/em"
 	"github.com/eidolon-hep/eidolon/internal/parallel"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/training"
@@ -127,6 +131,7 @@ func (a *angle) Kind() string   { return "angle" }
 func (a *angle) Cut() Cut       { return a }
 func (a *angle) Dim() int       { return 1 }
 func (a *angle) Context() int   { return 0 }
+func (a *angle) Own() []int     { return []int{a.about.Feature} }
 func (a *angle) Left() int      { return a.dim - 1 }
 func (a *angle) Told() int      { return 2 * len(a.about.Multiples) }
 func (a *angle) String() string { return fmt.Sprintf("an angle with %d waves", len(a.about.Multiples)) }
@@ -162,15 +167,69 @@ func (a *angle) Tell(told, own []float32) {
 
 func (a *angle) LogDensity(ctx context.Context, dst []float64, x, _ []float32) error {
 	for i, z := range x {
-		turn := float64(z)/features.Period + 0.5
-		if turn -= math.Floor(turn); !(turn >= 0 && turn <= 1) { // of what is not finite
-			dst[i] = math.NaN()
-			continue
-		}
-		part := min(int(turn*partsOfAngle), partsOfAngle-1)
-		dst[i] = math.Log(a.parts[part] * partsOfAngle / features.Period)
+		dst[i], _ = a.at(z)
 	}
 	return ctx.Err()
+}
+
+// at returns log p of an angle and the probability of those before it: NaN for what is not finite.
+func (a *angle) at(z float32) (logDensity, below float64) {
+	turn := float64(z)/features.Period + 0.5
+	if turn -= math.Floor(turn); !(turn >= 0 && turn <= 1) {
+		return math.NaN(), math.NaN()
+	}
+	part := min(int(turn*partsOfAngle), partsOfAngle-1)
+	return math.Log(a.parts[part] * partsOfAngle / features.Period), a.upTo[part] - a.parts[part]*(float64(part)+1-turn*partsOfAngle)
+}
+
+// angleAt returns the angle before which the others have the probability u: the inverse of at.
+func (a *angle) angleAt(u float64) float32 {
+	k, _ := slices.BinarySearch(a.upTo, u)
+	turn := (float64(k) + 1 - (a.upTo[k]-u)/a.parts[k]) / partsOfAngle
+	return float32(features.Period * (turn - 0.5))
+}
+
+// Map returns the map of the angle to a standard normal, y = Φ⁻¹(P(φ)).
+func (a *angle) Map() Map { return angleMap{a} }
+
+type angleMap struct{ a *angle }
+
+func (m angleMap) Layers() []string { return []string{"angle"} }
+
+func (m angleMap) Forward(ctx context.Context, y []float32, logDet [][]float64, x, _ []float32) error {
+	for i, z := range x {
+		log, below := m.a.at(z)
+		y[i] = quantileOf(below)
+		if logDet != nil {
+			logDet[0][i] += log - em.LogNormal(y[i:i+1])
+		}
+	}
+	return ctx.Err()
+}
+
+func (m angleMap) Inverse(ctx context.Context, x, y, _ []float32) error {
+	for i, v := range y {
+		x[i] = m.a.angleAt(distuv.UnitNormal.CDF(float64(v)))
+	}
+	return ctx.Err()
+}
+
+func (m angleMap) LogBase(dst []float64, y []float32) {
+	for i := range dst {
+		dst[i] = em.LogNormal(y[i : i+1])
+	}
+}
+
+func (m angleMap) Noise(y []float32, seed, _ uint64, numbers []uint64) {
+	for i, u := range m.a.deviates(seed, numbers) {
+		y[i] = quantileOf(u)
+	}
+}
+
+// quantileOf returns Φ⁻¹(u), which is finite for 0 and 1, too.
+func quantileOf(u float64) float32 {
+	const least = 1e-16
+	return float32(mathext.NormalQuantile(min(max(u, least), 1-least)))
 }
 
 // streamAngle is the stream of a seed that angles are drawn from.
@@ -178,18 +237,21 @@ const streamAngle = 1 << 61
 
 // Sample draws angles. Another attempt has the same ones.
 func (a *angle) Sample(ctx context.Context, x, _ []float32, seed, _ uint64, numbers []uint64) error {
+	u := a.deviates(seed, numbers)
+	parallel.Ranges(len(u), 1<<10, func(lo, hi int) {
+		for i, v := range u[lo:hi] {
+			x[lo+i] = a.angleAt(v)
+		}
+	})
+	return ctx.Err()
+}
+
+func (a *angle) deviates(seed uint64, numbers []uint64) []float64 {
 	u := make([]float64, len(numbers))
 	for lo, hi := range philox.Runs(numbers) {
 		philox.Uniform64(u[lo:hi], seed, streamAngle, numbers[lo])
 	}
-	parallel.Ranges(len(u), 1<<10, func(lo, hi int) {
-		for i, v := range u[lo:hi] {
-			k, _ := slices.BinarySearch(a.upTo, v)
-			turn := (float64(k) + 1 - (a.upTo[k]-v)/a.parts[k]) / partsOfAngle
-			x[lo+i] = float32(features.Period * (turn - 0.5))
-		}
-	})
-	return ctx.Err()
+	return u
 }
 
 // Train has nothing to do: the density was known when the factor was made.

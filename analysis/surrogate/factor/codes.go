@@ -166,11 +166,21 @@ func (m *codes) finish(of Features) error {
 func (m *codes) Kind() string { return "codes" }
 func (m *codes) Cut() Cut     { return m }
 func (m *codes) Dim() int     { return len(m.parts) }
+func (m *codes) Own() []int   { return m.about.Features }
 func (m *codes) Left() int    { return len(m.kept) }
 func (m *codes) Told() int    { return m.told }
 
 func (m *codes) String() string {
 	return fmt.Sprintf("%d combinations of codes", len(m.about.Combinations))
+}
+
+// Values makes them [Whole].
+func (m *codes) Values() []int {
+	values := make([]int, len(m.parts))
+	for j, p := range m.parts {
+		values[j] = p.Codes
+	}
+	return values
 }
 
 // Rest returns the features that something is left of, none of which is one of a few values.

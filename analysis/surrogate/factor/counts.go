@@ -122,9 +122,13 @@ func (m *counts) Kind() string   { return "counts" }
 func (m *counts) Cut() Cut       { return m }
 func (m *counts) Dim() int       { return 1 }
 func (m *counts) Context() int   { return m.about.Context }
+func (m *counts) Own() []int     { return []int{m.about.Feature} }
 func (m *counts) Left() int      { return m.dim - 1 }
 func (m *counts) Told() int      { return 2 }
 func (m *counts) String() string { return "a negative binomial" }
+
+// Values makes them [Whole].
+func (m *counts) Values() []int { return []int{mostCount + 1} }
 
 func (m *counts) Rest(of Features) Features { return of.without(m.about.Feature) }
 

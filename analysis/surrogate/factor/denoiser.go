@@ -48,6 +48,7 @@ func checkWidth(model string, s Settings) error {
 	return nil
 }
 
+func (d denoiser) Map() Map                   { return diffusionMap{d.Denoiser} }
 func (d denoiser) Kind() string               { return "denoiser" }
 func (d denoiser) Cut() Cut                   { return nil }
 func (d denoiser) teacher() diffusion.Teacher { return d.Denoiser }

@@ -51,6 +51,7 @@ func distilledKind() Kind {
 	return k
 }
 
+func (d distilled) Map() Map     { return diffusionMap{d.Distilled} }
 func (d distilled) Kind() string { return "distilled" }
 func (d distilled) Cut() Cut     { return nil }
 

@@ -46,6 +46,8 @@ type Factor interface {
 // Cut parts features into the own part of a factor and the rest, which is for the factors
 // after it.
 type Cut interface {
+	// Own returns the places of the features that the own part is made of, in its order.
+	Own() []int
 	// Rest returns what the factors after this one need to know of the features that are left.
 	Rest(of Features) Features
 	// Left is the number of these features, and Told the number of features that the factors
@@ -81,13 +83,41 @@ type (
 	Learner interface{ Teacher() Factor }
 	// Remarker says in a line what else there is to know of what was learnt.
 	Remarker interface{ Remark() string }
+	// Mapper returns the map between the events and their base distribution.
+	Mapper interface{ Map() Map }
+	// Whole is a factor of whole numbers from 0 on. No smooth map leads to them: a map of whole events
+	// carries them as they are. Values are how many there can be, for each feature of the own part.
+	Whole interface{ Values() []int }
 	// Singular says why there is no log-density, nothing where there is one.
 	Singular interface{ NoDensity() string }
 )
 
+// Map is y = f(x, c), which takes the own part x of events to y, of a base distribution that is
+// known: log p(x|c) = log q(y) + log|det J|, J = ∂y/∂x. It is a composition of layers. The errors are those of
+// ctx, or say why there is no map in that direction.
+type Map interface {
+	// Layers are the names of the layers, from the events to the base.
+	Layers() []string
+	// Forward stores f(x, c) of each row in y (n×Dim), which may be x, and adds log|det J_i| of
+	// each layer to its slice of logDet (n each), unless that is nil.
+	Forward(ctx context.Context, y []float32, logDet [][]float64, x, c []float32) error
+	// Inverse stores f⁻¹(y, c) of each row in x, which may be y.
+	Inverse(ctx context.Context, x, y, c []float32) error
+	// LogBase stores log q(y) of each row in dst.
+	LogBase(dst []float64, y []float32)
+	// Noise draws y of the events of the given numbers: Inverse makes of it what Sample draws.
+	Noise(y []float32, seed, attempt uint64, numbers []uint64)
+}
+
+// Path is a [Map] by an equation in time: see [diffusion.Model].
+type Path interface {
+	Path(ctx context.Context, at [][]float32, y, c []float32, times []float64) error
+}
+
 // Features are what factors need to know of the features that come to them.
 type Features struct {
 	Dim      int
+	Names    []string            // of the columns that they are made of
 	Discrete []features.Discrete // those of a few values
 	Counts   []features.Counted  // those of columns of counts
 	Angle    int                 // the feature that is linear in an angle, −1 where there is none
@@ -99,12 +129,17 @@ func Of(spec *features.Spec) Features {
 	if !ok {
 		angle = -1
 	}
-	return Features{spec.Dim(), spec.Discrete(), spec.Counted(), angle}
+	return Features{spec.Dim(), spec.Learnt(), spec.Discrete(), spec.Counted(), angle}
 }
 
 // Keep returns those features of f that are handed on, whose places are ascending.
 func (f Features) Keep(places []int) Features {
 	kept := Features{Dim: len(places), Angle: slices.Index(places, f.Angle)}
+	for _, j := range places {
+		if f.Names != nil {
+			kept.Names = append(kept.Names, f.Names[j])
+		}
+	}
 	for _, d := range f.Discrete {
 		if d.Feature = slices.Index(places, d.Feature); d.Feature >= 0 {
 			kept.Discrete = append(kept.Discrete, d)

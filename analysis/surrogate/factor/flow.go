@@ -56,6 +56,22 @@ func (f flow) Sample(ctx context.Context, x, c []float32, seed, attempt uint64, 
 	return f.SampleRows(ctx, x, c, seed, attempt, numbers)
 }
 
+// Map returns the flow as a map to its base distribution.
+func (f flow) Map() Map { return flowMap{f.Flow} }
+
+type flowMap struct{ *flows.Flow }
+
+func (m flowMap) Layers() []string { return m.LayerNames() }
+
+func (m flowMap) Forward(ctx context.Context, y []float32, logDet [][]float64, x, c []float32) error {
+	return m.ForwardLayers(ctx, y, logDet, x, c)
+}
+
+func (m flowMap) Inverse(ctx context.Context, x, y, c []float32) error {
+	m.Flow.Inverse(x, nil, y, c)
+	return ctx.Err()
+}
+
 // adaptCouplings sets the sizes of a flow of couplings for n events, where they were not asked for.
 // Full-sized networks learn a small sample by heart. The parameters are averaged: a small sample
 // is learnt better so, and a large one no worse.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/diffusion"
+	"github.com/eidolon-hep/eidolon/internal/em"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/training"
 )
@@ -63,6 +64,26 @@ func sampleRuns(ctx context.Context, m diffusion.Model, x, c []float32, seed, at
 	return nil
 }
 
+// diffusionMap is a model of package diffusion as a map to standard normal noise.
+type diffusionMap struct{ diffusion.Model }
+
+func (m diffusionMap) Layers() []string { return diffusion.Layers() }
+
+func (m diffusionMap) LogBase(dst []float64, y []float32) {
+	dim := m.Dim()
+	for i := range dst {
+		dst[i] = em.LogNormal(y[i*dim : (i+1)*dim])
+	}
+}
+
+func (m diffusionMap) Noise(y []float32, seed, attempt uint64, numbers []uint64) {
+	dim := m.Dim()
+	for lo, hi := range philox.Runs(numbers) {
+		m.Model.Noise(y[lo*dim:hi*dim], seed, attempt, numbers[lo])
+	}
+}
+
+func (k kernelSums) Map() Map                   { return diffusionMap{k.Kernels} }
 func (k kernelSums) Kind() string               { return "diffusion" }
 func (k kernelSums) Cut() Cut                   { return nil }
 func (k kernelSums) Direct() Factor             { return kernelSums{k.Kernels.Direct()} }
