@@ -12,6 +12,7 @@ import (
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/spline"
 	"github.com/eidolon-hep/eidolon/kernels/table"
+	"github.com/eidolon-hep/eidolon/kernels/vmath"
 	"github.com/eidolon-hep/eidolon/training"
 )
 
@@ -68,20 +69,34 @@ func (c Conditioner) check() error {
 //	y_B = x_B ⊙ exp(s(x_A, c)) + t(x_A, c),  log|det J| = Σ s
 //
 // s and t come from the conditioner; s = Bound·tanh(r/Bound) of its output r, so
-// that a layer scales by exp(±Bound) at most.
+// that a layer scales by exp(±Bound) at most, or s = r where it is [Unbounded].
 type AffineCoupling struct {
 	// Keep are the indices of the features that stay; it may be empty.
 	Keep []int `json:"keep"`
 	// Ignore are the features in Keep that the conditioner does not read.
 	Ignore []int `json:"ignore,omitempty"`
 	Conditioner
-	// Bound is the largest |s|; 0 stands for 2.
+	// Separate asks for two conditioners, one for s and one for t, in the place of one for both.
+	Separate bool `json:"separate,omitempty"`
+	// Bound is the largest |s|; 0 stands for 2, and [Unbounded] for none.
 	Bound float32 `json:"bound,omitempty"`
 }
 
+// Unbounded is the [AffineCoupling.Bound] of a layer whose s is what the conditioner says, as in
+// arXiv:1605.08803: exp(s) may overflow far from the events.
+const Unbounded = -1
+
 func (l AffineCoupling) shape() (couplingShape, error) {
+	s := couplingShape{l.Keep, l.Ignore, l.Conditioner, unbounded{}, 2, 1}
+	if l.Separate {
+		s.networks = 2
+	}
+	if l.Bound == Unbounded {
+		return s, nil
+	}
 	bound, err := checkBound(l.Bound, 2)
-	return couplingShape{l.Keep, l.Ignore, l.Conditioner, affine{bound}, 2}, err
+	s.transform = affine{bound}
+	return s, err
 }
 
 func (l AffineCoupling) parameters(dim, context int) (int, error) {
@@ -114,7 +129,7 @@ func (l SplineCoupling) shape() (couplingShape, error) {
 		return couplingShape{}, fmt.Errorf("a spline cannot have %d bins, at most %d", l.Bins, spline.MaxBins)
 	}
 	bound, err := checkBound(l.Bound, 5)
-	return couplingShape{l.Keep, l.Ignore, l.Conditioner, rationalQuadratic{l.Bins, bound}, spline.Params(l.Bins)}, err
+	return couplingShape{l.Keep, l.Ignore, l.Conditioner, rationalQuadratic{l.Bins, bound}, spline.Params(l.Bins), 1}, err
 }
 
 func (l SplineCoupling) parameters(dim, context int) (int, error) {
@@ -163,6 +178,51 @@ func (a affine) backward(gx, gp, gy, gl, x, s, _ []float32, m, n int) {
 	coupling.Backward(gx, gp, gy, gl, x, s, m, n, a.bound)
 }
 
+// unbounded is affine without a bound on s.
+type unbounded struct{}
+
+func (unbounded) forward(y, s, logDet, x, p []float32, m, n int) {
+	for i := range m {
+		copy(s[i*n:(i+1)*n], p[2*i*n:])
+	}
+	vmath.Exp(y, s)
+	for i := range m {
+		for j := i * n; j < (i+1)*n; j++ {
+			y[j] = x[j]*y[j] + p[j+(i+1)*n]
+			logDet[i] += s[j]
+		}
+	}
+}
+
+func (unbounded) inverse(x, logDet, y, p []float32, m, n int) int {
+	for i := range m {
+		for j := range n {
+			x[i*n+j] = -p[2*i*n+j]
+			logDet[i] += x[i*n+j]
+		}
+	}
+	vmath.Exp(x, x)
+	for i := range m {
+		for j := i * n; j < (i+1)*n; j++ {
+			x[j] *= y[j] - p[j+(i+1)*n]
+		}
+	}
+	return 0
+}
+
+func (unbounded) backward(gx, gp, gy, gl, x, s, _ []float32, m, n int) {
+	vmath.Exp(s, s)
+	for i := range m {
+		for j := range n {
+			at := i*n + j
+			gs, gt := &gp[2*i*n+j], &gp[(2*i+1)*n+j]
+			*gt = gy[at]
+			gx[at] = gy[at] * s[at]
+			*gs = gx[at]*x[at] + gl[i]
+		}
+	}
+}
+
 type rationalQuadratic struct {
 	bins  int
 	bound float32
@@ -186,6 +246,7 @@ type couplingShape struct {
 	Conditioner
 	transform transform
 	outputs   int // of the conditioner, per feature that changes
+	networks  int // that these come from, in equal shares
 }
 
 // reads returns the features that the conditioner reads.
@@ -238,12 +299,12 @@ func couplingParameters(l couplingDescription, dim, context int) (int, error) {
 	if s.Residual {
 		length = nn.ResidualMLPLen
 	}
-	in, out := len(s.reads())+context, s.outputs*(dim-len(s.keep))
+	in, out := len(s.reads())+context, s.outputs/s.networks*(dim-len(s.keep))
 	n := length(in, s.Hidden, out)
 	if tabled := s.tabled(); tabled > 0 {
 		n += table.Len(tabled, s.Cells, append(slices.Clone(s.Hidden), out)[0])
 	}
-	return n, nil
+	return s.networks * n, nil
 }
 
 func buildCoupling(l couplingDescription, p *nn.Params, name string, dim, context int) (bijection, error) {
@@ -261,9 +322,17 @@ func buildCoupling(l couplingDescription, p *nn.Params, name string, dim, contex
 	if s.Residual {
 		newMLP = nn.NewResidualMLP
 	}
-	b.net = newMLP(p, name, len(b.read)+context, s.Hidden, s.outputs*len(b.change), s.Activation)
-	if tabled := s.tabled(); tabled > 0 {
-		b.net.AddTables(name, tabled, s.Cells)
+	for k := range s.networks {
+		of := name
+		if s.networks > 1 {
+			of += [...]string{".s", ".t"}[k]
+		}
+		net := newMLP(p, of, len(b.read)+context, s.Hidden, s.outputs/s.networks*len(b.change), s.Activation)
+		if tabled := s.tabled(); tabled > 0 {
+			net.AddTables(of, tabled, s.Cells)
+		}
+		net.Dropout = s.Dropout
+		b.nets = append(b.nets, net)
 	}
 	b.from = slices.Clone(s.Tabled) // these come first
 	for k := range context {
@@ -271,7 +340,6 @@ func buildCoupling(l couplingDescription, p *nn.Params, name string, dim, contex
 			b.from = append(b.from, k)
 		}
 	}
-	b.net.Dropout = s.Dropout
 	return b, nil
 }
 
@@ -282,31 +350,43 @@ type couplingLayer struct {
 	read         []int // the features that the conditioner reads
 	from         []int // the context features that it reads after them
 	dim, context int
-	net          *nn.MLP
+	nets         []*nn.MLP
 	clamped      atomic.Int64
 }
 
 type couplingState struct {
-	net *nn.MLPState
-	in  []float32 // rows×(read+context), what the conditioner reads
-	x   []float32 // rows×change, before the map
-	y   []float32 // rows×change, after it
-	aux []float32 // rows×change, what the map leaves for backward
-	p   []float32 // rows×outputs·change, what the conditioner has put out
-	gp  []float32 // like p
-	gin []float32 // like in
+	nets  []*nn.MLPState
+	in    []float32 // rows×(read+context), what the conditioner reads
+	x     []float32 // rows×change, before the map
+	y     []float32 // rows×change, after it
+	aux   []float32 // rows×change, what the map leaves for backward
+	p     []float32 // rows×outputs·change, what the conditioner has put out
+	gp    []float32 // like p
+	gin   []float32 // like in
+	share []float32 // the part of gp of one of several networks
 }
 
-func (s *couplingState) drop(rows training.Rows, id int) { s.net.Train(rows, id) }
+func (s *couplingState) drop(rows training.Rows, id int) {
+	for k, net := range s.nets {
+		net.Train(rows, k<<15+id)
+	}
+}
 
-func (b *couplingLayer) init(seed, stream uint64) { b.net.Init(seed, stream) }
+func (b *couplingLayer) init(seed, stream uint64) {
+	for k, net := range b.nets {
+		net.Init(seed, uint64(k)<<15+stream)
+	}
+}
 
-func (b *couplingLayer) pack(bool) { b.net.Pack() }
+func (b *couplingLayer) pack(bool) {
+	for _, net := range b.nets {
+		net.Pack()
+	}
+}
 
 func (b *couplingLayer) newState(rows int) any {
 	in, n := len(b.read)+b.context, len(b.change)
-	return &couplingState{
-		net: b.net.NewState(rows),
+	s := &couplingState{
 		in:  make([]float32, rows*in),
 		x:   make([]float32, rows*n),
 		y:   make([]float32, rows*n),
@@ -314,6 +394,13 @@ func (b *couplingLayer) newState(rows int) any {
 		gp:  make([]float32, rows*n*b.outputs),
 		gin: make([]float32, rows*in),
 	}
+	for _, net := range b.nets {
+		s.nets = append(s.nets, net.NewState(rows))
+	}
+	if len(b.nets) > 1 {
+		s.p, s.share = make([]float32, rows*n*b.outputs), make([]float32, rows*n*b.outputs/b.networks)
+	}
+	return s
 }
 
 // condition runs the conditioner on m rows.
@@ -329,7 +416,31 @@ func (b *couplingLayer) condition(s *couplingState, x, c []float32, m int) {
 			row[len(b.read)+j] = given[k]
 		}
 	}
-	s.p = b.net.Forward(s.net, s.in[:m*in], m)
+	if len(b.nets) == 1 {
+		s.p = b.nets[0].Forward(s.nets[0], s.in[:m*in], m)
+		return
+	}
+	n := len(b.change) * b.outputs / len(b.nets)
+	s.p = s.p[:m*n*len(b.nets)]
+	for k, net := range b.nets {
+		share := net.Forward(s.nets[k], s.in[:m*in], m)
+		for i := range m {
+			copy(s.p[(i*len(b.nets)+k)*n:], share[i*n:(i+1)*n])
+		}
+	}
+}
+
+// share returns the part of the gradients of m rows of outputs that is of the k-th network.
+func (b *couplingLayer) share(s *couplingState, gp []float32, k, m int) []float32 {
+	if len(b.nets) == 1 {
+		return gp
+	}
+	n := len(b.change) * b.outputs / len(b.nets)
+	for i := range m {
+		at := (i*len(b.nets) + k) * n
+		copy(s.share[i*n:], gp[at:at+n])
+	}
+	return s.share[:m*n]
 }
 
 func (b *couplingLayer) forward(state any, x, c, logDet []float32, m int) {
@@ -356,11 +467,13 @@ func (b *couplingLayer) backward(state any, grad, g, gLogDet []float32, m int) {
 	b.gather(gy, g, m)
 	b.transform.backward(gy, gp, gy, gLogDet[:m], s.x[:m*n], s.aux[:m*n], s.p, m, n)
 	b.scatter(g, gy, m)
-	b.net.Backward(s.net, grad, s.gin[:m*in], s.in[:m*in], gp, m)
-	for i := range m {
-		row, from := g[i*b.dim:(i+1)*b.dim], s.gin[i*in:(i+1)*in]
-		for j, k := range b.read {
-			row[k] += from[j]
+	for k, net := range b.nets {
+		net.Backward(s.nets[k], grad, s.gin[:m*in], s.in[:m*in], b.share(s, gp, k, m), m)
+		for i := range m {
+			row, from := g[i*b.dim:(i+1)*b.dim], s.gin[i*in:(i+1)*in]
+			for j, k := range b.read {
+				row[k] += from[j]
+			}
 		}
 	}
 }

@@ -26,6 +26,7 @@ var kinds = []struct {
 	{"spline-coupling", SplineCoupling{}},
 	{"linear", Linear{}},
 	{"actnorm", ActNorm{}},
+	{"permutation", Permutation{}},
 	{"mixture", Mixture{}},
 }
 

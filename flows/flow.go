@@ -27,7 +27,7 @@ import (
 
 // Layer describes a bijection of a flow: what it is, without its parameters. It
 // can be written as JSON: a model file describes its flow so. The layers of this package
-// are [AffineCoupling], [SplineCoupling], [Linear] and [ActNorm]; the last layer may be a
+// are [AffineCoupling], [SplineCoupling], [Linear], [ActNorm] and [Permutation]; the last layer may be a
 // [Mixture], which takes the place of the standard normal.
 type Layer interface {
 	// build adds the parameters of the layer to p, under names that begin with

@@ -50,6 +50,13 @@ func cases(t *testing.T) map[string]*Flow {
 		}
 	}
 	tanh := Conditioner{Hidden: []int{8}, Activation: dense.Tanh}
+	for _, dim := range []int{1, 2, 5} {
+		for _, context := range []int{0, 2} {
+			flows[fmt.Sprintf("lecture D=%d C=%d", dim, context)] = randomFlow(t, dim, context,
+				LectureRealNVP(dim, RealNVPOptions{Layers: 3, Hidden: []int{6}, Activation: dense.Tanh})...)
+		}
+	}
+	flows["separate"] = randomFlow(t, 3, 1, AffineCoupling{Keep: []int{1}, Separate: true, Conditioner: Conditioner{Hidden: []int{5}, Activation: dense.SiLU, Cells: 3}})
 	flows["keeps all"] = randomFlow(t, 2, 0, AffineCoupling{Keep: []int{0, 1}, Conditioner: tanh})
 	flows["no layer"] = randomFlow(t, 3, 0)
 	flows["no hidden layer"] = randomFlow(t, 3, 1, AffineCoupling{Keep: []int{1}})
@@ -103,20 +110,26 @@ func reference(f *Flow, params, x, c []float64) (z []float64, logDet, logBase fl
 			for _, k := range b.from {
 				h = append(h, c[k])
 			}
-			// Tables come behind the network.
-			var tables []float64
-			if b.tabled() > 0 {
-				last := slices.IndexFunc(tensors, func(t nn.Param) bool { return strings.HasSuffix(t.Name, ".tables") })
-				t := tensors[last]
-				tables = params[t.Offset : t.Offset+t.Len()]
-				tensors = slices.Delete(slices.Clone(tensors), last, last+1)
+			var p []float64
+			for range b.networks {
+				// Tables come behind the network.
+				var tables []float64
+				if b.tabled() > 0 {
+					last := slices.IndexFunc(tensors, func(t nn.Param) bool { return strings.HasSuffix(t.Name, ".tables") })
+					t := tensors[last]
+					tables = params[t.Offset : t.Offset+t.Len()]
+					tensors = slices.Delete(slices.Clone(tensors), last, last+1)
+				}
+				p = append(p, perceptron(h, b.Conditioner, tables, b.tabled(), next)...)
 			}
-			p := perceptron(h, b.Conditioner, tables, b.tabled(), next)
 			for j, k := range b.change {
 				switch l := f.layers[i].(type) {
 				case AffineCoupling:
-					bound := float64(b.transform.(affine).bound)
-					s := bound * math.Tanh(p[j]/bound)
+					s := p[j]
+					if l.Bound != Unbounded {
+						bound := float64(b.transform.(affine).bound)
+						s = bound * math.Tanh(s/bound)
+					}
 					z[k] = z[k]*math.Exp(s) + p[len(b.change)+j]
 					logDet += s
 				case SplineCoupling:
@@ -124,6 +137,11 @@ func reference(f *Flow, params, x, c []float64) (z []float64, logDet, logBase fl
 					z[k] = y
 					logDet += math.Log(slope)
 				}
+			}
+		case permutation:
+			old := slices.Clone(z)
+			for k, from := range b {
+				z[k] = old[from]
 			}
 		case *linear:
 			d := b.dim
@@ -543,7 +561,8 @@ func TestLoad(t *testing.T) {
 		"no feature":    `{"dim":0,"layers":[]}`,
 		"wrong blocks":  `{"dim":1,"layers":[{"affine-coupling":{"hidden":[2,3],"residual":true}}]}`,
 		"bad dropout":   `{"dim":1,"layers":[{"affine-coupling":{"dropout":1}}]}`,
-		"bad bound":     `{"dim":1,"layers":[{"affine-coupling":{"bound":-1}}]}`,
+		"wrong order":   `{"dim":2,"layers":[{"permutation":{"order":[0,0]}}]}`,
+		"bad bound":     `{"dim":1,"layers":[{"affine-coupling":{"bound":-2}}]}`,
 	} {
 		if _, err := Load([]byte(bad), f.Tensors()); err == nil {
 			t.Errorf("%s: no error", name)

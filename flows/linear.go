@@ -20,25 +20,26 @@ type Linear struct {
 	Permutation []int `json:"permutation,omitempty"`
 }
 
-func (l Linear) check(dim int) error {
-	if len(l.Permutation) == 0 {
+// checkPermutation checks an order of dim features; empty stands for the identity.
+func checkPermutation(order []int, dim int) error {
+	if len(order) == 0 {
 		return nil
 	}
-	sorted := slices.Sorted(slices.Values(l.Permutation))
+	sorted := slices.Sorted(slices.Values(order))
 	for i, k := range sorted {
 		if len(sorted) != dim || i != k {
-			return fmt.Errorf("%v is no permutation of %d features", l.Permutation, dim)
+			return fmt.Errorf("%v is no permutation of %d features", order, dim)
 		}
 	}
 	return nil
 }
 
 func (l Linear) parameters(dim, _ int) (int, error) {
-	return dim*dim + dim, l.check(dim)
+	return dim*dim + dim, checkPermutation(l.Permutation, dim)
 }
 
 func (l Linear) build(p *nn.Params, name string, dim, _ int) (bijection, error) {
-	if err := l.check(dim); err != nil {
+	if err := checkPermutation(l.Permutation, dim); err != nil {
 		return nil, err
 	}
 	b := &linear{

@@ -1,6 +1,8 @@
 package flows
 
 import (
+	"cmp"
+
 	"github.com/eidolon-hep/eidolon/kernels/dense"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 )
@@ -45,6 +47,37 @@ func RealNVP(dim int, seed uint64, opts RealNVPOptions) []Layer {
 		layers[i] = AffineCoupling{Keep: keep, Conditioner: c, Bound: opts.Bound}
 	}
 	return append(layers, base(opts.Components)...)
+}
+
+// LectureRealNVP returns the layers of a Real NVP in the textbook form (arXiv:1605.08803, section
+// 3.2, and the pseudocode of lectures on it, such as https://fleuret.org/dlc/): each layer swaps
+// the two parts of the features by a permutation M, keeps the first d = dim/2 of them, which the
+// mask b marks, and changes the others by two separate networks S and T,
+//
+//	x ← x M,  s = S(b ⊙ x),  t = T(b ⊙ x)
+//	y = b ⊙ x + (1 − b) ⊙ (x ⊙ exp(s) + t),  log|det J| = Σ (1 − b) ⊙ s
+//
+// over the standard normal. Bound and Components of the options have no place in it. The
+// features that the mask hides are zeros for the networks, which is why they do not read them here.
+func LectureRealNVP(dim int, opts RealNVPOptions) []Layer {
+	d := dim / 2
+	swap := Permutation{Order: make([]int, dim)} // (x_B, x_A) becomes (x_A, x_B)
+	var first []int                              // that b marks
+	for i := range dim {
+		swap.Order[i] = (i + dim - d) % dim
+		if i < d {
+			first = append(first, i)
+		}
+	}
+	layer := AffineCoupling{
+		Keep: first, Separate: true, Bound: Unbounded,
+		Conditioner: conditioner(opts.Hidden, opts.Activation, opts.Residual, opts.Dropout),
+	}
+	var layers []Layer
+	for range cmp.Or(opts.Layers, 8) {
+		layers = append(layers, swap, layer)
+	}
+	return layers
 }
 
 // base returns the layer of a base distribution other than the standard normal, if one is wanted.
