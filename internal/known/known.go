@@ -71,6 +71,15 @@ func All() []Density {
 	}
 }
 
+// Names returns the names of all densities.
+func Names() []string {
+	var names []string
+	for _, d := range All() {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
 // Named returns the density of that name.
 func Named(name string) (Density, bool) {
 	for _, d := range All() {
