@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
+	"github.com/eidolon-hep/eidolon/internal/modelfile"
 	"github.com/eidolon-hep/eidolon/internal/output"
-	"github.com/eidolon-hep/eidolon/internal/safetensors"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
 )
@@ -65,9 +65,6 @@ func digest(t *rootio.Table, w []float64) string {
 // since a checkpoint says whose it is, 4 since it has the plan.
 const checkpointLoop = 4
 
-// checkpointKey is where the metadata of a safetensors file hold a checkpoint.
-const checkpointKey = "eidolon checkpoint"
-
 // ErrNotCheckpoint says that a file is not a checkpoint.
 var ErrNotCheckpoint = errors.New("not a checkpoint")
 
@@ -77,7 +74,7 @@ func CheckCheckpoint(file string, inputs ...string) error {
 }
 
 // IsCheckpoint reports whether a file is a checkpoint that [Training.CheckpointTo] wrote.
-func IsCheckpoint(file string) bool { return has(checkpointKey)(file) }
+func IsCheckpoint(file string) bool { return modelfile.Is(modelfile.Checkpoint)(file) }
 
 // CheckpointTo makes the training write a checkpoint to the file, about every minute
 // and when it is interrupted. The file appears under its name when it is complete. Where it
@@ -124,13 +121,13 @@ func (tr *Training) write(c *training.Checkpoint) error {
 	if err != nil {
 		return fmt.Errorf("surrogate: could not describe the checkpoint: %w", err)
 	}
-	var tensors []safetensors.Tensor
+	var tensors []training.Tensor
 	for name, v := range vectors(c) {
 		if len(*v) > 0 {
-			tensors = append(tensors, safetensors.Tensor{Name: name, Shape: []int{len(*v)}, Value: *v})
+			tensors = append(tensors, training.Tensor{Name: name, Shape: []int{len(*v)}, Value: *v})
 		}
 	}
-	return write(tr.checkpoint, tensors, checkpointKey, string(text))
+	return modelfile.Write(tr.checkpoint, tensors, modelfile.Checkpoint, string(text))
 }
 
 // vectors returns the vectors of a checkpoint by name.
@@ -154,11 +151,11 @@ func LoadCheckpoint(file string) (*Paused, error) {
 	fail := func(err error) (*Paused, error) {
 		return nil, fmt.Errorf("surrogate: could not load the checkpoint %q: %w", file, err)
 	}
-	tensors, text, err := read(file, checkpointKey)
+	tensors, text, err := modelfile.Read(file, modelfile.Checkpoint)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, err
-	case errors.Is(err, ErrNotModel):
+	case errors.Is(err, modelfile.ErrKind):
 		return fail(ErrNotCheckpoint)
 	case err != nil:
 		return fail(err)
@@ -174,20 +171,20 @@ func LoadCheckpoint(file string) (*Paused, error) {
 	for _, t := range tensors {
 		v, ok := named[t.Name]
 		if !ok {
-			return fail(damaged(fmt.Errorf("it has a tensor %q", t.Name)))
+			return fail(modelfile.Damaged(fmt.Errorf("it has a tensor %q", t.Name)))
 		}
 		*v = t.Value
 	}
 	if err := p.saved.State.Check(); err != nil {
-		return fail(damaged(err))
+		return fail(modelfile.Damaged(err))
 	}
 	if err := p.saved.Card.Options.Check(); err != nil {
-		return fail(damaged(err))
+		return fail(modelfile.Damaged(err))
 	}
 	plan := p.saved.Card.Plan
 	kind, _ := factor.ByName(plan.Model) // a plan is checked
 	if least := kind.LeastParameters(plan.Settings); least > len(p.saved.State.Params) {
-		return fail(damaged(fmt.Errorf("a network of %d parameters or more has %d", least, len(p.saved.State.Params))))
+		return fail(modelfile.Damaged(fmt.Errorf("a network of %d parameters or more has %d", least, len(p.saved.State.Params))))
 	}
 	p.Card = p.saved.Card
 	p.Columns = append(p.saved.Features.Names(), p.saved.Context.Names()...)

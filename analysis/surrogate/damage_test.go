@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/diffusion"
+	"github.com/eidolon-hep/eidolon/internal/modelfile"
 	"github.com/eidolon-hep/eidolon/internal/mutate"
 	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -94,7 +95,7 @@ func TestMutantsOfModels(t *testing.T) {
 		file := saved(t, m)
 		refused := 0
 		for i := range each {
-			bad := mutate.Safetensors(rand.New(rand.NewPCG(3, uint64(i))), bytes.Clone(file), metadataKey)
+			bad := mutate.Safetensors(rand.New(rand.NewPCG(3, uint64(i))), bytes.Clone(file), modelfile.Model)
 			mutant, asked, err := loaded(t, bad)
 			if asked > memory+10*int64(len(bad)) {
 				t.Errorf("%s, mutant %d: %d MB for a file of %d kB (%v)", name, i, asked>>20, len(bad)>>10, err)
@@ -241,7 +242,7 @@ func TestMutantsOfCheckpoints(t *testing.T) {
 		table := coded(300)
 		good, file := interrupted(t, table, o), filepath.Join(t.TempDir(), "c")
 		for i := range each {
-			must(t, os.WriteFile(file, mutate.Safetensors(rand.New(rand.NewPCG(5, uint64(i))), bytes.Clone(good), checkpointKey), 0o600))
+			must(t, os.WriteFile(file, mutate.Safetensors(rand.New(rand.NewPCG(5, uint64(i))), bytes.Clone(good), modelfile.Checkpoint), 0o600))
 			p, err := LoadCheckpoint(file)
 			if err != nil {
 				if !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNotCheckpoint) && !errors.Is(err, ErrVersion) {

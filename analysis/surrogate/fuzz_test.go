@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
+	"github.com/eidolon-hep/eidolon/internal/modelfile"
 	"github.com/eidolon-hep/eidolon/internal/mutate"
 	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -35,7 +36,7 @@ func FuzzModel(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, file []byte, harm uint64) {
 		if harm != 0 {
-			file = mutate.Safetensors(rand.New(rand.NewPCG(harm, 0)), slices.Clone(file), metadataKey)
+			file = mutate.Safetensors(rand.New(rand.NewPCG(harm, 0)), slices.Clone(file), modelfile.Model)
 		}
 		defer time.AfterFunc(time.Minute, func() { panic("the model hangs") }).Stop()
 		m, asked, err := loaded(t, file)
@@ -101,7 +102,7 @@ func FuzzCheckpoint(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, file []byte, harm uint64) {
 		if harm != 0 {
-			file = mutate.Safetensors(rand.New(rand.NewPCG(harm, 0)), slices.Clone(file), checkpointKey)
+			file = mutate.Safetensors(rand.New(rand.NewPCG(harm, 0)), slices.Clone(file), modelfile.Checkpoint)
 		}
 		defer time.AfterFunc(time.Minute, func() { panic("the training hangs") }).Stop()
 		name := filepath.Join(t.TempDir(), "c")
