@@ -74,6 +74,8 @@ type Options struct {
 	Trees bool
 	// Seed is that of everything random but the folds.
 	Seed uint64
+	// forOthers leaves out what is not known of events of other samples.
+	forOthers bool
 	// Progress, when not nil, is told which part of the work is done, 0 to 1.
 	Progress func(done float64)
 }
@@ -148,6 +150,8 @@ type folds struct {
 	signed  [2]bool                // whether a sample has negative weights
 	scale   [2]float64             // of weights, so that both samples count as much
 	result  *Result
+
+	classifiers []*classifier // of the folds
 }
 
 func newFolds(ctx context.Context, zero, one Sample, opts Options) (*folds, error) {
@@ -212,7 +216,7 @@ func newFolds(ctx context.Context, zero, one Sample, opts Options) (*folds, erro
 		f.scale[c] *= float64(len(f.rows[0])+len(f.rows[1])) / 2
 	}
 	f.start[1] = zero.Table.Len()
-	f.in, err = newInputs(ctx, names, f.samples)
+	f.in, err = newInputs(ctx, names, f.samples, !opts.forOthers)
 	return f, err
 }
 
@@ -309,26 +313,26 @@ func (f *folds) progress(fold int, part float64) {
 
 func (f *folds) run(ctx context.Context) (*Result, error) {
 	r := f.result
-	if f.in.dim > 0 && !f.opts.Trees {
+	if f.in.dim() > 0 && !f.opts.Trees {
 		if err := f.in.addRelations(ctx, f.opts.Hidden, f.opts.Seed); err != nil {
 			return nil, err
 		}
 	}
-	classifiers := make([]*classifier, f.opts.Folds)
-	for k := range classifiers {
+	f.classifiers = make([]*classifier, f.opts.Folds)
+	for k := range f.classifiers {
 		f.progress(k, 0)
 		var err error
-		if classifiers[k], err = f.train(ctx, k); err != nil {
+		if f.classifiers[k], err = f.train(ctx, k); err != nil {
 			return nil, err
 		}
 		f.progress(k, 0.8)
-		if err := f.score(ctx, classifiers[k], k); err != nil {
+		if err := f.score(ctx, f.classifiers[k], k); err != nil {
 			return nil, err
 		}
 	}
 	imp := newImportance(f.in)
 	var sumWeights, sumVariance, sumNull float64
-	for k, c := range classifiers {
+	for k, c := range f.classifiers {
 		f.combine(c, k)
 		var zero, one scored
 		for s, to := range []*scored{&zero, &one} {
@@ -391,8 +395,7 @@ func (f *folds) combine(c *classifier, k int) {
 		w = append(w, c.weights[s]...)
 	}
 	c.blend = regress(c.blend, y, w, outputs[:]...)
-	// So many events cannot tell that a density is less than a part of it.
-	most := math.Log(float64(max(len(f.rows[0]), len(f.rows[1]))))
+	most := f.most()
 	for s, all := range f.outputs {
 		for i, v := range all {
 			if f.foldOf(s, i) == k && v[0] == v[0] { // not every event has a score
@@ -402,9 +405,14 @@ func (f *folds) combine(c *classifier, k int) {
 	}
 }
 
+// most is how far from zero the logarithm of a ratio may be: so many events cannot tell that a density is
+// less than a part of another.
+func (f *folds) most() float64 { return math.Log(float64(max(len(f.rows[0]), len(f.rows[1])))) }
+
 // classifier is trained on all folds but one.
 type classifier struct {
 	net        *network
+	hidden     []int // the widths of its layers
 	trees      *trees
 	polynomial *polynomial
 	weights    [2][]float64 // with which it was trained
@@ -413,7 +421,7 @@ type classifier struct {
 
 // train trains a classifier on all folds but k.
 func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
-	train := training.Data{Dim: f.in.dim, Context: 1}
+	train := training.Data{Dim: f.in.dim(), Context: 1}
 	valid := train
 	var trained [2][]float64
 	for s := range f.samples {
@@ -433,13 +441,14 @@ func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
 			to.W = append(to.W, float32(weights[j]))
 		}
 	}
-	c := &classifier{net: newClassifier(f.in.dim, f.opts.Hidden, f.opts.Seed+uint64(k)), weights: trained}
-	if f.in.dim == 0 { // nothing varies
+	c := &classifier{hidden: slices.Repeat([]int{f.opts.Hidden}, 3), weights: trained}
+	c.net = newClassifier(f.in.dim(), c.hidden, f.opts.Seed+uint64(k))
+	if f.in.dim() == 0 { // nothing varies
 		c.trees, c.polynomial, c.blend = &trees{}, &polynomial{}, regression{0, 0, 0, 0}
 		return c, nil
 	}
 	var err error
-	if c.trees, err = boost(ctx, train, valid, logisticLoss); err != nil {
+	if c.trees, err = boost(ctx, train, valid, logisticLoss()); err != nil {
 		return nil, err
 	}
 	if f.opts.Trees {
@@ -503,7 +512,7 @@ func (f *folds) score(ctx context.Context, c *classifier, k int) error {
 				return ctx.Err()
 			}
 			part := mine[lo:min(lo+piece, len(mine))]
-			x := make([]float32, 0, len(part)*f.in.dim)
+			x := make([]float32, 0, len(part)*f.in.dim())
 			for _, i := range part {
 				x = append(x, f.in.row(f.start[s]+i)...)
 			}

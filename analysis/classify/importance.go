@@ -32,23 +32,23 @@ const mostPermuted = 4000
 
 func newImportance(in *inputs) *importance {
 	m := &importance{in: in}
-	for j := range in.names {
-		all := group{input: input{column: j}}
+	for j := range in.Columns {
+		all := group{input: input{Column: j}}
 		aspects := map[Aspect][]int{}
 		var order []Aspect
-		for k, of := range in.of {
-			if of.column == j {
+		for k, of := range in.Of {
+			if of.Column == j {
 				all.inputs = append(all.inputs, k)
-				if aspects[of.aspect] == nil {
-					order = append(order, of.aspect)
+				if aspects[of.Aspect] == nil {
+					order = append(order, of.Aspect)
 				}
-				aspects[of.aspect] = append(aspects[of.aspect], k)
+				aspects[of.Aspect] = append(aspects[of.Aspect], k)
 			}
 		}
 		m.groups = append(m.groups, all)
 		if len(order) > 1 {
 			for _, a := range order {
-				m.groups = append(m.groups, group{input: input{j, a}, inputs: aspects[a]})
+				m.groups = append(m.groups, group{input: input{Column: j, Aspect: a}, inputs: aspects[a]})
 			}
 		}
 	}
@@ -57,7 +57,7 @@ func newImportance(in *inputs) *importance {
 
 // add takes the events of fold k, whose places in zero and one are known.
 func (m *importance) add(ctx context.Context, f *folds, c *classifier, k int) error {
-	dim, most := f.in.dim, max(500, mostPermuted*20/max(20, len(m.groups)))
+	dim, most := f.in.dim(), max(500, mostPermuted*20/max(20, len(m.groups)))
 	var x []float32
 	var sample, row []int
 	for s := range f.samples {
@@ -133,15 +133,15 @@ func (m *importance) add(ctx context.Context, f *folds, c *classifier, k int) er
 
 // columns returns the importance of each column.
 func (m *importance) columns() []Column {
-	columns := make([]Column, len(m.in.names))
+	columns := make([]Column, len(m.in.Columns))
 	for _, g := range m.groups {
-		c := &columns[g.column]
+		c := &columns[g.Column]
 		fall, sigma := g.fall/m.n, math.Sqrt(g.square)/m.n
 		switch {
-		case g.aspect == "":
-			*c = Column{Name: m.in.names[g.column], Importance: fall, Error: sigma}
+		case g.Aspect == "":
+			*c = Column{Name: m.in.Columns[g.Column].Name, Importance: fall, Error: sigma}
 		case fall > 0.8*c.Importance && c.Importance > 3*c.Error:
-			c.Aspect = g.aspect
+			c.Aspect = g.Aspect
 		}
 	}
 	return columns

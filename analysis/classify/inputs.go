@@ -25,147 +25,221 @@ const (
 	Rounding Aspect = "rounding" // that it is rounded, or that other events have the very same value
 )
 
-// input is one input of the classifier.
+// input is one input of the classifier: an aspect of a column.
 type input struct {
-	column int // in the list of names
-	aspect Aspect
+	Column int    `json:"column"` // in the list of columns
+	Aspect Aspect `json:"aspect"`
+	// At says more: which kind of missing (0 NaN, ±1 beyond ±1e75), which of the features of the value,
+	// the value of the spike, and the step that the value is a multiple of, 0 for how many events have
+	// the same value.
+	At float64 `json:"at,omitempty"`
 }
 
-// inputs are events as the classifier sees them: a row of numbers of order one per
-// event, those of sample 0 before those of sample 1.
-type inputs struct {
-	names []string
-	of    []input
-	dim   int
-	x     []float32 // n×dim
+// sight is how a classifier sees events: as rows of numbers of order one.
+type sight struct {
+	Columns []seen  `json:"columns"`
+	Of      []input `json:"inputs"` // those of relations last, in the order of these
+	// Relations say what columns should be, given others.
+	Relations []*relation `json:"relations,omitempty"`
 }
+
+// seen is a column as a classifier sees it.
+type seen struct {
+	rootio.Field
+	// Whole says that the values are integers in both samples.
+	Whole bool `json:"whole,omitempty"`
+	// Scale is what the values are divided by, where they are so small that their squares are zero.
+	Scale float64 `json:"scale"`
+	// Values is how the values are treated that are there; nil where all of them are the same.
+	Values *features.Context `json:"values,omitempty"`
+
+	shared map[float64]float32 // the logarithm of the number of events that have a value
+}
+
+// inputs are the events of two samples as a classifier sees them, those of sample 0 before those of
+// sample 1.
+type inputs struct {
+	sight
+	x []float32 // n×dim
+}
+
+// dim is the number of inputs.
+func (s *sight) dim() int { return len(s.Of) }
 
 // row returns the inputs of event i.
-func (in *inputs) row(i int) []float32 { return in.x[i*in.dim : (i+1)*in.dim] }
+func (in *inputs) row(i int) []float32 { return in.x[i*in.dim() : (i+1)*in.dim()] }
 
 // newInputs looks at the named columns of both samples together, so that nothing
-// in the coordinates knows which sample an event is from.
-func newInputs(ctx context.Context, names []string, samples [2]Sample) (*inputs, error) {
-	in := &inputs{names: names}
+// in the coordinates knows which sample an event is from. How many events have the same value is an
+// input only if shared: it is not known of events of other samples.
+func newInputs(ctx context.Context, names []string, samples [2]Sample, shared bool) (*inputs, error) {
+	in := &inputs{sight: sight{Columns: make([]seen, len(names))}}
 	parts := make([][][]float32, len(names)) // of each column, its inputs
-	aspects := make([][]Aspect, len(names))
+	of := make([][]input, len(names))
 	errs := make([]error, len(names))
 	parallel.Ranges(len(names), 1, func(lo, _ int) {
 		a, _ := samples[0].Table.Column(names[lo])
 		b, _ := samples[1].Table.Column(names[lo])
-		parts[lo], aspects[lo], errs[lo] = inputsOf(ctx, a, b)
+		parts[lo], of[lo], errs[lo] = in.Columns[lo].fit(ctx, a, b, shared)
+		for k := range of[lo] {
+			of[lo][k].Column = lo
+		}
 	})
 	for j := range names {
 		if errs[j] != nil {
 			return nil, fmt.Errorf("classify: branch %q: %w", names[j], errs[j])
 		}
-		for _, a := range aspects[j] {
-			in.of = append(in.of, input{j, a})
-		}
+		in.Of = append(in.Of, of[j]...)
 	}
-	in.dim = len(in.of)
 	n := samples[0].Table.Len() + samples[1].Table.Len()
-	in.x = make([]float32, n*in.dim)
+	in.x = make([]float32, n*in.dim())
 	f := 0
 	for _, column := range parts {
 		for _, values := range column {
-			for i, v := range values {
-				in.x[i*in.dim+f] = v
-			}
+			scatter(in.x[f:], in.dim(), values)
 			f++
 		}
 	}
 	return in, nil
 }
 
-// inputsOf returns the inputs that a column makes, for the events of a and then
+// scatter stores values in x[0], x[stride], …
+func scatter(x []float32, stride int, values []float32) {
+	for i, v := range values {
+		x[i*stride] = v
+	}
+}
+
+// fit finds how a column is seen, and returns the inputs that it makes for the events of a and then
 // those of b. A column that is the same in all events makes none.
-func inputsOf(ctx context.Context, a, b rootio.Column) (parts [][]float32, aspects []Aspect, err error) {
+func (s *seen) fit(ctx context.Context, a, b rootio.Column, shared bool) (parts [][]float32, of []input, err error) {
 	na, n := a.Len(), a.Len()+b.Len()
 	x := make([]float64, n)
 	a.Floats(x[:na], 0)
 	b.Floats(x[na:], 0)
-	add := func(aspect Aspect, f func(i int) float32) {
-		values := make([]float32, n)
-		for i := range values {
-			values[i] = f(i)
-		}
-		if slices.Min(values) < slices.Max(values) {
-			parts, aspects = append(parts, values), append(aspects, aspect)
+	s.Field, s.Scale = rootio.Field{Name: a.Name, Kind: a.Kind}, 1
+	add := func(z []float32, aspect Aspect, at float64) {
+		in := input{Aspect: aspect, At: at}
+		if values := s.look(in, x, z); aspect == Value || slices.Min(values) < slices.Max(values) {
+			parts, of = append(parts, values), append(of, in)
 		}
 	}
 
-	add(Missing, func(i int) float32 { return indicator(math.IsNaN(x[i])) })
-	add(Missing, func(i int) float32 { return indicator(x[i] > beyond) })
-	add(Missing, func(i int) float32 { return indicator(x[i] < -beyond) })
+	for _, kind := range []float64{0, 1, -1} {
+		add(nil, Missing, kind)
+	}
 	var places []int // of usable values
+	largest := 0.0
 	for i, v := range x {
 		if math.Abs(v) <= beyond {
 			places = append(places, i)
+			largest = max(largest, math.Abs(v))
 		}
-	}
-	usable := make([]float64, len(places))
-	largest := 0.0
-	for k, i := range places {
-		usable[k] = x[i]
-		largest = max(largest, math.Abs(x[i]))
 	}
 	if largest > 0 && largest < 1/beyond { // squares would be zero
-		for k, i := range places {
-			x[i] /= largest
-			usable[k] = x[i]
-		}
+		s.Scale = largest
+	}
+	usable := make([]float64, len(places))
+	for k, i := range places {
+		x[i] /= s.Scale
+		usable[k] = x[i]
 	}
 	if len(usable) == 0 || slices.Min(usable) == slices.Max(usable) {
-		return parts, aspects, nil
+		return parts, of, nil
 	}
 
 	// One kind of number for both samples; integers beyond 2⁵³ are rounded.
-	one := rootio.ColumnOf("", usable)
-	if !a.Kind.IsFloat() && !b.Kind.IsFloat() && slices.Max(usable) <= 1<<53 && slices.Min(usable) >= -1<<53 {
-		one = rootio.NewColumn(rootio.Field{Kind: rootio.Int64}, len(usable))
-		one.SetFloats(0, usable)
-	}
-	table := &rootio.Table{Columns: []rootio.Column{one}}
-	spec, err := features.FitContext(ctx, table, nil)
-	if err != nil {
+	s.Whole = !a.Kind.IsFloat() && !b.Kind.IsFloat() && slices.Max(usable) <= 1<<53 && slices.Min(usable) >= -1<<53
+	table := s.table("", usable) // what its name would suggest is no matter
+	if s.Values, err = features.FitContext(ctx, table, nil); err != nil {
 		return nil, nil, err
 	}
-	dim := spec.Dim()
-	z := make([]float32, len(usable)*dim)
-	if err := spec.Encode(z, table, 0); err != nil {
+	z := make([]float32, n*s.Values.Dim())
+	if err := s.encode(z, table, places); err != nil {
 		return nil, nil, err
 	}
-	for f := range dim {
-		values := make([]float32, n)
-		for k, i := range places {
-			values[i] = z[k*dim+f]
-		}
-		parts, aspects = append(parts, values), append(aspects, Value)
+	c := &s.Values.Columns[0]
+	c.Name = s.Name
+	for f := range s.Values.Dim() {
+		add(z, Value, float64(f))
 	}
-	c := spec.Columns[0]
 	if c.As == column.Codes {
-		return parts, aspects, nil
+		return parts, of, nil
 	}
 	const most = 4 // spikes
 	spikes := slices.Clone(c.Spikes)
 	slices.SortStableFunc(spikes, func(p, q column.Spike) int { return cmp.Compare(q.Fraction, p.Fraction) })
-	for _, s := range spikes[:min(len(spikes), most)] {
-		add(Spike, func(i int) float32 { return indicator(x[i] == s.Value) })
+	for _, spike := range spikes[:min(len(spikes), most)] {
+		add(nil, Spike, spike.Value)
 	}
-	if one.Kind.IsFloat() {
+	if !s.Whole {
 		if step := gridOf(x[:na], x[na:]); step > 0 {
-			add(Rounding, func(i int) float32 { return offGrid(x[i], step) })
+			add(nil, Rounding, step)
 		}
-		if shared := multiplicities(usable); shared != nil {
-			values := make([]float32, n)
-			for k, i := range places {
-				values[i] = shared[k]
-			}
-			parts, aspects = append(parts, values), append(aspects, Rounding)
+		if s.shared = multiplicities(usable); shared && s.shared != nil {
+			parts, of = append(parts, s.look(input{Aspect: Rounding}, x, nil)), append(of, input{Aspect: Rounding})
 		}
 	}
-	return parts, aspects, nil
+	return parts, of, nil
+}
+
+// table returns a table of one column of the values.
+func (s *seen) table(name string, values []float64) *rootio.Table {
+	c := rootio.ColumnOf(name, values)
+	if s.Whole {
+		c = rootio.NewColumn(rootio.Field{Name: name, Kind: rootio.Int64}, len(values))
+		c.SetFloats(0, values)
+	}
+	return &rootio.Table{Columns: []rootio.Column{c}}
+}
+
+// encode stores the features of the values in a table at some places of z; elsewhere it stays.
+func (s *seen) encode(z []float32, t *rootio.Table, places []int) error {
+	dim := s.Values.Dim()
+	some := make([]float32, len(places)*dim)
+	if err := s.Values.Encode(some, t, 0); err != nil {
+		return err
+	}
+	for k, i := range places {
+		copy(z[i*dim:(i+1)*dim], some[k*dim:])
+	}
+	return nil
+}
+
+// look returns an input for the values x with the features z.
+func (s *seen) look(in input, x []float64, z []float32) []float32 {
+	values := make([]float32, len(x))
+	for i, v := range x {
+		switch in.Aspect {
+		case Missing:
+			values[i] = indicator(missing(v) && in.At == side(v))
+		case Value:
+			values[i] = z[i*(len(z)/len(x))+int(in.At)]
+		case Spike:
+			values[i] = indicator(v == in.At)
+		case Rounding:
+			if in.At > 0 {
+				values[i] = offGrid(v, in.At)
+			} else {
+				values[i] = s.shared[v]
+			}
+		}
+	}
+	return values
+}
+
+// missing reports whether a value means that there is none; side is how it does so: 0 by NaN, ±1 by
+// being beyond ±1e75.
+func missing(v float64) bool { return !(math.Abs(v) <= beyond) }
+
+func side(v float64) float64 {
+	switch {
+	case v > beyond:
+		return 1
+	case v < -beyond:
+		return -1
+	}
+	return 0
 }
 
 func indicator(yes bool) float32 {
@@ -216,9 +290,9 @@ func offGrid(x, step float64) float32 {
 	return 1
 }
 
-// multiplicities returns for each value the logarithm of the number of events that
-// have it, or nil if hardly any are shared.
-func multiplicities(x []float64) []float32 {
+// multiplicities returns for the values that several events have the logarithm of the number of these, or
+// nil if hardly any are shared.
+func multiplicities(x []float64) map[float64]float32 {
 	sorted := slices.Clone(x)
 	slices.Sort(sorted)
 	count := make(map[float64]float32)
@@ -237,9 +311,5 @@ func multiplicities(x []float64) []float32 {
 	if shared < len(x)/100 {
 		return nil
 	}
-	m := make([]float32, len(x))
-	for i, v := range x {
-		m[i] = count[v]
-	}
-	return m
+	return count
 }

@@ -36,15 +36,15 @@ func newNetwork(dim int, hidden []int, seed, stream uint64, loss networkLoss) *n
 	return n
 }
 
-func newClassifier(dim, width int, seed uint64) *network {
-	return newNetwork(dim, []int{width, width, width}, seed, 0, func(s, y, w float32) (float64, float32) {
+func newClassifier(dim int, hidden []int, seed uint64) *network {
+	return newNetwork(dim, hidden, seed, 0, func(s, y, w float32) (float64, float32) {
 		l, p := logistic(float64(s), float64(y))
 		return float64(w) * l, float32(float64(w) * (p - float64(y)))
 	})
 }
 
-func newRegressor(dim, width int, seed uint64) *network {
-	return newNetwork(dim, []int{width, width}, seed, 1, func(s, y, w float32) (float64, float32) {
+func newRegressor(dim int, hidden []int, seed uint64) *network {
+	return newNetwork(dim, hidden, seed, 1, func(s, y, w float32) (float64, float32) {
 		d := s - y
 		return float64(w * d * d), 2 * w * d
 	})
@@ -116,9 +116,19 @@ func (w *worker) Loss(grad []float32, rows training.Rows) float64 {
 // logistic returns log(1+eˢ) − ys and 1/(1+e⁻ˢ).
 func logistic(s, y float64) (loss, p float64) {
 	e := math.Exp(-math.Abs(s))
-	loss = max(s, 0) + math.Log1p(e) - y*s
+	return max(s, 0) + math.Log1p(e) - y*s, sigmoid(s, e)
+}
+
+// probability returns 1/(1+e⁻ˢ).
+func probability(s float64) float64 {
+	e := math.Exp(-math.Abs(s))
+	return sigmoid(s, e)
+}
+
+// sigmoid returns 1/(1+e⁻ˢ), given e = exp(−|s|).
+func sigmoid(s, e float64) float64 {
 	if s >= 0 {
-		return loss, 1 / (1 + e)
+		return 1 / (1 + e)
 	}
-	return loss, e / (1 + e)
+	return e / (1 + e)
 }

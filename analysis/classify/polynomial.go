@@ -18,24 +18,26 @@ import (
 // from zero is found from the events (MacKay, Neural Comput. 4 (1992) 720).
 type polynomial struct {
 	dim   int
-	terms []term
-	c     []float64 // the constant last
+	Terms []term    `json:"terms"`
+	C     []float64 `json:"coefficients"` // the constant last
 }
 
 // term is a power of an input, or the product of two.
 type term struct {
-	a, b        int // inputs; b < 0: none
-	power       int
-	mean, width float64
+	A     int     `json:"a"` // inputs
+	B     int     `json:"b"` // < 0: none
+	Power int     `json:"power,omitempty"`
+	Mean  float64 `json:"mean"`
+	Width float64 `json:"width"`
 }
 
 func (t *term) raw(x []float32) float64 {
 	const far = 3.5 // beyond it, powers would say what few events do
-	v := min(max(float64(x[t.a]), -far), far)
-	if t.b >= 0 {
-		return v * min(max(float64(x[t.b]), -far), far)
+	v := min(max(float64(x[t.A]), -far), far)
+	if t.B >= 0 {
+		return v * min(max(float64(x[t.B]), -far), far)
 	}
-	switch t.power {
+	switch t.Power {
 	case 2:
 		return v * v
 	case 3:
@@ -44,7 +46,7 @@ func (t *term) raw(x []float32) float64 {
 	return v
 }
 
-func (t *term) at(x []float32) float64 { return (t.raw(x) - t.mean) / t.width }
+func (t *term) at(x []float32) float64 { return (t.raw(x) - t.Mean) / t.Width }
 
 // fitPolynomial fits one; it has no terms where inputs are too many for it.
 func fitPolynomial(ctx context.Context, train training.Data) (*polynomial, error) {
@@ -78,31 +80,31 @@ func fitPolynomial(ctx context.Context, train training.Data) (*polynomial, error
 			s2 += v * v
 		}
 		n := float64(len(rows))
-		t.mean = s / n
-		if t.width = math.Sqrt(max(0, s2/n-t.mean*t.mean)); t.width > precise {
-			p.terms = append(p.terms, t)
+		t.Mean = s / n
+		if t.Width = math.Sqrt(max(0, s2/n-t.Mean*t.Mean)); t.Width > precise {
+			p.Terms = append(p.Terms, t)
 		}
 	}
 	for a := range train.Dim {
 		for power := range 3 {
-			add(term{a: a, b: -1, power: power + 1})
+			add(term{A: a, B: -1, Power: power + 1})
 		}
 		for b := 0; b < a && train.Dim <= mostProduct; b++ {
-			add(term{a: a, b: b})
+			add(term{A: a, B: b})
 		}
 	}
 
-	n := len(p.terms) + 1
+	n := len(p.Terms) + 1
 	design := blas64.General{Rows: len(rows), Cols: n, Stride: n, Data: make([]float64, len(rows)*n)}
 	weighted := design
 	weighted.Data = make([]float64, len(design.Data))
 	for k, i := range rows {
-		for j := range p.terms {
-			design.Data[k*n+j] = p.terms[j].at(row(i))
+		for j := range p.Terms {
+			design.Data[k*n+j] = p.Terms[j].at(row(i))
 		}
 		design.Data[k*n+n-1] = 1
 	}
-	p.c = make([]float64, n)
+	p.C = make([]float64, n)
 	precision := 10.0
 	for step := range steps {
 		if ctx.Err() != nil {
@@ -113,13 +115,13 @@ func fitPolynomial(ctx context.Context, train training.Data) (*polynomial, error
 			x := design.Data[k*n : (k+1)*n]
 			s := 0.0
 			for j, v := range x {
-				s += p.c[j] * v
+				s += p.C[j] * v
 			}
-			_, first, second := logisticLoss(s, float64(train.C[i]))
+			prob := probability(s)
 			w := float64(train.W[i]) * scale
-			root := math.Sqrt(w * second)
+			root := math.Sqrt(w * prob * (1 - prob))
 			for j, v := range x {
-				g.SetVec(j, g.AtVec(j)+w*first*v)
+				g.SetVec(j, g.AtVec(j)+w*(prob-float64(train.C[i]))*v)
 				weighted.Data[k*n+j] = root * v
 			}
 		}
@@ -131,10 +133,10 @@ func fitPolynomial(ctx context.Context, train training.Data) (*polynomial, error
 			if j == n-1 {
 				λ = precise // the constant is free
 			} else {
-				size += p.c[j] * p.c[j]
+				size += p.C[j] * p.C[j]
 			}
 			h.Data[j*n+j] += λ
-			g.SetVec(j, g.AtVec(j)+λ*p.c[j])
+			g.SetVec(j, g.AtVec(j)+λ*p.C[j])
 		}
 		sym := mat.NewSymDense(n, nil)
 		sym.SetRawSymmetric(h)
@@ -145,8 +147,8 @@ func fitPolynomial(ctx context.Context, train training.Data) (*polynomial, error
 			return &polynomial{dim: train.Dim}, nil
 		}
 		far := min(1, 2/max(precise, mat.Norm(&change, math.Inf(1))))
-		for j := range p.c {
-			p.c[j] -= far * change.AtVec(j)
+		for j := range p.C {
+			p.C[j] -= far * change.AtVec(j)
 		}
 		if step >= 2 {
 			told := float64(n - 1) // of the parameters, by the events
@@ -161,15 +163,15 @@ func fitPolynomial(ctx context.Context, train training.Data) (*polynomial, error
 
 // logits stores the outputs for the rows of x in dst.
 func (p *polynomial) logits(dst []float64, x []float32) {
-	if len(p.c) == 0 {
+	if len(p.C) == 0 {
 		clear(dst)
 		return
 	}
 	parallel.Ranges(len(dst), pieceOfRows, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			s := p.c[len(p.c)-1]
-			for j := range p.terms {
-				s += p.c[j] * p.terms[j].at(x[i*p.dim:(i+1)*p.dim])
+			s := p.C[len(p.C)-1]
+			for j := range p.Terms {
+				s += p.C[j] * p.Terms[j].at(x[i*p.dim:(i+1)*p.dim])
 			}
 			dst[i] = s
 		}

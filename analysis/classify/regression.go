@@ -53,7 +53,7 @@ func regress(start regression, y, w []float64, x ...[]float64) regression {
 			for j := range x {
 				row[j+1] = x[j][i]
 			}
-			_, p := logistic(c.at(row[1:]...), y[i])
+			p := probability(c.at(row[1:]...))
 			for j := range n {
 				g.SetVec(j, g.AtVec(j)+w[i]*(p-y[i])*row[j])
 				for k := range j + 1 { // negative weights must not lengthen steps

@@ -12,8 +12,10 @@ import (
 // relation predicts an input from those of other columns.
 type relation struct {
 	*network
-	target int
-	others []int
+	Target int     `json:"target"`
+	Others []int   `json:"others"`
+	Hidden []int   `json:"hidden"` // the widths of the layers of the network
+	Usual  float64 `json:"usual"`  // how far the target usually is from what is predicted
 	error  float64 // root of the mean square on events that it was not trained on; 1 knows nothing
 }
 
@@ -32,8 +34,8 @@ const (
 func (in *inputs) addRelations(ctx context.Context, hidden int, seed uint64) error {
 	var found []*relation
 	tried := 0
-	for k, of := range in.of {
-		if of.aspect != Value || in.width(of.column) != 1 || tried == maxTried {
+	for k, of := range in.Of {
+		if of.Aspect != Value || in.width(of.Column) != 1 || tried == maxTried {
 			continue
 		}
 		tried++
@@ -47,7 +49,7 @@ func (in *inputs) addRelations(ctx context.Context, hidden int, seed uint64) err
 	}
 	slices.SortStableFunc(found, func(a, b *relation) int { return cmp.Compare(a.error, b.error) })
 	for _, first := range found[:min(len(found), maxRelations)] {
-		r, err := in.relate(ctx, first.target, max(hidden/2, 8), 1_200_000, seed)
+		r, err := in.relate(ctx, first.Target, max(hidden/2, 8), 1_200_000, seed)
 		if err != nil {
 			return err
 		}
@@ -61,8 +63,8 @@ func (in *inputs) addRelations(ctx context.Context, hidden int, seed uint64) err
 // width is the number of inputs that tell the value of a column.
 func (in *inputs) width(column int) int {
 	n := 0
-	for _, of := range in.of {
-		if of.column == column && of.aspect == Value {
+	for _, of := range in.Of {
+		if of.Column == column && of.Aspect == Value {
 			n++
 		}
 	}
@@ -72,26 +74,26 @@ func (in *inputs) width(column int) int {
 // relate trains a relation for the input target, on so many events, each as often as
 // needed; nil if there is nothing to predict it from.
 func (in *inputs) relate(ctx context.Context, target, width, events int, seed uint64) (*relation, error) {
-	r := &relation{target: target}
-	for k, of := range in.of {
-		if of.column != in.of[target].column && of.aspect != Relation {
-			r.others = append(r.others, k)
+	r := &relation{Target: target, Hidden: []int{width, width}}
+	for k, of := range in.Of {
+		if of.Column != in.Of[target].Column && of.Aspect != Relation {
+			r.Others = append(r.Others, k)
 		}
 	}
-	if len(r.others) == 0 {
+	if len(r.Others) == 0 {
 		return nil, nil
 	}
-	r.network = newRegressor(len(r.others), width, seed)
-	train := training.Data{Dim: len(r.others), Context: 1}
+	r.network = newRegressor(len(r.Others), r.Hidden, seed)
+	train := training.Data{Dim: len(r.Others), Context: 1}
 	valid := train
-	n := len(in.x) / in.dim
+	n := len(in.x) / in.dim()
 	step := (n + relationEvents - 1) / relationEvents
 	for i := 0; i < n; i += step {
 		to := &train
 		if isValid(uint64(i)) {
 			to = &valid
 		}
-		for _, k := range r.others {
+		for _, k := range r.Others {
 			to.X = append(to.X, in.row(i)[k])
 		}
 		to.C = append(to.C, in.row(i)[target])
@@ -111,26 +113,44 @@ func (in *inputs) relate(ctx context.Context, target, width, events int, seed ui
 // append adds an input: what is left of the relation's target, in units of the
 // usual size, on a scale that is linear for small values and logarithmic for large.
 func (in *inputs) append(r *relation) {
-	n := len(in.x) / in.dim
-	others := make([]float32, 0, n*len(r.others))
-	for i := range n {
-		for _, k := range r.others {
-			others = append(others, in.row(i)[k])
-		}
-	}
-	left, size := make([]float64, n), make([]float64, n)
-	r.logits(left, others)
-	for i, y := range left {
-		left[i] = float64(in.row(i)[r.target] - float32(y))
-		size[i] = math.Abs(left[i])
+	n, dim := len(in.x)/in.dim(), in.dim()
+	left := r.left(in.x, dim)
+	size := make([]float64, n)
+	for i, v := range left {
+		size[i] = math.Abs(v)
 	}
 	slices.Sort(size)
-	usual := max(size[n/2], 1e-6)
-	x := make([]float32, 0, n*(in.dim+1))
+	r.Usual = max(size[n/2], 1e-6)
+	x := make([]float32, n*(dim+1))
 	for i := range n {
-		x = append(append(x, in.row(i)...), float32(math.Asinh(left[i]/usual)))
+		copy(x[i*(dim+1):], in.row(i))
 	}
-	in.of = append(in.of, input{in.of[r.target].column, Relation})
-	in.dim++
+	r.store(x[dim:], dim+1, left)
+	in.Of = append(in.Of, input{Column: in.Of[r.Target].Column, Aspect: Relation})
+	in.Relations = append(in.Relations, r)
 	in.x = x
+}
+
+// left returns for rows of inputs how far the target is from what is predicted.
+func (r *relation) left(x []float32, dim int) []float64 {
+	n := len(x) / dim
+	others := make([]float32, 0, n*len(r.Others))
+	for i := range n {
+		for _, k := range r.Others {
+			others = append(others, x[i*dim+k])
+		}
+	}
+	left := make([]float64, n)
+	r.logits(left, others)
+	for i, y := range left {
+		left[i] = float64(x[i*dim+r.Target] - float32(y))
+	}
+	return left
+}
+
+// store stores the input that the relation makes in x[0], x[stride], …
+func (r *relation) store(x []float32, stride int, left []float64) {
+	for i, v := range left {
+		x[i*stride] = float32(math.Asinh(v / r.Usual))
+	}
 }

@@ -3,6 +3,7 @@ package classify
 import (
 	"context"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -20,7 +21,7 @@ func (f *folds) weightsOf(ctx context.Context, sample int, rows []int) ([]float6
 	for j, i := range rows {
 		w[j] = f.samples[sample].weight(i) * f.scale[sample]
 	}
-	if !f.signed[sample] || f.in.dim == 0 {
+	if !f.signed[sample] || f.in.dim() == 0 {
 		return w, nil
 	}
 	const (
@@ -38,7 +39,7 @@ func (f *folds) weightsOf(ctx context.Context, sample int, rows []int) ([]float6
 	part := func(j int) uint64 { return philox.Uint64(0, streamHalf, f.keys[sample][rows[j]]) % parts }
 	boosted, smooth := make([]float64, len(w)), make([]float64, len(w))
 	for k := range uint64(parts) {
-		train := training.Data{Dim: f.in.dim, Context: 1}
+		train := training.Data{Dim: f.in.dim(), Context: 1}
 		valid, rest := train, train
 		var places []int // of the rest
 		for j, i := range rows {
@@ -54,11 +55,11 @@ func (f *folds) weightsOf(ctx context.Context, sample int, rows []int) ([]float6
 			to.C = append(to.C, float32(w[j]/size-mean))
 			to.W = append(to.W, 1)
 		}
-		t, err := boost(ctx, train, valid, squareLoss)
+		t, err := boost(ctx, train, valid, squareLoss())
 		if err != nil {
 			return nil, err
 		}
-		r := newRegressor(f.in.dim, max(f.opts.Hidden/4, 8), f.opts.Seed)
+		r := newRegressor(f.in.dim(), slices.Repeat([]int{max(f.opts.Hidden/4, 8)}, 2), f.opts.Seed)
 		if _, err := training.Fit(ctx, r, train, valid, training.Options{
 			Epochs: min(max(600_000/train.Len(), 1), 150), Batch: min(max(train.Len()/50, 32), 512), Rate: 3e-3, Decay: 1e-2, Patience: 20, Seed: f.opts.Seed + k,
 		}); err != nil {

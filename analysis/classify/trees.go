@@ -34,46 +34,56 @@ const (
 	pieceOfRows = 4096
 )
 
-// at returns the output for a row.
-func (t *trees) at(x []float32) float64 {
-	sum := 0.0
-	for _, nodes := range t.roots {
-		k := int32(0)
-		for nodes[k].left != 0 {
-			n := &nodes[k]
-			k = n.left
-			if x[n.feature] > n.threshold {
-				k++
-			}
+// leafOf returns the value of the leaf of a tree that a row comes to.
+func leafOf(nodes []node, x []float32) float64 {
+	k := int32(0)
+	for nodes[k].left != 0 {
+		n := &nodes[k]
+		k = n.left
+		if x[n.feature] > n.threshold {
+			k++
 		}
-		sum += float64(nodes[k].value)
 	}
-	return sum
+	return float64(nodes[k].value)
 }
 
 // logits stores the outputs for the rows of x in dst.
 func (t *trees) logits(dst []float64, x []float32) {
 	dim := len(x) / max(len(dst), 1)
 	parallel.Ranges(len(dst), pieceOfRows, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			dst[i] = t.at(x[i*dim : (i+1)*dim])
+		clear(dst[lo:hi])
+		for _, nodes := range t.roots { // a tree stays in the cache while many rows go through it
+			for i := lo; i < hi; i++ {
+				dst[i] += leafOf(nodes, x[i*dim:(i+1)*dim])
+			}
 		}
 	})
 }
 
-// loss is what trees make small: with its first and second derivatives by the output s,
-// for an event that should have y.
-type loss func(s, y float64) (value, first, second float64)
+// loss is what trees make small, and its first and second derivatives by the output s, for an event that
+// should have y.
+type loss struct {
+	value  func(s, y float64) float64
+	slopes func(s, y float64) (first, second float64)
+}
 
 // logisticLoss is that of the network.
-func logisticLoss(s, y float64) (value, first, second float64) {
-	value, p := logistic(s, y)
-	return value, p - y, p * (1 - p)
+func logisticLoss() loss {
+	return loss{
+		func(s, y float64) float64 { l, _ := logistic(s, y); return l },
+		func(s, y float64) (first, second float64) {
+			p := probability(s)
+			return p - y, p * (1 - p)
+		},
+	}
 }
 
 // squareLoss finds means.
-func squareLoss(s, y float64) (value, first, second float64) {
-	return (s - y) * (s - y) / 2, s - y, 1
+func squareLoss() loss {
+	return loss{
+		func(s, y float64) float64 { return (s - y) * (s - y) / 2 },
+		func(s, y float64) (first, second float64) { return s - y, 1 },
+	}
 }
 
 // boost fits trees until the loss on valid gets no better.
@@ -88,10 +98,9 @@ func boost(ctx context.Context, train, valid training.Data, loss loss) (*trees, 
 		}
 		nodes := g.grow(score)
 		t.roots = append(t.roots, nodes)
-		last := trees{t.roots[len(t.roots)-1:]}
 		parallel.Ranges(len(validScore), pieceOfRows, func(lo, hi int) {
 			for i := lo; i < hi; i++ {
-				validScore[i] += last.at(valid.X[i*valid.Dim : (i+1)*valid.Dim])
+				validScore[i] += leafOf(nodes, valid.X[i*valid.Dim:(i+1)*valid.Dim])
 			}
 		})
 		if l := meanLoss(validScore, valid, loss); l < best {
@@ -105,8 +114,7 @@ func boost(ctx context.Context, train, valid training.Data, loss loss) (*trees, 
 func meanLoss(score []float64, d training.Data, loss loss) float64 {
 	var sum, weights float64
 	for i, s := range score {
-		l, _, _ := loss(s, float64(d.C[i]))
-		sum += float64(d.W[i]) * l
+		sum += float64(d.W[i]) * loss.value(s, float64(d.C[i]))
 		weights += float64(d.W[i])
 	}
 	return sum / weights
@@ -217,7 +225,7 @@ func binEdges(x []float32) []float32 {
 func (g *grower) grow(score []float64) []node {
 	for i, s := range score {
 		y, w := float64(g.data.C[i]), float64(g.data.W[i])
-		_, first, second := g.loss(s, y)
+		first, second := g.loss.slopes(s, y)
 		g.g[i], g.h[i] = float32(w*first), float32(w*second)
 		g.rows[i] = int32(i)
 	}

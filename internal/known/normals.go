@@ -78,3 +78,22 @@ func student() Density {
 		},
 		t.LogProb)
 }
+
+// TwoNormals are two round normals of width 0.6 with the columns of the moons, which they cover: the density that the
+// moons are made of by a ratio. They are no density to learn, and not in [All].
+func TwoNormals() Density {
+	const width = 0.6
+	centres := [2][2]float64{{0, 0.5}, {1, 0}}
+	return rows("two-normals", "two normals", 2,
+		func(r *rand.Rand, x []float64) {
+			c := centres[r.IntN(2)]
+			x[0], x[1] = c[0]+width*r.NormFloat64(), c[1]+width*r.NormFloat64()
+		},
+		func(x []float64) float64 {
+			sum := 0.0
+			for _, c := range centres {
+				sum += math.Exp(-(math.Pow(x[0]-c[0], 2)+math.Pow(x[1]-c[1], 2))/(2*width*width)) / 2
+			}
+			return math.Log(sum) - math.Log(2*math.Pi*width*width)
+		})
+}
