@@ -14,7 +14,7 @@ import (
 //
 //	r(x) = p₁(x)/p₀(x) = C(x)/(1−C(x))
 //
-// Its logarithm is the mean of those of several classifiers, each of which was trained on a part of the
+// It is the mean of the ratios of several classifiers, each of which was trained on a part of the
 // events and calibrated with others. The events of the samples are no new events: some of the classifiers have
 // learnt from them. Their own ratios are those of [Result.LogRatio].
 type Ratio struct {
@@ -96,8 +96,11 @@ func (r *Ratio) LogRatio(ctx context.Context, dst []float64, t *rootio.Table, fi
 				if v != v { // a network overflows, so far out
 					v = 0
 				}
-				dst[i] += min(max(-r.most, v), r.most) / float64(len(r.members))
+				dst[i] += math.Exp(min(max(-r.most, v), r.most))
 			}
+		}
+		for i, sum := range dst {
+			dst[i] = math.Log(sum / float64(len(r.members)))
 		}
 	}
 	return nil

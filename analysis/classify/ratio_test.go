@@ -70,7 +70,7 @@ func TestRatioMakesMoons(t *testing.T) {
 	normals := known.TwoNormals()
 	r, _ := fitted(t, normals.Table(1, 0, n), moons.Table(2, 0, n), Options{Folds: 3, Hidden: 64})
 	off, kl := closure(t, r, normals, moons, 20_000)
-	// Over six seeds: … 
+	// Over six seeds: …
 	if math.Abs(off) > 0.05 || kl > 0.05 {
 		t.Errorf("the logarithm of the ratio is off by %.4f in the mean, KL %.4f", off, kl)
 	}

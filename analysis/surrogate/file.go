@@ -86,6 +86,9 @@ func TrainedOn(file string) []string {
 // Save writes the surrogate to a file: safetensors, with JSON for everything but
 // the parameters. The file appears under its name when it is complete.
 func (s *Surrogate) Save(file string) error {
+	if s.Ratio != nil {
+		return errors.New("surrogate: a model file does not hold a ratio: save the model without it")
+	}
 	m, err := s.describe()
 	if err != nil {
 		return err
@@ -132,5 +135,5 @@ func Load(file string) (*Surrogate, error) {
 		return fail(modelfile.Damaged(err))
 	}
 	m.Card.Plan.Factors = chain.names()
-	return &Surrogate{Part{m.Features, m.Context, chain}, m.Card}, nil
+	return &Surrogate{Part: Part{m.Features, m.Context, chain}, Card: m.Card}, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync/atomic"
 
 	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/internal/panics"
@@ -17,6 +16,8 @@ import (
 type Tails struct {
 	Redrawn int64 `json:"redrawn"` // draws that were thrown away
 	Clipped int64 `json:"clipped"` // events that stayed outside and were moved to the limit
+	// Rejected is the number of events of the model without its ratio that were not accepted.
+	Rejected int64 `json:"rejected,omitempty"`
 	// Clamped is the number of values at which the inverse of a spline had to be
 	// corrected for rounding ([flows.Flow.Clamped]).
 	Clamped int64 `json:"clamped"`
@@ -30,6 +31,7 @@ func (t *Tails) Add(other Tails) {
 	t.Redrawn += other.Redrawn
 	t.Clipped += other.Clipped
 	t.Clamped += other.Clamped
+	t.Rejected += other.Rejected
 	if other.Copies != nil {
 		sum := *other.Copies
 		if t.Copies != nil {
@@ -57,7 +59,8 @@ const redraws = 20
 // space) outside the range of the training events is drawn again, 20 times at most,
 // and then moved to that limit. Where the range ends at zero it ends there. The same holds
 // for branches that are no features themselves, such as the momenta of a system; where
-// these have a hard edge, as after a cut, nothing is beyond it ([features.Spec.Outside]).
+// these have a hard edge, as after a cut, nothing is beyond it ([features.Spec.Outside]). With a
+// ratio, events are drawn so until one is accepted.
 func (s *Surrogate) Generate(ctx context.Context, t, given *rootio.Table, seed, first uint64) (Tails, error) {
 	return s.GenerateRows(ctx, t, given, seed, following(first, t.Len()))
 }
@@ -81,38 +84,65 @@ func (s *Surrogate) GenerateRows(ctx context.Context, t, given *rootio.Table, se
 	}
 	clamped := s.clamped()
 	z := make([]float32, n*dim)
-	if err := s.Chain.Sample(ctx, z, c, seed, 0, rows); err != nil {
+	var tails drawn
+	var err error
+	if s.Ratio != nil {
+		tails, err = s.drawRefined(ctx, t, z, seed, rows)
+	} else {
+		tails, err = s.draw(ctx, t, given, z, c, seed, rows)
+	}
+	if err != nil {
 		return Tails{}, err
-	}
-	var redrawn, clipped atomic.Int64
-	var all panics.Group
-	const piece = 1 << 13
-	failed := make([]error, (n+piece-1)/piece)
-	for from := 0; from < n; from += piece {
-		to := min(from+piece, n)
-		all.Go(func() {
-			var conditions *rootio.Table
-			if given != nil {
-				conditions = given.Slice(from, to)
-			}
-			r, m, err := s.keepWithin(ctx, t.Slice(from, to), conditions, z[from*dim:to*dim], c[from*width:to*width], seed, rows[from:to])
-			redrawn.Add(r)
-			clipped.Add(m)
-			failed[from/piece] = err
-		})
-	}
-	all.Wait()
-	for _, err := range failed {
-		if err != nil {
-			return Tails{}, err
-		}
 	}
 	s.Features.Number(t, rows)
 	if err := s.Features.CheckDecoded(t); err != nil {
 		return Tails{}, err
 	}
 	copies, err := s.copies(ctx, n, z, c)
-	return Tails{redrawn.Load(), clipped.Load(), s.clamped() - clamped, copies}, err
+	return Tails{
+		Redrawn: int64(tails.redrawn), Clipped: int64(len(tails.clipped)), Rejected: int64(tails.rejected),
+		Clamped: s.clamped() - clamped, Copies: copies,
+	}, err
+}
+
+// drawn counts draws that were thrown away, because they were outside or by a ratio, and has the places of the events that were
+// moved to the limit.
+type drawn struct {
+	redrawn, rejected int
+	clipped           []int
+}
+
+// draw draws the events of the numbers rows of the part, without the ratio, and stores them in t and their features
+// in z, given conditions with the features c.
+func (s *Surrogate) draw(ctx context.Context, t, given *rootio.Table, z, c []float32, seed uint64, rows []uint64) (all drawn, err error) {
+	const piece = 1 << 13
+	n, dim, width := t.Len(), s.Chain.Dim(), s.Chain.Context()
+	if err := s.Chain.Sample(ctx, z, c, seed, 0, rows); err != nil {
+		return all, err
+	}
+	var group panics.Group
+	parts, failed := make([]drawn, (n+piece-1)/piece), make([]error, (n+piece-1)/piece)
+	for from := 0; from < n; from += piece {
+		to, k := min(from+piece, n), from/piece
+		group.Go(func() {
+			var conditions *rootio.Table
+			if given != nil {
+				conditions = given.Slice(from, to)
+			}
+			parts[k], failed[k] = s.keepWithin(ctx, t.Slice(from, to), conditions, z[from*dim:to*dim], c[from*width:to*width], seed, rows[from:to])
+		})
+	}
+	group.Wait()
+	for k, part := range parts {
+		if failed[k] != nil {
+			return all, failed[k]
+		}
+		all.redrawn += part.redrawn
+		for _, i := range part.clipped {
+			all.clipped = append(all.clipped, k*piece+i)
+		}
+	}
+	return all, nil
 }
 
 // condition returns the conditions of events of the given numbers as the model can be asked about
@@ -135,7 +165,7 @@ func (s *Surrogate) condition(given *rootio.Table, rows []uint64) (*rootio.Table
 // keepWithin stores the events with the features z in t. Those outside the range of the
 // training events are drawn again, as often as they may be, and then clipped. The error is
 // that of ctx.
-func (s *Surrogate) keepWithin(ctx context.Context, t, given *rootio.Table, z, c []float32, seed uint64, rows []uint64) (redrawn, clipped int64, err error) {
+func (s *Surrogate) keepWithin(ctx context.Context, t, given *rootio.Table, z, c []float32, seed uint64, rows []uint64) (d drawn, err error) {
 	dim, width := s.Chain.Dim(), s.Chain.Context()
 	lo, hi := s.Features.Limits(margin)
 	feature := func(i int) []float32 { return z[i*dim : (i+1)*dim] }
@@ -169,16 +199,17 @@ func (s *Surrogate) keepWithin(ctx context.Context, t, given *rootio.Table, z, c
 				decode(i)
 				s.Features.Clip(t, i, margin)
 			}
-			return redrawn, int64(len(outside)), nil
+			d.clipped = outside
+			return d, nil
 		}
-		redrawn += int64(len(outside))
+		d.redrawn += len(outside)
 		again := make([]float32, len(outside)*dim)
 		theirs, numbers := make([]float32, 0, len(outside)*width), make([]uint64, len(outside))
 		for k, i := range outside {
 			theirs, numbers[k] = append(theirs, c[i*width:(i+1)*width]...), rows[i]
 		}
 		if err := s.Chain.Sample(ctx, again, theirs, seed, attempt, numbers); err != nil {
-			return redrawn, 0, err
+			return d, err
 		}
 		var left []int
 		for k, i := range outside {
@@ -191,7 +222,7 @@ func (s *Surrogate) keepWithin(ctx context.Context, t, given *rootio.Table, z, c
 		}
 		outside = left
 	}
-	return redrawn, 0, nil
+	return d, nil
 }
 
 // union returns what is in a or b, both ascending.

@@ -14,7 +14,7 @@ import (
 // an unknown code, and finite where an event is possible, however far outside of the
 // training events. Columns of codes
 // and integers are dequantised first; the density is that of value + uniform
-// deviate, with the deviates of event first+i.
+// deviate, with the deviates of event first+i. With a ratio it is log p + log r − log Z.
 func (s *Surrogate) LogDensity(ctx context.Context, dst []float64, t *rootio.Table, first uint64) error {
 	n, dim := t.Len(), s.Chain.Dim()
 	if len(dst) != n {
@@ -50,6 +50,16 @@ func (s *Surrogate) LogDensity(ctx context.Context, dst []float64, t *rootio.Tab
 			}
 		}
 		dst[i] += ld
+	}
+	if s.Ratio == nil {
+		return nil
+	}
+	logs := make([]float64, n)
+	if err := s.Ratio.logRatio(ctx, logs, t, first); err != nil {
+		return err
+	}
+	for i, r := range logs {
+		dst[i] += r - math.Log(s.Ratio.Z)
 	}
 	return nil
 }

@@ -10,7 +10,10 @@ import (
 // Surrogate is a model of the events of a sample.
 type Surrogate struct {
 	Part
-	Card Card
+	// Ratio, unless it is nil, multiplies the density of the part ([Surrogate.Refine]). A model file does
+	// not hold it yet.
+	Ratio *Ratio
+	Card  Card
 }
 
 // Part is one choice of coordinates, and the density of the events in them.

@@ -114,7 +114,7 @@ func (o Options) fit(ctx context.Context, t *rootio.Table, w []float64, begin ti
 // draft of a plan.
 func newTraining(ctx context.Context, part Part, t *rootio.Table, w []float64, opts Options, d draft) (*Training, error) {
 	tr := &Training{
-		Surrogate: &Surrogate{part, Card{Events: t.Len(), Options: opts}},
+		Surrogate: &Surrogate{Part: part, Card: Card{Events: t.Len(), Options: opts}},
 		Progress:  opts.Train.Progress,
 		begin:     time.Now(),
 		table:     t,

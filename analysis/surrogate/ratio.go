@@ -1,0 +1,231 @@
+package surrogate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// Ratio refines a density p(x) to
+//
+//	p(x) r(x)/Z,  Z = E_p[r],
+//
+// r being the ratio of the density that is wanted to p, from a classifier, but at most Largest. Events are
+// drawn by rejection: one of p is accepted with the probability r/Largest.
+type Ratio struct {
+	*classify.Ratio `json:"-"`
+
+	// Largest is the bound of r.
+	Largest float64 `json:"largest"`
+	// Cut is the part of E_p[r] that the bound takes away, and CutEvents the part of the events of p where
+	// r is greater.
+	Cut       float64 `json:"cut"`
+	CutEvents float64 `json:"cut_events"`
+	// Z is the mean of r over Events events of p, and Error its standard error.
+	Z      float64 `json:"z"`
+	Error  float64 `json:"z_error"`
+	Events int     `json:"z_events"`
+}
+
+// IsOfModel reports whether Z is near 1, as it is where the events of the model are distributed as those of the source that
+// the ratio was fitted with.
+func (r *Ratio) IsOfModel() bool { return math.Abs(math.Log(r.Z)) < 0.1 }
+
+// Efficiency is the part of the events of p that are accepted.
+func (r *Ratio) Efficiency() float64 { return r.Z / r.Largest }
+
+// LogZError is the error that Z makes in each log-density.
+func (r *Ratio) LogZError() float64 { return r.Error / r.Z }
+
+// String says what it is, in one line.
+func (r *Ratio) String() string {
+	return fmt.Sprintf("Z = %.4f ± %.4f from %d events of the model; ratios above %.4g, in %.2g %% of these events, become that and lose %.2g %% of Z; %.3g %% of the events are accepted",
+		r.Z, r.Error, r.Events, r.Largest, 100*r.CutEvents, 100*r.Cut, 100*r.Efficiency())
+}
+
+// ErrNoRatio is wrapped by the errors about ratios that cannot refine a model.
+var ErrNoRatio = errors.New("the ratio cannot be used with the model")
+
+// How Z is found.
+const (
+	ratioSeed     = 1       // of the events, which are others than those of the same seed that are drawn: see streamRatio
+	ratioPiece    = 1 << 14 // events that are drawn at a time, until Z is known to
+	ratioPrecise  = 0.002   // of it, or there are
+	ratioMost     = 1 << 18 // events
+	ratioCut      = 1e-3    // of Z that the bound may take away
+	ratioLeast    = 1e-3    // of the events that must be accepted
+	ratioOverlap  = 100     // effective events that must be where the ratio is large, and
+	ratioCovered  = 0.1     // Z must be more than that: it is 1 for events that are distributed as the ratio's source
+	streamRatio   = 1<<49 + 1
+	streamAccept  = 1<<49 + 2
+	streamAttempt = 1<<49 + 3
+)
+
+// Refine multiplies the density of the surrogate by a ratio, which depends on the columns of the surrogate. It draws events to find Z,
+// always the same ones, so that the density is always the same.
+//
+// The error wraps [ErrNoRatio] where the columns are others, where the surrogate is conditional (Z would depend on
+// the condition), where the events of the model are not where the ratio is large, so that Z is not known,
+// and where less than one in 1000 events would be accepted.
+func (s *Surrogate) Refine(ctx context.Context, of *classify.Ratio) error {
+	if err := s.fits(of); err != nil {
+		return fmt.Errorf("%w: %w", ErrNoRatio, err)
+	}
+	s.Ratio = nil
+	var logs []float64
+	table := rootio.NewTable(s.Features.Fields(), ratioPiece)
+	seed := philox.Uint64(ratioSeed, streamRatio, 0)
+	r := &Ratio{Ratio: of}
+	for len(logs) < ratioMost {
+		if _, err := s.Generate(ctx, table, nil, seed, uint64(len(logs))); err != nil {
+			return err
+		}
+		logs = append(logs, make([]float64, ratioPiece)...)
+		if err := of.LogRatio(ctx, logs[len(logs)-ratioPiece:], table, 0); err != nil {
+			return fmt.Errorf("%w: an event of the model: %w", ErrNoRatio, err)
+		}
+		if r.measure(logs); r.Error < ratioPrecise*r.Z { // without a bound yet
+			break
+		}
+	}
+	if effective := r.bound(logs); effective < ratioOverlap || r.Z < ratioCovered {
+		return fmt.Errorf("%w: Z cannot be estimated, since the model has hardly any events where the ratio is large: E[r] is %.2g and should be 1, and %d events are worth %.3g; fit the ratio with events of this model as the source",
+			ErrNoRatio, r.Z, len(logs), effective)
+	}
+	if r.Efficiency() < ratioLeast {
+		return fmt.Errorf("%w: %.2g %% of the events would be accepted, since the ratio is up to %.3g and %.3g in the mean; at least %g %% must be",
+			ErrNoRatio, 100*r.Efficiency(), r.Largest, r.Z, 100*ratioLeast)
+	}
+	s.Ratio = r
+	return nil
+}
+
+// fits reports whether a ratio is one of the columns of the surrogate.
+func (s *Surrogate) fits(of *classify.Ratio) error {
+	if names := s.Context.Names(); len(names) > 0 {
+		return fmt.Errorf("the model is conditional on %s, and Z would depend on that", strings.Join(names, ", "))
+	}
+	numbers := s.Features.Numbers()
+	var learnt []string
+	for _, name := range s.Features.Names() {
+		if !slices.Contains(numbers, name) {
+			learnt = append(learnt, name)
+		}
+	}
+	without := func(names, others []string) string {
+		return strings.Join(slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(others, name) }), ", ")
+	}
+	if more := without(of.Names(), learnt); more != "" {
+		return fmt.Errorf("it depends on %s, which the model has not; the model is of %s", more, strings.Join(learnt, ", "))
+	}
+	if more := without(learnt, of.Names()); more != "" {
+		return fmt.Errorf("it does not depend on %s, which the model has; it is of %s", more, strings.Join(of.Names(), ", "))
+	}
+	return nil
+}
+
+// measure finds Z from log r of some events of the model, and returns how many events of the density that is wanted
+// they are worth.
+func (r *Ratio) measure(logs []float64) (effective float64) {
+	n := float64(len(logs))
+	var sum, sum2 float64
+	for _, s := range logs {
+		v := math.Exp(s)
+		if r.Largest > 0 {
+			v = min(v, r.Largest)
+		}
+		sum += v
+		sum2 += v * v
+	}
+	r.Z, r.Events = sum/n, len(logs)
+	r.Error = math.Sqrt(max(0, sum2/n-r.Z*r.Z) / n)
+	return sum * sum / sum2
+}
+
+// bound finds the bound that takes away as much of Z as it may, and Z with it. It returns what measure does, without the
+// bound.
+func (r *Ratio) bound(logs []float64) (effective float64) {
+	effective = r.measure(logs)
+	sorted := slices.Clone(logs)
+	slices.Sort(sorted)
+	n := float64(len(sorted))
+	r.Largest = math.Exp(sorted[len(sorted)-1])
+	above, count := 0.0, 0.0 // Σ r of the events above the bound, and their number
+	for k, s := range slices.Backward(sorted) {
+		above += math.Exp(s)
+		count++
+		r.Largest = (above - ratioCut*r.Z*n) / count
+		if k == 0 || r.Largest >= math.Exp(sorted[k-1]) {
+			break
+		}
+	}
+	r.Cut, r.CutEvents = ratioCut, count/n
+	r.measure(logs)
+	return effective
+}
+
+// logRatio stores log min(r, Largest) of the events of t in dst.
+func (r *Ratio) logRatio(ctx context.Context, dst []float64, t *rootio.Table, first uint64) error {
+	if err := r.LogRatio(ctx, dst, t, first); err != nil {
+		return err
+	}
+	most := math.Log(r.Largest)
+	for i, s := range dst {
+		dst[i] = min(s, most)
+	}
+	return nil
+}
+
+// drawRefined draws events by rejection, as [Surrogate.draw] does without a ratio. The attempts at a row are numbered, so that
+// its event depends on the seed and its number alone.
+func (s *Surrogate) drawRefined(ctx context.Context, t *rootio.Table, z []float32, seed uint64, rows []uint64) (tails drawn, err error) {
+	n, dim := len(rows), s.Chain.Dim()
+	tries, features := rootio.NewTable(t.Fields(), n), make([]float32, n*dim)
+	logs, u := make([]float64, n), make([]float64, 1)
+	places := make([]int, n) // of the rows that have no event yet
+	for i := range places {
+		places[i] = i
+	}
+	numbers := slices.Clone(rows)
+	most := math.Log(s.Ratio.Largest)
+	for attempt := uint64(0); len(places) > 0; attempt++ {
+		part, own, again := tries.Slice(0, len(places)), features[:len(places)*dim], philox.Uint64(seed, streamAttempt, attempt)
+		got, err := s.draw(ctx, part, nil, own, nil, again, numbers)
+		if err != nil {
+			return tails, err
+		}
+		if err := s.Ratio.logRatio(ctx, logs[:len(places)], part, 0); err != nil {
+			return tails, err
+		}
+		tails.redrawn += got.redrawn
+		var accepted, from, left []int
+		for k, i := range places {
+			philox.Uniform64(u, again, streamAccept, numbers[k])
+			if !(u[0] < math.Exp(logs[k]-most)) {
+				left = append(left, k)
+				continue
+			}
+			accepted, from = append(accepted, i), append(from, k)
+			copy(z[i*dim:(i+1)*dim], own[k*dim:])
+			if _, moved := slices.BinarySearch(got.clipped, k); moved {
+				tails.clipped = append(tails.clipped, i)
+			}
+		}
+		for j, c := range t.Columns {
+			c.Put(accepted, part.Columns[j].Take(from))
+		}
+		tails.rejected += len(left)
+		for k, at := range left {
+			places[k], numbers[k] = places[at], numbers[at]
+		}
+		places, numbers = places[:len(left)], numbers[:len(left)]
+	}
+	return tails, nil
+}
