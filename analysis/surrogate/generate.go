@@ -77,7 +77,7 @@ func following(first uint64, n int) []uint64 {
 // GenerateRows is like [Surrogate.Generate] for events of the given numbers, which
 // need not follow each other.
 func (s *Surrogate) GenerateRows(ctx context.Context, t, given *rootio.Table, seed uint64, rows []uint64) (Tails, error) {
-	n, dim, width := t.Len(), s.Chain.Dim(), s.Chain.Context()
+	n, dim := t.Len(), s.Chain.Dim()
 	given, c, err := s.condition(given, rows)
 	if err != nil {
 		return Tails{}, err
@@ -85,7 +85,6 @@ func (s *Surrogate) GenerateRows(ctx context.Context, t, given *rootio.Table, se
 	clamped := s.clamped()
 	z := make([]float32, n*dim)
 	var tails drawn
-	var err error
 	if s.Ratio != nil {
 		tails, err = s.drawRefined(ctx, t, z, seed, rows)
 	} else {
