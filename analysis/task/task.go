@@ -1,5 +1,5 @@
 // Package task has the tasks of Eidolon as functions from files to files: [Train],
-// [Generate], [Score], [Compare], [Reweight] and [Demo]. The command eidolon and the
+// [Generate], [Score], [Compare], [Reweight], [Demo] and [Example]. The command eidolon and the
 // components of fwk are thin callers of these.
 //
 // A task checks its options and outputs before it reads anything. It writes an output under

@@ -103,10 +103,10 @@ func TestTasks(t *testing.T) {
 		t.Fatal(again, err)
 	}
 	for i, c := range read(t, in("b.root")).Columns {
-		if !slices.Equal(floats(c), floats(read(t, in("c.root")).Columns[i])) {
+		if !slices.Equal(c.Float64s(), read(t, in("c.root")).Columns[i].Float64s()) {
 			t.Errorf("%s: the seed that was drawn does not give the same events", c.Name)
 		}
-		if slices.Equal(floats(c), floats(read(t, in("a.root")).Columns[i])) {
+		if slices.Equal(c.Float64s(), read(t, in("a.root")).Columns[i].Float64s()) {
 			t.Errorf("%s: another seed gives the same events", c.Name)
 		}
 	}
@@ -118,7 +118,7 @@ func TestTasks(t *testing.T) {
 	}
 	p, ok := read(t, in("s.root")).Column(logProb)
 	sum := 0.0
-	for _, v := range floats(p) {
+	for _, v := range p.Float64s() {
 		sum += v
 	}
 	if !ok || int64(p.Len()) != scored.Events || scored.Events == 0 || scored.Events == 1000 || scored.Impossible > 0 {
@@ -147,7 +147,7 @@ func TestTasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	w, _ := read(t, in("w.root")).Column("w")
-	if !slices.Equal(floats(w), weighed.Weight) {
+	if !slices.Equal(w.Float64s(), weighed.Weight) {
 		t.Error("the weights of the result are not those of the file")
 	}
 	o.Output = ""
@@ -160,12 +160,6 @@ func TestTasks(t *testing.T) {
 			t.Errorf("%T: %v", result, err)
 		}
 	}
-}
-
-func floats(c rootio.Column) []float64 {
-	x := make([]float64, c.Len())
-	c.Floats(x, 0)
-	return x
 }
 
 // TestTrainGoesOn stops a training, goes on with it, finishes it, and begins it again.
