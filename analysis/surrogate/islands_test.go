@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/internal/known"
 	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -94,8 +95,8 @@ func TestIslands(t *testing.T) {
 			t.Errorf("%s: six islands are learnt over %d normals", o.Model, got.Components)
 		}
 	}
-	if training, err := New(t.Context(), table, nil, Options{Model: kernelSums}); err != nil || training.Card.Plan.Plain {
-		t.Errorf("kernel sums look for islands (%v)", err)
+	if training, err := New(t.Context(), table, nil, Options{Model: kernelSums}); err != nil || training.Card.Plan.Components > 1 {
+		t.Errorf("kernel sums are over normals (%v)", err)
 	}
 	training, err := New(t.Context(), codesAndMore(1, 20_000), nil, Options{})
 	if err != nil {
@@ -103,5 +104,38 @@ func TestIslands(t *testing.T) {
 	}
 	if got := training.Card.Plan.Components; got != 1 {
 		t.Errorf("what is no islands is learnt over %d normals", got)
+	}
+}
+
+// TestPlainKernels wants kernel sums in standardised columns where these are smooth, and in columns that
+// are made normal where each of them has a width of its own at places.
+func TestPlainKernels(t *testing.T) {
+	moons, _ := known.Named("moons")
+	const n = 2000
+	peaks := make([][]float64, 2)
+	g := make([]float32, 2*n)
+	philox.Normal(g, 1, 0, 0)
+	for i, v := range g { // half of the events are in a peak
+		width := 1.0
+		if philox.Uint64(1, 1, uint64(i))%2 == 0 {
+			width = 0.02
+		}
+		peaks[i%2] = append(peaks[i%2], width*float64(v))
+	}
+	for _, c := range []struct {
+		name  string
+		table *rootio.Table
+		plain bool
+	}{
+		{"moons", moons.Table(1, 0, n), true},
+		{"peaks", &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("a", peaks[0]), rootio.ColumnOf("b", peaks[1])}}, false},
+	} {
+		tr, err := New(t.Context(), c.table, nil, Options{Model: "diffusion"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plan := tr.Card.Plan; plan.Plain != c.plain {
+			t.Errorf("%s: the columns are only standardised: %v, want %v", c.name, plan.Plain, c.plain)
+		}
 	}
 }

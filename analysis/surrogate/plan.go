@@ -19,7 +19,7 @@ type Plan struct {
 	// Choice says why it was taken, where that was left open.
 	Choice *Choice `json:"choice,omitempty"`
 	// Plain says that columns without edges, heavy tails and spikes are standardised only
-	// ([features.Spec.Plain]), as is best for events that come as islands.
+	// ([features.Spec.Plain]), as is best for events that come as islands, and often for kernel sums.
 	Plain bool `json:"plain,omitempty"`
 	// Factors are those of the chain, in the order in which they are drawn. A loaded plan has
 	// those of the chain that was loaded with it.
@@ -59,6 +59,15 @@ func (o Options) draft(ctx context.Context, part *Part, t *rootio.Table, w []flo
 		o.log("%v", d.choice)
 	}
 	d.kind, _ = factor.ByName(o.Model) // [Options.Check] knows it
+	if kind, ok := d.kind.Smearing(d.settings); ok {
+		settings := factor.Settings{SigmaMin: d.settings.SigmaMin, Epsilon: d.settings.Epsilon, Solver: d.settings.Solver, Seed: d.settings.Seed}
+		if d.plain, err = plainer(ctx, part, t, w, o, draft{kind: kind, settings: settings}); err != nil {
+			return d, err
+		}
+		if d.plain {
+			part.Features = *part.Features.Plain()
+		}
+	}
 	if o.goesAround(d, t.Len()) {
 		spec, err := part.Features.Periodic(ctx, t, w)
 		if err != nil {

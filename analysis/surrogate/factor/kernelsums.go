@@ -21,7 +21,7 @@ func kernelSumsKind() Kind {
 		Name: "diffusion", Help: "a diffusion by kernel sums over the events, without training",
 		Options: slices.Concat(ofPath, []string{"epsilon"}),
 		Check:   checkPath,
-		Copies:  true,
+		Copies:  true, OneWidth: true,
 		Make: func(dim, context int, _ []int, s Settings) (Factor, error) {
 			k, err := diffusion.NewKernels(dim, context, diffusion.KernelsOptions{Width: s.SigmaMin, Epsilon: s.Epsilon, Solver: s.Solver})
 			return kernelSums{k}, err

@@ -43,6 +43,7 @@ type Kind struct {
 	Around   bool     // an angle around which something repeats is to be drawn before it
 	Free     bool     // it does not depend on the context
 	Copies   bool     // its events may be copies of training events
+	OneWidth bool     // it smears training events by one width everywhere
 	Teachers []string // the kinds that it can learn from, the default first
 	Networks bool     // Settings.Networks tells of its networks
 }
@@ -107,6 +108,15 @@ func (k Kind) teacher(s Settings) (Kind, bool) {
 func (k Kind) GoesAround(s Settings) bool {
 	teacher, ok := k.teacher(s)
 	return k.Around && (!ok || teacher.Around)
+}
+
+// Smearing returns the kind that smears training events by one width everywhere: it, or the one that it
+// learns from; and false if neither does.
+func (k Kind) Smearing(s Settings) (Kind, bool) {
+	if teacher, ok := k.teacher(s); ok {
+		k = teacher
+	}
+	return k, k.OneWidth
 }
 
 // Uses reports whether it has a use for an option: it or the kind that it learns from.
