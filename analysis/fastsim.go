@@ -13,6 +13,8 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/job"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/internal/panics"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -53,6 +55,9 @@ type FastSim struct {
 	Ports []fwk.Port
 	// Entry is the port of entries, if there is one.
 	Entry string
+	// Solver says how the equation of a surrogate that solves one is solved: {schedule: sqrt,
+	// method: heun, order: 2, steps: 12} or {tolerance: 1e-4}; by default as it was trained.
+	Solver diffusion.SolverOptions
 	// Outside says what becomes of conditions that the training events did not have, as
 	// [features.Outside] does. A task cannot leave out events: what is not drawn (skip)
 	// is NaN, 0 in integers.
@@ -75,12 +80,12 @@ func (t *FastSim) Reads() []string { return []string{t.Model} }
 
 // UsesModel returns the surrogate.
 func (t *FastSim) UsesModel() job.Model {
-	return job.Model{File: t.Model, Seed: &t.Seed, Drawn: t.isDrawn}
+	return job.Model{File: t.Model, Seed: &t.Seed, Drawn: t.isDrawn, Solver: t.in.model.Solver()}
 }
 
 // Complete finds the types of the ports of the condition, and adds those of what is drawn.
 func (t *FastSim) Complete(known *job.Ports, force bool) (done bool, err error) {
-	if err := t.in.load(t.Model); err != nil {
+	if err := t.in.load(t.Model, (*surrogate.Surrogate).SetSolver, t.Solver); err != nil {
 		return false, err
 	}
 	if len(t.in.model.Context.Names()) == 0 {

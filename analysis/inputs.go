@@ -12,6 +12,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/internal/nearest"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -27,16 +28,27 @@ type inputs struct {
 	strays features.Strays // counts the conditions that the training events did not have
 }
 
-// load loads the surrogate, once.
-func (in *inputs) load(file string) (err error) {
-	switch {
-	case in.model != nil:
-		return nil
-	case file == "":
-		return errNoModel
+// load loads the surrogate, once, and lets set change its solver as it is asked for.
+func (in *inputs) load(file string, set func(*surrogate.Surrogate, diffusion.SolverOptions) error, solver diffusion.SolverOptions) (err error) {
+	if in.model == nil {
+		in.model, err = load(file, set, solver)
 	}
-	in.model, err = surrogate.Load(file)
 	return err
+}
+
+// load loads a surrogate, and lets set change its solver as it is asked for.
+func load(file string, set func(*surrogate.Surrogate, diffusion.SolverOptions) error, solver diffusion.SolverOptions) (*surrogate.Surrogate, error) {
+	if file == "" {
+		return nil, errNoModel
+	}
+	model, err := surrogate.Load(file)
+	if err != nil || solver.IsZero() {
+		return model, err
+	}
+	if err := set(model, solver); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return model, nil
 }
 
 var errNoModel = errors.New("there is no surrogate (property Model)")

@@ -9,7 +9,9 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/job"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/analysis/task"
+	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -33,6 +35,9 @@ type Score struct {
 	// Entry is the port of entries, if there is one. Columns of codes and integers are
 	// dequantised with deviates of the seed of the training and this number.
 	Entry string
+	// Solver says how the equation is solved along which a log-density is integrated that is not
+	// in closed form, as at [FastSim]; by default by Heun's method in 36 steps.
+	Solver diffusion.SolverOptions
 	// Outside says what becomes of conditions that the training events did not have, as
 	// [features.Outside] does; rows cannot be left out (skip). How many there were is said
 	// in the end.
@@ -49,11 +54,13 @@ func init() {
 func (t *Score) Reads() []string { return []string{t.Model} }
 
 // UsesModel returns the surrogate, from which nothing is drawn.
-func (t *Score) UsesModel() job.Model { return job.Model{File: t.Model} }
+func (t *Score) UsesModel() job.Model {
+	return job.Model{File: t.Model, Solver: t.in.model.DensitySolver()}
+}
 
 // Complete finds the types of the ports of the columns, and adds that of the log-density.
 func (t *Score) Complete(known *job.Ports, force bool) (done bool, err error) {
-	if err := t.in.load(t.Model); err != nil {
+	if err := t.in.load(t.Model, (*surrogate.Surrogate).SetDensitySolver, t.Solver); err != nil {
 		return false, err
 	}
 	learnt := task.Scored(t.in.model)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/internal/nearest"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -27,6 +28,8 @@ type Source struct {
 	Model string
 	// Seed is the seed of the events. If it is 0 one is drawn, and said.
 	Seed uint64
+	// Solver says how the equation of a surrogate that solves one is solved, as at [FastSim].
+	Solver diffusion.SolverOptions
 	// First is the number of the first event, for jobs that share a sample.
 	First uint64
 	// N is the number of events.
@@ -57,14 +60,12 @@ func (s *Source) load() (err error) {
 	switch {
 	case s.model != nil:
 		return nil
-	case s.Model == "":
-		return errNoModel
 	case s.N < 1 || s.N > rootio.MaxEntries:
 		return fmt.Errorf("%d events cannot be drawn: say how many (property N), %d at most", s.N, rootio.MaxEntries)
 	case s.Batch < 0 || s.Batch > mostInBatch:
 		return fmt.Errorf("a batch cannot have %d events (%d at most)", s.Batch, mostInBatch)
 	}
-	model, err := surrogate.Load(s.Model)
+	model, err := load(s.Model, (*surrogate.Surrogate).SetSolver, s.Solver)
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func (s *Source) Reads() []string { return []string{s.Model} }
 
 // UsesModel returns the surrogate.
 func (s *Source) UsesModel() job.Model {
-	return job.Model{File: s.Model, Seed: &s.Seed, Drawn: s.isDrawn}
+	return job.Model{File: s.Model, Seed: &s.Seed, Drawn: s.isDrawn, Solver: s.model.Solver()}
 }
 
 // Connect loads the surrogate.

@@ -42,7 +42,8 @@ type Denoiser struct {
 	net          *nn.MLP
 	base         *normals  // nil stands for a single normal
 	times        []float64 // of the path from noise to events
-	timesUp      []float64 // of the path of densitySolver
+	density      Solver    // of the path from events to noise, by which log-densities are integrated
+	timesUp      []float64 // of that path
 	timesBase    []float64 // of the path of baseSolver
 	seed         uint64    // of the training
 	memory       sync.Pool // of *denoising
@@ -60,7 +61,7 @@ type DenoiserOptions struct {
 	// corrects; by default 1.
 	Components int `json:"components,omitempty"`
 	// Width is σ_min, the noise that is left in events where the path ends, in units
-	// of their spread; by default 0.01.
+	// of their spread; by default 0.01, or the σ(0) of the schedule if that is larger.
 	Width float64 `json:"width"`
 	// Solver is how the equation is solved.
 	Solver Solver `json:"solver"`
@@ -80,14 +81,17 @@ func (o DenoiserOptions) Check() error {
 	if !(o.Width >= 0 && o.Width <= 1) {
 		return fmt.Errorf("the width σ_min cannot be %g: it is in units of the events' spread", o.Width)
 	}
-	return o.Solver.Check()
+	if err := o.Solver.Check(); err != nil || o.Width == 0 {
+		return err
+	}
+	return o.Solver.Schedule.checkWidth(o.Width)
 }
 
 func (o DenoiserOptions) withDefaults() DenoiserOptions {
 	if o.Hidden == nil {
 		o.Hidden = []int{256, 256, 256}
 	}
-	o.Cells, o.Width = cmp.Or(o.Cells, 32), cmp.Or(o.Width, 0.01)
+	o.Cells, o.Width = cmp.Or(o.Cells, 32), cmp.Or(o.Width, max(0.01, o.Solver.Schedule.Sigma(0)))
 	return o
 }
 
@@ -121,7 +125,7 @@ func NewDenoiser(dim, context int, seed uint64, opts DenoiserOptions) (*Denoiser
 
 // newDenoiser is [NewDenoiser] without a whitening.
 func newDenoiser(dim, context int, seed uint64, opts DenoiserOptions) *Denoiser {
-	d := &Denoiser{dim: dim, context: context, opts: opts.withDefaults()}
+	d := &Denoiser{dim: dim, context: context, opts: opts.withDefaults(), density: densitySolver()}
 	d.net = nn.NewMLP(&d.params, "net", d.inputs(), d.opts.Hidden, dim, dense.SiLU)
 	if d.opts.Cells > 0 {
 		d.net.AddTables("net", d.tabled(), d.opts.Cells)
@@ -380,16 +384,40 @@ func (d *Denoiser) whiten(ctx context.Context, rows training.Data) training.Data
 	return rows
 }
 
-// densitySolver integrates the divergence. Its error of log p is 0.002 where the truth is
+// densitySolver integrates the divergence by default. Its error of log p is 0.002 where the truth is
 // known. Multistep methods have larger errors for equal work, and all of the same sign.
 func densitySolver() Solver { return Solver{Method: Heun, Steps: 36} }
+
+// Solver returns how the equation is solved by which events are drawn, and DensitySolver how it
+// is solved for log-densities: by default by Heun's method in 36 steps, whatever the other is.
+func (d *Denoiser) Solver() Solver        { return d.opts.Solver }
+func (d *Denoiser) DensitySolver() Solver { return d.density }
+
+// SetSolver changes how events are drawn, by any schedule whose path ends at Width or below: the
+// network knows of the schedule α/σ alone. It is not for while the model is in use.
+func (d *Denoiser) SetSolver(s Solver) error { return d.change(&d.opts.Solver, s) }
+
+// SetDensitySolver changes how log-densities are integrated, as [Denoiser.SetSolver] does how
+// events are drawn. A model file does not keep it.
+func (d *Denoiser) SetDensitySolver(s Solver) error { return d.change(&d.density, s) }
+
+// change gives a solver another value, unless its path does not end where those of the model do.
+func (d *Denoiser) change(solver *Solver, s Solver) error {
+	before := *solver
+	*solver = s
+	err := d.finish()
+	if err != nil {
+		*solver = before
+	}
+	return err
+}
 
 // finish derives what follows from the rest.
 func (d *Denoiser) finish() (err error) {
 	if d.times, err = d.opts.Solver.Times(d, d.opts.Width); err != nil {
 		return err
 	}
-	if d.timesUp, err = densitySolver().Times(d, d.opts.Width); err != nil {
+	if d.timesUp, err = d.density.Times(d, d.opts.Width); err != nil {
 		return err
 	}
 	d.timesBase, err = baseSolver().Times(d, d.opts.Width)
@@ -588,7 +616,7 @@ func (d *Denoiser) Forward(ctx context.Context, y []float32, logDet [][]float64,
 		if logDet != nil {
 			part = logDet[1][lo:hi]
 		}
-		return densitySolver().toNoise(ctx, d, y[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], part, d.timesUp)
+		return d.density.toNoise(ctx, d, y[lo*d.dim:hi*d.dim], c[lo*d.context:hi*d.context], part, d.timesUp)
 	})
 }
 

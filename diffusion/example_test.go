@@ -12,7 +12,7 @@ import (
 // posterior mean q(t, x) is known.
 func Example() {
 	var schedule diffusion.Schedule
-	if err := schedule.UnmarshalText([]byte("affine:0.01")); err != nil {
+	if err := schedule.UnmarshalText([]byte("shifted:0.01")); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -57,6 +57,14 @@ type KernelsOptions struct {
 	// Epsilon is the part of the sums that may be left out, see [Mixture]; by default
 	// [DefaultEpsilon]. When negative, nothing is.
 	Epsilon float64 `json:"epsilon,omitempty"`
+	// Events is K, the number of training events that the sums are over, chosen at random by
+	// the seed of the training; 0 means all. The model is that of a sample of K events:
+	// whitening, width and density follow from these alone. With weights w an event is chosen
+	// with a probability proportional to w, and the sums stay unbiased; each context keeps its
+	// weight and has one event at least.
+	Events int `json:"events,omitempty"`
+	// Of is set by training: the number of events that those were chosen from.
+	Of int `json:"of,omitempty"`
 	// Solver is how the equation is solved.
 	Solver Solver `json:"solver"`
 	// CopyDistance is set by training: the 1 % quantile, over training events, of the
@@ -72,7 +80,13 @@ func (o KernelsOptions) Check() error {
 	if !(o.Epsilon < 0.1) {
 		return fmt.Errorf("the part of the sums to leave out cannot be %g: want a small number, such as 1e-5", o.Epsilon)
 	}
-	return o.Solver.Check()
+	if o.Events < 0 {
+		return fmt.Errorf("kernel sums cannot be over %d events", o.Events)
+	}
+	if err := o.Solver.Check(); err != nil || o.Width == nil {
+		return err
+	}
+	return o.Solver.Schedule.checkWidth(*o.Width)
 }
 
 func (o KernelsOptions) epsilon() float64 {
@@ -100,6 +114,24 @@ func (k *Kernels) Context() int { return k.context }
 // Width returns σ_min, in units of the events' spread.
 func (k *Kernels) Width() float64 { return *k.opts.Width }
 
+// Solver returns how the equation is solved by which events are drawn.
+func (k *Kernels) Solver() Solver { return k.opts.Solver }
+
+// SetSolver changes it, by any schedule whose path ends at Width or below. Schedules do not
+// change where a path leads, only how the steps lie on it. It is not for while the model is in use.
+func (k *Kernels) SetSolver(s Solver) error {
+	if len(k.groups) == 0 {
+		k.opts.Solver = s
+		return k.opts.Check()
+	}
+	times, err := s.Times(k.groups[0].mixture, k.Width())
+	if err != nil {
+		return err
+	}
+	k.opts.Solver, k.times = s, times
+	return nil
+}
+
 // Direct returns the same model, which draws from the mixture and solves no equation: it
 // chooses an event, shrinks it and smears it. The density is the same; there is no smooth map
 // from noise to events.
@@ -120,7 +152,11 @@ func (k *Kernels) String() string {
 	for _, g := range k.groups {
 		n += g.mixture.Len()
 	}
-	return fmt.Sprintf("kernel sums over %d events, σ_min %.3g, drawn %s", n, k.Width(), how)
+	of := ""
+	if k.opts.Events > 0 {
+		of = fmt.Sprintf(" of %d", k.opts.Of)
+	}
+	return fmt.Sprintf("kernel sums over %d%s events, σ_min %.3g, drawn %s", n, of, k.Width(), how)
 }
 
 // key is a context as a key of a map.
@@ -132,15 +168,24 @@ func key(c []float32) string {
 	return string(b)
 }
 
-// Train takes over the rows of train and their weights, which must not be negative, and
-// chooses the width. The loss is the mean of −log p over the rows of valid.
-func (k *Kernels) Train(ctx context.Context, train, valid training.Data, _ training.Options) (training.History, error) {
+// Train takes over the rows of train and their weights, which must not be negative, or as many
+// of them as were asked for, chosen by the seed of opts; and it chooses the width, where that is
+// left open: at least the σ(0) of the schedule, where paths end. The loss is the mean of −log p
+// over the rows of valid.
+func (k *Kernels) Train(ctx context.Context, train, valid training.Data, opts training.Options) (training.History, error) {
 	if err := checkData(k.dim, k.context, train, valid); err != nil {
 		return training.History{}, err
 	}
 	for i, w := range train.W {
 		if w < 0 {
 			return training.History{}, fmt.Errorf("diffusion: event %d has the weight %g: kernel sums need weights that are not negative (a flow or --model denoiser takes them)", i, w)
+		}
+	}
+	if k.opts.Events > 0 {
+		k.opts.Of = train.Len()
+		var err error
+		if train, err = choose(train, k.opts.Events, opts.Seed); err != nil {
+			return training.History{}, err
 		}
 	}
 	parts, err := k.splitByContext(ctx, train)
@@ -159,6 +204,7 @@ func (k *Kernels) Train(ctx context.Context, train, valid training.Data, _ train
 		if err != nil {
 			return training.History{}, err
 		}
+		width = max(width, k.opts.Solver.Schedule.Sigma(0))
 		k.opts.Width = &width
 	}
 	if err := k.fill(ctx, parts); err != nil {
@@ -432,8 +478,8 @@ func (k *Kernels) unwhiten(ctx context.Context, x, c []float32) {
 
 func (k *Kernels) trained() []float32 { return nil }
 
-func (k *Kernels) adopt(ctx context.Context, train training.Data, _ uint64) error {
-	_, err := k.Train(ctx, train, training.Data{}, training.Options{})
+func (k *Kernels) adopt(ctx context.Context, train training.Data, seed uint64) error {
+	_, err := k.Train(ctx, train, training.Data{}, training.Options{Seed: seed})
 	return err
 }
 

@@ -12,7 +12,7 @@ import (
 //
 //	σ = t              [Linear], the zero value
 //	σ = √t             [Sqrt]
-//	σ = σ₀ + (1−σ₀)t   [Affine]
+//	σ = σ₀ + (1−σ₀)t   [Shifted]
 //
 // The methods take a time t in [0, 1], which they do not check. What is infinite
 // at an end is returned as ±Inf and said so. Schedules can be compared with ==.
@@ -25,7 +25,7 @@ type Schedule struct {
 type family uint8
 
 const (
-	affine family = iota // the linear one is that with σ₀ = 0
+	shifted family = iota // the linear one is that with σ₀ = 0
 	sqrt
 )
 
@@ -42,18 +42,18 @@ type formulas struct {
 	timeAtRatio  func(ratio, s float64) float64 // the time at which σ/α has the value
 }
 
-func affineSigma(t, s float64) float64 { return t + s*(1-t) } // exact at both ends
+func shiftedSigma(t, s float64) float64 { return t + s*(1-t) } // exact at both ends
 
 var families = [...]formulas{
-	affine: {
-		name:         "affine",
-		sigma:        affineSigma,
-		lambda:       func(t, s float64) float64 { return (1 - s) / affineSigma(t, s) },
-		mu:           func(t, s float64) float64 { return -1 / affineSigma(t, s) },
+	shifted: {
+		name:         "shifted",
+		sigma:        shiftedSigma,
+		lambda:       func(t, s float64) float64 { return (1 - s) / shiftedSigma(t, s) },
+		mu:           func(t, s float64) float64 { return -1 / shiftedSigma(t, s) },
 		muOverLambda: func(_, s float64) float64 { return -1 / (1 - s) },
 		step: func(from, to, s float64) (a, b float64) {
-			sigma := affineSigma(from, s)
-			return affineSigma(to, s) / sigma, (from - to) / sigma
+			sigma := shiftedSigma(from, s)
+			return shiftedSigma(to, s) / sigma, (from - to) / sigma
 		},
 		timeAtSigma: func(sigma, s float64) float64 { return (sigma - s) / (1 - s) },
 		timeAtRatio: func(n, s float64) float64 { return max(0, (n-s)/(n+1-s)) },
@@ -83,12 +83,16 @@ func Linear() Schedule { return Schedule{} }
 // Sqrt returns the schedule α = 1−t, σ = √t, whose variance grows uniformly.
 func Sqrt() Schedule { return Schedule{family: sqrt} }
 
-// Affine returns the schedule α = 1−t, σ = σ₀ + (1−σ₀)t with σ₀ in [0, 1); any
-// other σ₀ is an error. For σ₀ > 0, the only schedule that is regular at t = 0:
-// σ dx/dt = (1−σ₀) x − q, and x_0 keeps a noise of width σ₀. Affine(0) is [Linear].
-func Affine(sigma0 float64) (Schedule, error) {
-	if !(sigma0 >= 0 && sigma0 < 1) {
-		return Schedule{}, fmt.Errorf("diffusion: σ₀ of an affine schedule must be at least 0 and below 1, not %g", sigma0)
+// DefaultSigma0 is σ₀ of the schedule that is called "shifted" without a number.
+const DefaultSigma0 = 0.01
+
+// Shifted returns the schedule α = 1−t, σ = σ₀ + (1−σ₀)t with σ₀ in (0, 1); any
+// other σ₀ is an error. It is the only schedule that is regular at t = 0:
+// σ dx/dt = (1−σ₀) x − q, and x_0 keeps a noise of width σ₀, below which no path goes.
+// With σ₀ = 0 it would be [Linear].
+func Shifted(sigma0 float64) (Schedule, error) {
+	if !(sigma0 > 0 && sigma0 < 1) {
+		return Schedule{}, fmt.Errorf("diffusion: σ₀ of a shifted schedule must be between 0 and 1, such as shifted:%g, not %g", DefaultSigma0, sigma0)
 	}
 	return Schedule{sigma0: sigma0}, nil
 }
@@ -155,10 +159,18 @@ func (s Schedule) TimeAtLogSNR(l float64) (float64, error) {
 	return families[s.family].timeAtRatio(ratio, s.sigma0), nil
 }
 
-// linearName is what the affine schedule with σ₀ = 0 is called.
+// checkWidth reports whether a path ends where σ/α has fallen to a width.
+func (s Schedule) checkWidth(width float64) error {
+	if width >= s.sigma0 {
+		return nil
+	}
+	return fmt.Errorf("diffusion: the path of schedule %v ends at σ₀ = %g, above σ_min = %g: take a smaller σ₀ or a larger σ_min", s, s.sigma0, width)
+}
+
+// linearName is what the shifted schedule with σ₀ = 0 is called.
 const linearName = "linear"
 
-// String returns "linear", "sqrt" or, with the value of σ₀, "affine:0.001".
+// String returns "linear", "sqrt" or, with the value of σ₀, "shifted:0.001".
 func (s Schedule) String() string {
 	switch {
 	case s == Linear():
@@ -174,26 +186,29 @@ func (s Schedule) String() string {
 func (s Schedule) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText sets the schedule by the text that [Schedule.MarshalText]
-// returns. Any other text, or a σ₀ outside of [0, 1), is an error and leaves the
-// schedule as it was.
-func (s *Schedule) UnmarshalText(text []byte) error {
-	switch name, value, _ := strings.Cut(string(text), ":"); {
+// returns; "shifted" alone has σ₀ = [DefaultSigma0]. Any other text, or a σ₀ outside of
+// (0, 1), is an error and leaves the schedule as it was.
+func (s *Schedule) UnmarshalText(text []byte) (err error) {
+	name, value, hasValue := strings.Cut(string(text), ":")
+	switch {
 	case string(text) == linearName:
 		*s = Linear()
 	case string(text) == families[sqrt].name:
 		*s = Sqrt()
-	case name == families[affine].name:
-		sigma0, err := strconv.ParseFloat(value, 64)
-		if err != nil {
-			return fmt.Errorf("diffusion: could not read σ₀ of schedule %q: %w", text, err)
+	case name == families[shifted].name:
+		sigma0 := DefaultSigma0
+		if hasValue {
+			if sigma0, err = strconv.ParseFloat(value, 64); err != nil {
+				return fmt.Errorf("diffusion: σ₀ of the schedule %q is not a number: want shifted:σ₀, such as shifted:%g", text, DefaultSigma0)
+			}
 		}
-		parsed, err := Affine(sigma0)
+		parsed, err := Shifted(sigma0)
 		if err != nil {
 			return err
 		}
 		*s = parsed
 	default:
-		return fmt.Errorf("diffusion: unknown schedule %q: want linear, sqrt or affine:σ₀", text)
+		return fmt.Errorf("diffusion: unknown schedule %q: want linear, sqrt or shifted:σ₀", text)
 	}
 	return nil
 }

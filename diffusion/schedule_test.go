@@ -10,9 +10,9 @@ import (
 	"gonum.org/v1/gonum/diff/fd"
 )
 
-func affineOf(t testing.TB, sigma0 float64) Schedule {
+func shiftedOf(t testing.TB, sigma0 float64) Schedule {
 	t.Helper()
-	s, err := Affine(sigma0)
+	s, err := Shifted(sigma0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,7 +20,7 @@ func affineOf(t testing.TB, sigma0 float64) Schedule {
 }
 
 func schedules(t testing.TB) []Schedule {
-	return []Schedule{Linear(), Sqrt(), affineOf(t, 1e-3), affineOf(t, 0.1), affineOf(t, 0.75)}
+	return []Schedule{Linear(), Sqrt(), shiftedOf(t, 1e-3), shiftedOf(t, 0.1), shiftedOf(t, 0.75)}
 }
 
 // near says whether a and b agree to a relative tolerance.
@@ -88,8 +88,8 @@ func TestEnds(t *testing.T) {
 			equal(s, "log α/σ(0)", s.LogSNR(0), -math.Log(s.sigma0))
 		}
 	}
-	if s := Linear(); s != (Schedule{}) || s != affineOf(t, 0) {
-		t.Error("Linear is neither the zero value nor Affine(0)")
+	if Linear() != (Schedule{}) {
+		t.Error("Linear is not the zero value")
 	}
 }
 
@@ -159,23 +159,23 @@ func TestInverses(t *testing.T) {
 		}
 	}
 	// Rounding does not lead below t = 0.
-	for i := range 100 {
-		s := affineOf(t, float64(i)/100)
+	for i := range 99 {
+		s := shiftedOf(t, float64(i+1)/100)
 		if at, err := s.TimeAtLogSNR(s.LogSNR(0)); err != nil || !(at >= 0 && at < 1e-13) {
 			t.Errorf("%v: log(α/σ)(0) is reached at %v (%v)", s, at, err)
 		}
 	}
 	// The tiniest σ₀ overflows α/σ at t = 0.
-	if at, err := affineOf(t, 5e-324).TimeAtLogSNR(0); at != 0.5 || err != nil {
+	if at, err := shiftedOf(t, 5e-324).TimeAtLogSNR(0); at != 0.5 || err != nil {
 		t.Errorf("σ₀ = 5e-324: log(α/σ) = 0 at %v (%v)", at, err)
 	}
 }
 
 func TestOutOfRange(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
-	for _, sigma0 := range []float64{-1e-9, 1, 2, inf, -inf, nan} {
-		if _, err := Affine(sigma0); err == nil {
-			t.Errorf("Affine(%g) is no error", sigma0)
+	for _, sigma0 := range []float64{-1e-9, 0, 1, 2, inf, -inf, nan} {
+		if _, err := Shifted(sigma0); err == nil {
+			t.Errorf("Shifted(%g) is no error", sigma0)
 		}
 	}
 	for _, s := range schedules(t) {
@@ -271,7 +271,7 @@ func TestEquation(t *testing.T) {
 }
 
 func TestScheduleText(t *testing.T) {
-	for _, s := range append(schedules(t), affineOf(t, 0.1+0.2), affineOf(t, 5e-324)) {
+	for _, s := range append(schedules(t), shiftedOf(t, 0.1+0.2), shiftedOf(t, 5e-324)) {
 		text, err := json.Marshal(map[string]Schedule{"schedule": s})
 		if err != nil {
 			t.Fatal(err)
@@ -282,20 +282,20 @@ func TestScheduleText(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]Schedule{
-		"linear": Linear(), "sqrt": Sqrt(), "affine:0": Linear(), "affine:1e-3": affineOf(t, 0.001),
+		"linear": Linear(), "sqrt": Sqrt(), "shifted": shiftedOf(t, 0.01), "shifted:1e-3": shiftedOf(t, 0.001),
 	} {
-		got := affineOf(t, 0.5)
+		got := shiftedOf(t, 0.5)
 		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
 			t.Errorf("%q is %v (%v)", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "Linear", "linear:0.1", "affine", "affine:", "affine:x", "affine:1", "affine:-1", "affine:NaN", "affine:1e999"} {
+	for _, text := range []string{"", "Linear", "linear:0.1", "shifted:", "shifted:0", "shifted:x", "shifted:1", "shifted:-1", "shifted:NaN", "shifted:1e999"} {
 		got := Sqrt()
 		if err := got.UnmarshalText([]byte(text)); err == nil || got != Sqrt() {
 			t.Errorf("%q is %v (%v)", text, got, err)
 		}
 	}
-	if got := fmt.Sprint(Linear(), Sqrt(), affineOf(t, 0.001)); got != "linear sqrt affine:0.001" {
+	if got := fmt.Sprint(Linear(), Sqrt(), shiftedOf(t, 0.001)); got != "linear sqrt shifted:0.001" {
 		t.Error(got)
 	}
 }

@@ -42,19 +42,24 @@ const (
 var methods = [...]struct {
 	name   string
 	order  int
+	fewest int  // steps from pure noise of which one, at least, is of the order
 	inTime bool // the variable is t, not log(α/σ)
 	// step takes p.x from one time to another, a step of h in log(α/σ), where q here is
 	// known. It returns how many stages the next steps want to look back at.
 	step func(p *path, here *stage, from, to, h float64) (keep int)
 }{
-	DPM3M: {"dpm3m", 3, false, (*path).multistep3},
-	DPM2M: {"dpm2m", 2, false, (*path).multistep2},
-	DPM1:  {"dpm1", 1, false, (*path).order1},
-	DPM2S: {"dpm2s", 2, false, (*path).singlestep2},
-	DPM3S: {"dpm3s", 3, false, (*path).singlestep3},
-	Euler: {"euler", 1, true, (*path).euler},
-	Heun:  {"heun", 2, true, (*path).heun},
+	DPM3M: {"dpm3m", 3, 4, false, (*path).multistep3},
+	DPM2M: {"dpm2m", 2, 1, false, (*path).multistep2},
+	DPM1:  {"dpm1", 1, 1, false, (*path).order1},
+	DPM2S: {"dpm2s", 2, 1, false, (*path).singlestep2},
+	DPM3S: {"dpm3s", 3, 2, false, (*path).singlestep3},
+	Euler: {"euler", 1, 1, true, (*path).euler},
+	Heun:  {"heun", 2, 1, true, (*path).heun},
 }
+
+// Order returns the order of the method: the error of a path falls as its power of the length
+// of the steps.
+func (m Method) Order() int { return methods[m].order }
 
 // String returns the method's name: dpm1, dpm2m, dpm3m, dpm2s, dpm3s, euler or heun.
 func (m Method) String() string {
@@ -116,6 +121,20 @@ func (s Solver) Check() error {
 	return nil
 }
 
+// Complete returns the solver with the defaults in the place of zeros, and with the method that
+// one with a tolerance has.
+func (s Solver) Complete() Solver {
+	if s.Tolerance > 0 {
+		return Solver{Method: DPM3S, Schedule: s.Schedule, Tolerance: s.Tolerance}
+	}
+	if s.Grid == nil {
+		grid := Quadratic
+		s.Grid = &grid
+	}
+	s.Steps = cmp.Or(s.Steps, defaultSteps)
+	return s
+}
+
 const (
 	defaultSteps = 24
 	mostSteps    = 1 << 12 // beyond which there are only more rounding errors
@@ -129,18 +148,21 @@ func (s Solver) Times(q Posterior, width float64) ([]float64, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
-	end, err := s.Schedule.TimeAtLogSNR(-math.Log(width))
-	if err != nil {
-		return nil, fmt.Errorf("diffusion: schedule %v does not reach the width %g", s.Schedule, width)
+	if err := s.Schedule.checkWidth(width); err != nil {
+		return nil, err
+	}
+	end := 0.0
+	if width > s.Schedule.sigma0 {
+		var err error
+		if end, err = s.Schedule.TimeAtLogSNR(-math.Log(width)); err != nil {
+			return nil, err
+		}
 	}
 	if s.Tolerance > 0 {
 		return s.adapt(q, end)
 	}
-	grid := Quadratic
-	if s.Grid != nil {
-		grid = *s.Grid
-	}
-	return grid.Times(s.Schedule, cmp.Or(s.Steps, defaultSteps), end)
+	s = s.Complete()
+	return s.Grid.Times(s.Schedule, s.Steps, end)
 }
 
 // Solve takes the rows of x (n×Dim), with the context c (n×Context), along the

@@ -143,11 +143,7 @@ var orders = map[string]struct{ order, steps int }{
 
 func allSchedules(t *testing.T) []Schedule {
 	t.Helper()
-	affine, err := Affine(0.01)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return []Schedule{Linear(), Sqrt(), affine}
+	return []Schedule{Linear(), Sqrt(), shiftedOf(t, 0.01)}
 }
 
 // TestOrders measures the orders of convergence where q is known.

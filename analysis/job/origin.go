@@ -6,6 +6,7 @@ import (
 
 	"go-hep.org/x/hep/fwk"
 
+	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/internal/origin"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -18,6 +19,8 @@ type Model struct {
 	File  string  // empty: none
 	Seed  *uint64 // of what is drawn from it; nil if nothing is
 	Drawn bool    // whether the seed was not given, but drawn: the user is told which it is
+	// Solver is how the equation of the model is solved; nil if none is.
+	Solver *diffusion.Solver
 }
 
 // OriginWriter is an output streamer that stores, by an option of its file, where the events
@@ -38,7 +41,7 @@ func (r *runner) tellOrigin() error {
 				fwk.NewMsgStream(c.name, r.level, os.Stderr).Warnf("no Seed was given; it is %d\n", *model.Seed)
 			}
 			if model.File != "" {
-				models = append(models, origin.Model{Component: c.name, File: model.File, Seed: model.Seed})
+				models = append(models, origin.Model{Component: c.name, File: model.File, Seed: model.Seed, Solver: model.Solver})
 			}
 		case FileReader:
 			inputs = append(inputs, m.Reads()...)

@@ -70,6 +70,9 @@ type DiffusionOptions struct {
 	// Epsilon is the part of the kernel sums that may be left out; by default
 	// [diffusion.DefaultEpsilon], with [training.Off] none.
 	Epsilon float64 `json:"epsilon,omitempty"`
+	// KernelEvents is the number of training events that kernel sums are over, chosen at
+	// random ([diffusion.KernelsOptions]); by default all.
+	KernelEvents int `json:"kernel_events,omitempty"`
 	// Solver is how the equation is solved.
 	Solver diffusion.Solver `json:"solver,omitzero"`
 }
@@ -95,7 +98,7 @@ func (o Options) settings() factor.Settings {
 	return factor.Settings{
 		Layers: o.Layers, Hidden: o.Hidden, Depth: o.Depth, Components: o.Components,
 		Activation: o.Activation, Residual: o.Residual, Dropout: o.Dropout,
-		Teacher: d.Teacher, SigmaMin: d.SigmaMin, Epsilon: d.Epsilon, Solver: d.Solver,
+		Teacher: d.Teacher, SigmaMin: d.SigmaMin, Epsilon: d.Epsilon, KernelEvents: d.KernelEvents, Solver: d.Solver,
 		Seed: o.Seed, Train: o.Train,
 	}
 }

@@ -53,6 +53,11 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 	if err := checkWeights(w); err != nil {
 		return nil, err
 	}
+	if k := opts.Diffusion.KernelEvents; k > 0 {
+		if n := learnt(t.Len()); k > n {
+			return nil, fmt.Errorf("surrogate: kernel sums over %d events need as many to train on: there are %d, as %d of %d are held out", k, n, t.Len()-n, t.Len())
+		}
+	}
 	part, err := opts.fit(ctx, t, w, begin)
 	if err != nil {
 		return nil, err
@@ -172,6 +177,16 @@ const streamSplit = 1 << 48
 
 // isHeldOut reports whether event i validates: one in ten, by a fixed hash.
 func isHeldOut(i int) bool { return philox.Uint64(0, streamSplit, uint64(i))%10 == 0 }
+
+// learnt returns the number of n different events that are trained on.
+func learnt(n int) (learnt int) {
+	for i := range n {
+		if !isHeldOut(i) {
+			learnt++
+		}
+	}
+	return learnt
+}
 
 // split parts the columns of t in those to learn and those of the condition.
 func split(t *rootio.Table, condition []string) (target, context *rootio.Table, err error) {

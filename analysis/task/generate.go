@@ -9,6 +9,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/origin"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -38,6 +39,9 @@ type GenerateOptions struct {
 	// Direct draws from the mixture of kernels itself, without the equation: for a model of
 	// kernel sums only.
 	Direct bool
+	// Solver says how the equation of a model that solves one is solved; what is zero stays as it
+	// was trained.
+	Solver diffusion.SolverOptions
 	// Output is the ROOT file to write, and Tree the name of the tree in it: by default that of
 	// the inputs, or else of the training events.
 	Output, Tree string
@@ -59,6 +63,8 @@ type GenerateResult struct {
 	Stayed  int64  `json:"objects_as_they_were,omitempty"` // objects of the inputs that the model's selection leaves out
 	Foreign int64  `json:"events_not_selected,omitempty"`  // events of the inputs that it leaves out
 	Seed    uint64 `json:"seed"`
+	// Solver is how the equation of the model was solved; nil where none was.
+	Solver *diffusion.Solver `json:"solver,omitempty"`
 	surrogate.Tails
 	Seconds float64 `json:"seconds"` // of drawing and writing
 
@@ -99,8 +105,16 @@ func Generate(ctx context.Context, o GenerateOptions, p Progress) (*GenerateResu
 			return nil, Usage("%w", err)
 		}
 	}
+	if !o.Solver.IsZero() {
+		if err := model.SetSolver(o.Solver); err != nil {
+			return nil, Usage("%s: %w", o.Model, err)
+		}
+	}
 	g := &generation{GenerateOptions: o, Progress: p, ctx: ctx, model: model}
 	g.result = &GenerateResult{Output: o.Output, Model: model}
+	if !o.Direct {
+		g.result.Solver = model.Solver()
+	}
 	if o.Seed != nil {
 		g.result.Seed = *o.Seed
 	} else {
@@ -148,6 +162,9 @@ func (o GenerateOptions) check() error {
 				return Usage("--%s goes with -i, not with -n", v.name)
 			}
 		}
+	}
+	if o.Direct && !o.Solver.IsZero() {
+		return Usage("--direct solves no equation: no schedule, solver, order, steps or tolerance goes with it")
 	}
 	if o.N < 0 || o.Oversample < 1 {
 		return Usage("%d events, drawn %d times each, cannot be drawn", o.N, o.Oversample)
@@ -218,7 +235,7 @@ func (g *generation) write(w *rootio.Writer, events *rootio.Table, tails surroga
 }
 
 func (g *generation) fileOptions() ([]rootio.Option, error) {
-	from, err := origin.New(g.Inputs, origin.Model{File: g.Model, Seed: &g.result.Seed})
+	from, err := origin.New(g.Inputs, origin.Model{File: g.Model, Seed: &g.result.Seed, Solver: g.result.Solver})
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
+	"github.com/eidolon-hep/eidolon/diffusion"
+	"github.com/eidolon-hep/eidolon/internal/origin"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -29,6 +31,9 @@ type ScoreOptions struct {
 	Where string
 	// Outside says what becomes of conditions that the training events did not have.
 	Outside features.Outside
+	// Solver says how the equation is solved along which a log-density is integrated that is not in
+	// closed form; what is zero stays as it is by default.
+	Solver diffusion.SolverOptions
 	// Output is the ROOT file to write.
 	Output string
 	// NoVerify leaves out the comparison of the checksums of files before they are read.
@@ -42,6 +47,8 @@ type ScoreResult struct {
 	Impossible int64    `json:"impossible"`             // events of log-density −Inf
 	Foreign    int64    `json:"not_selected,omitempty"` // events that do not pass the model's selection
 	Mean       *float64 `json:"mean_log_prob"`          // of the possible events; nil where there is none, or it is not finite
+	// Solver is how the equation of the model was solved; nil where none was.
+	Solver *diffusion.Solver `json:"solver,omitempty"`
 
 	Conditions *features.Strays `json:"conditions,omitempty"` // nil for a model without a condition
 }
@@ -63,6 +70,19 @@ func Score(ctx context.Context, o ScoreOptions, p Progress) (*ScoreResult, error
 	if !model.HasDensity() {
 		return nil, fmt.Errorf("the model %s has no density: it draws copies of training events (σ_min is 0)", o.Model)
 	}
+	if !o.Solver.IsZero() {
+		if err := model.SetDensitySolver(o.Solver); err != nil {
+			return nil, Usage("%s: %w", o.Model, err)
+		}
+	}
+	from, err := origin.New(o.Inputs, origin.Model{File: o.Model, Solver: model.DensitySolver()})
+	if err != nil {
+		return nil, err
+	}
+	text, err := from.Option()
+	if err != nil {
+		return nil, err
+	}
 	in, err := open(ctx, o.NoVerify, o.Tree, o.Inputs)
 	if err != nil {
 		return nil, err
@@ -82,14 +102,14 @@ func Score(ctx context.Context, o ScoreOptions, p Progress) (*ScoreResult, error
 			view, names = v, append(names, selected)
 		}
 	}
-	w, err := rootio.Create(o.Output, treeName(in.Name()), plan.fields)
+	w, err := rootio.Create(o.Output, treeName(in.Name()), plan.fields, text)
 	if err != nil {
 		return nil, err
 	}
 	defer w.Abort()
 
 	var sum float64
-	result := &ScoreResult{Output: o.Output}
+	result := &ScoreResult{Output: o.Output, Solver: model.DensitySolver()}
 	var strays features.Strays
 	var density []float64
 	for part, err := range view.Parts(names, rootio.Names(plan.carried.fields), 0) {

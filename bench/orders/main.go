@@ -119,14 +119,14 @@ var methods = []struct {
 func run(output string) error {
 	three := normals{w: []float64{0.5, 0.3, 0.2}, s: []float64{0.5, 0.3, 0.4}, m: [][2]float64{{-0.9, 0.3}, {0.8, 0.9}, {1, -1.2}}}
 	one := normals{w: []float64{1}, s: []float64{0.4}, m: [][2]float64{{0.7, -1.1}}}
-	affine, err := diffusion.Affine(0.01)
+	shifted, err := diffusion.Shifted(0.01)
 	if err != nil {
 		return err
 	}
 	panels := []panel{
 		{"three normals, σ = t", diffusion.Linear(), three, true},
 		{"three normals, σ = √t", diffusion.Sqrt(), three, false},
-		{"three normals, σ = 0.01 + 0.99 t", affine, three, false},
+		{"three normals, σ = 0.01 + 0.99 t", shifted, three, false},
 		{"one normal, closed form, σ = t", diffusion.Linear(), one, false},
 	}
 	const columns = 2

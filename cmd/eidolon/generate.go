@@ -49,7 +49,11 @@ different events.
 If a value lies outside of the range of the training events by more than a tenth of a
 standard deviation (in the coordinates of the model), the event is drawn again, at most
 20 times, and then moved to that limit. If the range ends at zero, no value is beyond zero.
-It is printed how many events were drawn again and how many were moved (clipped).`,
+It is printed how many events were drawn again and how many were moved (clipped).
+
+A model that solves an equation for its events (--model diffusion or denoiser) can solve it in
+another way than it was trained with: --schedule, --solver, --order, --steps, --tolerance. The
+file stores what was used. Other schedules put the steps elsewhere, and lead to the same events.`,
 		Example: `  eidolon generate -m zmumu.eidolon -n 1000000 -o new.root
   eidolon generate -m zmumu.eidolon -n 1M --seed 7 -o new.root     # the same events each time
   eidolon generate -m response.eidolon -i generator.root --oversample 10 -o smeared.root`,
@@ -82,6 +86,7 @@ It is printed how many events were drawn again and how many were moved (clipped)
 	flags.StringVarP(&o.Output, "output", "o", "", "the ROOT file to write")
 	flags.Var(seed{&eventSeed}, "seed", "the seed of the events (default: one is drawn, and printed)")
 	flags.BoolVar(&o.Direct, "direct", false, "draw from the mixture of kernels itself, without solving the equation (--model diffusion)")
+	addSolverFlags(flags, &o.Solver, asTrained, asTrained, asTrained, asTrained)
 	flags.StringVarP(&o.Tree, "tree", "t", "", "the name of the tree to write (default: that of the training events)")
 	flags.StringSliceVar(&o.ReweightTo, "reweight-to", nil, "ROOT files with another sample: a branch weight makes the generated events like it")
 	flags.Var(&compression, "compression", "the compression of the output: zlib, lz4, zstd, lzma or none")
@@ -91,6 +96,9 @@ It is printed how many events were drawn again and how many were moved (clipped)
 	addNoVerify(cmd, &o.NoVerify)
 	return cmd
 }
+
+// asTrained is what a model does that is not asked to do otherwise.
+const asTrained = "as trained"
 
 // printGenerate says what came of it.
 func printGenerate(out io.Writer, r *task.GenerateResult) error {

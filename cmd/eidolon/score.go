@@ -26,6 +26,10 @@ With a conditional model there is also a branch known. It is false if the condit
 outside the range of the training events; log_prob is then computed for the nearest condition
 inside. A new code is an error, unless --outside says otherwise (see generate).
 
+The log-density of a denoiser, and of a one-step map that has learnt from one, is integrated along
+the path of an equation. --schedule, --solver, --order, --steps and --tolerance say how. All other
+models have it in closed form.
+
 With a model of objects (train --each) the output has one entry per object. It has the
 branches of the collection, the scalar branches of the event, event_index and object_index.`,
 		Example: `  eidolon score -m zmumu.eidolon -i zmumu.root -o scored.root`,
@@ -45,6 +49,7 @@ branches of the collection, the scalar branches of the event, event_index and ob
 	flags.StringVarP(&o.Output, "output", "o", "", "the ROOT file to write")
 	flags.StringVar(&o.Where, "where", "", "only rows for which this is true: 'pt > 20 && abs(eta) < 2.4'")
 	flags.StringVar((*string)(&o.Outside), "outside", "", "what to do with conditions that the training events did not have: clip, skip or refuse (default: clip numbers, refuse codes)")
+	addSolverFlags(flags, &o.Solver, "linear", "heun", "2", "36")
 	addNoVerify(cmd, &o.NoVerify)
 	return cmd
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -20,6 +21,7 @@ import (
 
 func newTrain() *cobra.Command {
 	var o task.TrainOptions
+	var solver diffusion.SolverOptions
 	var card string
 	cmd := &cobra.Command{
 		Use:   "train -i FILE[,FILE…] -o MODEL",
@@ -75,6 +77,10 @@ run the same command.`,
 			if err := checkUses(cmd, o.Model); err != nil {
 				return err
 			}
+			var err error
+			if o.Model.Diffusion.Solver, err = solver.Apply(diffusion.Solver{}); err != nil {
+				return task.Usage("%w", err)
+			}
 			return runTrain(cmd, o)
 		},
 	}
@@ -93,7 +99,7 @@ run the same command.`,
 	flags.StringVar(&o.Weight, "weight", "", "the branch of event weights w, positive and negative: the loss is Σ w·loss / Σ w")
 	flags.StringVarP(&o.Output, "output", "o", "", "the model file to write")
 	flags.StringVarP(&card, "card", "c", "", "a YAML file with values for these flags")
-	addModelFlags(cmd, &o.Model)
+	addModelFlags(cmd, &o.Model, &solver)
 	flags.StringVar(&o.Checkpoint, "checkpoint", "", "where to keep the checkpoint (default: MODEL.checkpoint)")
 	flags.StringVar(&o.Resume, "resume", "", "continue from this checkpoint (only -o, -i, --finish and --checkpoint go with it); auto: from the checkpoint of this training, if there is one")
 	flags.BoolVar(&o.Finish, "finish", false, "with --resume CHECKPOINT: make the model of what has been learnt so far, without further training")
@@ -139,7 +145,7 @@ func runTrain(cmd *cobra.Command, o task.TrainOptions) error {
 }
 
 // addModelFlags adds the flags that say what to train and how.
-func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
+func addModelFlags(cmd *cobra.Command, o *surrogate.Options, solver *diffusion.SolverOptions) {
 	const limit = 1e9 // the options have narrower ones
 	flags := cmd.Flags()
 	o.Seed = 1
@@ -155,9 +161,8 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags.StringVar(&d.Teacher, "teacher", "", "what a one-step map learns from: "+strings.Join(factor.Teachers(), " or ")+" (default: the first)")
 	flags.Var(optional{&d.SigmaMin}, "sigma-min", "the σ at which the path of a diffusion ends, in standard deviations of the events (default: for diffusion chosen on held-out events, else 0.01)")
 	flags.Float64Var(&d.Epsilon, "epsilon", 0, "the part of the kernel sums that may be neglected; 0: none (default 1e-5)")
-	flags.TextVar(&d.Solver.Method, "solver", diffusion.DPM3M, "the solver of a diffusion: dpm1, dpm2m, dpm3m, dpm2s, dpm3s, euler or heun")
-	flags.Var(wholeVar(&d.Solver.Steps, 0, limit), "steps", "number of steps of the solver (default 24)")
-	flags.Float64Var(&d.Solver.Tolerance, "tolerance", 0, "choose the steps of the solver so that their error stays below this; 0: use --steps")
+	flags.Var(wholeVar(&d.KernelEvents, 1, limit), "kernel-events", "the number K of training events that the kernel sums of a diffusion are over, chosen at random by --seed, with a probability proportional to their weight (default: all)")
+	addSolverFlags(flags, solver, "linear", "dpm3m", "3", "24")
 	flags.Var(seed{&o.Seed}, "seed", "the seed of everything random")
 	flags.Var(wholeVar(&o.Train.Epochs, 0, limit), "epochs", "passes over the events (default: by their number)")
 	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "time limit for reading, looking at the columns and training together, such as 5m; 0: no limit")
@@ -165,6 +170,17 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	flags.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate (default "+factor.DefaultOf(func(s factor.Settings) float64 { return s.Train.Rate })+")")
 	flags.Float64Var(&o.Train.Average, "average", 0, "decay per step of the moving average of the parameters that is kept; 0: no average (default "+factor.DefaultOf(func(s factor.Settings) float64 { return s.Train.Average })+")")
 	flags.Var(wholeVar(&o.Train.Patience, 0, limit), "patience", "after this number of validations (of about 100) without a better loss the last phase of the training begins; 0: train for all epochs (default 15; 0 for the networks of diffusions)")
+}
+
+// addSolverFlags adds the flags that say how the equation of a diffusion is solved, with the
+// defaults of schedule, solver, order and steps in words.
+func addSolverFlags(flags *pflag.FlagSet, o *diffusion.SolverOptions, schedule, solver, order, steps string) {
+	const most = 4096
+	flags.StringVar(&o.Schedule, "schedule", "", fmt.Sprintf("the noise σ(t) of a diffusion, where events shrink as α = 1 − t: linear (σ = t), sqrt (σ = √t) or shifted:σ₀ (σ = σ₀ + (1 − σ₀) t; shifted alone has σ₀ = %g) (default %s)", diffusion.DefaultSigma0, schedule))
+	flags.StringVar(&o.Method, "solver", "", fmt.Sprintf("how the equation of a diffusion is solved: dpm1, dpm2m, dpm3m, dpm2s, dpm3s, euler or heun (default %s)", solver))
+	flags.Var(wholeVar(&o.Order, 1, most), "order", fmt.Sprintf("the order of the solver; without --solver: dpm1, dpm2m or dpm3m (default %s)", order))
+	flags.Var(wholeVar(&o.Steps, 1, most), "steps", fmt.Sprintf("the number of steps of the solver (default %s)", steps))
+	flags.Var(positive{&o.Tolerance}, "tolerance", "in place of --solver, --order and --steps: as many steps, of order 3, as keep the error of each below this, in standard deviations of the events")
 }
 
 // takeZeros gives the zeros that were typed their meaning, which is not that of the zeros
@@ -190,7 +206,7 @@ func takeZeros(cmd *cobra.Command, o *surrogate.Options) error {
 			return task.Usage("--%s cannot be %s", v.name, text)
 		}
 	}
-	for _, name := range []string{"layers", "hidden", "depth", "components", "steps", "epochs", "batch", "rate"} {
+	for _, name := range []string{"layers", "hidden", "depth", "components", "epochs", "batch", "rate"} {
 		if text, ok := set(name); ok && text == "0" {
 			return task.Usage("--%s cannot be 0: leave it out for the default", name)
 		}
@@ -207,6 +223,21 @@ func checkUses(cmd *cobra.Command, o surrogate.Options) (err error) {
 	})
 	return err
 }
+
+// positive is a positive number as a flag.
+type positive struct{ value *float64 }
+
+func (p positive) Set(text string) error {
+	x, err := strconv.ParseFloat(text, 64)
+	if err == nil && !(x > 0) {
+		err = errors.New("it must be above 0")
+	}
+	*p.value = x
+	return err
+}
+
+func (p positive) String() string { return "" }
+func (p positive) Type() string   { return "float" }
 
 // optional is a number as a flag that may be left out.
 type optional struct{ value **float64 }

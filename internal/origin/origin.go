@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/internal/printable"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -39,6 +40,8 @@ type Model struct {
 	File      string  `json:"model,omitempty"`
 	SHA256    string  `json:"model_sha256,omitempty"`
 	Seed      *uint64 `json:"seed,omitempty"` // nil: nothing was drawn
+	// Solver is how the equation of the model was solved; nil: none was.
+	Solver *diffusion.Solver `json:"solver,omitempty"`
 }
 
 // New returns the origin of what this program makes.
@@ -113,14 +116,17 @@ func (o *Origin) Print(out io.Writer) {
 		models = append([]Model{o.Model}, models...)
 	}
 	for _, m := range models {
-		seed, by := "", ""
+		seed, by, solved := "", "", ""
 		if m.Seed != nil {
 			seed = fmt.Sprintf("seed %d from ", *m.Seed)
 		}
 		if m.Component != "" {
 			by = " by " + printable.Text(m.Component)
 		}
-		fmt.Fprintf(out, "with %smodel %s (SHA-256 %s)%s\n", seed, printable.Text(m.File), printable.Text(m.SHA256), by)
+		if m.Solver != nil {
+			solved = fmt.Sprintf(", solved by %v", m.Solver)
+		}
+		fmt.Fprintf(out, "with %smodel %s (SHA-256 %s)%s%s\n", seed, printable.Text(m.File), printable.Text(m.SHA256), by, solved)
 	}
 }
 

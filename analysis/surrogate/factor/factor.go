@@ -77,6 +77,16 @@ type (
 		Width() float64
 		Effective(ctx context.Context, paths int, seed uint64) ([]diffusion.Effective, error)
 	}
+	// PathSolver draws by solving an equation: how, and by which way else.
+	PathSolver interface {
+		Solver() diffusion.Solver
+		SetSolver(s diffusion.Solver) error
+	}
+	// DensitySolver integrates its log-density along the path of an equation.
+	DensitySolver interface {
+		DensitySolver() diffusion.Solver
+		SetDensitySolver(s diffusion.Solver) error
+	}
 	// Director returns the factor that draws from its density directly.
 	Director interface{ Direct() Factor }
 	// Learner returns the factor that it has learnt from.

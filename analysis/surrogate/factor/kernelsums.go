@@ -19,15 +19,19 @@ type kernelSums struct{ *diffusion.Kernels }
 func kernelSumsKind() Kind {
 	return Kind{
 		Name: "diffusion", Help: "a diffusion by kernel sums over the events, without training",
-		Options: slices.Concat(ofPath, []string{"epsilon"}),
+		Options: slices.Concat(ofPath, []string{"epsilon", "kernel_events"}),
 		Check:   checkPath,
 		Copies:  true, OneWidth: true,
 		Make: func(dim, context int, _ []int, s Settings) (Factor, error) {
-			k, err := diffusion.NewKernels(dim, context, diffusion.KernelsOptions{Width: s.SigmaMin, Epsilon: s.Epsilon, Solver: s.Solver})
+			k, err := diffusion.NewKernels(dim, context, kernelOptions(s))
 			return kernelSums{k}, err
 		},
 		Load: loadDiffusion(func(k *diffusion.Kernels) Factor { return kernelSums{k} }),
 	}
+}
+
+func kernelOptions(s Settings) diffusion.KernelsOptions {
+	return diffusion.KernelsOptions{Width: s.SigmaMin, Epsilon: s.Epsilon, Events: s.KernelEvents, Solver: s.Solver}
 }
 
 // checkPath checks the settings of a diffusion.
@@ -35,7 +39,7 @@ func checkPath(s Settings) error {
 	if t := s.Solver; t.Tolerance > 0 && (t.Steps != 0 || t.Method != 0 || t.Grid != nil) {
 		return errors.New("a tolerance chooses the steps of a solver: neither their number nor another solver goes with it")
 	}
-	return diffusion.KernelsOptions{Width: s.SigmaMin, Epsilon: s.Epsilon, Solver: s.Solver}.Check()
+	return kernelOptions(s).Check()
 }
 
 // loadDiffusion returns a [Kind.Load] of factors that are models M of package diffusion.

@@ -23,10 +23,11 @@ type Settings struct {
 	Residual   bool    `json:"residual,omitempty"`   // whether networks are residual
 	Dropout    float64 `json:"dropout,omitempty"`    // in the hidden layers, while training
 
-	Teacher  string           `json:"teacher,omitempty"`   // the kind that is learnt from
-	SigmaMin *float64         `json:"sigma_min,omitempty"` // the width where the path of a diffusion ends
-	Epsilon  float64          `json:"epsilon,omitempty"`   // the part of kernel sums that may be left out
-	Solver   diffusion.Solver `json:"solver,omitzero"`     // of the equation of a diffusion
+	Teacher      string           `json:"teacher,omitempty"`       // the kind that is learnt from
+	SigmaMin     *float64         `json:"sigma_min,omitempty"`     // the width where the path of a diffusion ends
+	Epsilon      float64          `json:"epsilon,omitempty"`       // the part of kernel sums that may be left out
+	KernelEvents int              `json:"kernel_events,omitempty"` // the number of events that kernel sums are over
+	Solver       diffusion.Solver `json:"solver,omitzero"`         // of the equation of a diffusion
 
 	Seed  uint64           `json:"seed"`
 	Train training.Options `json:"train"`
@@ -50,10 +51,10 @@ var options = []option{
 	{"teacher", func(s Settings) bool { return s.Teacher != "" }},
 	{"sigma_min", func(s Settings) bool { return s.SigmaMin != nil }},
 	{"epsilon", func(s Settings) bool { return s.Epsilon != 0 }},
-	{"solver", func(s Settings) bool {
-		s.Solver.Steps, s.Solver.Tolerance = 0, 0
-		return s.Solver != diffusion.Solver{}
-	}},
+	{"kernel_events", func(s Settings) bool { return s.KernelEvents != 0 }},
+	{"schedule", func(s Settings) bool { return s.Solver.Schedule != diffusion.Linear() }},
+	{"solver", func(s Settings) bool { return s.Solver.Method != 0 || s.Solver.Grid != nil }},
+	{"order", func(Settings) bool { return false }}, // it stands for a solver
 	{"steps", func(s Settings) bool { return s.Solver.Steps != 0 }},
 	{"tolerance", func(s Settings) bool { return s.Solver.Tolerance != 0 }},
 	{"epochs", func(s Settings) bool { return s.Train.Epochs != 0 }},
@@ -70,9 +71,9 @@ var options = []option{
 var (
 	ofNetwork  = []string{"hidden", "depth"}
 	ofFlow     = []string{"layers", "components", "activation", "residual", "dropout"}
-	ofPath     = []string{"sigma_min", "solver", "steps", "tolerance"}
+	ofPath     = []string{"sigma_min", "schedule", "solver", "order", "steps", "tolerance"}
 	ofTraining = []string{"epochs", "max_time", "batch", "rate", "clip", "patience", "decay", "average"}
-	ofTeacher  = append([]string{"components", "epsilon"}, ofPath...) // that go on to a teacher
+	ofTeacher  = append([]string{"components", "epsilon", "kernel_events"}, ofPath...) // that go on to a teacher
 )
 
 // Check says which setting makes no sense for a model, if any. Where the model is left open
