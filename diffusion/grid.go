@@ -13,7 +13,8 @@ const (
 	// Uniform is uniform in t.
 	Uniform Grid = iota
 
-	// Quadratic is uniform in √t: denser than Uniform below t ≈ 1/4.
+	// Quadratic is uniform in √σ, which is √t for the [Linear] schedule: denser than Uniform
+	// where little of the noise is left, for all schedules alike.
 	Quadratic
 
 	// GeometricSigma is uniform in log σ. It needs an end with σ > 0.
@@ -42,9 +43,9 @@ var grids = [...]struct {
 	Uniform: {"uniform", false, func(_ Schedule, _, _ int, f, end float64) (float64, error) {
 		return 1 - f*(1-end), nil
 	}},
-	Quadratic: {"quadratic", false, func(_ Schedule, _, _ int, f, end float64) (float64, error) {
-		u := 1 - f*(1-math.Sqrt(end))
-		return u * u, nil
+	Quadratic: {"quadratic", false, func(s Schedule, _, _ int, f, end float64) (float64, error) {
+		u := 1 - f*(1-math.Sqrt(s.Sigma(end)))
+		return s.TimeAtSigma(u * u)
 	}},
 	GeometricSigma: {"geometric-sigma", true, func(s Schedule, _, _ int, f, end float64) (float64, error) {
 		return s.TimeAtSigma(math.Pow(s.Sigma(end), f))

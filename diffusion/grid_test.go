@@ -48,7 +48,7 @@ func TestSpacing(t *testing.T) {
 				first int
 			}{
 				{Uniform, func(t float64) float64 { return t }, 0},
-				{Quadratic, math.Sqrt, 0},
+				{Quadratic, func(t float64) float64 { return math.Sqrt(s.Sigma(t)) }, 0},
 				{GeometricSigma, func(t float64) float64 { return math.Log(s.Sigma(t)) }, 0},
 				{UniformLogSNR, s.LogSNR, 1},
 			} {
