@@ -79,6 +79,20 @@ func TestDiffusion(t *testing.T) {
 				t.Fatalf("%s: log p = %v", c.model, l)
 			}
 		}
+		// Inside of a chain, too, the equation can be solved otherwise; a one-step map solves none
+		// but for its density, if that is a denoiser's.
+		otherwise := diffusion.SolverOptions{Schedule: "shifted:0.001", Order: 3, Steps: 9}
+		if err := loaded.SetSolver(otherwise); (err == nil) != (c.model != distilled) || (loaded.Solver() != nil) != (c.model != distilled) {
+			t.Errorf("%s: another solver: %v", c.model, err)
+		} else if err == nil {
+			if _, err := loaded.Generate(t.Context(), b, nil, 3, 0); err != nil || reflect.DeepEqual(a, b) || loaded.Solver().Steps != 9 {
+				t.Errorf("%s: the events are the same when the equation is solved by %v (%v)", c.model, loaded.Solver(), err)
+			}
+		}
+		integrated := c.model == denoiser || c.model == distilled && c.teacher == ""
+		if err := loaded.SetDensitySolver(otherwise); (err == nil) != integrated || (loaded.DensitySolver() != nil) != integrated {
+			t.Errorf("%s: another solver of densities: %v", c.model, err)
+		}
 		if err := loaded.Direct(); (err == nil) != (c.model == kernelSums) {
 			t.Errorf("%s: direct draws: %v", c.model, err)
 		}
