@@ -33,7 +33,7 @@ func TestJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{`
-evtmax: 3
+evtmax: 300
 nprocs: 2
 components:
   - name: events
@@ -49,7 +49,7 @@ components:
   - name: out
     type: github.com/eidolon-hep/eidolon/analysis.TreeWriter
     props: {File: out.root, Batch: true, Ports: [fast_pt, {fast_mu1_pt: "[]float32"}]}
-`, `{"evtmax": 3, "nprocs": 0, "components": [
+`, `{"evtmax": 300, "nprocs": 0, "components": [
  {"name": "out", "type": "TreeWriter", "props": {"File": "out.root", "Batch": true, "Ports": {"fast_mu1_pt": "[]float32", "fast_pt": "[]float64"}}},
  {"name": "events", "type": "TreeReader", "props": {"Files": ["in.root"], "Batch": 100, "Entry": "entry"}},
  {"name": "detector", "type": "FastSim", "props": {"Model": "%s", "Prefix": "fast_", "Entry": "entry", "Seed": 3}}]}`} {
@@ -61,7 +61,7 @@ components:
 			t.Fatal(err)
 		}
 		events, err := j.Run(t.Context())
-		if err != nil || events != 3 {
+		if err != nil || events != 300 {
 			t.Fatalf("%d events, %v", events, err)
 		}
 		got := read(t, "out.root")

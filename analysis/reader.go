@@ -151,7 +151,11 @@ func (r *TreeReader) check(ports []fwk.Port) error {
 	return nil
 }
 
-// Read puts the next entry, or batch of them, into an event.
+// Limit says how many entries are given at most, and Given how many were ([job.BatchInput]).
+func (r *TreeReader) Limit(entries int64) { r.table.limit = entries }
+func (r *TreeReader) Given() int64        { return r.table.first }
+
+// Read puts the next entry, or batch of them, into an event of fwk.
 func (r *TreeReader) Read(ctx fwk.Context) error { return r.table.read(ctx.Store()) }
 
 // Disconnect closes the files.
@@ -213,6 +217,7 @@ type tableStream struct {
 	table *rootio.Table
 	row   int
 	first int64 // the number of the row
+	limit int64 // of rows in all; 0: none
 }
 
 // connect starts a stream to the ports. tables gives the columns with the names.
@@ -245,6 +250,9 @@ func (s *tableStream) connect(ports []fwk.Port, batch int, entry string, tables 
 }
 
 func (s *tableStream) read(store fwk.Store) error {
+	if s.limit > 0 && s.first == s.limit {
+		return io.EOF
+	}
 	for s.table == nil || s.row == s.table.Len() { // a table may have no rows
 		table, err, ok := s.next()
 		if !ok {
@@ -281,13 +289,17 @@ func (s *tableStream) read(store fwk.Store) error {
 }
 
 func (s *tableStream) readBatch(store fwk.Store) error {
-	n := s.table.Len()
+	table := s.table
+	if s.limit > 0 {
+		table = table.Slice(0, int(min(int64(table.Len()), s.limit-s.first)))
+	}
+	n := table.Len()
 	for i, p := range s.layout.ports {
-		if err := store.Put(p.Name, own(s.table.Columns[i])); err != nil {
+		if err := store.Put(p.Name, own(table.Columns[i])); err != nil {
 			return err
 		}
 	}
-	s.row = n
+	s.row = s.table.Len()
 	s.first += int64(n)
 	if s.entry == "" {
 		return nil

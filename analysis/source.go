@@ -134,6 +134,10 @@ func (s *Source) draw(names []string) (iter.Seq2[*rootio.Table, error], error) {
 	}, nil
 }
 
+// Limit says how many events are given at most, and Given how many were ([job.BatchInput]).
+func (s *Source) Limit(events int64) { s.table.limit = events }
+func (s *Source) Given() int64       { return s.table.first }
+
 // Read puts the next event, or batch of them, into an event of fwk.
 func (s *Source) Read(ctx fwk.Context) error {
 	s.job = job.Context(ctx)

@@ -31,8 +31,20 @@ func (ev *events) init() {
 	ev.turn = sync.NewCond(&ev.mu)
 }
 
-// event is what is known of one event.
+// span are the events that an event of fwk holds, from first to before next: one, or a batch.
+type span struct{ first, next int64 }
+
+// String is what errors call them.
+func (s span) String() string {
+	if s.next-s.first > 1 {
+		return fmt.Sprintf("events %d to %d", s.first, s.next-1)
+	}
+	return fmt.Sprintf("event %d", s.first)
+}
+
+// event is what is known of one event of fwk.
 type event struct {
+	span
 	left    int                // tasks that have not returned
 	idle    int                // producers that have returned or wait
 	put     map[string]bool    // ports that hold a value
@@ -115,6 +127,13 @@ func (ev *events) advance(next *int64) {
 	ev.turn.Broadcast()
 }
 
+// open begins an event of fwk, which holds some events.
+func (ev *events) open(id int64, of span) {
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	ev.flying[id] = &event{span: of, left: ev.tasks, put: map[string]bool{}, waiting: map[string]*waiter{}, wake: sync.NewCond(&ev.mu)}
+}
+
 // enter begins a task of an event; nil means that the job has failed.
 func (ev *events) enter(id int64) *event {
 	ev.mu.Lock()
@@ -122,12 +141,7 @@ func (ev *events) enter(id int64) *event {
 	if !ev.beginLocked() {
 		return nil
 	}
-	e := ev.flying[id]
-	if e == nil {
-		e = &event{left: ev.tasks, put: map[string]bool{}, waiting: map[string]*waiter{}, wake: sync.NewCond(&ev.mu)}
-		ev.flying[id] = e
-	}
-	return e
+	return ev.flying[id]
 }
 
 // leave ends a task of an event.
@@ -141,16 +155,16 @@ func (ev *events) leave(id int64, e *event, producer bool) {
 	if producer {
 		e.idle++
 	}
-	ev.checkStuck(id, e)
+	ev.checkStuck(e)
 }
 
 // checkStuck fails if a task waits for a port and no other can put anything.
-func (ev *events) checkStuck(id int64, e *event) {
+func (ev *events) checkStuck(e *event) {
 	if e.idle < ev.producers {
 		return
 	}
 	for port, w := range e.waiting {
-		ev.failLocked(fmt.Errorf("job: event %d: %q waits for port %q, on which nothing was put: the task that declares it has returned, or waits itself", id, w.task, port))
+		ev.failLocked(fmt.Errorf("job: %v: %q waits for port %q, on which nothing was put: the task that declares it has returned, or waits itself", e.span, w.task, port))
 	}
 }
 
@@ -159,7 +173,6 @@ type store struct {
 	fwk.Store
 	ev       *events
 	event    *event
-	id       int64
 	task     string
 	producer bool
 }
@@ -189,7 +202,7 @@ func (s *store) await(port string) error {
 			w.producers++
 			e.idle++
 		}
-		ev.checkStuck(s.id, e)
+		ev.checkStuck(e)
 	}
 	for ev.failure == nil && !ev.input[port] && !e.put[port] {
 		e.wake.Wait()

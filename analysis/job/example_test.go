@@ -55,6 +55,6 @@ components:
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(n, "batches,", t.Len(), "entries of", t.Columns[0].Name, "and", t.Columns[1].Name)
-	// Output: 10 batches, 1000 entries of mass and pt
+	fmt.Println(n, "events,", t.Len(), "entries of", t.Columns[0].Name, "and", t.Columns[1].Name)
+	// Output: 1000 events, 1000 entries of mass and pt
 }

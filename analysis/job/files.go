@@ -56,7 +56,7 @@ func (r *runner) checkFiles() error {
 		if !ok || w.Writes() == "" { // it will say so
 			continue
 		}
-		err := r.call(noEvent, c.name, func() error {
+		err := r.call(nil, c.name, func() error {
 			for _, other := range all[:i] {
 				if o, ok := other.component.(FileWriter); ok && output.Same(o.Writes(), w.Writes()) {
 					return output.Refuse("the output %s is that of %q, too: one of them would be lost", w.Writes(), other.name)

@@ -55,9 +55,10 @@ import (
 // too. Properties are those that the component declares. Ports are names, or names with
 // the type that they carry, which may be left out where [Run] knows it.
 type Job struct {
-	// EvtMax is the number of events at most; −1 means all.
+	// EvtMax is the number of events at most, also where they are read in batches; −1 means
+	// all.
 	EvtMax int64 `yaml:"evtmax"`
-	// NProcs is the number of events that are processed at the same time; −1 means as
+	// NProcs is the number of events, or batches, that are processed at the same time; −1 means as
 	// many as there are processors. 0 is one event at a time, too, but with fwk's
 	// sequential loop.
 	NProcs int `yaml:"nprocs"`

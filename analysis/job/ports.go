@@ -134,7 +134,7 @@ func (s *watchedInput) complete(known *Ports) error {
 	in := Input{Ports: ports}
 	if c, ok := s.InputStreamer.(InputCompleter); ok {
 		s.connected = true // it has opened its files
-		err := s.run.call(noEvent, s.name, func() (err error) {
+		err := s.run.call(nil, s.name, func() (err error) {
 			in, err = c.Complete(s.run.ctx, ports)
 			return err
 		})
@@ -170,7 +170,7 @@ func (r *runner) completeTasks(known *Ports) error {
 		before := len(open)
 		for i, c := range open {
 			done := false
-			err := r.call(noEvent, c.Name(), func() (err error) {
+			err := r.call(nil, c.Name(), func() (err error) {
 				done, err = c.Complete(known, force)
 				return err
 			})

@@ -34,6 +34,8 @@ import (
 //   - Output is completed when everything else has gone well, including the end of all
 //     tasks: after an error, streamers with a method Abort() are aborted, others are
 //     disconnected.
+//   - Events are counted as such, also where the input stream reads them in batches
+//     ([BatchInput]): EvtMax is the number of events at most, and errors name the events.
 //   - fwk syncs standard output after each task of each event: where that is a file, it
 //     gets a pipe instead.
 //
@@ -58,6 +60,7 @@ type runner struct {
 	app     fwk.App
 	file    string    // of the job, if it is in one
 	level   fwk.Level // of messages
+	most    int64     // events; −1: all
 	input   *watchedInput
 	outputs []*watchedOutput
 }
@@ -90,7 +93,7 @@ func (r *runner) count() int64 {
 	if r.input == nil {
 		return 0
 	}
-	return r.input.events
+	return r.input.given()
 }
 
 // prepare checks the application and puts ourselves between fwk and its components.
@@ -98,8 +101,8 @@ func (r *runner) prepare() error {
 	if state := r.app.FSMState(); state != fsm.Undefined {
 		return fmt.Errorf("job: the application is %v: it cannot be run again", state)
 	}
-	n, err := property[int64](r.app, r.app, "EvtMax")
-	if err != nil {
+	var err error
+	if r.most, err = property[int64](r.app, r.app, "EvtMax"); err != nil {
 		return err
 	}
 	if r.level, err = property[fwk.Level](r.app, r.app, "MsgLevel"); err != nil {
@@ -109,8 +112,8 @@ func (r *runner) prepare() error {
 	switch {
 	case err != nil:
 		return err
-	case n < -1 || n > mostEvents:
-		return fmt.Errorf("job: EvtMax is %d: it must be a number of events, %d at most, or -1 for all", n, mostEvents)
+	case r.most < -1 || r.most > mostEvents:
+		return fmt.Errorf("job: EvtMax is %d: it must be a number of events, %d at most, or -1 for all", r.most, mostEvents)
 	case procs > mostAtATime:
 		return fmt.Errorf("job: NProcs is %d: at most %d events can be processed at the same time", procs, mostAtATime)
 	}
@@ -123,7 +126,7 @@ func (r *runner) prepare() error {
 	switch {
 	case len(inputs) > 1:
 		return fmt.Errorf("job: there are %d input streams (%s): a job can have one", len(inputs), strings.Join(inputs, ", "))
-	case len(inputs) == 0 && n < 0:
+	case len(inputs) == 0 && r.most < 0:
 		return errors.New("job: there is no input stream: say how many events to make (EvtMax)")
 	case len(r.app.Tasks()) == len(inputs):
 		return errors.New("job: there is nothing to do: the job has no task")
@@ -172,6 +175,12 @@ func (r *runner) wrap() error {
 				return err
 			}
 			r.input = &watchedInput{InputStreamer: s, run: r, name: streamName(t), stream: t}
+			if b, ok := s.(BatchInput); ok {
+				r.input.batches = b
+				if r.most > 0 {
+					b.Limit(r.most)
+				}
+			}
 			if err := r.app.SetProp(t, "Streamer", fwk.InputStreamer(r.input)); err != nil {
 				return fmt.Errorf("job: %w", err)
 			}
@@ -284,12 +293,9 @@ func (r *runner) abort() {
 	}
 }
 
-// noEvent is the number of no event.
-const noEvent = -1
-
-// call runs a part of a component, in an event or in none. What fails there, fails the job: an
-// error, a panic, and the end of the goroutine.
-func (r *runner) call(event int64, name string, f func() error) (err error) {
+// call runs a part of a component, in some events or in none (nil). What fails there, fails the
+// job: an error, a panic, and the end of the goroutine.
+func (r *runner) call(in *span, name string, f func() error) (err error) {
 	returned := false
 	defer func() {
 		if p := recover(); p != nil {
@@ -301,8 +307,8 @@ func (r *runner) call(event int64, name string, f func() error) (err error) {
 			return
 		}
 		where := ""
-		if event != noEvent {
-			where = fmt.Sprintf("event %d: ", event)
+		if in != nil {
+			where = fmt.Sprintf("%v: ", in)
 		}
 		err = fmt.Errorf("job: %s%q: %w", where, name, err)
 		r.fail(err)

@@ -24,15 +24,15 @@ func (t *watchedTask) Configure(ctx fwk.Context) error {
 	if !ok {
 		return nil
 	}
-	return t.run.call(noEvent, t.Name(), func() error { return c.Configure(ctx) })
+	return t.run.call(nil, t.Name(), func() error { return c.Configure(ctx) })
 }
 
 func (t *watchedTask) StartTask(ctx fwk.Context) error {
-	return t.run.call(noEvent, t.Name(), func() error { return t.Task.StartTask(t.outsideOfEvents(ctx)) })
+	return t.run.call(nil, t.Name(), func() error { return t.Task.StartTask(t.outsideOfEvents(ctx)) })
 }
 
 func (t *watchedTask) StopTask(ctx fwk.Context) error {
-	return t.run.call(noEvent, t.Name(), func() error { return t.Task.StopTask(t.outsideOfEvents(ctx)) })
+	return t.run.call(nil, t.Name(), func() error { return t.Task.StopTask(t.outsideOfEvents(ctx)) })
 }
 
 // outsideOfEvents returns the context of a task for what is not about events. Its messages
@@ -49,20 +49,30 @@ func (t *watchedTask) Process(ctx fwk.Context) error {
 		return errStopped
 	}
 	defer t.run.leave(id, e, true)
-	s := &store{Store: ctx.Store(), ev: &t.run.events, event: e, id: id, task: t.Name(), producer: true}
-	return t.run.call(id, t.Name(), func() error {
+	s := &store{Store: ctx.Store(), ev: &t.run.events, event: e, task: t.Name(), producer: true}
+	return t.run.call(&e.span, t.Name(), func() error {
 		return t.Task.Process(jobContext{Context: ctx, id: id, store: s, job: t.run.ctx})
 	})
+}
+
+// BatchInput is an input streamer of which an event of fwk can hold several events, a batch.
+type BatchInput interface {
+	fwk.InputStreamer
+	// Limit says, before the streamer is connected, how many events it gives at most.
+	Limit(events int64)
+	// Given returns the number of events that it has given.
+	Given() int64
 }
 
 // watchedInput is an input streamer that is watched.
 type watchedInput struct {
 	fwk.InputStreamer
-	run    *runner
-	name   string
-	stream fwk.Task
-	put    map[string]int64 // by port: the last event in which something was put
-	events int64
+	batches BatchInput // the same, if it is one
+	run     *runner
+	name    string
+	stream  fwk.Task
+	put     map[string]int64 // by port: the last event of fwk in which something was put
+	events  int64            // of fwk
 
 	mu        sync.Mutex // held while it works: in a job that has failed it may do so without end
 	connected bool
@@ -77,7 +87,7 @@ func (s *watchedInput) Connect(ports []fwk.Port) error {
 		s.put[p.Name] = -1
 	}
 	s.connected = true
-	return s.run.call(noEvent, s.name, func() error { return s.InputStreamer.Connect(ports) })
+	return s.run.call(nil, s.name, func() error { return s.InputStreamer.Connect(ports) })
 }
 
 // Read reads an event. After a failure anywhere in the job there are no more.
@@ -91,10 +101,10 @@ func (s *watchedInput) Read(ctx fwk.Context) error {
 	defer s.run.working.Done()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := s.events
+	id, in := s.events, &span{first: s.given()}
 	st := &inputStore{Store: ctx.Store(), put: s.put, event: id}
 	over := false
-	err := s.run.call(id, s.name, func() error {
+	err := s.run.call(in, s.name, func() error {
 		err := s.InputStreamer.Read(jobContext{Context: ctx, id: id, store: st, job: s.run.ctx})
 		if over = err == io.EOF; over {
 			return nil
@@ -108,7 +118,17 @@ func (s *watchedInput) Read(ctx fwk.Context) error {
 		return io.EOF // of the events: what is wrong is known
 	}
 	s.events++
+	in.next = s.given()
+	s.run.open(id, *in)
 	return nil
+}
+
+// given returns the number of events so far.
+func (s *watchedInput) given() int64 {
+	if s.batches != nil {
+		return s.batches.Given()
+	}
+	return s.events
 }
 
 func (s *watchedInput) Disconnect() error {
@@ -118,7 +138,7 @@ func (s *watchedInput) Disconnect() error {
 		return nil
 	}
 	s.connected = false
-	return s.run.call(noEvent, s.name, s.InputStreamer.Disconnect)
+	return s.run.call(nil, s.name, s.InputStreamer.Disconnect)
 }
 
 func (s *watchedInput) abort() {
@@ -143,7 +163,7 @@ type watchedOutput struct {
 }
 
 func (s *watchedOutput) Configure(ctx fwk.Context) error {
-	return s.run.call(noEvent, s.name, func() error { return s.Task.(fwk.Configurer).Configure(ctx) })
+	return s.run.call(nil, s.name, func() error { return s.Task.(fwk.Configurer).Configure(ctx) })
 }
 
 // StartTask and StopTask do nothing: output begins when all tasks have started, and it is
@@ -159,7 +179,7 @@ func (s *watchedOutput) connect() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.connected = true
-	return s.run.call(noEvent, s.name, func() error { return s.streamer.Connect(ports) })
+	return s.run.call(nil, s.name, func() error { return s.streamer.Connect(ports) })
 }
 
 // Process writes an event when its turn has come.
@@ -178,8 +198,8 @@ func (s *watchedOutput) Process(ctx fwk.Context) error {
 	if !s.connected {
 		return errStopped
 	}
-	st := &store{Store: ctx.Store(), ev: &s.run.events, event: e, id: id, task: s.name}
-	err := s.run.call(id, s.name, func() error {
+	st := &store{Store: ctx.Store(), ev: &s.run.events, event: e, task: s.name}
+	err := s.run.call(&e.span, s.name, func() error {
 		return s.streamer.Write(jobContext{Context: ctx, id: id, store: st, job: s.run.ctx})
 	})
 	if err == nil {
@@ -192,7 +212,7 @@ func (s *watchedOutput) commit() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.connected = false
-	return s.run.call(noEvent, s.name, s.streamer.Disconnect)
+	return s.run.call(nil, s.name, s.streamer.Disconnect)
 }
 
 func (s *watchedOutput) abort() {

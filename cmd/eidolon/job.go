@@ -50,8 +50,8 @@ If a training is interrupted, its checkpoint stays. The same job then continues 
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.Var(wholeVar(&flagged.EvtMax, -1, rootio.MaxEntries), "evtmax", "process at most this number of events (a batch counts as one); -1: all")
-	flags.Var(wholeVar(&flagged.NProcs, -1, 1024), "nprocs", "how many events are processed at a time; -1: as many as there are processors")
+	flags.Var(wholeVar(&flagged.EvtMax, -1, rootio.MaxEntries), "evtmax", "process at most this number of events; -1: all")
+	flags.Var(wholeVar(&flagged.NProcs, -1, 1024), "nprocs", "how many events, or batches of them, are processed at a time; -1: as many as there are processors")
 	flags.StringVar(&flagged.MsgLevel, "msglevel", "WARN", "the lowest level of messages that are printed: DEBUG, INFO, WARN or ERROR")
 	flags.StringArrayVar(&set, "set", nil, "give a property another value: component.Property=value")
 	return cmd
@@ -95,6 +95,6 @@ func runJob(cmd *cobra.Command, file string, flagged job.Job, set []string) erro
 	for _, c := range j.Components {
 		names = append(names, c.Name)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d events or batches through %s in %.1f s\n", file, events, strings.Join(names, ", "), seconds)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d events through %s in %.1f s\n", file, events, strings.Join(names, ", "), seconds)
 	return nil
 }

@@ -23,9 +23,9 @@ func TestJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	must(t, dir, "generate", "-m", "m.eidolon", "-n", "5000", "--seed", "7", "-o", "generated.root")
-	out := must(t, dir, "job", "job.yaml", "--evtmax", "5", "--nprocs", "2", "--set", "source.Seed=7", "--json")
+	out := must(t, dir, "job", "job.yaml", "--evtmax", "5000", "--nprocs", "2", "--set", "source.Seed=7", "--json")
 	var report struct{ Events int64 }
-	if err := json.Unmarshal([]byte(out), &report); err != nil || report.Events != 5 {
+	if err := json.Unmarshal([]byte(out), &report); err != nil || report.Events != 5000 {
 		t.Errorf("%s: %v", out, err)
 	}
 	got, want := open(t, filepath.Join(dir, "job.root")), open(t, filepath.Join(dir, "generated.root"))
