@@ -336,7 +336,7 @@ func (d *Denoiser) unwhiten(ctx context.Context, x, _ []float32) { d.white.back(
 
 func (d *Denoiser) trained() []float32 { return d.params.Value }
 
-func (d *Denoiser) adopt(ctx context.Context, train training.Data, seed uint64) error {
+func (d *Denoiser) adopt(ctx context.Context, train, _ training.Data, seed uint64) error {
 	d.seed = seed
 	if err := d.prepare(ctx, train); err != nil {
 		return err
@@ -354,8 +354,14 @@ func DenoiserSchedule(opts training.Options, n int) training.Options {
 		opts.Batch = cmp.Or(opts.Batch, 1024)
 		opts.Rate = cmp.Or(opts.Rate, 3e-3)
 	}
-	return regressing(opts, n, 48_000_000).Complete(n)
+	return regressing(opts, n, denoiserRows).Complete(n)
 }
+
+// denoiserRows is how many rows the training of a denoiser reads.
+const denoiserRows = 48_000_000
+
+// epochsOf returns the number of passes over n events that make so many rows.
+func epochsOf(rows, n int) int { return min(max(rows/n, 1), 500) }
 
 // regressing fills in the options of a training by regression, which by default reads so
 // many rows in all. Its loss is noisy, and falls most when the learning rate does: a training
@@ -365,7 +371,7 @@ func regressing(o training.Options, events, rows int) training.Options {
 	if events < 20_000 { // a higher rate learns them by heart
 		rate = 2e-3
 	}
-	o.Epochs = cmp.Or(o.Epochs, min(max(rows/events, 1), 500))
+	o.Epochs = cmp.Or(o.Epochs, epochsOf(rows, events))
 	o.Average, o.Rate, o.Patience = cmp.Or(o.Average, 0.999), cmp.Or(o.Rate, rate), cmp.Or(o.Patience, training.Off)
 	return o
 }

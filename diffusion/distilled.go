@@ -1,6 +1,7 @@
 package diffusion
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,8 +17,8 @@ import (
 	"github.com/eidolon-hep/eidolon/training"
 )
 
-// Teacher is a model whose map from noise to events can be distilled: a [Denoiser] or a
-// [Kernels].
+// Teacher is a model whose map from noise to events can be distilled: a [Denoiser], a
+// [Kernels], or, until it is trained, a choice between these ([NewEither]).
 type Teacher interface {
 	Model
 	Train(ctx context.Context, train, valid training.Data, opts training.Options) (training.History, error)
@@ -26,9 +27,9 @@ type Teacher interface {
 	// unwhiten takes white events to events, in place.
 	unwhiten(ctx context.Context, x, c []float32)
 	// trained returns the parameters that training finds, if any. adopt takes over such
-	// parameters, and finds the rest of the model from the rows of train.
+	// parameters, and finds the rest of the model from the rows of a training.
 	trained() []float32
-	adopt(ctx context.Context, train training.Data, seed uint64) error
+	adopt(ctx context.Context, train, valid training.Data, seed uint64) error
 }
 
 // Distilled is a map from noise to events in one pass of a network, learnt from the
@@ -61,6 +62,8 @@ type DistilledOptions struct {
 	// Loss is set by training: the mean squared distance of the map from its teacher's,
 	// per feature, in units of the events' variance.
 	Loss float64 `json:"loss,omitempty"`
+	// Choice is set by training, where there was a choice between two teachers.
+	Choice *Choice `json:"choice,omitempty"`
 }
 
 func (o DistilledOptions) withDefaults() DistilledOptions {
@@ -115,6 +118,9 @@ func (s *Distilled) Teacher() Teacher { return s.teacher }
 
 // Loss returns the mean squared distance from the teacher's map.
 func (s *Distilled) Loss() float64 { return s.opts.Loss }
+
+// Choice says why the map was learnt from this teacher; it is nil where there was no choice.
+func (s *Distilled) Choice() *Choice { return s.opts.Choice }
 
 func (s *Distilled) String() string {
 	return fmt.Sprintf("one-step map %v, %d parameters, learnt from %v", s.opts.Hidden, len(s.params.Value), s.teacher)
@@ -247,17 +253,22 @@ func (s *Distilled) Train(ctx context.Context, train, valid training.Data, opts 
 	taught, begin, limit := s.teacher.trained(), time.Now(), opts.MaxTime
 	if r := opts.Resume; r != nil && len(r.Params) == len(taught)+len(s.params.Value) {
 		copy(taught, r.Params)
-		if err := s.teacher.adopt(ctx, train, opts.Seed); err != nil {
+		if err := s.teacher.adopt(ctx, train, valid, opts.Seed); err != nil {
 			return training.History{}, err
 		}
 		opts.Resume = mapVectors(r, func(v []float32) []float32 { return v[len(taught):] })
 	} else {
 		teaching := opts
-		teaching.MaxTime = limit * 2 / 3
+		teaching.MaxTime = limit / 2
+		teaching.Epochs = cmp.Or(opts.Epochs, epochsOf(teacherRows(s.dim), train.Len()))
 		if h, err := s.teacher.Train(ctx, train, valid, teaching); err != nil {
 			return h, err
 		}
 		opts.Resume = nil
+	}
+	if e, ok := s.teacher.(*either); ok {
+		choice := e.choice
+		s.teacher, s.opts.Choice = e.Teacher, &choice
 	}
 	if limit > 0 {
 		opts.MaxTime = max(limit/3, limit-time.Since(begin))
@@ -270,9 +281,26 @@ func (s *Distilled) Train(ctx context.Context, train, valid training.Data, opts 
 	return s.learn(ctx, train, opts)
 }
 
+// Rows of a training, by the number of features. In few, the default is a training of a minute.
+const fewFeatures = 8
+
+func teacherRows(dim int) int {
+	if dim <= fewFeatures {
+		return 8_000_000
+	}
+	return denoiserRows
+}
+
+func mapRows(dim int) int {
+	if dim <= fewFeatures {
+		return 12_000_000
+	}
+	return 24_000_000
+}
+
 // learn trains the map.
 func (s *Distilled) learn(ctx context.Context, train training.Data, opts training.Options) (training.History, error) {
-	opts = regressing(opts, poolLen, 24_000_000)
+	opts = regressing(opts, poolLen, mapRows(s.dim))
 	if train.Refresh != nil { // the contexts must not depend on where the teacher's training ended
 		train.Refresh(ctx, 0)
 	}

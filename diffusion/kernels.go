@@ -478,7 +478,7 @@ func (k *Kernels) unwhiten(ctx context.Context, x, c []float32) {
 
 func (k *Kernels) trained() []float32 { return nil }
 
-func (k *Kernels) adopt(ctx context.Context, train training.Data, seed uint64) error {
+func (k *Kernels) adopt(ctx context.Context, train, _ training.Data, seed uint64) error {
 	_, err := k.Train(ctx, train, training.Data{}, training.Options{Seed: seed})
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -473,17 +474,105 @@ func TestKernelsFile(t *testing.T) {
 	same(t, k, x, nil)
 }
 
+// choiceOf returns a choice between kernel sums and a denoiser that has hardly a parameter.
+func choiceOf(t *testing.T, dim int, width *float64) Teacher {
+	t.Helper()
+	d, err := NewDenoiser(dim, 0, 1, DenoiserOptions{Hidden: []int{4}, Solver: Solver{Steps: 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := NewKernels(dim, 0, KernelsOptions{Width: width, Solver: Solver{Steps: 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := NewEither(k, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// TestEither checks which teacher is chosen: a network that has learnt nothing is right for
+// normals of many features, kernel sums for blobs, unless their events are copies.
+func TestEither(t *testing.T) {
+	normal := func(dim int) training.Data { return training.Data{Dim: dim, X: noise(600 * dim)} }
+	islands := func(int) training.Data {
+		d := threeBlobs().draw(600, 1)
+		return training.Data{Dim: 2, X: d.X}
+	}
+	copied := func(int) training.Data { // the held-out events are the others
+		return training.Data{Dim: 2, X: slices.Repeat(islands(2).X[:600], 2)}
+	}
+	narrow := 1e-4
+	negative := func(int) training.Data {
+		d := islands(2)
+		d.W = slices.Repeat([]float32{1, 1, 1, -1}, 150)
+		return d
+	}
+	for _, c := range []struct {
+		name    string
+		dim     int
+		events  func(dim int) training.Data
+		width   *float64 // of the kernels
+		kernels bool
+		want    string
+	}{
+		{"normal", 6, normal, nil, false, "more likely than under kernel sums"},
+		{"too wide", 9, normal, nil, false, "tried for up to 8 features"},
+		{"blobs", 2, islands, nil, true, "more likely than under a denoiser"},
+		{"copies", 2, copied, &narrow, false, "copies of training events"},
+		{"negative", 2, negative, nil, false, "weights that are not negative"},
+	} {
+		s, err := NewDistilled(choiceOf(t, c.dim, c.width), 1, DistilledOptions{Hidden: []int{4}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := c.events(c.dim)
+		n := data.Len() / 2
+		train, valid := data, data
+		train.X, valid.X = data.X[:n*c.dim], data.X[n*c.dim:]
+		if data.W != nil {
+			train.W, valid.W = data.W[:n], data.W[n:]
+		}
+		if _, err := s.Train(t.Context(), train, valid, training.Options{Epochs: 1, Batch: 1 << 14, Seed: 1}); err != nil {
+			t.Fatal(err)
+		}
+		_, kernels := s.Teacher().(*Kernels)
+		if choice := s.Choice(); kernels != c.kernels || choice.Kernels != c.kernels || !strings.Contains(choice.String(), c.want) {
+			t.Errorf("%s: learnt from kernel sums: %v; %v", c.name, kernels, choice)
+		}
+		x := make([]float32, 20*c.dim)
+		must(t, s.Sample(t.Context(), x, nil, 5, 0, 0))
+		same(t, s, x, nil)
+	}
+	k, d := newKernels(t, training.Data{Dim: 3, X: cloud(300, 3)}, KernelsOptions{}), trainedDenoiser(t, threeBlobs(), training.Options{Epochs: 1})
+	if _, err := NewEither(k, d); err == nil {
+		t.Error("no error for teachers of 3 and 2 features")
+	}
+}
+
 // TestDistilledResumes interrupts both parts of a training and goes on; the teacher stands
-// over a mixture.
+// over a mixture, or is chosen.
 func TestDistilledResumes(t *testing.T) {
-	q := blobs{dim: 1, w: []float64{1}, s: []float64{1}, m: [][]float64{{0}}}
-	train := q.draw(500, 1)
-	build := func() *Distilled {
+	mixture := func() Teacher {
 		d, err := NewDenoiser(1, 0, 1, DenoiserOptions{Hidden: []int{4}, Components: 2, Solver: Solver{Steps: 3}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := NewDistilled(d, 1, DistilledOptions{Hidden: []int{4}})
+		return d
+	}
+	either := func() Teacher { return choiceOf(t, 1, nil) }
+	for _, teacher := range []func() Teacher{mixture, either} {
+		checkResumes(t, teacher)
+	}
+}
+
+func checkResumes(t *testing.T, teacher func() Teacher) {
+	t.Helper()
+	q := blobs{dim: 1, w: []float64{0.5, 0.5}, s: []float64{0.3, 0.3}, m: [][]float64{{-1}, {1}}}
+	train, valid := q.draw(500, 1), q.draw(200, 2)
+	build := func() *Distilled {
+		s, err := NewDistilled(teacher(), 1, DistilledOptions{Hidden: []int{4}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -494,7 +583,7 @@ func TestDistilledResumes(t *testing.T) {
 	steps := 0
 	counting := opts
 	counting.Progress = func(training.Status) { steps++ }
-	if _, err := want.Train(t.Context(), train, training.Data{}, counting); err != nil {
+	if _, err := want.Train(t.Context(), train, valid, counting); err != nil {
 		t.Fatal(err)
 	}
 	for _, stop := range []int{1, steps / 2} {
@@ -511,19 +600,22 @@ func TestDistilledResumes(t *testing.T) {
 			saved = mapVectors(c, slices.Clone[[]float32])
 			return nil
 		}
-		if _, err := build().Train(ctx, train, training.Data{}, o); err == nil || saved == nil {
+		if _, err := build().Train(ctx, train, valid, o); err == nil || saved == nil {
 			t.Fatalf("after step %d: error %v, saved %v", stop, err, saved != nil)
 		}
 		again := build()
 		o = opts
 		o.Resume = saved
-		if _, err := again.Train(t.Context(), train, training.Data{}, o); err != nil {
+		if _, err := again.Train(t.Context(), train, valid, o); err != nil {
 			t.Fatal(err)
 		}
 		for i, tensor := range want.Tensors() {
 			if !slices.Equal(again.Tensors()[i].Value, tensor.Value) {
 				t.Fatalf("stopped at step %d and resumed: %s differs", stop, tensor.Name)
 			}
+		}
+		if !reflect.DeepEqual(again.opts, want.opts) {
+			t.Errorf("stopped at step %d and resumed: %+v, want %+v", stop, again.opts, want.opts)
 		}
 	}
 }

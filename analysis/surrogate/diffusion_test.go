@@ -29,7 +29,7 @@ func TestDiffusion(t *testing.T) {
 		table          *rootio.Table
 		components     int
 	}{
-		{kernelSums, "", numbers, 0}, {kernelSums, "", codes, 0}, {denoiser, "", codes, 0}, {distilled, "", codes, 0}, {distilled, kernelSums, numbers, 0},
+		{kernelSums, "", numbers, 0}, {kernelSums, "", codes, 0}, {denoiser, "", codes, 0}, {distilled, "", codes, 0}, {distilled, "", numbers, 0}, {distilled, kernelSums, numbers, 0},
 		{denoiser, "", codes, 3}, {distilled, "", codes, 3},
 	} {
 		opts := Options{Model: c.model, Components: c.components, Seed: 1}

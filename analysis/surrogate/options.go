@@ -60,8 +60,9 @@ type Options struct {
 // DiffusionOptions are the settings of the models "diffusion", "denoiser" and
 // "distilled". Zero values ask for the defaults.
 type DiffusionOptions struct {
-	// Teacher is the model that a "distilled" one learns from: "denoiser", the
-	// default, or "diffusion".
+	// Teacher is the model that a "distilled" one learns from: "denoiser" or "diffusion".
+	// By default it is the one under which held-out events are more likely, where both can
+	// be tried ([diffusion.NewEither]), otherwise "denoiser".
 	Teacher string `json:"teacher,omitempty"`
 	// SigmaMin is the width where the path ends, in units of the events' spread. For
 	// "diffusion" it is the width of the kernels, by default the one for which

@@ -270,6 +270,7 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 	if err := checkLearnt(tr.Card.History); err != nil {
 		return nil, err
 	}
+	tr.Card.Plan.Factors = tr.Chain.names() // which a training may have chosen
 	return tr.Surrogate, tr.countCopies(ctx, train.X)
 }
 

@@ -158,7 +158,7 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options, solver *diffusion.S
 	flags.BoolVar(&o.Residual, "residual", false, "use residual networks in a flow, of --depth blocks of two layers")
 	flags.Float64Var(&o.Dropout, "dropout", 0, "the probability with which an output of a hidden layer of a flow is dropped in training")
 	d := &o.Diffusion
-	flags.StringVar(&d.Teacher, "teacher", "", "what a one-step map learns from: "+strings.Join(factor.Teachers(), " or ")+" (default: the first)")
+	flags.StringVar(&d.Teacher, "teacher", "", "what a one-step map learns from: "+strings.Join(factor.Teachers(), " or ")+" (default: the one under which held-out events are more likely; above 8 columns or 50,000 events, or with a condition, the first)")
 	flags.Var(optional{&d.SigmaMin}, "sigma-min", "the σ at which the path of a diffusion ends, in standard deviations of the events (default: for diffusion chosen on held-out events, else 0.01)")
 	flags.Float64Var(&d.Epsilon, "epsilon", 0, "the part of the kernel sums that may be neglected; 0: none (default 1e-5)")
 	flags.Var(wholeVar(&d.KernelEvents, 1, limit), "kernel-events", "the number K of training events that the kernel sums of a diffusion are over, chosen at random by --seed, with a probability proportional to their weight (default: all)")
