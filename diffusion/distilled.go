@@ -293,7 +293,7 @@ func teacherRows(dim int) int {
 
 func mapRows(dim int) int {
 	if dim <= fewFeatures {
-		return 12_000_000
+		return 18_000_000
 	}
 	return 24_000_000
 }
