@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 func TestSolverOptions(t *testing.T) {
@@ -118,7 +120,7 @@ func TestSchedulesLeadToTheSameEvents(t *testing.T) {
 func TestDensitySolver(t *testing.T) {
 	d, err := NewDenoiser(2, 0, 1, DenoiserOptions{Hidden: []int{8}})
 	must(t, err)
-	must(t, d.adopt(t.Context(), threeBlobs().draw(500, 1), 1))
+	must(t, d.adopt(t.Context(), threeBlobs().draw(500, 1), training.Data{}, 1))
 	x := threeBlobs().draw(50, 2).X
 	byDefault, p := make([]float64, 50), make([]float64, 50)
 	must(t, d.LogDensity(t.Context(), byDefault, x, nil))
