@@ -17,7 +17,7 @@ type Choice struct {
 	Kernels bool `json:"kernels"`
 	// Gain is how much larger the mean log-density of held-out events is under kernel sums
 	// than under the denoiser, in nats, and Error its statistical error. Events is the number
-	// of these events: 0 where nothing was compared.
+	// of these events: 0 where nothing was compared, and it is the denoiser.
 	Gain   float64 `json:"gain"`
 	Error  float64 `json:"error"`
 	Events int     `json:"events"`
@@ -34,7 +34,7 @@ func (c Choice) String() string {
 	}
 	switch {
 	case c.Events == 0:
-		return "a denoiser: kernel sums are tried for up to 8 features without a condition, with 100 to 50000 events and weights that are not negative"
+		return fmt.Sprintf("a denoiser, as kernel sums are tried only for %d to %d events of up to %d features that do not come as islands, with no condition, nothing drawn before them, no negative weights and no σ_min asked for", fewestKernelEvents, mostKernelEvents, mostKernelFeatures)
 	case !c.Kernels && c.Gain > 0:
 		return fmt.Sprintf("a denoiser: held-out events are more likely under kernel sums, by %.3f ± %.3f nats, but %.1f %% of the events of these are copies of training events", c.Gain, c.Error, 100*c.Copies)
 	}

@@ -62,7 +62,8 @@ type DistilledOptions struct {
 	// Loss is set by training: the mean squared distance of the map from its teacher's,
 	// per feature, in units of the events' variance.
 	Loss float64 `json:"loss,omitempty"`
-	// Choice is set by training, where there was a choice between two teachers.
+	// Choice says why this is the teacher, where that was left open; training sets it where the
+	// teacher is [NewEither].
 	Choice *Choice `json:"choice,omitempty"`
 }
 
@@ -119,7 +120,7 @@ func (s *Distilled) Teacher() Teacher { return s.teacher }
 // Loss returns the mean squared distance from the teacher's map.
 func (s *Distilled) Loss() float64 { return s.opts.Loss }
 
-// Choice says why the map was learnt from this teacher; it is nil where there was no choice.
+// Choice says why the map was learnt from this teacher; it is nil where that was asked for.
 func (s *Distilled) Choice() *Choice { return s.opts.Choice }
 
 func (s *Distilled) String() string {

@@ -42,7 +42,11 @@ func distilledKind() Kind {
 		if err != nil {
 			return nil, err
 		}
-		d, err := diffusion.NewDistilled(teacher, s.Seed, diffusion.DistilledOptions{Hidden: s.hidden()})
+		o := diffusion.DistilledOptions{Hidden: s.hidden()}
+		if s.Teacher == "" {
+			o.Choice = &diffusion.Choice{}
+		}
+		d, err := diffusion.NewDistilled(teacher, s.Seed, o)
 		return distilled{d}, err
 	}
 	return k
