@@ -27,18 +27,25 @@ type exampleModel struct {
 	name  string // of its file
 	title string // in the figure
 	ask   surrogate.Options
+	of    string // the model before it that it refines by a ratio; empty: none
 }
 
 // exampleModels are the rows of the table.
 func exampleModels() []exampleModel {
 	epochs := func(n int) training.Options { return training.Options{Epochs: n} }
+	sums := func(k int) surrogate.Options {
+		return surrogate.Options{Model: "diffusion", Diffusion: surrogate.DiffusionOptions{KernelEvents: k}}
+	}
 	return []exampleModel{
-		{name: "realnvp", title: "Real NVP", ask: surrogate.Options{Model: "realnvp"}},
+		{name: "realnvp", title: "Real NVP", ask: surrogate.Options{Model: "realnvp", Train: training.Options{MaxTime: time.Minute}}},
 		{name: "spline", title: "spline flow", ask: surrogate.Options{Model: "spline", Train: epochs(20)}},
 		{name: "autoregressive", title: "autoregressive flow", ask: surrogate.Options{Model: "autoregressive", Train: epochs(20)}},
-		{name: "sums", title: "kernel sums", ask: surrogate.Options{Model: "diffusion"}},
+		{name: "sums-300", title: "kernel sums, K = 300", ask: sums(300)},
+		{name: "sums-5000", title: "kernel sums, K = 5,000", ask: sums(5_000)},
+		{name: "sums-20000", title: "kernel sums, K = 20,000", ask: sums(20_000)},
 		{name: "denoiser", title: "denoiser", ask: surrogate.Options{Model: "denoiser", Hidden: 128, Train: epochs(100)}},
-		{name: "distilled", title: "one-step map", ask: surrogate.Options{Model: "distilled"}},
+		{name: "distilled", title: "one-step map", ask: surrogate.Options{Model: "distilled", Train: training.Options{MaxTime: 90 * time.Second}}},
+		{name: "ratio", title: "Real NVP × C/(1 − C)", of: "realnvp"},
 	}
 }
 
@@ -190,7 +197,12 @@ func (e *example) check(ctx context.Context) error {
 	var names []string
 	for _, m := range exampleModels() {
 		names = append(names, m.name)
-		if len(e.Models) == 0 || slices.Contains(e.Models, m.name) {
+		k := m.ask.Diffusion.KernelEvents
+		switch {
+		case !e.wants(m.name):
+		case k > int(e.N):
+			e.logf("note: no %s: there are %d events to learn from", m.title, e.N)
+		default:
 			e.rows = append(e.rows, m)
 		}
 	}
@@ -198,6 +210,9 @@ func (e *example) check(ctx context.Context) error {
 		if !slices.Contains(names, name) {
 			return Usage("no model of an example is called %q; there are %s", name, strings.Join(names, ", "))
 		}
+	}
+	if len(e.rows) == 0 {
+		return Usage("no model is left: -n %d is too small for %s", e.N, strings.Join(e.Models, ", "))
 	}
 	files := []string{e.file(".root"), e.file(".png")}
 	for _, m := range e.rows {
@@ -212,12 +227,18 @@ func (e *example) check(ctx context.Context) error {
 	})
 }
 
+// wants reports whether a model is a row of the table: one that was asked for, or that such a one refines.
+func (e *example) wants(name string) bool {
+	return len(e.Models) == 0 || slices.ContainsFunc(exampleModels(), func(m exampleModel) bool {
+		return slices.Contains(e.Models, m.name) && (m.name == name || m.of == name)
+	})
+}
+
 // measure trains a model, and measures how far it is from the truth.
 func (e *example) measure(ctx context.Context, m exampleModel) (*ExampleRow, error) {
 	e.step("%s → %s", m.title, e.model(m))
 	begin := time.Now()
-	m.ask.Seed = e.Seed
-	model, err := Train(ctx, TrainOptions{Inputs: []string{e.file(".root")}, Model: m.ask, Output: e.model(m), Resume: ResumeAuto}, e.Progress)
+	model, err := e.train(ctx, m)
 	if err != nil {
 		return nil, err
 	}
@@ -245,7 +266,47 @@ func (e *example) measure(ctx context.Context, m exampleModel) (*ExampleRow, err
 			return nil, err
 		}
 	}
+	e.step("  %s, %.0f s of training", row.remark(), row.Seconds)
 	return row, e.show(ctx, m, row, model, drawn)
+}
+
+// remark says how near to the truth the model is.
+func (r *ExampleRow) remark() string {
+	text := fmt.Sprintf("AUC %.3f", r.AUC.Value)
+	if r.KL != nil {
+		text = fmt.Sprintf("KL %.3f, %s", r.KL.Value, text)
+	}
+	return text
+}
+
+// train trains a model, or the ratio that refines another one, and writes it.
+func (e *example) train(ctx context.Context, m exampleModel) (*surrogate.Surrogate, error) {
+	truth := []string{e.file(".root")}
+	if m.of == "" {
+		m.ask.Seed = e.Seed
+		return Train(ctx, TrainOptions{Inputs: truth, Model: m.ask, Output: e.model(m), Resume: ResumeAuto}, e.Progress)
+	}
+	model, err := surrogate.Load(filepath.Join(e.Folder, m.of+".eidolon"))
+	if err != nil {
+		return nil, err
+	}
+	one, err := rootio.ReadFile(ctx, "", truth...)
+	if err != nil {
+		return nil, err
+	}
+	zero := rootio.NewTable(model.Features.Fields(), one.Len())
+	if _, err := model.Generate(ctx, zero, nil, e.Seed, uint64(e.fresh.Len())); err != nil { // others than those that are judged
+		return nil, err
+	}
+	ratio, _, err := classify.Fit(ctx, classify.Sample{Table: zero}, classify.Sample{Table: one}, classify.Options{Seed: e.Seed, Progress: e.percent})
+	if err != nil {
+		return nil, err
+	}
+	if err := model.Refine(ctx, ratio); err != nil {
+		return nil, err
+	}
+	e.logf("%v", model.Ratio)
+	return model, ratio.Save(e.model(m))
 }
 
 // diverge measures KL(truth ‖ model), the mean of log p_truth − log p_model over fresh events.

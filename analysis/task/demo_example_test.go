@@ -16,7 +16,7 @@ import (
 // the user's is left alone.
 func TestExample(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "moons")
-	o := ExampleOptions{Name: "moons", Folder: dir, N: 1000, Seed: 1, Models: []string{"realnvp", "sums"}}
+	o := ExampleOptions{Name: "moons", Folder: dir, N: 1000, Seed: 1, Models: []string{"sums-300", "ratio"}}
 	r, err := Example(t.Context(), o, Progress{})
 	if err != nil {
 		t.Fatal(err)
@@ -34,11 +34,11 @@ func TestExample(t *testing.T) {
 			t.Errorf("%s: AUC %v, %v events/s", row.Model, a, row.Rate)
 		}
 	}
-	if got := strings.Join(names, ","); got != "realnvp,sums" {
-		t.Errorf("the rows are %s", got)
+	if got := strings.Join(names, ","); got != "realnvp,sums-300,ratio" {
+		t.Errorf("the rows are %s: want those that were asked for, and the one that the ratio is of", got)
 	}
 	var table bytes.Buffer
-	if err := r.WriteText(&table); err != nil || strings.Count(table.String(), "\n") != 6 {
+	if err := r.WriteText(&table); err != nil || strings.Count(table.String(), "\n") != 7 {
 		t.Errorf("the table: %v\n%s", err, &table)
 	}
 	picture, err := os.ReadFile(r.Figure)
@@ -49,7 +49,7 @@ func TestExample(t *testing.T) {
 		t.Error(err)
 	}
 
-	o.Models = []string{"sums"}
+	o.Models = []string{"sums-300"}
 	again, err := Example(t.Context(), o, Progress{})
 	if err != nil {
 		t.Fatal(err)
@@ -70,6 +70,7 @@ func TestExample(t *testing.T) {
 		{func(o *ExampleOptions) { o.Name = "edges" }, ErrUsage, "moons, ring"},
 		{func(o *ExampleOptions) { o.Models = []string{"splines"} }, ErrUsage, "spline, autoregressive"},
 		{func(o *ExampleOptions) { o.N = 999 }, ErrUsage, "at least 1000 events"},
+		{func(o *ExampleOptions) { o.Models = []string{"sums-5000"} }, ErrUsage, "too small for sums-5000"},
 		{func(o *ExampleOptions) { o.Folder = foreign }, output.ErrRefused, "moons.root"},
 	} {
 		bad := o

@@ -63,10 +63,7 @@ func densityOf(log []float64) densityImage {
 
 // show adds a model to the figure, of which some events are drawn.
 func (e *example) show(ctx context.Context, m exampleModel, row *ExampleRow, model *surrogate.Surrogate, drawn *rootio.Table) error {
-	p := examplePanels{title: m.title, remark: fmt.Sprintf("AUC %.3f", row.AUC.Value), events: e.figure.points(drawn, shownEvents)}
-	if row.KL != nil {
-		p.remark = fmt.Sprintf("KL %.3f, %s", row.KL.Value, p.remark)
-	}
+	p := examplePanels{title: m.title, remark: row.remark(), events: e.figure.points(drawn, shownEvents)}
 	if e.density.Dim() == 2 && row.KL != nil {
 		log := make([]float64, gridSide*gridSide)
 		if err := model.LogDensity(ctx, log, e.figure.grid(model.Features.Fields(), gridSide), 0); err != nil {

@@ -16,7 +16,7 @@ var shims = map[string]string{
 	"eidolon": `
 case "$1 $*" in
 	*--resume\ [!a]* | "train "*" -c "* | *--model\ diffusion*) ;;
-	*--example*) set -- "$@" -n 1000 --models realnvp,sums ;;
+	*--example*) set -- "$@" -n 1000 --models realnvp,sums-300 ;;
 	demo*) set -- "$@" -n 1000 ;;
 	train*) set -- "$@" --epochs 1 ;;
 	compare* | reweight*) set -- "$@" --max-events 300 ;;
