@@ -16,6 +16,9 @@ type RealNVPOptions struct {
 	Dropout    float64          // in the conditioners while training; by default 0
 	Bound      float32          // the largest |s| of a layer; by default 2
 	Components int              // of the base distribution; by default 1, the standard normal
+	Mixed      bool             // whether a [Linear] layer, which learns to mix the features, is in front of each layer
+	Cells      int              // of the tables of [Conditioner]; by default there are none
+	Tabled     []int            // context features that have tables, too
 }
 
 // conditioner is the network of a recipe's coupling layers.
@@ -37,14 +40,22 @@ func conditioner(hidden []int, act dense.Activation, residual bool, dropout floa
 // ones it takes those that separate the features that have been in the same half most often,
 // so that after few pairs every feature has been conditioned on every other. A
 // single feature is changed by every layer, conditional on the context only.
+//
+// What affine couplings lack is made up for by what is around them: linear layers that mix the
+// features (Mixed), conditioners that are steep where the density is (Cells), and a base
+// distribution of many normals (Components), since the image of one normal is one piece.
 func RealNVP(dim int, seed uint64, opts RealNVPOptions) []Layer {
 	if opts.Layers <= 0 {
 		opts.Layers = 8
 	}
 	c := conditioner(opts.Hidden, opts.Activation, opts.Residual, opts.Dropout)
-	layers := make([]Layer, opts.Layers)
-	for i, keep := range halves(dim, opts.Layers, seed) {
-		layers[i] = AffineCoupling{Keep: keep, Conditioner: c, Bound: opts.Bound}
+	c.Cells, c.Tabled = opts.Cells, opts.Tabled
+	var layers []Layer
+	for _, keep := range halves(dim, opts.Layers, seed) {
+		if opts.Mixed {
+			layers = append(layers, Linear{})
+		}
+		layers = append(layers, AffineCoupling{Keep: keep, Conditioner: c, Bound: opts.Bound})
 	}
 	return append(layers, base(opts.Components)...)
 }
@@ -57,7 +68,7 @@ func RealNVP(dim int, seed uint64, opts RealNVPOptions) []Layer {
 //	x ← x M,  s = S(b ⊙ x),  t = T(b ⊙ x)
 //	y = b ⊙ x + (1 − b) ⊙ (x ⊙ exp(s) + t),  log|det J| = Σ (1 − b) ⊙ s
 //
-// over the standard normal. Bound and Components of the options have no place in it. The
+// over the standard normal. Of the options it has no use for Bound and those from Components on. The
 // features that the mask hides are zeros for the networks, which is why they do not read them here.
 func LectureRealNVP(dim int, opts RealNVPOptions) []Layer {
 	d := dim / 2

@@ -35,7 +35,7 @@ func FitContext(ctx context.Context, t *rootio.Table, w []float64) (*Context, er
 			return nil, err
 		}
 		col.Floats(x, 0)
-		c.Columns = append(c.Columns, treat(find.Variable{Data: column.DataOf(col.Field, x, w)}, ""))
+		c.Columns = append(c.Columns, Options{}.treat(find.Variable{Data: column.DataOf(col.Field, x, w)}))
 	}
 	return c, nil
 }

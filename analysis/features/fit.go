@@ -54,7 +54,7 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 		if c, ok := numbers[field.Name]; ok {
 			s.Columns = append(s.Columns, Column{Column: c})
 		} else if v, ok := found.Variable(field); ok {
-			s.Columns = append(s.Columns, treat(v, opts.As[field.Name]))
+			s.Columns = append(s.Columns, opts.treat(v))
 		}
 	}
 	s.Steps, s.Given, s.Ranges = found.Steps, found.Given, rangesOf(learnt, w, found)

@@ -39,6 +39,10 @@ type Options struct {
 	// [Spec.Cut] says of what there was no time for.
 	Until time.Time `json:"-"`
 
+	// Standard asks for continuous columns without spikes to be standardised only, to mean 0 and
+	// standard deviation 1: no edges, no logarithms, no splines. As comes first.
+	Standard bool `json:"standard,omitempty"`
+
 	// Plain asks for [Spec.Plain].
 	Plain bool `json:"plain,omitempty"`
 }

@@ -49,11 +49,17 @@ func asked(name string) (column.Kind, shape) {
 }
 
 // treat returns the treatment of a variable, as is asked for it or its values say.
-func treat(v find.Variable, as string) Column {
+func (o Options) treat(v find.Variable) Column {
+	as := o.As[v.Field.Name]
 	kind, shape := asked(as)
 	facts, s := column.Find(v.Data, kind)
 	c := Column{Column: facts}
 	if s == nil {
+		return c
+	}
+	if o.Standard && as == "" && c.As == column.Continuous && len(c.cells()) == 0 {
+		c.fitScale(s)
+		c.Normal = Spline{}
 		return c
 	}
 	if c.As == column.Continuous { // other kinds come with their edges

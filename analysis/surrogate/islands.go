@@ -6,19 +6,21 @@ import (
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/flows"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
 )
 
-// islands decides in which features a flow or a denoiser learns the events of t, and over
-// how many normals. Most densities are one continent, of whatever shape: columns that are made
-// normal one by one, over a standard normal, are the best start. Events that come as
-// islands are learnt better over a mixture, if they need not be bent one by one, that
-// is, in columns without edges, heavy tails and spikes. So a mixture is fitted to some
-// events in both kinds of columns, for no longer than limit (0: as long as it takes), and
-// judged by others.
-func islands(ctx context.Context, spec *features.Spec, t *rootio.Table, w []float64, seed uint64, limit time.Duration) (components int, err error) {
+// base decides in which features a flow or a denoiser learns the events of t, plain ones or
+// those that are made normal, and over how many normals. Most densities are one continent, of
+// whatever shape: columns that are made normal one by one, over a standard normal, are the best
+// start. Events that come as islands are learnt better over a mixture, if they need not be bent one
+// by one, that is, in columns without edges, heavy tails and spikes. So a mixture is fitted to some
+// events in both kinds of columns, for no longer than limit (0: as long as it takes), and judged by
+// others. A kind that needs a mixture for less than islands has it wherever it is more
+// likely than one normal, in whichever columns.
+func base(ctx context.Context, kind factor.Kind, spec *features.Spec, t *rootio.Table, w []float64, seed uint64, limit time.Duration) (components int, plain bool, err error) {
 	const (
 		look   = 1 << 13 // events to fit, and as many to judge
 		many   = 16
@@ -26,17 +28,18 @@ func islands(ctx context.Context, spec *features.Spec, t *rootio.Table, w []floa
 		widest = 64   // features, beyond which a mixture costs too much
 	)
 	if t.Len() < look || spec.Dim() < 2 || spec.Dim() > widest {
-		return 1, nil
+		return 1, false, nil
 	}
+	least := gain * float64(spec.Dim())
 	n := min(t.Len()/2, look)
 	learn, learnW := spread[float32](t, w, n, 0)
 	judge, judgeW := spread[float32](t, w, n, 1)
-	score := func(s *features.Spec) (float64, error) {
+	score := func(s *features.Spec, components int) (float64, error) {
 		z, jacobian, p := make([]float32, n*s.Dim()), make([]float64, n), make([]float64, n)
 		if err := s.Encode(ctx, z, nil, learn, features.Noise{Seed: seed}); err != nil {
 			return 0, err
 		}
-		f, err := flows.New(s.Dim(), 0, seed, flows.Mixture{Components: many})
+		f, err := flows.New(s.Dim(), 0, seed, flows.Mixture{Components: components})
 		if err != nil {
 			return 0, err
 		}
@@ -63,15 +66,29 @@ func islands(ctx context.Context, spec *features.Spec, t *rootio.Table, w []floa
 		}
 		return sum / total, nil
 	}
-	bent, err := score(spec)
+	components = many
+	if kind.Normals != nil {
+		components = kind.Normals(spec.Dim())
+	}
+	bent, err := score(spec, components)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	straight, err := score(spec.Plain())
-	if err != nil || !(straight > bent+gain*float64(spec.Dim())) {
-		return 1, err
+	straight, err := score(spec.Plain(), components)
+	if err != nil {
+		return 0, false, err
 	}
-	return many, nil
+	if kind.Normals == nil {
+		if straight > bent+least {
+			return components, true, nil
+		}
+		return 1, false, nil
+	}
+	one, err := score(spec, 1)
+	if err != nil || !(max(bent, straight) > one+least) {
+		return 1, false, err
+	}
+	return components, straight > bent, nil
 }
 
 // spread returns n events from all over t, and their weights: those at first, of every two.

@@ -13,7 +13,7 @@ import (
 // Options say what was asked for: what to train and how. Zero values ask for the defaults; where
 // a zero would mean something else, that is [training.Off]. What was decided is the [Plan].
 type Options struct {
-	Model  string `json:"model"`  // one of [Models]; by default the one of the first two that a short trial says
+	Model  string `json:"model"`  // one of [Models]; by default the one of the first three that a short trial says
 	Layers int    `json:"layers"` // coupling layers of a flow; by default 8, fewer for small samples; rounds of an autoregressive one, by default 1
 	Hidden int    `json:"hidden"` // width of the conditioners' hidden layers; by default 128, less for small samples; for a denoiser 256
 	Depth  int    `json:"depth"`  // number of these layers, or residual blocks; by default 2, for a denoiser or a one-step map 3
@@ -34,6 +34,11 @@ type Options struct {
 	// conditioners is dropped in training ([flows.Conditioner]), in [0, 1); by
 	// default 0.
 	Dropout float64 `json:"dropout,omitempty"`
+
+	// Coupling is the form of the couplings of a "realnvp": by default the best that is known, or
+	// [factor.Lecture], the textbook form ([flows.LectureRealNVP]) of columns that are
+	// standardised only.
+	Coupling string `json:"coupling,omitempty"`
 
 	// Condition names the columns that the density of the others is conditional
 	// on; by default none.
@@ -98,7 +103,7 @@ func (o Options) settings() factor.Settings {
 	d := o.Diffusion
 	return factor.Settings{
 		Layers: o.Layers, Hidden: o.Hidden, Depth: o.Depth, Components: o.Components,
-		Activation: o.Activation, Residual: o.Residual, Dropout: o.Dropout,
+		Activation: o.Activation, Residual: o.Residual, Dropout: o.Dropout, Coupling: o.Coupling,
 		Teacher: d.Teacher, SigmaMin: d.SigmaMin, Epsilon: d.Epsilon, KernelEvents: d.KernelEvents, Solver: d.Solver,
 		Seed: o.Seed, Train: o.Train,
 	}

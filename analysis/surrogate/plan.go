@@ -1,6 +1,7 @@
 package surrogate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,31 +43,24 @@ type draft struct {
 // draft decides which kind of model learns the events of t, over how many normals, and in which
 // features: it changes those of the part.
 func (o Options) draft(ctx context.Context, part *Part, t *rootio.Table, w []float64, begin time.Time) (d draft, err error) {
-	d.settings = o.settings()
-	if o.Components == 0 && o.Uses("components") == nil {
-		if d.settings.Components, err = islands(ctx, &part.Features, t, w, o.Seed, o.Train.MaxTime/10); err != nil {
-			return d, err
-		}
-		if d.settings.Components > 1 {
-			d.plain, part.Features = true, *part.Features.Plain()
-		}
+	d.kind, _ = factor.ByName(cmp.Or(o.Model, Models()[0])) // [Options.Check] knows it
+	if err := o.base(ctx, &d, part, t, w); err != nil {
+		return d, err
 	}
 	if o.Model == "" {
-		if d.choice, err = choose(ctx, part, t, w, o, d.settings, begin); err != nil {
+		if d, err = choose(ctx, part, t, w, o, d, begin); err != nil {
 			return d, err
 		}
-		o.Model = d.choice.Model
 		o.log("%v", d.choice)
 	}
-	d.kind, _ = factor.ByName(o.Model) // [Options.Check] knows it
 	if kind, ok := d.kind.Smearing(d.settings); ok {
 		settings := factor.Settings{SigmaMin: d.settings.SigmaMin, Epsilon: d.settings.Epsilon, Solver: d.settings.Solver, Seed: d.settings.Seed}
 		if d.plain, err = plainer(ctx, part, t, w, o, draft{kind: kind, settings: settings}); err != nil {
 			return d, err
 		}
-		if d.plain {
-			part.Features = *part.Features.Plain()
-		}
+	}
+	if d.plain {
+		part.Features = *part.Features.Plain()
 	}
 	if o.goesAround(d, t.Len()) {
 		spec, err := part.Features.Periodic(ctx, t, w)
@@ -76,6 +70,16 @@ func (o Options) draft(ctx context.Context, part *Part, t *rootio.Table, w []flo
 		part.Features = *spec
 	}
 	return d, nil
+}
+
+// base decides over how many normals the kind of a draft learns, and in which features, where
+// that was left open.
+func (o Options) base(ctx context.Context, d *draft, part *Part, t *rootio.Table, w []float64) (err error) {
+	d.settings = o.settings()
+	if o.Components == 0 && o.Coupling != factor.Lecture && factor.CheckUse(d.kind.Name, "components", d.settings) == nil {
+		d.settings.Components, d.plain, err = base(ctx, d.kind, &part.Features, t, w, o.Seed, o.Train.MaxTime/10)
+	}
+	return err
 }
 
 // goesAround reports whether an angle around which something repeats is drawn before the model of n

@@ -91,6 +91,7 @@ func (o Options) fit(ctx context.Context, t *rootio.Table, w []float64, begin ti
 		return nil, err
 	}
 	of := o.Features
+	of.Standard = of.Standard || o.Coupling == factor.Lecture
 	if limit := o.Train.MaxTime; limit > 0 {
 		of.Until = begin.Add(limit / 3)
 	}

@@ -49,9 +49,9 @@ func (c *Choice) String() string {
 	}
 	text := fmt.Sprintf("trial on %d events: %s nats: %s", c.Events, strings.Join(losses, ", "), c.Model)
 	first := inTrial()[0].Name
-	for model, loss := range c.Losses {
-		if model != first && c.Model == first && loss < c.Losses[first] {
-			text += fmt.Sprintf(" (%s must be better by %.3g)", model, c.Margin)
+	for _, kind := range inTrial()[1:] {
+		if loss, ok := c.Losses[kind.Name]; ok && c.Model == first && loss < c.Losses[first] {
+			text += fmt.Sprintf(" (%s must be better by %.3g)", kind.Name, c.Margin)
 		}
 	}
 	return text
@@ -68,9 +68,10 @@ func inTrial() []factor.Kind {
 // a system of momenta, for splines in couplings. So both are trained on some of the events,
 // shortly, and the one with the better loss on others is taken. The tables of an
 // autoregressive flow gain most by the events that are left out; so splines must be better
-// by a margin, the more the more these are. A mixture has no features that are better looked at one by one: over
-// one, it is splines.
-func choose(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Options, settings factor.Settings, begin time.Time) (*Choice, error) {
+// by a margin, the more the more these are, and so must affine couplings. These learn over a mixture
+// wherever it helps. Of events that come as islands, for which the default has a mixture,
+// there are no features that are better looked at one by one: over one, it is splines.
+func choose(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Options, first draft, begin time.Time) (draft, error) {
 	const (
 		most = 1 << 15 // events
 		long = 1 << 19 // events of all passes
@@ -82,14 +83,17 @@ func choose(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Opt
 		enough = 50
 		widest = 256 // features
 	)
-	kinds := inTrial()
-	first, dim := kinds[0].Name, part.Features.Dim()
-	if settings.Components > 1 {
+	kinds, dim := inTrial(), part.Features.Dim()
+	if first.settings.Components > 1 {
 		i := slices.IndexFunc(kinds, func(k factor.Kind) bool { return k.Islands })
-		return &Choice{Model: kinds[i].Name}, nil
+		first.kind, first.choice = kinds[i], &Choice{Model: kinds[i].Name}
+		return first, nil
 	}
+	c := &Choice{Model: first.kind.Name}
+	first.choice = c
 	if dim > widest {
-		return &Choice{Model: first, Wide: dim}, nil
+		c.Wide = dim
+		return first, nil
 	}
 	n := min(t.Len(), most)
 	some, someW := t, w
@@ -100,39 +104,49 @@ func choose(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Opt
 	if o.Train.Epochs > 0 {
 		epochs = min(epochs, o.Train.Epochs)
 	}
-	settings.Train = training.Options{
+	shortly := training.Options{
 		Epochs: epochs, MaxTime: o.Train.Since(begin).MaxTime / 20, Batch: o.Train.Batch, Rate: o.Train.Rate, Clip: o.Train.Clip,
 		Patience: o.Train.Patience, Decay: o.Train.Decay, Average: o.Train.Average,
 	}
-	o.log("a trial of the models %s on %d events", strings.Join(factor.Names(kinds), " and "), n)
-	c := &Choice{Model: first, Events: n, Losses: map[string]float64{}, Margin: margin * float64(dim) * (1 - float64(n)/float64(t.Len()))}
-	best := math.Inf(1)
+	o.log("a trial of the models %s on %d events", strings.Join(factor.Names(kinds), ", "), n)
+	c.Events, c.Losses = n, map[string]float64{}
+	c.Margin = margin * float64(dim) * (1 - float64(n)/float64(t.Len()))
+	chosen, best := first, math.Inf(1)
 	o.Train.Progress = nil
 	for _, kind := range kinds {
-		tr, err := newTraining(ctx, *part, some, someW, o, draft{kind: kind, settings: settings})
+		d := first
+		if d.kind = kind; kind.Normals != nil {
+			if err := o.base(ctx, &d, part, t, w); err != nil {
+				return d, err
+			}
+		}
+		short := d
+		short.settings.Train = shortly
+		tr, err := newTraining(ctx, *part, some, someW, o, short) // in the same features, so that losses can be compared
 		if err != nil {
-			return nil, err
+			return d, err
 		}
 		tr.begin = time.Now()
 		_, err = tr.Run(ctx)
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return d, ctx.Err()
 		}
 		h := tr.Card.History
 		if steps := len(h.Points); h.Stopped == training.OutOfTime && (steps == 0 || h.Points[steps-1].Step < enough) {
-			return &Choice{Model: first, Events: n}, nil
+			c.Model, c.Losses, c.Margin = first.kind.Name, nil, 0
+			return first, nil
 		}
 		if err != nil {
 			continue // it may be able to learn nothing of so few events
 		}
 		loss := h.Best
 		c.Losses[kind.Name] = loss
-		if kind.Name != first {
+		if kind.Name != first.kind.Name {
 			loss += c.Margin
 		}
 		if loss < best {
-			best, c.Model = loss, kind.Name
+			best, c.Model, chosen = loss, kind.Name, d
 		}
 	}
-	return c, nil
+	return chosen, nil
 }

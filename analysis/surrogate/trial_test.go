@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -59,7 +60,7 @@ func TestTrial(t *testing.T) {
 		want   string
 	}{
 		{"steps", steps, func(*Options) {}, autoregressive},
-		{"a sum", together, func(*Options) {}, spline},
+		{"a sum", together, func(*Options) {}, realNVP}, // which mixes the features before each layer
 		{"steps, told otherwise", steps, func(o *Options) { o.Model = spline }, spline},
 		{"steps, over a mixture", steps, func(o *Options) { o.Components = 2 }, spline},
 	} {
@@ -82,7 +83,7 @@ func TestChoice(t *testing.T) {
 	opts.Train.Epochs, opts.Log = 1, func(line string) { lines = append(lines, line) }
 	s := train(t, everyKind(500), nil, opts)
 	c := s.Card.Plan.Choice
-	if c == nil || c.Model != s.Card.Plan.Model || len(c.Losses) != 2 || c.Events != 500 {
+	if c == nil || c.Model != s.Card.Plan.Model || len(c.Losses) != 3 || c.Events != 500 {
 		t.Fatalf("the trial is %+v", c)
 	}
 	if len(lines) != 2 || !strings.Contains(lines[0], "trial") || lines[1] != c.String() {
@@ -100,12 +101,12 @@ func TestChoice(t *testing.T) {
 		t.Errorf("what was asked for was chosen: %v", s.Card.Plan.Choice)
 	}
 	for want, c := range map[string]Choice{
-		"trial on 9 events: autoregressive 2.0000, spline 3.0000 nats: autoregressive":                                {Model: autoregressive, Losses: map[string]float64{autoregressive: 2, spline: 3}, Events: 9, Margin: 0.1},
-		"trial on 9 events: autoregressive 2.0000, spline 1.9500 nats: autoregressive (spline must be better by 0.1)": {Model: autoregressive, Losses: map[string]float64{autoregressive: 2, spline: 1.95}, Events: 9, Margin: 0.1},
-		"trial on 9 events: autoregressive could not be trained, spline 1.9500 nats: spline":                          {Model: spline, Losses: map[string]float64{spline: 1.95}, Events: 9, Margin: 0.1},
-		"there is no time for a trial: autoregressive, the default":                                                   {Model: autoregressive, Events: 9},
-		"no trial: with 999 features it takes too long: autoregressive, the default":                                  {Model: autoregressive, Wide: 999},
-		"no trial: events that come as islands are for the model spline":                                              {Model: spline},
+		"trial on 9 events: autoregressive 2.0000, spline 3.0000, realnvp could not be trained nats: autoregressive":                  {Model: autoregressive, Losses: map[string]float64{autoregressive: 2, spline: 3}, Events: 9, Margin: 0.1},
+		"trial on 9 events: autoregressive 2.0000, spline 1.9500, realnvp 2.5000 nats: autoregressive (spline must be better by 0.1)": {Model: autoregressive, Losses: map[string]float64{autoregressive: 2, spline: 1.95, realNVP: 2.5}, Events: 9, Margin: 0.1},
+		"trial on 9 events: autoregressive could not be trained, spline 1.9500, realnvp 1.8000 nats: realnvp":                         {Model: realNVP, Losses: map[string]float64{spline: 1.95, realNVP: 1.8}, Events: 9, Margin: 0.1},
+		"there is no time for a trial: autoregressive, the default":                                                                   {Model: autoregressive, Events: 9},
+		"no trial: with 999 features it takes too long: autoregressive, the default":                                                  {Model: autoregressive, Wide: 999},
+		"no trial: events that come as islands are for the model spline":                                                              {Model: spline},
 	} {
 		if got := c.String(); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -145,9 +146,11 @@ func TestTrialInAHurry(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := Options{Components: 1, Train: training.Options{MaxTime: 20 * time.Millisecond}}
-	c, err := choose(t.Context(), &Part{Features: *spec}, everyKind(20_000), nil, o, o.settings(), time.Now())
-	if err != nil || c.Model != autoregressive || c.Losses != nil {
-		t.Errorf("in 20 ms the choice is %v (%v)", c, err)
+	first := draft{settings: o.settings()}
+	first.kind, _ = factor.ByName(autoregressive)
+	d, err := choose(t.Context(), &Part{Features: *spec}, everyKind(20_000), nil, o, first, time.Now())
+	if err != nil || d.kind.Name != autoregressive || d.choice.Model != autoregressive || d.choice.Losses != nil {
+		t.Errorf("in 20 ms the choice is %v (%v)", d.choice, err)
 	}
 }
 

@@ -149,7 +149,7 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options, solver *diffusion.S
 	const limit = 1e9 // the options have narrower ones
 	flags := cmd.Flags()
 	o.Seed = 1
-	flags.StringVar(&o.Model, "model", "", "the kind of model: "+factor.HelpOn()+" (default: the better of the first two in a short trial)")
+	flags.StringVar(&o.Model, "model", "", "the kind of model: "+factor.HelpOn()+" (default: the best of the first three in a short trial)")
 	flags.Var(wholeVar(&o.Layers, 0, limit), "layers", "coupling layers of a flow or rounds over all columns (default "+factor.DefaultOf(func(s factor.Settings) float64 { return float64(s.Layers) })+"; fewer for small samples)")
 	flags.Var(wholeVar(&o.Hidden, 0, limit), "hidden", "width of the hidden layers of the networks (default "+factor.DefaultOf(func(s factor.Settings) float64 { return float64(s.Hidden) })+"; narrower for small samples)")
 	flags.Var(wholeVar(&o.Depth, 0, limit), "depth", "number of hidden layers of the networks (default "+factor.DefaultOf(func(s factor.Settings) float64 { return float64(s.Depth) })+")")
@@ -157,6 +157,7 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options, solver *diffusion.S
 	flags.StringVar(&o.Activation, "activation", "", "activation of the hidden layers of a flow: relu, leaky_relu, silu or tanh (default relu)")
 	flags.BoolVar(&o.Residual, "residual", false, "use residual networks in a flow, of --depth blocks of two layers")
 	flags.Float64Var(&o.Dropout, "dropout", 0, "the probability with which an output of a hidden layer of a flow is dropped in training")
+	flags.StringVar(&o.Coupling, "coupling", "", "the form of the couplings of realnvp; lecture: two separate networks for s and t, no bound on s, halves that are swapped, one standard normal, and columns that are standardised only (default: the best form)")
 	d := &o.Diffusion
 	flags.StringVar(&d.Teacher, "teacher", "", "what a one-step map learns from: "+strings.Join(factor.Teachers(), " or ")+" (default: the one under which held-out events are more likely; above 8 columns or 50,000 events, or with a condition, the first)")
 	flags.Var(optional{&d.SigmaMin}, "sigma-min", "the σ at which the path of a diffusion ends, in standard deviations of the events (default: for diffusion chosen on held-out events, else 0.01)")

@@ -119,5 +119,8 @@ func (k Kind) NetworksOf(s Settings) string {
 	if s.Dropout > 0 {
 		text += fmt.Sprintf(", dropout %g", s.Dropout)
 	}
+	if s.Coupling == Lecture {
+		text += ", two for each coupling, as in the lecture"
+	}
 	return text
 }

@@ -38,6 +38,10 @@ type Kind struct {
 	// Load returns the factor of features that a text describes.
 	Load func(text []byte, tensors []training.Tensor, of Features) (Factor, error)
 
+	// Normals returns the number of normals of the base distribution where a mixture of so many is
+	// more likely than one normal. Where it is nil, a mixture is only for events that come as islands.
+	Normals func(dim int) int
+
 	Trial    bool     // a trial compares it with others where the model is left open; the first is the default
 	Islands  bool     // of those in the trial it is the one for events that come as islands
 	Around   bool     // an angle around which something repeats is to be drawn before it

@@ -22,6 +22,7 @@ type Settings struct {
 	Activation string  `json:"activation,omitempty"` // of the hidden layers
 	Residual   bool    `json:"residual,omitempty"`   // whether networks are residual
 	Dropout    float64 `json:"dropout,omitempty"`    // in the hidden layers, while training
+	Coupling   string  `json:"coupling,omitempty"`   // the form of affine couplings: "", or [Lecture]
 
 	Teacher      string           `json:"teacher,omitempty"`       // the kind that is learnt from
 	SigmaMin     *float64         `json:"sigma_min,omitempty"`     // the width where the path of a diffusion ends
@@ -48,6 +49,7 @@ var options = []option{
 	{"activation", func(s Settings) bool { return s.Activation != "" }},
 	{"residual", func(s Settings) bool { return s.Residual }},
 	{"dropout", func(s Settings) bool { return s.Dropout != 0 }},
+	{"coupling", func(s Settings) bool { return s.Coupling != "" }},
 	{"teacher", func(s Settings) bool { return s.Teacher != "" }},
 	{"sigma_min", func(s Settings) bool { return s.SigmaMin != nil }},
 	{"epsilon", func(s Settings) bool { return s.Epsilon != 0 }},
