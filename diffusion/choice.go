@@ -34,7 +34,7 @@ func (c Choice) String() string {
 	}
 	switch {
 	case c.Events == 0:
-		return fmt.Sprintf("a denoiser, as kernel sums are tried only for %d to %d events of up to %d features that do not come as islands, with no condition, nothing drawn before them, no negative weights and no σ_min asked for", fewestKernelEvents, mostKernelEvents, mostKernelFeatures)
+		return fmt.Sprintf("a denoiser, as kernel sums are tried only for %d to %d events of up to %d features that do not come as islands, with no condition, nothing drawn before them, no negative weights and no σ_min asked for", fewestKernelEvents, mostKernelEvents, FewFeatures)
 	case !c.Kernels && c.Gain > 0:
 		return fmt.Sprintf("a denoiser: held-out events are more likely under kernel sums, by %.3f ± %.3f nats, but %.1f %% of the events of these are copies of training events", c.Gain, c.Error, 100*c.Copies)
 	}
@@ -64,7 +64,6 @@ func NewEither(k *Kernels, d *Denoiser) (Teacher, error) {
 // Kernel sums are tried for so many features and training events: with more they are slow, and
 // a network has enough to learn from.
 const (
-	mostKernelFeatures                   = 8
 	fewestKernelEvents, mostKernelEvents = 100, 50_000
 )
 
@@ -136,7 +135,7 @@ func (e *either) choose(ctx context.Context, train, valid training.Data) error {
 // tries reports whether kernel sums are tried for the rows of a training.
 func (e *either) tries(train training.Data) bool {
 	n := train.Len()
-	if e.kernels.dim > mostKernelFeatures || n < fewestKernelEvents || n > mostKernelEvents {
+	if e.kernels.dim > FewFeatures || n < fewestKernelEvents || n > mostKernelEvents {
 		return false
 	}
 	for i := range n {

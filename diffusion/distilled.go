@@ -282,18 +282,20 @@ func (s *Distilled) Train(ctx context.Context, train, valid training.Data, opts 
 	return s.learn(ctx, train, opts)
 }
 
-// Rows of a training, by the number of features. In few, the default is a training of a minute.
-const fewFeatures = 8
+// FewFeatures is the number of features up to which a map is learnt in about a minute, from a
+// teacher that has a narrow network, or none.
+const FewFeatures = 8
 
+// teacherRows and mapRows are how many rows the two parts of a training read.
 func teacherRows(dim int) int {
-	if dim <= fewFeatures {
+	if dim <= FewFeatures {
 		return 8_000_000
 	}
 	return denoiserRows
 }
 
 func mapRows(dim int) int {
-	if dim <= fewFeatures {
+	if dim <= FewFeatures {
 		return 18_000_000
 	}
 	return 24_000_000

@@ -59,8 +59,8 @@ func (d distilled) Map() Map { return diffusionMap{d.Distilled} }
 func (k Kind) newTeacher(dim, context int, steep []int, s Settings) (diffusion.Teacher, error) {
 	s.Hidden, s.Depth = 0, 0 // the teacher's own
 	kind, _ := k.teacher(s)
-	if kind.Name == "denoiser" && dim <= narrowFeatures {
-		s.Hidden, s.Depth = 128, 3
+	if kind.Name == "denoiser" && dim <= diffusion.FewFeatures {
+		s.Hidden, s.Depth = 128, 3 // learns more in the same time, and draws three times as fast
 	}
 	f, err := kind.Make(dim, context, steep, s)
 	if err != nil {
@@ -76,11 +76,6 @@ func (k Kind) newTeacher(dim, context int, steep []int, s Settings) (diffusion.T
 	}
 	return diffusion.NewEither(f.(kernelSums).Kernels, d.Denoiser)
 }
-
-// narrowFeatures is the number of features up to which the network of a teacher is narrower than
-// that of a denoiser: it learns more in the same time, and the events that it draws for the map
-// take a third of the time.
-const narrowFeatures = 8
 
 func (d distilled) Kind() string { return "distilled" }
 func (d distilled) Cut() Cut     { return nil }
