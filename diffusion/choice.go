@@ -61,11 +61,9 @@ func NewEither(k *Kernels, d *Denoiser) (Teacher, error) {
 	return &either{Teacher: d, kernels: k, denoiser: d}, nil
 }
 
-// Kernel sums are tried for so many features and training events: with more they are slow, and
-// a network has enough to learn from.
-const (
-	fewestKernelEvents, mostKernelEvents = 100, 50_000
-)
+// Kernel sums are tried for so many training events: with more they are slow, and a network has
+// enough to learn from.
+const fewestKernelEvents, mostKernelEvents = 100, 50_000
 
 // Train trains the denoiser and chooses.
 func (e *either) Train(ctx context.Context, train, valid training.Data, opts training.Options) (training.History, error) {
