@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 )
 
@@ -22,6 +23,22 @@ func TestNoControlCharacters(t *testing.T) {
 			if r < ' ' && r != '\n' {
 				t.Fatalf("control character %q in %q", r, text)
 			}
+		}
+	}
+}
+
+// TestBenchDiffusionUsage wants what makes no sense refused in a line, before the work.
+func TestBenchDiffusionUsage(t *testing.T) {
+	for args, want := range map[string]string{
+		"--density moon":           `no known density "moon": want one of moons, `,
+		"--plot study.txt":         "a .png, .svg or .pdf file",
+		"--most 10":                "--most",
+		"--events 10":              "--events is for --speed",
+		"--speed --plot study.png": "--plot has no effect with --speed",
+	} {
+		_, stderr, code := eidolon(t, t.TempDir(), append([]string{"bench", "diffusion"}, strings.Fields(args)...)...)
+		if code != 2 || !strings.Contains(stderr, want) || strings.Contains(stderr, "…\n") {
+			t.Errorf("%s: exit code %d, %q, want %q", args, code, stderr, want)
 		}
 	}
 }
