@@ -11,6 +11,7 @@ import (
 
 	"go-hep.org/x/hep/fwk"
 
+	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/internal/zmumu"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -120,4 +121,49 @@ func ExampleReweight() {
 	}
 	fmt.Println(entries(filepath.Join(dir, "out.root")), "entries")
 	// Output: 500 entries
+}
+
+// A ratio that was saved gives each event of a job its weight, one by one and in batches: that of the ratio itself.
+func TestReweightByRatio(t *testing.T) {
+	const n = 600
+	source, target, _ := tilted(t, n)
+	from, to := read(t, source), read(t, target)
+	ratio, _, err := classify.Fit(t.Context(), classify.Sample{Table: from}, classify.Sample{Table: to}, classify.Options{Folds: 2, Hidden: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "r.eidolon")
+	if err := ratio.Save(file); err != nil {
+		t.Fatal(err)
+	}
+	want := make([]float64, n)
+	if err := ratio.LogRatio(t.Context(), want, from, 0); err != nil {
+		t.Fatal(err)
+	}
+	mass := from.Columns[0].Float64s()
+	for i, s := range want {
+		want[i] = math.Exp(s) * mass[i]
+	}
+	for _, batch := range []int{250, 0} {
+		out := filepath.Join(t.TempDir(), "out.root")
+		app := newApp(t, -1, 2)
+		create(t, app, ours+"TreeReader", "events", props{"Files": []string{source}, "Batch": batch})
+		create(t, app, ours+"Reweight", "weights", props{"Ratio": file, "Weight": "mass"})
+		create(t, app, ours+"TreeWriter", "out", props{"File": out, "Batch": batch > 0, "Ports": []fwk.Port{{Name: "pt"}, {Name: "weight"}}})
+		if err := job.Run(t.Context(), app); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, out).Columns[1].Values().([]float64); !reflect.DeepEqual(got, want) {
+			t.Errorf("batches of %d: other weights than those of the ratio", batch)
+		}
+	}
+	for text, p := range map[string]props{
+		"nothing is learnt": {"Ratio": file, "Target": []string{target}},
+		"not a ratio file":  {"Ratio": source},
+	} {
+		app := newApp(t, -1, 2)
+		create(t, app, ours+"TreeReader", "events", props{"Files": []string{source}})
+		create(t, app, ours+"Reweight", "weights", p)
+		complains(t, job.Run(t.Context(), app), "weights", text)
+	}
 }

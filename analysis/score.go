@@ -7,6 +7,7 @@ import (
 
 	"go-hep.org/x/hep/fwk"
 
+	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
@@ -27,6 +28,9 @@ type Score struct {
 
 	// Model is the file of the surrogate.
 	Model string
+	// Ratio is the file of a ratio that multiplies the density of the surrogate
+	// ([surrogate.Surrogate.Refine]); empty: none.
+	Ratio string
 	// Output is the name of the out-port; by default log_prob.
 	Output string
 	// Ports are in-ports whose type is neither that of the columns that the surrogate
@@ -43,24 +47,28 @@ type Score struct {
 	// in the end.
 	Outside string
 
-	in inputs
+	in    inputs
+	ratio *classify.Ratio
 }
 
 func init() {
 	job.RegisterTask(func(base fwk.TaskBase) fwk.Task { return &Score{TaskBase: base, Output: "log_prob"} })
 }
 
-// Reads returns the file of the surrogate.
-func (t *Score) Reads() []string { return []string{t.Model} }
+// Reads returns the files of the surrogate and of the ratio.
+func (t *Score) Reads() []string { return given(t.Model, t.Ratio) }
 
 // UsesModel returns the surrogate, from which nothing is drawn.
 func (t *Score) UsesModel() job.Model {
-	return job.Model{File: t.Model, Solver: t.in.model.DensitySolver()}
+	return job.Model{File: t.Model, Ratio: t.Ratio, Solver: t.in.model.DensitySolver()}
 }
 
 // Complete finds the types of the ports of the columns, and adds that of the log-density.
 func (t *Score) Complete(known *job.Ports, force bool) (done bool, err error) {
 	if err := t.in.load(t.Model, (*surrogate.Surrogate).SetDensitySolver, t.Solver); err != nil {
+		return false, err
+	}
+	if t.ratio, err = ratioFor(t.in.model, t.Ratio); err != nil {
 		return false, err
 	}
 	learnt := task.Scored(t.in.model)
@@ -105,9 +113,9 @@ func (t *Score) Configure(fwk.Context) error {
 }
 
 // StartTask makes ready for events.
-func (t *Score) StartTask(fwk.Context) error {
+func (t *Score) StartTask(ctx fwk.Context) error {
 	t.in.strays = features.Strays{}
-	return nil
+	return refine(job.Context(ctx), t.in.model, t.ratio)
 }
 
 // StopTask says how many conditions the training events did not have.

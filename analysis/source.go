@@ -9,6 +9,7 @@ import (
 
 	"go-hep.org/x/hep/fwk"
 
+	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/job"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/diffusion"
@@ -26,6 +27,9 @@ import (
 type Source struct {
 	// Model is the file of the surrogate, which must not be conditional.
 	Model string
+	// Ratio is the file of a ratio that multiplies the density of the surrogate
+	// ([surrogate.Surrogate.Refine]); empty: none.
+	Ratio string
 	// Seed is the seed of the events. If it is 0 one is drawn, and said.
 	Seed uint64
 	// Solver says how the equation of a surrogate that solves one is solved, as at [FastSim].
@@ -44,6 +48,7 @@ type Source struct {
 	isDrawn bool // the seed
 
 	model *surrogate.Surrogate
+	ratio *classify.Ratio
 	table tableStream
 	job   context.Context // while an event is read
 }
@@ -72,6 +77,9 @@ func (s *Source) load() (err error) {
 	if names := model.Context.Names(); len(names) > 0 {
 		return fmt.Errorf("%s is conditional on %s: use FastSim after a source of these", s.Model, strings.Join(names, ", "))
 	}
+	if s.ratio, err = ratioFor(model, s.Ratio); err != nil {
+		return err
+	}
 	s.model = model
 	drawSeed(&s.Seed, &s.isDrawn)
 	return nil
@@ -85,12 +93,12 @@ func (s *Source) Complete(_ context.Context, ports []fwk.Port) (job.Input, error
 	return job.Input{Ports: completeFrom(ports, s.model.Features.Fields(), s.Batch > 0, s.Entry), Entry: s.Entry}, nil
 }
 
-// Reads returns the file of the surrogate.
-func (s *Source) Reads() []string { return []string{s.Model} }
+// Reads returns the files of the surrogate and of the ratio.
+func (s *Source) Reads() []string { return given(s.Model, s.Ratio) }
 
 // UsesModel returns the surrogate.
 func (s *Source) UsesModel() job.Model {
-	return job.Model{File: s.Model, Seed: &s.Seed, Drawn: s.isDrawn, Solver: s.model.Solver()}
+	return job.Model{File: s.Model, Ratio: s.Ratio, Seed: &s.Seed, Drawn: s.isDrawn, Solver: s.model.Solver()}
 }
 
 // Connect loads the surrogate.
@@ -116,6 +124,10 @@ func (s *Source) draw(names []string) (iter.Seq2[*rootio.Table, error], error) {
 		size = int64(s.Batch)
 	}
 	return func(yield func(*rootio.Table, error) bool) {
+		if err := refine(s.job, s.model, s.ratio); err != nil {
+			yield(nil, err)
+			return
+		}
 		table := rootio.NewTable(s.model.Features.Fields(), int(min(size, s.N)))
 		named := &rootio.Table{Columns: make([]rootio.Column, len(columns))}
 		for first := int64(0); first < s.N; first += size {

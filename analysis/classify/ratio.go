@@ -60,14 +60,17 @@ func Fit(ctx context.Context, zero, one Sample, opts Options) (*Ratio, *Result, 
 	return r, result, nil
 }
 
-// Names returns the names of the columns that the ratio depends on.
-func (r *Ratio) Names() []string {
-	names := make([]string, len(r.sight.Columns))
+// Fields returns the columns that the ratio depends on, with their types in sample 0.
+func (r *Ratio) Fields() []rootio.Field {
+	fields := make([]rootio.Field, len(r.sight.Columns))
 	for i, c := range r.sight.Columns {
-		names[i] = c.Name
+		fields[i] = c.Field
 	}
-	return names
+	return fields
 }
+
+// Names returns the names of these columns.
+func (r *Ratio) Names() []string { return rootio.Names(r.Fields()) }
 
 // LogRatio stores log r(x) of the events of t in dst. The columns are found by name; a number beyond those of
 // the samples is taken for the last of these. first is the number of the first event, for errors: a

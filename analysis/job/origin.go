@@ -17,6 +17,7 @@ type ModelUser interface{ UsesModel() Model }
 // Model is a model that a component uses.
 type Model struct {
 	File  string  // empty: none
+	Ratio string  // the file of the ratio that multiplies its density, or makes weights; empty: none
 	Seed  *uint64 // of what is drawn from it; nil if nothing is
 	Drawn bool    // whether the seed was not given, but drawn: the user is told which it is
 	// Solver is how the equation of the model is solved; nil if none is.
@@ -34,16 +35,17 @@ func (r *runner) tellOrigin() error {
 	var models []origin.Model
 	all := r.components()
 	for _, c := range all {
-		switch m := c.component.(type) {
-		case ModelUser:
+		if m, ok := c.component.(ModelUser); ok {
 			model := m.UsesModel()
 			if model.Drawn {
 				fwk.NewMsgStream(c.name, r.level, os.Stderr).Warnf("no Seed was given; it is %d\n", *model.Seed)
 			}
-			if model.File != "" {
-				models = append(models, origin.Model{Component: c.name, File: model.File, Seed: model.Seed, Solver: model.Solver})
+			if model.File != "" || model.Ratio != "" {
+				models = append(models, origin.Model{Component: c.name, File: model.File, Ratio: model.Ratio, Seed: model.Seed, Solver: model.Solver})
+				continue
 			}
-		case FileReader:
+		}
+		if m, ok := c.component.(FileReader); ok {
 			inputs = append(inputs, m.Reads()...)
 		}
 	}

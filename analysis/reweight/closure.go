@@ -86,7 +86,11 @@ func (w *Weights) Close(ctx context.Context, source, target classify.Sample, opt
 	}
 
 	halves := opts
-	halves.Classify.Folds, halves.Classify.Progress = 2, nil
+	halves.Classify.Folds = 2
+	if tell := opts.Classify.Progress; tell != nil { // the halves first, then the judge
+		halves.Classify.Progress = func(done float64) { tell(done / 2) }
+		opts.Classify.Progress = func(done float64) { tell(0.5 + done/2) }
+	}
 	learnt, err := Fit(ctx, source, target, halves)
 	if err == nil {
 		halfSource, halfTarget := pick(source, learnt.Weight, learnt.Classifier.Folds[0]), pick(target, target.Weights, learnt.Classifier.Folds[1])

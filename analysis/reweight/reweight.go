@@ -72,16 +72,11 @@ func Fit(ctx context.Context, source, target classify.Sample, opts Options) (*We
 	if opts.Clip < 0 || math.IsNaN(opts.Clip) {
 		return nil, fmt.Errorf("reweight: weights cannot be clipped at %g", opts.Clip)
 	}
-	if opts.Classify.MaxEvents == 0 {
-		opts.Classify.MaxEvents = maxEvents
-	}
 	opts.Classify.All = true
 	w := &Weights{Ratio: make([]float64, source.Table.Len())}
-	w.OutOfReach = outOfReach(ctx, source, target, opts.columns(source, target))
-	for _, r := range w.OutOfReach {
-		if r.Fraction >= allOut {
-			return nil, fmt.Errorf("%w: %s; leave the column out of what is made alike", ErrNoOverlap, &r)
-		}
+	var err error
+	if w.OutOfReach, err = opts.reach(ctx, source, target); err != nil {
+		return nil, err
 	}
 	result, err := classify.CrossFit(ctx, source, target, opts.Classify)
 	if err != nil {
@@ -109,6 +104,33 @@ func Fit(ctx context.Context, source, target classify.Sample, opts Options) (*We
 		w.Notes = append(w.Notes, few+".")
 	}
 	return w, nil
+}
+
+// FitRatio finds the ratio of the densities of target and source for any event ([classify.Fit]), and
+// which parts of the target are where the source has no events. Options.Clip is not used.
+//
+// Errors are [ErrNoOverlap], which comes before the work, and those of classify.Fit.
+func FitRatio(ctx context.Context, source, target classify.Sample, opts Options) (*classify.Ratio, []Reach, error) {
+	out, err := opts.reach(ctx, source, target)
+	if err != nil {
+		return nil, nil, err
+	}
+	ratio, _, err := classify.Fit(ctx, source, target, opts.Classify)
+	return ratio, out, err
+}
+
+// reach completes the options, and returns the parts of the target that are out of reach. The error is ErrNoOverlap.
+func (o *Options) reach(ctx context.Context, source, target classify.Sample) ([]Reach, error) {
+	if o.Classify.MaxEvents == 0 {
+		o.Classify.MaxEvents = maxEvents
+	}
+	out := outOfReach(ctx, source, target, o.columns(source, target))
+	for _, r := range out {
+		if r.Fraction >= allOut {
+			return nil, fmt.Errorf("%w: %s; leave the column out of what is made alike", ErrNoOverlap, &r)
+		}
+	}
+	return out, nil
 }
 
 // poorlyCovered is the part of the target below which it is said.

@@ -50,8 +50,13 @@ func (r *Ratio) String() string {
 		r.Z, r.Error, r.Events, r.Largest, 100*r.CutEvents, 100*r.Cut, 100*r.Efficiency())
 }
 
-// ErrNoRatio is wrapped by the errors about ratios that cannot refine a model.
-var ErrNoRatio = errors.New("the ratio cannot be used with the model")
+// Why a ratio cannot refine a model.
+var (
+	// ErrOtherRatio says that the ratio is not one of the columns of the model.
+	ErrOtherRatio = errors.New("the ratio does not go with the model")
+	// ErrNoOverlap says that the ratio has hardly any meaning where the model has events.
+	ErrNoOverlap = errors.New("the ratio cannot be used with the model")
+)
 
 // How Z is found.
 const (
@@ -71,12 +76,12 @@ const (
 // Refine multiplies the density of the surrogate by a ratio, which depends on the columns of the surrogate. It draws events to find Z,
 // always the same ones, so that the density is always the same.
 //
-// The error wraps [ErrNoRatio] where the columns are others, where the surrogate is conditional (Z would depend on
-// the condition), where the events of the model are not where the ratio is large, so that Z is not known,
+// The error wraps [ErrOtherRatio] where the columns are others, and where the surrogate is conditional, since Z would depend on
+// the condition. It wraps [ErrNoOverlap] where the events of the model are not where the ratio is large, so that Z is not known,
 // and where less than one in 1000 events would be accepted.
 func (s *Surrogate) Refine(ctx context.Context, of *classify.Ratio) error {
-	if err := s.fits(of); err != nil {
-		return fmt.Errorf("%w: %w", ErrNoRatio, err)
+	if err := s.CheckRatio(of); err != nil {
+		return err
 	}
 	s.Ratio = nil
 	var logs []float64
@@ -89,7 +94,7 @@ func (s *Surrogate) Refine(ctx context.Context, of *classify.Ratio) error {
 		}
 		logs = append(logs, make([]float64, ratioPiece)...)
 		if err := of.LogRatio(ctx, logs[len(logs)-ratioPiece:], table, 0); err != nil {
-			return fmt.Errorf("%w: an event of the model: %w", ErrNoRatio, err)
+			return fmt.Errorf("%w: an event of the model: %w", ErrNoOverlap, err)
 		}
 		if r.measure(logs); r.Error < ratioPrecise*r.Z { // without a bound yet
 			break
@@ -97,20 +102,21 @@ func (s *Surrogate) Refine(ctx context.Context, of *classify.Ratio) error {
 	}
 	if effective := r.bound(logs); effective < ratioOverlap || r.Z < ratioCovered {
 		return fmt.Errorf("%w: Z cannot be estimated, since the model has hardly any events where the ratio is large: E[r] is %.2g and should be 1, and %d events are worth %.3g; fit the ratio with events of this model as the source",
-			ErrNoRatio, r.Z, len(logs), effective)
+			ErrNoOverlap, r.Z, len(logs), effective)
 	}
 	if r.Efficiency() < ratioLeast {
 		return fmt.Errorf("%w: %.2g %% of the events would be accepted, since the ratio is up to %.3g and %.3g in the mean; at least %g %% must be",
-			ErrNoRatio, 100*r.Efficiency(), r.Largest, r.Z, 100*ratioLeast)
+			ErrNoOverlap, 100*r.Efficiency(), r.Largest, r.Z, 100*ratioLeast)
 	}
 	s.Ratio = r
 	return nil
 }
 
-// fits reports whether a ratio is one of the columns of the surrogate.
-func (s *Surrogate) fits(of *classify.Ratio) error {
+// CheckRatio reports whether [Surrogate.Refine] can be asked for: whether the surrogate has no condition, and the
+// columns of the ratio. The error wraps [ErrOtherRatio].
+func (s *Surrogate) CheckRatio(of *classify.Ratio) error {
 	if names := s.Context.Names(); len(names) > 0 {
-		return fmt.Errorf("the model is conditional on %s, and Z would depend on that", strings.Join(names, ", "))
+		return fmt.Errorf("%w: the model is conditional on %s, and Z would depend on that", ErrOtherRatio, strings.Join(names, ", "))
 	}
 	numbers := s.Features.Numbers()
 	var learnt []string
@@ -123,10 +129,10 @@ func (s *Surrogate) fits(of *classify.Ratio) error {
 		return strings.Join(slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(others, name) }), ", ")
 	}
 	if more := without(of.Names(), learnt); more != "" {
-		return fmt.Errorf("it depends on %s, which the model has not; the model is of %s", more, strings.Join(learnt, ", "))
+		return fmt.Errorf("%w: it depends on %s, which the model has not; the model is of %s", ErrOtherRatio, more, strings.Join(learnt, ", "))
 	}
 	if more := without(learnt, of.Names()); more != "" {
-		return fmt.Errorf("it does not depend on %s, which the model has; it is of %s", more, strings.Join(of.Names(), ", "))
+		return fmt.Errorf("%w: it does not depend on %s, which the model has; it is of %s", ErrOtherRatio, more, strings.Join(of.Names(), ", "))
 	}
 	return nil
 }

@@ -187,15 +187,16 @@ func TestRefineRefuses(t *testing.T) {
 	for want, c := range map[string]struct {
 		model *Surrogate
 		ratio *classify.Ratio
+		kind  error
 	}{
-		"depends on a, b, which the model has not": {s, fitRatio(t, shifted(0, "a", "b"), shifted(1, "a", "b"))},
+		"depends on a, b, which the model has not": {s, fitRatio(t, shifted(0, "a", "b"), shifted(1, "a", "b")), ErrOtherRatio},
 		"does not depend on x1, which the model has": {s, fitRatio(t, &rootio.Table{Columns: normals.Table(1, 0, n).Columns[:1]},
-			&rootio.Table{Columns: shifted(1, "x0", "x1").Columns[:1]})},
-		"conditional on x1":     {conditional, same},
-		"Z cannot be estimated": {s, fitRatio(t, shifted(0, "x0", "x1"), shifted(40, "x0", "x1"))},
+			&rootio.Table{Columns: shifted(1, "x0", "x1").Columns[:1]}), ErrOtherRatio},
+		"conditional on x1":     {conditional, same, ErrOtherRatio},
+		"Z cannot be estimated": {s, fitRatio(t, shifted(0, "x0", "x1"), shifted(40, "x0", "x1")), ErrNoOverlap},
 	} {
 		err := c.model.Refine(t.Context(), c.ratio)
-		if !errors.Is(err, ErrNoRatio) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || c.model.Ratio != nil {
+		if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || c.model.Ratio != nil {
 			t.Errorf("want %q, got %v", want, err)
 		}
 	}

@@ -36,6 +36,8 @@ type GenerateOptions struct {
 	NoVerify bool
 	// Seed is the seed of the events; nil: one is drawn, see GenerateResult.
 	Seed *uint64
+	// Ratio is the file of a ratio that multiplies the density of the model ([FitRatio]); empty: none.
+	Ratio string
 	// Direct draws from the mixture of kernels itself, without the equation: for a model of
 	// kernel sums only.
 	Direct bool
@@ -70,6 +72,7 @@ type GenerateResult struct {
 
 	Conditions *features.Strays `json:"conditions,omitempty"` // nil without inputs
 	Reweighted *ReweightResult  `json:"reweighted,omitempty"` // nil without ReweightTo
+	Ratio      *surrogate.Ratio `json:"ratio,omitempty"`      // nil without a ratio
 
 	// Model is the model that was drawn from.
 	Model *surrogate.Surrogate `json:"-"`
@@ -93,7 +96,7 @@ func Generate(ctx context.Context, o GenerateOptions, p Progress) (*GenerateResu
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if err := CheckOutput(ctx, o.Output, slices.Concat(o.Inputs, o.ReweightTo, []string{o.Model})...); err != nil {
+	if err := CheckOutput(ctx, o.Output, slices.Concat(o.Inputs, o.ReweightTo, []string{o.Model, o.Ratio})...); err != nil {
 		return nil, err
 	}
 	model, err := surrogate.Load(o.Model)
@@ -110,8 +113,11 @@ func Generate(ctx context.Context, o GenerateOptions, p Progress) (*GenerateResu
 			return nil, Usage("%s: %w", o.Model, err)
 		}
 	}
+	if err := refine(ctx, model, o.Model, o.Ratio, p); err != nil {
+		return nil, err
+	}
 	g := &generation{GenerateOptions: o, Progress: p, ctx: ctx, model: model}
-	g.result = &GenerateResult{Output: o.Output, Model: model}
+	g.result = &GenerateResult{Output: o.Output, Model: model, Ratio: model.Ratio}
 	if !o.Direct {
 		g.result.Solver = model.Solver()
 	}
@@ -235,7 +241,7 @@ func (g *generation) write(w *rootio.Writer, events *rootio.Table, tails surroga
 }
 
 func (g *generation) fileOptions() ([]rootio.Option, error) {
-	from, err := origin.New(g.Inputs, origin.Model{File: g.Model, Seed: &g.result.Seed, Solver: g.result.Solver})
+	from, err := origin.New(g.Inputs, origin.Model{File: g.Model, Ratio: g.Ratio, Seed: &g.result.Seed, Solver: g.result.Solver})
 	if err != nil {
 		return nil, err
 	}

@@ -79,6 +79,7 @@ func Reweight(ctx context.Context, o ReweightOptions, p Progress) (*ReweightResu
 	if err != nil {
 		return nil, err
 	}
+	pair.say(p)
 	weights, err := reweight.Fit(ctx, pair.source, pair.target, pair.options)
 	if err != nil {
 		return nil, pair.failed(err)
@@ -86,6 +87,7 @@ func Reweight(ctx context.Context, o ReweightOptions, p Progress) (*ReweightResu
 	if o.Output == "" {
 		return &ReweightResult{Weights: weights}, nil
 	}
+	p.logf("judging: the way of reweighting is repeated on one half of the events, and a classifier tells the other half, with these weights, from the target")
 	closure, err := weights.Close(ctx, pair.source, pair.target, pair.options)
 	if err != nil {
 		return nil, pair.failed(err)
@@ -150,6 +152,14 @@ func (o *ReweightOptions) read(ctx context.Context, in *rootio.Tree, p Progress)
 		return s, fmt.Errorf("%s and %s have no branch in common", o.Source[0], o.Target[0])
 	}
 	return s, nil
+}
+
+// say says what the classifiers are trained on.
+func (s *samples) say(p Progress) {
+	o := s.options.Classify
+	n, m := s.source.Table.Len(), s.target.Table.Len()
+	p.logf("training classifiers to tell %d events of %s from %d of %s, by %s",
+		min(n, o.MaxEvents), s.files[0], min(m, o.MaxEvents), s.files[1], abbreviate(o.Columns, 12))
 }
 
 // failed tells of which files an error is.

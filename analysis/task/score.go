@@ -23,6 +23,8 @@ const selected = "eidolon_selected"
 type ScoreOptions struct {
 	// Model is the model file.
 	Model string
+	// Ratio is the file of a ratio that multiplies the density of the model ([FitRatio]); empty: none.
+	Ratio string
 	// Inputs are ROOT files with the events, read as one chain. Patterns and URLs will do.
 	Inputs []string
 	// Tree is the tree in them. It may be empty where a file has one tree only.
@@ -51,6 +53,7 @@ type ScoreResult struct {
 	Solver *diffusion.Solver `json:"solver,omitempty"`
 
 	Conditions *features.Strays `json:"conditions,omitempty"` // nil for a model without a condition
+	Ratio      *surrogate.Ratio `json:"ratio,omitempty"`      // nil without a ratio
 }
 
 // Score writes the events of the inputs, with all branches that can be copied, and the
@@ -60,7 +63,7 @@ func Score(ctx context.Context, o ScoreOptions, p Progress) (*ScoreResult, error
 	if err := o.Outside.Check(); err != nil {
 		return nil, Usage("%w", err)
 	}
-	if err := CheckOutput(ctx, o.Output, append(slices.Clone(o.Inputs), o.Model)...); err != nil {
+	if err := CheckOutput(ctx, o.Output, append(slices.Clone(o.Inputs), o.Model, o.Ratio)...); err != nil {
 		return nil, err
 	}
 	model, err := surrogate.Load(o.Model)
@@ -75,7 +78,10 @@ func Score(ctx context.Context, o ScoreOptions, p Progress) (*ScoreResult, error
 			return nil, Usage("%s: %w", o.Model, err)
 		}
 	}
-	from, err := origin.New(o.Inputs, origin.Model{File: o.Model, Solver: model.DensitySolver()})
+	if err := refine(ctx, model, o.Model, o.Ratio, p); err != nil {
+		return nil, err
+	}
+	from, err := origin.New(o.Inputs, origin.Model{File: o.Model, Ratio: o.Ratio, Solver: model.DensitySolver()})
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +115,7 @@ func Score(ctx context.Context, o ScoreOptions, p Progress) (*ScoreResult, error
 	defer w.Abort()
 
 	var sum float64
-	result := &ScoreResult{Output: o.Output, Solver: model.DensitySolver()}
+	result := &ScoreResult{Output: o.Output, Solver: model.DensitySolver(), Ratio: model.Ratio}
 	var strays features.Strays
 	var density []float64
 	for part, err := range view.Parts(names, rootio.Names(plan.carried.fields), 0) {

@@ -39,6 +39,11 @@ new code, another value of a constant, NaN. Such events are counted, and their b
 the range is replaced by the nearest number inside. With --outside clip codes are replaced,
 too; with --outside skip such events are left out; with --outside refuse each is an error.
 
+With --ratio the events are distributed as p(x) r(x)/Z, with a ratio r that “eidolon reweight --fit” has
+learnt, from events of this model to other events. An event of the model is accepted with the
+probability r/r_max; which part of them is, Z/r_max, is printed. Ratios above r_max become r_max, which takes
+0.1 % of Z away. The model must not be conditional.
+
 With --reweight-to the events get a branch weight, so that the weighted events are
 distributed like those of another sample: see “eidolon reweight”.
 
@@ -85,6 +90,7 @@ file stores what was used. Other schedules put the steps elsewhere, and lead to 
 	flags.StringVar((*string)(&o.Outside), "outside", "", "what to do with conditions that the training events did not have: clip, skip or refuse (default: clip numbers, refuse codes)")
 	flags.StringVarP(&o.Output, "output", "o", "", "the ROOT file to write")
 	flags.Var(seed{&eventSeed}, "seed", "the seed of the events (default: one is drawn, and printed)")
+	flags.StringVar(&o.Ratio, "ratio", "", "accept events by the ratio in this file (reweight --fit): they are distributed as p(x) r(x)/Z")
 	flags.BoolVar(&o.Direct, "direct", false, "draw from the mixture of kernels itself, without solving the equation (--model diffusion)")
 	addSolverFlags(flags, &o.Solver, asTrained, asTrained, asTrained, asTrained)
 	flags.StringVarP(&o.Tree, "tree", "t", "", "the name of the tree to write (default: that of the training events)")
@@ -116,6 +122,10 @@ func printGenerate(out io.Writer, r *task.GenerateResult) error {
 	}
 	fmt.Fprintf(out, "%s: %d events%s with seed %d (%s events/s); outside the range of the training events: %d drawn again, %d clipped\n",
 		r.Output, r.Events, objects, r.Seed, siFormat(float64(r.Events)/r.Seconds), r.Redrawn, r.Clipped)
+	if r.Ratio != nil && r.Events > 0 {
+		fmt.Fprintf(out, "by the ratio, %d of %d events of the model were accepted (%.3g %%)\n",
+			r.Events, r.Events+r.Rejected, 100*float64(r.Events)/float64(r.Events+r.Rejected))
+	}
 	if r.Copies != nil && r.Events > 0 {
 		fmt.Fprintf(out, "%d of them (%.3g %%) are copies: nearer to a training event than 99 %% of these are to each other\n",
 			*r.Copies, 100*float64(*r.Copies)/float64(r.Events))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/analysis/task"
 	"github.com/eidolon-hep/eidolon/diffusion"
@@ -23,8 +24,9 @@ func newInfo() *cobra.Command {
 	var plot string
 	cmd := &cobra.Command{
 		Use:   "info FILE",
-		Short: "Say what is in a ROOT file or a model file",
-		Long: `Info lists the trees and branches of a ROOT file. For a model file it prints where the
+		Short: "Say what is in a ROOT file, a model file or a ratio file",
+		Long: `Info lists the trees and branches of a ROOT file. For a ratio file (reweight --fit) it prints
+which samples and branches it is of. For a model file it prints where the
 model comes from and how each branch is treated. It also draws the losses of the
 training. For a model of kernel sums (--model diffusion) it also prints, for several widths σ,
 how many training events contribute to a new event. If this number is about 1 at the
@@ -77,10 +79,36 @@ func info(cmd *cobra.Command, file, plot string) error {
 		return printJSON(cmd, summary)
 	case err == nil:
 		return printModel(cmd.Context(), cmd.OutOrStdout(), file, model)
+	case classify.IsRatio(file):
+		return infoRatio(cmd, file)
 	case !errors.Is(err, surrogate.ErrNotModel) || surrogate.IsCheckpoint(file):
 		return err
 	}
 	return infoTrees(cmd, file)
+}
+
+// infoRatio says what a ratio file is.
+func infoRatio(cmd *cobra.Command, file string) error {
+	r, err := classify.Load(file)
+	if err != nil {
+		return err
+	}
+	c := r.Card
+	if wantJSON(cmd) {
+		return printJSON(cmd, struct {
+			File    string   `json:"file"`
+			Columns []string `json:"columns"`
+			classify.Card
+		}{file, r.Names(), c})
+	}
+	list := func(names []string) string { return printable.Text(strings.Join(names, ", ")) }
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), `ratio %s: the density of the target over that of the source, p(x|1)/p(x|0), of %s
+source: %d events of %s
+target: %d events of %s
+classifier AUC %.4f ± %.4f
+by %q (version %s)
+`, file, list(r.Names()), c.Events[0], list(c.Source), c.Events[1], list(c.Target), c.AUC, c.AUCError, c.Command, printable.Text(c.Version))
+	return err
 }
 
 // infoTrees says what is in a ROOT file.

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/analysis/task"
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
@@ -67,6 +68,7 @@ func kinds() []errorKind {
 		{exitInput, is(surrogate.ErrDamaged)},
 		{exitInput, is(surrogate.ErrVersion)},
 		{exitInput, is(surrogate.ErrNotCheckpoint)},
+		{exitInput, is(classify.ErrNotRatio)},
 		{exitInput, is(fs.ErrNotExist)},
 		{exitInput, is(fs.ErrPermission)},
 		{exitInput, isA[*fs.PathError]},

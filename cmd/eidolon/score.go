@@ -30,10 +30,15 @@ The log-density of a denoiser, and of a one-step map that has learnt from one, i
 the path of an equation. --schedule, --solver, --order, --steps and --tolerance say how. All other
 models have it in closed form.
 
+With --ratio the density is p(x) r(x)/Z, with a ratio r that “eidolon reweight --fit” has learnt, from
+events of this model to other events. Z is the mean of r over events of the model; its error is
+printed, and is an error of every log_prob. The model must not be conditional.
+
 With a model of objects (train --each) the output has one entry per object. It has the
 branches of the collection, the scalar branches of the event, event_index and object_index.`,
-		Example: `  eidolon score -m zmumu.eidolon -i zmumu.root -o scored.root`,
-		Args:    noArgs,
+		Example: `  eidolon score -m zmumu.eidolon -i zmumu.root -o scored.root
+  eidolon score -m zmumu.eidolon --ratio ratio.eidolon -i other.root -o scored.root`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := require(cmd, "model", "input", "output"); err != nil {
 				return err
@@ -44,6 +49,7 @@ branches of the collection, the scalar branches of the event, event_index and ob
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVarP(&o.Model, "model", "m", "", "the model file")
+	flags.StringVar(&o.Ratio, "ratio", "", "multiply the density by the ratio in this file (reweight --fit): log p + log r − log Z")
 	flags.StringSliceVarP(&o.Inputs, "input", "i", nil, "ROOT files with the events, read as one chain")
 	flags.StringVarP(&o.Tree, "tree", "t", "", "the tree; may be left out when a file holds one")
 	flags.StringVarP(&o.Output, "output", "o", "", "the ROOT file to write")

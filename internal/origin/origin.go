@@ -36,10 +36,13 @@ type Origin struct {
 
 // Model is a model that was drawn from, or asked.
 type Model struct {
-	Component string  `json:"component,omitempty"` // of the job
-	File      string  `json:"model,omitempty"`
-	SHA256    string  `json:"model_sha256,omitempty"`
-	Seed      *uint64 `json:"seed,omitempty"` // nil: nothing was drawn
+	Component string `json:"component,omitempty"` // of the job
+	File      string `json:"model,omitempty"`
+	SHA256    string `json:"model_sha256,omitempty"`
+	// Ratio is the ratio that its density was multiplied by, or by which events got weights.
+	Ratio       string  `json:"ratio,omitempty"`
+	RatioSHA256 string  `json:"ratio_sha256,omitempty"`
+	Seed        *uint64 `json:"seed,omitempty"` // nil: nothing was drawn
 	// Solver is how the equation of the model was solved; nil: none was.
 	Solver *diffusion.Solver `json:"solver,omitempty"`
 }
@@ -48,11 +51,16 @@ type Model struct {
 func New(inputs []string, models ...Model) (*Origin, error) {
 	o := &Origin{Version: Version(), Command: Command(), Inputs: inputs}
 	for i := range models {
-		sum, err := sha256Of(models[i].File)
-		if err != nil {
-			return nil, err
+		m := &models[i]
+		for file, sum := range map[string]*string{m.File: &m.SHA256, m.Ratio: &m.RatioSHA256} {
+			if file == "" {
+				continue
+			}
+			var err error
+			if *sum, err = sha256Of(file); err != nil {
+				return nil, err
+			}
 		}
-		models[i].SHA256 = sum
 	}
 	if len(models) == 1 {
 		o.Model = models[0]
@@ -112,7 +120,7 @@ func (o *Origin) Print(out io.Writer) {
 		fmt.Fprintf(out, "with the job %s\n", printable.Text(o.Job))
 	}
 	models := o.Models
-	if o.File != "" {
+	if o.File != "" || o.Ratio != "" {
 		models = append([]Model{o.Model}, models...)
 	}
 	for _, m := range models {
@@ -126,7 +134,12 @@ func (o *Origin) Print(out io.Writer) {
 		if m.Solver != nil {
 			solved = fmt.Sprintf(", solved by %v", m.Solver)
 		}
-		fmt.Fprintf(out, "with %smodel %s (SHA-256 %s)%s%s\n", seed, printable.Text(m.File), printable.Text(m.SHA256), by, solved)
+		if m.File != "" {
+			fmt.Fprintf(out, "with %smodel %s (SHA-256 %s)%s%s\n", seed, printable.Text(m.File), printable.Text(m.SHA256), by, solved)
+		}
+		if m.Ratio != "" {
+			fmt.Fprintf(out, "with ratio %s (SHA-256 %s)%s\n", printable.Text(m.Ratio), printable.Text(m.RatioSHA256), by)
+		}
 	}
 }
 
