@@ -15,7 +15,7 @@ import (
 var shims = map[string]string{
 	"eidolon": `
 case "$1 $*" in
-	*--resume\ [!a]* | "train "*" -c "* | *--model\ diffusion*) ;;
+	*--resume\ [!a]* | "train "*" -c "* | *--model\ diffusion* | *--apply*) ;;
 	*--example*) set -- "$@" -n 1000 --models realnvp,sums-300 ;;
 	demo*) set -- "$@" -n 1000 ;;
 	train*) set -- "$@" --epochs 1 ;;
