@@ -50,6 +50,9 @@ noise to events. It takes about four minutes.`,
 				of.Step = func(line string) { fmt.Fprintln(out, line) }
 				return do(cmd, task.Example, of, func(out io.Writer, r *task.ExampleResult) error { return r.WriteText(out) })
 			}
+			if len(models) > 0 {
+				return task.Usage("--models goes with --example only")
+			}
 			o.Step = func(line string) { fmt.Fprintln(out, line) }
 			return do(cmd, task.Demo, o, func(out io.Writer, r *task.DemoResult) error {
 				if err := r.Report.WriteText(out); err != nil {
