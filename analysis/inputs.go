@@ -42,8 +42,8 @@ func load(file string, set func(*surrogate.Surrogate, diffusion.SolverOptions) e
 		return nil, errNoModel
 	}
 	model, err := surrogate.Load(file)
-	if err != nil || solver.IsZero() {
-		return model, err
+	if err != nil {
+		return nil, err
 	}
 	if err := set(model, solver); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)

@@ -59,7 +59,7 @@ func choose(d training.Data, k int, seed uint64) (training.Data, error) {
 	for _, c := range all {
 		chosen.X = append(chosen.X, d.X[c.row*d.Dim:(c.row+1)*d.Dim]...)
 		chosen.C = append(chosen.C, d.C[c.row*d.Context:(c.row+1)*d.Context]...)
-		if d.W != nil {
+		if d.W != nil || len(strata) > 1 {
 			chosen.W = append(chosen.W, float32(c.weight))
 		}
 	}

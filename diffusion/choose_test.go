@@ -16,6 +16,7 @@ func TestChoiceIsUnbiased(t *testing.T) {
 	for name, d := range map[string]training.Data{
 		"equal":    {Dim: 1},
 		"weights":  {Dim: 1, W: make([]float32, n)},
+		"codes":    {Dim: 1, Context: 1, C: make([]float32, n)},
 		"contexts": {Dim: 1, Context: 1, C: make([]float32, n), W: make([]float32, n)},
 	} {
 		rnd := rand.New(rand.NewPCG(1, 2))
@@ -48,7 +49,7 @@ func TestChoiceIsUnbiased(t *testing.T) {
 				sum, total, whole := 0.0, map[float32]float64{}, map[float32]float64{}
 				for i, x := range got.X {
 					w := got.Weight(i)
-					if d.W == nil { // 1 each
+					if got.W == nil { // 1 each
 						w = n / float64(k)
 					}
 					sum += w * math.Sin(float64(x))

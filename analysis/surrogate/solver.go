@@ -19,8 +19,12 @@ func (s *Surrogate) Solver() *diffusion.Solver {
 }
 
 // SetSolver changes how that equation is solved. The density of the model stays what it is, but for
-// the errors of the solver. It is not for while the model is in use.
+// the errors of the solver. Options that ask for nothing change nothing; others are an error for a
+// model that solves none. It is not for while the model is in use.
 func (s *Surrogate) SetSolver(o diffusion.SolverOptions) error {
+	if o.IsZero() {
+		return nil
+	}
 	f, at := find[factor.PathSolver](s.Chain)
 	if at < 0 {
 		return fmt.Errorf("the model %q solves no equation: it maps noise to events directly, so there is no solver to change", s.Card.Plan.Model)
@@ -45,6 +49,9 @@ func (s *Surrogate) DensitySolver() *diffusion.Solver {
 
 // SetDensitySolver changes how that equation is solved, as [Surrogate.SetSolver].
 func (s *Surrogate) SetDensitySolver(o diffusion.SolverOptions) error {
+	if o.IsZero() {
+		return nil
+	}
 	f := s.densitySolver()
 	if f == nil {
 		return fmt.Errorf("the model %q has its log-density in closed form: no equation is solved for it, so there is no solver to change", s.Card.Plan.Model)

@@ -108,10 +108,8 @@ func Generate(ctx context.Context, o GenerateOptions, p Progress) (*GenerateResu
 			return nil, Usage("%w", err)
 		}
 	}
-	if !o.Solver.IsZero() {
-		if err := model.SetSolver(o.Solver); err != nil {
-			return nil, Usage("%s: %w", o.Model, err)
-		}
+	if err := model.SetSolver(o.Solver); err != nil {
+		return nil, Usage("%s: %w", o.Model, err)
 	}
 	if err := refine(ctx, model, o.Model, o.Ratio, p); err != nil {
 		return nil, err

@@ -73,10 +73,8 @@ func Score(ctx context.Context, o ScoreOptions, p Progress) (*ScoreResult, error
 	if !model.HasDensity() {
 		return nil, fmt.Errorf("the model %s has no density: it draws copies of training events (σ_min is 0)", o.Model)
 	}
-	if !o.Solver.IsZero() {
-		if err := model.SetDensitySolver(o.Solver); err != nil {
-			return nil, Usage("%s: %w", o.Model, err)
-		}
+	if err := model.SetDensitySolver(o.Solver); err != nil {
+		return nil, Usage("%s: %w", o.Model, err)
 	}
 	if err := refine(ctx, model, o.Model, o.Ratio, p); err != nil {
 		return nil, err

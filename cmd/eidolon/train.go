@@ -160,7 +160,7 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options, solver *diffusion.S
 	flags.StringVar(&o.Coupling, "coupling", "", "the form of the couplings of realnvp; lecture: two separate networks for s and t, no bound on s, halves that are swapped, one standard normal, and columns that are standardised only (default: the best form)")
 	d := &o.Diffusion
 	flags.StringVar(&d.Teacher, "teacher", "", "what a one-step map learns from: "+strings.Join(factor.Teachers(), " or ")+" (default: the one under which held-out events are more likely; above 8 columns or 50,000 events, or with a condition, the first)")
-	flags.Var(optional{&d.SigmaMin}, "sigma-min", "the σ at which the path of a diffusion ends, in standard deviations of the events (default: for diffusion chosen on held-out events, else 0.01)")
+	flags.Var(optional{&d.SigmaMin}, "sigma-min", "the σ at which the path of a diffusion ends, in standard deviations of the events (default: for diffusion chosen on held-out events, else 0.01; at least σ₀ of --schedule)")
 	flags.Float64Var(&d.Epsilon, "epsilon", 0, "the part of the kernel sums that may be neglected; 0: none (default 1e-5)")
 	flags.Var(wholeVar(&d.KernelEvents, 1, limit), "kernel-events", "the number K of training events that the kernel sums of a diffusion are over, chosen at random by --seed, with a probability proportional to their weight (default: all)")
 	addSolverFlags(flags, solver, "linear", "dpm3m", "3", "24")
