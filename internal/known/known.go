@@ -65,7 +65,10 @@ func All() []Density {
 		mixture(2, 8),
 		mixture(8, 10),
 		mixture(20, 10),
-		student(),
+		student("student", 3, 2),
+		student("student2", 2, 4),
+		normal(2),
+		normal(5),
 		edges(),
 		triangle(),
 	}

@@ -59,22 +59,60 @@ func mixture(dim, components int) Density {
 		})
 }
 
-// student is Student's t with two degrees of freedom, correlated: it has no variance.
-func student() Density {
-	const dim, nu = 3, 2.0
-	sigma := mat.NewSymDense(dim, []float64{1, 0.7, 0.3, 0.7, 1, -0.2, 0.3, -0.2, 1})
+// normal is one normal, with correlations of some directions.
+func normal(dim int) Density {
+	r := rand.New(rand.NewPCG(uint64(dim), 3))
+	cov := mat.NewSymDense(dim, nil)
+	for i := range dim {
+		cov.SetSym(i, i, 0.3)
+	}
+	for range dim {
+		direction := mat.NewVecDense(dim, nil)
+		for i := range dim {
+			direction.SetVec(i, r.NormFloat64())
+		}
+		cov.SymRankOne(cov, 1/float64(dim), direction)
+	}
+	p, ok := distmv.NewNormal(make([]float64, dim), cov, nil)
+	if !ok {
+		panic("known: a covariance is not positive definite")
+	}
+	return rows(fmt.Sprintf("normal%d", dim), "correlated normal", dim,
+		func(r *rand.Rand, x []float64) {
+			z := make([]float64, dim)
+			for j := range z {
+				z[j] = r.NormFloat64()
+			}
+			p.TransformNormal(x, z)
+		},
+		p.LogProb)
+}
+
+// student is Student's t of two or three columns with ν degrees of freedom, correlated. With two of them it has no
+// variance.
+func student(name string, dim int, nu float64) Density {
+	all := mat.NewSymDense(3, []float64{1, 0.7, 0.3, 0.7, 1, -0.2, 0.3, -0.2, 1})
+	sigma := mat.NewSymDense(dim, nil)
+	sigma.CopySym(all)
 	t, _ := distmv.NewStudentsT(make([]float64, dim), sigma, nu, nil)
 	var c mat.Cholesky
 	c.Factorize(sigma)
 	var l mat.TriDense
 	c.LTo(&l)
-	return rows("student", "Student's t, 2 degrees of freedom", dim,
+	return rows(name, fmt.Sprintf("Student's t, %g degrees of freedom", nu), dim,
 		func(r *rand.Rand, x []float64) {
-			z := mat.NewVecDense(dim, []float64{r.NormFloat64(), r.NormFloat64(), r.NormFloat64()})
-			scale := math.Sqrt(nu / (2 * r.ExpFloat64())) // χ² of 2 degrees is twice an exponential deviate
+			z := mat.NewVecDense(dim, nil)
+			for j := range dim {
+				z.SetVec(j, r.NormFloat64())
+			}
+			chi2 := 2 * r.ExpFloat64() // of 2 degrees; each further degree is the square of a normal
+			for range int(nu) - 2 {
+				v := r.NormFloat64()
+				chi2 += v * v
+			}
 			y := mat.NewVecDense(dim, x)
 			y.MulVec(&l, z)
-			y.ScaleVec(scale, y)
+			y.ScaleVec(math.Sqrt(nu/chi2), y)
 		},
 		t.LogProb)
 }
