@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/internal/panics"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -42,8 +44,14 @@ func (t *Tails) Add(other Tails) {
 }
 
 // margin is how far outside the range of the training events, in units of model
-// space where their standard deviation is about 1, generated ones may lie.
-const margin = 0.1
+// space where their standard deviation is about 1, generated ones may lie. A normal tail that
+// has one of n events beyond the range has a thousandth of an event beyond the margin: what has a density
+// is drawn, and what a model makes far from all that it has learnt is not.
+func (s *Surrogate) margin() float64 {
+	const part = 1e-3 // of an event
+	n := float64(max(s.Card.Different, s.Card.Events, 2))
+	return distuv.UnitNormal.Quantile(1/n) - distuv.UnitNormal.Quantile(part/n)
+}
 
 // redraws is how often an event outside the range is drawn again.
 const redraws = 20
@@ -55,9 +63,9 @@ const redraws = 20
 // [features.Context.Admit] does by default; whoever wants to know of them calls it before.
 // Errors are about what is given, or that of ctx.
 //
-// An event with a feature further than a tenth of a standard deviation (of model
-// space) outside the range of the training events is drawn again, 20 times at most,
-// and then moved to that limit. Where the range ends at zero it ends there. The same holds
+// An event with a feature further outside the range of the training events than 1.2 to 2 standard
+// deviations of model space, where a normal tail has a thousandth of one training event, is drawn
+// again, 20 times at most, and then moved to that limit. Where the range ends at zero it ends there. The same holds
 // for branches that are no features themselves, such as the momenta of a system; where
 // these have a hard edge, as after a cut, nothing is beyond it ([features.Spec.Outside]). With a
 // ratio, events are drawn so until one is accepted.
@@ -166,6 +174,7 @@ func (s *Surrogate) condition(given *rootio.Table, rows []uint64) (*rootio.Table
 // that of ctx.
 func (s *Surrogate) keepWithin(ctx context.Context, t, given *rootio.Table, z, c []float32, seed uint64, rows []uint64) (d drawn, err error) {
 	dim, width := s.Chain.Dim(), s.Chain.Context()
+	margin := s.margin()
 	lo, hi := s.Features.Limits(margin)
 	feature := func(i int) []float32 { return z[i*dim : (i+1)*dim] }
 	decode := func(i int) (event *rootio.Table) {

@@ -91,6 +91,34 @@ func base(ctx context.Context, kind factor.Kind, spec *features.Spec, t *rootio.
 	return components, straight > bent, nil
 }
 
+// plainIsBetter reports whether mixtures of normals describe the events of a small sample better
+// in columns that are standardised only than in columns that were made normal one by one.
+func plainIsBetter(ctx context.Context, spec *features.Spec, t *rootio.Table, w []float64, seed uint64) (bool, error) {
+	score := func(s *features.Spec) (float64, error) {
+		n := t.Len()
+		d, jacobian := training.Data{Dim: s.Dim(), X: make([]float32, n*s.Dim())}, make([]float64, n)
+		if err := s.Encode(ctx, d.X, jacobian, t, features.Noise{Seed: seed}); err != nil {
+			return 0, err
+		}
+		for _, v := range w {
+			d.W = append(d.W, float32(v))
+		}
+		sum, total := 0.0, 0.0
+		for i, log := range jacobian {
+			sum += d.Weight(i) * log
+			total += d.Weight(i)
+		}
+		log, err := factor.NormalsLogDensity(ctx, d, seed)
+		return log + sum/total, err
+	}
+	bent, err := score(spec)
+	if err != nil {
+		return false, err
+	}
+	plain, err := score(spec.Plain())
+	return plain > bent, err
+}
+
 // spread returns n events from all over t, and their weights: those at first, of every two.
 func spread[W float32 | float64](t *rootio.Table, w []float64, n, first int) (some *rootio.Table, weights []W) {
 	places := make([]int, n)

@@ -13,7 +13,7 @@ import (
 // Options say what was asked for: what to train and how. Zero values ask for the defaults; where
 // a zero would mean something else, that is [training.Off]. What was decided is the [Plan].
 type Options struct {
-	Model  string `json:"model"`  // one of [Models]; by default the one of the first three that a short trial says
+	Model  string `json:"model"`  // one of [Models]; by default the one of the first three that a short trial says, and for small samples an ensemble
 	Layers int    `json:"layers"` // coupling layers of a flow; by default 8, fewer for small samples; rounds of an autoregressive one, by default 1
 	Hidden int    `json:"hidden"` // width of the conditioners' hidden layers; by default 128, less for small samples; for a denoiser 256
 	Depth  int    `json:"depth"`  // number of these layers, or residual blocks; by default 2, for a denoiser or a one-step map 3

@@ -43,9 +43,19 @@ type draft struct {
 // draft decides which kind of model learns the events of t, over how many normals, and in which
 // features: it changes those of the part.
 func (o Options) draft(ctx context.Context, part *Part, t *rootio.Table, w []float64, begin time.Time) (d draft, err error) {
+	if o.Model == "" && o.isSmall(t.Len(), part.Features.Dim()) {
+		o.Model = ensembleModel
+		d.choice = &Choice{Model: o.Model, Events: t.Len(), Small: true}
+		o.log("%v", d.choice)
+	}
 	d.kind, _ = factor.ByName(cmp.Or(o.Model, Models()[0])) // [Options.Check] knows it
 	if err := o.base(ctx, &d, part, t, w); err != nil {
 		return d, err
+	}
+	if o.Model == ensembleModel && len(o.Condition) == 0 && !o.Features.Plain {
+		if d.plain, err = plainIsBetter(ctx, &part.Features, t, w, o.Seed); err != nil {
+			return d, err
+		}
 	}
 	if o.Model == "" {
 		if d, err = choose(ctx, part, t, w, o, d, begin); err != nil {
@@ -82,6 +92,20 @@ func (o Options) base(ctx context.Context, d *draft, part *Part, t *rootio.Table
 	return err
 }
 
+// ensembleModel is the model of small samples.
+const ensembleModel = "ensemble"
+
+// isSmall reports whether an ensemble is the default model of n events of dim features: where they are few, and
+// nothing is asked of the network of a single model or of its training.
+func (o Options) isSmall(n, dim int) bool {
+	if o.Train.Epochs > 0 || n > factor.SmallSample || n < factor.LeastOfEnsemble || dim > factor.MostOfEnsemble {
+		return false
+	}
+	asked := o.settings()
+	asked.Seed, asked.Train.MaxTime = 0, 0
+	return asked.Check(ensembleModel) == nil
+}
+
 // goesAround reports whether an angle around which something repeats is drawn before the model of n
 // events. The density of the angle given a condition is not known, with islands it depends on
 // these, and few events are learnt by heart by their angles.
@@ -109,6 +133,12 @@ func (p *Plan) options(c Chain) (each, last training.Options) {
 	}
 	each.Seed, last.Seed = p.Seed, p.Seed
 	return each, last
+}
+
+// Folds reports whether each event is learnt from and judges what was learnt from others.
+func (p *Plan) Folds() bool {
+	kind, _ := factor.ByName(p.Model)
+	return kind.Folds
 }
 
 // check reports whether a plan that was read from a file makes sense.

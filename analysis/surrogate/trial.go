@@ -25,11 +25,16 @@ type Choice struct {
 	Margin float64 `json:"margin,omitempty"`
 	// Wide is the number of features, where these are too many for a trial.
 	Wide int `json:"wide,omitempty"`
+	// Small says that the sample is so small that an ensemble is the default.
+	Small bool `json:"small,omitempty"`
 }
 
 // String is a line, such as “trial on 32768 events: autoregressive 5.1200, spline 5.3000
 // nats: autoregressive”.
 func (c *Choice) String() string {
+	if c.Small {
+		return fmt.Sprintf("no trial: %d events are a small sample: %s, in which densities of several kinds are weighted", c.Events, c.Model)
+	}
 	if c.Wide > 0 {
 		return fmt.Sprintf("no trial: with %d features it takes too long: %s, the default", c.Wide, c.Model)
 	}

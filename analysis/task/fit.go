@@ -141,6 +141,10 @@ func announce(training *surrogate.Training, p Progress) {
 	for _, line := range strings.Split("model: "+card.Plan.String(), "\n") {
 		p.logf("%s", line)
 	}
+	if card.Plan.Folds() {
+		p.logf("%d events, each to train on and to validate what was learnt from others", card.Events)
+		return
+	}
 	p.logf("%d events to train on, %d to validate", card.Learnt(), card.HeldOut)
 	if card.HeldOut < 100 {
 		p.logf("note: with so few events to validate, the validation loss says little")

@@ -149,7 +149,7 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options, solver *diffusion.S
 	const limit = 1e9 // the options have narrower ones
 	flags := cmd.Flags()
 	o.Seed = 1
-	flags.StringVar(&o.Model, "model", "", "the kind of model: "+factor.HelpOn()+" (default: the best of the first three in a short trial)")
+	flags.StringVar(&o.Model, "model", "", "the kind of model: "+factor.HelpOn()+" (default: the best of the first three in a short trial; an ensemble for 50 to 5,000 events)")
 	flags.Var(wholeVar(&o.Layers, 0, limit), "layers", "coupling layers of a flow or rounds over all columns (default "+factor.DefaultOf(func(s factor.Settings) float64 { return float64(s.Layers) })+"; fewer for small samples)")
 	flags.Var(wholeVar(&o.Hidden, 0, limit), "hidden", "width of the hidden layers of the networks (default "+factor.DefaultOf(func(s factor.Settings) float64 { return float64(s.Hidden) })+"; narrower for small samples)")
 	flags.Var(wholeVar(&o.Depth, 0, limit), "depth", "number of hidden layers of the networks (default "+factor.DefaultOf(func(s factor.Settings) float64 { return float64(s.Depth) })+")")

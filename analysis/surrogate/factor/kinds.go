@@ -50,6 +50,7 @@ type Kind struct {
 	OneWidth bool     // it smears training events by one width everywhere
 	Teachers []string // the kinds that it can learn from, the default first
 	Networks bool     // Settings.Networks tells of its networks
+	Folds    bool     // each event is learnt from and judges, in turn
 }
 
 // Kinds returns the table of all kinds of factors. Those that are found among the features come
@@ -57,7 +58,7 @@ type Kind struct {
 func Kinds() []Kind {
 	return []Kind{
 		angleKind(), codesKind(), countsKind(),
-		autoregressiveKind(), splineKind(), realNVPKind(),
+		autoregressiveKind(), splineKind(), realNVPKind(), ensembleKind(),
 		kernelSumsKind(), denoiserKind(), distilledKind(),
 	}
 }

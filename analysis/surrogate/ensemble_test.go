@@ -1,0 +1,110 @@
+package surrogate
+
+import (
+	"math"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/eidolon-hep/eidolon/internal/known"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// TestSmallSamples checks what is learnt, by default, of a few hundred events without edges: an
+// ensemble, by the bars that bench/quality/small says peers are far from, and no event is impossible.
+func TestSmallSamples(t *testing.T) {
+	testenv.Slow(t, "it trains ensembles")
+	for _, c := range []struct {
+		density string
+		n       int
+		bar     float64 // nats
+	}{
+		{"normal2", 300, 0.03}, {"moons", 500, 0.13}, {"student2", 300, 0.15},
+	} {
+		d, _ := known.Named(c.density)
+		s := train(t, d.Table(5, 0, c.n), nil, Options{Seed: 1})
+		if s.Card.Plan.Model != ensembleModel {
+			t.Errorf("%s: %s was trained", c.density, s.Card.Plan.Model)
+		}
+		const fresh = 20_000
+		test, p, truth := d.Table(6, 0, fresh), make([]float64, fresh), make([]float64, fresh)
+		d.LogDensity(truth, test)
+		must(t, s.LogDensity(t.Context(), p, test, 0))
+		kl := 0.0
+		for i, l := range p {
+			kl += (truth[i] - l) / fresh
+		}
+		if !(kl < c.bar) {
+			t.Errorf("%s: of %d events, the divergence is %.4f nats, above %g", c.density, c.n, kl, c.bar)
+		}
+		again := filepath.Join(t.TempDir(), "model.eidolon")
+		must(t, s.Save(again))
+		loaded, err := Load(again)
+		must(t, err)
+		q := make([]float64, fresh)
+		must(t, loaded.LogDensity(t.Context(), q, test, 0))
+		if !slices.Equal(p, q) {
+			t.Errorf("%s: a loaded ensemble has another density", c.density)
+		}
+		whole, part := rootio.NewTable(s.Features.Fields(), 3000), rootio.NewTable(s.Features.Fields(), 10)
+		generate(t, s, whole, 3, 0)
+		generate(t, loaded, part, 3, 2000)
+		if !equalTables(part, whole.Slice(2000, 2010)) {
+			t.Errorf("%s: events depend on those that are drawn with them", c.density)
+		}
+	}
+}
+
+// TestWhatIsPossibleIsDrawn checks that as many events as the density says are beyond the
+// range of a small sample.
+func TestWhatIsPossibleIsDrawn(t *testing.T) {
+	testenv.Slow(t, "it trains an ensemble")
+	d, _ := known.Named("student2")
+	sample := &rootio.Table{Columns: d.Table(1, 0, 200).Columns[:1]}
+	s := train(t, sample, nil, Options{Seed: 1})
+	c := s.Features.Columns[0]
+	// The integral of the density beyond the range, and of all, by steps that grow.
+	var at, step []float64
+	for side := range 2 {
+		x, h := c.Max, 1e-3
+		for ; x < 1e4; h *= 1.01 {
+			if side == 0 {
+				at = append(at, x+h/2)
+			} else {
+				at = append(at, c.Min-(x-c.Max)-h/2)
+			}
+			step, x = append(step, h), x+h
+		}
+	}
+	beyond := len(at)
+	const inner = 20_000
+	for i := range inner {
+		h := (c.Max - c.Min) / inner
+		at, step = append(at, c.Min+(float64(i)+0.5)*h), append(step, h)
+	}
+	p := make([]float64, len(at))
+	must(t, s.LogDensity(t.Context(), p, &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf(c.Name, at)}}, 0))
+	outside, all := 0.0, 0.0
+	for i, l := range p {
+		share := math.Exp(l) * step[i]
+		if all += share; i < beyond {
+			outside += share
+		}
+	}
+	if math.Abs(all-1) > 1e-3 {
+		t.Errorf("the integral of the density is %.5f", all)
+	}
+	const n = 100_000
+	out := rootio.NewTable(s.Features.Fields(), n)
+	generate(t, s, out, 1, 0)
+	drawn := 0.0
+	for _, v := range out.Columns[0].Float64s() {
+		if v < c.Min || v > c.Max {
+			drawn++
+		}
+	}
+	if want := outside * n; outside < 1e-3 || math.Abs(drawn-want) > 5*math.Sqrt(want) {
+		t.Errorf("%.0f of %d events are beyond the range of the sample, the density says %.1f", drawn, n, want)
+	}
+}
