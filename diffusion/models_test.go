@@ -626,3 +626,85 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// TestForward compares log|det J| of the map from events to noise with finite differences in
+// float64, for the smooth posterior means of kernel sums and of a network without tables; and the
+// way back. The solver makes an error in both: it is an approximation of the derivative that it
+// integrates, not of the solution.
+func TestForward(t *testing.T) {
+	q := threeBlobs()
+	d := q.draw(800, 1)
+	network, err := NewDenoiser(2, 0, 1, DenoiserOptions{Hidden: []int{16, 16}, Cells: -1})
+	must(t, err)
+	_, err = network.Train(t.Context(), d, training.Data{}, training.Options{Epochs: 5})
+	must(t, err)
+	for name, m := range map[string]Model{"kernel sums": newKernels(t, d, KernelsOptions{}), "denoiser": network} {
+		const n, h = 50, 0.01
+		x := q.draw(n, 2).X
+		forward := func(dx, dy float32) (y []float32, logDet []float64) {
+			y, logDet = slices.Clone(x), make([]float64, n)
+			for i := range n {
+				y[2*i] += dx
+				y[2*i+1] += dy
+			}
+			must(t, m.Forward(t.Context(), y, [][]float64{logDet, logDet}, y, nil))
+			return y, logDet
+		}
+		y, logDet := forward(0, 0)
+		a, _ := forward(h, 0)
+		b, _ := forward(-h, 0)
+		c, _ := forward(0, h)
+		e, _ := forward(0, -h)
+		var off []float64
+		for i := range n {
+			slope := func(p, m []float32, k int) float64 { return float64(p[2*i+k]-m[2*i+k]) / (2 * h) }
+			det := slope(a, b, 0)*slope(c, e, 1) - slope(a, b, 1)*slope(c, e, 0)
+			off = append(off, math.Abs(math.Log(math.Abs(det))-logDet[i]))
+		}
+		slices.Sort(off)
+		if !(off[n*9/10] < 0.02) {
+			t.Errorf("%s: log|det J| differs from finite differences by %.2g, in one point of ten by more", name, off[n*9/10])
+		}
+		back := make([]float32, len(x))
+		must(t, m.Inverse(t.Context(), back, y, nil))
+		for i, v := range x {
+			if math.Abs(float64(back[i]-v)) > 0.05 {
+				t.Errorf("%s: %v comes back as %v", name, v, back[i])
+			}
+		}
+	}
+}
+
+// TestPath compares rows on a path, at the times of its steps and between them, with those of many small
+// steps; and its ends with noise and events.
+func TestPath(t *testing.T) {
+	q := threeBlobs()
+	d := q.draw(500, 1)
+	coarse, fine := newKernels(t, d, KernelsOptions{}), newKernels(t, d, KernelsOptions{Solver: Solver{Steps: 400}})
+	const n = 40
+	y, events := make([]float32, 2*n), make([]float32, 2*n)
+	coarse.Noise(y, 1, 0, 0)
+	must(t, coarse.Inverse(t.Context(), events, y, nil))
+	times := append([]float64{0, 1, 0.9, 0.33, 0.61, 0.2}, coarse.times[7])
+	path := func(k *Kernels) [][]float32 {
+		at := make([][]float32, len(times))
+		for i := range at {
+			at[i] = make([]float32, 2*n)
+		}
+		must(t, k.Path(t.Context(), at, y, nil, times))
+		return at
+	}
+	a, b := path(coarse), path(fine)
+	noise := slices.Clone(y)
+	coarse.unwhiten(t.Context(), noise, nil)
+	if !slices.Equal(a[0], events) || !slices.Equal(a[1], noise) {
+		t.Error("a path does not begin with noise, or not end with the event")
+	}
+	for k, x := range a {
+		for i, v := range x {
+			if math.Abs(float64(v-b[k][i])) > 0.02 {
+				t.Errorf("at t = %.3g the solution is %v, with small steps %v", times[k], v, b[k][i])
+			}
+		}
+	}
+}

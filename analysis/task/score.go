@@ -87,35 +87,68 @@ func Score(ctx context.Context, o ScoreOptions, p Progress) (*ScoreResult, error
 	if err != nil {
 		return nil, err
 	}
+	result := &ScoreResult{Output: o.Output, Solver: model.DensitySolver(), Ratio: model.Ratio}
+	var sum float64
+	columns := []rootio.Field{{Name: logProb, Title: "log-density of the event", Kind: rootio.Float64}}
+	said, err := o.evaluate(ctx, model, p, columns, func(rows *rootio.Table, first uint64) ([]rootio.Column, error) {
+		density := make([]float64, rows.Len())
+		if err := model.LogDensity(ctx, density, rows, first); err != nil {
+			return nil, err
+		}
+		for _, v := range density {
+			if math.IsInf(v, -1) {
+				result.Impossible++
+			} else {
+				sum += v
+			}
+		}
+		return []rootio.Column{rootio.ColumnOf("", density)}, nil
+	}, text)
+	if err != nil {
+		return nil, err
+	}
+	result.Events, result.Foreign, result.Conditions = said.events, said.foreign, said.conditions
+	result.Mean = finite(sum / float64(result.Events-result.Impossible))
+	return result, nil
+}
+
+// evaluated is what came of [ScoreOptions.evaluate], as [ScoreResult] has it.
+type evaluated struct {
+	events, foreign int64
+	conditions      *features.Strays
+}
+
+// evaluate writes the rows of the inputs, events or objects, with all branches that can be copied, and what a model says of each row:
+// columns, which a function makes of some rows and the number of the first.
+func (o ScoreOptions) evaluate(ctx context.Context, model *surrogate.Surrogate, p Progress, columns []rootio.Field,
+	of func(rows *rootio.Table, first uint64) ([]rootio.Column, error), option rootio.Option) (*evaluated, error) {
 	in, err := open(ctx, o.NoVerify, o.Tree, o.Inputs)
 	if err != nil {
 		return nil, err
 	}
 	defer in.Close()
 	names := rootio.Names(slices.Concat(Scored(model), model.Context.Fields()))
-	options := rootio.ViewOptions{Each: model.Card.View.Each, Define: model.Card.View.Define, Where: o.Where}
-	view, err := viewFor(in, options, names, p)
+	rows := rootio.ViewOptions{Each: model.Card.View.Each, Define: model.Card.View.Define, Where: o.Where}
+	view, err := viewFor(in, rows, names, p)
 	if err != nil {
 		return nil, err
 	}
-	plan := newScorePlan(ctx, in, view, names, len(model.Context.Names()) > 0)
+	plan := newScorePlan(ctx, in, view, names, len(model.Context.Names()) > 0, columns)
 	if where := model.Card.View.Where; where != "" {
-		with := options
+		with := rows
 		with.Define = append(slices.Clone(with.Define), selected+" = ("+where+")")
 		if v, err := viewFor(in, with, append(names, selected), Progress{}); err == nil { // else the input cannot tell
 			view, names = v, append(names, selected)
 		}
 	}
-	w, err := rootio.Create(o.Output, treeName(in.Name()), plan.fields, text)
+	w, err := rootio.Create(o.Output, treeName(in.Name()), plan.fields, option)
 	if err != nil {
 		return nil, err
 	}
 	defer w.Abort()
 
-	var sum float64
-	result := &ScoreResult{Output: o.Output, Solver: model.DensitySolver(), Ratio: model.Ratio}
+	result := &evaluated{}
 	var strays features.Strays
-	var density []float64
 	for part, err := range view.Parts(names, rootio.Names(plan.carried.fields), 0) {
 		if err == nil {
 			err = ctx.Err()
@@ -137,26 +170,19 @@ func Score(ctx context.Context, o ScoreOptions, p Progress) (*ScoreResult, error
 			passed[i] = part.Passed[row]
 		}
 		part.Passed = passed
-		density = slices.Grow(density[:0], rows.Len())[:rows.Len()]
-		if err := model.LogDensity(ctx, density, rows, uint64(result.Events)); err != nil {
+		more, err := of(rows, uint64(result.events))
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", source(o.Inputs, in.Name()), err)
-		}
-		for _, v := range density {
-			if math.IsInf(v, -1) {
-				result.Impossible++
-			} else {
-				sum += v
-			}
 		}
 		if c, ok := rows.Column(selected); ok {
 			for _, yes := range c.Values().([]float64) {
 				if yes == 0 || yes != yes {
-					result.Foreign++
+					result.foreign++
 				}
 			}
 		}
-		result.Events += int64(len(density))
-		if err := w.Write(plan.table(part, density, admitted.Known)); err != nil {
+		result.events += int64(rows.Len())
+		if err := w.Write(plan.table(part, admitted.Known, more)); err != nil {
 			return nil, err
 		}
 	}
@@ -164,14 +190,13 @@ func Score(ctx context.Context, o ScoreOptions, p Progress) (*ScoreResult, error
 		return nil, err
 	}
 	plan.say(p)
-	if result.Foreign > 0 {
-		p.logf("note: %d of %d do not pass %q: the model was trained on none like them", result.Foreign, result.Events, model.Card.View.Where)
+	if result.foreign > 0 {
+		p.logf("note: %d of %d do not pass %q: the model was trained on none like them", result.foreign, result.events, model.Card.View.Where)
 	}
 	p.logStrays(strays, plan.known)
 	if plan.known != "" {
-		result.Conditions = &strays
+		result.conditions = &strays
 	}
-	result.Mean = finite(sum / float64(result.Events-result.Impossible))
 	return result, nil
 }
 
@@ -182,16 +207,16 @@ func Scored(model *surrogate.Surrogate) []rootio.Field {
 	return slices.DeleteFunc(model.Features.Fields(), func(f rootio.Field) bool { return slices.Contains(numbers, f.Name) })
 }
 
-// scorePlan is how rows become rows with a log-density.
+// scorePlan is how rows become rows with what a model says of them.
 type scorePlan struct {
-	fields   []rootio.Field // that are written: carried, computed, the place of an object, the log-density
+	fields   []rootio.Field // that are written: carried, computed, the place of an object, what the model says
 	carried  carriage
 	computed []string // columns of the view that the model knows and the tree has not
 	renamed  []string // remarks on names that were taken
 	known    string   // the branch that tells of conditions; "" if there are none
 }
 
-func newScorePlan(ctx context.Context, in *rootio.Tree, view *rootio.View, names []string, conditional bool) *scorePlan {
+func newScorePlan(ctx context.Context, in *rootio.Tree, view *rootio.View, names []string, conditional bool, columns []rootio.Field) *scorePlan {
 	s := &scorePlan{carried: newCarriage(ctx, in, nil)}
 	if c := view.Collection(); c != nil {
 		s.carried.leave(fmt.Sprintf("there is a row for each object of %s, and no place for others", c.Name), func(f rootio.Field) bool {
@@ -225,12 +250,14 @@ func newScorePlan(ctx context.Context, in *rootio.Tree, view *rootio.View, names
 		add(knownBranch, "the condition is among those of the training events", rootio.Bool)
 		s.known = s.fields[len(s.fields)-1].Name
 	}
-	add(logProb, "log-density of the event", rootio.Float64)
+	for _, c := range columns {
+		add(c.Name, c.Title, c.Kind)
+	}
 	return s
 }
 
 // table returns the rows that pass as they are written.
-func (s *scorePlan) table(part *rootio.Part, density []float64, known []bool) *rootio.Table {
+func (s *scorePlan) table(part *rootio.Part, known []bool, more []rootio.Column) *rootio.Table {
 	events := part.EventOf(part.Passed)
 	out := &rootio.Table{}
 	if part.Offsets == nil {
@@ -261,7 +288,7 @@ func (s *scorePlan) table(part *rootio.Part, density []float64, known []bool) *r
 	if s.known != "" {
 		out.Columns = append(out.Columns, rootio.ColumnOf("", known))
 	}
-	out.Columns = append(out.Columns, rootio.ColumnOf("", density))
+	out.Columns = append(out.Columns, more...)
 	scalars := slices.DeleteFunc(slices.Clone(s.fields), rootio.Field.IsJagged)
 	for i := range out.Columns {
 		out.Columns[i].Field = scalars[i]
