@@ -280,7 +280,7 @@ func (s *Surrogate) CheckPath(times []float64) error {
 		_, ok = m.Map().(factor.Path)
 	}
 	if !ok {
-		return fmt.Errorf("surrogate: the model is %v: only a diffusion has a path in time (models diffusion, denoiser, and the teacher of distilled)", s.Chain)
+		return fmt.Errorf("surrogate: a model of kind %s has no path in time: only diffusion, denoiser and (its teacher's) distilled have one", s.Chain.last().Kind())
 	}
 	if len(times) == 0 {
 		return errors.New("surrogate: a path needs a time")

@@ -72,6 +72,8 @@ type mapping struct {
 	base   []rootio.Field // of y
 	result *MapResult
 	strays features.Strays // of the conditions
+
+	scalars []rootio.Field // that are written
 }
 
 // Map writes the images y = f(x) of events in the base distribution of a model, log q(y) and log|det J|; or
@@ -308,7 +310,7 @@ func (m *mapping) pairs() error {
 	defer w.Abort()
 	for first := int64(0); first < m.Pairs; first += m.step() {
 		n := min(m.step(), m.Pairs-first)
-		if err := m.draw(w, conditions.Constants(int(n)), uint64(first)); err != nil {
+		if err := m.draw(w, conditions.Constants(int(n)), int(n), uint64(first)); err != nil {
 			return err
 		}
 		m.count(first+n, m.Pairs)
@@ -344,7 +346,7 @@ func (m *mapping) pairsFor() error {
 				for i := range rows {
 					rows[i] = lo + int((from+int64(i))/m.Pairs)
 				}
-				if err := m.draw(w, given.Take(rows), uint64(first+from)); err != nil {
+				if err := m.draw(w, given.Take(rows), len(rows), uint64(first+from)); err != nil {
 					return fmt.Errorf("%s: %w", source(m.Inputs, in.Name()), err)
 				}
 			}
@@ -354,13 +356,18 @@ func (m *mapping) pairsFor() error {
 	return w.Close()
 }
 
-// draw draws and writes a pair for each of the conditions, the first of a number.
-func (m *mapping) draw(w *rootio.Writer, given *rootio.Table, first uint64) error {
-	x, y := rootio.NewTable(m.model.Features.Fields(), given.Len()), make([]float32, given.Len()*len(m.base))
+// draw draws and writes n pairs with the given conditions, the first of a number.
+func (m *mapping) draw(w *rootio.Writer, given *rootio.Table, n int, first uint64) error {
+	x, y := rootio.NewTable(m.model.Features.Fields(), n), make([]float32, n*len(m.base))
 	if err := m.model.Pairs(m.ctx, x, y, given, *m.result.Seed, first); err != nil {
 		return err
 	}
-	return m.write(w, given, given, x, y, first)
+	along := rootio.NewTable(m.model.Context.Fields(), n)
+	for i, f := range along.Fields() { // the inputs may have other types
+		c, _ := given.Column(f.Name)
+		along.Columns[i].SetFloats(0, c.Float64s())
+	}
+	return m.write(w, along, given, x, y, first)
 }
 
 // view opens the inputs and returns the view that has the named columns.
@@ -419,6 +426,7 @@ func (m *mapping) create(tree string, along []rootio.Field) (*rootio.Writer, err
 	if err != nil {
 		return nil, err
 	}
+	m.scalars = slices.DeleteFunc(slices.Clone(fields), rootio.Field.IsJagged)
 	return rootio.Create(m.Output, treeName(tree), fields, option)
 }
 
@@ -448,6 +456,9 @@ func (m *mapping) write(w *rootio.Writer, along, given, x *rootio.Table, y []flo
 		if m.Pairs > 0 {
 			out.Columns = append(out.Columns, BaseColumns(m.base, y)...)
 		}
+	}
+	for i := range out.Columns {
+		out.Columns[i].Field = m.scalars[i]
 	}
 	if err := w.Write(out); err != nil {
 		return err
@@ -480,5 +491,5 @@ func (m *mapping) path(y []float32, given *rootio.Table, first uint64) (columns 
 		}
 		columns = append(columns, all.Take(places))
 	}
-	return append(columns, rootio.ColumnOf(eventIndex, events), rootio.ColumnOf("", when)), nil
+	return append(columns, rootio.ColumnOf("", events), rootio.ColumnOf("", when)), nil
 }

@@ -181,7 +181,7 @@ diffusion models, and writes new events to a ROOT file. It needs neither Python 
 		Args:          cobra.ArbitraryArgs,
 	}
 	root.PersistentFlags().Bool("json", false, "print one JSON object on standard output, and nothing else there")
-	root.AddCommand(newTrain(), newGenerate(), newScore(), newCompare(), newReweight(), newInfo(), newJob(), newDemo(), newBench())
+	root.AddCommand(newTrain(), newGenerate(), newScore(), newMap(), newCompare(), newReweight(), newInfo(), newJob(), newDemo(), newBench())
 	giveOnce(root)
 	return root
 }
