@@ -6,6 +6,7 @@
 //	Source       input stream    events drawn from a surrogate, as if read from a tree
 //	FastSim      task            what a conditional surrogate draws for each event or object
 //	Score        task            the log-density of each event or object
+//	Map          task            the image of each event in the base distribution, and back
 //	Reweight     task            weights with which the events are distributed as others
 //	Train        task            a surrogate of what flows by, trained at the end of the job
 //	TreeWriter   output stream   a ROOT tree, in the order of the events

@@ -9,6 +9,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
+	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -91,7 +92,7 @@ type Image struct {
 // Forward maps the events of t to y, given the columns of the condition. Layers are the log|det J_i| of
 // [Surrogate.Layers]. LogBase + LogDet is what [Surrogate.LogDensity] stores for the same events and the same
 // first, to rounding; for kernel sums, whose density is known in closed form, to the accuracy of the solver. An event
-// that the model cannot have, or for which a network overflows, has NaN everywhere. That there
+// that the model cannot have, or for which a network overflows, has NaN everywhere. A ratio ([Surrogate.Refine]) is no part of the map. That there
 // is no such map is an error, for a model whose events are copies of training events. Forward of a
 // one-step map is that of its teacher.
 func (s *Surrogate) Forward(ctx context.Context, t *rootio.Table, first uint64) (*Image, error) {
@@ -140,6 +141,18 @@ func (s *Surrogate) Forward(ctx context.Context, t *rootio.Table, first uint64) 
 		}
 	}
 	return m, nil
+}
+
+// SetMapSolver changes how the equation of the map is solved, in both directions: [Surrogate.SetSolver] and
+// [Surrogate.SetDensitySolver], where there is one. A small tolerance brings events back exactly that are whole or rounded
+// numbers.
+func (s *Surrogate) SetMapSolver(o diffusion.SolverOptions) error {
+	if s.DensitySolver() != nil {
+		if err := s.SetDensitySolver(o); err != nil || s.Solver() == nil {
+			return err
+		}
+	}
+	return s.SetSolver(o)
 }
 
 // forward maps rows x of features, with the contexts cx, to y, and adds to the image what belongs

@@ -11,6 +11,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
+	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -253,6 +254,35 @@ func TestLogDetOfMap(t *testing.T) {
 		if !(off[points*9/10] < c.tolerance) {
 			t.Errorf("%s, %s: log|det J| differs from finite differences by %.2g, in one point of ten by more", c.opts.Model, c.opts.Activation, off[points*9/10])
 		}
+	}
+}
+
+// TestMapSolver takes events through maps that are solved to a small tolerance: they come back so
+// exactly that rounded numbers are the same.
+func TestMapSolver(t *testing.T) {
+	const n = 100
+	table := coded(300).Slice(0, n)
+	models := tiny(t)
+	for _, name := range []string{"kernel sums", "denoiser"} {
+		s := models[name]
+		must(t, s.SetMapSolver(diffusion.SolverOptions{Tolerance: 1e-5}))
+		m, err := s.Forward(t.Context(), table, 0)
+		must(t, err)
+		x := rootio.NewTable(s.Features.Fields(), n)
+		must(t, s.Inverse(t.Context(), x, m.Y, nil, 0))
+		differ := 0
+		was, is := columnOf(table, "rounded"), columnOf(x, "rounded")
+		for i := range is {
+			if was[i] != is[i] {
+				differ++
+			}
+		}
+		if differ > 2 { // near the wall of a cell
+			t.Errorf("%s: %d of %d rounded numbers come back as others", name, differ, n)
+		}
+	}
+	if err := models[spline].SetMapSolver(diffusion.SolverOptions{Steps: 3}); err == nil {
+		t.Error("a flow has a solver")
 	}
 }
 

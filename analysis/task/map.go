@@ -10,6 +10,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
+	"github.com/eidolon-hep/eidolon/diffusion"
 	"github.com/eidolon-hep/eidolon/internal/origin"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -45,6 +46,9 @@ type MapOptions struct {
 	Where string
 	// Outside says what becomes of conditions that the training events did not have.
 	Outside features.Outside
+	// Solver says how the equation of a model that solves one is solved, in both directions; what is
+	// zero stays as it is.
+	Solver diffusion.SolverOptions
 	// Output is the ROOT file to write.
 	Output string
 	// NoVerify leaves out the comparison of the checksums of files before they are read.
@@ -53,14 +57,16 @@ type MapOptions struct {
 
 // MapResult is what came of [Map].
 type MapResult struct {
-	Output     string           `json:"output"`
-	Events     int64            `json:"events"`               // that were mapped; objects, for a model of these
-	Rows       int64            `json:"rows"`                 // that were written: with a path, one for each event and time
-	NoImage    int64            `json:"without_y"`            // events that the model cannot have: their y is NaN
-	Seed       *uint64          `json:"seed,omitempty"`       // of pairs
-	Columns    []string         `json:"columns"`              // the branches of y
-	Layers     []string         `json:"layers"`               // of the map, from the events to y
-	Conditions *features.Strays `json:"conditions,omitempty"` // nil for a model without a condition
+	Output  string   `json:"output"`
+	Events  int64    `json:"events"`         // that were mapped; objects, for a model of these
+	Rows    int64    `json:"rows"`           // that were written: with a path, one for each event and time
+	NoImage int64    `json:"without_y"`      // events that the model cannot have: their y is NaN
+	Seed    *uint64  `json:"seed,omitempty"` // of pairs
+	Columns []string `json:"columns"`        // the branches of y
+	Layers  []string `json:"layers"`         // of the map, from the events to y
+	// Solver is how the equation of the model was solved; nil where none was.
+	Solver     *diffusion.Solver `json:"solver,omitempty"`
+	Conditions *features.Strays  `json:"conditions,omitempty"` // nil for a model without a condition
 }
 
 // mapping is a [Map] on its way.
@@ -90,6 +96,11 @@ func Map(ctx context.Context, o MapOptions, p Progress) (*MapResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !o.Solver.IsZero() {
+		if err := model.SetMapSolver(o.Solver); err != nil {
+			return nil, Usage("%s: %w", o.Model, err)
+		}
+	}
 	if len(o.Path) > 0 {
 		if err := model.CheckPath(o.Path); err != nil {
 			return nil, Usage("--path: %w", err)
@@ -99,6 +110,9 @@ func Map(ctx context.Context, o MapOptions, p Progress) (*MapResult, error) {
 	m.result = &MapResult{Output: o.Output, Columns: rootio.Names(m.base), Layers: model.Layers()}
 	if _, ok := surrogate.FactorAs[factor.Learner](model); ok && (len(o.Path) > 0 || !o.Inverse && o.Pairs == 0) {
 		m.logf("note: the model maps noise to events in one step; its path, its way from events to noise and their log_det_J are those of its teacher")
+	}
+	if m.result.Solver = model.Solver(); !o.Inverse && o.Pairs == 0 && model.DensitySolver() != nil {
+		m.result.Solver = model.DensitySolver()
 	}
 	switch {
 	case o.Pairs > 0:
@@ -182,8 +196,8 @@ func BaseColumns(fields []rootio.Field, y []float32) []rootio.Column {
 	return columns
 }
 
-// baseOf returns rows of y from the columns of [BaseFields] of a table.
-func baseOf(t *rootio.Table, fields []rootio.Field) []float32 {
+// BaseRows returns rows of y from the columns of [BaseFields] of a table.
+func BaseRows(t *rootio.Table, fields []rootio.Field) []float32 {
 	width := len(fields)
 	y, values := make([]float32, t.Len()*width), make([]float64, t.Len())
 	for j, f := range fields {
@@ -243,7 +257,7 @@ func (m *mapping) forward() error {
 
 // origin returns the option that writes where the file comes from.
 func (m *mapping) origin() (rootio.Option, error) {
-	from, err := origin.New(m.Inputs, origin.Model{File: m.Model, Seed: m.result.Seed})
+	from, err := origin.New(m.Inputs, origin.Model{File: m.Model, Seed: m.result.Seed, Solver: m.result.Solver})
 	if err != nil {
 		return nil, err
 	}
@@ -274,7 +288,7 @@ func (m *mapping) inverse() error {
 		}
 		along := part.Events.Take(given.Rows)
 		for lo, hi := range philox.Runs(numbers) {
-			y := baseOf(given.Slice(lo, hi), m.base)
+			y := BaseRows(given.Slice(lo, hi), m.base)
 			if err := m.write(w, along.Slice(lo, hi), given.Slice(lo, hi), nil, y, numbers[lo]); err != nil {
 				return fmt.Errorf("%s: %w", source(m.Inputs, in.Name()), err)
 			}

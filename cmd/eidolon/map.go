@@ -44,8 +44,9 @@ What no smooth map can change is not in y. For a column of codes, for a spike an
 there is a branch code_NAME, a whole number from 0 on, and log_q has its log-probability. For
 other integers and rounded numbers y contains the random number that makes them continuous.
 
-A flow maps there and back to rounding. A diffusion does so to the accuracy of its solver. A
-distilled model is a map from y to x only: y and log_det_J of events are those of its teacher.`,
+A flow maps there and back to rounding. A diffusion does so to the accuracy of its solver, some
+thousandths of a standard deviation by default; with --tolerance 1e-5 it is slower and more accurate. A distilled
+model is a map from y to x only: y and log_det_J of events are those of its teacher.`,
 		Example: `  eidolon map -m zmumu.eidolon -i zmumu.root -o y.root
   eidolon map -m zmumu.eidolon -i y.root --inverse -o back.root
   eidolon map -m zmumu.eidolon --pairs 1M --seed 1 -o pairs.root
@@ -74,6 +75,8 @@ distilled model is a map from y to x only: y and log_det_J of events are those o
 	flags.Var((*times)(&o.Path), "path", "with --pairs or --inverse: write the events at these times, such as 1,0.5,0 or 1,0.9,…,0")
 	flags.StringVar(&o.Where, "where", "", "only events for which this is true: 'pt > 20 && abs(eta) < 2.4'")
 	flags.StringVar((*string)(&o.Outside), "outside", "", "what to do with conditions that the training events did not have: clip, skip or refuse (default: clip numbers, refuse codes)")
+	const asTrained = "as trained, from events to y as score has it"
+	addSolverFlags(flags, &o.Solver, asTrained, asTrained, asTrained, asTrained)
 	addNoVerify(cmd, &o.NoVerify)
 	return cmd
 }
