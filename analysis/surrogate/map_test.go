@@ -312,7 +312,7 @@ func TestMapErrors(t *testing.T) {
 	fails("is 0.5 in entry 4: want a whole number", flow.Inverse(t.Context(), out, at(code, 0.5), nil, 0))
 	fails("is 99 in entry 4", flow.Inverse(t.Context(), out, at(code, 99), nil, 0))
 	fails("entry 4 is too far out", flow.Inverse(t.Context(), out, at(real, 1e38), nil, 0))
-	fails("only a diffusion has a path", flow.Path(t.Context(), []*rootio.Table{out}, m.Y, nil, []float64{0}, 0))
+	fails("has no path in time", flow.Path(t.Context(), []*rootio.Table{out}, m.Y, nil, []float64{0}, 0))
 	fails("the time 1.5", equation.CheckPath([]float64{0, 1.5}))
 	fails("the time NaN", equation.CheckPath([]float64{math.NaN()}))
 	fails("needs a time", equation.CheckPath(nil))
