@@ -73,6 +73,18 @@ func (s *Surrogate) Layers() []string {
 	return names
 }
 
+// CheckMap returns an error if the model is no map: an ensemble has several, one for each of its members.
+func (s *Surrogate) CheckMap() error {
+	for _, f := range s.Chain.Factors {
+		_, isMap := f.(factor.Mapper)
+		_, isWhole := f.(factor.Whole)
+		if !isMap && !isWhole {
+			return fmt.Errorf("surrogate: a model of kind %s has no map between events and noise", f.Kind())
+		}
+	}
+	return nil
+}
+
 // layersOf returns the names of the layers of a factor. What its cut does counts to the first.
 func layersOf(f factor.Factor) []string {
 	if m, ok := f.(factor.Mapper); ok {
@@ -96,6 +108,9 @@ type Image struct {
 // is no such map is an error, for a model whose events are copies of training events. Forward of a
 // one-step map is that of its teacher.
 func (s *Surrogate) Forward(ctx context.Context, t *rootio.Table, first uint64) (*Image, error) {
+	if err := s.CheckMap(); err != nil {
+		return nil, err
+	}
 	if reason := s.noDensity(); reason != "" {
 		return nil, fmt.Errorf("surrogate: there is no map from events to noise: %s", reason)
 	}
@@ -308,6 +323,9 @@ func (s *Surrogate) CheckPath(times []float64) error {
 
 // inverse stores in each of the tables what a function makes of y in features, x.
 func (s *Surrogate) inverse(t *rootio.Table, y []float32, given *rootio.Table, first uint64, of func(c Chain, x [][]float32, y, cx []float32) error, tables ...*rootio.Table) error {
+	if err := s.CheckMap(); err != nil {
+		return err
+	}
 	n, dim, width := t.Len(), s.Chain.Dim(), s.Chain.width()
 	if len(y) != n*width {
 		panic(fmt.Sprintf("surrogate: %d values of y for %d events of %d", len(y), n, width))
@@ -385,6 +403,9 @@ func (s *Surrogate) checkBase(y []float32, first uint64) error {
 // the columns of [Surrogate.Base], and the events x = f⁻¹(y) of t. Given are the conditions. The events are those of [Surrogate.Generate],
 // but for the ones that it draws again or moves, because they are outside of the range of the training events.
 func (s *Surrogate) Pairs(ctx context.Context, t *rootio.Table, y []float32, given *rootio.Table, seed, first uint64) error {
+	if err := s.CheckMap(); err != nil {
+		return err
+	}
 	numbers := following(first, t.Len())
 	given, cx, err := s.condition(given, numbers)
 	if err != nil {

@@ -96,6 +96,9 @@ func Map(ctx context.Context, o MapOptions, p Progress) (*MapResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := model.CheckMap(); err != nil {
+		return nil, fmt.Errorf("%s: %w", o.Model, err)
+	}
 	if !o.Solver.IsZero() {
 		if err := model.SetMapSolver(o.Solver); err != nil {
 			return nil, Usage("%s: %w", o.Model, err)
