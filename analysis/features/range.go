@@ -47,10 +47,21 @@ func (r *Range) isSound() bool { return r.Min <= r.Max && r.Spread >= 0 && !math
 
 // Outside returns the events of t, which has the columns of [Spec.Fields], with a branch
 // that is outside its range by more than margin standard deviations, or by anything
-// where the range ends at a hard edge. It is about branches that steps turn into other
-// coordinates; [Spec.Limits] are those of the features.
+// where the range ends at a hard edge, or with one that is not finite and cannot be missing. It is
+// about branches that steps turn into other coordinates; [Spec.Limits] are those of the features.
 func (s *Spec) Outside(t *rootio.Table, margin float64) (rows []int) {
-	x := make([]float64, t.Len())
+	x, missing := make([]float64, t.Len()), s.missing()
+	for _, c := range t.Columns {
+		if !c.Kind.IsFloat() {
+			continue
+		}
+		c.Floats(x, 0)
+		for k := range x {
+			if notFinite(x[k:k+1], missing[c.Name]) == 0 {
+				rows = append(rows, k)
+			}
+		}
+	}
 	for i := range s.Ranges {
 		c, _ := t.Column(s.Ranges[i].Name)
 		c.Floats(x, 0)
