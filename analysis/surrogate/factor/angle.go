@@ -232,9 +232,6 @@ func quantileOf(u float64) float32 {
 	return float32(mathext.NormalQuantile(min(max(u, least), 1-least)))
 }
 
-// streamAngle is the stream of a seed that angles are drawn from.
-const streamAngle = 1 << 61
-
 // Sample draws angles. Another attempt has the same ones.
 func (a *angle) Sample(ctx context.Context, x, _ []float32, seed, _ uint64, numbers []uint64) error {
 	u := a.deviates(seed, numbers)

@@ -272,9 +272,6 @@ func (m *codes) LogDensity(ctx context.Context, dst []float64, own, c []float32)
 	return ctx.Err()
 }
 
-// streamCodes is the stream of a seed that codes are drawn from.
-const streamCodes = 1 << 57
-
 // Sample draws codes. Another attempt has the same ones, so that their proportions do not suffer
 // when events are drawn again.
 func (m *codes) Sample(ctx context.Context, own, c []float32, seed, _ uint64, numbers []uint64) error {

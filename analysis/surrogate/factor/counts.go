@@ -199,10 +199,6 @@ func (m *counts) LogDensity(ctx context.Context, dst []float64, own, c []float32
 	return ctx.Err()
 }
 
-// streamCounts is the stream of a seed that counts are drawn from, with the attempt and the width of
-// the context, which differs between the columns of counts.
-const streamCounts = 1 << 60
-
 // Sample draws counts by the inverse of their distribution, P(K ≤ k) = I(r/(r+μ); r, k+1).
 func (m *counts) Sample(ctx context.Context, own, c []float32, seed, attempt uint64, numbers []uint64) error {
 	u := make([]float64, len(numbers))

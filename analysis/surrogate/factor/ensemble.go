@@ -375,10 +375,6 @@ func (e *ensemble) LogDensity(ctx context.Context, dst []float64, x, c []float32
 	})
 }
 
-// streamMember is the first of the streams of a seed, one for each attempt, that choose the member
-// that draws an event.
-const streamMember = 1 << 60
-
 func (e *ensemble) Sample(ctx context.Context, x, c []float32, seed, attempt uint64, numbers []uint64) error {
 	u := make([]float64, len(numbers))
 	for lo, hi := range philox.Runs(numbers) {

@@ -124,6 +124,15 @@ type Path interface {
 	Path(ctx context.Context, at [][]float32, y, c []float32, times []float64) error
 }
 
+// The streams of a seed that the factors of this package draw from. Those of the models behind them, in packages flows and
+// diffusion, are 1<<55 to 1<<59.
+const (
+	streamCodes  = 1 << 57
+	streamCounts = 1 << 60 // with the attempt, and the width of the context, which differs between the columns of counts
+	streamAngle  = 1 << 61
+	streamMember = 1 << 62 // with the attempt: which member of an ensemble draws an event
+)
+
 // Features are what factors need to know of the features that come to them.
 type Features struct {
 	Dim      int
