@@ -121,8 +121,11 @@ func load(text string, tensors []training.Tensor) (*Ratio, error) {
 	if c := d.Card; c.Events[0] < 0 || c.Events[1] < 0 {
 		return nil, errors.New("the numbers of events are negative")
 	}
-	const most = 1000 // classifiers
-	if len(d.Members) == 0 || len(d.Members) > most || !(d.Most >= 0 && d.Most < most) {
+	const (
+		most    = 1000 // classifiers
+		largest = 100  // logarithm of a ratio: so many events there are not
+	)
+	if len(d.Members) == 0 || len(d.Members) > most || !(d.Most >= 0 && d.Most < largest) {
 		return nil, fmt.Errorf("%d classifiers of ratios up to exp %g", len(d.Members), d.Most)
 	}
 	r := &Ratio{Card: d.Card, sight: d.sight, most: d.Most}

@@ -187,8 +187,13 @@ func (s *seen) fit(ctx context.Context, a, b rootio.Column, shared bool) (parts 
 func (s *seen) table(name string, values []float64) *rootio.Table {
 	c := rootio.ColumnOf(name, values)
 	if s.Whole {
+		const most = 1 << 53 // other samples may have larger ones
+		whole := make([]float64, len(values))
+		for i, v := range values {
+			whole[i] = min(max(v, -most), most)
+		}
 		c = rootio.NewColumn(rootio.Field{Name: name, Kind: rootio.Int64}, len(values))
-		c.SetFloats(0, values)
+		c.SetFloats(0, whole)
 	}
 	return &rootio.Table{Columns: []rootio.Column{c}}
 }

@@ -77,8 +77,8 @@ func (r *Ratio) Names() []string { return rootio.Names(r.Fields()) }
 // column that is missing, or has numbers with a fraction where the samples had none, a code that neither
 // sample has, and a value that is missing where none was. The error may be that of ctx, too.
 func (r *Ratio) LogRatio(ctx context.Context, dst []float64, t *rootio.Table, first uint64) error {
-	const piece = 1 << 14
-	n := t.Len()
+	const inputs = 1 << 22 // at a time
+	n, piece := t.Len(), min(max(inputs/r.sight.dim(), 1<<8), 1<<14)
 	if len(dst) != n {
 		panic(fmt.Sprintf("classify: LogRatio of %d events into %d values", n, len(dst)))
 	}

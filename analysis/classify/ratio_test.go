@@ -70,8 +70,8 @@ func TestRatioMakesMoons(t *testing.T) {
 	normals := known.TwoNormals()
 	r, _ := fitted(t, normals.Table(1, 0, n), moons.Table(2, 0, n), Options{Folds: 3, Hidden: 64})
 	off, kl := closure(t, r, normals, moons, 20_000)
-	// Over six seeds: …
-	if math.Abs(off) > 0.05 || kl > 0.05 {
+	// Over five seeds: off by −0.035 to 0.012, KL 0.011 to 0.017.
+	if math.Abs(off) > 0.07 || kl > 0.03 {
 		t.Errorf("the logarithm of the ratio is off by %.4f in the mean, KL %.4f", off, kl)
 	}
 }
@@ -123,9 +123,7 @@ func TestRatioOfNewEvents(t *testing.T) {
 	if slices.ContainsFunc(s, func(v float64) bool { return math.IsNaN(v) || math.Abs(v) > math.Log(1500) }) {
 		t.Error("a ratio is out of its bounds")
 	}
-	if logRatios(t, r, events.Slice(0, 0)); r.sight.dim() == 0 {
-		t.Error("it sees nothing")
-	}
+	logRatios(t, r, events.Slice(0, 0))
 
 	change := func(name string, c rootio.Column) *rootio.Table {
 		changed := &rootio.Table{Columns: slices.Clone(events.Columns)}
@@ -158,6 +156,40 @@ func TestRatioOfNewEvents(t *testing.T) {
 	far := logRatios(t, r, with("x", 3, 1e30))
 	if far[3] != far[3] || far[4] != s[4] {
 		t.Errorf("the ratio is %v for a number far out, and %v, not %v, beside it", far[3], far[4], s[4])
+	}
+	for _, side := range []float64{-1, 1} { // no integer of the machine is 1e30
+		far, near := logRatios(t, r, with("whole", 3, side*1e30)), logRatios(t, r, with("whole", 3, side*1e15))
+		if far[3] != near[3] {
+			t.Errorf("the ratio is %v for a whole number far out, %v for one that is nearer", far[3], near[3])
+		}
+	}
+
+	r.most = 500 // its square is no number
+	if err := r.Save(file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(file); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a ratio up to exp 500 is loaded: %v", err)
+	}
+}
+
+// A ratio of samples that do not differ, for which no tree may have grown, is saved and loaded, too.
+func TestRatioOfEqualSamples(t *testing.T) {
+	x := func(seed uint64) *rootio.Table { return table(rootio.ColumnOf("x", normals(seed, 300, 0))) }
+	r, _ := fitted(t, x(1), x(2), Options{Folds: 2, Hidden: 4})
+	for _, m := range r.members {
+		m.trees.roots, *m.polynomial = nil, polynomial{dim: m.polynomial.dim}
+	}
+	file := filepath.Join(t.TempDir(), "r")
+	if err := r.Save(file); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := logRatios(t, again, x(3)); !slices.Equal(s, logRatios(t, r, x(3))) {
+		t.Error("loaded, it is another ratio")
 	}
 }
 

@@ -100,11 +100,11 @@ func (s *Surrogate) Refine(ctx context.Context, of *classify.Ratio) error {
 			break
 		}
 	}
-	if effective := r.bound(logs); effective < ratioOverlap || r.Z < ratioCovered {
+	if effective := r.bound(logs); !(effective >= ratioOverlap && r.Z >= ratioCovered) {
 		return fmt.Errorf("%w: Z cannot be estimated, since the model has hardly any events where the ratio is large: E[r] is %.2g and should be 1, and %d events are worth %.3g; fit the ratio with events of this model as the source",
 			ErrNoOverlap, r.Z, len(logs), effective)
 	}
-	if r.Efficiency() < ratioLeast {
+	if !(r.Efficiency() >= ratioLeast) {
 		return fmt.Errorf("%w: %.2g %% of the events would be accepted, since the ratio is up to %.3g and %.3g in the mean; at least %g %% must be",
 			ErrNoOverlap, 100*r.Efficiency(), r.Largest, r.Z, 100*ratioLeast)
 	}
