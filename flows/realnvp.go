@@ -61,9 +61,8 @@ func RealNVP(dim int, seed uint64, opts RealNVPOptions) []Layer {
 }
 
 // LectureRealNVP returns the layers of a Real NVP in the textbook form (arXiv:1605.08803, section
-// 3.2, and the pseudocode of lectures on it, such as https://fleuret.org/dlc/): each layer swaps
-// the two parts of the features by a permutation M, keeps the first d = dim/2 of them, which the
-// mask b marks, and changes the others by two separate networks S and T,
+// 3.2): each layer swaps the two parts of the features by a permutation M, keeps the first
+// d = dim/2 of them, which the mask b marks, and changes the others by two separate networks S and T,
 //
 //	x ← x M,  s = S(b ⊙ x),  t = T(b ⊙ x)
 //	y = b ⊙ x + (1 − b) ⊙ (x ⊙ exp(s) + t),  log|det J| = Σ (1 − b) ⊙ s

@@ -169,7 +169,7 @@ func TestGenerateKeepsTypesAndRanges(t *testing.T) {
 }
 
 // TestTails gives a flow parameters with which most draws leave the range of the
-// data, and checks that none is further outside than a tenth of a standard deviation.
+// data, and checks that none is further outside than the margin.
 func TestTails(t *testing.T) {
 	testenv.Slow(t, "it trains")
 	s := train(t, zmumu.Default().Table(1, 0, 2000), nil, small)

@@ -51,9 +51,10 @@ The same seed gives the same events. Without --seed a random seed is chosen, pri
 stored in the file (“eidolon info” shows it). So jobs that run at the same time make
 different events.
 
-If a value lies outside of the range of the training events by more than a tenth of a
-standard deviation (in the coordinates of the model), the event is drawn again, at most
-20 times, and then moved to that limit. If the range ends at zero, no value is beyond zero.
+If a value is too far outside of the range of the training events, the event is drawn again, at
+most 20 times, and then moved to the limit. The limit is 1.2 to 2 standard deviations outside of the
+range (in the coordinates of the model), where a normal tail has a thousandth of one training
+event. If the range ends at zero, no value is beyond zero.
 It is printed how many events were drawn again and how many were moved (clipped).
 
 A model that solves an equation for its events (--model diffusion or denoiser) can solve it in

@@ -153,7 +153,7 @@ func TestOutcome(t *testing.T) {
 // TestHelpSaysMargin checks that the help of generate states what is done about values
 // outside the range of the training events.
 func TestHelpSaysMargin(t *testing.T) {
-	if text := must(t, t.TempDir(), "generate", "--help"); !strings.Contains(text, "a tenth of a\nstandard deviation") || !strings.Contains(text, "20 times") {
+	if text := must(t, t.TempDir(), "generate", "--help"); !strings.Contains(text, "1.2 to 2 standard deviations outside") || !strings.Contains(text, "20 times") {
 		t.Errorf("the margin is missing:\n%s", text)
 	}
 }
