@@ -45,7 +45,13 @@ func (angle) find(c *Column, d *Data) *Sample {
 
 func (angle) open(c *Column, x, _ float64) (y, logSlope float64) { return c.Circle.Wrap(x, *c.Low), 0 }
 
-func (angle) close(c *Column, y float64) float64 { return c.Circle.Wrap(y, c.Circle.Start) }
+// close makes the start of the circle of what a wild model puts so far out that it is infinite.
+func (angle) close(c *Column, y float64) float64 {
+	if y-y != 0 {
+		return c.Circle.Start
+	}
+	return c.Circle.Wrap(y, c.Circle.Start)
+}
 
 func (angle) isSound(c *Column) bool {
 	return c.Floor > 0 && c.Circle != nil && c.Circle.IsSound() && c.Low != nil && c.High != nil

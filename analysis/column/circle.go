@@ -18,6 +18,9 @@ type Circle struct {
 
 // Wrap returns the angle in the range that begins at start.
 func (c Circle) Wrap(x, start float64) float64 {
+	if far := 1e9 * c.Period; math.Abs(x) > far { // the product below would be rounded
+		x = math.Mod(x, c.Period)
+	}
 	x -= c.Period * math.Floor((x-start)/c.Period)
 	if x >= start+c.Period { // rounded up
 		return start

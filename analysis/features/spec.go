@@ -364,8 +364,7 @@ func (s *Spec) missing() map[string]bool {
 func (s *Spec) Limits(margin float64) (lo, hi []float32) {
 	for _, c := range s.learnt() {
 		if !c.As.IsLimited() {
-			const far = remote + 20 // of which push makes a number that an angle can be wrapped from
-			lo, hi = append(lo, -far), append(hi, far)
+			lo, hi = append(lo, -math.MaxFloat32), append(hi, math.MaxFloat32)
 			continue
 		}
 		l, _ := c.encode(c.Min, 0) // beyond a spike at the end there is nothing but it
