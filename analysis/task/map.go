@@ -233,7 +233,8 @@ func (m *mapping) forward() error {
 	of := ScoreOptions{
 		Model: m.Model, Inputs: m.Inputs, Tree: m.Tree, Where: m.Where, Outside: m.Outside, Output: m.Output, NoVerify: m.NoVerify,
 	}
-	said, err := of.evaluate(m.ctx, m.model, m.Progress, fields, func(rows *rootio.Table, first uint64) ([]rootio.Column, error) {
+	ofMap := func(f rootio.Field) bool { return has(fields, f.Name) || strings.HasPrefix(f.Name, logDetJ+"_") }
+	said, err := of.evaluate(m.ctx, m.model, m.Progress, fields, ofMap, func(rows *rootio.Table, first uint64) ([]rootio.Column, error) {
 		image, err := m.model.Forward(m.ctx, rows, first)
 		if err != nil {
 			return nil, err

@@ -133,6 +133,13 @@ func TestMap(t *testing.T) {
 	if !slices.Equal(floatsOf(t, pairs, "x"), floatsOf(t, back, "x")) {
 		t.Error("the x of pairs is not that of their y")
 	}
+	// The y of another map does not stay beside that of this one.
+	other := m.train("other.eidolon", surrogate.Options{Model: "realnvp", Layers: 3, Condition: []string{"c"}})
+	_, fresh := m.run(MapOptions{Model: other, Inputs: events}, "fresh.root")
+	_, remapped := m.run(MapOptions{Model: other, Inputs: []string{m.file("y.root")}}, "again.root")
+	if !slices.Equal(floatsOf(t, fresh, "y_x"), floatsOf(t, remapped, "y_x")) || len(remapped.Columns) != len(fresh.Columns)+1 {
+		t.Errorf("y of events that had one already is another; the branches are %v", remapped.Fields())
+	}
 
 	sums := m.train("sums.eidolon", surrogate.Options{Model: "diffusion"})
 	o := MapOptions{Model: sums, Pairs: 50, Seed: &seed}

@@ -90,7 +90,7 @@ func Score(ctx context.Context, o ScoreOptions, p Progress) (*ScoreResult, error
 	result := &ScoreResult{Output: o.Output, Solver: model.DensitySolver(), Ratio: model.Ratio}
 	var sum float64
 	columns := []rootio.Field{{Name: logProb, Title: "log-density of the event", Kind: rootio.Float64}}
-	said, err := o.evaluate(ctx, model, p, columns, func(rows *rootio.Table, first uint64) ([]rootio.Column, error) {
+	said, err := o.evaluate(ctx, model, p, columns, nil, func(rows *rootio.Table, first uint64) ([]rootio.Column, error) {
 		density := make([]float64, rows.Len())
 		if err := model.LogDensity(ctx, density, rows, first); err != nil {
 			return nil, err
@@ -119,8 +119,9 @@ type evaluated struct {
 }
 
 // evaluate writes the rows of the inputs, events or objects, with all branches that can be copied, and what a model says of each row:
-// columns, which a function makes of some rows and the number of the first.
-func (o ScoreOptions) evaluate(ctx context.Context, model *surrogate.Surrogate, p Progress, columns []rootio.Field,
+// columns, which a function makes of some rows and the number of the first. Branches of the
+// inputs that they replace, if that is not nil, are left out; with the names of others they get other names.
+func (o ScoreOptions) evaluate(ctx context.Context, model *surrogate.Surrogate, p Progress, columns []rootio.Field, replaced func(rootio.Field) bool,
 	of func(rows *rootio.Table, first uint64) ([]rootio.Column, error), option rootio.Option) (*evaluated, error) {
 	in, err := open(ctx, o.NoVerify, o.Tree, o.Inputs)
 	if err != nil {
@@ -133,7 +134,7 @@ func (o ScoreOptions) evaluate(ctx context.Context, model *surrogate.Surrogate, 
 	if err != nil {
 		return nil, err
 	}
-	plan := newScorePlan(ctx, in, view, names, len(model.Context.Names()) > 0, columns)
+	plan := newScorePlan(ctx, in, view, names, len(model.Context.Names()) > 0, columns, replaced)
 	if where := model.Card.View.Where; where != "" {
 		with := rows
 		with.Define = append(slices.Clone(with.Define), selected+" = ("+where+")")
@@ -216,8 +217,11 @@ type scorePlan struct {
 	known    string   // the branch that tells of conditions; "" if there are none
 }
 
-func newScorePlan(ctx context.Context, in *rootio.Tree, view *rootio.View, names []string, conditional bool, columns []rootio.Field) *scorePlan {
+func newScorePlan(ctx context.Context, in *rootio.Tree, view *rootio.View, names []string, conditional bool, columns []rootio.Field, replaced func(rootio.Field) bool) *scorePlan {
 	s := &scorePlan{carried: newCarriage(ctx, in, nil)}
+	if replaced != nil {
+		s.carried.leave("they are of another map", replaced)
+	}
 	if c := view.Collection(); c != nil {
 		s.carried.leave(fmt.Sprintf("there is a row for each object of %s, and no place for others", c.Name), func(f rootio.Field) bool {
 			return f.IsJagged() && !has(c.Fields, f.Name)
