@@ -360,8 +360,11 @@ func (l *exampleLayout) scale(dc draw.Canvas, x, y vg.Length) {
 func (l *exampleLayout) image(d densityImage) image.Image {
 	img := image.NewRGBA(image.Rect(0, 0, d.side, d.side))
 	for i, p := range d.at {
-		shade := min(p/l.most, 1) * float64(len(l.shades)-1)
-		img.Set(i%d.side, d.side-1-i/d.side, l.shades[int(shade)])
+		shade := 0
+		if p > 0 { // a network may overflow far outside: NaN
+			shade = int(min(p/l.most, 1) * float64(len(l.shades)-1))
+		}
+		img.Set(i%d.side, d.side-1-i/d.side, l.shades[shade])
 	}
 	return img
 }

@@ -154,7 +154,9 @@ func ApplyRatio(ctx context.Context, o ApplyRatioOptions, p Progress) (*ApplyRat
 				r.Clipped++
 			}
 			if own != nil {
-				before = own[i]
+				if before = own[i]; before-before != 0 {
+					return nil, fmt.Errorf("%s: the weight, branch %q, is %v in entry %d", source(o.Inputs, in.Name()), o.Weight, before, r.Events+int64(i))
+				}
 			}
 			r.Smallest, r.Largest = min(r.Smallest, v), max(r.Largest, v)
 			given += before

@@ -72,6 +72,11 @@ func TestRatio(t *testing.T) {
 
 	write(t, filepath.Join(dir, "less.root"), "Events", &rootio.Table{Columns: normals.Table(4, 0, n).Columns[:1]})
 	must(t, dir, "train", "-i", "less.root", "--model", "spline", "--layers", "2", "--components", "1", "--hidden", "8", "--epochs", "1", "-o", "less.eidolon")
+	w := make([]float64, n)
+	w[3] = math.NaN()
+	bad := normals.Table(5, 0, n)
+	bad.Columns = append(bad.Columns, rootio.ColumnOf("w", w))
+	write(t, filepath.Join(dir, "bad.root"), "Events", bad)
 	if err := os.WriteFile(filepath.Join(dir, "mine"), []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -87,6 +92,7 @@ func TestRatio(t *testing.T) {
 		{"reweight --apply r.eidolon -s less.root -o x.root", exitError, `no branch "x1"`},
 		{"reweight --apply r.eidolon -s w.root -r moons.root -o x.root", exitUsage, "--target does not go with --apply"},
 		{"reweight --apply r.eidolon -s w.root --branch r -o x.root", exitUsage, "--branch"},
+		{"reweight --apply r.eidolon -s bad.root --source-weight w -o x.root", exitError, `the weight, branch "w", is NaN in entry 3`},
 		{"reweight --fit -s normals.root -r moons.root --clip 3 -o x", exitUsage, "--clip does not go with --fit"},
 		{"reweight --fit -s normals.root -r moons.root -o mine", exitUsage, "mine"},
 	} {
