@@ -71,6 +71,9 @@ func (t *Map) Complete(known *job.Ports, force bool) (done bool, err error) {
 	if err := t.in.load(t.Model, (*surrogate.Surrogate).SetMapSolver, t.Solver); err != nil {
 		return false, err
 	}
+	if err := t.in.model.CheckMap(); err != nil {
+		return false, fmt.Errorf("%s: %w", t.Model, err)
+	}
 	t.base = task.BaseFields(t.in.model)
 	from, to := task.Scored(t.in.model), slices.Concat(t.base, []rootio.Field{{Name: "log_q", Kind: rootio.Float64}, {Name: "log_det_J", Kind: rootio.Float64}})
 	if t.Inverse {

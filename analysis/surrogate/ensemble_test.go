@@ -38,6 +38,9 @@ func TestSmallSamples(t *testing.T) {
 		if !(kl < c.bar) {
 			t.Errorf("%s: of %d events, the divergence is %.4f nats, above %g", c.density, c.n, kl, c.bar)
 		}
+		if s.CheckMap() == nil {
+			t.Errorf("%s: an ensemble is a map", c.density)
+		}
 		again := filepath.Join(t.TempDir(), "model.eidolon")
 		must(t, s.Save(again))
 		loaded, err := Load(again)

@@ -79,7 +79,7 @@ func (s *Surrogate) CheckMap() error {
 		_, isMap := f.(factor.Mapper)
 		_, isWhole := f.(factor.Whole)
 		if !isMap && !isWhole {
-			return fmt.Errorf("surrogate: a model of kind %s has no map between events and noise", f.Kind())
+			return fmt.Errorf("surrogate: the model is %s, which is no map between events and noise: train one with --model autoregressive, or another one", f.Kind())
 		}
 	}
 	return nil

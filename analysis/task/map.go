@@ -158,14 +158,15 @@ func (o MapOptions) check() error {
 }
 
 // BaseFields returns the branches of y: y_NAME for real numbers, of type float32, code_NAME for whole ones that are
-// carried, of type int32.
+// carried, of type int32. None has the name of a column of the model.
 func BaseFields(model *surrogate.Surrogate) (fields []rootio.Field) {
+	taken := slices.Concat(model.Features.Fields(), model.Context.Fields())
 	for _, c := range model.Base() {
 		f := rootio.Field{Name: "y_" + plainName(c.Name), Title: "y in the place of " + c.Name, Kind: rootio.Float32}
 		if c.Values > 0 {
 			f = rootio.Field{Name: "code_" + plainName(c.Name), Title: fmt.Sprintf("%s as a whole number from 0 to %d", c.Name, c.Values-1), Kind: rootio.Int32}
 		}
-		f.Name = freeName(f.Name, fields)
+		f.Name = freeName(f.Name, slices.Concat(taken, fields))
 		fields = append(fields, f)
 	}
 	return fields

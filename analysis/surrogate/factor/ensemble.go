@@ -246,7 +246,9 @@ func (e *ensemble) Train(ctx context.Context, train, valid training.Data, opts t
 	if err != nil {
 		return h, err
 	}
-	e.weigh(trials, all)
+	if e.weigh(trials, all); len(e.forms) == 0 {
+		return h, errors.New("factor: no density of an ensemble describes events that it has not learnt from")
+	}
 	h.Best, h.Stopped = -e.together, fmt.Sprintf("%d densities were trained, each without one or two of %d parts of the events", tasks, parts)
 	return h, nil
 }
@@ -300,13 +302,22 @@ func (e *ensemble) weigh(trials []*trial, all training.Data) {
 		if weight[k] < least {
 			continue
 		}
-		mean := 0.0
-		for _, p := range t.judged {
-			mean += p / float64(len(t.judged))
-		}
-		e.forms = append(e.forms, formWeight{t.name, len(t.members), weight[k] / kept, mean})
+		e.forms = append(e.forms, formWeight{t.name, len(t.members), weight[k] / kept, meanOfPossible(t.judged, all)})
 		e.members = append(e.members, t.members...)
 	}
+}
+
+// meanOfPossible returns the mean of the log-densities of the rows of d, by their weights, but for the rows for
+// which it is not finite: a form that excludes one of them may still describe the others best.
+func meanOfPossible(logs []float64, d training.Data) float64 {
+	sum, total := 0.0, 0.0
+	for i, p := range logs {
+		if w := max(d.Weight(i), 0); w > 0 && p-p == 0 {
+			sum += w * p
+			total += w
+		}
+	}
+	return sum / total
 }
 
 // join returns the rows of both.
@@ -410,21 +421,6 @@ func (e *ensemble) Clamped() (n int64) {
 	}
 	return n
 }
-
-// Map returns a map that says in each direction that there is none.
-func (e *ensemble) Map() Map { return noMap{} }
-
-type noMap struct{}
-
-var errNoMap = errors.New("an ensemble of densities has no single map between events and noise: train with --model autoregressive, or another one")
-
-func (noMap) Layers() []string { return []string{"ensemble"} }
-func (noMap) Forward(context.Context, []float32, [][]float64, []float32, []float32) error {
-	return errNoMap
-}
-func (noMap) Inverse(context.Context, []float32, []float32, []float32) error { return errNoMap }
-func (noMap) LogBase([]float64, []float32)                                   {}
-func (noMap) Noise([]float32, uint64, uint64, []uint64)                      {}
 
 func (e *ensemble) Tensors() []training.Tensor {
 	var all []training.Tensor
