@@ -68,7 +68,7 @@ func base(ctx context.Context, kind factor.Kind, spec *features.Spec, t *rootio.
 	}
 	components = many
 	if kind.Normals != nil {
-		components = kind.Normals(spec.Dim())
+		components = kind.Normals(n, spec.Dim())
 	}
 	bent, err := score(spec, components)
 	if err != nil {
@@ -88,7 +88,7 @@ func base(ctx context.Context, kind factor.Kind, spec *features.Spec, t *rootio.
 	if err != nil || !(max(bent, straight) > one+least) {
 		return 1, false, err
 	}
-	return components, straight > bent, nil
+	return kind.Normals(t.Len(), spec.Dim()), straight > bent, nil
 }
 
 // plainIsBetter reports whether mixtures of normals describe the events of a small sample better

@@ -35,9 +35,9 @@ type Options struct {
 	// default 0.
 	Dropout float64 `json:"dropout,omitempty"`
 
-	// Coupling is the form of the couplings of a "realnvp": by default the best that is known, or
-	// [factor.Lecture], the textbook form ([flows.LectureRealNVP]) of columns that are
-	// standardised only.
+	// Coupling is the form of the couplings of a "realnvp": [factor.Steep] or [factor.Smooth], by
+	// default the one that is better in a short trial; or [factor.Lecture], the textbook form
+	// ([flows.LectureRealNVP]) of columns that are standardised only.
 	Coupling string `json:"coupling,omitempty"`
 
 	// Condition names the columns that the density of the others is conditional

@@ -79,7 +79,10 @@ func (o Options) draft(ctx context.Context, part *Part, t *rootio.Table, w []flo
 		}
 		part.Features = *spec
 	}
-	return d, nil
+	if d.settings.Coupling == "" && len(d.kind.Couplings) > 0 {
+		d.settings.Coupling, err = coupling(ctx, part, t, w, o, d, begin)
+	}
+	return d, err
 }
 
 // base decides over how many normals the kind of a draft learns, and in which features, where

@@ -2,6 +2,7 @@ package surrogate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -62,6 +63,9 @@ func (c *Choice) String() string {
 	return text
 }
 
+// widestOfTrial is the number of features with which a trial takes too long.
+const widestOfTrial = 256
+
 // inTrial are the kinds of models that a trial compares; the first is the default.
 func inTrial() []factor.Kind {
 	return slices.DeleteFunc(factor.Models(), func(k factor.Kind) bool { return !k.Trial })
@@ -77,17 +81,9 @@ func inTrial() []factor.Kind {
 // wherever it helps. Of events that come as islands, for which the default has a mixture,
 // there are no features that are better looked at one by one: over one, it is splines.
 func choose(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Options, first draft, begin time.Time) (draft, error) {
-	const (
-		most = 1 << 15 // events
-		long = 1 << 19 // events of all passes
-		many = 50      // passes
-		// margin is how much better splines must be, in nats per feature, where the events
-		// of the trial are a small part.
-		margin = 0.005
-		// enough is the number of steps that say something.
-		enough = 50
-		widest = 256 // features
-	)
+	// margin is how much better splines must be, in nats per feature, where the events
+	// of the trial are a small part.
+	const margin = 0.005
 	kinds, dim := inTrial(), part.Features.Dim()
 	if first.settings.Components > 1 {
 		i := slices.IndexFunc(kinds, func(k factor.Kind) bool { return k.Islands })
@@ -96,28 +92,16 @@ func choose(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Opt
 	}
 	c := &Choice{Model: first.kind.Name}
 	first.choice = c
-	if dim > widest {
+	if dim > widestOfTrial {
 		c.Wide = dim
 		return first, nil
 	}
-	n := min(t.Len(), most)
-	some, someW := t, w
-	if n < t.Len() {
-		some, someW = spread[float64](t, w, n, 0)
-	}
-	epochs := min(max(long/n, 1), many)
-	if o.Train.Epochs > 0 {
-		epochs = min(epochs, o.Train.Epochs)
-	}
-	shortly := training.Options{
-		Epochs: epochs, MaxTime: o.Train.Since(begin).MaxTime / 20, Batch: o.Train.Batch, Rate: o.Train.Rate, Clip: o.Train.Clip,
-		Patience: o.Train.Patience, Decay: o.Train.Decay, Average: o.Train.Average,
-	}
+	short := newTrial(part, t, w, o, begin)
+	n := short.t.Len()
 	o.log("a trial of the models %s on %d events", strings.Join(factor.Names(kinds), ", "), n)
 	c.Events, c.Losses = n, map[string]float64{}
 	c.Margin = margin * float64(dim) * (1 - float64(n)/float64(t.Len()))
 	chosen, best := first, math.Inf(1)
-	o.Train.Progress = nil
 	for _, kind := range kinds {
 		d := first
 		if d.kind = kind; kind.Normals != nil {
@@ -125,26 +109,16 @@ func choose(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Opt
 				return d, err
 			}
 		}
-		short := d
-		short.settings.Train = shortly
-		tr, err := newTraining(ctx, *part, some, someW, o, short) // in the same features, so that losses can be compared
-		if err != nil {
-			return d, err
-		}
-		tr.begin = time.Now()
-		_, err = tr.Run(ctx)
-		if ctx.Err() != nil {
+		loss, err := short.loss(ctx, d)
+		switch {
+		case ctx.Err() != nil:
 			return d, ctx.Err()
-		}
-		h := tr.Card.History
-		if steps := len(h.Points); h.Stopped == training.OutOfTime && (steps == 0 || h.Points[steps-1].Step < enough) {
+		case errors.Is(err, errNoTime):
 			c.Model, c.Losses, c.Margin = first.kind.Name, nil, 0
 			return first, nil
-		}
-		if err != nil {
+		case err != nil:
 			continue // it may be able to learn nothing of so few events
 		}
-		loss := h.Best
 		c.Losses[kind.Name] = loss
 		if kind.Name != first.kind.Name {
 			loss += c.Margin
@@ -154,4 +128,86 @@ func choose(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Opt
 		}
 	}
 	return chosen, nil
+}
+
+// coupling decides which form of couplings a draft has. Steep ones learn by heart where events are few and
+// nothing is steep.
+func coupling(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Options, d draft, begin time.Time) (string, error) {
+	chosen, best := d.kind.Couplings[0], math.Inf(1)
+	if part.Features.Dim() > widestOfTrial {
+		return chosen, nil
+	}
+	short := newTrial(part, t, w, o, begin)
+	var losses []string
+	for _, form := range d.kind.Couplings {
+		d.settings.Coupling = form
+		loss, err := short.loss(ctx, d)
+		switch {
+		case ctx.Err() != nil:
+			return "", ctx.Err()
+		case errors.Is(err, errNoTime):
+			o.log("there is no time for a trial of couplings: %s, the default", d.kind.Couplings[0])
+			return d.kind.Couplings[0], nil
+		case err != nil:
+			continue // the training on all events says why
+		}
+		losses = append(losses, fmt.Sprintf("%s %.4f", form, loss))
+		if loss < best {
+			chosen, best = form, loss
+		}
+	}
+	o.log("trial of couplings on %d events: %s nats: %s", short.t.Len(), strings.Join(losses, ", "), chosen)
+	return chosen, nil
+}
+
+// trial is a short training on some of the events, which are the same for all that it compares.
+type trial struct {
+	part    *Part
+	t       *rootio.Table
+	w       []float64
+	options Options
+	train   training.Options
+}
+
+// errNoTime says that a trial made too few steps to say something.
+var errNoTime = errors.New("no time for a trial")
+
+func newTrial(part *Part, t *rootio.Table, w []float64, o Options, begin time.Time) trial {
+	const (
+		most = 1 << 15 // events
+		long = 1 << 19 // events of all passes
+		many = 50      // passes
+	)
+	n := min(t.Len(), most)
+	if n < t.Len() {
+		t, w = spread[float64](t, w, n, 0)
+	}
+	epochs := min(max(long/n, 1), many)
+	if o.Train.Epochs > 0 {
+		epochs = min(epochs, o.Train.Epochs)
+	}
+	short := training.Options{
+		Epochs: epochs, MaxTime: o.Train.Since(begin).MaxTime / 20, Batch: o.Train.Batch, Rate: o.Train.Rate, Clip: o.Train.Clip,
+		Patience: o.Train.Patience, Decay: o.Train.Decay, Average: o.Train.Average,
+	}
+	o.Train.Progress = nil
+	return trial{part, t, w, o, short}
+}
+
+// loss returns that of a draft in a trial: the best one of held-out events, in the features of the trial, so
+// that losses can be compared.
+func (tr trial) loss(ctx context.Context, d draft) (float64, error) {
+	const enough = 50 // steps, which say something
+	d.settings.Train = tr.train
+	short, err := newTraining(ctx, *tr.part, tr.t, tr.w, tr.options, d)
+	if err != nil {
+		return 0, err
+	}
+	short.begin = time.Now()
+	_, err = short.Run(ctx)
+	h := short.Card.History
+	if steps := len(h.Points); h.Stopped == training.OutOfTime && (steps == 0 || h.Points[steps-1].Step < enough) {
+		return 0, errNoTime
+	}
+	return h.Best, err
 }

@@ -76,6 +76,34 @@ func TestTrial(t *testing.T) {
 	}
 }
 
+// TestCoupling checks that couplings are steep for a density with steps, as they were asked for otherwise, and that
+// it is told.
+func TestCoupling(t *testing.T) {
+	const n = 1 << 12
+	u := make([]float64, 2*n)
+	philox.Uniform64(u, 1, 0, 0)
+	for i, a := range u[:n] {
+		u[n+i] += math.Mod(5*math.Floor(8*a), 8)
+	}
+	steps := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("a", u[:n]), rootio.ColumnOf("b", u[n:])}}
+	for asked, want := range map[string]string{"": factor.Steep, factor.Smooth: factor.Smooth} {
+		var lines []string
+		tr, err := New(t.Context(), steps, nil, Options{
+			Model: realNVP, Coupling: asked, Seed: 1, Components: 1, Hidden: 32, Train: training.Options{Epochs: 30},
+			Log: func(line string) { lines = append(lines, line) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tr.Card.Plan.Coupling; got != want {
+			t.Errorf("couplings are %s, want %s", got, want)
+		}
+		if told := len(lines) == 1 && strings.HasPrefix(lines[0], "trial of couplings on 4096 events: steep "); told != (asked == "") {
+			t.Errorf("with couplings %q it says %q", asked, lines)
+		}
+	}
+}
+
 // TestChoice checks that a trial is told of before and after, and in a file.
 func TestChoice(t *testing.T) {
 	var lines []string

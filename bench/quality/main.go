@@ -50,7 +50,7 @@ func main() {
 	flag.Float64Var(&o.Dropout, "dropout", 0, "of the conditioners of a flow")
 	flag.BoolVar(&o.Residual, "residual", false, "residual conditioners")
 	flag.StringVar(&o.Activation, "activation", "", "of the conditioners of a flow")
-	flag.StringVar(&o.Coupling, "coupling", "", "of realnvp: lecture")
+	flag.StringVar(&o.Coupling, "coupling", "", "of realnvp: steep, smooth or lecture")
 	flag.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate")
 	flag.Float64Var(&o.Train.Average, "average", 0, "decay of the moving average")
 	flag.IntVar(&o.Train.Patience, "patience", 0, "validations without a better loss")

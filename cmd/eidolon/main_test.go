@@ -398,7 +398,7 @@ func TestErrors(t *testing.T) {
 		{train("-i", "in.root", "--dropout", "1"), 2, "below 1"},
 		{train("-i", "in.root", "--model", "denoiser", "--residual"), 2, `--residual is for the models autoregressive, spline and realnvp: the model "denoiser" has no use for it`},
 		{train("-i", "in.root", "--coupling", "lecture"), 2, "--coupling is for the model realnvp: the default, a flow, has no use for it"},
-		{train("-i", "in.root", "--model", "realnvp", "--coupling", "best"), 2, `no form of couplings is called "best"; there is "lecture"`},
+		{train("-i", "in.root", "--model", "realnvp", "--coupling", "best"), 2, `no form of couplings is called "best"; there are steep, smooth and lecture`},
 		{train("-i", "in.root", "--model", "realnvp", "--coupling", "lecture", "--components", "2"), 2, "components cannot be 2 with the couplings of the lecture"},
 		{train("-i", "in.root", "--model", "diffusion", "--components", "3"), 2, "--components is for the models autoregressive, spline, realnvp, denoiser and distilled"},
 		{train("-i", "in.root", "--model", "spline", "--sigma-min", "0.1"), 2, `--sigma-min is for the models diffusion, denoiser and distilled: the model "spline"`},

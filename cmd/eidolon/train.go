@@ -157,7 +157,7 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options, solver *diffusion.S
 	flags.StringVar(&o.Activation, "activation", "", "activation of the hidden layers of a flow: relu, leaky_relu, silu or tanh (default relu)")
 	flags.BoolVar(&o.Residual, "residual", false, "use residual networks in a flow, of --depth blocks of two layers")
 	flags.Float64Var(&o.Dropout, "dropout", 0, "the probability with which an output of a hidden layer of a flow is dropped in training")
-	flags.StringVar(&o.Coupling, "coupling", "", "the form of the couplings of realnvp; lecture: two separate networks for s and t, no bound on s, halves that are swapped, one standard normal, and columns that are standardised only (default: the best form)")
+	flags.StringVar(&o.Coupling, "coupling", "", "the form of the couplings of realnvp; steep: their scales and shifts can change steeply with single columns; smooth: they cannot, which is better for few events without steps; lecture: two separate networks for s and t, no bound on s, halves that are swapped, one standard normal, and columns that are standardised only (default: steep or smooth, the better of the two in a short trial)")
 	d := &o.Diffusion
 	flags.StringVar(&d.Teacher, "teacher", "", "what a one-step map learns from: "+strings.Join(factor.Teachers(), " or ")+" (default: the one under which held-out events are more likely; above 8 columns or 50,000 events, or with a condition, the first)")
 	flags.Var(optional{&d.SigmaMin}, "sigma-min", "the σ at which the path of a diffusion ends, in standard deviations of the events (default: for diffusion chosen on held-out events, else 0.01; at least σ₀ of --schedule)")

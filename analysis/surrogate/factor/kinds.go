@@ -38,9 +38,13 @@ type Kind struct {
 	// Load returns the factor of features that a text describes.
 	Load func(text []byte, tensors []training.Tensor, of Features) (Factor, error)
 
-	// Normals returns the number of normals of the base distribution where a mixture of so many is
+	// Normals returns the number of normals of the base distribution for n events, where a mixture is
 	// more likely than one normal. Where it is nil, a mixture is only for events that come as islands.
-	Normals func(dim int) int
+	Normals func(n, dim int) int
+
+	// Couplings are forms of which a short trial takes the best where none is asked for; the first
+	// is taken where there is no time for a trial.
+	Couplings []string
 
 	Trial    bool     // a trial compares it with others where the model is left open; the first is the default
 	Islands  bool     // of those in the trial it is the one for events that come as islands

@@ -22,7 +22,7 @@ type Settings struct {
 	Activation string  `json:"activation,omitempty"` // of the hidden layers
 	Residual   bool    `json:"residual,omitempty"`   // whether networks are residual
 	Dropout    float64 `json:"dropout,omitempty"`    // in the hidden layers, while training
-	Coupling   string  `json:"coupling,omitempty"`   // the form of affine couplings: "", or [Lecture]
+	Coupling   string  `json:"coupling,omitempty"`   // the form of affine couplings: [Steep], [Smooth] or [Lecture]; "" is steep
 
 	Teacher      string           `json:"teacher,omitempty"`       // the kind that is learnt from
 	SigmaMin     *float64         `json:"sigma_min,omitempty"`     // the width where the path of a diffusion ends
