@@ -30,20 +30,21 @@ type exampleModel struct {
 	of    string // the model before it that it refines by a ratio; empty: none
 }
 
-// exampleModels are the rows of the table.
-func exampleModels() []exampleModel {
-	epochs := func(n int) training.Options { return training.Options{Epochs: n} }
+// exampleModels are the rows of the table, for n events to learn from. How long networks are trained is
+// said by the events that they see, so that the time hardly depends on n.
+func exampleModels(n int64) []exampleModel {
+	seeing := func(events int64) training.Options { return training.Options{Epochs: int(max(1, events/max(n, 1)))} }
 	sums := func(k int) surrogate.Options {
 		return surrogate.Options{Model: "diffusion", Diffusion: surrogate.DiffusionOptions{KernelEvents: k}}
 	}
 	return []exampleModel{
 		{name: "realnvp", title: "Real NVP", ask: surrogate.Options{Model: "realnvp"}},
-		{name: "spline", title: "spline flow", ask: surrogate.Options{Model: "spline", Train: epochs(20)}},
-		{name: "autoregressive", title: "autoregressive flow", ask: surrogate.Options{Model: "autoregressive", Train: epochs(20)}},
+		{name: "spline", title: "spline flow", ask: surrogate.Options{Model: "spline", Train: seeing(2e6)}},
+		{name: "autoregressive", title: "autoregressive flow", ask: surrogate.Options{Model: "autoregressive", Train: seeing(2e6)}},
 		{name: "sums-300", title: "kernel sums, K = 300", ask: sums(300)},
 		{name: "sums-5000", title: "kernel sums, K = 5,000", ask: sums(5_000)},
 		{name: "sums-20000", title: "kernel sums, K = 20,000", ask: sums(20_000)},
-		{name: "denoiser", title: "denoiser", ask: surrogate.Options{Model: "denoiser", Hidden: 128, Train: epochs(100)}},
+		{name: "denoiser", title: "denoiser", ask: surrogate.Options{Model: "denoiser", Hidden: 128, Train: seeing(1e7)}},
 		{name: "distilled", title: "one-step map", ask: surrogate.Options{Model: "distilled"}},
 		{name: "ratio", title: "Real NVP × C/(1 − C)", of: "realnvp"},
 	}
@@ -195,7 +196,7 @@ func (e *example) check(ctx context.Context) error {
 		e.Folder = "eidolon-" + e.Name
 	}
 	var names []string
-	for _, m := range exampleModels() {
+	for _, m := range exampleModels(e.N) {
 		names = append(names, m.name)
 		k := m.ask.Diffusion.KernelEvents
 		switch {
@@ -229,7 +230,7 @@ func (e *example) check(ctx context.Context) error {
 
 // wants reports whether a model is a row of the table: one that was asked for, or that such a one refines.
 func (e *example) wants(name string) bool {
-	return len(e.Models) == 0 || slices.ContainsFunc(exampleModels(), func(m exampleModel) bool {
+	return len(e.Models) == 0 || slices.ContainsFunc(exampleModels(e.N), func(m exampleModel) bool {
 		return slices.Contains(e.Models, m.name) && (m.name == name || m.of == name)
 	})
 }
