@@ -37,18 +37,18 @@ func (a *Accuracy) Plot(name string) error {
 	for i, draw := range []func() (*hplot.Plot, error){a.plotEvents, a.plotBoth, a.plotSolvers, a.plotSchedules} {
 		p, err := draw()
 		if err != nil {
-			return fmt.Errorf("measure: could not draw the study: %w", err)
+			return fmt.Errorf("could not draw the study: %w", err)
 		}
 		figure.Plots[i] = p
 	}
 	format := strings.ToLower(strings.TrimPrefix(filepath.Ext(name), "."))
 	drawn, err := hplot.WriterTo(hplot.Figure(figure, hplot.WithDPI(110)), 10*vg.Inch, 8*vg.Inch, format)
 	if err != nil {
-		return fmt.Errorf("measure: could not draw the study: %w", err)
+		return fmt.Errorf("could not draw the study: %w", err)
 	}
 	var buf bytes.Buffer
 	if _, err := drawn.WriteTo(&buf); err != nil {
-		return fmt.Errorf("measure: could not draw the study: %w", err)
+		return fmt.Errorf("could not draw the study: %w", err)
 	}
 	return atomicfile.WriteFile(name, buf.Bytes())
 }

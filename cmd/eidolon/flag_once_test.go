@@ -12,7 +12,7 @@ import (
 func TestFlagsGivenTwice(t *testing.T) {
 	values := map[string][2]string{
 		"bool": {"true", "false"}, "duration": {"1s", "2s"}, "stringToString": {"a=log", "b=log,a=codes"}, "int": {"1000", "2000"}, "name": {"zlib", "lz4"},
-		"uint": {"1", "2"}, "float": {"0.5", "0.25"}, "float64": {"0.5", "0.25"}, "": {"dpm1", "euler"},
+		"uint": {"1", "2"}, "float": {"0.5", "0.25"}, "float64": {"0.5", "0.25"}, "": {"dpm1", "euler"}, "times": {"1,0", "1,0.5,0"},
 	}
 	seen := 0
 	var walk func(cmd *cobra.Command)

@@ -85,7 +85,7 @@ func (l *lecture) flow(ctx context.Context) (*surrogate.Surrogate, error) {
 	if err != nil {
 		return nil, err
 	}
-	few := l.fresh.Slice(0, 1000)
+	few := l.fresh.Slice(0, min(1000, l.fresh.Len()))
 	image, err := model.Forward(ctx, few, 0)
 	if err != nil {
 		return nil, err
