@@ -23,6 +23,8 @@ type Choice struct {
 	Events int     `json:"events"`
 	// Copies is the share of copies of training events that kernel sums draw ([Kernels.Copies]).
 	Copies float64 `json:"copies"`
+	// Reason says why nothing was compared; empty where something was.
+	Reason string `json:"reason,omitempty"`
 }
 
 // String is a line, such as “a denoiser, under which 2048 held-out events are more likely than
@@ -34,7 +36,7 @@ func (c Choice) String() string {
 	}
 	switch {
 	case c.Events == 0:
-		return fmt.Sprintf("a denoiser, as kernel sums are tried only for %d to %d events of up to %d features that do not come as islands, with no condition, nothing drawn before them, no negative weights and no σ_min asked for", fewestKernelEvents, mostKernelEvents, FewFeatures)
+		return "a denoiser: " + c.Reason
 	case !c.Kernels && c.Gain > 0:
 		return fmt.Sprintf("a denoiser: held-out events are more likely under kernel sums, by %.3f ± %.3f nats, but %.1f %% of the events of these are copies of training events", c.Gain, c.Error, 100*c.Copies)
 	}
@@ -87,13 +89,17 @@ func (e *either) adopt(ctx context.Context, train, valid training.Data, seed uin
 func (e *either) choose(ctx context.Context, train, valid training.Data) error {
 	const most = 1 << 11 // events that are compared, and that are looked at for copies
 	n := min(valid.Len(), most)
-	if !e.tries(train) || n == 0 {
+	if e.choice.Reason = e.refuses(train); n == 0 {
+		e.choice.Reason = "no event is held out that kernel sums could be judged by"
+	}
+	if e.choice.Reason != "" {
 		return nil
 	}
 	if _, err := e.kernels.Train(ctx, train, training.Data{}, training.Options{}); err != nil {
 		return err
 	}
 	if e.kernels.Width() == 0 {
+		e.choice.Reason = "kernel sums of the events have the width 0"
 		return nil
 	}
 	x := valid.X[:n*e.kernels.dim]
@@ -121,27 +127,31 @@ func (e *either) choose(ctx context.Context, train, valid training.Data) error {
 	const mostCopies = 0.03 // 0.01 is expected of events that are none
 	sigma := stat.StdErr(std, float64(n))
 	if math.IsNaN(sigma) || math.IsInf(sigma, 0) { // an event that is impossible for one of them, or weights of both signs
+		e.choice.Reason = "held-out events have no finite log-density under kernel sums or the denoiser"
 		return nil
 	}
-	e.choice = Choice{mean > 0 && copies <= mostCopies, mean, sigma, n, copies}
+	e.choice = Choice{Kernels: mean > 0 && copies <= mostCopies, Gain: mean, Error: sigma, Events: n, Copies: copies}
 	if e.choice.Kernels {
 		e.Teacher = e.kernels
 	}
 	return nil
 }
 
-// tries reports whether kernel sums are tried for the rows of a training.
-func (e *either) tries(train training.Data) bool {
+// refuses says why kernel sums are not tried for the rows of a training; it is empty where they are.
+func (e *either) refuses(train training.Data) string {
 	n := train.Len()
-	if e.kernels.dim > FewFeatures || n < fewestKernelEvents || n > mostKernelEvents {
-		return false
+	switch {
+	case e.kernels.dim > FewFeatures:
+		return fmt.Sprintf("kernel sums are tried for up to %d features, and there are %d", FewFeatures, e.kernels.dim)
+	case n < fewestKernelEvents || n > mostKernelEvents:
+		return fmt.Sprintf("kernel sums are tried for %d to %d training events, and there are %d", fewestKernelEvents, mostKernelEvents, n)
 	}
 	for i := range n {
 		if train.Weight(i) < 0 {
-			return false
+			return "kernel sums are not tried with negative weights"
 		}
 	}
-	return true
+	return ""
 }
 
 func (e *either) String() string { return "a denoiser or kernel sums" }

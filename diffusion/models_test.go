@@ -518,10 +518,10 @@ func TestEither(t *testing.T) {
 		want    string
 	}{
 		{"normal", 6, normal, nil, false, "more likely than under kernel sums"},
-		{"too wide", 9, normal, nil, false, "only for 100 to 50000 events of up to 8 features"},
+		{"too wide", 9, normal, nil, false, "up to 8 features, and there are 9"},
 		{"blobs", 2, islands, nil, true, "more likely than under a denoiser"},
 		{"copies", 2, copied, &narrow, false, "copies of training events"},
-		{"negative", 2, negative, nil, false, "no negative weights"},
+		{"negative", 2, negative, nil, false, "not tried with negative weights"},
 	} {
 		s, err := NewDistilled(choiceOf(t, c.dim, c.width), 1, DistilledOptions{Hidden: []int{4}})
 		if err != nil {

@@ -38,15 +38,11 @@ func distilledKind() Kind {
 		return nil
 	}
 	k.Make = func(dim, context int, steep []int, s Settings) (Factor, error) {
-		teacher, err := k.newTeacher(dim, context, steep, s)
+		teacher, choice, err := k.newTeacher(dim, context, steep, s)
 		if err != nil {
 			return nil, err
 		}
-		o := diffusion.DistilledOptions{Hidden: s.hidden()}
-		if s.Teacher == "" {
-			o.Choice = &diffusion.Choice{}
-		}
-		d, err := diffusion.NewDistilled(teacher, s.Seed, o)
+		d, err := diffusion.NewDistilled(teacher, s.Seed, diffusion.DistilledOptions{Hidden: s.hidden(), Choice: choice})
 		return distilled{d}, err
 	}
 	return k
@@ -54,9 +50,9 @@ func distilledKind() Kind {
 
 func (d distilled) Map() Map { return diffusionMap{d.Distilled} }
 
-// newTeacher returns what a map learns from. Where that is left open and there is no condition, and
-// no setting that is for one of them, training chooses between kernel sums and a denoiser.
-func (k Kind) newTeacher(dim, context int, steep []int, s Settings) (diffusion.Teacher, error) {
+// newTeacher returns what a map learns from, and why, unless the teacher was asked for. Where it is left
+// open, and there is no condition and no setting that is for a denoiser, training chooses.
+func (k Kind) newTeacher(dim, context int, steep []int, s Settings) (diffusion.Teacher, *diffusion.Choice, error) {
 	s.Hidden, s.Depth = 0, 0 // the teacher's own
 	kind, _ := k.teacher(s)
 	if kind.Name == "denoiser" && dim <= diffusion.FewFeatures {
@@ -64,17 +60,29 @@ func (k Kind) newTeacher(dim, context int, steep []int, s Settings) (diffusion.T
 	}
 	f, err := kind.Make(dim, context, steep, s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	d, ok := f.(denoiser)
-	if !ok || s.Teacher != "" || context > 0 || s.Components > 1 || s.SigmaMin != nil {
-		return f.(teaching).teacher(), nil
+	if s.Teacher != "" {
+		return f.(teaching).teacher(), nil, nil
 	}
-	f, err = kernelSumsKind().Make(dim, context, steep, s)
+	choice := &diffusion.Choice{}
+	switch {
+	case context > 0:
+		choice.Reason = "kernel sums are not tried where there is a condition, or something is drawn before"
+	case s.Components > 1:
+		choice.Reason = "kernel sums are not tried for a mixture of several normals (--components, or islands)"
+	case s.SigmaMin != nil:
+		choice.Reason = "kernel sums are not tried where σ_min is asked for"
+	}
+	if choice.Reason != "" {
+		return f.(teaching).teacher(), choice, nil
+	}
+	sums, err := kernelSumsKind().Make(dim, context, steep, s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return diffusion.NewEither(f.(kernelSums).Kernels, d.Denoiser)
+	either, err := diffusion.NewEither(sums.(kernelSums).Kernels, f.(denoiser).Denoiser)
+	return either, choice, err
 }
 
 func (d distilled) Kind() string { return "distilled" }
