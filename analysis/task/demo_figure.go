@@ -313,7 +313,14 @@ func (l *exampleLayout) panel(dc draw.Canvas, x, y vg.Length, numbersLeft, numbe
 		if at := toX(t.Value); !t.IsMinor() && at >= inner.Min.X && at <= inner.Max.X {
 			inner.StrokeLine2(thin, at, inner.Min.Y, at, inner.Min.Y+letters/3)
 			if numbersBelow {
-				dc.FillText(style(0.85, draw.XCenter), vg.Point{X: at, Y: y - 0.8*letters}, t.Label)
+				align := draw.XCenter
+				switch { // a number at an end would run into that of the next panel
+				case at < inner.Min.X+letters:
+					align = draw.XLeft
+				case at > inner.Max.X-letters:
+					align = draw.XRight
+				}
+				dc.FillText(style(0.85, align), vg.Point{X: at, Y: y - 0.8*letters}, t.Label)
 			}
 		}
 	}
