@@ -87,6 +87,16 @@ func (in *inputs) complete(fields []rootio.Field, told []fwk.Port, entry string,
 	return true, nil
 }
 
+// configure completes the ports of a component, unless a job has done so, and declares those that are read.
+func (in *inputs) configure(base *fwk.TaskBase, complete func(*job.Ports, bool) (bool, error)) error {
+	if !in.done {
+		if _, err := complete(&job.Ports{}, true); err != nil {
+			return err
+		}
+	}
+	return in.declare(base)
+}
+
 // declare declares the in-ports of the task.
 func (in *inputs) declare(task *fwk.TaskBase) error {
 	for _, p := range in.layout.ports {

@@ -105,16 +105,11 @@ func (t *Map) Configure(fwk.Context) error {
 	if outside == features.Skip {
 		return errors.New("every event is mapped: Outside may be clip or refuse")
 	}
-	if !t.in.done {
-		if _, err := t.Complete(&job.Ports{}, true); err != nil {
-			return err
-		}
+	if err := t.in.configure(&t.TaskBase, t.Complete); err != nil {
+		return err
 	}
 	if !t.Inverse && !t.in.model.HasDensity() {
 		return fmt.Errorf("the model %s has no map from events to noise: it draws copies of training events (σ_min is 0)", t.Model)
-	}
-	if err := t.in.declare(&t.TaskBase); err != nil {
-		return err
 	}
 	for _, p := range t.out.ports {
 		if err := t.DeclOutPort(p.Name, p.Type); err != nil {

@@ -116,12 +116,7 @@ func (t *Reweight) completeRatio(known *job.Ports, force bool) (done bool, err e
 // Configure declares the ports.
 func (t *Reweight) Configure(fwk.Context) error {
 	if t.Ratio != "" {
-		if !t.in.done {
-			if _, err := t.Complete(&job.Ports{}, true); err != nil {
-				return err
-			}
-		}
-		if err := t.in.declare(&t.TaskBase); err != nil {
+		if err := t.in.configure(&t.TaskBase, t.Complete); err != nil {
 			return err
 		}
 		out := t.output()

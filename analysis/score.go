@@ -100,12 +100,7 @@ func (t *Score) Configure(fwk.Context) error {
 	if outside == features.Skip {
 		return errors.New("every event has a log-density: Outside may be clip or refuse")
 	}
-	if !t.in.done {
-		if _, err := t.Complete(&job.Ports{}, true); err != nil {
-			return err
-		}
-	}
-	if err := t.in.declare(&t.TaskBase); err != nil {
+	if err := t.in.configure(&t.TaskBase, t.Complete); err != nil {
 		return err
 	}
 	out := t.output()
