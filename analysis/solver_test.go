@@ -76,3 +76,36 @@ func TestSolverOfAJob(t *testing.T) {
 	complains(t, run("{}", "{schedule: shifted:0.5}"), `"score"`, "σ₀ = 0.5")
 	complains(t, run("{speed: 4}", "{}"), `"in"`, "Solver", "speed")
 }
+
+// A model is trained in a job for the solver that the job asks for, by the same keys.
+func TestSolverOfATraining(t *testing.T) {
+	dir := t.TempDir()
+	in, model, file := write(t, filepath.Join(dir, "in.root"), &rootio.Table{Columns: sample(500).Columns[:2]}), filepath.Join(dir, "m"), filepath.Join(dir, "job.yaml")
+	run := func(solver string) error {
+		t.Helper()
+		text := fmt.Sprintf(`{nprocs: 1, components: [
+			{type: TreeReader, name: in, props: {Files: [%q]}},
+			{type: Train, name: fit, props: {Output: %q, Options: {model: diffusion, diffusion: {solver: %s}}}}]}`, in, model, solver)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j, err := job.Load(file)
+		if err == nil {
+			_, err = j.Run(t.Context())
+		}
+		return err
+	}
+	complains(t, run("{order: 4}"), `"fit"`, "orders 1, 2 and 3")
+	complains(t, run("{tolerance: 0.01, steps: 4}"), `"fit"`, "a tolerance chooses the steps")
+	complains(t, run("{speed: 4}"), `"fit"`, "Options", "speed")
+	if err := run("{schedule: sqrt, order: 2, steps: 6}"); err != nil {
+		t.Fatal(err)
+	}
+	s, err := surrogate.Load(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.Solver().String(), "dpm2m in 6 steps, schedule sqrt"; got != want {
+		t.Errorf("the model is solved by %s, not %s", got, want)
+	}
+}

@@ -37,7 +37,7 @@ func TestDiffusion(t *testing.T) {
 			opts.Hidden, opts.Depth, opts.Train.Epochs = 8, 1, 2
 		}
 		opts.Diffusion.Teacher = c.teacher
-		opts.Diffusion.Solver = diffusion.Solver{Steps: 4, Method: diffusion.DPM2M}
+		opts.Diffusion.Solver = diffusion.SolverOptions{Steps: 4, Order: 2}
 		s := train(t, c.table, nil, opts)
 		if s.Card.Copies == nil || !(*s.Card.Copies < 0.2) {
 			t.Errorf("%s: copies: %v", c.model, s.Card.Copies)
@@ -103,7 +103,7 @@ func TestDiffusion(t *testing.T) {
 		{Model: denoiser, Diffusion: DiffusionOptions{Teacher: denoiser}},
 		{Model: denoiser, Diffusion: DiffusionOptions{SigmaMin: &zero}},
 		{Model: kernelSums, Diffusion: DiffusionOptions{Epsilon: 1}},
-		{Model: kernelSums, Diffusion: DiffusionOptions{Solver: diffusion.Solver{Steps: -1}}},
+		{Model: kernelSums, Diffusion: DiffusionOptions{Solver: diffusion.SolverOptions{Steps: -1}}},
 	} {
 		if err := o.Check(); err == nil {
 			t.Errorf("no error for %+v", o)

@@ -80,7 +80,7 @@ type DiffusionOptions struct {
 	// random ([diffusion.KernelsOptions]); by default all.
 	KernelEvents int `json:"kernel_events,omitempty"`
 	// Solver is how the equation is solved.
-	Solver diffusion.Solver `json:"solver,omitzero"`
+	Solver diffusion.SolverOptions `json:"solver,omitzero"`
 }
 
 // Models returns the names of the models that can be trained; the first is the default.
@@ -88,6 +88,9 @@ func Models() []string { return factor.Names(factor.Models()) }
 
 // Check says which option makes no sense, if any.
 func (o Options) Check() error {
+	if _, err := o.Diffusion.Solver.Apply(diffusion.Solver{}); err != nil {
+		return err
+	}
 	if err := o.settings().Check(o.Model); err != nil {
 		return err
 	}
@@ -101,10 +104,11 @@ func (o Options) Uses(name string) error { return factor.CheckUse(o.Model, name,
 // settings returns what is asked of the factors.
 func (o Options) settings() factor.Settings {
 	d := o.Diffusion
+	solver, _ := d.Solver.Apply(diffusion.Solver{}) // an error is for Check
 	return factor.Settings{
 		Layers: o.Layers, Hidden: o.Hidden, Depth: o.Depth, Components: o.Components,
 		Activation: o.Activation, Residual: o.Residual, Dropout: o.Dropout, Coupling: o.Coupling,
-		Teacher: d.Teacher, SigmaMin: d.SigmaMin, Epsilon: d.Epsilon, KernelEvents: d.KernelEvents, Solver: d.Solver,
+		Teacher: d.Teacher, SigmaMin: d.SigmaMin, Epsilon: d.Epsilon, KernelEvents: d.KernelEvents, Solver: solver,
 		Seed: o.Seed, Train: o.Train,
 	}
 }

@@ -21,7 +21,6 @@ import (
 
 func newTrain() *cobra.Command {
 	var o task.TrainOptions
-	var solver diffusion.SolverOptions
 	var card string
 	cmd := &cobra.Command{
 		Use:   "train -i FILE[,FILE…] -o MODEL",
@@ -77,10 +76,6 @@ run the same command.`,
 			if err := checkUses(cmd, o.Model); err != nil {
 				return err
 			}
-			var err error
-			if o.Model.Diffusion.Solver, err = solver.Apply(diffusion.Solver{}); err != nil {
-				return task.Usage("%w", err)
-			}
 			return runTrain(cmd, o)
 		},
 	}
@@ -99,7 +94,7 @@ run the same command.`,
 	flags.StringVar(&o.Weight, "weight", "", "the branch of event weights w, positive and negative: the loss is Σ w·loss / Σ w")
 	flags.StringVarP(&o.Output, "output", "o", "", "the model file to write")
 	flags.StringVarP(&card, "card", "c", "", "a YAML file with values for these flags")
-	addModelFlags(cmd, &o.Model, &solver)
+	addModelFlags(cmd, &o.Model)
 	flags.StringVar(&o.Checkpoint, "checkpoint", "", "where to keep the checkpoint (default: MODEL.checkpoint)")
 	flags.StringVar(&o.Resume, "resume", "", "continue from this checkpoint (only -o, -i, --finish and --checkpoint go with it); auto: from the checkpoint of this training, if there is one")
 	flags.BoolVar(&o.Finish, "finish", false, "with --resume CHECKPOINT: make the model of what has been learnt so far, without further training")
@@ -145,7 +140,7 @@ func runTrain(cmd *cobra.Command, o task.TrainOptions) error {
 }
 
 // addModelFlags adds the flags that say what to train and how.
-func addModelFlags(cmd *cobra.Command, o *surrogate.Options, solver *diffusion.SolverOptions) {
+func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	const limit = 1e9 // the options have narrower ones
 	flags := cmd.Flags()
 	o.Seed = 1
@@ -163,7 +158,7 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options, solver *diffusion.S
 	flags.Var(optional{&d.SigmaMin}, "sigma-min", "the σ at which the path of a diffusion ends, in standard deviations of the events (default: for diffusion chosen on held-out events, else 0.01; at least σ₀ of --schedule)")
 	flags.Float64Var(&d.Epsilon, "epsilon", 0, "the part of the kernel sums that may be neglected; 0: none (default 1e-5)")
 	flags.Var(wholeVar(&d.KernelEvents, 1, limit), "kernel-events", "the number K of training events that the kernel sums of a diffusion are over, chosen at random by --seed, with a probability proportional to their weight (default: all)")
-	addSolverFlags(flags, solver, "linear", "dpm3m", "3", "24")
+	addSolverFlags(flags, &d.Solver, "linear", "dpm3m", "3", "24")
 	flags.Var(seed{&o.Seed}, "seed", "the seed of everything random")
 	flags.Var(wholeVar(&o.Train.Epochs, 0, limit), "epochs", "passes over the events (default: by their number)")
 	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "time limit for reading, looking at the columns and training together, such as 5m; 0: no limit")
