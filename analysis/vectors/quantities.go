@@ -1,0 +1,189 @@
+package vectors
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// Quantity is a number that follows from the momenta of an event.
+type Quantity struct {
+	Name    string   // m(mu1+mu2)
+	Words   string   // mass of mu1 + mu2
+	Angle   bool     // it is an azimuth, in (−π, π]
+	Parents []string // the columns that it follows from
+
+	vectors []*Vector
+	of      func([]four) float64
+	sums    bool // over the objects that are there: it is not missing where some are
+}
+
+const (
+	mostPaired     = 6  // vectors that are combined in pairs
+	mostQuantities = 60 // of a table
+)
+
+// Quantities returns what physicists look at first: what is beside the columns for single vectors, masses, distances
+// and sums of pairs, and those of all vectors. The most important ones come first; there are 60 at most. Vectors of what
+// was generated are combined with each other only.
+func (f *Found) Quantities() []Quantity {
+	var all []Quantity
+	add := func(name, words string, of func([]four) float64, vectors ...*Vector) *Quantity {
+		q := Quantity{Name: name, Words: words, of: of, vectors: vectors}
+		for _, v := range vectors {
+			q.Parents = append(q.Parents, v.Components()...)
+			if v.MassFrom != "" {
+				q.Parents = append(q.Parents, v.MassFrom)
+			}
+		}
+		slices.Sort(q.Parents)
+		q.Parents = slices.Compact(q.Parents)
+		all = append(all, q)
+		return &all[len(all)-1]
+	}
+	var full, missing []*Vector
+	for i := range f.Vectors {
+		if v := &f.Vectors[i]; v.Transverse {
+			missing = append(missing, v)
+		} else {
+			full = append(full, v)
+		}
+	}
+	for _, level := range []string{"", "gen"} {
+		var vs, met []*Vector
+		for _, v := range full {
+			if v.Level == level {
+				vs = append(vs, v)
+			}
+		}
+		for _, v := range missing {
+			if v.Level == level {
+				met = append(met, v)
+			}
+		}
+		f.quantities(vs, met, add)
+	}
+	// What is important comes first, whatever the level.
+	slices.SortStableFunc(all, func(a, b Quantity) int { return rank(a.Name) - rank(b.Name) })
+	return all[:min(len(all), mostQuantities)]
+}
+
+// ranks are the beginnings of the names of quantities, the most important ones first.
+var ranks = [...]string{"pT(", "η(", "φ(", "m(", "ΔR(", "mT(", "ΣpT", "Δφ(", "Δη(", "pT/", "E(", "pz("}
+
+func rank(name string) int {
+	i := slices.IndexFunc(ranks[:], func(begin string) bool { return strings.HasPrefix(name, begin) })
+	if strings.HasPrefix(name, "pT(") && strings.Contains(name, "+") { // of a sum
+		i = slices.Index(ranks[:], "ΔR(")
+	}
+	return i
+}
+
+func (f *Found) quantities(full, missing []*Vector, add func(name, words string, of func([]four) float64, vectors ...*Vector) *Quantity) {
+	for _, v := range slices.Concat(full, missing) {
+		if !v.IsPolar() {
+			add("pT("+v.Name+")", "transverse momentum of "+v.Name, func(p []four) float64 { return p[0].pt }, v)
+			add("φ("+v.Name+")", "azimuth of "+v.Name, func(p []four) float64 { return p[0].phi }, v).Angle = true
+			if !v.Transverse {
+				add("η("+v.Name+")", "pseudorapidity of "+v.Name, func(p []four) float64 { return p[0].eta }, v)
+			}
+		}
+		if v.MassFrom != "" && v.MassFrom == v.E {
+			add("m("+v.Name+")", "mass of "+v.Name, func(p []four) float64 { return p[0].m }, v)
+		}
+	}
+	paired := full[:min(len(full), mostPaired)]
+	for i, a := range paired {
+		for _, b := range paired[i+1:] {
+			sum := a.Name + "+" + b.Name
+			both := a.Name + " + " + b.Name
+			between := a.Name + "," + b.Name
+			add("m("+sum+")", "mass of "+both, massOf, a, b)
+			add("pT("+sum+")", "transverse momentum of "+both, ptOf, a, b)
+			add("ΔR("+between+")", "distance ΔR of "+a.Name+" and "+b.Name, deltaR, a, b)
+			add("Δφ("+between+")", "|Δφ| of "+a.Name+" and "+b.Name, deltaPhi, a, b)
+			add("Δη("+between+")", "|Δη| of "+a.Name+" and "+b.Name, deltaEta, a, b)
+			add("pT/pT("+between+")", "ratio of the transverse momenta of "+a.Name+" and "+b.Name, func(p []four) float64 { return p[0].pt / max(p[1].pt, least) }, a, b)
+		}
+	}
+	for _, met := range missing {
+		for _, v := range paired {
+			// mT² = 2 pT pT' (1 − cos Δφ)
+			add("mT("+v.Name+","+met.Name+")", "transverse mass of "+v.Name+" and "+met.Name, func(p []four) float64 {
+				return 2 * math.Sqrt(p[0].pt*p[1].pt) * math.Sin(deltaPhi(p)/2)
+			}, v, met)
+			add("Δφ("+v.Name+","+met.Name+")", "|Δφ| of "+v.Name+" and "+met.Name, deltaPhi, v, met)
+		}
+	}
+	if len(full) < 2 {
+		return
+	}
+	names := func(vs []*Vector, sep string) string {
+		var all []string
+		for _, v := range vs {
+			all = append(all, v.Name)
+		}
+		return strings.Join(all, sep)
+	}
+	if n := len(full); n > 2 {
+		if n <= 5 && n > 3 {
+			for i := range n {
+				for j := range i {
+					for k := range j {
+						three := []*Vector{full[k], full[j], full[i]}
+						add("m("+names(three, "+")+")", "mass of "+names(three, " + "), massOf, three...)
+					}
+				}
+			}
+		}
+		total := func(name, words string, of func([]four) float64) {
+			add(name+"("+names(full, "+")+")", words+" of "+names(full, " + "), of, full...).sums = true
+		}
+		total("m", "mass", massOf)
+		total("pT", "transverse momentum", ptOf)
+	}
+	total := add("ΣpT("+names(full, ",")+")", "sum of the transverse momenta of "+names(full, ", "), func(p []four) (s float64) {
+		for i := range p {
+			s += p[i].pt
+		}
+		return s
+	}, full...)
+	total.sums = true
+	add("pz("+names(full, "+")+")", "longitudinal momentum of "+names(full, " + "), func(p []four) float64 {
+		_, _, z, _ := sum(p)
+		return z
+	}, full...).sums = true
+	if len(missing) > 0 {
+		met := missing[0]
+		add("pT("+names(full, "+")+"+"+met.Name+")", "transverse momentum of "+names(full, " + ")+" + "+met.Name, ptOf, append(slices.Clone(full), met)...).sums = true
+	}
+}
+
+// Fill stores the quantity of the events of t from the first on, one for each element of dst. It is NaN in events without
+// one of the objects; a sum of several is that of those which are there.
+func (q *Quantity) Fill(dst []float64, t *rootio.Table, first int) {
+	const chunk = 1024
+	all := make([]momenta, len(q.vectors))
+	p := make([]four, 0, len(all))
+	for at := 0; at < len(dst); at += chunk {
+		n := min(chunk, len(dst)-at)
+		for i, v := range q.vectors {
+			all[i].fill(t, v, first+at, n, nil)
+		}
+		for k := range n {
+			p = p[:0]
+			for i := range all {
+				if f := all[i].at(k); f.isThere() {
+					p = append(p, f)
+				}
+			}
+			if len(p) == len(all) || q.sums && len(p) > 0 {
+				dst[at+k] = q.of(p)
+			} else {
+				dst[at+k] = math.NaN()
+			}
+		}
+	}
+}
