@@ -58,6 +58,11 @@ func newCheckpoint(params []float32, o Options, stepsPerEpoch int) *Checkpoint {
 	return c
 }
 
+// Beginning returns the checkpoint of a training that has to begin anew: it has no parameters.
+func Beginning() *Checkpoint {
+	return &Checkpoint{Phase: Phase{Every: 1}, Slower: 1, History: History{Epochs: 1, Batch: 1}}
+}
+
 // Check reports whether a checkpoint that was read from a file makes sense.
 func (c *Checkpoint) Check() error {
 	vectors := [][]float32{c.Params, c.M, c.V, c.Best}

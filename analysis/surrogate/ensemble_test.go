@@ -1,14 +1,18 @@
 package surrogate
 
 import (
+	"context"
+	"errors"
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/internal/known"
 	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // TestSmallSamples checks what is learnt, by default, of a few hundred events without edges: an
@@ -109,5 +113,44 @@ func TestWhatIsPossibleIsDrawn(t *testing.T) {
 	}
 	if want := outside * n; outside < 1e-3 || math.Abs(drawn-want) > 5*math.Sqrt(want) {
 		t.Errorf("%.0f of %d events are beyond the range of the sample, the density says %.1f", drawn, n, want)
+	}
+}
+
+// TestInterruptedEnsemble stops the training of an ensemble: from its checkpoint it goes on to the same
+// model, to the bit, and nothing can be made of it before.
+func TestInterruptedEnsemble(t *testing.T) {
+	d, _ := known.Named("normal2")
+	events, file := d.Table(5, 0, 60), filepath.Join(t.TempDir(), "checkpoint")
+	opts := Options{Model: ensembleModel, Seed: 1}
+	opts.Train.Epochs = 2
+	whole := train(t, events, nil, opts)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	tr, err := New(ctx, events, nil, opts)
+	must(t, err)
+	tr.Progress = func(training.Status) { cancel() }
+	tr.CheckpointTo(file, func(err error) { t.Error(err) })
+	if _, err := tr.Run(ctx); !errors.Is(err, context.Canceled) || !tr.Checkpointed() {
+		t.Fatalf("an interrupt: %v", err)
+	}
+	paused, err := LoadCheckpoint(file)
+	must(t, err)
+	if !paused.IsOf(events, nil, opts) {
+		t.Error("the checkpoint is of another training")
+	}
+	tr, err = paused.Finish(t.Context(), events, nil)
+	must(t, err)
+	if _, err := tr.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "without --finish") {
+		t.Errorf("finished: %v", err)
+	}
+	tr, err = paused.Resume(t.Context(), events, nil)
+	must(t, err)
+	again, err := tr.Run(t.Context())
+	must(t, err)
+	p, q := make([]float64, 60), make([]float64, 60)
+	must(t, whole.LogDensity(t.Context(), p, events, 0))
+	must(t, again.LogDensity(t.Context(), q, events, 0))
+	if !slices.Equal(p, q) {
+		t.Error("a training that goes on ends elsewhere")
 	}
 }

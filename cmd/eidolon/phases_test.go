@@ -118,7 +118,7 @@ func TestSignalsInTenPhases(t *testing.T) {
 		{phase: "verifying", function: "rootio.verify", args: []string{"train", "-i", all, "-o", "x"}},
 		{phase: "fitting columns", function: "features.FitGiven", args: []string{"train", "-i", all, "-o", "x"}},
 		{phase: "trial", function: "surrogate.choose", args: []string{"train", "-i", "in.root", "-o", "x", "--components", "1"}},
-		{phase: "ensemble", function: "factor.(*ensemble).Train", args: []string{"train", "-i", "in.root", "-o", "x"}},
+		{phase: "ensemble", function: "flows.(*Flow).Train", args: []string{"train", "-i", "in.root", "-o", "x"}, left: []string{"x.checkpoint"}},
 		{phase: "training", function: "training.(*fit).judge", args: []string{"train", "-i", "in.root", "-o", "x", "--model", "spline"}, left: []string{"x.checkpoint"}},
 		{phase: "saving", function: "surrogate.(*Surrogate).Save", args: []string{"train", "-i", "in.root", "-o", "x", "--model", "diffusion", "--sigma-min", "0.1"}, mayFinish: true},
 		{phase: "sampling", function: "surrogate.(*Surrogate).GenerateRows", args: []string{"generate", "-m", "d.eidolon", "-n", "1e9", "-o", "x"}},

@@ -162,8 +162,12 @@ type trial struct {
 }
 
 // Train trains each form for each fold, and weighs the forms. The rows of valid are learnt from, too:
-// the folds are the ensemble's own. Of the options the time and the progress matter.
+// the folds are the ensemble's own. Of the options the time and the progress matter. A training that is
+// interrupted saves that it has begun: it goes on with all densities anew.
 func (e *ensemble) Train(ctx context.Context, train, valid training.Data, opts training.Options) (h training.History, err error) {
+	if opts.Finish {
+		return h, errors.New("factor: an ensemble has no weights before all of its densities are trained: go on with the training, without --finish")
+	}
 	begin := time.Now()
 	all := join(train, valid)
 	n := all.Len()
@@ -243,6 +247,11 @@ func (e *ensemble) Train(ctx context.Context, train, valid training.Data, opts t
 		}
 		return nil
 	})
+	if err != nil && ctx.Err() != nil && opts.Save != nil {
+		if err := opts.Save(training.Beginning()); err != nil {
+			return h, err
+		}
+	}
 	if err != nil {
 		return h, err
 	}
