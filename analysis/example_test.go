@@ -111,7 +111,7 @@ func ExampleTrain() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(s.Features.Names(), "of", s.Card.Events, "events")
+	fmt.Println(s.Names(), "of", s.Card.Events, "events")
 	// Output: [mass pt y] of 2000 events
 }
 

@@ -96,7 +96,7 @@ func (t *FastSim) Complete(known *job.Ports, force bool) (done bool, err error) 
 	if !done {
 		return false, err
 	}
-	ports := portsOf(t.in.model.Features.Fields(), t.in.layout.sliced)
+	ports := portsOf(t.in.model.Fields(), t.in.layout.sliced)
 	for i := range ports {
 		ports[i].Name = t.Prefix + ports[i].Name
 		if known.Type(ports[i].Name) != nil {
@@ -168,7 +168,7 @@ func (t *FastSim) Process(ctx fwk.Context) error {
 	for i, row := range admitted.Rows {
 		known[row], drawnFor[i] = admitted.Known[i], numbers[row]
 	}
-	r := &request{ctx: job.Context(ctx), out: rootio.NewTable(t.in.model.Features.Fields(), admitted.Len()), given: admitted.Table}
+	r := &request{ctx: job.Context(ctx), out: rootio.NewTable(t.in.model.Fields(), admitted.Len()), given: admitted.Table}
 	if !t.in.layout.sliced && t.in.layout.holds(r.given) && r.given.Len() == 1 {
 		r.number = numbers[0]
 		err = t.gather.do(r)
@@ -224,7 +224,7 @@ func (t *FastSim) drawTogether(batch []*request) {
 		join(given, r.given)
 		numbers[i] = r.number
 	}
-	out := rootio.NewTable(t.in.model.Features.Fields(), len(batch))
+	out := rootio.NewTable(t.in.model.Fields(), len(batch))
 	if err := t.draw(batch[0].ctx, out, given, numbers); err != nil {
 		for _, r := range batch { // whose fault is it?
 			r.err = t.draw(r.ctx, r.out, r.given, []uint64{r.number})

@@ -28,7 +28,7 @@ func TestJob(t *testing.T) {
 	given := sample(500)
 	write(t, "in.root", given)
 	s := load(t, model)
-	want := rootio.NewTable(s.Features.Fields(), 300)
+	want := rootio.NewTable(s.Fields(), 300)
 	if _, err := s.Generate(t.Context(), want, given.Slice(0, 300), 8, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -156,7 +156,7 @@ func (t *Map) Process(ctx fwk.Context) error {
 func (t *Map) mapped(ctx fwk.Context, rows *rootio.Table, first uint64) (*rootio.Table, error) {
 	model := t.in.model
 	if t.Inverse {
-		x, out := rootio.NewTable(model.Features.Fields(), rows.Len()), &rootio.Table{}
+		x, out := rootio.NewTable(model.Fields(), rows.Len()), &rootio.Table{}
 		if err := model.Inverse(job.Context(ctx), x, task.BaseRows(rows, t.base), rows, first); err != nil {
 			return nil, err
 		}

@@ -198,8 +198,8 @@ func TestPanicOfDensity(t *testing.T) {
 	in := write(t, filepath.Join(t.TempDir(), "in.root"), sample(n))
 	for _, nprocs := range []int{0, 1, 2, 8} {
 		model := load(t, file)
-		last := len(model.Chain.Factors) - 1
-		model.Chain.Factors[last] = fragile{model.Chain.Factors[last], 1234}
+		last := len(model.Parts[0].Chain.Factors) - 1
+		model.Parts[0].Chain.Factors[last] = fragile{model.Parts[0].Chain.Factors[last], 1234}
 		app := newApp(t, -1, nprocs)
 		create(t, app, ours+"TreeReader", "events", props{"Files": []string{in}})
 		sim := create(t, app, ours+"FastSim", "detector", props{"Prefix": "fast_"})

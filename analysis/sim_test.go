@@ -88,7 +88,7 @@ func TestSource(t *testing.T) {
 	file, conditional := models()
 	const n, first = 3001, 500
 	s := load(t, file)
-	want := rootio.NewTable(s.Features.Fields(), n)
+	want := rootio.NewTable(s.Fields(), n)
 	if _, err := s.Generate(t.Context(), want, nil, 7, first); err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestFastSim(t *testing.T) {
 	given := sample(n)
 	in := write(t, filepath.Join(t.TempDir(), "in.root"), given)
 	s := load(t, file)
-	fast := rootio.NewTable(s.Features.Fields(), n)
+	fast := rootio.NewTable(s.Fields(), n)
 	if _, err := s.Generate(t.Context(), fast, given, 3, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func TestFastSimPerObject(t *testing.T) {
 		for i := range charges {
 			charges[i] = int32(ctx.ID()%3) - 1
 		}
-		want := rootio.NewTable(s.Features.Fields(), k)
+		want := rootio.NewTable(s.Fields(), k)
 		event := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("mass", masses[first:first+k]), rootio.ColumnOf("charge", charges)}}
 		if _, err := s.Generate(t.Context(), want, event, 1, uint64(ctx.ID())<<20); err != nil {
 			return err
@@ -307,7 +307,7 @@ func TestTrain(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := load(t, out)
-			if !reflect.DeepEqual(got.Chain.Tensors(), want.Chain.Tensors()) || got.Card.Events != n {
+			if !reflect.DeepEqual(got.Parts[0].Chain.Tensors(), want.Parts[0].Chain.Tensors()) || got.Card.Events != n {
 				t.Error("it is another surrogate")
 			}
 			if c := got.Card; !reflect.DeepEqual(c.Inputs, []string{in}) || c.Tree != "Events" || c.Weight != "mass" {
@@ -372,7 +372,7 @@ func TestTrainInterrupt(t *testing.T) {
 	if err := train(t.Context(), func(s training.Status) { again = again || s.Step < 30 }); err != nil || again {
 		t.Fatalf("the training begins again: %v, %v", again, err)
 	}
-	if got := load(t, output("m.eidolon")); !reflect.DeepEqual(got.Chain.Tensors(), whole.Chain.Tensors()) {
+	if got := load(t, output("m.eidolon")); !reflect.DeepEqual(got.Parts[0].Chain.Tensors(), whole.Parts[0].Chain.Tensors()) {
 		t.Error("the training that was gone on with comes to another surrogate")
 	}
 	if left, _ := filepath.Glob(output("*")); len(left) != 2 {
@@ -486,7 +486,7 @@ func TestJagged(t *testing.T) {
 		}
 		for i := range n {
 			event := &rootio.Table{Columns: []rootio.Column{want.Jagged[0].Event(i), want.Jagged[1].Event(i)}}
-			drawn := rootio.NewTable(s.Features.Fields(), event.Len())
+			drawn := rootio.NewTable(s.Fields(), event.Len())
 			if _, err := s.Generate(t.Context(), drawn, event, 1, uint64(i)<<20); err != nil {
 				t.Fatal(err)
 			}

@@ -55,7 +55,7 @@ func TestSolverOfAJob(t *testing.T) {
 	if err := s.SetDensitySolver(diffusion.SolverOptions{Tolerance: 0.01}); err != nil {
 		t.Fatal(err)
 	}
-	drawn, p := rootio.NewTable(s.Features.Fields(), 50), make([]float64, 50)
+	drawn, p := rootio.NewTable(s.Fields(), 50), make([]float64, 50)
 	if _, err := s.Generate(t.Context(), drawn, nil, 3, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func (s *Source) Complete(_ context.Context, ports []fwk.Port) (job.Input, error
 	if err := s.load(); err != nil {
 		return job.Input{}, err
 	}
-	return job.Input{Ports: completeFrom(ports, s.model.Features.Fields(), s.Batch > 0, s.Entry), Entry: s.Entry}, nil
+	return job.Input{Ports: completeFrom(ports, s.model.Fields(), s.Batch > 0, s.Entry), Entry: s.Entry}, nil
 }
 
 // Reads returns the files of the surrogate and of the ratio.
@@ -111,7 +111,7 @@ func (s *Source) Connect(ports []fwk.Port) error {
 
 // draw gives the named columns of the events, in tables.
 func (s *Source) draw(names []string) (iter.Seq2[*rootio.Table, error], error) {
-	known := s.model.Features.Names()
+	known := s.model.Names()
 	columns := make([]int, len(names))
 	for i, name := range names {
 		columns[i] = slices.Index(known, name)
@@ -128,7 +128,7 @@ func (s *Source) draw(names []string) (iter.Seq2[*rootio.Table, error], error) {
 			yield(nil, err)
 			return
 		}
-		table := rootio.NewTable(s.model.Features.Fields(), int(min(size, s.N)))
+		table := rootio.NewTable(s.model.Fields(), int(min(size, s.N)))
 		named := &rootio.Table{Columns: make([]rootio.Column, len(columns))}
 		for first := int64(0); first < s.N; first += size {
 			part := table.Slice(0, int(min(size, s.N-first)))

@@ -44,11 +44,11 @@ func TestAngleFactor(t *testing.T) {
 	opts := Options{Model: denoiser, Components: 1, Hidden: 32, Depth: 2, Seed: 1}
 	opts.Train.Epochs = 24
 	s := train(t, comb(n, 1), nil, opts)
-	if s.Chain.Factors[0].Kind() != "angle" {
-		t.Fatalf("a comb is learnt by %v", s.Chain)
+	if s.Parts[0].Chain.Factors[0].Kind() != "angle" {
+		t.Fatalf("a comb is learnt by %v", s.Parts[0].Chain)
 	}
 	var angle struct{ Multiples []int }
-	text, err := json.Marshal(s.Chain.Factors[0])
+	text, err := json.Marshal(s.Parts[0].Chain.Factors[0])
 	must(t, err)
 	must(t, json.Unmarshal(text, &angle))
 	if !slices.Contains(angle.Multiples, 12) || !slices.Contains(angle.Multiples, 36) || len(angle.Multiples) > 16 {
@@ -64,7 +64,7 @@ func TestAngleFactor(t *testing.T) {
 		t.Fatal(err)
 	}
 	draw := func(s *Surrogate, first, n int) *rootio.Table {
-		out := rootio.NewTable(s.Features.Fields(), n)
+		out := rootio.NewTable(s.Fields(), n)
 		if _, err := s.Generate(t.Context(), out, nil, 3, uint64(first)); err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +198,7 @@ func TestWhoGoesAround(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, got := few.Features.Angle(); got {
+	if _, got := few.Parts[0].Features.Angle(); got {
 		t.Error("few events have a linear angle")
 	}
 	table := comb(50_000, 1)
@@ -218,16 +218,16 @@ func TestWhoGoesAround(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := tr.Chain.Factors[0].Kind() == "angle"
-		if _, linear := tr.Features.Angle(); got != c.want || linear != c.want {
-			t.Errorf("%+v: %v, linear %v", c.opts, tr.Chain, linear)
+		got := tr.Parts[0].Chain.Factors[0].Kind() == "angle"
+		if _, linear := tr.Parts[0].Features.Angle(); got != c.want || linear != c.want {
+			t.Errorf("%+v: %v, linear %v", c.opts, tr.Parts[0].Chain, linear)
 		}
 		if !got {
 			continue
 		}
-		if f, ok := tr.Chain.last().(factor.Learner); ok {
+		if f, ok := tr.Parts[0].Chain.last().(factor.Learner); ok {
 			taught, _ := tr.Teacher()
-			if taught.Chain.last() != f.Teacher() || tr.Chain.last().Kind() != distilled {
+			if taught.Parts[0].Chain.last() != f.Teacher() || tr.Parts[0].Chain.last().Kind() != distilled {
 				t.Error("the teacher is not in the place of the map")
 			}
 		}

@@ -88,11 +88,23 @@ func (c Chain) names() []string {
 // listed joins the names of factors.
 func listed(names []string) string { return strings.Join(names, ", then ") }
 
-// FactorAs returns the factor of a surrogate that is an A, one of the interfaces of package
+// FactorAs returns the first factor of a surrogate that is an A, one of the interfaces of package
 // factor, and false where there is none.
 func FactorAs[A any](s *Surrogate) (a A, ok bool) {
-	a, at := find[A](s.Chain)
-	return a, at >= 0
+	for _, a := range factorsAs[A](s) {
+		return a, true
+	}
+	return a, false
+}
+
+// factorsAs returns the factors that are an A, at most one of each part.
+func factorsAs[A any](s *Surrogate) (all []A) {
+	for _, p := range s.Parts {
+		if a, at := find[A](p.Chain); at >= 0 {
+			all = append(all, a)
+		}
+	}
+	return all
 }
 
 // find returns the factor that is an A, and its place, −1 where there is none.

@@ -187,7 +187,7 @@ func LoadCheckpoint(file string) (*Paused, error) {
 		return fail(modelfile.Damaged(fmt.Errorf("a network of %d parameters or more has %d", least, len(p.saved.State.Params))))
 	}
 	p.Card = p.saved.Card
-	p.Columns = append(p.saved.Features.Names(), p.saved.Context.Names()...)
+	p.Columns = append(p.saved.Parts[0].Features.Names(), p.saved.Context.Names()...)
 	return p, nil
 }
 
@@ -208,7 +208,11 @@ func (p *Paused) Resume(ctx context.Context, t *rootio.Table, w []float64) (*Tra
 	kind, _ := factor.ByName(card.Plan.Model)
 	settings := card.Plan.Settings
 	settings.Train.Seed = settings.Seed
-	tr, err := newTraining(ctx, Part{Features: p.saved.Features, Context: p.saved.Context}, t, w, card.Options, draft{kind: kind, settings: settings})
+	of := &Surrogate{Context: p.saved.Context}
+	for _, part := range p.saved.Parts {
+		of.Parts = append(of.Parts, Part{Weight: part.Weight, Features: part.Features})
+	}
+	tr, err := newTraining(ctx, of, t, w, card.Options, draft{kind: kind, settings: settings})
 	if err != nil {
 		return nil, err
 	}

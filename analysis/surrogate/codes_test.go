@@ -54,8 +54,8 @@ func TestCodesAgainstClosedForm(t *testing.T) {
 	for _, condition := range [][]string{nil, {"x"}} {
 		opts.Condition = condition
 		s := train(t, codesAndMore(1, n), nil, opts)
-		if s.Chain.Factors[0].Kind() != "codes" {
-			t.Fatalf("the density is %v", s.Chain)
+		if s.Parts[0].Chain.Factors[0].Kind() != "codes" {
+			t.Fatalf("the density is %v", s.Parts[0].Chain)
 		}
 		file := filepath.Join(t.TempDir(), "m.eidolon")
 		if err := s.Save(file); err != nil {
@@ -99,7 +99,7 @@ func TestCodesAgainstClosedForm(t *testing.T) {
 			t.Errorf("condition %v: the mean log-density is off by %g", condition, kl)
 		}
 
-		out := rootio.NewTable(s.Features.Fields(), n)
+		out := rootio.NewTable(s.Fields(), n)
 		if _, err := s.Generate(t.Context(), out, test, 5, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +142,7 @@ func TestNothingButCodes(t *testing.T) {
 	table := codesAndMore(1, 5000)
 	table.Columns = table.Columns[:3]
 	s := train(t, table, nil, small)
-	out := rootio.NewTable(s.Features.Fields(), 20000)
+	out := rootio.NewTable(s.Fields(), 20000)
 	generate(t, s, out, 1, 0)
 	p := make([]float64, out.Len())
 	if err := s.LogDensity(t.Context(), p, out, 0); err != nil {
@@ -169,13 +169,13 @@ func TestSplitAndJoin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dim, discrete := tr.Features.Dim(), tr.Features.Discrete()
+	dim, discrete := tr.Parts[0].Features.Dim(), tr.Parts[0].Features.Discrete()
 	if len(discrete) < 4 {
 		t.Errorf("%d features are one of a few values", len(discrete))
 	}
 	for _, p := range discrete {
 		for i := range table.Len() {
-			z := tr.z[i*dim+p.Feature]
+			z := tr.z[0][i*dim+p.Feature]
 			code, y, _ := p.Split(z)
 			if back, _, _ := p.Split(p.Join(code, y)); back != code {
 				t.Fatalf("feature %d: %g has code %d and comes back with %d", p.Feature, z, code, back)

@@ -52,7 +52,7 @@ func TestCopiesAreNotJudgedByTheirLike(t *testing.T) {
 	}
 }
 
-func width(s *Surrogate) float64 { return s.Chain.last().(factor.KernelSums).Width() }
+func width(s *Surrogate) float64 { return s.Parts[0].Chain.last().(factor.KernelSums).Width() }
 
 // Whatever rows there are, some are learnt from.
 func TestEqualRowsAreSplit(t *testing.T) {

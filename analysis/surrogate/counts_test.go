@@ -38,14 +38,14 @@ func TestCountsInAChain(t *testing.T) {
 	}
 	learnt := events(3)
 	s := train(t, learnt, nil, o)
-	if len(s.Chain.Factors) != 3 || s.Chain.Factors[1].Kind() != "counts" {
-		t.Fatalf("the chain is %v", s.Chain)
+	if len(s.Parts[0].Chain.Factors) != 3 || s.Parts[0].Chain.Factors[1].Kind() != "counts" {
+		t.Fatalf("the chain is %v", s.Parts[0].Chain)
 	}
 	file := filepath.Join(t.TempDir(), "m")
 	must(t, s.Save(file))
 	s, err := Load(file)
 	must(t, err)
-	out := rootio.NewTable(s.Features.Fields(), n)
+	out := rootio.NewTable(s.Fields(), n)
 	generate(t, s, out, 2, 0)
 	values := func(t *rootio.Table, name string) []float64 {
 		c, _ := t.Column(name)
@@ -103,8 +103,8 @@ func TestCountsAfterOthers(t *testing.T) {
 		Model: spline, Layers: 1, Hidden: 8, Seed: 1, Components: 1, Train: training.Options{Epochs: 1},
 		Features: features.Options{As: map[string]string{"far": "count", "near": "count"}},
 	})
-	if len(s.Chain.Factors) != 2 || s.Chain.Factors[0].Kind() != "counts" {
-		t.Fatalf("the chain is %v", s.Chain)
+	if len(s.Parts[0].Chain.Factors) != 2 || s.Parts[0].Chain.Factors[0].Kind() != "counts" {
+		t.Fatalf("the chain is %v", s.Parts[0].Chain)
 	}
 	file := filepath.Join(t.TempDir(), "m")
 	must(t, s.Save(file))

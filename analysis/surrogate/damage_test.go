@@ -108,7 +108,7 @@ func TestMutantsOfModels(t *testing.T) {
 				continue
 			}
 			given := coded(n)
-			events := rootio.NewTable(mutant.Features.Fields(), n)
+			events := rootio.NewTable(mutant.Fields(), n)
 			if _, err := mutant.Generate(t.Context(), events, given, 1, 0); err != nil {
 				continue
 			}
@@ -213,7 +213,7 @@ func TestCancelled(t *testing.T) {
 			do   func(ctx context.Context) error
 		}{
 			{"drawing", func(ctx context.Context) error {
-				_, err := m.Generate(ctx, rootio.NewTable(m.Features.Fields(), n), given, 1, 0)
+				_, err := m.Generate(ctx, rootio.NewTable(m.Fields(), n), given, 1, 0)
 				return err
 			}},
 			{"scoring", func(ctx context.Context) error { return m.LogDensity(ctx, make([]float64, n), given, 0) }},
@@ -260,7 +260,7 @@ func TestMutantsOfCheckpoints(t *testing.T) {
 // The search for the steps of a tolerance that no step keeps ends, and no file asks for more
 // steps than are of use.
 func TestStepsOfAFile(t *testing.T) {
-	k := tiny(t)["kernel sums"].Chain.last()
+	k := tiny(t)["kernel sums"].Parts[0].Chain.last()
 	text, err := k.MarshalJSON()
 	must(t, err)
 	for _, steps := range []string{`"tolerance":1e-300`, `"tolerance":1e-9`, `"steps":1000000000`, `"steps":-1`} {

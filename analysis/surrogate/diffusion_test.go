@@ -53,7 +53,7 @@ func TestDiffusion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, b := rootio.NewTable(s.Features.Fields(), 200), rootio.NewTable(s.Features.Fields(), 200)
+		a, b := rootio.NewTable(s.Fields(), 200), rootio.NewTable(s.Fields(), 200)
 		tails, err := s.Generate(t.Context(), a, nil, 3, 0)
 		if err != nil {
 			t.Fatal(err)

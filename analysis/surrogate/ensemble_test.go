@@ -54,7 +54,7 @@ func TestSmallSamples(t *testing.T) {
 		if !slices.Equal(p, q) {
 			t.Errorf("%s: a loaded ensemble has another density", c.density)
 		}
-		whole, part := rootio.NewTable(s.Features.Fields(), 3000), rootio.NewTable(s.Features.Fields(), 10)
+		whole, part := rootio.NewTable(s.Fields(), 3000), rootio.NewTable(s.Fields(), 10)
 		generate(t, s, whole, 3, 0)
 		generate(t, loaded, part, 3, 2000)
 		if !equalTables(part, whole.Slice(2000, 2010)) {
@@ -70,7 +70,7 @@ func TestWhatIsPossibleIsDrawn(t *testing.T) {
 	d, _ := known.Named("student2")
 	sample := &rootio.Table{Columns: d.Table(1, 0, 200).Columns[:1]}
 	s := train(t, sample, nil, Options{Seed: 1})
-	c := s.Features.Columns[0]
+	c := s.Parts[0].Features.Columns[0]
 	// The integral of the density beyond the range, and of all, by steps that grow.
 	var at, step []float64
 	for side := range 2 {
@@ -103,7 +103,7 @@ func TestWhatIsPossibleIsDrawn(t *testing.T) {
 		t.Errorf("the integral of the density is %.5f", all)
 	}
 	const n = 100_000
-	out := rootio.NewTable(s.Features.Fields(), n)
+	out := rootio.NewTable(s.Fields(), n)
 	generate(t, s, out, 1, 0)
 	drawn := 0.0
 	for _, v := range out.Columns[0].Float64s() {

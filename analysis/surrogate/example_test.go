@@ -29,7 +29,7 @@ func Example() {
 		return
 	}
 
-	generated := rootio.NewTable(model.Features.Fields(), 20000)
+	generated := rootio.NewTable(model.Fields(), 20000)
 	if _, err := model.Generate(context.Background(), generated, nil, 42, 0); err != nil {
 		fmt.Println(err)
 		return
@@ -69,9 +69,9 @@ func ExampleSurrogate_Forward() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(len(model.Base()) == model.Features.Dim(), math.Abs(image.LogBase[0]+image.LogDet[0]-density[0]) < 1e-5)
+	fmt.Println(len(model.Base()) == model.Parts[0].Features.Dim(), math.Abs(image.LogBase[0]+image.LogDet[0]-density[0]) < 1e-5)
 
-	back := rootio.NewTable(model.Features.Fields(), events.Len())
+	back := rootio.NewTable(model.Fields(), events.Len())
 	if err := model.Inverse(ctx, back, image.Y, nil, 0); err != nil {
 		fmt.Println(err)
 		return

@@ -4,24 +4,37 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"slices"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/internal/modelfile"
 	"github.com/eidolon-hep/eidolon/internal/output"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // format is the version of the model file.
-const format = 5
+const format = 6
+
+// formatOnePart is the version of model files of one part, whose features and factors stand beside
+// the card, and whose tensors have no prefix for the part.
+const formatOnePart = 5
 
 // metadata is what a model file says beside its tensors.
 type metadata struct {
-	Format   int              `json:"format"`
-	Features features.Spec    `json:"features"`
-	Context  features.Context `json:"context,omitzero"`
-	Density  []described      `json:"density"` // the factors of the chain
-	Card     Card             `json:"card"`
+	Format  int              `json:"format"`
+	Parts   []describedPart  `json:"parts"`
+	Context features.Context `json:"context,omitzero"`
+	Card    Card             `json:"card"`
+}
+
+// describedPart is a part as a model file describes it.
+type describedPart struct {
+	Weight   float64       `json:"weight"`
+	Features features.Spec `json:"features"`
+	Density  []described   `json:"density"` // the factors of the chain
 }
 
 // What is wrong with a file that could not be loaded.
@@ -36,11 +49,23 @@ var (
 
 // describe returns what the file says beside the parameters.
 func (s *Surrogate) describe() (metadata, error) {
-	density, err := s.Chain.describe()
-	if err != nil {
-		return metadata{}, err
+	m := metadata{Format: format, Context: s.Context, Card: s.Card}
+	for _, p := range s.Parts {
+		density, err := p.Chain.describe()
+		if err != nil {
+			return m, err
+		}
+		m.Parts = append(m.Parts, describedPart{p.Weight, p.Features, density})
 	}
-	return metadata{format, s.Features, s.Context, density, s.Card}, nil
+	return m, nil
+}
+
+// tensors returns the parameters, those of each part under its place.
+func (s *Surrogate) tensors() (all []training.Tensor) {
+	for k := range s.Parts {
+		all = training.Prefixed(prefix(k), s.Parts[k].Chain.Tensors(), all)
+	}
+	return all
 }
 
 // decode reads metadata of format, in a text that says more (into), and checks them.
@@ -51,20 +76,48 @@ func (m *metadata) decode(text string, into any) error {
 	if err := json.Unmarshal([]byte(text), &version); err != nil {
 		return modelfile.Damaged(err)
 	}
-	if version.Format != format {
+	switch version.Format {
+	case format:
+	case formatOnePart:
+		m.Parts = []describedPart{{Weight: 1}}
+		if err := json.Unmarshal([]byte(text), &m.Parts[0]); err != nil {
+			return modelfile.Damaged(err)
+		}
+	default:
 		return fmt.Errorf("%w: it has format %d, this program reads format %d: train the model again, or take the program that wrote it", ErrVersion, version.Format, format)
 	}
 	if err := json.Unmarshal([]byte(text), into); err != nil {
 		return modelfile.Damaged(err)
 	}
-	for _, check := range []func() error{
-		m.Context.Check,
-		func() error { return m.Features.Check(&m.Context) },
-		m.Card.check,
-	} {
+	for _, check := range []func() error{m.Context.Check, m.checkParts, m.Card.check} {
 		if err := check(); err != nil {
 			return modelfile.Damaged(err)
 		}
+	}
+	return nil
+}
+
+// checkParts reports whether the parts make a mixture.
+func (m *metadata) checkParts() error {
+	const near = 1e-6
+	if len(m.Parts) == 0 {
+		return errors.New("surrogate: the file has no part")
+	}
+	sum, fields := 0.0, m.Parts[0].Features.Fields()
+	for i := range m.Parts {
+		p := &m.Parts[i]
+		if !(p.Weight > 0) {
+			return fmt.Errorf("surrogate: the weight of part %d is %g", i, p.Weight)
+		}
+		if sum += p.Weight; !slices.Equal(p.Features.Fields(), fields) {
+			return fmt.Errorf("surrogate: part %d has other branches than the first one", i)
+		}
+		if err := p.Features.Check(&m.Context); err != nil {
+			return err
+		}
+	}
+	if !(math.Abs(sum-1) < near) {
+		return fmt.Errorf("surrogate: the weights of the parts add up to %g", sum)
 	}
 	return nil
 }
@@ -97,7 +150,7 @@ func (s *Surrogate) Save(file string) error {
 	if err != nil {
 		return fmt.Errorf("surrogate: could not describe the model: %w", err)
 	}
-	if err := modelfile.Write(file, s.Chain.Tensors(), modelfile.Model, string(text)); err != nil {
+	if err := modelfile.Write(file, s.tensors(), modelfile.Model, string(text)); err != nil {
 		return fmt.Errorf("surrogate: %w", err)
 	}
 	return nil
@@ -130,10 +183,18 @@ func Load(file string) (*Surrogate, error) {
 	if err := m.decode(text, &m); err != nil {
 		return fail(err)
 	}
-	chain, err := loadChain(m.Density, tensors, factor.Of(&m.Features), m.Context.Dim())
-	if err != nil {
-		return fail(modelfile.Damaged(err))
+	s := &Surrogate{Context: m.Context, Card: m.Card}
+	for k, p := range m.Parts {
+		own := tensors
+		if m.Format == format {
+			own, _ = training.Under(prefix(k), tensors)
+		}
+		chain, err := loadChain(p.Density, own, factor.Of(&p.Features), m.Context.Dim())
+		if err != nil {
+			return fail(modelfile.Damaged(err))
+		}
+		s.Parts = append(s.Parts, Part{p.Weight, p.Features, chain})
 	}
-	m.Card.Plan.Factors = chain.names()
-	return &Surrogate{Part: Part{m.Features, m.Context, chain}, Card: m.Card}, nil
+	s.Card.Plan.Factors = s.Parts[0].Chain.names()
+	return s, nil
 }

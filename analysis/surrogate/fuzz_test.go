@@ -52,7 +52,7 @@ func FuzzModel(f *testing.F) {
 		if _, _, err := loaded(t, saved(t, m)); err != nil {
 			t.Errorf("saved again it is refused: %v", err)
 		}
-		_ = fmt.Sprint(m.Chain, m.Card, &m.Card.Plan, m.Warnings(), m.Remarks(), m.Features.Treatments()) // none panics
+		_ = fmt.Sprint(m.Parts[0].Chain, m.Card, &m.Card.Plan, m.Warnings(), m.Remarks(), m.Parts[0].Features.Treatments()) // none panics
 		if k, ok := FactorAs[factor.KernelSums](m); ok {
 			if _, err := k.Effective(t.Context(), 16, 1); err != nil {
 				oneLine(t, err)
@@ -60,7 +60,7 @@ func FuzzModel(f *testing.F) {
 		}
 		const n = 20
 		given := coded(n)
-		events := rootio.NewTable(m.Features.Fields(), n)
+		events := rootio.NewTable(m.Fields(), n)
 		if _, err := m.Generate(t.Context(), events, given, 1, 0); err != nil {
 			oneLine(t, err)
 			return

@@ -57,7 +57,7 @@ func (s *Surrogate) margin() float64 {
 const redraws = 20
 
 // Generate draws the events first, first+1, … of a seed into t, which has the
-// columns of [features.Spec.Fields]. Event i depends on (seed, i) alone and, if the
+// columns of [Surrogate.Fields]. Event i depends on (seed, i) alone and, if the
 // surrogate is conditional, on its condition: the row of the same place in given,
 // which is nil otherwise. Conditions that the training events did not have are met as
 // [features.Context.Admit] does by default; whoever wants to know of them calls it before.
@@ -85,27 +85,26 @@ func following(first uint64, n int) []uint64 {
 // GenerateRows is like [Surrogate.Generate] for events of the given numbers, which
 // need not follow each other.
 func (s *Surrogate) GenerateRows(ctx context.Context, t, given *rootio.Table, seed uint64, rows []uint64) (Tails, error) {
-	n, dim := t.Len(), s.Chain.Dim()
 	given, c, err := s.condition(given, rows)
 	if err != nil {
 		return Tails{}, err
 	}
 	clamped := s.clamped()
-	z := make([]float32, n*dim)
 	var tails drawn
 	if s.Ratio != nil {
-		tails, err = s.drawRefined(ctx, t, z, seed, rows)
+		tails, err = s.drawRefined(ctx, t, seed, rows)
 	} else {
-		tails, err = s.draw(ctx, t, given, z, c, seed, rows)
+		tails, err = s.draw(ctx, t, given, c, seed, rows)
 	}
 	if err != nil {
 		return Tails{}, err
 	}
-	s.Features.Number(t, rows)
-	if err := s.Features.CheckDecoded(t); err != nil {
+	first := &s.Parts[0]
+	first.Features.Number(t, rows)
+	if err := first.Features.CheckDecoded(t); err != nil {
 		return Tails{}, err
 	}
-	copies, err := s.copies(ctx, n, z, c)
+	copies, err := first.copies(ctx, t.Len(), tails.z, c)
 	return Tails{
 		Redrawn: int64(tails.redrawn), Clipped: int64(len(tails.clipped)), Rejected: int64(tails.rejected),
 		Clamped: s.clamped() - clamped, Copies: copies,
@@ -113,18 +112,72 @@ func (s *Surrogate) GenerateRows(ctx context.Context, t, given *rootio.Table, se
 }
 
 // drawn counts draws that were thrown away, because they were outside or by a ratio, and has the places of the events that were
-// moved to the limit.
+// moved to the limit, and the features of all events, if the model has one part.
 type drawn struct {
 	redrawn, rejected int
 	clipped           []int
+	z                 []float32
 }
 
-// draw draws the events of the numbers rows of the part, without the ratio, and stores them in t and their features
-// in z, given conditions with the features c.
-func (s *Surrogate) draw(ctx context.Context, t, given *rootio.Table, z, c []float32, seed uint64, rows []uint64) (all drawn, err error) {
+// draw draws the events of the numbers rows, without the ratio, and stores them in t, given conditions with the
+// features c.
+func (s *Surrogate) draw(ctx context.Context, t, given *rootio.Table, c []float32, seed uint64, rows []uint64) (all drawn, err error) {
+	margin := s.margin()
+	if len(s.Parts) == 1 {
+		return s.Parts[0].draw(ctx, t, given, c, margin, seed, rows)
+	}
+	width := s.Context.Dim()
+	for k, places := range s.places(seed, rows) {
+		if len(places) == 0 {
+			continue
+		}
+		own, numbers, theirs := rootio.NewTable(t.Fields(), len(places)), make([]uint64, len(places)), make([]float32, 0, len(places)*width)
+		for j, i := range places {
+			numbers[j], theirs = rows[i], append(theirs, c[i*width:(i+1)*width]...)
+		}
+		var conditions *rootio.Table
+		if given != nil {
+			conditions = given.Take(places)
+		}
+		got, err := s.Parts[k].draw(ctx, own, conditions, theirs, margin, seed, numbers)
+		if err != nil {
+			return all, err
+		}
+		for j, column := range t.Columns {
+			column.Put(places, own.Columns[j])
+		}
+		all.redrawn += got.redrawn
+		for _, j := range got.clipped {
+			all.clipped = append(all.clipped, places[j])
+		}
+	}
+	slices.Sort(all.clipped)
+	return all, nil
+}
+
+// places returns the places of the events of the given numbers that each part draws.
+func (s *Surrogate) places(seed uint64, rows []uint64) [][]int {
+	places := make([][]int, len(s.Parts))
+	for i, number := range rows {
+		u := float64(philox.Uint64(seed, streamPart, number)>>11) / (1 << 53)
+		k := 0
+		for k < len(s.Parts)-1 && u >= s.Parts[k].Weight {
+			u -= s.Parts[k].Weight
+			k++
+		}
+		places[k] = append(places[k], i)
+	}
+	return places
+}
+
+// draw draws the events of the numbers rows of the part and stores them in t, given conditions with the features c. The
+// margin is that of [Surrogate.margin].
+func (p *Part) draw(ctx context.Context, t, given *rootio.Table, c []float32, margin float64, seed uint64, rows []uint64) (all drawn, err error) {
 	const piece = 1 << 13
-	n, dim, width := t.Len(), s.Chain.Dim(), s.Chain.Context()
-	if err := s.Chain.Sample(ctx, z, c, seed, 0, rows); err != nil {
+	n, dim, width := t.Len(), p.Chain.Dim(), p.Chain.Context()
+	z := make([]float32, n*dim)
+	all.z = z
+	if err := p.Chain.Sample(ctx, z, c, seed, 0, rows); err != nil {
 		return all, err
 	}
 	var group panics.Group
@@ -136,7 +189,7 @@ func (s *Surrogate) draw(ctx context.Context, t, given *rootio.Table, z, c []flo
 			if given != nil {
 				conditions = given.Slice(from, to)
 			}
-			parts[k], failed[k] = s.keepWithin(ctx, t.Slice(from, to), conditions, z[from*dim:to*dim], c[from*width:to*width], seed, rows[from:to])
+			parts[k], failed[k] = p.keepWithin(ctx, t.Slice(from, to), conditions, z[from*dim:to*dim], c[from*width:to*width], margin, seed, rows[from:to])
 		})
 	}
 	group.Wait()
@@ -155,7 +208,7 @@ func (s *Surrogate) draw(ctx context.Context, t, given *rootio.Table, z, c []flo
 // condition returns the conditions of events of the given numbers as the model can be asked about
 // them, and their features; those that are given, nil perhaps, and no features if it is not conditional.
 func (s *Surrogate) condition(given *rootio.Table, rows []uint64) (*rootio.Table, []float32, error) {
-	if s.Chain.Context() == 0 {
+	if s.Context.Dim() == 0 {
 		return given, nil, nil
 	}
 	if given == nil || given.Len() != len(rows) {
@@ -165,17 +218,16 @@ func (s *Surrogate) condition(given *rootio.Table, rows []uint64) (*rootio.Table
 	if err != nil {
 		return nil, nil, err
 	}
-	c := make([]float32, len(rows)*s.Chain.Context())
+	c := make([]float32, len(rows)*s.Context.Dim())
 	return admitted.Table, c, s.Context.Encode(c, admitted.Table, 0)
 }
 
 // keepWithin stores the events with the features z in t. Those outside the range of the
 // training events are drawn again, as often as they may be, and then clipped. The error is
 // that of ctx.
-func (s *Surrogate) keepWithin(ctx context.Context, t, given *rootio.Table, z, c []float32, seed uint64, rows []uint64) (d drawn, err error) {
-	dim, width := s.Chain.Dim(), s.Chain.Context()
-	margin := s.margin()
-	lo, hi := s.Features.Limits(margin)
+func (p *Part) keepWithin(ctx context.Context, t, given *rootio.Table, z, c []float32, margin float64, seed uint64, rows []uint64) (d drawn, err error) {
+	dim, width := p.Chain.Dim(), p.Chain.Context()
+	lo, hi := p.Features.Limits(margin)
 	feature := func(i int) []float32 { return z[i*dim : (i+1)*dim] }
 	decode := func(i int) (event *rootio.Table) {
 		var condition *rootio.Table
@@ -183,7 +235,7 @@ func (s *Surrogate) keepWithin(ctx context.Context, t, given *rootio.Table, z, c
 			condition = given.Slice(i, i+1)
 		}
 		event = t.Slice(i, i+1)
-		s.Features.Decode(event, feature(i), condition)
+		p.Features.Decode(event, feature(i), condition)
 		return event
 	}
 	var outside []int
@@ -192,8 +244,8 @@ func (s *Surrogate) keepWithin(ctx context.Context, t, given *rootio.Table, z, c
 			outside = append(outside, i)
 		}
 	}
-	s.Features.Decode(t, z, given) // what is outside makes no sense yet
-	outside = union(outside, s.Features.Outside(t, margin))
+	p.Features.Decode(t, z, given) // what is outside makes no sense yet
+	outside = union(outside, p.Features.Outside(t, margin))
 	for attempt := uint64(1); len(outside) > 0; attempt++ {
 		if attempt > redraws {
 			for _, i := range outside {
@@ -205,7 +257,7 @@ func (s *Surrogate) keepWithin(ctx context.Context, t, given *rootio.Table, z, c
 					}
 				}
 				decode(i)
-				s.Features.Clip(t, i, margin)
+				p.Features.Clip(t, i, margin)
 			}
 			d.clipped = outside
 			return d, nil
@@ -216,7 +268,7 @@ func (s *Surrogate) keepWithin(ctx context.Context, t, given *rootio.Table, z, c
 		for k, i := range outside {
 			theirs, numbers[k] = append(theirs, c[i*width:(i+1)*width]...), rows[i]
 		}
-		if err := s.Chain.Sample(ctx, again, theirs, seed, attempt, numbers); err != nil {
+		if err := p.Chain.Sample(ctx, again, theirs, seed, attempt, numbers); err != nil {
 			return d, err
 		}
 		var left []int
@@ -224,7 +276,7 @@ func (s *Surrogate) keepWithin(ctx context.Context, t, given *rootio.Table, z, c
 			row := feature(i)
 			copy(row, again[k*dim:])
 			event := decode(i)
-			if !within(row, lo, hi) || len(s.Features.Outside(event, margin)) > 0 {
+			if !within(row, lo, hi) || len(p.Features.Outside(event, margin)) > 0 {
 				left = append(left, i)
 			}
 		}
@@ -241,11 +293,11 @@ func union(a, b []int) []int {
 }
 
 // clamped returns the number of corrections that the density has made so far.
-func (p *Part) clamped() int64 {
-	if f, at := find[factor.Clamper](p.Chain); at >= 0 {
-		return f.Clamped()
+func (s *Surrogate) clamped() (n int64) {
+	for _, f := range factorsAs[factor.Clamper](s) {
+		n += f.Clamped()
 	}
-	return 0
+	return n
 }
 
 // within reports whether all features are within the limits; NaN is not.
@@ -258,8 +310,12 @@ func within(row, lo, hi []float32) bool {
 	return true
 }
 
-// streamMultiplicity is the stream of a seed that draws numbers of objects.
-const streamMultiplicity = 1 << 49
+// streamMultiplicity is the stream of a seed that draws numbers of objects, and streamPart that which says which part
+// draws an event.
+const (
+	streamMultiplicity = 1 << 49
+	streamPart         = 1<<49 + 4
+)
 
 // ObjectRow is the number of the row of an object, for [Surrogate.GenerateRows]: an
 // object depends on the number of its event and its place in it, and not on how many

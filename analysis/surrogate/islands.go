@@ -135,24 +135,22 @@ func spread[W float32 | float64](t *rootio.Table, w []float64, n, first int) (so
 // kernels have one width. Columns that are made normal one by one may make thin places thinner and
 // tails longer, or the opposite. So both are tried on some of the events, and the features in
 // which others are more likely, in the units of the columns, are taken.
-func plainer(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Options, d draft) (bool, error) {
+func plainer(ctx context.Context, of *Surrogate, t *rootio.Table, w []float64, o Options, d draft) (bool, error) {
 	const (
 		look = 1 << 13 // events to learn, and as many to judge
 		few  = 20
 	)
 	n := min(t.Len()/2, look)
-	plain := part.Features.Plain()
-	if n < few || d.settings.SigmaMin != nil && *d.settings.SigmaMin == 0 || reflect.DeepEqual(plain, &part.Features) {
+	plain := of.Parts[0].Features.Plain()
+	if n < few || d.settings.SigmaMin != nil && *d.settings.SigmaMin == 0 || reflect.DeepEqual(plain, &of.Parts[0].Features) {
 		return false, nil
 	}
 	learn, learnW := spread[float64](t, w, n, 0)
 	judge, judgeW := spread[float32](t, w, n, 1)
 	o.Train.Progress = nil
 	var p [2][]float64
-	for i, spec := range []*features.Spec{&part.Features, plain} {
-		tried := *part
-		tried.Features = *spec
-		tr, err := newTraining(ctx, tried, learn, learnW, o, d)
+	for i, spec := range []*features.Spec{&of.Parts[0].Features, plain} {
+		tr, err := newTraining(ctx, of.columns(spec), learn, learnW, o, d)
 		if err != nil {
 			return false, err
 		}

@@ -43,7 +43,7 @@ func TestLecture(t *testing.T) {
 		t.Fatal(err)
 	}
 	z := make([]float32, 2*len(x))
-	if err := s.Features.Encode(t.Context(), z, nil, table, features.Noise{}); err != nil {
+	if err := s.Parts[0].Features.Encode(t.Context(), z, nil, table, features.Noise{}); err != nil {
 		t.Fatal(err)
 	}
 	for j, column := range [][]float64{x, y} {
@@ -62,7 +62,7 @@ func TestLecture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := json.Marshal(s.Chain); err != nil || !strings.Contains(string(got), string(want)) {
+	if got, err := json.Marshal(s.Parts[0].Chain); err != nil || !strings.Contains(string(got), string(want)) {
 		t.Errorf("the chain is %s, want %s in it (%v)", got, want, err)
 	}
 	if first, best := s.Card.History.Points[0].Valid, s.Card.History.Best; !(best < first-0.1) {

@@ -35,8 +35,8 @@ type BaseColumn struct {
 
 // Base returns the columns of y, in the order in which the factors are drawn.
 func (s *Surrogate) Base() (columns []BaseColumn) {
-	of := factor.Of(&s.Features)
-	for _, f := range s.Chain.Factors {
+	of := factor.Of(&s.Parts[0].Features)
+	for _, f := range s.Parts[0].Chain.Factors {
 		own, cut := upTo(of.Dim), f.Cut()
 		if cut != nil {
 			own = cut.Own()
@@ -67,15 +67,19 @@ func upTo(n int) []int {
 // Layers returns the names of the layers of the map, from the events to y.
 func (s *Surrogate) Layers() []string {
 	names := []string{"steps", "treatments"}
-	for _, f := range s.Chain.Factors {
+	for _, f := range s.Parts[0].Chain.Factors {
 		names = append(names, layersOf(f)...)
 	}
 	return names
 }
 
-// CheckMap returns an error if the model is no map: an ensemble has several, one for each of its members.
+// CheckMap returns an error if the model is no map: a mixture has several, one for each of its parts, and so has an
+// ensemble, for each of its members.
 func (s *Surrogate) CheckMap() error {
-	for _, f := range s.Chain.Factors {
+	if n := len(s.Parts); n > 1 {
+		return fmt.Errorf("surrogate: the model is a mixture of %d parts in different coordinates, which is no map between events and noise: train one part with --coordinates best", n)
+	}
+	for _, f := range s.Parts[0].Chain.Factors {
 		_, isMap := f.(factor.Mapper)
 		_, isWhole := f.(factor.Whole)
 		if !isMap && !isWhole {
@@ -127,15 +131,15 @@ func (s *Surrogate) Forward(ctx context.Context, t *rootio.Table, first uint64) 
 	for k := range layers {
 		m.Layers[k] = make([]float64, n)
 	}
-	z, c := make([]float32, n*s.Chain.Dim()), make([]float32, n*s.Chain.Context())
+	z, c := make([]float32, n*s.Parts[0].Chain.Dim()), make([]float32, n*s.Parts[0].Chain.Context())
 	noise := features.Noise{Seed: s.Card.Options.Seed, First: first}
-	if err := s.Features.EncodeLayers(ctx, z, m.Layers[0], m.Layers[1], t, noise); err != nil {
+	if err := s.Parts[0].Features.EncodeLayers(ctx, z, m.Layers[0], m.Layers[1], t, noise); err != nil {
 		return nil, err
 	}
 	if err := s.Context.Encode(c, t, first); err != nil {
 		return nil, err
 	}
-	if err := s.Chain.forward(ctx, m, z, c); err != nil {
+	if err := s.Parts[0].Chain.forward(ctx, m, z, c); err != nil {
 		return nil, err
 	}
 	width := len(s.Base())
@@ -250,7 +254,7 @@ func (c Chain) inverseOf(ctx context.Context, y []float32) func(i int, f factor.
 }
 
 // Inverse maps y, rows of the columns of [Surrogate.Base], to events, which it stores in t: it has the
-// columns of [features.Spec.Fields]. Given are the conditions, as for [Surrogate.Generate], and first
+// columns of [Surrogate.Fields]. Given are the conditions, as for [Surrogate.Generate], and first
 // is the number of the first event, for errors and for columns that number events. A number that
 // no y has is an error.
 //
@@ -303,12 +307,15 @@ func (s *Surrogate) Path(ctx context.Context, at []*rootio.Table, y []float32, g
 
 // CheckPath returns an error if the model has no path in time, or a time is none of it.
 func (s *Surrogate) CheckPath(times []float64) error {
-	m, ok := s.Chain.last().(factor.Mapper)
+	if err := s.CheckMap(); err != nil {
+		return err
+	}
+	m, ok := s.Parts[0].Chain.last().(factor.Mapper)
 	if ok {
 		_, ok = m.Map().(factor.Path)
 	}
 	if !ok {
-		return fmt.Errorf("surrogate: a model of kind %s has no path in time: only diffusion, denoiser and (its teacher's) distilled have one", s.Chain.last().Kind())
+		return fmt.Errorf("surrogate: a model of kind %s has no path in time: only diffusion, denoiser and (its teacher's) distilled have one", s.Parts[0].Chain.last().Kind())
 	}
 	if len(times) == 0 {
 		return errors.New("surrogate: a path needs a time")
@@ -326,7 +333,7 @@ func (s *Surrogate) inverse(t *rootio.Table, y []float32, given *rootio.Table, f
 	if err := s.CheckMap(); err != nil {
 		return err
 	}
-	n, dim, width := t.Len(), s.Chain.Dim(), s.Chain.width()
+	n, dim, width := t.Len(), s.Parts[0].Chain.Dim(), s.Parts[0].Chain.width()
 	if len(y) != n*width {
 		panic(fmt.Sprintf("surrogate: %d values of y for %d events of %d", len(y), n, width))
 	}
@@ -347,7 +354,7 @@ func (s *Surrogate) inverse(t *rootio.Table, y []float32, given *rootio.Table, f
 		for k := range x {
 			parts[k] = x[k][lo*dim : hi*dim]
 		}
-		return of(s.Chain, parts, y[lo*width:hi*width], c[lo*s.Chain.context:hi*s.Chain.context])
+		return of(s.Parts[0].Chain, parts, y[lo*width:hi*width], c[lo*s.Parts[0].Chain.context:hi*s.Parts[0].Chain.context])
 	})
 	if err != nil {
 		return err
@@ -362,22 +369,22 @@ func (s *Surrogate) inverse(t *rootio.Table, y []float32, given *rootio.Table, f
 
 // decode stores the events with the features z, of the given numbers, in t.
 func (s *Surrogate) decode(t *rootio.Table, z []float32, given *rootio.Table, numbers []uint64) error {
-	dim := s.Chain.Dim()
+	dim := s.Parts[0].Chain.Dim()
 	farOut := func(i int, what string) error {
 		return fmt.Errorf("surrogate: y in entry %d is too far out: %s of its event is not finite", numbers[i], what)
 	}
 	for k, v := range z {
 		if v-v != 0 {
-			return farOut(k/dim, "the feature "+s.Features.Learnt()[k%dim])
+			return farOut(k/dim, "the feature "+s.Parts[0].Features.Learnt()[k%dim])
 		}
 	}
-	s.Features.Decode(t, z, given)
-	s.Features.Number(t, numbers)
-	if s.Features.CheckDecoded(t) == nil {
+	s.Parts[0].Features.Decode(t, z, given)
+	s.Parts[0].Features.Number(t, numbers)
+	if s.Parts[0].Features.CheckDecoded(t) == nil {
 		return nil
 	}
 	for i := range numbers {
-		if event := t.Slice(i, i+1); s.Features.CheckDecoded(event) != nil {
+		if event := t.Slice(i, i+1); s.Parts[0].Features.CheckDecoded(event) != nil {
 			return farOut(i, "a branch")
 		}
 	}
@@ -411,7 +418,7 @@ func (s *Surrogate) Pairs(ctx context.Context, t *rootio.Table, y []float32, giv
 	if err != nil {
 		return err
 	}
-	c := s.Chain
+	c := s.Parts[0].Chain
 	x, width := make([]float32, t.Len()*c.dim), c.width()
 	err = inPieces(t.Len(), func(lo, hi int) error {
 		column := 0

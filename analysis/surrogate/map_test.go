@@ -32,7 +32,7 @@ func TestMap(t *testing.T) {
 	for name, s := range tiny(t) {
 		t.Run(name, func(t *testing.T) {
 			density, back := 1e-5, 1e-5 // of the log-density, and in standard deviations
-			switch s.Chain.last().Kind() {
+			switch s.Parts[0].Chain.last().Kind() {
 			case kernelSums:
 				density, back = 0.05, 0.03
 			case denoiser:
@@ -65,7 +65,7 @@ func TestMap(t *testing.T) {
 			if width := len(s.Base()); !slices.Equal(part.Y, m.Y[100*width:117*width]) || !slices.Equal(part.LogDet, m.LogDet[100:117]) {
 				t.Error("an image depends on the other events")
 			}
-			x := rootio.NewTable(s.Features.Fields(), n)
+			x := rootio.NewTable(s.Fields(), n)
 			must(t, s.Inverse(t.Context(), x, m.Y, table, 0))
 			for _, c := range x.Columns {
 				was, is := columnOf(table, c.Name), c.Float64s()
@@ -85,7 +85,7 @@ func TestMap(t *testing.T) {
 // checkPairs checks that pairs (y, x) are what is generated, and what Inverse makes of y, and the
 // path between them.
 func checkPairs(t *testing.T, s *Surrogate, given *rootio.Table) {
-	n, width, fields := given.Len(), len(s.Base()), s.Features.Fields()
+	n, width, fields := given.Len(), len(s.Base()), s.Fields()
 	x, same, generated := rootio.NewTable(fields, n), rootio.NewTable(fields, n), rootio.NewTable(fields, n)
 	y, part := make([]float32, n*width), make([]float32, 9*width)
 	must(t, s.Pairs(t.Context(), x, y, given, 3, 5))
@@ -118,7 +118,7 @@ func checkPairs(t *testing.T, s *Surrogate, given *rootio.Table) {
 	}
 	must(t, s.Path(t.Context(), at, y, given, times, 5))
 	must(t, s.Path(t.Context(), few, part, given.Slice(20, 29), []float64{0.4}, 25))
-	if s.Chain.last().Kind() != distilled && (!equalTables(at[0], x) || !equalTables(at[3], x)) {
+	if s.Parts[0].Chain.last().Kind() != distilled && (!equalTables(at[0], x) || !equalTables(at[3], x)) {
 		t.Error("a path does not end with the event")
 	}
 	if equalTables(at[2], x) || equalTables(at[2], at[4]) || !equalTables(few[0], at[2].Slice(20, 29)) {
@@ -175,11 +175,11 @@ func TestMapOfAngleAndCounts(t *testing.T) {
 	table := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("k", counts), rootio.ColumnOf("e", e)}}
 	s := train(t, table, nil, Options{Model: realNVP, Layers: 2, Hidden: 8, Seed: 1, Features: features.Options{As: map[string]string{"k": "count"}}})
 	if base := s.Base(); len(base) != 2 || base[0].Name != "k" || base[0].Values == 0 || base[1].Values != 0 {
-		t.Fatalf("the base of %v is %v", s.Chain, base)
+		t.Fatalf("the base of %v is %v", s.Parts[0].Chain, base)
 	}
 	image, err := s.Forward(t.Context(), table, 0)
 	must(t, err)
-	back := rootio.NewTable(s.Features.Fields(), len(counts))
+	back := rootio.NewTable(s.Fields(), len(counts))
 	must(t, s.Inverse(t.Context(), back, image.Y, nil, 0))
 	if !slices.Equal(columnOf(back, "k"), columnOf(table, "k")) {
 		t.Error("counts do not come back")
@@ -268,7 +268,7 @@ func TestMapSolver(t *testing.T) {
 		must(t, s.SetMapSolver(diffusion.SolverOptions{Tolerance: 1e-5}))
 		m, err := s.Forward(t.Context(), table, 0)
 		must(t, err)
-		x := rootio.NewTable(s.Features.Fields(), n)
+		x := rootio.NewTable(s.Fields(), n)
 		must(t, s.Inverse(t.Context(), x, m.Y, nil, 0))
 		differ := 0
 		was, is := columnOf(table, "rounded"), columnOf(x, "rounded")
@@ -299,7 +299,7 @@ func TestMapErrors(t *testing.T) {
 	flow, equation := models[spline], models[denoiser]
 	m, err := flow.Forward(t.Context(), table, 0)
 	must(t, err)
-	out, width := rootio.NewTable(flow.Features.Fields(), 20), len(flow.Base())
+	out, width := rootio.NewTable(flow.Fields(), 20), len(flow.Base())
 	at := func(column int, v float32) []float32 {
 		y := slices.Clone(m.Y)
 		y[4*width+column] = v

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
@@ -41,56 +42,60 @@ type draft struct {
 }
 
 // draft decides which kind of model learns the events of t, over how many normals, and in which
-// features: it changes those of the part.
-func (o Options) draft(ctx context.Context, part *Part, t *rootio.Table, w []float64, begin time.Time) (d draft, err error) {
-	if o.Model == "" && o.isSmall(t.Len(), part.Features.Dim()) {
+// features: it changes those of the parts. What is to be looked at are those of the first part, the most likely one.
+func (o Options) draft(ctx context.Context, of *Surrogate, t *rootio.Table, w []float64, begin time.Time) (d draft, err error) {
+	first := &of.Parts[0].Features
+	if o.Model == "" && o.isSmall(t.Len(), first.Dim()) {
 		o.Model = ensembleModel
 		d.choice = &Choice{Model: o.Model, Events: t.Len(), Small: true}
 		o.log("%v", d.choice)
 	}
 	d.kind, _ = factor.ByName(cmp.Or(o.Model, Models()[0])) // [Options.Check] knows it
-	if err := o.base(ctx, &d, part, t, w); err != nil {
+	if err := o.base(ctx, &d, first, t, w); err != nil {
 		return d, err
 	}
 	if o.Model == ensembleModel && len(o.Condition) == 0 && !o.Features.Plain {
-		if d.plain, err = plainIsBetter(ctx, &part.Features, t, w, o.Seed); err != nil {
+		if d.plain, err = plainIsBetter(ctx, first, t, w, o.Seed); err != nil {
 			return d, err
 		}
 	}
 	if o.Model == "" {
-		if d, err = choose(ctx, part, t, w, o, d, begin); err != nil {
+		if d, err = choose(ctx, of, t, w, o, d, begin); err != nil {
 			return d, err
 		}
 		o.log("%v", d.choice)
 	}
 	if kind, ok := d.kind.Smearing(d.settings); ok {
 		settings := factor.Settings{SigmaMin: d.settings.SigmaMin, Epsilon: d.settings.Epsilon, Solver: d.settings.Solver, Seed: d.settings.Seed}
-		if d.plain, err = plainer(ctx, part, t, w, o, draft{kind: kind, settings: settings}); err != nil {
+		if d.plain, err = plainer(ctx, of, t, w, o, draft{kind: kind, settings: settings}); err != nil {
 			return d, err
 		}
 	}
-	if d.plain {
-		part.Features = *part.Features.Plain()
-	}
-	if o.goesAround(d, t.Len()) {
-		spec, err := part.Features.Periodic(ctx, t, w)
-		if err != nil {
-			return d, err
+	for k := range of.Parts {
+		spec := &of.Parts[k].Features
+		if d.plain {
+			*spec = *spec.Plain()
 		}
-		part.Features = *spec
+		if o.goesAround(d, t.Len()) {
+			periodic, err := spec.Periodic(ctx, t, w)
+			if err != nil {
+				return d, err
+			}
+			*spec = *periodic
+		}
 	}
 	if d.settings.Coupling == "" && len(d.kind.Couplings) > 0 {
-		d.settings.Coupling, err = coupling(ctx, part, t, w, o, d, begin)
+		d.settings.Coupling, err = coupling(ctx, of, t, w, o, d, begin)
 	}
 	return d, err
 }
 
 // base decides over how many normals the kind of a draft learns, and in which features, where
 // that was left open.
-func (o Options) base(ctx context.Context, d *draft, part *Part, t *rootio.Table, w []float64) (err error) {
+func (o Options) base(ctx context.Context, d *draft, spec *features.Spec, t *rootio.Table, w []float64) (err error) {
 	d.settings = o.settings()
 	if o.Components == 0 && o.Coupling != factor.Lecture && factor.CheckUse(d.kind.Name, "components", d.settings) == nil {
-		d.settings.Components, d.plain, err = base(ctx, d.kind, &part.Features, t, w, o.Seed, o.Train.MaxTime/10)
+		d.settings.Components, d.plain, err = base(ctx, d.kind, spec, t, w, o.Seed, o.Train.MaxTime/10)
 	}
 	return err
 }

@@ -85,7 +85,7 @@ func (s *Surrogate) Refine(ctx context.Context, of *classify.Ratio) error {
 	}
 	s.Ratio = nil
 	var logs []float64
-	table := rootio.NewTable(s.Features.Fields(), ratioPiece)
+	table := rootio.NewTable(s.Fields(), ratioPiece)
 	seed := philox.Uint64(ratioSeed, streamRatio, 0)
 	r := &Ratio{Ratio: of}
 	for len(logs) < ratioMost {
@@ -118,9 +118,9 @@ func (s *Surrogate) CheckRatio(of *classify.Ratio) error {
 	if names := s.Context.Names(); len(names) > 0 {
 		return fmt.Errorf("%w: the model is conditional on %s, and Z would depend on that", ErrOtherRatio, strings.Join(names, ", "))
 	}
-	numbers := s.Features.Numbers()
+	numbers := s.Numbers()
 	var learnt []string
-	for _, name := range s.Features.Names() {
+	for _, name := range s.Names() {
 		if !slices.Contains(numbers, name) {
 			learnt = append(learnt, name)
 		}
@@ -191,9 +191,12 @@ func (r *Ratio) logRatio(ctx context.Context, dst []float64, t *rootio.Table, fi
 
 // drawRefined draws events by rejection, as [Surrogate.draw] does without a ratio. The attempts at a row are numbered, so that
 // its event depends on the seed and its number alone.
-func (s *Surrogate) drawRefined(ctx context.Context, t *rootio.Table, z []float32, seed uint64, rows []uint64) (tails drawn, err error) {
-	n, dim := len(rows), s.Chain.Dim()
-	tries, features := rootio.NewTable(t.Fields(), n), make([]float32, n*dim)
+func (s *Surrogate) drawRefined(ctx context.Context, t *rootio.Table, seed uint64, rows []uint64) (tails drawn, err error) {
+	n, dim := len(rows), s.Parts[0].Chain.Dim()
+	tries := rootio.NewTable(t.Fields(), n)
+	if len(s.Parts) == 1 {
+		tails.z = make([]float32, n*dim)
+	}
 	logs, u := make([]float64, n), make([]float64, 1)
 	places := make([]int, n) // of the rows that have no event yet
 	for i := range places {
@@ -202,8 +205,8 @@ func (s *Surrogate) drawRefined(ctx context.Context, t *rootio.Table, z []float3
 	numbers := slices.Clone(rows)
 	most := math.Log(s.Ratio.Largest)
 	for attempt := uint64(0); len(places) > 0; attempt++ {
-		part, own, again := tries.Slice(0, len(places)), features[:len(places)*dim], philox.Uint64(seed, streamAttempt, attempt)
-		got, err := s.draw(ctx, part, nil, own, nil, again, numbers)
+		part, again := tries.Slice(0, len(places)), philox.Uint64(seed, streamAttempt, attempt)
+		got, err := s.draw(ctx, part, nil, nil, again, numbers)
 		if err != nil {
 			return tails, err
 		}
@@ -219,7 +222,9 @@ func (s *Surrogate) drawRefined(ctx context.Context, t *rootio.Table, z []float3
 				continue
 			}
 			accepted, from = append(accepted, i), append(from, k)
-			copy(z[i*dim:(i+1)*dim], own[k*dim:])
+			if got.z != nil {
+				copy(tails.z[i*dim:(i+1)*dim], got.z[k*dim:])
+			}
 			if _, moved := slices.BinarySearch(got.clipped, k); moved {
 				tails.clipped = append(tails.clipped, i)
 			}

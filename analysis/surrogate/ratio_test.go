@@ -34,7 +34,7 @@ func fitRatio(t *testing.T, source, target *rootio.Table) *classify.Ratio {
 // events draws n events of a surrogate.
 func events(t *testing.T, s *Surrogate, seed uint64, n int) (*rootio.Table, Tails) {
 	t.Helper()
-	out := rootio.NewTable(s.Features.Fields(), n)
+	out := rootio.NewTable(s.Fields(), n)
 	tails, err := s.Generate(t.Context(), out, nil, seed, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func TestRefine(t *testing.T) {
 	}
 
 	// Event i depends on (seed, i) alone.
-	part := rootio.NewTable(s.Features.Fields(), 3)
+	part := rootio.NewTable(s.Fields(), 3)
 	rows := []uint64{15_000, 7, 123}
 	if _, err := s.GenerateRows(t.Context(), part, nil, 9, rows); err != nil {
 		t.Fatal(err)

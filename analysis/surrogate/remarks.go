@@ -3,6 +3,7 @@ package surrogate
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/eidolon-hep/eidolon/analysis/rows"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
@@ -61,22 +62,29 @@ func (s *Surrogate) noDensity() string {
 // Direct makes a model of kernel sums draw from its mixture directly. Other models
 // have none.
 func (s *Surrogate) Direct() error {
-	f, at := find[factor.Director](s.Chain)
-	if at < 0 {
-		return errors.New("only a model of kernel sums (--model diffusion) can be drawn from directly")
+	for k := range s.Parts {
+		chain := &s.Parts[k].Chain
+		f, at := find[factor.Director](*chain)
+		if at < 0 {
+			return errors.New("only a model of kernel sums (--model diffusion) can be drawn from directly")
+		}
+		*chain = chain.with(at, f.Direct())
 	}
-	s.Chain = s.Chain.with(at, f.Direct())
 	return nil
 }
 
 // Teacher returns the surrogate with the density that a one-step map was learnt from in
 // place of the map, and false where there is no such map.
 func (s *Surrogate) Teacher() (*Surrogate, bool) {
-	f, at := find[factor.Learner](s.Chain)
-	if at < 0 {
-		return nil, false
-	}
 	taught := *s
-	taught.Chain = s.Chain.with(at, f.Teacher())
+	taught.Parts = slices.Clone(s.Parts)
+	for k := range taught.Parts {
+		chain := &taught.Parts[k].Chain
+		f, at := find[factor.Learner](*chain)
+		if at < 0 {
+			return nil, false
+		}
+		*chain = chain.with(at, f.Teacher())
+	}
 	return &taught, true
 }

@@ -48,7 +48,7 @@ func TestResponse(t *testing.T) {
 		t.Fatal(err)
 	}
 	given := events(2)
-	out := rootio.NewTable(s.Features.Fields(), n)
+	out := rootio.NewTable(s.Fields(), n)
 	if _, err := s.Generate(t.Context(), out, given, 1, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,8 @@ import (
 // Solver returns how the equation is solved by which events are drawn, complete; nil for a model
 // that solves none.
 func (s *Surrogate) Solver() *diffusion.Solver {
-	f, at := find[factor.PathSolver](s.Chain)
-	if at < 0 {
+	f, ok := FactorAs[factor.PathSolver](s)
+	if !ok {
 		return nil
 	}
 	solver := f.Solver().Complete()
@@ -25,25 +25,30 @@ func (s *Surrogate) SetSolver(o diffusion.SolverOptions) error {
 	if o.IsZero() {
 		return nil
 	}
-	f, at := find[factor.PathSolver](s.Chain)
-	if at < 0 {
+	all := factorsAs[factor.PathSolver](s)
+	if len(all) == 0 {
 		return fmt.Errorf("the model %q solves no equation: it maps noise to events directly, so there is no solver to change", s.Card.Plan.Model)
 	}
-	solver, err := o.Apply(f.Solver())
-	if err != nil {
-		return err
+	for _, f := range all {
+		solver, err := o.Apply(f.Solver())
+		if err != nil {
+			return err
+		}
+		if err := f.SetSolver(solver); err != nil {
+			return err
+		}
 	}
-	return f.SetSolver(solver)
+	return nil
 }
 
 // DensitySolver returns how the equation is solved along which the log-density is integrated,
 // nil for a model that has it in closed form.
 func (s *Surrogate) DensitySolver() *diffusion.Solver {
-	f := s.densitySolver()
-	if f == nil {
+	all := s.densitySolvers()
+	if len(all) == 0 {
 		return nil
 	}
-	solver := f.DensitySolver().Complete()
+	solver := all[0].DensitySolver().Complete()
 	return &solver
 }
 
@@ -52,23 +57,27 @@ func (s *Surrogate) SetDensitySolver(o diffusion.SolverOptions) error {
 	if o.IsZero() {
 		return nil
 	}
-	f := s.densitySolver()
-	if f == nil {
+	all := s.densitySolvers()
+	if len(all) == 0 {
 		return fmt.Errorf("the model %q has its log-density in closed form: no equation is solved for it, so there is no solver to change", s.Card.Plan.Model)
 	}
-	solver, err := o.Apply(f.DensitySolver())
-	if err != nil {
-		return err
+	for _, f := range all {
+		solver, err := o.Apply(f.DensitySolver())
+		if err != nil {
+			return err
+		}
+		if err := f.SetDensitySolver(solver); err != nil {
+			return err
+		}
 	}
-	return f.SetDensitySolver(solver)
+	return nil
 }
 
-// densitySolver returns the factor that integrates its log-density, or the one that a one-step map
-// has it from; nil where there is none.
-func (s *Surrogate) densitySolver() factor.DensitySolver {
+// densitySolvers returns the factors that integrate their log-density, or those that one-step maps
+// have it from.
+func (s *Surrogate) densitySolvers() []factor.DensitySolver {
 	if teacher, ok := s.Teacher(); ok {
 		s = teacher
 	}
-	f, _ := find[factor.DensitySolver](s.Chain)
-	return f
+	return factorsAs[factor.DensitySolver](s)
 }

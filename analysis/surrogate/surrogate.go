@@ -1,24 +1,47 @@
 // Package surrogate trains models of the events of a table, draws new events from them,
-// evaluates their log-density, and saves and loads them. A model is a map from columns to
-// features ([features.Spec]), a density of these ([Chain]), and where both come from ([Card]).
+// evaluates their log-density, and saves and loads them. A model is one part or a mixture of several.
+// A part is a map from columns to features ([features.Spec]) and a density of these ([Chain]). The
+// [Card] says where they come from.
 package surrogate
 
 import (
 	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// Surrogate is a model of the events of a sample.
+// Surrogate is a model of the events of a sample, given a condition c perhaps:
+//
+//	p(x|c) = Σ w_k p_k(x|c),  Σ w_k = 1,
+//
+// a mixture of parts in different coordinates, each p_k being per unit of the same branches. Most
+// models have one part.
 type Surrogate struct {
-	Part
-	// Ratio, unless it is nil, multiplies the density of the part ([Surrogate.Refine]). A model file does
+	Parts   []Part
+	Context features.Context // what the density is conditional on, if anything
+	// Ratio, unless it is nil, multiplies the density of the parts ([Surrogate.Refine]). A model file does
 	// not hold it yet.
 	Ratio *Ratio
 	Card  Card
 }
 
-// Part is one choice of coordinates, and the density of the events in them.
+// Part is one choice of coordinates, and the density of the events in them. All parts of a surrogate
+// have the same branches.
 type Part struct {
+	Weight   float64 // w_k
 	Features features.Spec
-	Context  features.Context // what the density is conditional on, if anything
 	Chain    Chain
+}
+
+// Fields returns the branches: the columns that [Surrogate.Generate] stores.
+func (s *Surrogate) Fields() []rootio.Field { return s.Parts[0].Features.Fields() }
+
+// Names returns the names of the branches.
+func (s *Surrogate) Names() []string { return s.Parts[0].Features.Names() }
+
+// Numbers returns the names of the branches that number events, which are not learnt.
+func (s *Surrogate) Numbers() []string { return s.Parts[0].Features.Numbers() }
+
+// columns returns a model of the same columns in one set of coordinates, without a density.
+func (s *Surrogate) columns(of *features.Spec) *Surrogate {
+	return &Surrogate{Parts: []Part{{Weight: 1, Features: *of}}, Context: s.Context}
 }

@@ -97,7 +97,7 @@ func TestGenerateIsReproducible(t *testing.T) {
 	table := everyKind(3000)
 	s := train(t, table, nil, small)
 	const n = 20000
-	want := rootio.NewTable(s.Features.Fields(), n)
+	want := rootio.NewTable(s.Fields(), n)
 	tails := generate(t, s, want, 9, 50)
 
 	old := runtime.GOMAXPROCS(1)
@@ -112,7 +112,7 @@ func TestGenerateIsReproducible(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, m := range map[string]*Surrogate{"trained again on one processor": again, "loaded": loaded} {
-		got := rootio.NewTable(m.Features.Fields(), n)
+		got := rootio.NewTable(m.Fields(), n)
 		var sum Tails
 		for lo, size := 0, 1; lo < n; lo, size = lo+size, size*3+1 {
 			part := generate(t, m, got.Slice(lo, min(lo+size, n)), 9, uint64(50+lo))
@@ -127,7 +127,7 @@ func TestGenerateIsReproducible(t *testing.T) {
 		}
 	}
 	generate(t, s, want, 10, 50)
-	got := rootio.NewTable(s.Features.Fields(), n)
+	got := rootio.NewTable(s.Fields(), n)
 	generate(t, s, got, 9, 50)
 	if equalTables(got, want) {
 		t.Error("another seed gives the same events")
@@ -137,13 +137,13 @@ func TestGenerateIsReproducible(t *testing.T) {
 func TestGenerateKeepsTypesAndRanges(t *testing.T) {
 	table := everyKind(5000)
 	s := train(t, table, nil, small)
-	out := rootio.NewTable(s.Features.Fields(), 30000)
+	out := rootio.NewTable(s.Fields(), 30000)
 	generate(t, s, out, 1, 0)
 	if !slices.Equal(out.Fields(), table.Fields()) {
 		t.Errorf("fields %v, want %v", out.Fields(), table.Fields())
 	}
 	in, x := make([]float64, table.Len()), make([]float64, out.Len())
-	for i, c := range s.Features.Columns {
+	for i, c := range s.Parts[0].Features.Columns {
 		table.Columns[i].Floats(in, 0)
 		out.Columns[i].Floats(x, 0)
 		lo, hi := slices.Min(in), slices.Max(in)
@@ -173,11 +173,11 @@ func TestGenerateKeepsTypesAndRanges(t *testing.T) {
 func TestTails(t *testing.T) {
 	testenv.Slow(t, "it trains")
 	s := train(t, zmumu.Default().Table(1, 0, 2000), nil, small)
-	for _, tensor := range s.Chain.Tensors() {
+	for _, tensor := range s.Parts[0].Chain.Tensors() {
 		philox.Normal(tensor.Value, 4, 0, 0) // events come to the limits of both sides
 	}
-	s.Chain.last().(interface{ Update() }).Update()
-	out := rootio.NewTable(s.Features.Fields(), 2000)
+	s.Parts[0].Chain.last().(interface{ Update() }).Update()
+	out := rootio.NewTable(s.Fields(), 2000)
 	tails := generate(t, s, out, 1, 0)
 	if tails.Redrawn == 0 || tails.Clipped == 0 {
 		t.Errorf("tails %+v of a wild flow", tails)
@@ -185,9 +185,9 @@ func TestTails(t *testing.T) {
 	// The limits are stated in model space, and so is how exactly an event keeps them: to the
 	// rounding of a float32 there and back.
 	const rounding = 1e-3
-	z := make([]float32, out.Len()*s.Features.Dim())
-	must(t, s.Features.Encode(t.Context(), z, nil, out, features.Noise{}))
-	lo, hi := s.Features.Limits(s.margin())
+	z := make([]float32, out.Len()*s.Parts[0].Features.Dim())
+	must(t, s.Parts[0].Features.Encode(t.Context(), z, nil, out, features.Noise{}))
+	lo, hi := s.Parts[0].Features.Limits(s.margin())
 	for i, v := range z {
 		k := i % len(lo)
 		if v < lo[k]-rounding || v > hi[k]+rounding {
@@ -197,7 +197,7 @@ func TestTails(t *testing.T) {
 	// In units of the branches, the furthest limit is that of the long tail of pt: 3.5 widths of
 	// the range of the data beyond it, for every wild flow.
 	const beyond = 4
-	for i, c := range s.Features.Columns {
+	for i, c := range s.Parts[0].Features.Columns {
 		x := make([]float64, out.Len())
 		out.Columns[i].Floats(x, 0)
 		most := beyond * (c.Max - c.Min)
@@ -238,7 +238,7 @@ func TestCut(t *testing.T) {
 		Systems: []string{"Z=a+b"},
 	}
 	s := train(t, table, nil, opts)
-	out := rootio.NewTable(s.Features.Fields(), n)
+	out := rootio.NewTable(s.Fields(), n)
 	tails := generate(t, s, out, 1, 0)
 	if tails.Redrawn == 0 {
 		t.Error("no event was beyond the cut, there is nothing to test")
@@ -248,7 +248,7 @@ func TestCut(t *testing.T) {
 	if least := slices.Min(pt); least < cut {
 		t.Errorf("%s goes down to %g, the cut is at %d", names[3], least, cut)
 	}
-	again := rootio.NewTable(s.Features.Fields(), n/2)
+	again := rootio.NewTable(s.Fields(), n/2)
 	generate(t, s, again, 1, n/4)
 	for j, c := range again.Columns {
 		if !reflect.DeepEqual(c.Values(), out.Columns[j].Slice(n/4, n/4+n/2).Values()) {
@@ -311,7 +311,7 @@ func TestWeights(t *testing.T) {
 		}
 	}
 	s := train(t, &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x)}}, w, small)
-	out := rootio.NewTable(s.Features.Fields(), n)
+	out := rootio.NewTable(s.Fields(), n)
 	generate(t, s, out, 1, 0)
 	mean := 0.0
 	for _, v := range out.Columns[0].Values().([]float64) {
@@ -331,7 +331,7 @@ func TestWeights(t *testing.T) {
 func TestFewEvents(t *testing.T) {
 	for n := 2; n < 14; n++ {
 		s := train(t, zmumu.Default().Table(1, 0, n), nil, small)
-		out := rootio.NewTable(s.Features.Fields(), 100)
+		out := rootio.NewTable(s.Fields(), 100)
 		generate(t, s, out, 1, 0)
 		for _, c := range out.Columns {
 			x := make([]float64, 100)
@@ -362,7 +362,7 @@ func TestInterrupt(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || s == nil {
 		t.Fatalf("interrupted training returned %v, error %v", s, err)
 	}
-	generate(t, s, rootio.NewTable(s.Features.Fields(), 10), 1, 0)
+	generate(t, s, rootio.NewTable(s.Fields(), 10), 1, 0)
 }
 
 // TestCheckLearnt checks which trainings have failed, and which are only warned of.
@@ -449,7 +449,7 @@ func TestConditioners(t *testing.T) {
 		var layers struct {
 			Layers []map[string]flows.Conditioner
 		}
-		text, err := json.Marshal(s.Chain.last())
+		text, err := json.Marshal(s.Parts[0].Chain.last())
 		if err == nil {
 			err = json.Unmarshal(text, &layers)
 		}
@@ -469,7 +469,7 @@ func TestConditioners(t *testing.T) {
 		}
 		want := 4
 		if model == autoregressive { // 4 rounds
-			want *= s.Chain.last().Dim()
+			want *= s.Parts[0].Chain.last().Dim()
 		}
 		if couplings != want {
 			t.Errorf("%s: %d couplings, want %d", model, couplings, want)
@@ -482,7 +482,7 @@ func TestConditioners(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, b := rootio.NewTable(s.Features.Fields(), 100), rootio.NewTable(s.Features.Fields(), 100)
+		a, b := rootio.NewTable(s.Fields(), 100), rootio.NewTable(s.Fields(), 100)
 		generate(t, s, a, 1, 0)
 		generate(t, loaded, b, 1, 0)
 		if !equalTables(a, b) {
@@ -582,7 +582,7 @@ func testResume(t *testing.T, table *rootio.Table, opts Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(paused.Columns, want.Features.Names()) {
+	if !slices.Equal(paused.Columns, want.Names()) {
 		t.Errorf("columns %v", paused.Columns)
 	}
 	if _, err := paused.Resume(t.Context(), table.Slice(0, table.Len()-1), nil); err == nil {
@@ -596,8 +596,8 @@ func testResume(t *testing.T, table *rootio.Table, opts Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, tensor := range want.Chain.Tensors() {
-		if !slices.Equal(got.Chain.Tensors()[i].Value, tensor.Value) {
+	for i, tensor := range want.Parts[0].Chain.Tensors() {
+		if !slices.Equal(got.Parts[0].Chain.Tensors()[i].Value, tensor.Value) {
 			t.Fatalf("tensor %s differs", tensor.Name)
 		}
 	}
@@ -703,7 +703,7 @@ func TestConditional(t *testing.T) {
 			t.Errorf("%s: KL(truth ‖ model) = %g", model, kl)
 		}
 
-		out := rootio.NewTable(s.Features.Fields(), n)
+		out := rootio.NewTable(s.Fields(), n)
 		if _, err := s.Generate(t.Context(), out, test, 1, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -742,11 +742,11 @@ func TestGenerateRows(t *testing.T) {
 		for i := range rows {
 			rows[i] = ObjectRow(uint64(i/3), i%3)
 		}
-		got := rootio.NewTable(s.Features.Fields(), len(rows))
+		got := rootio.NewTable(s.Fields(), len(rows))
 		if _, err := s.GenerateRows(t.Context(), got, nil, 9, rows); err != nil {
 			t.Fatal(err)
 		}
-		one := rootio.NewTable(s.Features.Fields(), 1)
+		one := rootio.NewTable(s.Fields(), 1)
 		for _, i := range []int{0, 1, 1000, 2999} {
 			generate(t, s, one, 9, rows[i])
 			if !equalTables(one, got.Slice(i, i+1)) {

@@ -49,8 +49,8 @@ func TestMaxTimeBoundsAll(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.Card.History.Stopped != training.OutOfTime || len(s.Features.Cut) == 0 || s.Card.Plan.Choice.Wide == 0 || len(said) < 2 {
-			t.Errorf("%q, left out: %q, %v; said: %q", s.Card.History.Stopped, s.Features.Cut, s.Card.Plan.Choice, said)
+		if s.Card.History.Stopped != training.OutOfTime || len(s.Parts[0].Features.Cut) == 0 || s.Card.Plan.Choice.Wide == 0 || len(said) < 2 {
+			t.Errorf("%q, left out: %q, %v; said: %q", s.Card.History.Stopped, s.Parts[0].Features.Cut, s.Card.Plan.Choice, said)
 		}
 		return
 	}

@@ -29,7 +29,8 @@ type Training struct {
 	w            []float64
 	copies       rows.Copies // among the events: they go where the first of them goes
 	learn, judge []int       // the events that are trained on and that validate, without copies
-	z, c         []float32   // the events in model space, and their context
+	z            [][]float32 // the events in the model space of each part
+	c            []float32   // their context
 
 	goOn         *training.Checkpoint // to go on from; nil: from the start
 	finish       bool                 // without further steps
@@ -58,15 +59,15 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 			return nil, fmt.Errorf("surrogate: kernel sums over %d events need as many to train on: there are %d, as %d of %d are held out", k, n, t.Len()-n, t.Len())
 		}
 	}
-	part, err := opts.fit(ctx, t, w, begin)
+	s, err := opts.look(ctx, t, w, begin)
 	if err != nil {
 		return nil, err
 	}
-	draft, err := opts.draft(ctx, part, t, w, begin)
+	draft, err := opts.draft(ctx, s, t, w, begin)
 	if err != nil {
 		return nil, err
 	}
-	tr, err := newTraining(ctx, *part, t, w, opts, draft)
+	tr, err := newTraining(ctx, s, t, w, opts, draft)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +75,7 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 	if n, different := t.Len(), tr.copies.Different; different < n {
 		opts.log("note: of %d events %d are different: the others are copies, and each is learnt from and judged together with its like", n, different)
 	}
-	for _, outliers := range part.Features.Outliers() {
+	for _, outliers := range tr.Parts[0].Features.Outliers() {
 		opts.log("note: %s", outliers)
 	}
 	if few := tr.Card.Weights.Few(); few != "" {
@@ -83,9 +84,9 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 	return tr, nil
 }
 
-// fit returns the features of the columns of t and of the condition, without a density. A third of
-// the time is for looking for relations between the columns.
-func (o Options) fit(ctx context.Context, t *rootio.Table, w []float64, begin time.Time) (*Part, error) {
+// look returns a surrogate of the columns of t and of the condition in the coordinates that the columns themselves
+// suggest, without a density. A third of the time is for looking for relations between the columns.
+func (o Options) look(ctx context.Context, t *rootio.Table, w []float64, begin time.Time) (*Surrogate, error) {
 	target, condition, err := split(t, o.Condition)
 	if err != nil {
 		return nil, err
@@ -105,29 +106,29 @@ func (o Options) fit(ctx context.Context, t *rootio.Table, w []float64, begin ti
 	if len(spec.Cut) > 0 {
 		o.log("note: not looked for among all columns: %s", strings.Join(spec.Cut, "; "))
 	}
-	part := &Part{Features: *spec}
+	s := (&Surrogate{}).columns(spec)
 	if len(o.Condition) > 0 {
 		conditions, err := features.FitContext(ctx, condition, w)
 		if err != nil {
 			return nil, fmt.Errorf("condition: %w", err)
 		}
-		part.Context = *conditions
+		s.Context = *conditions
 	}
-	return part, ctx.Err()
+	return s, ctx.Err()
 }
 
-// newTraining returns the training of a part, whose features are known, on the events of t by a
+// newTraining returns the training of a surrogate, whose features are known, on the events of t by a
 // draft of a plan.
-func newTraining(ctx context.Context, part Part, t *rootio.Table, w []float64, opts Options, d draft) (*Training, error) {
+func newTraining(ctx context.Context, s *Surrogate, t *rootio.Table, w []float64, opts Options, d draft) (*Training, error) {
 	tr := &Training{
-		Surrogate: &Surrogate{Part: part, Card: Card{Events: t.Len(), Options: opts}},
+		Surrogate: &Surrogate{Parts: slices.Clone(s.Parts), Context: s.Context, Card: Card{Events: t.Len(), Options: opts}},
 		Progress:  opts.Train.Progress,
 		begin:     time.Now(),
 		table:     t,
 		w:         w,
 		copies:    rows.FindCopies(t.Columns),
-		z:         make([]float32, t.Len()*part.Features.Dim()),
-		c:         make([]float32, t.Len()*part.Context.Dim()),
+		z:         make([][]float32, len(s.Parts)),
+		c:         make([]float32, t.Len()*s.Context.Dim()),
 	}
 	card := &tr.Card
 	card.Different = tr.copies.Different
@@ -148,24 +149,28 @@ func newTraining(ctx context.Context, part Part, t *rootio.Table, w []float64, o
 		card.HeldOut = 0
 		tr.learn, tr.judge = tr.judge, nil
 	}
-	s, err := d.kind.Decide(d.settings, card.Different, part.Features.Dim())
+	settings, err := d.kind.Decide(d.settings, card.Different, tr.Parts[0].Features.Dim())
 	if err != nil {
 		return nil, fmt.Errorf("surrogate: %w", err)
-	}
-	if err := tr.Features.Encode(ctx, tr.z, nil, t, tr.noise()); err != nil {
-		return nil, err
 	}
 	if err := tr.Context.Encode(tr.c, t, 0); err != nil {
 		return nil, err
 	}
-	events := factor.Events{
-		Features: factor.Of(&tr.Features), Context: tr.Context.Dim(),
-		N: t.Len(), Rows: func() []float32 { return tr.z }, Weights: w,
+	for k := range tr.Parts {
+		p := &tr.Parts[k]
+		tr.z[k] = make([]float32, t.Len()*p.Features.Dim())
+		if err := p.Features.Encode(ctx, tr.z[k], nil, t, tr.noise()); err != nil {
+			return nil, err
+		}
+		events := factor.Events{
+			Features: factor.Of(&p.Features), Context: tr.Context.Dim(),
+			N: t.Len(), Rows: func() []float32 { return tr.z[k] }, Weights: w,
+		}
+		if p.Chain, err = compose(ctx, d.kind, events, tr.Context.Steep(), settings); err != nil {
+			return nil, err
+		}
 	}
-	if tr.Chain, err = compose(ctx, d.kind, events, tr.Context.Steep(), s); err != nil {
-		return nil, err
-	}
-	card.Plan = newPlan(d, s, tr.Chain, len(tr.learn))
+	card.Plan = newPlan(d, settings, tr.Parts[0].Chain, len(tr.learn))
 	return tr, nil
 }
 
@@ -214,54 +219,16 @@ func split(t *rootio.Table, condition []string) (target, context *rootio.Table, 
 // when the training has failed in a way that leaves nothing of use. When ctx is cancelled it returns
 // the best surrogate so far along with the error of ctx.
 func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
-	spec, dim, n := &tr.Features, tr.Features.Dim(), tr.table.Len()
-	width := tr.Context.Dim()
-	z, c := tr.z, tr.c
-
-	// The noise of the events that validate stays, that of the others is refreshed. Copies
-	// are one event with the sum of their weights, so that nothing is judged by its like.
-	weight := make([]float64, n)
-	for i, first := range tr.copies.First {
-		weight[first] += weightOf(tr.w, i)
-	}
-	take := func(rows []int) training.Data {
-		d := training.Data{Dim: dim, X: make([]float32, len(rows)*dim), Context: width, C: make([]float32, len(rows)*width)}
-		for k, i := range rows {
-			copy(d.X[k*dim:(k+1)*dim], z[i*dim:])
-			copy(d.C[k*width:(k+1)*width], c[i*width:])
-		}
-		if tr.w != nil || tr.copies.Different < n {
-			d.W = make([]float32, len(rows))
-			for k, i := range rows {
-				d.W[k] = float32(weight[i])
-			}
-		}
-		return d
-	}
-	valid, train := take(tr.judge), take(tr.learn)
-	if spec.IsNoisy() {
-		train.Refresh = func(ctx context.Context, pass uint64) {
-			noise := tr.noise()
-			noise.Pass = pass + 1
-			// The columns were readable before: an error is that of ctx.
-			_ = spec.Refresh(ctx, z, tr.table, noise)
-			for k, i := range tr.learn {
-				copy(train.X[k*dim:(k+1)*dim], z[i*dim:])
-			}
-		}
-	} else {
-		z, tr.z = nil, nil
-	}
-
-	each, last := tr.Card.Plan.options(tr.Chain)
+	each, last := tr.Card.Plan.options(tr.Parts[0].Chain)
 	last.Progress, last.Save, last.SaveEvery = tr.Progress, tr.save, tr.Card.Options.Train.SaveEvery
 	last.Resume, last.Finish = tr.goOn, tr.finish
 	if tr.countsCopies() {
 		each.MaxTime -= each.MaxTime / 10
 		last.MaxTime = each.MaxTime
 	}
+	train, valid := tr.data(0)
 	var err error
-	tr.Card.History, err = tr.Chain.Train(ctx, train, valid, each.Since(tr.begin), last.Since(tr.begin))
+	tr.Card.History, err = tr.Parts[0].Chain.Train(ctx, train, valid, each.Since(tr.begin), last.Since(tr.begin))
 	if err != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("surrogate: could not train: %w", err)
 	}
@@ -271,8 +238,48 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 	if err := checkLearnt(tr.Card.History); err != nil {
 		return nil, err
 	}
-	tr.Card.Plan.Factors = tr.Chain.names() // which a training may have chosen
+	tr.Card.Plan.Factors = tr.Parts[0].Chain.names() // which a training may have chosen
 	return tr.Surrogate, tr.countCopies(ctx, train.X)
+}
+
+// data returns the rows that part k is trained on and validated by. The noise of the events that validate stays, that
+// of the others is refreshed. Copies are one event with the sum of their weights, so that nothing is judged by its like.
+func (tr *Training) data(k int) (train, valid training.Data) {
+	spec, z, n, width := &tr.Parts[k].Features, tr.z[k], tr.table.Len(), tr.Context.Dim()
+	dim := spec.Dim()
+	weight := make([]float64, n)
+	for i, first := range tr.copies.First {
+		weight[first] += weightOf(tr.w, i)
+	}
+	take := func(rows []int) training.Data {
+		d := training.Data{Dim: dim, X: make([]float32, len(rows)*dim), Context: width, C: make([]float32, len(rows)*width)}
+		for k, i := range rows {
+			copy(d.X[k*dim:(k+1)*dim], z[i*dim:])
+			copy(d.C[k*width:(k+1)*width], tr.c[i*width:])
+		}
+		if tr.w != nil || tr.copies.Different < n {
+			d.W = make([]float32, len(rows))
+			for k, i := range rows {
+				d.W[k] = float32(weight[i])
+			}
+		}
+		return d
+	}
+	valid, train = take(tr.judge), take(tr.learn)
+	if !spec.IsNoisy() {
+		tr.z[k] = nil
+		return train, valid
+	}
+	train.Refresh = func(ctx context.Context, pass uint64) {
+		noise := tr.noise()
+		noise.Pass = pass + 1
+		// The columns were readable before: an error is that of ctx.
+		_ = spec.Refresh(ctx, z, tr.table, noise)
+		for k, i := range tr.learn {
+			copy(train.X[k*dim:(k+1)*dim], z[i*dim:])
+		}
+	}
+	return train, valid
 }
 
 // ErrNothingLearnt says that a training has failed without an error of its own.

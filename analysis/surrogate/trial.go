@@ -80,11 +80,11 @@ func inTrial() []factor.Kind {
 // by a margin, the more the more these are, and so must affine couplings. These learn over a mixture
 // wherever it helps. Of events that come as islands, for which the default has a mixture,
 // there are no features that are better looked at one by one: over one, it is splines.
-func choose(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Options, first draft, begin time.Time) (draft, error) {
+func choose(ctx context.Context, of *Surrogate, t *rootio.Table, w []float64, o Options, first draft, begin time.Time) (draft, error) {
 	// margin is how much better splines must be, in nats per feature, where the events
 	// of the trial are a small part.
 	const margin = 0.005
-	kinds, dim := inTrial(), part.Features.Dim()
+	kinds, dim := inTrial(), of.Parts[0].Features.Dim()
 	if first.settings.Components > 1 {
 		i := slices.IndexFunc(kinds, func(k factor.Kind) bool { return k.Islands })
 		first.kind, first.choice = kinds[i], &Choice{Model: kinds[i].Name}
@@ -96,7 +96,7 @@ func choose(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Opt
 		c.Wide = dim
 		return first, nil
 	}
-	short := newTrial(part, t, w, o, begin)
+	short := newTrial(of, t, w, o, begin)
 	n := short.t.Len()
 	o.log("a trial of the models %s on %d events", strings.Join(factor.Names(kinds), ", "), n)
 	c.Events, c.Losses = n, map[string]float64{}
@@ -105,7 +105,7 @@ func choose(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Opt
 	for _, kind := range kinds {
 		d := first
 		if d.kind = kind; kind.Normals != nil {
-			if err := o.base(ctx, &d, part, t, w); err != nil {
+			if err := o.base(ctx, &d, &of.Parts[0].Features, t, w); err != nil {
 				return d, err
 			}
 		}
@@ -132,12 +132,12 @@ func choose(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Opt
 
 // coupling decides which form of couplings a draft has. Steep ones learn by heart where events are few and
 // nothing is steep.
-func coupling(ctx context.Context, part *Part, t *rootio.Table, w []float64, o Options, d draft, begin time.Time) (string, error) {
+func coupling(ctx context.Context, of *Surrogate, t *rootio.Table, w []float64, o Options, d draft, begin time.Time) (string, error) {
 	chosen, best := d.kind.Couplings[0], math.Inf(1)
-	if part.Features.Dim() > widestOfTrial {
+	if of.Parts[0].Features.Dim() > widestOfTrial {
 		return chosen, nil
 	}
-	short := newTrial(part, t, w, o, begin)
+	short := newTrial(of, t, w, o, begin)
 	var losses []string
 	for _, form := range d.kind.Couplings {
 		d.settings.Coupling = form
@@ -162,7 +162,7 @@ func coupling(ctx context.Context, part *Part, t *rootio.Table, w []float64, o O
 
 // trial is a short training on some of the events, which are the same for all that it compares.
 type trial struct {
-	part    *Part
+	of      *Surrogate
 	t       *rootio.Table
 	w       []float64
 	options Options
@@ -172,7 +172,7 @@ type trial struct {
 // errNoTime says that a trial made too few steps to say something.
 var errNoTime = errors.New("no time for a trial")
 
-func newTrial(part *Part, t *rootio.Table, w []float64, o Options, begin time.Time) trial {
+func newTrial(of *Surrogate, t *rootio.Table, w []float64, o Options, begin time.Time) trial {
 	const (
 		most = 1 << 15 // events
 		long = 1 << 19 // events of all passes
@@ -191,7 +191,7 @@ func newTrial(part *Part, t *rootio.Table, w []float64, o Options, begin time.Ti
 		Patience: o.Train.Patience, Decay: o.Train.Decay, Average: o.Train.Average,
 	}
 	o.Train.Progress = nil
-	return trial{part, t, w, o, short}
+	return trial{of.columns(&of.Parts[0].Features), t, w, o, short}
 }
 
 // loss returns that of a draft in a trial: the best one of held-out events, in the features of the trial, so
@@ -199,7 +199,7 @@ func newTrial(part *Part, t *rootio.Table, w []float64, o Options, begin time.Ti
 func (tr trial) loss(ctx context.Context, d draft) (float64, error) {
 	const enough = 50 // steps, which say something
 	d.settings.Train = tr.train
-	short, err := newTraining(ctx, *tr.part, tr.t, tr.w, tr.options, d)
+	short, err := newTraining(ctx, tr.of, tr.t, tr.w, tr.options, d)
 	if err != nil {
 		return 0, err
 	}

@@ -176,7 +176,7 @@ func TestTrialInAHurry(t *testing.T) {
 	o := Options{Components: 1, Train: training.Options{MaxTime: 20 * time.Millisecond}}
 	first := draft{settings: o.settings()}
 	first.kind, _ = factor.ByName(autoregressive)
-	d, err := choose(t.Context(), &Part{Features: *spec}, everyKind(20_000), nil, o, first, time.Now())
+	d, err := choose(t.Context(), (&Surrogate{}).columns(spec), everyKind(20_000), nil, o, first, time.Now())
 	if err != nil || d.kind.Name != autoregressive || d.choice.Model != autoregressive || d.choice.Losses != nil {
 		t.Errorf("in 20 ms the choice is %v (%v)", d.choice, err)
 	}

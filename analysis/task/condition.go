@@ -30,12 +30,12 @@ func (g *generation) eventsFor() error {
 		return err
 	}
 	// What numbers the events is that of the input, if it has such a branch.
-	numbered := slices.DeleteFunc(g.model.Features.Numbers(), func(name string) bool {
+	numbered := slices.DeleteFunc(g.model.Numbers(), func(name string) bool {
 		return !has(in.Fields(), name)
 	})
 	isDrawn := func(name string) bool { return !slices.Contains(numbered, name) }
-	carried := newCarriage(g.ctx, in, slices.DeleteFunc(g.model.Features.Names(), func(name string) bool { return !isDrawn(name) }))
-	generated := g.model.Features.Fields()
+	carried := newCarriage(g.ctx, in, slices.DeleteFunc(g.model.Names(), func(name string) bool { return !isDrawn(name) }))
+	generated := g.model.Fields()
 	fields := slices.Clone(carried.fields)
 	for _, field := range generated {
 		if isDrawn(field.Name) {

@@ -246,7 +246,7 @@ func (e *example) measure(ctx context.Context, m exampleModel) (*ExampleRow, err
 	row := &ExampleRow{Model: m.name, Seconds: time.Since(begin).Seconds()}
 
 	n := e.fresh.Len()
-	drawn := rootio.NewTable(model.Features.Fields(), n)
+	drawn := rootio.NewTable(model.Fields(), n)
 	begin = time.Now()
 	tails, err := model.Generate(ctx, drawn, nil, e.Seed, 0)
 	if err != nil {
@@ -295,7 +295,7 @@ func (e *example) train(ctx context.Context, m exampleModel) (*surrogate.Surroga
 	if err != nil {
 		return nil, err
 	}
-	zero := rootio.NewTable(model.Features.Fields(), one.Len())
+	zero := rootio.NewTable(model.Fields(), one.Len())
 	if _, err := model.Generate(ctx, zero, nil, e.Seed, uint64(e.fresh.Len())); err != nil { // others than those that are judged
 		return nil, err
 	}

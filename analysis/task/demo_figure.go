@@ -66,14 +66,14 @@ func (e *example) show(ctx context.Context, m exampleModel, row *ExampleRow, mod
 	p := examplePanels{title: m.title, remark: row.remark(), events: e.figure.points(drawn, shownEvents)}
 	if e.density.Dim() == 2 && row.KL != nil {
 		log := make([]float64, gridSide*gridSide)
-		if err := model.LogDensity(ctx, log, e.figure.grid(model.Features.Fields(), gridSide), 0); err != nil {
+		if err := model.LogDensity(ctx, log, e.figure.grid(model.Fields(), gridSide), 0); err != nil {
 			return err
 		}
 		p.density = densityOf(log)
 	} else {
 		const most, seconds = 200_000, 2
 		if n := int(min(most, seconds*row.Rate)); n > drawn.Len() {
-			drawn = rootio.NewTable(model.Features.Fields(), n)
+			drawn = rootio.NewTable(model.Fields(), n)
 			if _, err := model.Generate(ctx, drawn, nil, e.Seed, 0); err != nil {
 				return err
 			}
@@ -96,7 +96,7 @@ func (e *example) paths(ctx context.Context, model *surrogate.Surrogate) ([]plot
 	if model.CheckPath(times) != nil {
 		return nil, nil
 	}
-	fields := model.Features.Fields()
+	fields := model.Fields()
 	events, y := rootio.NewTable(fields, paths), make([]float32, paths*len(model.Base()))
 	if err := model.Pairs(ctx, events, y, nil, e.Seed, 0); err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("learnt:", model.Features.Names())
+	fmt.Println("learnt:", model.Names())
 
 	seed := uint64(1)
 	result, err := task.Generate(ctx, task.GenerateOptions{

@@ -130,9 +130,9 @@ func announce(training *surrogate.Training, p Progress) {
 		p.logf("%s", strings.TrimSuffix(line, "\n"))
 	}
 	isConstant := func(name string) bool {
-		return slices.ContainsFunc(training.Features.Columns, func(c features.Column) bool { return c.Name == name && c.As == column.Constant })
+		return slices.ContainsFunc(training.Parts[0].Features.Columns, func(c features.Column) bool { return c.Name == name && c.As == column.Constant })
 	}
-	if s := features.Suggest(slices.DeleteFunc(training.Features.Names(), isConstant)); len(card.Options.Features.Systems) == 0 && len(s.Systems) > 0 {
+	if s := features.Suggest(slices.DeleteFunc(training.Names(), isConstant)); len(card.Options.Features.Systems) == 0 && len(s.Systems) > 0 {
 		p.logf("note: for the mass of a system to be learnt, declare it: --vector %s --system %s", strings.Join(s.Vectors, " --vector "), s.Systems[0])
 	}
 	if card.Weights != nil {

@@ -257,12 +257,12 @@ func (g *generation) fileOptions() ([]rootio.Option, error) {
 // events writes events that are drawn without inputs, chunk by chunk.
 func (g *generation) events() error {
 	constants := g.model.Context.Constants(int(min(chunk, g.N)))
-	w, err := g.create(g.model.Card.Tree, slices.Concat(constants.Fields(), g.model.Features.Fields()))
+	w, err := g.create(g.model.Card.Tree, slices.Concat(constants.Fields(), g.model.Fields()))
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
-	table := rootio.NewTable(g.model.Features.Fields(), int(min(chunk, g.N)))
+	table := rootio.NewTable(g.model.Fields(), int(min(chunk, g.N)))
 	for first := int64(0); first < g.N; first += chunk {
 		n := int(min(chunk, g.N-first))
 		part, given := table.Slice(0, n), constants.Slice(0, n)

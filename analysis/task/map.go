@@ -160,7 +160,7 @@ func (o MapOptions) check() error {
 // BaseFields returns the branches of y: y_NAME for real numbers, of type float32, code_NAME for whole ones that are
 // carried, of type int32. None has the name of a column of the model.
 func BaseFields(model *surrogate.Surrogate) (fields []rootio.Field) {
-	taken := slices.Concat(model.Features.Fields(), model.Context.Fields())
+	taken := slices.Concat(model.Fields(), model.Context.Fields())
 	for _, c := range model.Base() {
 		f := rootio.Field{Name: "y_" + plainName(c.Name), Title: "y in the place of " + c.Name, Kind: rootio.Float32}
 		if c.Values > 0 {
@@ -277,7 +277,7 @@ func (m *mapping) inverse() error {
 		return fmt.Errorf("--inverse reads the columns %s, which “eidolon map” writes: %w", abbreviate(names, 10), err)
 	}
 	defer in.Close()
-	carried := newCarriage(m.ctx, in, slices.Concat(m.model.Features.Names(), rootio.Names(m.base)))
+	carried := newCarriage(m.ctx, in, slices.Concat(m.model.Names(), rootio.Names(m.base)))
 	w, err := m.create(in.Name(), carried.fields)
 	if err != nil {
 		return err
@@ -377,7 +377,7 @@ func (m *mapping) pairsFor() error {
 
 // draw draws and writes n pairs with the given conditions, the first of a number.
 func (m *mapping) draw(w *rootio.Writer, given *rootio.Table, n int, first uint64) error {
-	x, y := rootio.NewTable(m.model.Features.Fields(), n), make([]float32, n*len(m.base))
+	x, y := rootio.NewTable(m.model.Fields(), n), make([]float32, n*len(m.base))
 	if err := m.model.Pairs(m.ctx, x, y, given, *m.result.Seed, first); err != nil {
 		return err
 	}
@@ -462,7 +462,7 @@ func (m *mapping) write(w *rootio.Writer, along, given, x *rootio.Table, y []flo
 		out.Columns = rows
 	} else {
 		if x == nil {
-			x = rootio.NewTable(m.model.Features.Fields(), n)
+			x = rootio.NewTable(m.model.Fields(), n)
 			if err := m.model.Inverse(m.ctx, x, y, given, first); err != nil {
 				return err
 			}
@@ -492,7 +492,7 @@ func (m *mapping) path(y []float32, given *rootio.Table, first uint64) (columns 
 	n, times := len(y)/len(m.base), len(m.Path)
 	at := make([]*rootio.Table, times)
 	for k := range at {
-		at[k] = rootio.NewTable(m.model.Features.Fields(), n)
+		at[k] = rootio.NewTable(m.model.Fields(), n)
 	}
 	if err := m.model.Path(m.ctx, at, y, given, m.Path, first); err != nil {
 		return nil, err

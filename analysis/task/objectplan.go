@@ -123,7 +123,7 @@ func (g *generation) newObjectPlan(in *rootio.Tree) (*objectPlan, error) {
 
 // jagged returns the fields of the model's features as branches of objects.
 func jagged(model *surrogate.Surrogate, counter string) []rootio.Field {
-	fields := model.Features.Fields()
+	fields := model.Fields()
 	for i := range fields {
 		fields[i].Counter = counter
 	}

@@ -78,7 +78,7 @@ func newEvents(model *surrogate.Surrogate, counts []int) *rootio.Table {
 			out.Columns = append(out.Columns, ofEvents[i])
 		}
 	}
-	for _, field := range model.Features.Fields() {
+	for _, field := range model.Fields() {
 		add(rootio.NewColumn(field, objects))
 	}
 	return out
@@ -112,7 +112,7 @@ func (g *generation) draw(o *objects) (*rootio.Table, surrogate.Tails, error) {
 		rows[i] = surrogate.ObjectRow(o.numbers[event], at-o.offsets[event])
 	}
 	g.result.Objects += int64(len(rows))
-	drawn := rootio.NewTable(g.model.Features.Fields(), len(rows))
+	drawn := rootio.NewTable(g.model.Fields(), len(rows))
 	tails, err := g.model.GenerateRows(g.ctx, drawn, o.given, g.result.Seed, rows)
 	return drawn, tails, err
 }

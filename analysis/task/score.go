@@ -204,8 +204,8 @@ func (o ScoreOptions) evaluate(ctx context.Context, model *surrogate.Surrogate, 
 // Scored returns the columns of the events that a log-density of the model is of: those that
 // were learnt, but for what numbers events or runs.
 func Scored(model *surrogate.Surrogate) []rootio.Field {
-	numbers := model.Features.Numbers()
-	return slices.DeleteFunc(model.Features.Fields(), func(f rootio.Field) bool { return slices.Contains(numbers, f.Name) })
+	numbers := model.Numbers()
+	return slices.DeleteFunc(model.Fields(), func(f rootio.Field) bool { return slices.Contains(numbers, f.Name) })
 }
 
 // scorePlan is how rows become rows with what a model says of them.

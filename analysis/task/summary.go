@@ -19,18 +19,27 @@ import (
 type Summary struct {
 	Model     string           `json:"model"` // the file
 	Card      surrogate.Card   `json:"card"`
-	Features  features.Spec    `json:"features"`
 	Condition features.Context `json:"condition,omitzero"`
-	Density   any              `json:"density"`
+	Parts     []PartSummary    `json:"parts"` // of the mixture; one of most models
 
 	// Effective is of how many training events the posterior mean is the mean, along the
 	// paths of a model of kernel sums; nil for other models.
 	Effective []diffusion.Effective `json:"effective_events,omitempty"`
 }
 
+// PartSummary is what there is to say of a part of a model.
+type PartSummary struct {
+	Weight   float64       `json:"weight"`
+	Features features.Spec `json:"features"`
+	Density  any           `json:"density"` // a description of the factors
+}
+
 // Summarise says what a model file holds.
 func Summarise(ctx context.Context, file string, m *surrogate.Surrogate) (*Summary, error) {
-	s := &Summary{Model: file, Card: m.Card, Features: m.Features, Condition: m.Context, Density: m.Chain}
+	s := &Summary{Model: file, Card: m.Card, Condition: m.Context}
+	for _, p := range m.Parts {
+		s.Parts = append(s.Parts, PartSummary{p.Weight, p.Features, p.Chain})
+	}
 	k, ok := surrogate.FactorAs[factor.KernelSums](m)
 	if !ok {
 		return s, nil
@@ -44,9 +53,14 @@ func Summarise(ctx context.Context, file string, m *surrogate.Surrogate) (*Summa
 // WriteTreatments writes a table of how each branch of a model is treated.
 func WriteTreatments(out io.Writer, m *surrogate.Surrogate) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "branch\ttype\tfrom\tto\ttreated as")
-	for _, v := range m.Features.Treatments() {
-		fmt.Fprintf(w, "%s\t%v\t%s\t%s\t%s\n", printable.Text(v.Name), v.Kind, number(v.Kind, v.Min), number(v.Kind, v.Max), printable.Text(v.How))
+	for k, p := range m.Parts {
+		if len(m.Parts) > 1 {
+			fmt.Fprintf(w, "part %d of %d, %.3g %% of the events\n", k+1, len(m.Parts), 100*p.Weight)
+		}
+		fmt.Fprintln(w, "branch\ttype\tfrom\tto\ttreated as")
+		for _, v := range p.Features.Treatments() {
+			fmt.Fprintf(w, "%s\t%v\t%s\t%s\t%s\n", printable.Text(v.Name), v.Kind, number(v.Kind, v.Min), number(v.Kind, v.Max), printable.Text(v.How))
+		}
 	}
 	for _, c := range m.Context.Columns {
 		fmt.Fprintf(w, "%s\t%v\t%s\t%s\tcondition\n", printable.Text(c.Name), c.Kind, number(c.Kind, c.Min), number(c.Kind, c.Max))

@@ -68,7 +68,7 @@ func TestTasks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names := model.Features.Names(); !slices.Equal(names, []string{"mass", "y", "pt", "twice"}) {
+	if names := model.Names(); !slices.Equal(names, []string{"mass", "y", "pt", "twice"}) {
 		t.Errorf("learnt are %q", names)
 	}
 	if c := model.Card; c.Tree != "Events" || !slices.Equal(c.Inputs, []string{in("in.root")}) || !slices.Equal(c.View.Define, demo[3:]) {

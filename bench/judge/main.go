@@ -79,7 +79,7 @@ func generated(model string, epochs int) func(a, b *rootio.Table) (ref, cand *ro
 		check(err)
 		s, err := t.Run(context.Background())
 		check(err)
-		cand = rootio.NewTable(s.Features.Fields(), b.Len())
+		cand = rootio.NewTable(s.Fields(), b.Len())
 		_, err = s.Generate(context.Background(), cand, nil, 1, 0)
 		check(err)
 		return b, cand

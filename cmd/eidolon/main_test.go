@@ -306,17 +306,19 @@ func TestCard(t *testing.T) {
 		Card struct {
 			Options struct{ Hidden, Seed int }
 		}
-		Features struct {
-			Columns []struct {
-				Name  string
-				Width float64 // of asinh
+		Parts []struct {
+			Features struct {
+				Columns []struct {
+					Name  string
+					Width float64 // of asinh
+				}
 			}
 		}
 	}
 	if err := json.Unmarshal([]byte(must(t, dir, "info", "m.eidolon", "--json")), &info); err != nil {
 		t.Fatal(err)
 	}
-	if o := info.Card.Options; o.Hidden != 8 || o.Seed != 8 || len(info.Features.Columns) != 2 || info.Features.Columns[1].Width == 0 {
+	if o := info.Card.Options; o.Hidden != 8 || o.Seed != 8 || len(info.Parts) != 1 || len(info.Parts[0].Features.Columns) != 2 || info.Parts[0].Features.Columns[1].Width == 0 {
 		t.Errorf("trained with %+v; the command line has precedence over the card", info)
 	}
 	for _, bad := range []string{"epoch: 3", "epochs: many", "a: [b", "- list", "weight:", "features: {a: b}", "as: {pt: [log]}"} {

@@ -90,7 +90,7 @@ func (l *lecture) flow(ctx context.Context) (*surrogate.Surrogate, error) {
 	if err != nil {
 		return nil, err
 	}
-	back := rootio.NewTable(model.Features.Fields(), few.Len())
+	back := rootio.NewTable(model.Fields(), few.Len())
 	if err := model.Inverse(ctx, back, image.Y, nil, 0); err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (l *lecture) solvers(ctx context.Context, model *surrogate.Surrogate) error
 		if err := model.SetSolver(o); err != nil {
 			return nil, err
 		}
-		t := rootio.NewTable(model.Features.Fields(), 200)
+		t := rootio.NewTable(model.Fields(), 200)
 		_, err := model.Generate(ctx, t, nil, 1, 0)
 		return t.Columns[0].Float64s(), err
 	}
@@ -152,7 +152,7 @@ func (l *lecture) oneStep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t := rootio.NewTable(model.Features.Fields(), l.fresh.Len())
+	t := rootio.NewTable(model.Fields(), l.fresh.Len())
 	if _, err := model.Generate(ctx, t, nil, 1, 0); err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (l *lecture) oneStep(ctx context.Context) error {
 
 // ratio is system 5: p(x|1) = p(x|0) C/(1−C), p(x|0) being the density of a flow.
 func (l *lecture) ratio(ctx context.Context, flow *surrogate.Surrogate) error {
-	zero := rootio.NewTable(flow.Features.Fields(), l.events.Len())
+	zero := rootio.NewTable(flow.Fields(), l.events.Len())
 	if _, err := flow.Generate(ctx, zero, nil, 2, 0); err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names := model.Features.Names(); !slices.Equal(names, []string{"mass", "pt", "deta"}) || model.Card.Events != 2000 {
+	if names := model.Names(); !slices.Equal(names, []string{"mass", "pt", "deta"}) || model.Card.Events != 2000 {
 		t.Errorf("the surrogate has learnt %v from %d events", names, model.Card.Events)
 	}
 }

@@ -89,7 +89,7 @@ func Draw(m *surrogate.Surrogate, test *rootio.Table, seed uint64, times int) (*
 		}
 	}
 	given := test.Take(rows)
-	drawn := rootio.NewTable(m.Features.Fields(), len(rows))
+	drawn := rootio.NewTable(m.Fields(), len(rows))
 	tails, err := m.Generate(context.Background(), drawn, given, seed, 0)
 	for _, name := range m.Context.Names() {
 		c, _ := given.Column(name)

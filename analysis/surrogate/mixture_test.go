@@ -1,0 +1,171 @@
+package surrogate
+
+import (
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/eidolon-hep/eidolon/internal/modelfile"
+	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
+)
+
+// edged are n events with an edge, a peak, a code and a whole number: the columns x > 1, y, q and n.
+func edged(n int, seed uint64) *rootio.Table {
+	rng := rand.New(rand.NewPCG(seed, 2))
+	x, y, q, jets := make([]float64, n), make([]float64, n), make([]int32, n), make([]int32, n)
+	for i := range n {
+		x[i], q[i], jets[i] = 1+rng.ExpFloat64(), int32(2*rng.IntN(2)-1), int32(rng.IntN(3))
+		y[i] = rng.NormFloat64()/2 + float64(q[i])
+	}
+	return &rootio.Table{Columns: []rootio.Column{
+		rootio.ColumnOf("x", x), rootio.ColumnOf("y", y), rootio.ColumnOf("q", q), rootio.ColumnOf("n", jets),
+	}}
+}
+
+// mixture returns a model of t whose parts were trained each for itself, in the coordinates of the options.
+func mixture(t *testing.T, table *rootio.Table, weights []float64, of ...Options) *Surrogate {
+	t.Helper()
+	mixed := &Surrogate{}
+	for k, o := range of {
+		tr, err := New(t.Context(), table, nil, o)
+		must(t, err)
+		s, err := tr.Run(t.Context())
+		must(t, err)
+		if k == 0 {
+			*mixed = *s
+			mixed.Parts = nil
+		}
+		part := s.Parts[0]
+		part.Weight = weights[k]
+		mixed.Parts = append(mixed.Parts, part)
+	}
+	return mixed
+}
+
+// TestModelOfOnePart checks that files of the format before mixtures are read as models of one part.
+func TestModelOfOnePart(t *testing.T) {
+	for name, m := range tiny(t) {
+		file := filepath.Join(t.TempDir(), name)
+		must(t, m.Save(file))
+		tensors, text, err := modelfile.Read(file, modelfile.Model)
+		must(t, err)
+		var said map[string]json.RawMessage
+		must(t, json.Unmarshal([]byte(text), &said))
+		var parts []map[string]json.RawMessage
+		must(t, json.Unmarshal(said["parts"], &parts))
+		delete(said, "parts")
+		said["format"], said["features"], said["density"] = json.RawMessage("5"), parts[0]["features"], parts[0]["density"]
+		before, err := json.Marshal(said)
+		must(t, err)
+		own, others := training.Under("0.", tensors)
+		if len(others) > 0 {
+			t.Errorf("%s: tensors of no part: %v", name, others)
+		}
+		must(t, modelfile.Write(file, own, modelfile.Model, string(before)))
+		read, err := Load(file)
+		must(t, err)
+		if a, b := saved(t, m), saved(t, read); string(a) != string(b) {
+			t.Errorf("%s: the model of a file of format 5 is another one", name)
+		}
+	}
+}
+
+// mixedEdged is a mixture of edged events in the coordinates that are found for them, with more weight, and in such
+// that columns are standardised only.
+func mixedEdged(t *testing.T) *Surrogate {
+	o := Options{Model: autoregressive, Hidden: 8, Depth: 1, Seed: 1, Train: training.Options{Epochs: 3}}
+	plain := o
+	plain.Features.Standard = true
+	return mixture(t, edged(2000, 1), []float64{0.7, 0.3}, o, plain)
+}
+
+// TestMixture checks that the density of a mixture of parts in different coordinates adds up to 1, and that its events are
+// distributed by it.
+func TestMixture(t *testing.T) {
+	m := mixedEdged(t)
+	const (
+		fine       = 0.02 // of x and y
+		low, high  = -6.0, 14.0
+		cells      = 5 // of x and y, in each of which events are counted
+		n          = 20_000
+		unexpected = 5 // standard deviations
+	)
+	side := int((high - low) / fine)
+	expected, total := map[[4]int]float64{}, 0.0
+	place := func(x, y float64, q, jets int32) [4]int {
+		at := func(v float64) int { return int(math.Max(0, math.Min(cells-1, math.Floor(v+2)))) }
+		return [4]int{at(x), at(y), int(q), int(jets)}
+	}
+	for _, q := range []int32{-1, 1} {
+		for jets := range int32(3) {
+			grid := rootio.NewTable(m.Fields(), side*side/2)
+			x, y := grid.Columns[0].Values().([]float64), grid.Columns[1].Values().([]float64)
+			for i := range x { // one half of a chessboard
+				a, b := i/(side/2), 2*(i%(side/2))+i/(side/2)%2
+				x[i], y[i] = low+fine*(float64(a)+0.5), low+fine*(float64(b)+0.5)
+				grid.Columns[2].Values().([]int32)[i], grid.Columns[3].Values().([]int32)[i] = q, jets
+			}
+			p := make([]float64, grid.Len())
+			must(t, m.LogDensity(t.Context(), p, grid, 0))
+			for i, log := range p {
+				total += math.Exp(log) * 2 * fine * fine
+				expected[place(x[i], y[i], q, jets)] += math.Exp(log) * 2 * fine * fine
+			}
+		}
+	}
+	if math.Abs(total-1) > 0.01 {
+		t.Errorf("the probabilities add up to %g", total)
+	}
+	drawn := rootio.NewTable(m.Fields(), n)
+	_, err := m.Generate(t.Context(), drawn, nil, 3, 0)
+	must(t, err)
+	counts := map[[4]int]float64{}
+	x, y := drawn.Columns[0].Values().([]float64), drawn.Columns[1].Values().([]float64)
+	for i := range x {
+		counts[place(x[i], y[i], drawn.Columns[2].Values().([]int32)[i], drawn.Columns[3].Values().([]int32)[i])]++
+	}
+	for at, p := range expected {
+		mean := n * p / total
+		if d := counts[at] - mean; math.Abs(d) > unexpected*math.Sqrt(mean+1)+0.005*mean {
+			t.Errorf("%g events in cell %v, where %.1f are expected", counts[at], at, mean)
+		}
+	}
+}
+
+// TestEventsOfAMixture checks that event i depends on the seed and i alone, before and after a model file.
+func TestEventsOfAMixture(t *testing.T) {
+	m := mixedEdged(t)
+	file := filepath.Join(t.TempDir(), "m")
+	must(t, m.Save(file))
+	read, err := Load(file)
+	must(t, err)
+	const n = 300
+	all := rootio.NewTable(m.Fields(), n)
+	_, err = m.Generate(t.Context(), all, nil, 7, 100)
+	must(t, err)
+	for lo := 0; lo < n; lo += 77 {
+		some := rootio.NewTable(m.Fields(), min(77, n-lo))
+		_, err := read.Generate(t.Context(), some, nil, 7, uint64(100+lo))
+		must(t, err)
+		for j, c := range some.Columns {
+			if !reflect.DeepEqual(c.Values(), all.Columns[j].Slice(lo, lo+some.Len()).Values()) {
+				t.Errorf("column %s of the events from %d on depends on where they begin", c.Name, lo)
+			}
+		}
+	}
+	p, again := make([]float64, n), make([]float64, n)
+	must(t, m.LogDensity(t.Context(), p, all, 100))
+	must(t, read.LogDensity(t.Context(), again, all, 100))
+	if !slices.Equal(p, again) {
+		t.Error("a model file changes log-densities")
+	}
+	if err := m.CheckMap(); err == nil || !strings.Contains(err.Error(), "--coordinates best") {
+		t.Errorf("a mixture is a map: %v", err)
+	}
+}
