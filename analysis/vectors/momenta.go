@@ -123,6 +123,7 @@ func ptOf(p []four) float64 {
 	return math.Hypot(px, py)
 }
 
-func deltaEta(p []four) float64 { return math.Abs(p[0].eta - p[1].eta) }
-func deltaPhi(p []four) float64 { return math.Abs(math.Remainder(p[0].phi-p[1].phi, 2*math.Pi)) }
-func deltaR(p []four) float64   { return math.Hypot(deltaEta(p), deltaPhi(p)) }
+func deltaEta(p []four) float64  { return math.Abs(p[0].eta - p[1].eta) }
+func deltaPhi(p []four) float64  { return math.Abs(math.Remainder(p[0].phi-p[1].phi, 2*math.Pi)) }
+func deltaR(p []four) float64    { return math.Hypot(deltaEta(p), deltaPhi(p)) }
+func ratioOfPT(p []four) float64 { return p[0].pt / max(p[1].pt, least) }

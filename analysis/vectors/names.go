@@ -53,6 +53,9 @@ var glued = [...]struct {
 // levels are words that may be glued before others: B_TRUEPT, K_mcPX, METphi.
 var levels = [...]string{"true", "truth", "gen", "mc", "reco", "rec", "sim", "raw", "met", "mht"}
 
+// generatedWords say that something is of the event as it was generated.
+var generatedWords = []string{"true", "truth", "gen", "mc", "sim"}
+
 // others are words of which a branch is no component of a momentum, but says something else about it.
 var others = []string{
 	"err", "error", "errors", "unc", "cov", "sigma", "sig", "resolution", "pull", "ratio", "frac", "fraction", "delta", "diff",

@@ -30,7 +30,7 @@ var conventions = []struct{ names, vectors string }{
 	{"GenMET GenMETPhi", "GenMET(GenMET,GenMETPhi)"},
 	// ATLAS
 	{"lep_pt lep_eta lep_phi lep_E lep_charge lep_z0", "lep(lep_pt,lep_eta,lep_phi,lep_E)"},
-	{"PRI_tau_pt PRI_tau_eta PRI_tau_phi PRI_met PRI_met_phi PRI_met_sumet PRI_jet_all_pt", "PRI_tau(PRI_tau_pt,PRI_tau_eta,PRI_tau_phi) PRI_met(PRI_met,PRI_met_phi)"},
+	{"PRI_tau_pt PRI_tau_eta PRI_tau_phi PRI_met PRI_met_phi PRI_met_sumet PRI_jet_all_pt", "tau(PRI_tau_pt,PRI_tau_eta,PRI_tau_phi) met(PRI_met,PRI_met_phi)"},
 	{"lep1_pt lep1_eta lep1_phi lep2_pt lep2_eta lep2_phi", "lep1(lep1_pt,lep1_eta,lep1_phi) lep2(lep2_pt,lep2_eta,lep2_phi)"},
 	{"tau_pt tau_eta tau_phi tau_m", "tau(tau_pt,tau_eta,tau_phi,tau_m)"},
 	{"met_et met_phi met_sumet", "met(met_et,met_phi)"},

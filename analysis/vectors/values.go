@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
@@ -70,15 +71,11 @@ func (c *checker) check(v *Vector) bool {
 	}
 	for _, name := range v.Components() {
 		if isConstant(c.load(name), there) {
-			c.note("%s is not taken for a momentum: %q is the same in all events", v.Name, name)
-			return false
+			return false // a plain column says so
 		}
 	}
 	if v.IsPolar() && v.IsCartesian() {
-		if k := c.disagree(v, there); k >= 0 {
-			c.note("%q and %q are not %q times the cosine and sine of %q, first in entry %d: they stay plain columns", v.PX, v.PY, v.PT, v.Phi, k)
-			v.PX, v.PY, v.PZ = "", "", ""
-		}
+		c.choose(v, there)
 	}
 	c.checkRest(v, there)
 	return true
@@ -179,9 +176,28 @@ func (c *checker) checkPolar(v *Vector, there func(int) bool) bool {
 	return true
 }
 
-// disagree returns the first event in which the polar components and px, py, pz are not those of one momentum; -1 if there is
-// none.
-func (c *checker) disagree(v *Vector, there func(int) bool) int {
+// choose leaves out the polar components or px, py and pz, if these are not those of one momentum in all events, as is the
+// case where a particle was measured twice: it keeps those that the energy is of, else the polar ones.
+func (c *checker) choose(v *Vector, there func(int) bool) {
+	n, first := c.disagreement(v, there)
+	if n == 0 {
+		return
+	}
+	keep, leave := *v, *v
+	keep.PX, keep.PY, keep.PZ = "", "", ""
+	leave.PT, leave.Eta, leave.Phi = "", "", ""
+	if v.E != "" && c.isEnergy(&leave, there) && !c.isEnergy(&keep, there) {
+		keep, leave = leave, keep
+	}
+	plain := leave.Components()
+	c.note("%s are not the momentum of %s, which has %s, in %d of %d events, first in entry %d: they stay plain columns",
+		strings.Join(plain, ", "), v.Name, strings.Join(keep.Components(), ", "), n, c.table.Len(), first)
+	*v = keep
+}
+
+// disagreement returns the number of events in which the polar components and px, py, pz are not those of one momentum, and
+// the first one.
+func (c *checker) disagreement(v *Vector, there func(int) bool) (n, first int) {
 	pt, eta, phi := c.load(v.PT), c.load(v.Eta), c.load(v.Phi)
 	x, y, z := c.load(v.PX), c.load(v.PY), c.load(v.PZ)
 	for k := range pt {
@@ -196,10 +212,24 @@ func (c *checker) disagree(v *Vector, there func(int) bool) int {
 			size *= math.Cosh(eta[k])
 		}
 		if !(off <= agreeing*size+1e-6) {
-			return k
+			if n++; n == 1 {
+				first = k
+			}
 		}
 	}
-	return -1
+	return n, first
+}
+
+// isEnergy reports whether the energy is not less than the momentum.
+func (c *checker) isEnergy(v *Vector, there func(int) bool) bool {
+	var p momenta
+	p.fill(c.table, v, 0, c.table.Len(), c.load)
+	for k, e := range c.load(v.E) {
+		if there(k) && !(e >= p.size(k)*(1-agreeing)-1e-6) {
+			return false
+		}
+	}
+	return true
 }
 
 // checkRest leaves out of a vector the energy, the magnitude, the mass, the charge and the code that are none.
@@ -218,13 +248,8 @@ func (c *checker) checkRest(v *Vector, there func(int) bool) {
 	}
 	var p momenta
 	p.fill(c.table, v, 0, c.table.Len(), c.load)
-	if x := c.load(v.E); x != nil {
-		for k, e := range x {
-			if size := p.size(k); there(k) && !(e >= size*(1-agreeing)-1e-6) {
-				leave(&v.E, "it is %g in entry %d, less than the momentum, %g", "the energy", v.Name, e, k, size)
-				break
-			}
-		}
+	if v.E != "" && !c.isEnergy(v, there) {
+		leave(&v.E, "it is less than the momentum in some events", "the energy", v.Name)
 	}
 	if x := c.load(v.P); x != nil {
 		for k, magnitude := range x {
@@ -344,14 +369,17 @@ func namesOf(vectors []Vector, which []int) string {
 	return strings.Join(names, ", ")
 }
 
+// hardly is how much of itself a mass varies that is the same in all events, but for how it was computed.
+const hardly = 0.003
+
 // findMass finds where the mass of a vector is from.
 func (c *checker) findMass(v *Vector, gev float64) {
 	if v.Transverse {
 		return
 	}
 	if x := c.load(v.M); x != nil {
-		if lo, hi := slices.Min(x), slices.Max(x); lo == hi {
-			v.Mass, v.MassOf = lo, v.M+" in all events"
+		if lo, hi := slices.Min(x), slices.Max(x); hi-lo <= hardly*hi {
+			v.Mass, v.MassOf = (lo+hi)/2, v.M+", the same in all events"
 		} else {
 			v.MassFrom = v.M
 		}
@@ -379,56 +407,63 @@ func (c *checker) massOfEnergy(v *Vector, gev float64) {
 	var p momenta
 	p.fill(c.table, v, 0, c.table.Len(), c.load)
 	e := c.load(v.E)
-	rounding := c.relativeRounding(v)
-	// E² − p² of events, each with the error 2E²·rounding: the mean, with weights.
+	relative, absolute := c.rounding(v)
+	// E² − p² of events, each with the error that rounding gives to E² and p²: the mean, with weights.
+	squares, errors := make([]float64, len(e)), make([]float64, len(e))
 	var sum, weights float64
 	for k := range e {
-		if size := p.size(k); size == size && e[k] > 0 {
-			w := math.Pow(e[k], -4)
-			sum += w * (e[k] - size) * (e[k] + size)
-			weights += w
+		const several = 6
+		size := p.size(k)
+		squares[k], errors[k] = (e[k]-size)*(e[k]+size), several*e[k]*(relative*e[k]+absolute)
+		if size == size && errors[k] > 0 {
+			w := 1 / (errors[k] * errors[k])
+			sum, weights = sum+w*squares[k], weights+w
 		}
 	}
-	m2 := sum / weights
-	const several = 6
+	m2, err := sum/weights, 1/math.Sqrt(weights)
 	for k := range e {
-		size := p.size(k)
-		if size == size && math.Abs((e[k]-size)*(e[k]+size)-m2) > several*rounding*e[k]*e[k] {
+		if squares[k] == squares[k] && math.Abs(squares[k]-m2) > errors[k]+err {
 			v.MassFrom = v.E
 			return
 		}
 	}
-	err2 := several * rounding / math.Sqrt(weights/float64(len(e))) // of m²
 	m := math.Sqrt(max(m2, 0))
-	err := min(err2/max(m, 1e-300), math.Sqrt(err2))
+	err = min(err/max(m, least), math.Sqrt(err)) // of m
 	if named := Named(v.Name); named != nil && math.Abs(named.Mass*gev-m) <= err {
 		v.Mass, v.MassOf = named.Mass*gev, article(named.Name)+", by its name and "+v.E
 		return
 	}
-	if known := weighing(m/gev, err/gev); known != nil {
+	if known := weighing(m/gev, err/gev); known != nil && known.Mass > 0 {
 		v.Mass, v.MassOf = known.Mass*gev, article(known.Name)+", by "+v.E
 		return
+	}
+	if m <= err {
+		m = 0
 	}
 	v.Mass, v.MassOf = m, "from "+v.E
 }
 
-// relativeRounding is the relative error that the rounding of the columns gives to the squares of energy and
-// momentum, at most.
-func (c *checker) relativeRounding(v *Vector) float64 {
-	worst := 0.0
+// rounding returns what energy and momentum are rounded to, as a part of themselves and in their unit: files that were made
+// of text have some digits only.
+func (c *checker) rounding(v *Vector) (relative, absolute float64) {
 	for _, name := range append(v.Components(), v.E) {
-		x := slices.Clone(c.load(name))
-		x = slices.DeleteFunc(x, math.IsNaN)
-		slices.Sort(x)
-		x = slices.Compact(x)
-		size := math.Abs(x[len(x)/2])
-		relative := column.ULP(c.kind(name), 1)
-		if d, ok := column.FindRounding(rootio.Field{Name: name, Kind: c.kind(name)}, x).(*column.Decimals); ok {
-			relative = max(relative, d.Unit()/max(size, d.Unit()))
+		kind, bits := c.kind(name), 64
+		if kind == rootio.Float32 {
+			bits = 32
 		}
-		worst = max(worst, relative)
+		x := slices.DeleteFunc(slices.Clone(c.load(name)), math.IsNaN)
+		digits := 1
+		for _, value := range x {
+			mantissa, _, _ := strings.Cut(strconv.FormatFloat(math.Abs(value), 'e', -1, bits), "e")
+			digits = max(digits, len(mantissa)-1)
+		}
+		relative = max(relative, column.ULP(kind, 1), math.Pow(10, 1-float64(digits)))
+		slices.Sort(x)
+		if d, ok := column.FindRounding(rootio.Field{Name: name, Kind: kind}, slices.Compact(x)).(*column.Decimals); ok && name != v.Phi && name != v.Eta {
+			absolute = max(absolute, d.Unit())
+		}
 	}
-	return 4 * worst
+	return relative, absolute
 }
 
 func article(noun string) string {

@@ -44,6 +44,9 @@ type Vector struct {
 	// stands for no value, or zero, or NaN.
 	Absent bool `json:"absent,omitempty"`
 
+	// Parts are the names of the vectors that it is the sum of, as a decayed particle is, be it roughly.
+	Parts []string `json:"parts,omitempty"`
+
 	// Level is "gen" where the name says that it is what was generated, else "".
 	Level string `json:"level,omitempty"`
 }
@@ -80,7 +83,7 @@ func (v *Vector) Columns() (all []string) {
 }
 
 // String says what was taken for what: "mu1: pt1, eta1, phi1, mass 0.1057 (a muon, by its name)".
-func (v *Vector) String() string {
+func (v *Vector) String() (said string) {
 	var parts []string
 	if v.IsPolar() {
 		parts = v.Components()
@@ -97,6 +100,9 @@ func (v *Vector) String() string {
 		}
 	}
 	text := v.Name + ": " + strings.Join(parts, ", ")
+	if len(v.Parts) > 0 {
+		defer func() { said += ", the sum of " + strings.Join(v.Parts, " and ") }()
+	}
 	switch {
 	case v.Transverse:
 		return text + ", transverse"
@@ -166,6 +172,7 @@ func Find(t *rootio.Table, opts Options) Found {
 	for i := range f.Vectors {
 		c.findMass(&f.Vectors[i], f.GeV)
 	}
+	c.findParts(f.Vectors)
 	f.Notes = c.notes
 	return f
 }
@@ -208,8 +215,7 @@ func propose(fields []rootio.Field) (found []Vector) {
 			v.E, v.P, v.M, v.Charge, v.Code = "", "", "", "", ""
 		}
 		for _, w := range ws {
-			switch w {
-			case "gen", "true", "truth", "mc", "sim":
+			if slices.Contains(generatedWords, w) {
 				v.Level = "gen"
 			}
 		}
@@ -229,8 +235,14 @@ func propose(fields []rootio.Field) (found []Vector) {
 		return 1
 	})
 	names := map[string]bool{}
+	all := make([]string, len(order))
+	for i, g := range order {
+		all[i] = g.vector.Name
+	}
+	common := len(commonStart(all))
 	for _, g := range order {
 		v := g.vector
+		v.Name = v.Name[common:]
 		if !v.IsPolar() {
 			v.PT, v.Eta, v.Phi = "", "", ""
 		}
@@ -244,4 +256,25 @@ func propose(fields []rootio.Field) (found []Vector) {
 		found = append(found, v)
 	}
 	return found
+}
+
+// commonStart returns the words with which all names begin, up to the separator before what tells them apart: PRI_ of PRI_tau
+// and PRI_lep.
+func commonStart(names []string) string {
+	if len(names) < 2 {
+		return ""
+	}
+	start := names[0]
+	for _, name := range names[1:] {
+		for !strings.HasPrefix(name, start) {
+			start = start[:len(start)-1]
+		}
+	}
+	start = start[:strings.LastIndexAny(start, "_.")+1]
+	for _, name := range names {
+		if rest := name[len(start):]; rest == "" || rest[0] >= '0' && rest[0] <= '9' {
+			return ""
+		}
+	}
+	return start
 }
