@@ -34,9 +34,9 @@ import (
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/analysis/rows"
+	"github.com/eidolon-hep/eidolon/internal/trees"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
-	"github.com/eidolon-hep/eidolon/training"
 )
 
 // Sample is a sample of events.
@@ -143,6 +143,7 @@ type folds struct {
 	opts    Options
 	samples [2]Sample
 	in      *inputs
+	matrix  *trees.Matrix          // of the inputs, once trees are grown
 	start   [2]int                 // the first row of each sample in the inputs
 	rows    [2][]int               // the rows of each that are trained on and judged
 	keys    [2][]uint64            // of each row: rows with the same key stay together
@@ -413,7 +414,7 @@ func (f *folds) most() float64 { return math.Log(float64(max(len(f.rows[0]), len
 type classifier struct {
 	net        *network
 	hidden     []int // the widths of its layers
-	trees      *trees
+	trees      *trees.Forest
 	polynomial *polynomial
 	weights    [2][]float64 // with which it was trained
 	blend      regression   // of their outputs; first how far each is to be trusted before any event says
@@ -421,8 +422,7 @@ type classifier struct {
 
 // train trains a classifier on all folds but k.
 func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
-	train := training.Data{Dim: f.in.dim(), Context: 1}
-	valid := train
+	var learn, judge part
 	var trained [2][]float64
 	for s := range f.samples {
 		rows := slices.DeleteFunc(slices.Clone(f.rows[s]), func(i int) bool { return f.foldOf(s, i) == k })
@@ -432,29 +432,28 @@ func (f *folds) train(ctx context.Context, k int) (*classifier, error) {
 		}
 		trained[s] = weights
 		for j, i := range rows {
-			to := &train
+			to := &learn
 			if isValid(f.keys[s][i]) {
-				to = &valid
+				to = &judge
 			}
-			to.X = append(to.X, f.in.row(f.start[s]+i)...)
-			to.C = append(to.C, float32(s))
-			to.W = append(to.W, float32(weights[j]))
+			to.add(f.start[s]+i, float64(s), weights[j])
 		}
 	}
 	c := &classifier{hidden: slices.Repeat([]int{f.opts.Hidden}, 3), weights: trained}
 	c.net = newClassifier(f.in.dim(), c.hidden, f.opts.Seed+uint64(k))
 	if f.in.dim() == 0 { // nothing varies
-		c.trees, c.polynomial, c.blend = &trees{}, &polynomial{}, regression{0, 0, 0, 0}
+		c.trees, c.polynomial, c.blend = &trees.Forest{}, &polynomial{}, regression{0, 0, 0, 0}
 		return c, nil
 	}
 	var err error
-	if c.trees, err = boost(ctx, train, valid, logisticLoss()); err != nil {
+	if c.trees, err = f.boost(ctx, learn, judge, trees.Logistic(), grown); err != nil {
 		return nil, err
 	}
 	if f.opts.Trees {
 		c.polynomial, c.blend = &polynomial{}, regression{0, 0, 1, 0}
 		return c, nil
 	}
+	train, valid := learn.data(f.in), judge.data(f.in)
 	if c.polynomial, err = fitPolynomial(ctx, train); err != nil {
 		return nil, err
 	}
@@ -472,7 +471,7 @@ const learners = 3
 // each calls found with the outputs for each row of x.
 func (c *classifier) each(x []float32, n int, found func(i int, outputs [learners]float64)) {
 	var outputs [learners][]float64
-	for k, logits := range [learners]func(dst []float64, x []float32){c.net.logits, c.trees.logits, c.polynomial.logits} {
+	for k, logits := range [learners]func(dst []float64, x []float32){c.net.logits, c.boosted, c.polynomial.logits} {
 		outputs[k] = make([]float64, n)
 		logits(outputs[k], x)
 	}
@@ -483,6 +482,12 @@ func (c *classifier) each(x []float32, n int, found func(i int, outputs [learner
 		}
 		found(i, v)
 	}
+}
+
+// boosted stores the outputs of the trees for the rows of x in dst.
+func (c *classifier) boosted(dst []float64, x []float32) {
+	clear(dst)
+	c.trees.Add(dst, x, 1)
 }
 
 // logRatios stores s(x) for the rows of x in dst.

@@ -11,6 +11,7 @@ import (
 	"github.com/eidolon-hep/eidolon/internal/modelfile"
 	"github.com/eidolon-hep/eidolon/internal/nn"
 	"github.com/eidolon-hep/eidolon/internal/output"
+	"github.com/eidolon-hep/eidolon/internal/trees"
 	"github.com/eidolon-hep/eidolon/training"
 )
 
@@ -61,7 +62,7 @@ func (r *Ratio) Save(file string) error {
 	}
 	for k, m := range r.members {
 		d.Members = append(d.Members, member{m.hidden, m.polynomial, m.blend})
-		tensors = training.Prefixed(memberPrefix(k), append(m.net.params.Tensors(), m.trees.tensors()...), tensors)
+		tensors = training.Prefixed(memberPrefix(k), training.Prefixed(treesPrefix, m.trees.Tensors(), m.net.params.Tensors()), tensors)
 	}
 	text, err := json.Marshal(d)
 	if err != nil {
@@ -251,7 +252,7 @@ func (m *member) load(prefix string, tensors []training.Tensor, dim int) (*class
 		return nil, nil, err
 	}
 	var err error
-	if c.trees, err = loadTrees(forest, dim); err != nil {
+	if c.trees, err = trees.Load(forest, dim); err != nil {
 		return nil, nil, err
 	}
 	if len(m.Blend) != learners+1 {
@@ -277,66 +278,5 @@ func (p *polynomial) check() error {
 	return nil
 }
 
-// The tensors of trees: their sizes, and for each node the feature, the left node in its tree, the
-// threshold and the value.
-const (
-	treesPrefix = "trees."
-	treeSizes   = "sizes"
-	treeNodes   = "nodes"
-	perNode     = 4
-)
-
-// tensors returns the trees as tensors.
-func (t *trees) tensors() []training.Tensor {
-	sizes, nodes := []float32{}, []float32{}
-	for _, root := range t.roots {
-		sizes = append(sizes, float32(len(root)))
-		for _, n := range root {
-			nodes = append(nodes, float32(n.feature), float32(n.left), n.threshold, n.value)
-		}
-	}
-	return training.Prefixed(treesPrefix, []training.Tensor{
-		{Name: treeSizes, Shape: []int{len(sizes)}, Value: sizes},
-		{Name: treeNodes, Shape: []int{len(nodes) / perNode, perNode}, Value: nodes},
-	}, nil)
-}
-
-// loadTrees returns the trees of these tensors, of dim features.
-func loadTrees(tensors []training.Tensor, dim int) (*trees, error) {
-	byName := map[string][]float32{}
-	for _, t := range tensors {
-		byName[t.Name] = t.Value
-	}
-	sizes, values := byName[treeSizes], byName[treeNodes]
-	if len(tensors) != 2 || len(byName) != 2 || sizes == nil || values == nil {
-		return nil, errors.New("the trees are damaged")
-	}
-	t := &trees{}
-	for k, size := range sizes {
-		n := int(size)
-		if !(size >= 1 && size == float32(n) && n <= len(values)/perNode) {
-			return nil, fmt.Errorf("tree %d has %g nodes", k, size)
-		}
-		nodes := make([]node, n)
-		for i := range nodes {
-			v := values[i*perNode : (i+1)*perNode]
-			for _, x := range v {
-				if x-x != 0 {
-					return nil, fmt.Errorf("tree %d has a node of %v", k, v)
-				}
-			}
-			if !(v[0] >= 0 && v[0] < float32(dim) && v[1] >= 0 && v[1] < float32(n)) {
-				return nil, fmt.Errorf("node %d of tree %d has feature %g of %d and left node %g of %d", i, k, v[0], dim, v[1], n)
-			}
-			nodes[i] = node{feature: int32(v[0]), left: int32(v[1]), threshold: v[2], value: v[3]}
-			if left := int(nodes[i].left); left != 0 && (left <= i || left+1 >= n) { // paths go down, so they end
-				return nil, fmt.Errorf("node %d of tree %d is above node %d of %d", i, k, left, n)
-			}
-		}
-		t.roots, values = append(t.roots, nodes), values[n*perNode:]
-	}
-	if len(values) > 0 {
-		return nil, errors.New("there are more nodes than trees have")
-	}
-	return t, nil
-}
+// treesPrefix is that of the tensors of trees.
+const treesPrefix = "trees."

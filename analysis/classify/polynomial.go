@@ -167,7 +167,7 @@ func (p *polynomial) logits(dst []float64, x []float32) {
 		clear(dst)
 		return
 	}
-	parallel.Ranges(len(dst), pieceOfRows, func(lo, hi int) {
+	parallel.Ranges(len(dst), 4096, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			s := p.C[len(p.C)-1]
 			for j := range p.Terms {

@@ -178,7 +178,7 @@ func TestRatioOfEqualSamples(t *testing.T) {
 	x := func(seed uint64) *rootio.Table { return table(rootio.ColumnOf("x", normals(seed, 300, 0))) }
 	r, _ := fitted(t, x(1), x(2), Options{Folds: 2, Hidden: 4})
 	for _, m := range r.members {
-		m.trees.roots, *m.polynomial = nil, polynomial{dim: m.polynomial.dim}
+		m.trees.Trees, *m.polynomial = nil, polynomial{dim: m.polynomial.dim}
 	}
 	file := filepath.Join(t.TempDir(), "r")
 	if err := r.Save(file); err != nil {

@@ -22,8 +22,8 @@ func (c regression) at(x ...float64) float64 {
 
 // regress finds the regression of y (0 or 1, with weights w) on the columns x that
 // has the lowest logistic loss, by Newton's method. A prior that is worth ten
-// events, for columns of width one, holds it to the start where there is nothing to
-// learn.
+// events, for columns of width one or more, holds it to the start where there is nothing to
+// learn, as for a column that hardly varies.
 func regress(start regression, y, w []float64, x ...[]float64) regression {
 	const (
 		prior = 10.0
@@ -33,9 +33,7 @@ func regress(start regression, y, w []float64, x ...[]float64) regression {
 	x, start = slices.Clone(x), slices.Clone(start)
 	width := make([]float64, len(x))
 	for j, column := range x {
-		if width[j] = stat.PopStdDev(column, nil); !(width[j] > 0) {
-			width[j] = 1
-		}
+		width[j] = max(stat.PopStdDev(column, nil), 1)
 		x[j] = make([]float64, len(column))
 		floats.ScaleTo(x[j], 1/width[j], column)
 		start[j+1] *= width[j]

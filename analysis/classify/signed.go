@@ -7,6 +7,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/eidolon-hep/eidolon/internal/trees"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/training"
 )
@@ -36,29 +37,29 @@ func (f *folds) weightsOf(ctx context.Context, sample int, rows []int) ([]float6
 	sum = max(sum, least*size)
 	mean := sum / float64(len(w)) / size
 
-	part := func(j int) uint64 { return philox.Uint64(0, streamHalf, f.keys[sample][rows[j]]) % parts }
+	partOf := func(j int) uint64 { return philox.Uint64(0, streamHalf, f.keys[sample][rows[j]]) % parts }
 	boosted, smooth := make([]float64, len(w)), make([]float64, len(w))
 	for k := range uint64(parts) {
-		train := training.Data{Dim: f.in.dim(), Context: 1}
-		valid, rest := train, train
+		var learn, judge, rest part
 		var places []int // of the rest
 		for j, i := range rows {
-			to := &train
+			to := &learn
 			switch {
-			case part(j) == k:
+			case partOf(j) == k:
 				to = &rest
 				places = append(places, j)
 			case isValid(f.keys[sample][i]):
-				to = &valid
+				to = &judge
 			}
-			to.X = append(to.X, f.in.row(f.start[sample]+i)...)
-			to.C = append(to.C, float32(w[j]/size-mean))
-			to.W = append(to.W, 1)
+			to.add(f.start[sample]+i, w[j]/size-mean, 1)
 		}
-		t, err := boost(ctx, train, valid, squareLoss())
+		o := grown
+		o.Least *= 4 // second derivatives are 1, not a quarter
+		t, err := f.boost(ctx, learn, judge, trees.Square(), o)
 		if err != nil {
 			return nil, err
 		}
+		train, valid, others := learn.data(f.in), judge.data(f.in), rest.data(f.in)
 		r := newRegressor(f.in.dim(), slices.Repeat([]int{max(f.opts.Hidden/4, 8)}, 2), f.opts.Seed)
 		if _, err := training.Fit(ctx, r, train, valid, training.Options{
 			Epochs: min(max(600_000/train.Len(), 1), 150), Batch: min(max(train.Len()/50, 32), 512), Rate: 3e-3, Decay: 1e-2, Patience: 20, Seed: f.opts.Seed + k,
@@ -66,8 +67,8 @@ func (f *folds) weightsOf(ctx context.Context, sample int, rows []int) ([]float6
 			return nil, err
 		}
 		byTrees, byNetwork := make([]float64, len(places)), make([]float64, len(places))
-		t.logits(byTrees, rest.X)
-		r.logits(byNetwork, rest.X)
+		t.Add(byTrees, others.X, 1)
+		r.logits(byNetwork, others.X)
 		for i, j := range places {
 			boosted[j], smooth[j] = byTrees[i], byNetwork[i]
 		}
