@@ -78,7 +78,7 @@ func main() {
 			if err != nil {
 				log.Fatalf("%s, %s: %v", d.Name, model, err)
 			}
-			fmt.Printf("%-42s %-14s %9.4f ± %.4f %8.2f %8.0f s%s\n", d.Title, model, r.kl, r.sigma, bar(d.Name), r.seconds, r.more)
+			fmt.Printf("%-42s %-14s %9.4f ± %.4f %8.3f %8.0f s%s\n", d.Title, model, r.kl, r.sigma, bar(d.Name), r.seconds, r.more)
 		}
 	}
 }
@@ -90,6 +90,10 @@ func bar(name string) float64 {
 		return 0.05
 	case "checkerboard":
 		return 0.03
+	case "resonance":
+		return 0.003
+	case "decay", "decay_xyz":
+		return 0.005
 	case "moons", "spirals", "gaussians":
 		return 0.01
 	}

@@ -71,6 +71,10 @@ func All() []Density {
 		normal(5),
 		edges(),
 		triangle(),
+		resonance(),
+		decay.polar("decay", "two-body decays in an acceptance"),
+		decay.cartesian("decay_xyz", "the same as px, py, pz"),
+		charmonium.charged("jpsi", "pairs of muons with a J/ψ"),
 	}
 }
 

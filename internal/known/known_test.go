@@ -28,6 +28,9 @@ func of(d Density, dst []float64, rows ...[]float64) []float64 {
 // fitsGrid reports whether a density is in the plane and without long tails.
 func fitsGrid(d Density) bool { return d.Dim() == 2 && d.Name != "student2" }
 
+// isPair reports whether TestPairs checks a density: even boxes are too wide for its peak.
+func isPair(d Density) bool { return slices.Contains([]string{"decay", "decay_xyz", "jpsi"}, d.Name) }
+
 // TestPlane checks the densities in the plane by quadrature on a fine grid: that the integral
 // is 1, and, by χ², that events fall where it says.
 func TestPlane(t *testing.T) {
@@ -105,7 +108,7 @@ func edgeIn(d Density, lo, width [2]float64, k, side int) bool {
 // that holds the middle half of each column, and where that would hold no event, p shifted.
 func TestSpace(t *testing.T) {
 	for _, d := range All() {
-		if fitsGrid(d) {
+		if fitsGrid(d) || isPair(d) {
 			continue
 		}
 		n := 100_000
