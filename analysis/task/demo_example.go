@@ -39,7 +39,7 @@ func exampleModels(n int64) []exampleModel {
 	}
 	return []exampleModel{
 		{name: "realnvp", title: "Real NVP", ask: surrogate.Options{Model: "realnvp"}},
-		{name: "spline", title: "spline flow", ask: surrogate.Options{Model: "spline", Hidden: 64, Train: seeing(6e6)}},
+		{name: "spline", title: "spline flow", ask: surrogate.Options{Model: "spline", Train: seeing(2e6)}},
 		{name: "autoregressive", title: "autoregressive flow", ask: surrogate.Options{Model: "autoregressive", Layers: 2, Hidden: 64, Train: seeing(4e6)}},
 		{name: "sums-300", title: "kernel sums, K = 300", ask: sums(300)},
 		{name: "sums-5000", title: "kernel sums, K = 5,000", ask: sums(5_000)},
