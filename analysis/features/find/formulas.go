@@ -22,8 +22,10 @@ const (
 	fewestTold  = 20   // events that a formula must be true of
 	mostFormula = 150  // columns that are combined in pairs
 	mostSums    = 300_000
-	// mostlyTrue is the part of the events of which a formula must be true for the deviations to be learnt.
+	// mostlyTrue is the part of the events of which a formula must be true. Deviations in the others are learnt, unless they
+	// are at most a negligible part of the spread of the column.
 	mostlyTrue = 0.9
+	negligible = 0.01
 )
 
 // findFormulas computes columns that the formulas of physics give from others, within what rounding may do to all of
@@ -657,11 +659,14 @@ func (g *formulaSearch) isTrueOfAll(f *formulaFound, most float64) bool {
 		return false
 	}
 	e := f.Evaluate(&g.Frame)
-	wrong := 0
+	wrong, largest := 0, 0.0
 	var told []int // events that the formula says something about, and that is true
 	for k, y := range f.target.x {
 		if !(e.Off(k, y) <= 1) {
 			if wrong++; float64(wrong) > most*float64(g.N) {
+				return false
+			}
+			if largest = max(largest, math.Abs(e.Difference(k, y))); largest != largest {
 				return false
 			}
 		} else if e.Applies(k) {
@@ -671,7 +676,9 @@ func (g *formulaSearch) isTrueOfAll(f *formulaFound, most float64) bool {
 	if len(told) < fewestTold {
 		return false
 	}
-	if f.Deviates = wrong > 0; f.Deviates && f.target.mayMiss {
+	if largest <= negligible*f.target.spread {
+		f.Within = largest
+	} else if f.Deviates = true; f.target.mayMiss {
 		return false // a deviation from a number that stands for none is none
 	}
 	y := make([]float64, len(told))

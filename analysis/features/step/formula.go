@@ -28,6 +28,10 @@ type Formula struct {
 	Else      *float64 `json:"else,omitempty"`
 	LeavesOut bool     `json:"leaves_out,omitempty"` // the operands that an event does not have
 
+	// Within is by how much the branch may differ from the formula beyond rounding, where that is so little that it does not
+	// matter.
+	Within float64 `json:"within,omitempty"`
+
 	// Deviates says that the branch differs from the formula in some events: how much is learnt, and is 0 in the
 	// others.
 	Deviates bool `json:"deviates,omitempty"`
@@ -61,7 +65,7 @@ func (s *Formula) Variables() (read, taken []string, made []Coordinate) {
 
 func (s *Formula) IsSound() bool {
 	f := s.formula()
-	if f == nil || !f.Takes(len(s.Operands)) || !s.Precision.IsSound() || s.LeavesOut && !f.IsSum {
+	if f == nil || !f.Takes(len(s.Operands)) || !s.Precision.IsSound() || s.LeavesOut && !f.IsSum || !(s.Within >= 0) {
 		return false
 	}
 	for i := range s.Operands {
@@ -85,11 +89,11 @@ func (s *Formula) Forward(f *Frame, logDet []float64, _ func([]float64)) {
 		d := f.Add(s.deviation())
 		for k, v := range y {
 			if d[k] = 0; !(e.Off(k, v) <= 1) {
-				d[k] = e.difference(v, e.Value(k))
+				d[k] = e.Difference(k, v)
 			}
 		}
 	} else {
-		const slack = 2 // of events that were not there when the formula was found
+		const slack = 2 // for events that were not there when the formula was found
 		for k := range logDet {
 			if !(e.Off(k, y[k]) <= slack) {
 				logDet[k] = math.Inf(-1)
@@ -196,6 +200,9 @@ func (e *Evaluation) wrap(y float64) float64 {
 	return column.Circle{Start: e.step.From, Period: 2 * math.Pi}.Wrap(y, e.step.From)
 }
 
+// Difference is how far y is from what the formula gives in event k.
+func (e *Evaluation) Difference(k int, y float64) float64 { return e.difference(y, e.Value(k)) }
+
 // difference is y − v, of an angle the shorter way round.
 func (e *Evaluation) difference(y, v float64) float64 {
 	if e.isAngle {
@@ -215,7 +222,7 @@ func (e *Evaluation) Off(k int, y float64) float64 {
 		return math.Inf(1)
 	}
 	off := math.Abs(e.difference(y, v))
-	own := safety * e.step.Precision.Error(y)
+	own := safety*e.step.Precision.Error(y) + e.step.Within
 	if off <= own {
 		return off / own
 	}
@@ -279,6 +286,9 @@ func (s *Formula) Describe() string {
 		how += fmt.Sprintf(" (%g where one is missing)", *s.Else)
 	case canBeAbsent:
 		how += " (NaN where one is missing)"
+	}
+	if s.Within > 0 {
+		how += fmt.Sprintf(" within %.3g", s.Within)
 	}
 	return how + ", computed"
 }
