@@ -23,6 +23,7 @@ var passes = []pass{
 	{name: "sums", what: "sums", do: (*Search).findAllSums},
 	{name: "formulas", what: "columns that follow from others by formulas", do: (*Search).findFormulas},
 	{name: "lookups", what: "codes that follow from others", do: (*Search).findLookups},
+	{name: "missing", what: "values that columns have where others say so", do: (*Search).findMissing},
 	{name: "systems", do: (*Search).addSystems},
 	{name: "polar", do: (*Search).findPolar},
 	{name: "fractions", asked: "below", do: (*Search).findFractions},

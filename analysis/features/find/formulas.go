@@ -52,6 +52,7 @@ type formulaColumn struct {
 	precision column.Precision
 	spread    float64
 	isTarget  bool
+	isAzimuth bool
 	probe     [probes]float64
 	near      [probes]float64 // how near a formula must be
 	missed    int             // probes in which the formula that is tried is not
@@ -108,6 +109,7 @@ func (s *Search) newFormulaSearch() *formulaSearch {
 		}
 		c := &formulaColumn{Field: field, x: x}
 		c.look()
+		c.isAzimuth = c.canBeAzimuth()
 		c.isTarget = field.Kind.IsFloat() && s.isFree(field.Name) && c.spread > 0 && countValues(x, column.MaxCodes) > column.MaxCodes
 		g.columns = append(g.columns, c)
 		if c.isTarget {
@@ -226,7 +228,7 @@ func (g *formulaSearch) makeLists() {
 	for _, c := range g.columns {
 		o := g.operand(c.Name, formula.Number, 0, c.Name)
 		numbers = append(numbers, o)
-		if c.isAzimuth() {
+		if c.isAzimuth {
 			azimuths = append(azimuths, o)
 		}
 	}
@@ -257,8 +259,8 @@ func (g *formulaSearch) isLeft(v *vectors.Vector) bool {
 	return v.IsPolar() || v.IsCartesian()
 }
 
-// isAzimuth reports whether all values can be azimuths in radians, and go all round.
-func (c *formulaColumn) isAzimuth() bool {
+// canBeAzimuth reports whether all values can be azimuths in radians, and go all round.
+func (c *formulaColumn) canBeAzimuth() bool {
 	if !c.Kind.IsFloat() {
 		return false
 	}
@@ -389,9 +391,10 @@ func (g *formulaSearch) try(f *formula.Formula) {
 	chosen := make([]*formulaOperand, 0, 16)
 	values := make([]*formula.Value, 0, 16)
 	alive := make([]*formulaColumn, 0, len(g.columns))
+	targets := slices.DeleteFunc(slices.Clone(g.targets), func(c *formulaColumn) bool { return f.IsAngle && !c.isAzimuth })
 	test := func() {
 		known := 0
-		alive = append(alive[:0], g.targets...)
+		alive = append(alive[:0], targets...)
 		for _, c := range alive {
 			c.missed = 0
 		}
