@@ -33,7 +33,7 @@ func (p *part) data(in *inputs) training.Data {
 // boost fits trees to the events of train until the loss of valid gets no better.
 func (f *folds) boost(ctx context.Context, train, valid part, loss trees.Loss, o trees.Options) (*trees.Forest, error) {
 	if f.matrix == nil {
-		f.matrix = trees.NewMatrix(f.in.x, f.in.dim())
+		f.matrix = trees.NewMatrix(f.in.x, f.in.dim(), len(f.in.x)/f.in.dim())
 	}
 	y, w := make([]float32, f.matrix.Rows()), make([]float32, f.matrix.Rows())
 	for _, p := range []part{train, valid} {

@@ -563,11 +563,7 @@ func TestText(t *testing.T) {
 	}
 	rows := map[string]string{}
 	for line := range strings.Lines(text) {
-		words := strings.Fields(line)
-		if len(words) == 0 {
-			continue
-		}
-		if _, ok := rows[words[0]]; !ok { // the row of the table; lines on its spikes may follow
+		if words := strings.Fields(line); len(words) > 0 {
 			rows[words[0]] = strings.TrimSpace(line)
 		}
 	}

@@ -122,7 +122,7 @@ func (tr *Training) write(c *training.Checkpoint) error {
 		return fmt.Errorf("surrogate: could not describe the checkpoint: %w", err)
 	}
 	var tensors []training.Tensor
-	for name, v := range vectors(c) {
+	for name, v := range stateVectors(c) {
 		if len(*v) > 0 {
 			tensors = append(tensors, training.Tensor{Name: name, Shape: []int{len(*v)}, Value: *v})
 		}
@@ -130,8 +130,8 @@ func (tr *Training) write(c *training.Checkpoint) error {
 	return modelfile.Write(tr.checkpoint, tensors, modelfile.Checkpoint, string(text))
 }
 
-// vectors returns the vectors of a checkpoint by name.
-func vectors(c *training.Checkpoint) map[string]*[]float32 {
+// stateVectors returns the vectors of a checkpoint by name.
+func stateVectors(c *training.Checkpoint) map[string]*[]float32 {
 	return map[string]*[]float32{"params": &c.Params, "m": &c.M, "v": &c.V, "best": &c.Best, "mean": &c.Mean}
 }
 
@@ -167,7 +167,7 @@ func LoadCheckpoint(file string) (*Paused, error) {
 	if p.saved.Loop != checkpointLoop {
 		return fail(fmt.Errorf("%w: train anew, or go on with that version", ErrVersion))
 	}
-	named := vectors(&p.saved.State)
+	named := stateVectors(&p.saved.State)
 	for _, t := range tensors {
 		v, ok := named[t.Name]
 		if !ok {

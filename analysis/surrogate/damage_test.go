@@ -62,6 +62,9 @@ func tiny(t testing.TB) map[string]*Surrogate {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
+	refined := *models["spline"]
+	refineBy(t, &refined, coded(300))
+	models["refined"] = &refined
 	return models
 }
 

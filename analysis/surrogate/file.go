@@ -27,6 +27,7 @@ type metadata struct {
 	Format  int              `json:"format"`
 	Parts   []describedPart  `json:"parts"`
 	Context features.Context `json:"context,omitzero"`
+	Refined *Refinement      `json:"refined,omitempty"`
 	Card    Card             `json:"card"`
 }
 
@@ -49,7 +50,7 @@ var (
 
 // describe returns what the file says beside the parameters.
 func (s *Surrogate) describe() (metadata, error) {
-	m := metadata{Format: format, Context: s.Context, Card: s.Card}
+	m := metadata{Format: format, Context: s.Context, Refined: s.Refined, Card: s.Card}
 	for _, p := range s.Parts {
 		density, err := p.Chain.describe()
 		if err != nil {
@@ -64,6 +65,9 @@ func (s *Surrogate) describe() (metadata, error) {
 func (s *Surrogate) tensors() (all []training.Tensor) {
 	for k := range s.Parts {
 		all = training.Prefixed(prefix(k), s.Parts[k].Chain.Tensors(), all)
+	}
+	if s.Refined != nil {
+		all = training.Prefixed(refinedPrefix, s.Refined.Boosted.Tensors(), all)
 	}
 	return all
 }
@@ -194,6 +198,13 @@ func Load(file string) (*Surrogate, error) {
 			return fail(modelfile.Damaged(err))
 		}
 		s.Parts = append(s.Parts, Part{p.Weight, p.Features, chain})
+	}
+	if m.Refined != nil {
+		own, _ := training.Under(refinedPrefix, tensors)
+		if err := m.Refined.load(own, s.Fields()); err != nil {
+			return fail(modelfile.Damaged(err))
+		}
+		s.Refined = m.Refined
 	}
 	s.Card.Plan.Factors = s.Parts[0].Chain.names()
 	return s, nil

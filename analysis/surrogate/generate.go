@@ -90,12 +90,13 @@ func (s *Surrogate) GenerateRows(ctx context.Context, t, given *rootio.Table, se
 		return Tails{}, err
 	}
 	clamped := s.clamped()
-	var tails drawn
-	if s.Ratio != nil {
-		tails, err = s.drawRefined(ctx, t, seed, rows)
-	} else {
-		tails, err = s.draw(ctx, t, given, c, seed, rows)
+	draw := drawer(func(ctx context.Context, t *rootio.Table, seed uint64, rows []uint64) (drawn, error) {
+		return s.draw(ctx, t, given, c, seed, rows)
+	})
+	for _, r := range s.ratios() {
+		draw = r.over(draw)
 	}
+	tails, err := draw(ctx, t, seed, rows)
 	if err != nil {
 		return Tails{}, err
 	}
@@ -119,7 +120,7 @@ type drawn struct {
 	z                 []float32
 }
 
-// draw draws the events of the numbers rows, without the ratio, and stores them in t, given conditions with the
+// draw draws the events of the numbers rows, without ratios, and stores them in t, given conditions with the
 // features c.
 func (s *Surrogate) draw(ctx context.Context, t, given *rootio.Table, c []float32, seed uint64, rows []uint64) (all drawn, err error) {
 	margin := s.margin()

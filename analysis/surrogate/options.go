@@ -50,6 +50,10 @@ type Options struct {
 	// Diffusion are the settings of the models that are no flows.
 	Diffusion DiffusionOptions `json:"diffusion,omitzero"`
 
+	// Refine says whether the density is multiplied at last by a ratio that boosted trees learn, where held-out
+	// events are more likely with it: [RefineOff], the default; [RefineAuto], one round or two; or a number of rounds.
+	Refine string `json:"refine,omitempty"`
+
 	// Begin, where it is not zero, is from when on MaxTime counts: when reading the events
 	// began. By default that is the beginning of [New].
 	Begin time.Time `json:"-"`
@@ -92,6 +96,9 @@ func (o Options) Check() error {
 		return err
 	}
 	if err := o.settings().Check(o.Model); err != nil {
+		return err
+	}
+	if _, err := o.refineRounds(); err != nil {
 		return err
 	}
 	return o.Features.Check()

@@ -20,7 +20,7 @@ import (
 // r being the ratio of the density that is wanted to p, from a classifier, but at most Largest. Events are
 // drawn by rejection: one of p is accepted with the probability r/Largest.
 type Ratio struct {
-	*classify.Ratio `json:"-"`
+	density densityRatio // r, without the bound
 
 	// Largest is the bound of r.
 	Largest float64 `json:"largest"`
@@ -32,6 +32,11 @@ type Ratio struct {
 	Z      float64 `json:"z"`
 	Error  float64 `json:"z_error"`
 	Events int     `json:"z_events"`
+}
+
+// densityRatio is the ratio of two densities as a function of some columns.
+type densityRatio interface {
+	LogRatio(ctx context.Context, dst []float64, t *rootio.Table, first uint64) error
 }
 
 // IsOfModel reports whether Z is near 1, as it is where the events of the model are distributed as those of the source that
@@ -84,21 +89,10 @@ func (s *Surrogate) Refine(ctx context.Context, of *classify.Ratio) error {
 		return err
 	}
 	s.Ratio = nil
-	var logs []float64
-	table := rootio.NewTable(s.Fields(), ratioPiece)
-	seed := philox.Uint64(ratioSeed, streamRatio, 0)
-	r := &Ratio{Ratio: of}
-	for len(logs) < ratioMost {
-		if _, err := s.Generate(ctx, table, nil, seed, uint64(len(logs))); err != nil {
-			return err
-		}
-		logs = append(logs, make([]float64, ratioPiece)...)
-		if err := of.LogRatio(ctx, logs[len(logs)-ratioPiece:], table, 0); err != nil {
-			return fmt.Errorf("%w: an event of the model: %w", ErrNoOverlap, err)
-		}
-		if r.measure(logs); r.Error < ratioPrecise*r.Z { // without a bound yet
-			break
-		}
+	r := &Ratio{density: of}
+	logs, err := r.sampleLogs(ctx, s)
+	if err != nil {
+		return err
 	}
 	if effective := r.bound(logs); !(effective >= ratioOverlap && r.Z >= ratioCovered) {
 		return fmt.Errorf("%w: Z cannot be estimated, since the model has hardly any events where the ratio is large: E[r] is %.2g and should be 1, and %d events are worth %.3g; fit the ratio with events of this model as the source",
@@ -110,6 +104,25 @@ func (s *Surrogate) Refine(ctx context.Context, of *classify.Ratio) error {
 	}
 	s.Ratio = r
 	return nil
+}
+
+// sampleLogs returns log r of events of a surrogate, as many as Z needs, without the bound. They are always the same ones.
+func (r *Ratio) sampleLogs(ctx context.Context, s *Surrogate) (logs []float64, err error) {
+	table := rootio.NewTable(s.Fields(), ratioPiece)
+	seed := philox.Uint64(ratioSeed, streamRatio, 0)
+	for len(logs) < ratioMost {
+		if _, err := s.Generate(ctx, table, nil, seed, uint64(len(logs))); err != nil {
+			return nil, err
+		}
+		logs = append(logs, make([]float64, ratioPiece)...)
+		if err := r.density.LogRatio(ctx, logs[len(logs)-ratioPiece:], table, 0); err != nil {
+			return nil, fmt.Errorf("%w: an event of the model: %w", ErrNoOverlap, err)
+		}
+		if r.measure(logs); r.Error < ratioPrecise*r.Z {
+			break
+		}
+	}
+	return logs, nil
 }
 
 // CheckRatio reports whether [Surrogate.Refine] can be asked for: whether the surrogate has no condition, and the
@@ -179,7 +192,7 @@ func (r *Ratio) bound(logs []float64) (effective float64) {
 
 // logRatio stores log min(r, Largest) of the events of t in dst.
 func (r *Ratio) logRatio(ctx context.Context, dst []float64, t *rootio.Table, first uint64) error {
-	if err := r.LogRatio(ctx, dst, t, first); err != nil {
+	if err := r.density.LogRatio(ctx, dst, t, first); err != nil {
 		return err
 	}
 	most := math.Log(r.Largest)
@@ -189,54 +202,60 @@ func (r *Ratio) logRatio(ctx context.Context, dst []float64, t *rootio.Table, fi
 	return nil
 }
 
-// drawRefined draws events by rejection, as [Surrogate.draw] does without a ratio. The attempts at a row are numbered, so that
-// its event depends on the seed and its number alone.
-func (s *Surrogate) drawRefined(ctx context.Context, t *rootio.Table, seed uint64, rows []uint64) (tails drawn, err error) {
-	n, dim := len(rows), s.Parts[0].Chain.Dim()
-	tries := rootio.NewTable(t.Fields(), n)
-	if len(s.Parts) == 1 {
-		tails.z = make([]float32, n*dim)
-	}
-	logs, u := make([]float64, n), make([]float64, 1)
-	places := make([]int, n) // of the rows that have no event yet
-	for i := range places {
-		places[i] = i
-	}
-	numbers := slices.Clone(rows)
-	most := math.Log(s.Ratio.Largest)
-	for attempt := uint64(0); len(places) > 0; attempt++ {
-		part, again := tries.Slice(0, len(places)), philox.Uint64(seed, streamAttempt, attempt)
-		got, err := s.draw(ctx, part, nil, nil, again, numbers)
-		if err != nil {
-			return tails, err
+// drawer draws the events of the numbers rows and stores them in t.
+type drawer func(ctx context.Context, t *rootio.Table, seed uint64, rows []uint64) (drawn, error)
+
+// over returns a drawer of events of another by rejection. The attempts at a row are numbered, so that its event depends on the
+// seed and its number alone.
+func (r *Ratio) over(draw drawer) drawer {
+	return func(ctx context.Context, t *rootio.Table, seed uint64, rows []uint64) (tails drawn, err error) {
+		n := len(rows)
+		tries := rootio.NewTable(t.Fields(), n)
+		logs, u := make([]float64, n), make([]float64, 1)
+		places := make([]int, n) // of the rows that have no event yet
+		for i := range places {
+			places[i] = i
 		}
-		if err := s.Ratio.logRatio(ctx, logs[:len(places)], part, 0); err != nil {
-			return tails, err
-		}
-		tails.redrawn += got.redrawn
-		var accepted, from, left []int
-		for k, i := range places {
-			philox.Uniform64(u, again, streamAccept, numbers[k])
-			if !(u[0] < math.Exp(logs[k]-most)) {
-				left = append(left, k)
-				continue
+		numbers := slices.Clone(rows)
+		most := math.Log(r.Largest)
+		for attempt := uint64(0); len(places) > 0; attempt++ {
+			part, again := tries.Slice(0, len(places)), philox.Uint64(seed, streamAttempt, attempt)
+			got, err := draw(ctx, part, again, numbers)
+			if err != nil {
+				return tails, err
 			}
-			accepted, from = append(accepted, i), append(from, k)
-			if got.z != nil {
-				copy(tails.z[i*dim:(i+1)*dim], got.z[k*dim:])
+			if err := r.logRatio(ctx, logs[:len(places)], part, 0); err != nil {
+				return tails, err
 			}
-			if _, moved := slices.BinarySearch(got.clipped, k); moved {
-				tails.clipped = append(tails.clipped, i)
+			dim := len(got.z) / len(places)
+			if attempt == 0 && got.z != nil {
+				tails.z = make([]float32, n*dim)
 			}
+			tails.redrawn += got.redrawn
+			tails.rejected += got.rejected
+			var accepted, from, left []int
+			for k, i := range places {
+				philox.Uniform64(u, again, streamAccept, numbers[k])
+				if !(u[0] < math.Exp(logs[k]-most)) {
+					left = append(left, k)
+					continue
+				}
+				accepted, from = append(accepted, i), append(from, k)
+				copy(tails.z[min(i*dim, len(tails.z)):], got.z[k*dim:(k+1)*dim])
+				if _, moved := slices.BinarySearch(got.clipped, k); moved {
+					tails.clipped = append(tails.clipped, i)
+				}
+			}
+			for j, c := range t.Columns {
+				c.Put(accepted, part.Columns[j].Take(from))
+			}
+			tails.rejected += len(left)
+			for k, at := range left {
+				places[k], numbers[k] = places[at], numbers[at]
+			}
+			places, numbers = places[:len(left)], numbers[:len(left)]
 		}
-		for j, c := range t.Columns {
-			c.Put(accepted, part.Columns[j].Take(from))
-		}
-		tails.rejected += len(left)
-		for k, at := range left {
-			places[k], numbers[k] = places[at], numbers[at]
-		}
-		places, numbers = places[:len(left)], numbers[:len(left)]
+		slices.Sort(tails.clipped)
+		return tails, nil
 	}
-	return tails, nil
 }

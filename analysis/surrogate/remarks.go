@@ -42,6 +42,9 @@ func (s *Surrogate) Remarks() []string {
 	if m := s.Card.Copies; m != nil {
 		remarks = append(remarks, rows.Percent(*m)+" of generated events are copies: nearer to a training event than 99 % of these are to each other")
 	}
+	if s.Refined != nil {
+		remarks = append(remarks, s.Refined.String())
+	}
 	if f, ok := FactorAs[factor.Remarker](s); ok {
 		remarks = append(remarks, f.Remark())
 	}
@@ -77,7 +80,7 @@ func (s *Surrogate) Direct() error {
 // place of the map, and false where there is no such map.
 func (s *Surrogate) Teacher() (*Surrogate, bool) {
 	taught := *s
-	taught.Parts = slices.Clone(s.Parts)
+	taught.Parts, taught.Refined = slices.Clone(s.Parts), nil
 	for k := range taught.Parts {
 		chain := &taught.Parts[k].Chain
 		f, at := find[factor.Learner](*chain)

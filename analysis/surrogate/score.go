@@ -15,7 +15,7 @@ import (
 // training events. Columns of codes
 // and integers are dequantised first; the density is that of value + uniform
 // deviate, with the deviates of event first+i. Of a mixture it is log Σ w_k p_k, −Inf only
-// where it is that of all parts. With a ratio it is log p + log r − log Z.
+// where it is that of all parts. With ratios it is log p + log r − log Z.
 func (s *Surrogate) LogDensity(ctx context.Context, dst []float64, t *rootio.Table, first uint64) error {
 	n := t.Len()
 	if len(dst) != n {
@@ -39,15 +39,14 @@ func (s *Surrogate) LogDensity(ctx context.Context, dst []float64, t *rootio.Tab
 			return err
 		}
 	}
-	if s.Ratio == nil {
-		return nil
-	}
 	logs := make([]float64, n)
-	if err := s.Ratio.logRatio(ctx, logs, t, first); err != nil {
-		return err
-	}
-	for i, r := range logs {
-		dst[i] += r - math.Log(s.Ratio.Z)
+	for _, ratio := range s.ratios() {
+		if err := ratio.logRatio(ctx, logs, t, first); err != nil {
+			return err
+		}
+		for i, r := range logs {
+			dst[i] += r - math.Log(ratio.Z)
+		}
 	}
 	return nil
 }

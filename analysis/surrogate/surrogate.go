@@ -18,8 +18,10 @@ import (
 type Surrogate struct {
 	Parts   []Part
 	Context features.Context // what the density is conditional on, if anything
-	// Ratio, unless it is nil, multiplies the density of the parts ([Surrogate.Refine]). A model file does
-	// not hold it yet.
+	// Refined, unless it is nil, multiplies the density of the parts: it was learnt with them.
+	Refined *Refinement
+	// Ratio, unless it is nil, multiplies the density of all that ([Surrogate.Refine]). A model file does
+	// not hold it.
 	Ratio *Ratio
 	Card  Card
 }
@@ -30,6 +32,17 @@ type Part struct {
 	Weight   float64 // w_k
 	Features features.Spec
 	Chain    Chain
+}
+
+// ratios returns what multiplies the density of the parts, in order.
+func (s *Surrogate) ratios() (all []*Ratio) {
+	if s.Refined != nil {
+		all = append(all, &s.Refined.Ratio)
+	}
+	if s.Ratio != nil {
+		all = append(all, s.Ratio)
+	}
+	return all
 }
 
 // Fields returns the branches: the columns that [Surrogate.Generate] stores.

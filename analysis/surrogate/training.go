@@ -226,6 +226,10 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 		each.MaxTime -= each.MaxTime / 10
 		last.MaxTime = each.MaxTime
 	}
+	if rounds, _ := tr.Card.Options.refineRounds(); rounds != 0 {
+		each.MaxTime -= each.MaxTime / refinePart
+		last.MaxTime = each.MaxTime
+	}
 	train, valid := tr.data(0)
 	var err error
 	tr.Card.History, err = tr.Parts[0].Chain.Train(ctx, train, valid, each.Since(tr.begin), last.Since(tr.begin))
@@ -239,7 +243,10 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 		return nil, err
 	}
 	tr.Card.Plan.Factors = tr.Parts[0].Chain.names() // which a training may have chosen
-	return tr.Surrogate, tr.countCopies(ctx, train.X)
+	if err := tr.countCopies(ctx, train.X); err != nil {
+		return tr.Surrogate, err
+	}
+	return tr.Surrogate, tr.refine(ctx)
 }
 
 // data returns the rows that part k is trained on and validated by. The noise of the events that validate stays, that

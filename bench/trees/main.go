@@ -125,7 +125,7 @@ func (t task) train(dst []float64, x, test, y []float32) (seconds float64, err e
 	for i := range all {
 		all[i] = int32(i)
 	}
-	f, err := trees.Fit(context.Background(), trees.NewMatrix(x, t.dim), all, nil, y, slices.Repeat([]float32{1}, t.events), trees.Logistic(),
+	f, err := trees.Fit(context.Background(), trees.NewMatrix(x, t.dim, t.events), all, nil, y, slices.Repeat([]float32{1}, t.events), trees.Logistic(),
 		trees.Options{Rounds: t.rounds, Leaves: 1 << t.depth, Depth: t.depth, Rate: t.rate, Ridge: 1, Least: 5})
 	if err != nil {
 		return 0, err

@@ -2,7 +2,6 @@ package trees
 
 import (
 	"math"
-	"slices"
 )
 
 // grower grows trees on some rows of a matrix.
@@ -260,19 +259,4 @@ func (g *grower) partition(lo, hi int, s split) int {
 	}
 	copy(rows[left:], others[:right])
 	return lo + left
-}
-
-// bins returns the tree with bins as thresholds.
-func (g *grower) bins(t []Node) []binned {
-	b := make([]binned, len(t))
-	for k, n := range t {
-		b[k] = binned{left: n.Left, value: n.Value}
-		if n.Left != 0 {
-			f := int(n.Feature)
-			b[k].block, b[k].shift = int32(f/block), uint8(8*(f%block))
-			edge, _ := slices.BinarySearch(g.m.edges[f], n.Threshold)
-			b[k].bin = uint8(edge)
-		}
-	}
-	return b
 }

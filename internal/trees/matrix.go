@@ -2,6 +2,7 @@ package trees
 
 import (
 	"math"
+	"slices"
 
 	"github.com/eidolon-hep/eidolon/internal/parallel"
 )
@@ -19,15 +20,16 @@ type Matrix struct {
 }
 
 // NewMatrix puts the features x (rows×dim) of events into at most 256 bins each: one for each value where there are
-// so few, and otherwise with about as many events in each. What is not a number is below all others.
-func NewMatrix(x []float32, dim int) *Matrix {
+// so few, and otherwise with about as many events in each. What is not a number is below all others. The bins
+// are those of the values in the first rows, so many as binned says.
+func NewMatrix(x []float32, dim, binned int) *Matrix {
 	if dim == 0 {
 		return &Matrix{}
 	}
 	m := &Matrix{rows: len(x) / dim, edges: make([][]float32, dim), blocks: make([][]uint64, (dim+block-1)/block)}
 	parallel.Ranges(len(m.blocks), 1, func(b, _ int) {
 		words := make([]uint64, m.rows)
-		values, spare := make([]uint32, m.rows), make([]uint32, m.rows)
+		values, spare := make([]uint32, binned), make([]uint32, binned)
 		for f := b * block; f < min((b+1)*block, dim); f++ {
 			for i := range values {
 				values[i] = orderOf(x[i*dim+f])
@@ -191,6 +193,21 @@ type binned struct {
 	value float32
 	shift uint8
 	bin   uint8 // the last one on the left
+}
+
+// binned returns a tree with bins as thresholds.
+func (m *Matrix) binned(t []Node) []binned {
+	b := make([]binned, len(t))
+	for k, n := range t {
+		b[k] = binned{left: n.Left, value: n.Value}
+		if n.Left != 0 {
+			f := int(n.Feature)
+			b[k].block, b[k].shift = int32(f/block), uint8(8*(f%block))
+			edge, _ := slices.BinarySearch(m.edges[f], n.Threshold)
+			b[k].bin = uint8(edge)
+		}
+	}
+	return b
 }
 
 // add adds the outputs of a tree for some rows to s.

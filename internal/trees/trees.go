@@ -77,7 +77,7 @@ func Fit(ctx context.Context, m *Matrix, train, valid []int32, y, w []float32, l
 			bestLen = len(f.Trees)
 			continue
 		}
-		m.add(judge.s, valid, g.bins(t))
+		m.add(judge.s, valid, m.binned(t))
 		if l := judge.loss(); l < best {
 			best, bestLen = l, len(f.Trees)
 		}
@@ -116,28 +116,35 @@ func (j *judge) loss() float64 {
 // pieceOfRows is how many rows go through a forest at a time.
 const pieceOfRows = 2048
 
-// Add adds factor times the outputs for the rows of x (len(dst)×dim) to dst.
+// Add adds factor times the outputs for the rows of x (len(dst)×dim) to dst, on all processors.
 func (f *Forest) Add(dst []float64, x []float32, factor float64) {
-	n := len(dst)
-	if n == 0 {
+	if len(dst) == 0 {
 		return
 	}
-	dim := len(x) / n
-	flat := f.flatten()
-	parallel.Ranges(n, pieceOfRows, func(lo, hi int) {
-		var sums [pieceOfRows]float32
-		for at := lo; at < hi; at += len(sums) {
-			to := min(at+len(sums), hi)
-			s := sums[:to-at]
-			clear(s)
-			for _, t := range flat { // a tree stays in the cache while many rows go through it
-				t.add(s, x[at*dim:to*dim], dim)
-			}
-			for i, v := range s {
-				dst[at+i] += factor * float64(v)
-			}
-		}
+	c, dim := f.Compile(), len(x)/len(dst)
+	parallel.Ranges(len(dst), pieceOfRows, func(lo, hi int) {
+		c.Add(dst[lo:hi], x[lo*dim:hi*dim], factor)
 	})
+}
+
+// Compiled is a forest that is fast.
+type Compiled []flatTree
+
+// Add does what that of the forest does, on one processor.
+func (c Compiled) Add(dst []float64, x []float32, factor float64) {
+	var sums [pieceOfRows]float32
+	dim := len(x) / max(len(dst), 1)
+	for at := 0; at < len(dst); at += len(sums) {
+		to := min(at+len(sums), len(dst))
+		s := sums[:to-at]
+		clear(s)
+		for _, t := range c { // a tree stays in the cache while many rows go through it
+			t.add(s, x[at*dim:to*dim], dim)
+		}
+		for i, v := range s {
+			dst[at+i] += factor * float64(v)
+		}
+	}
 }
 
 // flatTree is a tree whose leaves lead to themselves: all rows take as many steps, and no branch of the program
@@ -147,8 +154,9 @@ type flatTree struct {
 	depth int
 }
 
-func (f *Forest) flatten() []flatTree {
-	flat := make([]flatTree, len(f.Trees))
+// Compile returns the forest in a form that is evaluated fast.
+func (f *Forest) Compile() Compiled {
+	flat := make(Compiled, len(f.Trees))
 	for k, t := range f.Trees {
 		flat[k] = flatTree{make([]Node, len(t)), depth(t)}
 		for i, n := range t {
@@ -189,6 +197,15 @@ func (t flatTree) add(s, x []float32, dim int) {
 		}
 		s[i] += nodes[k].Value
 	}
+}
+
+// Outputs returns the outputs for some rows of a matrix that has the bins of the one that the forest was fitted to.
+func (f *Forest) Outputs(m *Matrix, rows []int32) []float32 {
+	s := make([]float32, len(rows))
+	for _, t := range f.Trees {
+		m.add(s, rows, m.binned(t))
+	}
+	return s
 }
 
 // Check reports whether trees that were read from a file make sense for events of dim features.

@@ -55,7 +55,7 @@ func TestBins(t *testing.T) {
 	for i, v := range []float32{inf, -inf, math.MaxFloat32, -math.MaxFloat32, 1e-45, -1e-45, 0} {
 		x[9*i] = v
 	}
-	m := NewMatrix(x, 9)
+	m := NewMatrix(x, 9, 5000)
 	for f := range 9 {
 		edges := m.edges[f]
 		if len(edges) >= bins || !slices.IsSorted(edges) || len(slices.Compact(slices.Clone(edges))) != len(edges) {
@@ -82,7 +82,7 @@ func TestBins(t *testing.T) {
 	}
 	for _, values := range [][]float32{{1, 1, 1}, {2, 1}, {float32(math.NaN()), 1}, {}} {
 		want := len(slices.Compact(slices.Clone(values)))
-		if m := NewMatrix(values, 1); len(m.edges[0]) != max(want-1, 0) {
+		if m := NewMatrix(values, 1, len(values)); len(m.edges[0]) != max(want-1, 0) {
 			t.Errorf("%v: edges %v", values, m.edges[0])
 		}
 	}
@@ -92,7 +92,7 @@ func TestBins(t *testing.T) {
 func TestFirstTree(t *testing.T) {
 	const n, dim = 3000, 10
 	x, y, w := sample(1, n, dim)
-	m := NewMatrix(x, dim)
+	m := NewMatrix(x, dim, n)
 	o := usual
 	o.Rounds, o.Leaves = 1, 2
 	f := fitAll(t, m, y, w, Logistic(), o)
@@ -134,20 +134,18 @@ func TestFirstTree(t *testing.T) {
 func TestOutputs(t *testing.T) {
 	const n, dim = 4000, 11
 	x, y, w := sample(2, n, dim)
-	m := NewMatrix(x, dim)
+	m := NewMatrix(x, dim, n)
 	f := fitAll(t, m, y, w, Logistic(), usual)
 	if err := f.Check(dim); err != nil {
 		t.Error(err)
 	}
 	got := make([]float64, n)
 	f.Add(got, x, 2)
-	byBins := make([]float32, n)
-	g := &grower{m: m}
+	byBins := f.Outputs(m, rowsOf(n))
 	for _, tree := range f.Trees {
 		if d := depth(tree); d > usual.Depth || len(tree) > 2*usual.Leaves-1 {
 			t.Errorf("a tree of %d nodes is %d deep", len(tree), d)
 		}
-		m.add(byBins, rowsOf(n), g.bins(tree))
 	}
 	for i := range n {
 		want := 0.0
@@ -178,7 +176,7 @@ func TestFindsRatioAndMean(t *testing.T) {
 		x = append(x, float32(v), float32(rng.NormFloat64()))
 		class, mean = append(class, float32(i%2)), append(mean, float32(math.Sin(v)+rng.NormFloat64()))
 	}
-	m := NewMatrix(x, 2)
+	m := NewMatrix(x, 2, n)
 	w := slices.Repeat([]float32{1}, n)
 	o := usual
 	o.Rounds, o.Patience = 1000, 20
@@ -236,10 +234,10 @@ func TestWeights(t *testing.T) {
 	o := usual
 	o.Rounds = 10
 	one := slices.Repeat([]float32{1}, len(theirY))
-	m := NewMatrix(x, dim)
+	m := NewMatrix(x, dim, n)
 	a, b := make([]float64, n), make([]float64, n)
 	fitAll(t, m, y, w, Logistic(), o).Add(a, x, 1)
-	fitAll(t, NewMatrix(copies, dim), theirY, one, Logistic(), o).Add(b, x, 1)
+	fitAll(t, NewMatrix(copies, dim, len(one)), theirY, one, Logistic(), o).Add(b, x, 1)
 	var off, size float64
 	for i := range a {
 		off += (a[i] - b[i]) * (a[i] - b[i])
@@ -256,7 +254,7 @@ func TestWeights(t *testing.T) {
 		x[i] = float32(i / dim % 2) // so that a split is between them
 	}
 	out := make([]float64, 2)
-	fitAll(t, NewMatrix(x, dim), y, w, Logistic(), o).Add(out, []float32{0, 0, 0, 0, 1, 1, 1, 1}, 1)
+	fitAll(t, NewMatrix(x, dim, n), y, w, Logistic(), o).Add(out, []float32{0, 0, 0, 0, 1, 1, 1, 1}, 1)
 	var sum [2]float64
 	for i, v := range y {
 		sum[i%2] += 4 * (float64(v) - 0.5) / (n / 2)

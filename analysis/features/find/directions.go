@@ -35,7 +35,7 @@ func (s *Search) findDirections() {
 				v.negative |= 1 << i
 			}
 		}
-		s.forget(field.Name)
+		s.Take(field.Name)
 		real = append(real, v)
 	}
 	sorted := slices.Clone(real)

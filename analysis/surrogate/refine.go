@@ -1,0 +1,365 @@
+package surrogate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"gonum.org/v1/gonum/stat"
+
+	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
+	"github.com/eidolon-hep/eidolon/analysis/vectors"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
+	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
+)
+
+// Refinement is the last factor of a surrogate: the ratio, by boosted trees, of the density of the data to that of the parts. It was
+// kept because held-out events are more likely with it.
+type Refinement struct {
+	Ratio
+	Boosted *classify.Boosted `json:"trees"`
+	// Gain is by how much events that the trees were not fitted to are more likely, in nats per event, with its
+	// standard error; HeldOut is that of the events that the parts have not seen either, if there are some.
+	Gain      float64  `json:"gain"`
+	GainError float64  `json:"gain_error"`
+	HeldOut   *float64 `json:"held_out_gain,omitempty"`
+}
+
+// String says what it is, in a line.
+func (r *Refinement) String() string {
+	rounds := ""
+	if n := len(r.Boosted.Rounds); n > 1 {
+		rounds = fmt.Sprintf(" in %d rounds", n)
+	}
+	return fmt.Sprintf("refined by %d trees%s, %+.2g ± %.1g nats per event, %.2g %% of drawn events accepted",
+		r.Boosted.Trees(), rounds, r.Gain, r.GainError, 100*r.Efficiency())
+}
+
+// How the events are refined.
+const (
+	refineFolds     = 4
+	refineLeast     = 800     // events to learn from, fewer are not refined
+	refineMost      = 100_000 // events that are learnt from, and of the model, at most
+	refineTrees     = 400     // of a fold, at most
+	refineRate      = 0.05
+	refineGain      = 0.01 // nats that are worth the time that it takes to draw more events
+	refineSigmas    = 3    // standard errors that the gain must have
+	refineEfficient = 0.3  // part of the events that should be accepted
+	refineBearable  = 0.05 // and must be
+	refinePart      = 10   // of the time for training, one part in so many is for this
+	streamRefine    = 1<<49 + 5
+	streamRefineBy  = 1<<49 + 6
+)
+
+// refineRounds returns how many rounds were asked for, −1 for as many as gain.
+func (o Options) refineRounds() (int, error) {
+	const most = 10
+	switch o.Refine {
+	case "", RefineOff:
+		return 0, nil
+	case RefineAuto:
+		return -1, nil
+	}
+	n, err := strconv.Atoi(o.Refine)
+	if err != nil || n < 0 || n > most {
+		return 0, fmt.Errorf("refinement is %q, must be off, auto, or a number of rounds up to %d", o.Refine, most)
+	}
+	return n, nil
+}
+
+// RefineOff and RefineAuto are values of [Options.Refine].
+const (
+	RefineOff  = "off"
+	RefineAuto = "auto"
+)
+
+// refine learns what tells events of the model from those of the data, and multiplies the density by the ratio of the densities
+// if that makes events more likely that were held out. It is the last stage of a training. The error is that of ctx.
+func (tr *Training) refine(ctx context.Context) error {
+	o := tr.Card.Options
+	rounds, _ := o.refineRounds() // was checked
+	if rounds == 0 {
+		return nil
+	}
+	if why := tr.unrefinable(); why != "" {
+		if rounds > 0 {
+			o.log("note: not refined: %s", why)
+		}
+		return nil
+	}
+	begin, limit := time.Now(), o.Train.MaxTime
+	enough := func() bool { return limit > 0 && time.Since(tr.begin) > limit-limit/(2*refinePart) }
+	for round := 0; rounds < 0 && round < 2 || round < rounds; round++ {
+		if round > 0 && limit > 0 && time.Since(begin) > limit/(2*refinePart) || enough() {
+			o.log("note: not refined further: there was no time (--max-time)")
+			break
+		}
+		better, why, err := tr.refineOnce(ctx, uint64(round))
+		if err != nil {
+			return err
+		}
+		if better == nil {
+			if round == 0 {
+				o.log("not refined: %s", why)
+			}
+			break
+		}
+		tr.Refined = better
+		o.log("%v", better)
+	}
+	return nil
+}
+
+// unrefinable says why a model is not refined, if it is not.
+func (tr *Training) unrefinable() string {
+	s := tr.Surrogate
+	_, isLearner := FactorAs[factor.Learner](s)
+	switch {
+	case s.Context.Dim() > 0:
+		return "the model is conditional, and the normalisation of the ratio would depend on the condition"
+	case isLearner:
+		return "events are drawn by a one-step map, and the density is that of its teacher"
+	case !s.HasDensity():
+		return s.noDensity()
+	case len(tr.learn) < refineLeast:
+		return fmt.Sprintf("there are %d events to learn from, and trees need %d", len(tr.learn), refineLeast)
+	case slices.ContainsFunc(tr.w, func(w float64) bool { return w < 0 }):
+		return "there are negative weights"
+	case len(s.learntColumns()) == 0:
+		return "no column is learnt"
+	}
+	return ""
+}
+
+// learntColumns returns the names of the columns that do not number events.
+func (s *Surrogate) learntColumns() []string {
+	numbers := s.Numbers()
+	return slices.DeleteFunc(slices.Clone(s.Names()), func(name string) bool { return slices.Contains(numbers, name) })
+}
+
+// sampleOf returns the events of the data that a refinement learns from and judges by, their weights and folds: −1 for those that
+// the model has not seen.
+func (tr *Training) sampleOf() (t *rootio.Table, w []float64, folds []int) {
+	weight := make([]float64, tr.table.Len())
+	for i, first := range tr.copies.First {
+		weight[first] += weightOf(tr.w, i)
+	}
+	var places []int
+	take := func(rows []int, most int, fold func(i int) int) {
+		for _, i := range rows[:min(len(rows), most)] {
+			places, w, folds = append(places, i), append(w, weight[i]), append(folds, fold(i))
+		}
+	}
+	take(tr.learn, refineMost, func(i int) int { return int(philox.Uint64(0, streamRefine, uint64(i)) % refineFolds) })
+	take(tr.judge, refineMost, func(int) int { return -1 })
+	return tr.table.Take(places), w, folds
+}
+
+// refineOnce makes a further round of a refinement. It returns nil, and why, if that does not gain.
+func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refinement, why string, err error) {
+	s, seed := tr.Surrogate, tr.Card.Options.Seed
+	data, w, folds := tr.sampleOf()
+	n := len(tr.learn)
+	model := rootio.NewTable(s.Fields(), min(refineMost, max(2*n, min(8*n, refineMost/4))))
+	if _, err := s.Generate(ctx, model, nil, philox.Uint64(seed, streamRefineBy, round), 0); err != nil {
+		return nil, "", err
+	}
+	theirs := make([]int, model.Len())
+	for i := range theirs {
+		theirs[i] = int(philox.Uint64(1, streamRefine, uint64(i)) % refineFolds)
+	}
+	var before *classify.Boosted
+	if s.Refined != nil {
+		before = s.Refined.Boosted
+	} else {
+		before = classify.NewBoosted(s.learntColumns(), vectors.Find(&rootio.Table{Columns: columnsOf(data, s.learntColumns())}, vectors.Options{}))
+	}
+	both := [2][]int{theirs, folds}
+
+	// A few trees tell fast whether there is anything to learn.
+	quick, err := before.Boost(ctx, model, data, w, both, classify.BoostOptions{Folds: refineFolds, Trees: 30, Rate: 4 * refineRate, Seed: seed, First: true})
+	if err != nil {
+		return nil, "", err
+	}
+	if g := gainOf(quick, w, folds, func(fold int) bool { return fold == 0 }); !(g.at(1, math.Inf(1)) > g.error(1, math.Inf(1))) {
+		return nil, fmt.Sprintf("trees do not tell events of the model from held-out ones (%+.2g ± %.1g nats)", g.at(1, math.Inf(1)), g.error(1, math.Inf(1))), nil
+	}
+	fitted, err := before.Boost(ctx, model, data, w, both, classify.BoostOptions{Folds: refineFolds, Trees: refineTrees, Rate: refineRate, Seed: seed})
+	if err != nil {
+		return nil, "", err
+	}
+	g := gainOf(fitted, w, folds, func(fold int) bool { return fold >= 0 })
+	factor := g.temperature()
+	bound := g.bound(factor)
+	gain, sigma := g.at(factor, bound), g.error(factor, bound)
+	if !(gain >= max(refineGain, refineSigmas*sigma)) {
+		return nil, fmt.Sprintf("it would gain %+.2g ± %.1g nats per event only", gain, sigma), nil
+	}
+	r := &Refinement{Gain: gain, GainError: sigma}
+	if s.Refined != nil {
+		r.Gain, r.GainError = s.Refined.Gain+gain, math.Hypot(s.Refined.GainError, sigma)
+		bound += s.Refined.Boosted.Rounds[len(s.Refined.Boosted.Rounds)-1].Most
+	}
+	r.Boosted = before.With(fitted, factor, bound)
+	r.density = r.Boosted
+	if err := r.normalise(ctx, s); err != nil {
+		return nil, "", err
+	}
+	if !(r.Efficiency() >= refineBearable) {
+		return nil, fmt.Sprintf("%.2g %% of the events would be accepted", 100*r.Efficiency()), nil
+	}
+	// The events that the parts have not seen say whether these know others by heart, and the ratio with them.
+	unseen := gainOf(fitted, w, folds, func(fold int) bool { return fold < 0 })
+	if most := unseen.data; len(most) > 0 {
+		unseen.model = g.model
+		held := unseen.at(factor, cmp.Or(bound, math.Inf(1)))
+		if !(held > -unseen.error(factor, bound)) || len(most) > refineLeast && !(held > 0) {
+			return nil, fmt.Sprintf("events that the model has not seen become %.2g nats less likely", -held), nil
+		}
+		if s.Refined != nil && s.Refined.HeldOut != nil {
+			held += *s.Refined.HeldOut
+		}
+		r.HeldOut = &held
+	}
+	return r, "", nil
+}
+
+// columnsOf returns the named columns of a table.
+func columnsOf(t *rootio.Table, names []string) (columns []rootio.Column) {
+	for _, c := range t.Columns {
+		if slices.Contains(names, c.Name) {
+			columns = append(columns, c)
+		}
+	}
+	return columns
+}
+
+// normalise finds Z and the largest ratio, by the events of the parts. They are always the same ones.
+func (r *Refinement) normalise(ctx context.Context, s *Surrogate) error {
+	plain := *s
+	plain.Ratio, plain.Refined = nil, nil
+	logs, err := r.sampleLogs(ctx, &plain)
+	if err != nil {
+		return err
+	}
+	r.Largest = math.Exp(r.Boosted.Rounds[len(r.Boosted.Rounds)-1].Most)
+	r.measure(logs)
+	return nil
+}
+
+// gains are what classifiers say of events that they have not seen.
+type gains struct {
+	data, w []float64 // of the events of the data, and their weights
+	model   []float64
+}
+
+// gainOf takes the events whose folds are wanted, and those of the model that have an output.
+func gainOf(c *classify.CrossFitted, w []float64, folds []int, wanted func(fold int) bool) *gains {
+	g := &gains{}
+	for i, s := range c.Outputs[1] {
+		if s == s && wanted(folds[i]) {
+			g.data, g.w = append(g.data, s), append(g.w, w[i])
+		}
+	}
+	for _, s := range c.Outputs[0] {
+		if s == s {
+			g.model = append(g.model, s)
+		}
+	}
+	return g
+}
+
+// at returns the gain, E_data[log r] − log E_model[r] with log r = min(factor·s, bound), in nats.
+func (g *gains) at(factor, bound float64) float64 {
+	var sum, weights, z float64
+	for i, s := range g.data {
+		sum += g.w[i] * min(factor*s, bound)
+		weights += g.w[i]
+	}
+	for _, s := range g.model {
+		z += math.Exp(min(factor*s, bound))
+	}
+	return sum/weights - math.Log(z/float64(len(g.model)))
+}
+
+// error returns the standard error of the gain.
+func (g *gains) error(factor, bound float64) float64 {
+	logs, ratios := make([]float64, len(g.data)), make([]float64, len(g.model))
+	var sum, sum2 float64
+	for i, s := range g.data {
+		logs[i] = min(factor*s, bound)
+		sum += g.w[i]
+		sum2 += g.w[i] * g.w[i]
+	}
+	for i, s := range g.model {
+		ratios[i] = math.Exp(min(factor*s, bound))
+	}
+	mean, width := stat.PopMeanStdDev(ratios, nil)
+	return math.Hypot(stat.PopStdDev(logs, g.w)*math.Sqrt(sum2)/sum, width/mean/math.Sqrt(float64(len(ratios))))
+}
+
+// temperature returns the factor of the outputs that gains most: what calibrates them.
+func (g *gains) temperature() float64 {
+	best := 1.0
+	for f := 0.1; f < 1.55; f += 0.05 {
+		if g.at(f, math.Inf(1)) > g.at(best, math.Inf(1)) {
+			best = f
+		}
+	}
+	return best
+}
+
+// bound returns the largest logarithm of the ratio: the smallest one with which most of the gain is kept, so that as many events as
+// may be are accepted. More of it is given up for the sake of these where few would be.
+func (g *gains) bound(factor float64) float64 {
+	sorted := make([]float64, len(g.model))
+	for i, s := range g.model {
+		sorted[i] = factor * s
+	}
+	slices.Sort(sorted)
+	at := func(part float64) float64 {
+		return max(sorted[min(int(part*float64(len(sorted))), len(sorted)-1)], 0.01)
+	}
+	const keep, keepOfInefficient = 0.95, 0.75
+	most := at(0.999)
+	best := g.at(factor, most)
+	for _, part := range []float64{0.995, 0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.85, 0.8} {
+		next := at(part)
+		least := keep
+		if math.Exp(-most) < refineEfficient {
+			least = keepOfInefficient
+		}
+		if g.at(factor, next) < least*best {
+			break
+		}
+		most = next
+	}
+	return most
+}
+
+// refinedPrefix is that of the tensors of a refinement.
+const refinedPrefix = "refined."
+
+// load takes over the trees of a refinement that was read from a file, of a model of some fields, and checks all.
+func (r *Refinement) load(tensors []training.Tensor, fields []rootio.Field) error {
+	if r.Boosted == nil {
+		return errors.New("the refinement has no trees")
+	}
+	if err := r.Boosted.Load(tensors, fields); err != nil {
+		return err
+	}
+	rounds := r.Boosted.Rounds
+	most := math.Exp(rounds[len(rounds)-1].Most)
+	if !(math.Abs(r.Largest/most-1) < 1e-9 && r.Z > 0 && r.Z <= r.Largest && r.Efficiency() >= ratioLeast && r.Error >= 0) {
+		return fmt.Errorf("the refinement has ratios up to %g with the mean %g ± %g", r.Largest, r.Z, r.Error)
+	}
+	r.density = r.Boosted
+	return nil
+}

@@ -1,0 +1,192 @@
+package surrogate
+
+import (
+	"context"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/analysis/vectors"
+	"github.com/eidolon-hep/eidolon/internal/known"
+	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
+)
+
+// refined trains a model that is too small for two moons, and refines it.
+func refined(t *testing.T, refine string) (s *Surrogate, moons known.Density) {
+	t.Helper()
+	moons, _ = known.Named("moons")
+	return train(t, moons.Table(1, 0, 3000), nil,
+		Options{Model: spline, Layers: 2, Components: 1, Hidden: 8, Seed: 1, Refine: refine, Train: training.Options{Epochs: 3}}), moons
+}
+
+// A refined model is nearer to the truth by what it says that it gained. Its density is normalised, its events are distributed so and
+// do not depend on each other, and a file keeps all of it.
+func TestRefinement(t *testing.T) {
+	s, moons := refined(t, "1")
+	r := s.Refined
+	if r == nil || len(r.Boosted.Rounds) == 0 {
+		t.Fatal("nothing was refined")
+	}
+	plain := *s
+	plain.Refined = nil
+	test := moons.Table(7, 0, 10_000)
+	density := func(s *Surrogate) (mean float64) {
+		logs := make([]float64, test.Len())
+		if err := s.LogDensity(t.Context(), logs, test, 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range logs {
+			mean += v / float64(len(logs))
+		}
+		return mean
+	}
+	if gain := density(s) - density(&plain); gain < 0.1 || math.Abs(gain-r.Gain) > 5*r.GainError+0.1*r.Gain {
+		t.Errorf("%v, and %.4f with other events", r, gain)
+	}
+	if r.HeldOut == nil || *r.HeldOut < r.Gain/2 {
+		t.Errorf("%+v", r)
+	}
+
+	// Z is E_p[r], and the part of the events that are accepted is Z over the largest ratio.
+	const n = 16_000
+	source, _ := events(t, &plain, 5, n)
+	logs, z := make([]float64, n), 0.0
+	if err := r.logRatio(t.Context(), logs, source, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range logs {
+		z += math.Exp(v) / n
+	}
+	if math.Abs(z/r.Z-1) > 0.05 {
+		t.Errorf("Z is %v, and %.4f by other events", r.Z, z)
+	}
+	drawn, tails := events(t, s, 9, n)
+	if accepted := n / float64(n+tails.Rejected); math.Abs(accepted/r.Efficiency()-1) > 0.05 {
+		t.Errorf("%.3f of the events are accepted, %.3f expected", accepted, r.Efficiency())
+	}
+	if err := r.logRatio(t.Context(), logs, drawn, 0); err != nil {
+		t.Fatal(err)
+	}
+	inverse := 0.0 // its mean over refined events is 1/Z
+	for _, v := range logs {
+		inverse += math.Exp(-v) / n
+	}
+	if math.Abs(inverse*r.Z-1) > 0.1 {
+		t.Errorf("E[1/r] is %.4f, want %.4f", inverse, 1/r.Z)
+	}
+
+	file := filepath.Join(t.TempDir(), "model")
+	if err := s.Save(file); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if loaded.Refined.String() != r.String() {
+		t.Errorf("%v, and from the file %v", r, loaded.Refined)
+	}
+	part := rootio.NewTable(s.Fields(), 3)
+	rows := []uint64{15_000, 7, 123}
+	if _, err := loaded.GenerateRows(t.Context(), part, nil, 9, rows); err != nil {
+		t.Fatal(err)
+	}
+	for k, i := range rows {
+		if !equalTables(part.Slice(k, k+1), drawn.Slice(int(i), int(i)+1)) {
+			t.Errorf("event %d is another one when it is drawn with others", i)
+		}
+	}
+
+	// A ratio of the user's goes on top.
+	ratio := fitRatio(t, drawn.Slice(0, 2000), test.Slice(0, 2000))
+	if err := loaded.Refine(t.Context(), ratio); err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := events(t, loaded, 9, 100); again.Len() != 100 {
+		t.Error("no events")
+	}
+
+	again, _ := refined(t, "1")
+	if again.Refined.Z != r.Z || again.Refined.String() != r.String() {
+		t.Errorf("the same training gives %v and %v", r, again.Refined)
+	}
+}
+
+// refineBy gives a surrogate a refinement of a round of a few trees, of its own events against others.
+func refineBy(t testing.TB, s *Surrogate, others *rootio.Table) {
+	t.Helper()
+	own := rootio.NewTable(s.Fields(), others.Len())
+	if _, err := s.Generate(t.Context(), own, nil, 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	folds := make([]int, own.Len())
+	b := classify.NewBoosted(s.learntColumns(), vectors.Found{})
+	c, err := b.Boost(t.Context(), own, others, slices.Repeat([]float64{1}, own.Len()), [2][]int{folds, folds},
+		classify.BoostOptions{Folds: 2, Trees: 3, Rate: 0.5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Refinement{Boosted: b.With(c, 1, 1)}
+	r.density = r.Boosted
+	if err := r.normalise(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	s.Refined = r
+}
+
+// A model that is right is not refined, nor is one that cannot be, which is said.
+func TestRefinementIsLeftOut(t *testing.T) {
+	var said []string
+	options := func() Options {
+		said = nil
+		return Options{Model: spline, Layers: 2, Components: 1, Hidden: 8, Seed: 1, Refine: "1", Train: training.Options{Epochs: 1},
+			Log: func(line string) { said = append(said, line) }}
+	}
+	for name, c := range map[string]struct {
+		events int
+		change func(*Options)
+		w      float64
+		says   string
+	}{
+		"right":       {4000, func(o *Options) { o.Train.Epochs = 4 }, 1, "not refined: "},
+		"few":         {500, func(*Options) {}, 1, "events to learn from"},
+		"conditional": {2000, func(o *Options) { o.Condition = []string{"x1"} }, 1, "conditional"},
+		"negative":    {2000, func(*Options) {}, -0.1, "negative weights"},
+	} {
+		o := options()
+		c.change(&o)
+		var w []float64
+		if c.w < 0 {
+			for i := range c.events {
+				w = append(w, 1)
+				if i%10 == 0 {
+					w[i] = c.w
+				}
+			}
+		}
+		s := train(t, known.TwoNormals().Table(1, 0, c.events), w, o)
+		if s.Refined != nil || !strings.Contains(strings.Join(said, "\n"), c.says) {
+			t.Errorf("%s: %v; %q", name, s.Refined, said)
+		}
+	}
+	if err := (Options{Refine: "often"}).Check(); err == nil {
+		t.Error("a number of rounds may be a word")
+	}
+}
+
+// A model that knows its events by heart gains nothing from a ratio on others, so it gets none.
+func TestCopiesAreNotRefined(t *testing.T) {
+	moons, _ := known.Named("moons")
+	tr, err := New(t.Context(), moons.Table(1, 0, 1500), nil, Options{Model: "diffusion", Seed: 1, Refine: "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := tr.Run(context.Background())
+	if err != nil || s.Refined != nil {
+		t.Errorf("%v, %v", s.Refined, err)
+	}
+}
