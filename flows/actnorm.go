@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/eidolon-hep/eidolon/internal/nn"
+	"github.com/eidolon-hep/eidolon/training"
 )
 
 // ActNorm is activation normalisation (arXiv:1807.03039, section 3.1): a scale and
@@ -39,8 +40,9 @@ func (b *actNorm) init(uint64, uint64) {
 	clear(b.scale.Of(b.params.Value))
 }
 
-// start sets the scale and the shift from n rows of data.
-func (b *actNorm) start(x []float32, n int) {
+// start sets the scale and the shift from rows of data.
+func (b *actNorm) start(d training.Data) {
+	x, n := d.X, d.Len()
 	shift, scale := b.shift.Of(b.params.Value), b.scale.Of(b.params.Value)
 	for j := range b.dim {
 		var mean, square float64

@@ -19,6 +19,7 @@ type AutoregressiveOptions struct {
 	Cells      int              // of the tables of [Conditioner], none if negative; by default 32
 	Tabled     []int            // context features that have tables, too
 	Components int              // of the base distribution; by default 1, the standard normal
+	Context    int              // the number of context features that it is conditional on
 
 	// Standard says that the features have mean 0 and variance 1 already. Otherwise an
 	// [ActNorm] standardises them first: the splines change nothing beyond ±Bound.
@@ -67,5 +68,5 @@ func Autoregressive(dim int, opts AutoregressiveOptions) []Layer {
 			layers = append(layers, SplineCoupling{Keep: keep, Ignore: ignore, Conditioner: c, Bins: opts.Bins, Bound: opts.Bound})
 		}
 	}
-	return append(layers, base(opts.Components)...)
+	return append(layers, Base(opts.Components, opts.Context)...)
 }

@@ -24,6 +24,7 @@ var kinds = []struct {
 }{
 	{"affine-coupling", AffineCoupling{}},
 	{"spline-coupling", SplineCoupling{}},
+	{"context-affine", ContextAffine{}},
 	{"linear", Linear{}},
 	{"actnorm", ActNorm{}},
 	{"permutation", Permutation{}},

@@ -27,7 +27,7 @@ import (
 
 // Layer describes a bijection of a flow: what it is, without its parameters. It
 // can be written as JSON: a model file describes its flow so. The layers of this package
-// are [AffineCoupling], [SplineCoupling], [Linear], [ActNorm] and [Permutation]; the last layer may be a
+// are [AffineCoupling], [SplineCoupling], [ContextAffine], [Linear], [ActNorm] and [Permutation]; the last layer may be a
 // [Mixture], which takes the place of the standard normal.
 type Layer interface {
 	// build adds the parameters of the layer to p, under names that begin with
@@ -55,9 +55,9 @@ type bijection interface {
 	backward(state any, grad, g, gLogDet []float32, m int)
 }
 
-// starter is a bijection that training starts from data: from n rows of what arrives there.
+// starter is a bijection that training starts from data: from rows of what arrives there.
 type starter interface {
-	start(x []float32, n int)
+	start(d training.Data)
 }
 
 // dropper is the state of a bijection with dropout: it is told which rows it sees, and the

@@ -86,6 +86,7 @@ func cases(t *testing.T) map[string]*Flow {
 	flows["linear"] = randomFlow(t, 4, 0, Linear{}, Linear{[]int{2, 0, 3, 1}})
 	flows["mixture"] = randomFlow(t, 3, 0, Linear{}, Mixture{4})
 	flows["mixture D=1 C=2"] = randomFlow(t, 1, 2, Spline(1, 1, SplineOptions{Layers: 2, Hidden: []int{8}, Activation: dense.Tanh, Bins: 5, Bound: 3, Components: 3})...)
+	flows["context-affine"] = randomFlow(t, 3, 2, ContextAffine{}, Mixture{2})
 	flows["actnorm"] = randomFlow(t, 3, 0, ActNorm{}, ActNorm{})
 	return flows
 }
@@ -137,6 +138,19 @@ func reference(f *Flow, params, x, c []float64) (z []float64, logDet, logBase fl
 					z[k] = y
 					logDet += math.Log(slope)
 				}
+			}
+		case *contextAffine:
+			weight, bias := next(), next()
+			n := len(z)
+			for k := range z {
+				r, mean := bias[k], bias[n+k]
+				for j, v := range c {
+					r += weight[j*2*n+k] * v
+					mean += weight[j*2*n+n+k] * v
+				}
+				s := 2 * math.Tanh(r/2)
+				z[k] = (z[k] - mean) * math.Exp(-s)
+				logDet -= s
 			}
 		case permutation:
 			old := slices.Clone(z)

@@ -19,6 +19,7 @@ type RealNVPOptions struct {
 	Mixed      bool             // whether a [Linear] layer, which learns to mix the features, is in front of each layer
 	Cells      int              // of the tables of [Conditioner]; by default there are none
 	Tabled     []int            // context features that have tables, too
+	Context    int              // the number of context features that the base distribution is conditional on
 }
 
 // conditioner is the network of a recipe's coupling layers.
@@ -57,7 +58,7 @@ func RealNVP(dim int, seed uint64, opts RealNVPOptions) []Layer {
 		}
 		layers = append(layers, AffineCoupling{Keep: keep, Conditioner: c, Bound: opts.Bound})
 	}
-	return append(layers, base(opts.Components)...)
+	return append(layers, Base(opts.Components, opts.Context)...)
 }
 
 // LectureRealNVP returns the layers of a Real NVP in the textbook form (arXiv:1605.08803, section
@@ -90,12 +91,18 @@ func LectureRealNVP(dim int, opts RealNVPOptions) []Layer {
 	return layers
 }
 
-// base returns the layer of a base distribution other than the standard normal, if one is wanted.
-func base(components int) []Layer {
-	if components <= 1 {
-		return nil
+// Base returns the layers of the base distribution of a flow: a mixture of so many normals, or the
+// standard normal; with means and widths that depend on the context, if there is one of so many
+// features.
+func Base(components, context int) []Layer {
+	var layers []Layer
+	if context > 0 {
+		layers = append(layers, ContextAffine{})
 	}
-	return []Layer{Mixture{components}}
+	if components > 1 {
+		layers = append(layers, Mixture{components})
+	}
+	return layers
 }
 
 // streamHalves is the stream of deviates that halvings are drawn from.

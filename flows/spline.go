@@ -13,6 +13,7 @@ type SplineOptions struct {
 	Bins       int              // of each spline; by default 8
 	Bound      float32          // the splines end at ±Bound; by default 5
 	Components int              // of the base distribution; by default 1, the standard normal
+	Context    int              // the number of context features that it is conditional on
 }
 
 // Spline returns the layers of a neural spline flow (arXiv:1906.04032) for events
@@ -30,5 +31,5 @@ func Spline(dim int, seed uint64, opts SplineOptions) []Layer {
 		}
 		layers = append(layers, SplineCoupling{Keep: keep, Conditioner: c, Bins: opts.Bins, Bound: opts.Bound})
 	}
-	return append(layers, append([]Layer{Linear{}}, base(opts.Components)...)...)
+	return append(layers, append([]Layer{Linear{}}, Base(opts.Components, opts.Context)...)...)
 }

@@ -37,7 +37,7 @@ func (f *Flow) Train(ctx context.Context, train, valid training.Data, opts train
 	return h, err
 }
 
-// Start sets the layers that start from data, [ActNorm] and [Mixture], by some thousand
+// Start sets the layers that start from data, [ContextAffine], [ActNorm] and [Mixture], by some thousand
 // rows from all over the data. Train calls it if nobody has. When ctx is cancelled it ends
 // early.
 func (f *Flow) Start(ctx context.Context, data training.Data, seed uint64) {
@@ -66,7 +66,7 @@ func (f *Flow) Start(ctx context.Context, data training.Data, seed uint64) {
 	s := f.newStates()
 	for i, b := range f.bijections[:through] {
 		if s, ok := b.(starter); ok {
-			s.start(x, n)
+			s.start(training.Data{X: x, Dim: f.dim, C: c, Context: f.context, W: w})
 		}
 		for lo := 0; lo < n && ctx.Err() == nil; lo += training.Tile {
 			m := min(training.Tile, n-lo)

@@ -26,12 +26,12 @@ const (
 	// maxExact is the largest integer up to which all are exact in float64.
 	maxExact = 1 << 53
 
-	// spikeFraction is the proportion of events above which a value may be a
-	// spike; spikeContrast is how many times the events of the neighbouring
-	// values it must have, so that a column of rounded values has none.
-	spikeFraction = 0.01
+	// A spike has at least fewestInSpike events, and leastSpike of the weights; spikeContrast is how
+	// many times the events of the values nearby it must have.
+	fewestInSpike = 8
+	leastSpike    = 1e-6
 	spikeContrast = 10
-	fewestInSpike = 20
+	mostSpikes    = 250
 
 	// fewestRounded is the number of different values from which on they are
 	// believed to be rounded, when all are multiples of a step that is at least

@@ -563,7 +563,11 @@ func TestText(t *testing.T) {
 	}
 	rows := map[string]string{}
 	for line := range strings.Lines(text) {
-		if words := strings.Fields(line); len(words) > 0 {
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		if _, ok := rows[words[0]]; !ok { // the row of the table; lines on its spikes may follow
 			rows[words[0]] = strings.TrimSpace(line)
 		}
 	}

@@ -38,11 +38,18 @@ func compareSpikes(a, b *values) []Spike {
 
 // spikes returns the values that are spikes in the sample.
 func (v *values) spikes() []float64 {
+	const (
+		least  = 0.01 // of the weights
+		fewest = 20   // events
+	)
 	s := &column.Sample{}
 	for x, b := range v.runs {
 		s.Add(x, b.w, b.n)
 	}
-	return s.Spikes()
+	return slices.DeleteFunc(s.Spikes(), func(x float64) bool {
+		i, _ := slices.BinarySearch(s.Values, x)
+		return !(s.Weights[i] > least*s.Total) || s.Counts[i] < fewest
+	})
 }
 
 // at returns the sums of the values equal to x.

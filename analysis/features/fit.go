@@ -8,6 +8,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/features/find"
+	"github.com/eidolon-hep/eidolon/analysis/vectors"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -41,6 +42,7 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 	}
 	found, err := find.Steps(ctx, learnt, given, w, find.Options{
 		Systems: systems, As: opts.As, Circles: circles, Until: opts.Until,
+		Vectors: vectors.Find(learnt, vectors.Options{}), NoFormulas: !opts.Formulas,
 		Uniform: func(step int, u []float64) { Noise{}.uniform(u, streamSteps+step, 0) },
 	})
 	if err != nil {

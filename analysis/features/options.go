@@ -35,6 +35,10 @@ type Options struct {
 	// others are. By default they are not, but for those of As.
 	Numbers bool `json:"numbers,omitempty"`
 
+	// Formulas asks for columns that formulas give from others, such as the mass of momenta, to be computed, not
+	// learnt as others are.
+	Formulas bool `json:"formulas,omitempty"`
+
 	// Until, where it is not zero, is when looking for relations between columns ends;
 	// [Spec.Cut] says of what there was no time for.
 	Until time.Time `json:"-"`

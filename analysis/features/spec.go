@@ -354,6 +354,12 @@ func (s *Spec) missing() map[string]bool {
 	for _, c := range s.Columns {
 		missing[c.Name] = c.Missing > 0
 	}
+	for _, st := range s.Steps {
+		if of, ok := st.(interface{ MayMiss() bool }); ok && of.MayMiss() {
+			_, taken, _ := st.Variables()
+			missing[taken[0]] = true
+		}
+	}
 	return missing
 }
 
@@ -420,12 +426,12 @@ func (s *Spec) Treatments() []Treatment {
 			order = append(order, c.Name)
 		}
 	}
-	how, within := map[string]string{}, map[string]step.Step{} // what becomes of variables that are taken, and what is done with those that stay
+	how, within := map[string]string{}, map[string][]step.Step{} // what becomes of variables that are taken, and what is done with those that stay
 	for _, st := range s.Steps {
 		_, taken, made := st.Variables()
 		for _, name := range taken {
 			if slices.ContainsFunc(made, func(c step.Coordinate) bool { return c.Name == name }) {
-				within[name] = st
+				within[name] = append(within[name], st)
 			} else {
 				how[name] = st.Describe()
 			}
@@ -439,8 +445,10 @@ func (s *Spec) Treatments() []Treatment {
 		}
 		if c := columns[name]; c != nil {
 			v.Min, v.Max, v.How = c.Min, c.Max, c.Describe()
-			if st := within[name]; st != nil {
-				v.Min, v.Max = undo(st, name, v.Min, v.Max)
+			for _, st := range within[name] {
+				if read, _, _ := st.Variables(); len(read) == 0 {
+					v.Min, v.Max = undo(st, name, v.Min, v.Max)
+				}
 				v.How += ", " + st.Describe()
 			}
 		}

@@ -3,6 +3,7 @@ package features
 import (
 	"fmt"
 	"math"
+	"sort"
 	"strings"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
@@ -11,7 +12,8 @@ import (
 // cell is the part of the unit interval that belongs to a spike.
 type cell struct {
 	column.Spike
-	below, above float64 // what there is on either side of it
+	below, above  float64 // what there is on either side of it
+	before, after float64 // the sums of the cells on either side
 }
 
 // cells returns the cells of the spikes, ascending, after that of missing values,
@@ -20,24 +22,38 @@ type cell struct {
 func (c *Column) cells() []cell {
 	var cells []cell
 	if c.Missing > 0 {
-		cells = append(cells, cell{column.Spike{Value: math.NaN(), Fraction: c.Missing}, 0, 1 - c.Missing})
+		cells = append(cells, cell{Spike: column.Spike{Value: math.NaN(), Fraction: c.Missing}})
+	}
+	for _, s := range c.Spikes {
+		cells = append(cells, cell{Spike: s})
+	}
+	for i := 1; i < len(cells); i++ {
+		cells[i].before = cells[i-1].before + cells[i-1].Fraction
+	}
+	for i := len(cells) - 2; i >= 0; i-- {
+		cells[i].after = cells[i+1].after + cells[i+1].Fraction
 	}
 	rest := c.Rest()
-	for i, s := range c.Spikes {
+	for i := range cells {
+		s := &cells[i]
+		if math.IsNaN(s.Value) {
+			s.above = 1 - c.Missing
+			continue
+		}
 		const middle = 0.5 // of an integer's own cell
 		z, _ := c.encodeRest(s.Value, middle)
-		at := cell{s, rest*normalCDF(z) + c.Missing, rest * normalCDF(-z)}
-		for j, other := range c.Spikes {
-			switch {
-			case j < i:
-				at.below += other.Fraction
-			case j > i:
-				at.above += other.Fraction
-			}
-		}
-		cells = append(cells, at)
+		s.below, s.above = rest*normalCDF(z)+s.before, rest*normalCDF(-z)+s.after
 	}
 	return cells
+}
+
+// sides returns the sums of the cells before the one in a place, and of those from it on.
+func sides(cells []cell, place int) (before, after float64) {
+	if place == len(cells) {
+		last := cells[place-1]
+		return last.before + last.Fraction, 0
+	}
+	return cells[place].before, cells[place].after + cells[place].Fraction
 }
 
 // encodeAmong is encode with the cells of the spikes at hand. The probabilities of both tails are
@@ -46,24 +62,24 @@ func (c *Column) encodeAmong(cells []cell, x, u float64) (z, logDet float64) {
 	if len(cells) == 0 {
 		return c.encodeRest(x, u)
 	}
-	for _, s := range cells {
-		if s.IsAt(x) {
-			z = quantileOf(s.below+u*s.Fraction, s.above+(1-u)*s.Fraction)
-			return z, math.Log(s.Fraction) - logNormal(z)
-		}
+	if math.IsNaN(x) && c.Missing > 0 {
+		return cells[0].encode(u)
+	}
+	i := sort.Search(len(cells), func(i int) bool { return cells[i].Value >= x }) // NaN is first, and false
+	if i < len(cells) && cells[i].IsAt(x) {
+		return cells[i].encode(u)
 	}
 	zRest, ld := c.encodeRest(x, u)
+	before, after := sides(cells, i)
 	rest := c.Rest()
-	below, above := rest*normalCDF(zRest), rest*normalCDF(-zRest)
-	for _, s := range cells {
-		if !(s.Value > x) { // or NaN
-			below += s.Fraction
-		} else {
-			above += s.Fraction
-		}
-	}
-	z = quantileOf(below, above)
+	z = quantileOf(before+rest*normalCDF(zRest), after+rest*normalCDF(-zRest))
 	return z, ld + math.Log(rest) + logNormal(zRest) - logNormal(z)
+}
+
+// encode returns the feature of a value at the spike, with the uniform deviate u.
+func (s *cell) encode(u float64) (z, logDet float64) {
+	z = quantileOf(s.below+u*s.Fraction, s.above+(1-u)*s.Fraction)
+	return z, math.Log(s.Fraction) - logNormal(z)
 }
 
 // decodeAmong returns the value with the feature z, with the cells of the spikes at hand.
@@ -83,18 +99,15 @@ func (c *Column) decodeAmong(cells []cell, z float64) float64 {
 // either side of it; the number of cells where it is in none. The sides then have the rest of the
 // interval only, without cells.
 func cellOf(cells []cell, below, above float64) (i int, restBelow, restAbove float64) {
-	restBelow, restAbove = below, above
-	for i, s := range cells {
-		switch {
-		case below < s.below:
-			restAbove -= s.Fraction
-		case above < s.above:
-			restBelow -= s.Fraction
-		default:
-			return i, restBelow, restAbove
-		}
+	if len(cells) == 0 {
+		return 0, below, above
 	}
-	return len(cells), restBelow, restAbove
+	next := sort.Search(len(cells), func(i int) bool { return below < cells[i].below })
+	if next > 0 && !(above < cells[next-1].above) {
+		return next - 1, below, above
+	}
+	before, after := sides(cells, next)
+	return len(cells), below - before, above - after
 }
 
 // Outliers tells of the values that are far outside of the others of their columns, in a

@@ -35,7 +35,7 @@ func (s *Search) findDirections() {
 				v.negative |= 1 << i
 			}
 		}
-		s.Take(field.Name)
+		s.forget(field.Name)
 		real = append(real, v)
 	}
 	sorted := slices.Clone(real)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/features/step"
+	"github.com/eidolon-hep/eidolon/analysis/vectors"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -20,7 +21,9 @@ var passes = []pass{
 	{name: "masses", what: "masses that follow from energies and momenta", do: (*Search).findMasses},
 	{name: "directions", what: "directions of momenta", do: (*Search).findDirections},
 	{name: "sums", what: "sums", do: (*Search).findAllSums},
+	{name: "formulas", what: "columns that follow from others by formulas", do: (*Search).findFormulas},
 	{name: "lookups", what: "codes that follow from others", do: (*Search).findLookups},
+	{name: "missing", what: "values that columns have where others say so", do: (*Search).findMissing},
 	{name: "systems", do: (*Search).addSystems},
 	{name: "polar", do: (*Search).findPolar},
 	{name: "fractions", asked: "below", do: (*Search).findFractions},
@@ -61,6 +64,9 @@ type Options struct {
 	Systems []*step.System           // that are declared
 	As      map[string]string        // how branches are asked to be treated
 	Circles map[string]column.Circle // of the branches that are asked to be treated as angles
+	Vectors vectors.Found            // the momenta among the columns
+
+	NoFormulas bool // columns are not computed from others by formulas
 
 	// Uniform fills a slice with the deviates of a step, for the values of rounded variables.
 	Uniform func(step int, u []float64)

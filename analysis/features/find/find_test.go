@@ -65,6 +65,21 @@ var examples = map[string]func() example{
 			return []float64{a, b, a - 2*b}
 		}), breaks: "sum"}
 	},
+	"formulas": func() example {
+		return example{table: columns([]string{"a", "b", "ratio"}, func(r *rand.Rand) []float64 {
+			a, b := 20+10*r.ExpFloat64(), 30+20*r.ExpFloat64()
+			return []float64{rounded(a), rounded(b), rounded(a / b)}
+		}), breaks: "ratio"}
+	},
+	"missing": func() example {
+		return example{table: columns([]string{"jets", "pt2"}, func(r *rand.Rand) []float64 {
+			n, pt := float64(r.IntN(4)), 30+20*r.ExpFloat64()
+			if n < 2 {
+				pt = -999
+			}
+			return []float64{n, pt}
+		}), breaks: "pt2"}
+	},
 	"lookups": func() example {
 		return example{table: columns([]string{"pdg", "charge"}, func(r *rand.Rand) []float64 {
 			i := r.IntN(4)
@@ -96,7 +111,7 @@ var examples = map[string]func() example{
 	"residuals": func() example {
 		return example{table: columns([]string{"pt", "eta", "p"}, func(r *rand.Rand) []float64 {
 			pt, eta := 5+20*r.ExpFloat64(), 2*r.NormFloat64()
-			return []float64{rounded(pt), rounded(eta), rounded(pt * math.Cosh(eta))}
+			return []float64{rounded(pt), rounded(eta), rounded(pt * math.Cosh(eta) * (1 + 0.001*r.NormFloat64()))}
 		}), breaks: "p"}
 	},
 	"relative numbers": func() example {

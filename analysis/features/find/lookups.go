@@ -40,7 +40,7 @@ func (s *Search) findCoded() (list []coded) {
 		for _, n := range sample.Weights {
 			c.entropy -= n * math.Log(n/sample.Total)
 		}
-		s.Take(field.Name)
+		s.forget(field.Name)
 		list = append(list, c)
 	}
 	return list

@@ -35,6 +35,7 @@ type Search struct {
 	kept        []string                 // the branches that are declared, which only their own pass takes
 	numbers     []rootio.Field           // the branches that relations may be between
 	gone        map[string]bool          // the variables that steps have taken
+	changed     map[string]bool          // those that are no longer what is in the table
 	coordinates []rootio.Field           // what steps have made
 	circles     map[string]column.Circle // of the angles
 	sawAngles   bool                     // whether these are all that there are
@@ -45,7 +46,7 @@ type Search struct {
 func newSearch(ctx context.Context, t, given *rootio.Table, w []float64, opts Options) *Search {
 	s := &Search{
 		ctx: ctx, table: t, given: given, weights: w, options: opts, kept: slices.Collect(maps.Keys(opts.As)),
-		gone: map[string]bool{}, circles: map[string]column.Circle{}, cells: map[string]*[2]float64{}, legal: map[string]*[2]float64{},
+		gone: map[string]bool{}, changed: map[string]bool{}, circles: map[string]column.Circle{}, cells: map[string]*[2]float64{}, legal: map[string]*[2]float64{},
 	}
 	maps.Copy(s.circles, opts.Circles)
 	for _, system := range opts.Systems {
@@ -62,7 +63,7 @@ func newSearch(ctx context.Context, t, given *rootio.Table, w []float64, opts Op
 		if x := s.load(field.Name); countValues(x, 1) > 1 && !slices.ContainsFunc(x, math.IsNaN) {
 			s.numbers = append(s.numbers, field)
 		}
-		s.Take(field.Name)
+		s.forget(field.Name)
 	}
 	return s
 }
@@ -99,6 +100,13 @@ func (s *Search) load(name string) []float64 {
 	}
 	c.Floats(x, 0)
 	return x
+}
+
+// forget gives the memory of a variable that can be read from the table again.
+func (s *Search) forget(name string) {
+	if !s.changed[name] {
+		s.Take(name)
+	}
 }
 
 // sample returns the values of a variable as a sample.
@@ -151,7 +159,7 @@ func (s *Search) findAngles() {
 		if c, ok := column.CircleOf(field, s.load(field.Name), s.weights); ok {
 			s.circles[field.Name] = c
 		} else {
-			s.Take(field.Name)
+			s.forget(field.Name)
 		}
 	}
 }
@@ -166,6 +174,7 @@ func (s *Search) apply(next step.Step) {
 	for _, c := range made {
 		delete(s.gone, c.Name)
 		if slices.Contains(taken, c.Name) {
+			s.changed[c.Name] = true
 			continue
 		}
 		s.coordinates = append(s.coordinates, rootio.Field{Name: c.Name, Kind: rootio.Float64})

@@ -5,6 +5,8 @@
 //   - [Sum], [Lookup], [Direction]: a branch that follows from others is left out. The way
 //     back computes it: copies, sums, multiples, E² = p² + m², φ and η of a momentum,
 //     functions of codes.
+//   - [Formula]: a branch that a formula of physics gives from others, within the rounding, is computed.
+//   - [Missing]: a value that a branch has exactly where another one says so, such as −999, is taken out.
 //   - [Polar]: the components of a momentum become pT, φ and η.
 //   - [Mass]: the mass of two vectors takes the place of the second's transverse momentum.
 //   - [System]: several momenta become the mass, momentum and decay angles of their sum.
@@ -45,6 +47,8 @@ var kinds = []struct {
 	{"relative_angle", func() Step { return &RelativeAngle{} }},
 	{"relative_number", func() Step { return &RelativeNumber{} }},
 	{"fraction", func() Step { return &Fraction{} }},
+	{"formula", func() Step { return &Formula{} }},
+	{"missing", func() Step { return &Missing{} }},
 }
 
 // Step is an exact map of some variables to others.

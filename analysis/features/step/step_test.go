@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/analysis/features/formula"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -77,6 +78,19 @@ var examples = map[string][]example{
 		{&Rounded{Variable: "x", Bits: new(column.Bits), Except: []float64{-999}, Within: &column.Circle{Start: -180, Period: 360}},
 			func(r *rand.Rand) map[string]float64 { return map[string]float64{"x": -math.Ldexp(1, r.IntN(6))} }},
 	},
+	"formula": {
+		{&Formula{Variable: "mt", Name: "transverse mass", Precision: thousandths(), Operands: []formula.Operand{
+			{Name: "lep", Form: formula.PxPyPz, Columns: []string{"x", "y", "z"}}, {Name: "met", Form: formula.Transverse, Columns: []string{"a", "b"}, Absent: new(float64)},
+		}, Parents: map[string]column.Precision{"x": thousandths(), "y": thousandths(), "z": thousandths(), "a": thousandths(), "b": thousandths()}, Else: new(float64)},
+			drawTransverse},
+		{&Formula{Variable: "d", Name: "x − y", Precision: column.Precision{Kind: rootio.Float64}, Operands: []formula.Operand{
+			{Name: "x", Form: formula.Number, Columns: []string{"x"}}, {Name: "y", Form: formula.Number, Columns: []string{"y"}},
+		}, Parents: map[string]column.Precision{"x": {Kind: rootio.Float64}, "y": {Kind: rootio.Float64}}, Deviates: true},
+			with(drawMomentum, "d", func(v map[string]float64) float64 { return v["x"] - v["y"] + math.Max(v["z"], 0) })},
+	},
+	"missing": {{&Missing{Variable: "pt", Value: new(float64), Of: "n", High: new(float64), Fill: []float64{20, 25, 40}}, func(r *rand.Rand) map[string]float64 {
+		return map[string]float64{"n": 1 + float64(r.IntN(3)), "pt": 20 + 10*r.ExpFloat64()}
+	}}},
 	"residual": {{&Residual{Variable: "z", Relation: "x cosh y", Of: []string{"x", "y"}}, drawMomentum}},
 	"relative_angle": {{&RelativeAngle{Circle: column.Circle{Start: -180, Period: 360}, Variable: "phi2", To: "phi1"}, func(r *rand.Rand) map[string]float64 {
 		return map[string]float64{"phi1": 360*r.Float64() - 180, "phi2": 360*r.Float64() - 180}
@@ -89,6 +103,24 @@ var examples = map[string][]example{
 		room := 1 + 30*r.ExpFloat64()
 		return map[string]float64{"pt1": 20 + room, "pt2": 20 + room*r.Float64()}
 	}}},
+}
+
+func thousandths() column.Precision {
+	decimals := 3
+	return column.Precision{Kind: rootio.Float64, Decimals: &decimals}
+}
+
+// drawTransverse draws a momentum, a transverse one, and their transverse mass, rounded.
+func drawTransverse(r *rand.Rand) map[string]float64 {
+	round := func(x float64) float64 { return math.Round(1000*x) / 1000 }
+	v := map[string]float64{"a": round(30 * r.ExpFloat64()), "b": round(6*r.Float64() - 3)}
+	for _, name := range []string{"x", "y", "z"} {
+		v[name] = round(20 * r.NormFloat64())
+	}
+	x, y := v["x"]/math.Hypot(v["x"], v["y"]), v["y"]/math.Hypot(v["x"], v["y"])
+	sin, cos := math.Sincos(v["b"])
+	v["mt"] = round(math.Sqrt(2 * math.Hypot(v["x"], v["y"]) * v["a"] * (1 - x*cos - y*sin)))
+	return v
 }
 
 // frameOf returns a frame of events that are drawn.

@@ -10,10 +10,10 @@ import (
 // a network of its own ([flows.Autoregressive]): for what is steep in single features, such as
 // integers, the edges of sectors and dead modules.
 func autoregressiveKind() Kind {
-	k := flowKind("autoregressive", "a flow that draws one column after the other, by splines", func(dim int, steep []int, s Settings) ([]flows.Layer, error) {
+	k := flowKind("autoregressive", "a flow that draws one column after the other, by splines", func(dim, context int, steep []int, s Settings) ([]flows.Layer, error) {
 		act, err := s.activation()
 		return flows.Autoregressive(dim, flows.AutoregressiveOptions{
-			Layers: s.Layers, Hidden: s.hidden(), Activation: act, Residual: s.Residual, Dropout: s.Dropout, Components: s.Components,
+			Layers: s.Layers, Hidden: s.hidden(), Activation: act, Residual: s.Residual, Dropout: s.Dropout, Components: s.Components, Context: context,
 			Cells: cellsOfTables(dim+len(steep), s.Hidden), Tabled: steep, Standard: true,
 		}), err
 	})

@@ -48,9 +48,9 @@ type formWeight struct {
 // form is a kind of density that an ensemble may consist of.
 type form struct {
 	name   string
-	layers func(dim int, steep []int, s Settings) []flows.Layer
-	// train says how it is trained; nil for mixtures of normals, which are found by EM and
-	// know nothing of a context.
+	layers func(dim, context int, steep []int, s Settings) []flows.Layer
+	// train says how it is trained; nil for mixtures of normals, which are found by EM around
+	// what a context says by regression.
 	train func(s Settings) training.Options
 	// normals is their number in such a mixture.
 	normals int
@@ -66,8 +66,8 @@ func ensembleForms() []form {
 		if n == 1 {
 			name = "a normal"
 		}
-		forms = append(forms, form{name: name, normals: n, layers: func(int, []int, Settings) []flows.Layer {
-			return []flows.Layer{flows.Mixture{Components: n}}
+		forms = append(forms, form{name: name, normals: n, layers: func(_, context int, _ []int, _ Settings) []flows.Layer {
+			return append(flows.Base(0, context), flows.Mixture{Components: n})
 		}})
 	}
 	steps := func(rate float64) func(Settings) training.Options {
@@ -78,15 +78,15 @@ func ensembleForms() []form {
 		}
 	}
 	return append(forms,
-		form{name: "spline couplings over 8 normals", train: steps(2e-3), layers: func(dim int, _ []int, s Settings) []flows.Layer {
-			return flows.Spline(dim, s.Seed, flows.SplineOptions{Layers: 4, Hidden: s.hidden(), Components: 8})
+		form{name: "spline couplings over 8 normals", train: steps(2e-3), layers: func(dim, context int, _ []int, s Settings) []flows.Layer {
+			return flows.Spline(dim, s.Seed, flows.SplineOptions{Layers: 4, Hidden: s.hidden(), Components: 8, Context: context})
 		}},
-		form{name: "autoregressive splines", train: steps(2e-3), layers: func(dim int, _ []int, s Settings) []flows.Layer {
-			return flows.Autoregressive(dim, flows.AutoregressiveOptions{Layers: 1, Hidden: s.hidden(), Bins: 8, Cells: -1, Standard: true})
+		form{name: "autoregressive splines", train: steps(2e-3), layers: func(dim, context int, _ []int, s Settings) []flows.Layer {
+			return flows.Autoregressive(dim, flows.AutoregressiveOptions{Layers: 1, Hidden: s.hidden(), Bins: 8, Cells: -1, Standard: true, Context: context})
 		}},
-		form{name: "autoregressive splines with tables", train: steps(3e-3), layers: func(dim int, steep []int, s Settings) []flows.Layer {
+		form{name: "autoregressive splines with tables", train: steps(3e-3), layers: func(dim, context int, steep []int, s Settings) []flows.Layer {
 			return flows.Autoregressive(dim, flows.AutoregressiveOptions{
-				Layers: 1, Hidden: s.hidden(), Cells: cellsOfTables(dim+len(steep), s.Hidden), Tabled: steep, Standard: true,
+				Layers: 1, Hidden: s.hidden(), Cells: cellsOfTables(dim+len(steep), s.Hidden), Tabled: steep, Standard: true, Context: context,
 			})
 		}},
 	)
@@ -177,7 +177,7 @@ func (e *ensemble) Train(ctx context.Context, train, valid training.Data, opts t
 	}
 	var trials []*trial
 	for _, f := range ensembleForms() {
-		if f.train != nil && !e.only || f.train == nil && e.context == 0 && f.isQuick(n, e.dim) {
+		if f.train != nil && !e.only || f.train == nil && f.isQuick(n, e.dim) {
 			trials = append(trials, &trial{f, make([]*flows.Flow, parts), make([]float64, n)})
 		}
 	}
@@ -191,7 +191,7 @@ func (e *ensemble) Train(ctx context.Context, train, valid training.Data, opts t
 		t, k := trials[task/parts], task%parts
 		s := e.settings
 		s.Seed = s.Seed<<16 + uint64(task)
-		f, err := flows.New(e.dim, e.context, s.Seed, t.layers(e.dim, e.steep, s)...)
+		f, err := flows.New(e.dim, e.context, s.Seed, t.layers(e.dim, e.context, e.steep, s)...)
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ type flow struct {
 }
 
 // flowKind returns a row for a kind of flow, with what all of them have in common.
-func flowKind(name, help string, layers func(dim int, steep []int, s Settings) ([]flows.Layer, error)) Kind {
+func flowKind(name, help string, layers func(dim, context int, steep []int, s Settings) ([]flows.Layer, error)) Kind {
 	return Kind{
 		Name: name, Help: help,
 		Options:  slices.Concat(ofNetwork, ofFlow, ofTraining),
@@ -27,7 +27,7 @@ func flowKind(name, help string, layers func(dim int, steep []int, s Settings) (
 		Schedule: training.Options.Complete,
 		Networks: true,
 		Make: func(dim, context int, steep []int, s Settings) (Factor, error) {
-			of, err := layers(dim, steep, s)
+			of, err := layers(dim, context, steep, s)
 			if err != nil {
 				return nil, err
 			}

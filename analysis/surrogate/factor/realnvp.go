@@ -18,7 +18,7 @@ const (
 // realNVPKind is a flow of affine couplings ([flows.RealNVP]): with all that makes them better, or as
 // in a lecture.
 func realNVPKind() Kind {
-	k := flowKind("realnvp", "a flow of affine couplings", func(dim int, steep []int, s Settings) ([]flows.Layer, error) {
+	k := flowKind("realnvp", "a flow of affine couplings", func(dim, context int, steep []int, s Settings) ([]flows.Layer, error) {
 		act, err := s.activation()
 		o := flows.RealNVPOptions{
 			Layers: s.Layers, Hidden: s.hidden(), Activation: act, Residual: s.Residual, Dropout: s.Dropout,
@@ -26,7 +26,7 @@ func realNVPKind() Kind {
 		if s.Coupling == Lecture {
 			return flows.LectureRealNVP(dim, o), err
 		}
-		o.Components, o.Mixed = s.Components, dim > 1
+		o.Components, o.Context, o.Mixed = s.Components, context, dim > 1
 		if cells := cellsOfTables(dim+len(steep), s.Hidden); cells > 0 && s.Coupling != Smooth {
 			o.Cells, o.Tabled = cells, steep
 		}
