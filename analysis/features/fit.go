@@ -9,6 +9,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/features/find"
 	"github.com/eidolon-hep/eidolon/analysis/vectors"
+	"github.com/eidolon-hep/eidolon/internal/nearest"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -40,15 +41,19 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 	if err != nil {
 		return nil, err
 	}
+	momenta, err := opts.momenta(learnt)
+	if err != nil {
+		return nil, err
+	}
 	found, err := find.Steps(ctx, learnt, given, w, find.Options{
 		Systems: systems, As: opts.As, Circles: circles, Until: opts.Until,
-		Vectors: vectors.Find(learnt, vectors.Options{}), NoFormulas: !opts.Formulas,
+		Vectors: *momenta, NoFormulas: !opts.Formulas,
 		Uniform: func(step int, u []float64) { Noise{}.uniform(u, streamSteps+step, 0) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	s := &Spec{Branches: t.Fields(), Cut: found.Cut}
+	s := &Spec{Branches: t.Fields(), Cut: found.Cut, Momenta: momenta}
 	for _, field := range append(t.Fields(), found.Coordinates()...) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -67,6 +72,26 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 		s = s.Plain()
 	}
 	return s, nil
+}
+
+// momenta returns the four-vectors among the columns of t.
+func (o Options) momenta(t *rootio.Table) (*vectors.Found, error) {
+	declared, err := o.declared()
+	if err != nil {
+		return nil, fmt.Errorf("features: %w", err)
+	}
+	for _, d := range declared {
+		for _, name := range d.Columns() {
+			if _, ok := t.Column(name); !ok {
+				return nil, fmt.Errorf("features: vector %q: there is no branch %q to learn%s", d.Name, name, nearest.Hint(name, rootio.Names(t.Fields())))
+			}
+		}
+	}
+	if o.Momenta != nil {
+		return o.Momenta, nil
+	}
+	found := vectors.Find(t, vectors.Options{None: o.NoVectors, Declared: declared})
+	return &found, nil
 }
 
 // checkTable reports what of a table and its weights cannot be used, if anything.

@@ -1,16 +1,14 @@
 package features
 
 import (
-	"errors"
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/features/find"
 	"github.com/eidolon-hep/eidolon/analysis/features/step"
+	"github.com/eidolon-hep/eidolon/analysis/vectors"
 	"github.com/eidolon-hep/eidolon/internal/nearest"
 )
 
@@ -20,7 +18,16 @@ type Options struct {
 	// name=px,py,pz,mass, from the names of branches; the mass may be a number.
 	// Whether it is pt, eta, phi (in radians) or px, py, pz is seen in the values:
 	// no pt is negative and no azimuth is beyond 2π.
+	// They take the place of those that are recognised and share their branches.
 	Vectors []string `json:"vectors,omitempty"`
+
+	// NoVectors asks for no four-vectors to be recognised by the names and values of the branches: there are
+	// only those of Vectors.
+	NoVectors bool `json:"no_vectors,omitempty"`
+
+	// Momenta, if it is not nil, is what package vectors has found in the same columns; else they are
+	// looked for.
+	Momenta *vectors.Found `json:"-"`
 
 	// Systems declare sums of vectors, each as name=vector+vector+…. The density is
 	// that of the coordinates of the system and its decay (see [step.System]), so that its
@@ -62,32 +69,32 @@ func (o Options) Check() error {
 	return err
 }
 
+// declared returns the vectors that are declared.
+func (o Options) declared() (all []vectors.Declared, err error) {
+	for _, text := range o.Vectors {
+		d, err := vectors.Parse(text)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(all, func(other vectors.Declared) bool { return other.Name == d.Name }) {
+			return nil, fmt.Errorf("there are two vectors %q", d.Name)
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
 // systems returns the systems that are declared.
 func (o Options) systems() ([]*step.System, error) {
-	vectors := map[string]step.Vector{}
+	declared, err := o.declared()
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]step.Vector{}
 	var names []string
-	for _, text := range o.Vectors {
-		name, list, ok := strings.Cut(text, "=")
-		parts := strings.Split(list, ",")
-		for i := range parts {
-			parts[i] = strings.TrimSpace(parts[i])
-		}
-		name = strings.TrimSpace(name)
-		if !ok || name == "" || len(parts) != 4 || slices.Contains(parts, "") {
-			return nil, fmt.Errorf("vector %q must be name=pt,eta,phi,mass or name=px,py,pz,mass", text)
-		}
-		if slices.Contains(names, name) {
-			return nil, fmt.Errorf("there are two vectors %q", name)
-		}
-		v := step.Vector{Name: name, Components: [3]string(parts[:3])}
-		if m, err := strconv.ParseFloat(parts[3], 64); err != nil {
-			v.MassBranch = parts[3]
-		} else if !(m >= 0) || math.IsInf(m, 0) {
-			return nil, fmt.Errorf("the mass of vector %q cannot be %s", name, parts[3])
-		} else {
-			v.Mass = m
-		}
-		vectors[name], names = v, append(names, name)
+	for _, d := range declared {
+		known[d.Name] = step.Vector{Name: d.Name, Components: d.Components, Mass: d.Mass, MassBranch: d.MassBranch}
+		names = append(names, d.Name)
 	}
 	var systems []*step.System
 	used := map[string]string{}
@@ -99,8 +106,8 @@ func (o Options) systems() ([]*step.System, error) {
 			return nil, fmt.Errorf("system %q must be name=vector+vector", text)
 		}
 		for _, part := range parts {
-			v, known := vectors[strings.TrimSpace(part)]
-			if !known {
+			v, ok := known[strings.TrimSpace(part)]
+			if !ok {
 				return nil, fmt.Errorf("system %q is of a vector %q, which is not declared%s", s.Name, part, nearest.Hint(part, names))
 			}
 			for _, c := range v.Components {
@@ -120,60 +127,5 @@ func (o Options) systems() ([]*step.System, error) {
 			}
 		}
 	}
-	if len(systems) == 0 && len(vectors) > 0 {
-		return nil, errors.New("vectors are declared, but no system of them")
-	}
 	return systems, nil
-}
-
-// Suggest returns options that declare the momenta which the names of the branches
-// speak of, and their sum as a system; none if there are fewer than two momenta. The
-// names of the vectors are what is left of those of the branches; where these do not
-// say what the particles are, the masses are "MASS".
-func Suggest(names []string) Options {
-	lower := map[string]string{}
-	for _, name := range names {
-		lower[strings.ToLower(name)] = name
-	}
-	var o Options
-	var parts []string
-	for _, stem := range [][3]string{{"pt", "eta", "phi"}, {"px", "py", "pz"}} {
-		for _, name := range names {
-			low := strings.ToLower(name)
-			i := strings.LastIndex(low, stem[0])
-			if i < 0 {
-				continue
-			}
-			second, ok := lower[low[:i]+stem[1]+low[i+len(stem[0]):]]
-			third, ok3 := lower[low[:i]+stem[2]+low[i+len(stem[0]):]]
-			part := strings.Trim(name[:i]+name[i+len(stem[0]):], "_.")
-			if !ok || !ok3 || slices.Contains(parts, part) {
-				continue
-			}
-			if part == "" || part[0] >= '0' && part[0] <= '9' {
-				part = "p" + part
-			}
-			parts = append(parts, part)
-			o.Vectors = append(o.Vectors, fmt.Sprintf("%s=%s,%s,%s,%s", part, name, second, third, massOf(part)))
-		}
-	}
-	if len(parts) < 2 {
-		return Options{}
-	}
-	o.Systems = []string{"sum=" + strings.Join(parts, "+")}
-	return o
-}
-
-// massOf returns the mass, in GeV, of the particle that a name speaks of.
-func massOf(name string) string {
-	name = strings.ToLower(name)
-	for _, p := range [...]struct{ name, mass string }{
-		{"mu", "0.10566"}, {"ele", "0.000511"}, {"e", "0.000511"}, {"pi", "0.13957"}, {"kaon", "0.49368"}, {"k", "0.49368"},
-		{"tau", "1.7769"}, {"proton", "0.93827"}, {"gamma", "0"}, {"photon", "0"}, {"ph", "0"},
-	} {
-		if rest, ok := strings.CutPrefix(name, p.name); ok && strings.Trim(rest, "0123456789_pm+-") == "" {
-			return p.mass
-		}
-	}
-	return "MASS"
 }

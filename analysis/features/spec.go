@@ -38,6 +38,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/features/step"
+	"github.com/eidolon-hep/eidolon/analysis/vectors"
 	"github.com/eidolon-hep/eidolon/internal/panics"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -59,6 +60,9 @@ type Spec struct {
 
 	// Ranges are those of the branches that are no coordinates themselves.
 	Ranges []Range `json:"ranges,omitempty"`
+
+	// Momenta are the four-vectors among the branches.
+	Momenta *vectors.Found `json:"momenta,omitempty"`
 
 	// Cut says what was not looked for everywhere, for lack of time ([Options.Until]) or
 	// because there are too many columns.

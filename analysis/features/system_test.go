@@ -172,7 +172,6 @@ func TestOptionErrors(t *testing.T) {
 		{[]string{"pt1,eta1,phi1,0"}, nil, "must be name=pt,eta,phi,mass"},
 		{[]string{"a=pt1,eta1,phi1,-1"}, nil, "cannot be -1"},
 		{[]string{a, a}, nil, "two vectors"},
-		{[]string{a, b}, nil, "no system"},
 		{[]string{a, b}, []string{"Z"}, "must be name=vector+vector"},
 		{[]string{a, b}, []string{"Z=a"}, "must be name=vector+vector"},
 		{[]string{a, b}, []string{"Z=a+c"}, `a vector "c", which is not declared`},
@@ -186,25 +185,6 @@ func TestOptionErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%v, %v: error %v, want one that says %q", c.vectors, c.systems, err, c.says)
 		}
-	}
-}
-
-func TestSuggest(t *testing.T) {
-	for _, c := range []struct {
-		names, vectors string
-	}{
-		{"Run Event pt1 eta1 phi1 Q1 pt2 eta2 phi2 Q2", "p1=pt1,eta1,phi1,MASS p2=pt2,eta2,phi2,MASS"},
-		{"mu1_pt mu1_eta mu1_phi mu2_pt mu2_eta mu2_phi", "mu1=mu1_pt,mu1_eta,mu1_phi,0.10566 mu2=mu2_pt,mu2_eta,mu2_phi,0.10566"},
-		{"K_PX K_PY K_PZ em_PX em_PY em_PZ", "K=K_PX,K_PY,K_PZ,0.49368 em=em_PX,em_PY,em_PZ,0.000511"},
-		{"pt eta phi e", ""},
-		{"pt1 pt2 eta1", ""},
-	} {
-		if got := strings.Join(Suggest(strings.Fields(c.names)).Vectors, " "); got != c.vectors {
-			t.Errorf("%s: %s", c.names, got)
-		}
-	}
-	if got := Suggest([]string{"pt1", "eta1", "phi1", "pt2", "eta2", "phi2"}).Systems[0]; got != "sum=p1+p2" {
-		t.Error(got)
 	}
 }
 

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
-	"github.com/eidolon-hep/eidolon/analysis/column"
-	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/internal/origin"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -128,12 +125,6 @@ func announce(training *surrogate.Training, p Progress) {
 	_ = WriteTreatments(table, training.Surrogate) // a builder takes all
 	for line := range strings.Lines(table.String()) {
 		p.logf("%s", strings.TrimSuffix(line, "\n"))
-	}
-	isConstant := func(name string) bool {
-		return slices.ContainsFunc(training.Parts[0].Features.Columns, func(c features.Column) bool { return c.Name == name && c.As == column.Constant })
-	}
-	if s := features.Suggest(slices.DeleteFunc(training.Names(), isConstant)); len(card.Options.Features.Systems) == 0 && len(s.Systems) > 0 {
-		p.logf("note: for the mass of a system to be learnt, declare it: --vector %s --system %s", strings.Join(s.Vectors, " --vector "), s.Systems[0])
 	}
 	if card.Weights != nil {
 		p.logf("%v", card.Weights)

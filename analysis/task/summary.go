@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
@@ -50,7 +51,7 @@ func Summarise(ctx context.Context, file string, m *surrogate.Surrogate) (*Summa
 	return s, err
 }
 
-// WriteTreatments writes a table of how each branch of a model is treated.
+// WriteTreatments writes a table of how each branch of a model is treated, and which of them were taken for momenta.
 func WriteTreatments(out io.Writer, m *surrogate.Surrogate) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	for k, p := range m.Parts {
@@ -65,7 +66,17 @@ func WriteTreatments(out io.Writer, m *surrogate.Surrogate) error {
 	for _, c := range m.Context.Columns {
 		fmt.Fprintf(w, "%s\t%v\t%s\t%s\tcondition\n", printable.Text(c.Name), c.Kind, number(c.Kind, c.Min), number(c.Kind, c.Max))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if momenta := m.Parts[0].Features.Momenta; momenta != nil {
+		for line := range strings.Lines(momenta.String()) {
+			if _, err := fmt.Fprintf(out, "%s\n", printable.Text(strings.TrimSuffix(line, "\n"))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // number writes a value of a column: integers in full, nothing for NaN.

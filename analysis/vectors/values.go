@@ -303,8 +303,8 @@ const (
 )
 
 // units leaves out vectors whose unit is another one than that of most, and returns what a GeV is in that of the
-// others.
-func (c *checker) units(vectors []Vector) (same []Vector, gev float64) {
+// others. The first ones are declared, and stay.
+func (c *checker) units(vectors []Vector, declared int) (same []Vector, gev float64) {
 	gev = 1
 	var middle []float64
 	for i := range vectors {
@@ -350,6 +350,10 @@ func (c *checker) units(vectors []Vector) (same []Vector, gev float64) {
 		left = large
 	case len(small) == len(large):
 		left = order
+	}
+	left = slices.DeleteFunc(slices.Clone(left), func(i int) bool { return i < declared })
+	if len(left) == 0 {
+		return vectors, gev
 	}
 	c.note("the transverse momenta of %s are %.3g in the middle, and those of %s %.3g: one may be in MeV and one in GeV; the columns of %s stay plain ones",
 		vectors[small[at-1]].Name, middle[small[at-1]], vectors[large[0]].Name, middle[large[0]], namesOf(vectors, left))

@@ -118,8 +118,11 @@ func (v *Vector) String() (said string) {
 
 // Options say what a user knows.
 type Options struct {
-	// None asks for no vectors to be recognised.
+	// None asks for no vectors but those declared.
 	None bool
+
+	// Declared are vectors in the place of those whose columns they share.
+	Declared []Declared
 }
 
 // Found are the momenta of a table.
@@ -149,28 +152,35 @@ func (f *Found) String() string {
 // part of a second.
 func Find(t *rootio.Table, opts Options) Found {
 	f := Found{GeV: 1}
-	if opts.None || t.Len() == 0 {
+	if t.Len() == 0 {
 		return f
 	}
-	proposed := propose(t.Fields())
 	c := newChecker(t)
-	used := map[string]string{} // columns by vector
-	for i := range proposed {
-		v := &proposed[i]
-		if k := slices.IndexFunc(v.Components(), func(name string) bool { return used[name] != "" }); k >= 0 {
-			continue
-		}
-		if !c.check(v) {
-			continue
-		}
-		for _, name := range v.Columns() {
-			used[name] = v.Name
-		}
-		f.Vectors = append(f.Vectors, *v)
+	var used []string // columns
+	isFree := func(v *Vector) bool {
+		return !slices.ContainsFunc(v.Components(), func(name string) bool { return slices.Contains(used, name) })
 	}
-	f.Vectors, f.GeV = c.units(f.Vectors)
-	for i := range f.Vectors {
-		c.findMass(&f.Vectors[i], f.GeV)
+	take := func(v Vector) {
+		used = append(used, v.Columns()...)
+		f.Vectors = append(f.Vectors, v)
+	}
+	for i := range opts.Declared {
+		if v, ok := c.declared(&opts.Declared[i]); ok {
+			take(v)
+		}
+	}
+	declared := len(f.Vectors)
+	if !opts.None {
+		proposed := propose(t.Fields())
+		for i := range proposed {
+			if v := &proposed[i]; isFree(v) && c.check(v) {
+				take(*v)
+			}
+		}
+	}
+	f.Vectors, f.GeV = c.units(f.Vectors, declared)
+	for i := range f.Vectors[declared:] {
+		c.findMass(&f.Vectors[declared+i], f.GeV)
 	}
 	c.findParts(f.Vectors)
 	f.Notes = c.notes

@@ -7,8 +7,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/features/step"
-	"github.com/eidolon-hep/eidolon/internal/nearest"
-	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/analysis/vectors"
 )
 
 // addSystems adds the steps of the systems that are declared: the mass of two vectors where
@@ -41,16 +40,12 @@ func (s *Search) readVector(v *step.Vector) error {
 		if name == "" {
 			continue
 		}
-		if _, ok := s.table.Column(name); !ok {
-			return fmt.Errorf("features: vector %q: there is no branch %q to learn%s", v.Name, name, nearest.Hint(name, rootio.Names(s.table.Fields())))
-		}
 		if k := slices.IndexFunc(s.load(name), math.IsNaN); k >= 0 {
 			return fmt.Errorf("features: vector %q: branch %q is NaN in entry %d: leave such events out", v.Name, name, k)
 		}
 	}
 	first, third := s.load(v.Components[0]), s.load(v.Components[2])
-	v.Polar = slices.Min(first) >= 0 && slices.Max(third)-slices.Min(third) <= 2*math.Pi+0.01
-	if v.Polar {
+	if v.Polar = vectors.ArePolar(first, third); v.Polar {
 		if slices.Min(third) < 0 {
 			v.From = -math.Pi
 		}
