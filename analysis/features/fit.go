@@ -47,13 +47,13 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 	}
 	found, err := find.Steps(ctx, learnt, given, w, find.Options{
 		Systems: systems, As: opts.As, Circles: circles, Until: opts.Until,
-		Vectors: *momenta, NoFormulas: !opts.Formulas,
+		Vectors: *momenta, NoFormulas: !opts.Formulas, Choices: opts.Choices,
 		Uniform: func(step int, u []float64) { Noise{}.uniform(u, streamSteps+step, 0) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	s := &Spec{Branches: t.Fields(), Cut: found.Cut, Momenta: momenta}
+	s := &Spec{Branches: t.Fields(), Cut: found.Cut, Momenta: momenta, Refused: found.Refused}
 	for _, field := range append(t.Fields(), found.Coordinates()...) {
 		if err := ctx.Err(); err != nil {
 			return nil, err

@@ -54,6 +54,10 @@ type Options struct {
 	// standard deviation 1: no edges, no logarithms, no splines. As comes first.
 	Standard bool `json:"standard,omitempty"`
 
+	// Choices are changes of coordinates for the momenta among the columns. [Spec.Refused] are those
+	// that cannot be made.
+	Choices []find.Choice `json:"choices,omitempty"`
+
 	// Plain asks for [Spec.Plain].
 	Plain bool `json:"plain,omitempty"`
 }

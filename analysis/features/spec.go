@@ -37,6 +37,7 @@ import (
 	"sync/atomic"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/analysis/features/find"
 	"github.com/eidolon-hep/eidolon/analysis/features/step"
 	"github.com/eidolon-hep/eidolon/analysis/vectors"
 	"github.com/eidolon-hep/eidolon/internal/panics"
@@ -67,6 +68,9 @@ type Spec struct {
 	// Cut says what was not looked for everywhere, for lack of time ([Options.Until]) or
 	// because there are too many columns.
 	Cut []string `json:"cut,omitempty"`
+
+	// Refused are choices of coordinates ([Options.Choices]) that cannot be made for these columns.
+	Refused []find.Choice `json:"-"`
 }
 
 // Dim returns the number of features: columns that are not constant.

@@ -2,6 +2,8 @@ package surrogate
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
@@ -43,6 +45,10 @@ type Options struct {
 	// Condition names the columns that the density of the others is conditional
 	// on; by default none.
 	Condition []string `json:"condition,omitempty"`
+
+	// Coordinates says in which coordinates momenta are learnt, one of [CoordinatesOptions]; by
+	// default what short trials say.
+	Coordinates string `json:"coordinates,omitempty"`
 
 	// Features say what is known about the columns; by default nothing.
 	Features features.Options `json:"features,omitzero"`
@@ -100,6 +106,9 @@ func (o Options) Check() error {
 	}
 	if _, err := o.refineRounds(); err != nil {
 		return err
+	}
+	if all := CoordinatesOptions(); o.Coordinates != "" && !slices.Contains(all, o.Coordinates) {
+		return fmt.Errorf("coordinates cannot be %q, but %s", o.Coordinates, strings.Join(all, ", "))
 	}
 	return o.Features.Check()
 }

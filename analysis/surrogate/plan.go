@@ -20,6 +20,8 @@ type Plan struct {
 	Model string `json:"model"`
 	// Choice says why it was taken, where that was left open.
 	Choice *Choice `json:"choice,omitempty"`
+	// Coordinates says in which coordinates momenta are learnt, where there was a choice.
+	Coordinates *Coordinates `json:"coordinates,omitempty"`
 	// Plain says that columns without edges, heavy tails and spikes are standardised only
 	// ([features.Spec.Plain]), as is best for events that come as islands, and often for kernel sums.
 	Plain bool `json:"plain,omitempty"`
@@ -157,6 +159,11 @@ func (p *Plan) check() error {
 	if p.Choice != nil && p.Choice.Model != p.Model {
 		return errors.New("surrogate: the plan is damaged: its model is not the one that was chosen")
 	}
+	if p.Coordinates != nil {
+		if err := p.Coordinates.check(); err != nil {
+			return err
+		}
+	}
 	if err := p.Schedule.Check(); err != nil {
 		return err
 	}
@@ -167,6 +174,9 @@ func (p *Plan) check() error {
 func (p *Plan) String() string {
 	kind, _ := factor.ByName(p.Model)
 	text := fmt.Sprintf("%s, %s", p.Model, listed(p.Factors))
+	if p.Coordinates != nil {
+		text += "\n" + p.Coordinates.String()
+	}
 	if networks := kind.NetworksOf(p.Settings); networks != "" {
 		text += "\nnetworks of " + networks
 	}

@@ -63,6 +63,10 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 	if err != nil {
 		return nil, err
 	}
+	chosen, err := opts.compete(ctx, s, t, w, begin)
+	if err != nil {
+		return nil, err
+	}
 	draft, err := opts.draft(ctx, s, t, w, begin)
 	if err != nil {
 		return nil, err
@@ -71,7 +75,7 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 	if err != nil {
 		return nil, err
 	}
-	tr.begin, tr.Card.Weights = begin, rows.WeightsOf(w)
+	tr.begin, tr.Card.Weights, tr.Card.Plan.Coordinates = begin, rows.WeightsOf(w), chosen
 	if n, different := t.Len(), tr.copies.Different; different < n {
 		opts.log("note: of %d events %d are different: the others are copies, and each is learnt from and judged together with its like", n, different)
 	}

@@ -28,6 +28,7 @@ var passes = []pass{
 	{name: "polar", do: (*Search).findPolar},
 	{name: "fractions", asked: "below", do: (*Search).findFractions},
 	{name: "residuals", what: "momenta that others nearly give", do: (*Search).findResiduals},
+	{name: "choices", do: (*Search).makeChoices},
 	{name: "relative numbers", what: "numbers that are close to others", do: (*Search).findRelativeNumbers},
 	{name: "relative angles", what: "angles that are close to others", do: (*Search).findRelativeAngles},
 }
@@ -65,6 +66,8 @@ type Options struct {
 	As      map[string]string        // how branches are asked to be treated
 	Circles map[string]column.Circle // of the branches that are asked to be treated as angles
 	Vectors vectors.Found            // the momenta among the columns
+
+	Choices []Choice // of coordinates for these
 
 	NoFormulas bool // columns are not computed from others by formulas
 

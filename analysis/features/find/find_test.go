@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/features/step"
+	"github.com/eidolon-hep/eidolon/analysis/vectors"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -113,6 +114,10 @@ var examples = map[string]func() example{
 			pt, eta := 5+20*r.ExpFloat64(), 2*r.NormFloat64()
 			return []float64{rounded(pt), rounded(eta), rounded(pt * math.Cosh(eta) * (1 + 0.001*r.NormFloat64()))}
 		}), breaks: "p"}
+	},
+	"choices": func() example {
+		v, table := pairOfMuons(events)
+		return example{table: table, options: Options{Vectors: vectors.Found{Vectors: v}, Choices: []Choice{{Kind: Mass, Vectors: []string{"a", "b"}}}}}
 	},
 	"relative numbers": func() example {
 		return example{

@@ -18,9 +18,10 @@ import (
 // are in use. A variable is a branch, a column of the condition, or a coordinate that a step made.
 type Search struct {
 	step.Frame
-	Steps step.Steps
-	Given []string // the columns of the condition that steps read
-	Cut   []string // what was not looked for everywhere, and why
+	Steps   step.Steps
+	Given   []string // the columns of the condition that steps read
+	Cut     []string // what was not looked for everywhere, and why
+	Refused []Choice // that cannot be made for these columns
 
 	ctx     context.Context
 	table   *rootio.Table

@@ -64,6 +64,6 @@ func (s *Search) massOf(system *step.System) (m *step.Mass, ok bool) {
 	if len(system.Vectors) != 2 || !system.Vectors[0].Polar || !system.Vectors[1].Polar {
 		return nil, false
 	}
-	m = &step.Mass{Name: system.Name, Vectors: [2]step.Vector(system.Vectors)}
+	m = &step.Mass{Name: system.Name, Vectors: system.Vectors}
 	return m, m.IsOneToOne(&s.Frame)
 }

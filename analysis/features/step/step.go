@@ -8,7 +8,7 @@
 //   - [Formula]: a branch that a formula of physics gives from others, within the rounding, is computed.
 //   - [Missing]: a value that a branch has exactly where another one says so, such as −999, is taken out.
 //   - [Polar]: the components of a momentum become pT, φ and η.
-//   - [Mass]: the mass of two vectors takes the place of the second's transverse momentum.
+//   - [Mass]: the mass of several vectors takes the place of the last one's transverse momentum.
 //   - [System]: several momenta become the mass, momentum and decay angles of their sum.
 //   - [Rounded]: a rounded value becomes continuous, by a uniform deviate within all that is
 //     rounded to it. The way back rounds, to the same floating-point number.
@@ -16,6 +16,8 @@
 //     and η, is measured from what the relation says.
 //   - [RelativeAngle], [RelativeNumber]: an angle or a number is measured from another one.
 //   - [Fraction]: a number that is never above another one is measured as a fraction of it.
+//   - [Between]: a number between edges that depend on the event is measured from these.
+//   - [Recoil]: a transverse momentum is measured from the recoil of others.
 //
 // A kind of step is one file and one row of the table kinds, with an example in the test.
 package step
@@ -49,6 +51,8 @@ var kinds = []struct {
 	{"fraction", func() Step { return &Fraction{} }},
 	{"formula", func() Step { return &Formula{} }},
 	{"missing", func() Step { return &Missing{} }},
+	{"between", func() Step { return &Between{} }},
+	{"recoil", func() Step { return &Recoil{} }},
 }
 
 // Step is an exact map of some variables to others.

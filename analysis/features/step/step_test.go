@@ -28,6 +28,18 @@ func pair() []Vector {
 	}
 }
 
+// triple are these and a third, massless one, in front.
+func triple() []Vector {
+	first := Vector{Name: "c", Components: [3]string{"pt0", "eta0", "phi0"}, Polar: true, From: -math.Pi}
+	return append([]Vector{first}, pair()...)
+}
+
+func massless() []Vector {
+	v := pair()
+	v[0].Mass, v[1].MassBranch = 0, ""
+	return v
+}
+
 func drawPair(r *rand.Rand) map[string]float64 {
 	return map[string]float64{
 		"pt1": 10 + 20*r.ExpFloat64(), "eta1": r.NormFloat64(), "phi1": r.Float64(),
@@ -69,7 +81,13 @@ var examples = map[string][]example{
 	},
 	"polar":  {{&Polar{X: "x", Y: "y"}, drawMomentum}, {&Polar{X: "x", Y: "y", Z: "z"}, drawMomentum}},
 	"system": {{&System{Name: "Z", Vectors: pair()}, drawPair}},
-	"mass":   {{&Mass{Name: "Z", Vectors: [2]Vector(pair())}, drawPair}},
+	"mass": {
+		{&Mass{Name: "Z", Vectors: pair()}, drawPair},
+		{&Mass{Name: "Z", Vectors: pair(), Softness: 0.1, PT: Bounds{Low: new(9.9), High: new(1e3)}, Window: Bounds{Low: new(2.0)}}, drawPair},
+		{&Mass{Name: "Z", Vectors: pair(), Softness: 0.5, PT: Bounds{Low: new(9.0), Below: "most"}}, with(drawPair, "most", func(v map[string]float64) float64 { return 1.5 * v["pt2"] })},
+		{&Mass{Name: "Z", Vectors: massless(), Softness: 0.1, PT: Bounds{Below: "most"}}, with(drawPair, "most", func(v map[string]float64) float64 { return 1.5 * v["pt2"] })},
+		{&Mass{Name: "X", Vectors: triple(), Softness: 0.02, PT: Bounds{Low: new(1.0)}, Window: Bounds{High: new(1e4)}}, with(with(with(drawPair, "pt0", func(v map[string]float64) float64 { return v["pt1"] / 3 }), "eta0", func(v map[string]float64) float64 { return v["eta2"] - v["eta1"] }), "phi0", func(v map[string]float64) float64 { return 2 + v["phi1"] })},
+	},
 	"rounded": {
 		{&Rounded{Variable: "x", Decimals: &column.Decimals{Digits: 2, Step: 5, Origin: -100, Last: 400}, Except: []float64{-999}},
 			func(r *rand.Rand) map[string]float64 {
@@ -98,6 +116,14 @@ var examples = map[string][]example{
 	"relative_number": {
 		{&RelativeNumber{Variable: "z", To: "x"}, drawMomentum},
 		{&RelativeNumber{Variable: "z", To: "x", Ratio: true}, drawMomentum},
+	},
+	"between": {
+		{&Between{Variable: "pt2", Softness: 0.3, Bounds: Bounds{Low: new(9.0), Below: "most"}}, with(drawPair, "most", func(v map[string]float64) float64 { return 1.2 * v["pt2"] })},
+		{&Between{Variable: "pt2", Softness: 0.01, Bounds: Bounds{High: new(1e3), Above: "least"}}, with(drawPair, "least", func(v map[string]float64) float64 { return 0.9 * v["pt2"] })},
+	},
+	"recoil": {
+		{&Recoil{Name: "b", PT: "pt2", Phi: "phi2", From: -math.Pi, Of: [][2]string{{"pt1", "phi1"}, {"pt0", "eta1"}}}, with(drawPair, "pt0", func(map[string]float64) float64 { return -999 })},
+		{&Recoil{Name: "b", PT: "pt2", Phi: "phi2", From: -math.Pi, Of: [][2]string{{"pt1", "phi1"}, {"pt0", "eta1"}}, Components: true}, with(drawPair, "pt0", func(map[string]float64) float64 { return 3 })},
 	},
 	"fraction": {{&Fraction{Variable: "pt2", Of: "pt1", From: 20}, func(r *rand.Rand) map[string]float64 {
 		room := 1 + 30*r.ExpFloat64()

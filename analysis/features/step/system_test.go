@@ -163,7 +163,7 @@ func TestMass(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 2))
 	const events = 200
 	s, f := aSystem(2, true, r, events)
-	m := &Mass{s.Name, [2]Vector(s.Vectors)}
+	m := &Mass{Name: s.Name, Vectors: s.Vectors}
 	if !m.IsSound() {
 		t.Fatal("the map is not sound")
 	}
@@ -214,8 +214,8 @@ func TestMass(t *testing.T) {
 		t.Errorf("%d of %d events have the smaller momentum", smaller, events)
 	}
 	// Below the least mass there is none.
-	p := kinematics{pt1: 10, m1: 1, m2: 1}
-	p.sinDelta, p.cosDelta = math.Sincos(0.1)
+	sin, cos := math.Sincos(0.1)
+	p := kinematics{x: 10 * cos, y: 10 * sin, e1: math.Hypot(10, 1), m1: 1, m2: 1}
 	if pt := p.transverse(1.5); !(pt > 0 && pt < 20) {
 		t.Errorf("an impossible mass has pT = %g", pt)
 	}

@@ -1,0 +1,181 @@
+package find
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
+	"github.com/eidolon-hep/eidolon/analysis/vectors"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// pairOfMuons returns n pairs from decays of one mass, and others, ordered in pT, both above 3 GeV, beside a missing
+// transverse momentum, which balances them; and what they are.
+func pairOfMuons(n int) ([]vectors.Vector, *rootio.Table) {
+	r := rand.New(rand.NewPCG(8, 1))
+	names := []string{"pta", "etaa", "phia", "ptb", "etab", "phib", "met", "metphi"}
+	x := make([][]float64, len(names))
+	for len(x[0]) < n {
+		pt, eta, phi := 3+5*r.ExpFloat64(), 2*r.Float64()-1, math.Pi*(2*r.Float64()-1)
+		delta, eta2 := 0.3+r.Float64(), eta+0.5*r.NormFloat64()
+		pt2 := 3 + 4*r.ExpFloat64()
+		if r.IntN(3) > 0 { // a peak
+			m := 9.46 + 0.05*r.NormFloat64()
+			pt2 = m * m / (2 * pt * (math.Cosh(eta-eta2) - math.Cos(delta)))
+		}
+		if pt2 < 3 || pt2 > pt {
+			continue
+		}
+		phi2 := math.Remainder(phi+delta, 2*math.Pi)
+		mx := -pt*math.Cos(phi) - pt2*math.Cos(phi2) + r.NormFloat64()
+		my := -pt*math.Sin(phi) - pt2*math.Sin(phi2) + r.NormFloat64()
+		for j, v := range []float64{pt, eta, phi, pt2, eta2, phi2, math.Hypot(mx, my), math.Atan2(my, mx)} {
+			x[j] = append(x[j], v)
+		}
+	}
+	table := &rootio.Table{}
+	for j, name := range names {
+		table.Columns = append(table.Columns, rootio.ColumnOf(name, x[j]))
+	}
+	return []vectors.Vector{
+		{Name: "a", PT: "pta", Eta: "etaa", Phi: "phia"},
+		{Name: "b", PT: "ptb", Eta: "etab", Phi: "phib"},
+		{Name: "met", PT: "met", Phi: "metphi", Transverse: true},
+	}, table
+}
+
+// cartesian turns the momenta of the pair to px, py and pz.
+func cartesian(v []vectors.Vector, t *rootio.Table) ([]vectors.Vector, *rootio.Table) {
+	other := &rootio.Table{}
+	for i := range 2 {
+		var c [3][]float64
+		for j, name := range []string{v[i].PT, v[i].Phi, v[i].Eta} {
+			column, _ := t.Column(name)
+			c[j] = column.Float64s()
+		}
+		for k := range c[0] {
+			pt, phi, eta := c[0][k], c[1][k], c[2][k]
+			c[0][k], c[1][k], c[2][k] = pt*math.Cos(phi), pt*math.Sin(phi), pt*math.Sinh(eta)
+		}
+		for j, name := range []string{"px", "py", "pz"} {
+			other.Columns = append(other.Columns, rootio.ColumnOf(name+v[i].Name, c[j]))
+		}
+	}
+	other.Columns = append(other.Columns, t.Columns[6:]...)
+	return []vectors.Vector{{Name: "a", PX: "pxa", PY: "pya", PZ: "pza"}, {Name: "b", PX: "pxb", PY: "pyb", PZ: "pzb"}, v[2]}, other
+}
+
+// stepsFor returns the steps that are found with choices, and whether these could be made.
+func stepsFor(t *testing.T, v []vectors.Vector, table *rootio.Table, choices ...Choice) (step.Steps, bool) {
+	t.Helper()
+	s, err := Steps(t.Context(), table, &rootio.Table{}, nil, Options{Vectors: vectors.Found{Vectors: v}, Choices: choices, Uniform: func(_ int, u []float64) {
+		for k := range u {
+			u[k] = 0.5
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Steps, len(s.Refused) == 0
+}
+
+// TestChoices checks of each kind of choice that it can be made where it makes sense, for momenta in either kind of
+// components, and that it changes nothing for a vector that is unknown, or that has a value which many events share.
+func TestChoices(t *testing.T) {
+	v, table := pairOfMuons(events)
+	vc, tablec := cartesian(v, table)
+	want := map[string][]string{
+		Mass: {"a", "b"}, Ordered: {"a", "b"}, Decay: {"a", "b"}, Angles: {"a", "b"}, Recoil: {"met", "a", "b"}, Balance: {"met", "a", "b"}, Polar: {"a", "b"},
+	}
+	for kind := range choices {
+		c := Choice{Kind: kind, Vectors: want[kind]}
+		if !c.IsSound() || strings.Contains(c.String(), "ALL") || !strings.Contains(c.String(), c.Vectors[0]) && kind != Mass {
+			t.Errorf("%s: %v", kind, c)
+		}
+		before, _ := stepsFor(t, v, table)
+		for i, of := range [][]vectors.Vector{v, vc} {
+			if kind == Polar && i == 0 {
+				continue
+			}
+			data := []*rootio.Table{table, tablec}[i]
+			if _, ok := stepsFor(t, of, data, c); !ok {
+				t.Errorf("%s cannot be chosen for %v", kind, of[0].Components())
+			}
+		}
+		unknown := Choice{Kind: kind, Vectors: append([]string{"nobody"}, c.Vectors...)}
+		if after, ok := stepsFor(t, v, table, unknown); ok || len(after) != len(before) {
+			t.Errorf("%v: chosen", unknown)
+		}
+		shared := *table
+		shared.Columns = slices.Clone(table.Columns)
+		for _, name := range []string{"ptb", "met"} {
+			i := slices.IndexFunc(shared.Columns, func(c rootio.Column) bool { return c.Name == name })
+			x := shared.Columns[i].Float64s()
+			for k := range x {
+				if k%5 == 0 {
+					x[k] = 7
+				}
+			}
+			shared.Columns[i] = rootio.ColumnOf(name, x)
+		}
+		if _, ok := stepsFor(t, v, &shared, c); ok {
+			t.Errorf("%v: chosen though events share values", c)
+		}
+	}
+	if (Choice{Kind: "nothing", Vectors: []string{"a"}}).IsSound() || (Choice{Kind: Mass}).IsSound() {
+		t.Error("a choice of nothing is sound")
+	}
+}
+
+// TestEdgesOfMass checks that the threshold of a transverse momentum, and that it is never above another one, become edges
+// of the mass that is learnt in its place: whatever the coordinate is, the momentum is between them.
+func TestEdgesOfMass(t *testing.T) {
+	v, table := pairOfMuons(events)
+	steps, _ := stepsFor(t, v, table, Choice{Kind: Mass, Vectors: []string{"a", "b"}})
+	i := slices.IndexFunc(steps, func(s step.Step) bool { return step.KindOf(s) == "mass" })
+	m := steps[i].(*step.Mass)
+	if m.PT.Low == nil || *m.PT.Low != 3 || m.PT.Below != "pta" {
+		t.Fatalf("the edges are %v", &m.PT)
+	}
+	f := &step.Frame{}
+	f.Reset(events)
+	for _, c := range table.Columns {
+		copy(f.Add(c.Name), c.Float64s())
+	}
+	m.Forward(f, nil, nil)
+	_, _, made := m.Variables()
+	y := f.At(made[0].Name)
+	for k := range y {
+		y[k] += math.Remainder(float64(k), 0.5) // near to both edges, and far beyond where other events have them
+	}
+	m.Inverse(f)
+	for k, pt := range f.At("ptb") {
+		if above := f.At("pta")[k]; !(pt >= 3*(1-1e-9) && pt <= above*(1+1e-9)) {
+			t.Fatalf("pT = %g is not between 3 and %g", pt, above)
+		}
+	}
+}
+
+// TestPropose checks that the mass of a pair is proposed where it has a peak, and not where each momentum is of another event.
+func TestPropose(t *testing.T) {
+	v, table := pairOfMuons(events)
+	isMass := func(p Proposal) bool { return p.Kind == Mass }
+	if p := Propose(table, v); !slices.ContainsFunc(p, isMass) {
+		t.Errorf("the mass is not proposed: %v", p)
+	}
+	x := make([]float64, events)
+	for i := range 3 {
+		c := table.Columns[i]
+		c.Floats(x, 0)
+		c.SetFloats(0, append(x[7:], x[:7]...))
+	}
+	if p := Propose(table, v); slices.ContainsFunc(p, isMass) {
+		t.Errorf("the mass of momenta of different events is proposed: %v", p)
+	}
+	if p := Propose(table, nil); len(p) > 0 {
+		t.Errorf("without vectors there is %v", p)
+	}
+}

@@ -1,0 +1,395 @@
+package surrogate
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/eidolon-hep/eidolon/analysis/features"
+	coordinates "github.com/eidolon-hep/eidolon/analysis/features/find"
+	"github.com/eidolon-hep/eidolon/analysis/rows"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
+	"github.com/eidolon-hep/eidolon/rootio"
+	"github.com/eidolon-hep/eidolon/training"
+)
+
+// What coordinates a model may be in.
+const (
+	// PlainCoordinates are the columns as they are.
+	PlainCoordinates = "plain"
+	// BestCoordinates are those in which held-out events are most likely.
+	BestCoordinates = "best"
+	// MixedCoordinates are two such sets, where their mixture is better than either.
+	MixedCoordinates = "mixture"
+)
+
+// CoordinatesOptions returns what can be asked of the coordinates; the first is the default.
+func CoordinatesOptions() []string {
+	return []string{PlainCoordinates, BestCoordinates, MixedCoordinates}
+}
+
+// Coordinates says in which coordinates the momenta of a sample are learnt, and why.
+type Coordinates struct {
+	// Parts are the choices of the parts of the model, the most likely one first; the columns as they are have
+	// none.
+	Parts [][]coordinates.Choice `json:"parts"`
+	// Gain is how much more likely held-out events of the trials were than in the columns as they are, in nats
+	// per event, and Sigma is its standard error.
+	Gain  float64 `json:"gain"`
+	Sigma float64 `json:"sigma"`
+	// Events is the number of events of the trials, HeldOut that of those that judged, and LogDensity the mean log-density of these in
+	// the columns as they are.
+	Events     int     `json:"events"`
+	HeldOut    int     `json:"held_out"`
+	LogDensity float64 `json:"log_density"`
+	// Tried is what was tried, in this order, and NotTried what there was no time for.
+	Tried    []TriedCoordinates `json:"tried"`
+	NotTried []string           `json:"not_tried,omitempty"`
+}
+
+// TriedCoordinates are coordinates that were tried.
+type TriedCoordinates struct {
+	Choices []coordinates.Choice `json:"choices"`
+	// Gain is that of these coordinates alone, Mixed that of their mixture with the columns as they are, each with its standard
+	// error, in nats per event.
+	Gain       float64 `json:"gain"`
+	Sigma      float64 `json:"sigma"`
+	Mixed      float64 `json:"mixed"`
+	MixedSigma float64 `json:"mixed_sigma"`
+	// Impossible is the number of held-out events that cannot be in these coordinates. Such ones are for mixtures only.
+	Impossible int `json:"impossible,omitempty"`
+}
+
+// describe says what choices are.
+func describeChoices(choices []coordinates.Choice) string {
+	var texts []string
+	for _, c := range choices {
+		texts = append(texts, c.String())
+	}
+	if len(texts) == 0 {
+		return "the columns as they are"
+	}
+	return strings.Join(texts, "; ")
+}
+
+// String says what was decided, in a line.
+func (c *Coordinates) String() string {
+	var parts []string
+	for _, p := range c.Parts {
+		parts = append(parts, describeChoices(p))
+	}
+	if c.Gain == 0 {
+		return "coordinates: " + strings.Join(parts, ", and ")
+	}
+	text := "coordinates: " + parts[0]
+	if len(parts) > 1 {
+		text = "coordinates: a mixture of " + strings.Join(parts, ", and of ")
+	}
+	return fmt.Sprintf("%s: held-out events are more likely by %.3g ± %.2g nats", text, c.Gain, c.Sigma)
+}
+
+// Table says what was tried and gained, a line each.
+func (c *Coordinates) Table() (lines []string) {
+	lines = append(lines, fmt.Sprintf("trials of coordinates on %d events, judged by %d others: %.4f nats in the columns as they are", c.Events-c.HeldOut, c.HeldOut, c.LogDensity))
+	for _, t := range c.Tried {
+		how := fmt.Sprintf("alone %+.4f ± %.4f", t.Gain, t.Sigma)
+		if t.Impossible > 0 {
+			how = fmt.Sprintf("alone impossible in %d events", t.Impossible)
+		}
+		lines = append(lines, fmt.Sprintf("  %s: %s, mixed with the columns as they are %+.4f ± %.4f", describeChoices(t.Choices), how, t.Mixed, t.MixedSigma))
+	}
+	for _, name := range c.NotTried {
+		lines = append(lines, "  not tried: "+name)
+	}
+	return lines
+}
+
+// check reports whether coordinates that were read from a file make sense.
+func (c *Coordinates) check() error {
+	for _, part := range c.Parts {
+		for _, choice := range part {
+			if !choice.IsSound() {
+				return fmt.Errorf("surrogate: the plan is damaged: there are no coordinates %q", choice.Kind)
+			}
+		}
+	}
+	return nil
+}
+
+// candidate is a set of coordinates, and what a short trial said of it.
+type candidate struct {
+	choices []coordinates.Choice
+	spec    *features.Spec
+	logs    []float64 // log-densities of the held-out events of the trial, in the units of the branches
+}
+
+// judges are the held-out events of trials: their weights, nil for 1 each.
+type judges []float64
+
+// paired returns the mean of a−b, b nil for zeros, and its standard error.
+func (w judges) paired(a, b []float64) (mean, sigma float64) {
+	difference := func(i int) float64 {
+		if b == nil {
+			return a[i]
+		}
+		return a[i] - b[i]
+	}
+	total, sum := 0.0, 0.0
+	for i := range a {
+		v := weightOf(w, i)
+		total += v
+		sum += v * difference(i)
+	}
+	mean = sum / total
+	squares := 0.0
+	for i := range a {
+		d := weightOf(w, i) * (difference(i) - mean)
+		squares += d * d
+	}
+	return mean, math.Sqrt(squares) / math.Abs(total)
+}
+
+// mixed returns the log-densities of the mixture of two densities, and the weight of the second, by EM.
+func (w judges) mixed(a, b []float64) (logs []float64, weight float64) {
+	const rounds, least = 50, 1e-6
+	weight = 0.5
+	logs = make([]float64, len(a))
+	for range rounds {
+		sum, total := 0.0, 0.0
+		for i := range a {
+			second := b[i] + math.Log(weight)
+			logs[i] = logAddExp(a[i]+math.Log1p(-weight), second)
+			if !math.IsInf(second, -1) {
+				sum += weightOf(w, i) * math.Exp(second-logs[i])
+			}
+			total += weightOf(w, i)
+		}
+		weight = min(max(sum/total, least), 1-least)
+	}
+	return logs, weight
+}
+
+// isBetter reports whether a paired gain is one that counts.
+func isBetter(gain, sigma float64) bool {
+	const least, errors = 0.01, 3 // nats, standard errors
+	return gain > max(least, errors*sigma)
+}
+
+// compete compares coordinates for the momenta among the columns of t by short trials, and gives the
+// surrogate the best ones: a part for each set. It starts from the columns as they are, tries every
+// change that [coordinates.Propose] speaks of, takes the best, and goes on with others beside it, until nothing gains; and looks for the
+// two sets of all that were tried whose mixture gains most. All trials learn from the same events and are judged by the same others. It returns
+// nil where there is nothing to choose.
+func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w []float64, begin time.Time) (*Coordinates, error) {
+	const (
+		mostSingle = 10 // changes
+		mostRounds = 3
+		inRound    = 3 // sets
+		fewest     = 500
+
+		mostWork     = 5e7 // events × passes × the square of the number of columns, in a trial
+		fewestEpochs = 5
+	)
+	asked := cmp.Or(o.Coordinates, CoordinatesOptions()[0])
+	if asked == PlainCoordinates || len(o.Features.Systems) > 0 || o.Features.Standard || o.Coupling == factor.Lecture || t.Len() < fewest || s.Parts[0].Features.Dim() > widestOfTrial {
+		return nil, nil
+	}
+	target, condition, err := split(t, o.Condition)
+	if err != nil {
+		return nil, err
+	}
+	found := s.Parts[0].Features.Momenta
+	if found == nil {
+		return nil, nil
+	}
+	proposals := coordinates.Propose(target, found.Vectors)
+	if len(proposals) == 0 {
+		return nil, nil
+	}
+	c := &Coordinates{}
+	of := o.Features
+	kind := factor.Models()[0]
+	d := draft{kind: kind}
+	d.settings.Seed = o.Seed
+	short := newTrial(s, t, w, o, begin)
+	work := float64(short.t.Len()) * float64(s.Parts[0].Features.Dim()*s.Parts[0].Features.Dim())
+	short.train = training.Options{
+		Epochs:  min(short.train.Epochs, max(int(mostWork/work), fewestEpochs)),
+		MaxTime: o.Train.Since(begin).MaxTime / 5 / (mostSingle + 2*inRound),
+	}
+	over := func() bool { return o.Train.MaxTime > 0 && time.Since(begin) > o.Train.MaxTime*2/5 }
+
+	base := &candidate{spec: &s.Parts[0].Features}
+	if base.logs, err = short.logs(ctx, base.spec, d); err != nil {
+		return nil, ctx.Err() // the training says what is wrong
+	}
+	by := short.judges()
+	c.Events, c.HeldOut = short.t.Len(), len(base.logs)
+	c.LogDensity, _ = by.paired(base.logs, nil)
+	tried := []*candidate{base}
+	// try returns a candidate, nil where there is none or it was tried before.
+	try := func(choices ...coordinates.Choice) (*candidate, error) {
+		if over() {
+			c.NotTried = append(c.NotTried, describeChoices(choices))
+			return nil, nil
+		}
+		of.Choices = choices
+		spec, err := features.FitGiven(ctx, target, condition, w, of)
+		if err != nil || spec.Dim() != base.spec.Dim() || len(spec.Refused) > 0 || reflect.DeepEqual(spec.Steps, base.spec.Steps) {
+			return nil, ctx.Err()
+		}
+		next := &candidate{choices: slices.Clone(choices), spec: spec}
+		if next.logs, err = short.logs(ctx, spec, d); err != nil {
+			return nil, ctx.Err()
+		}
+		result := TriedCoordinates{Choices: next.choices}
+		for _, v := range next.logs {
+			if math.IsInf(v, -1) {
+				result.Impossible++
+			}
+		}
+		if result.Impossible == 0 {
+			result.Gain, result.Sigma = by.paired(next.logs, base.logs)
+		}
+		both, _ := by.mixed(base.logs, next.logs)
+		result.Mixed, result.MixedSigma = by.paired(both, base.logs)
+		c.Tried = append(c.Tried, result)
+		tried = append(tried, next)
+		return next, nil
+	}
+	for i, p := range proposals {
+		if i >= mostSingle {
+			c.NotTried = append(c.NotTried, describeChoices([]coordinates.Choice{p.Choice}))
+			continue
+		}
+		if _, err := try(p.Choice); err != nil {
+			return nil, err
+		}
+	}
+	best := base
+	singles := slices.Clone(tried[1:])
+	gain := func(of *candidate) float64 { g, _ := by.paired(of.logs, base.logs); return g }
+	slices.SortStableFunc(singles, func(a, b *candidate) int {
+		switch x, y := gain(a), gain(b); {
+		case x > y:
+			return -1
+		case x < y:
+			return 1
+		}
+		return 0
+	})
+	for range mostRounds {
+		next := best
+		for _, other := range tried {
+			if g, sigma := by.paired(other.logs, next.logs); isBetter(g, sigma) {
+				next = other
+			}
+		}
+		if next == best {
+			break
+		}
+		best = next
+		n := 0
+		for _, other := range singles {
+			if n == inRound {
+				break
+			}
+			choice := other.choices[0]
+			if overlaps(best.choices, choice) {
+				continue
+			}
+			if _, err := try(append(slices.Clone(best.choices), choice)...); err != nil {
+				return nil, err
+			}
+			n++
+		}
+	}
+	parts := []*candidate{best}
+	logs := best.logs
+	weight := 0.0
+	if asked == MixedCoordinates {
+		for i, a := range tried {
+			for _, b := range tried[:i] {
+				both, part := by.mixed(a.logs, b.logs)
+				if g, sigma := by.paired(both, best.logs); isBetter(g, sigma) {
+					if further, _ := by.paired(both, logs); further > 0 {
+						parts, logs, weight = []*candidate{a, b}, both, part
+					}
+				}
+			}
+		}
+		if weight > 0.5 {
+			slices.Reverse(parts)
+			weight = 1 - weight
+		}
+	}
+	c.Gain, c.Sigma = by.paired(logs, base.logs)
+	s.Parts = nil
+	for k, p := range parts {
+		part := Part{Weight: 1 - weight, Features: *p.spec}
+		if k > 0 {
+			part.Weight = weight
+		}
+		s.Parts = append(s.Parts, part)
+		c.Parts = append(c.Parts, p.choices)
+	}
+	for _, line := range c.Table() {
+		o.log("%s", line)
+	}
+	o.log("%v", c)
+	return c, nil
+}
+
+// overlaps reports whether a choice is one of others, or takes what one of them has taken.
+func overlaps(choices []coordinates.Choice, next coordinates.Choice) bool {
+	takes := func(c coordinates.Choice) []string {
+		switch c.Kind {
+		case coordinates.Mass, coordinates.Ordered:
+			return c.Vectors[len(c.Vectors)-1:]
+		case coordinates.Balance, coordinates.Recoil:
+			return c.Vectors[:1]
+		}
+		return c.Vectors
+	}
+	return slices.ContainsFunc(choices, func(c coordinates.Choice) bool {
+		if c.Kind == coordinates.Polar || next.Kind == coordinates.Polar || c.Kind == coordinates.Angles || next.Kind == coordinates.Angles {
+			return c.Kind == next.Kind
+		}
+		return slices.ContainsFunc(takes(c), func(name string) bool { return slices.Contains(takes(next), name) })
+	})
+}
+
+// logs trains a draft in a set of coordinates and returns the log-densities of the held-out events, in the units of the branches.
+func (tr trial) logs(ctx context.Context, spec *features.Spec, d draft) ([]float64, error) {
+	d.settings.Train = tr.train
+	short, err := newTraining(ctx, tr.of.columns(spec), tr.t, tr.w, tr.options, d)
+	if err != nil {
+		return nil, err
+	}
+	short.begin = time.Now()
+	s, err := short.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	logs := make([]float64, len(short.judge))
+	return logs, s.LogDensity(ctx, logs, tr.t.Take(short.judge), 0)
+}
+
+// judges returns the weights of the held-out events.
+func (tr trial) judges() (w judges) {
+	if tr.w == nil {
+		return nil
+	}
+	copies := rows.FindCopies(tr.t.Columns)
+	for i, first := range copies.First {
+		if first == i && isHeldOut(i) {
+			w = append(w, tr.w[i])
+		}
+	}
+	return w
+}
