@@ -26,6 +26,9 @@ const (
 	// are at most a negligible part of the spread of the column.
 	mostlyTrue = 0.9
 	negligible = 0.01
+	// narrowly is the part of the spread of a column that its deviations from a formula may have for these to be learnt, where
+	// the formula is true of none.
+	narrowly = 0.1
 )
 
 // findFormulas computes columns that the formulas of physics give from others, within what rounding may do to all of
@@ -76,8 +79,9 @@ type formulaSearch struct {
 	byName   map[string]*formulaColumn
 	events   []int                                // that are probed
 	lists    map[formula.Kind][][]*formulaOperand // each list is one way to read all operands of a kind
-	isPolar  map[string]bool                      // transverse momenta, directions: these are learnt rather than px, py, pz
+	isLearnt map[string]bool                      // components of momenta: these are learnt rather than what follows from them
 	found    []*formulaFound
+	near     []*formulaFound // that hold within little more than rounding; the loss is their spread
 	isInList map[string]bool // what was found, by its sentence
 }
 
@@ -94,7 +98,7 @@ type formulaFound struct {
 }
 
 func (s *Search) newFormulaSearch() *formulaSearch {
-	g := &formulaSearch{Search: s, byName: map[string]*formulaColumn{}, isPolar: map[string]bool{}, isInList: map[string]bool{}}
+	g := &formulaSearch{Search: s, byName: map[string]*formulaColumn{}, isLearnt: map[string]bool{}, isInList: map[string]bool{}}
 	for _, field := range s.table.Fields() {
 		if s.gone[field.Name] {
 			continue
@@ -224,15 +228,20 @@ func (c *formulaColumn) isAbsent(k int) bool {
 // makeLists makes the operands.
 func (g *formulaSearch) makeLists() {
 	g.lists = map[formula.Kind][][]*formulaOperand{}
-	var numbers, azimuths []*formulaOperand
+	var numbers, azimuths, leptons []*formulaOperand
 	for _, c := range g.columns {
 		o := g.operand(c.Name, formula.Number, 0, c.Name)
 		numbers = append(numbers, o)
 		if c.isAzimuth {
 			azimuths = append(azimuths, o)
 		}
+		if !slices.ContainsFunc(c.x, func(v float64) bool { return !formula.IsLepton(v) }) {
+			leptons = append(leptons, o)
+		}
 	}
-	g.lists[formula.Numbers], g.lists[formula.Angles] = [][]*formulaOperand{numbers}, [][]*formulaOperand{azimuths}
+	for kind, list := range map[formula.Kind][]*formulaOperand{formula.Numbers: numbers, formula.Angles: azimuths, formula.Leptons: leptons} {
+		g.lists[kind] = [][]*formulaOperand{list}
+	}
 	for _, level := range []string{"", "gen"} {
 		var of []vectors.Vector
 		for _, v := range g.options.Vectors.Vectors {
@@ -286,13 +295,11 @@ func (g *formulaSearch) listMomenta(vs []vectors.Vector) {
 	hasBoth := false
 	for i := range vs {
 		v := &vs[i]
-		if v.IsPolar() {
-			for _, name := range v.Components() {
-				g.isPolar[name] = true
-			}
-			if v.Eta != "" {
-				directions = append(directions, g.operand(v.Name, formula.Direction, 0, v.Eta, v.Phi))
-			}
+		for _, name := range v.Components() {
+			g.isLearnt[name] = true
+		}
+		if v.IsPolar() && v.Eta != "" {
+			directions = append(directions, g.operand(v.Name, formula.Direction, 0, v.Eta, v.Phi))
 		}
 		hasBoth = hasBoth || v.IsPolar() && v.IsCartesian()
 	}
@@ -460,7 +467,7 @@ func (g *formulaSearch) try(f *formula.Formula) {
 		kinds := f.Operands
 		n := len(lists[kinds[0]])
 		switch {
-		case !f.Many && len(kinds) == 3 && kinds[0] == formula.Numbers:
+		case !f.Many && len(kinds) > 2 && kinds[0] == formula.Numbers:
 			const mostTriples = 64
 			if n > mostTriples {
 				g.cut = fmt.Sprintf("there are more than %d columns", mostTriples)
@@ -570,6 +577,7 @@ func (g *formulaSearch) add(found *formulaFound) {
 		off := e.Off(k, y)
 		if !(off <= 1) {
 			if wrong++; float64(wrong) > (1-mostlyTrue)*some*1.3 {
+				g.addNear(found)
 				return
 			}
 			continue
@@ -594,6 +602,65 @@ func (g *formulaSearch) add(found *formulaFound) {
 	g.found = append(g.found, found)
 }
 
+// addNear adds a formula that is not true, if the deviations from it are narrow in some hundred events, and narrower than those
+// from any one of its operands.
+func (g *formulaSearch) addNear(found *formulaFound) {
+	const some = 500
+	if len(found.Parents) < 3 || formula.Named(found.Name).IsAngle {
+		return
+	}
+	e := found.Evaluate(&g.Frame)
+	var difference, ratio, value []float64
+	for i := range min(g.N, some) {
+		k := i * g.N / min(g.N, some)
+		y, v := found.target.x[k], e.Value(k)
+		if !e.Applies(k) {
+			if y != v {
+				return
+			}
+			continue
+		}
+		if found.target.isAbsent(k) || !(math.Abs(v) < math.MaxFloat64) {
+			return
+		}
+		difference, value = append(difference, y-v), append(value, v)
+		if y > 0 && v > 0 {
+			ratio = append(ratio, math.Log(y/v))
+		}
+	}
+	if len(difference) < 2*fewestTold {
+		return
+	}
+	spread := spreadOf(difference) / found.target.spread
+	if !(spread < narrowly) {
+		return
+	}
+	if len(ratio) == len(difference) && found.target.lowest > 0 {
+		found.Ratio = unevenness(ratio, value) < unevenness(difference, value)
+	}
+	found.Deviates, found.loss = true, spread
+	g.near = append(g.near, found)
+}
+
+// isNear reports whether all events without an operand have the value that stands for none, and all others another
+// one. Deviations that are too small to be seen are not learnt.
+func (g *formulaSearch) isNear(f *formulaFound) bool {
+	e := f.Evaluate(&g.Frame)
+	largest := 0.0
+	for k, y := range f.target.x {
+		d := e.Deviation(k, y)
+		if !(math.Abs(d) < math.MaxFloat64) || e.Applies(k) == f.target.isAbsent(k) || !e.Applies(k) && d != 0 {
+			return false
+		}
+		largest = max(largest, math.Abs(e.Difference(k, y)))
+	}
+	const unseen = 1e-4 // of the spread
+	if largest <= unseen*f.target.spread {
+		f.Deviates, f.Ratio, f.Within = false, false, largest
+	}
+	return true
+}
+
 // choose applies formulas that were found: for each column the one that loses least, without cycles, and those that
 // are true of all events before those that are true of most. The momenta are to be learnt as transverse momenta and directions, unless
 // these are much coarser than px, py and pz.
@@ -602,7 +669,7 @@ func (g *formulaSearch) choose() {
 	// score is the logarithm of the loss, in steps in which formulas are taken for equally good.
 	score := func(f *formulaFound) float64 {
 		loss := max(f.loss, 0.1)
-		if g.isPolar[f.Variable] {
+		if g.isLearnt[f.Variable] {
 			loss *= coarser
 		}
 		return math.Round(math.Log10(loss))
@@ -620,9 +687,18 @@ func (g *formulaSearch) choose() {
 	chosen := map[string]*formulaFound{}
 	for _, most := range []float64{0, 1 - mostlyTrue} {
 		for _, f := range g.found {
+			if most > 0 && g.isLearnt[f.Variable] {
+				continue
+			}
 			if chosen[f.Variable] == nil && !g.over() && !dependsOn(chosen, f.Columns(), f.Variable) && g.isTrueOfAll(f, most) {
 				chosen[f.Variable] = f
 			}
+		}
+	}
+	slices.SortStableFunc(g.near, func(a, b *formulaFound) int { return cmp.Or(cmp.Compare(a.loss, b.loss), a.rank-b.rank) })
+	for _, f := range g.near {
+		if !g.isLearnt[f.Variable] && chosen[f.Variable] == nil && !g.over() && !dependsOn(chosen, f.Columns(), f.Variable) && g.isNear(f) {
+			chosen[f.Variable] = f
 		}
 	}
 	// A column is taken when all that are computed from it are.

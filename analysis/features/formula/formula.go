@@ -18,6 +18,7 @@ const (
 	Directions              // pseudorapidities with azimuths
 	Vectors                 // momenta with masses
 	Momenta                 // momenta; the mass does not matter
+	Leptons                 // columns of codes of leptons, of the Particle Data Group
 )
 
 // Formula is a quantity that follows from operands.
@@ -103,10 +104,10 @@ var all = []Formula{
 	{Name: "mass of one", What: "mass of %s", Operands: []Kind{Vectors}, Of: func(v []*Value) float64 { return v[0].M }},
 	{Name: "rapidity", What: "rapidity of %s", Operands: []Kind{Vectors}, Of: func(v []*Value) float64 { return v[0].Y }},
 	{Name: "transverse mass of one", What: "transverse mass of %s", Operands: []Kind{Vectors}, Of: func(v []*Value) float64 { return v[0].MT }},
-	{Name: "transverse energy", What: "E sin θ of %s", Operands: []Kind{Vectors}, Of: func(v []*Value) float64 { return v[0].E * v[0].PT / max(v[0].P(), least) }},
-	{Name: "cosine of the polar angle", What: "cos θ of %s", Operands: []Kind{Momenta}, Of: func(v []*Value) float64 { return v[0].PZ / max(v[0].P(), least) }},
+	{Name: "transverse energy", What: "E sin θ of %s", Operands: []Kind{Vectors}, Of: func(v []*Value) float64 { return v[0].E * v[0].PT / max(v[0].P(), Least) }},
+	{Name: "cosine of the polar angle", What: "cos θ of %s", Operands: []Kind{Momenta}, Of: func(v []*Value) float64 { return v[0].PZ / max(v[0].P(), Least) }},
 	{Name: "polar angle", What: "θ of %s", Operands: []Kind{Momenta}, Of: func(v []*Value) float64 { return math.Atan2(v[0].PT, v[0].PZ) }},
-	{Name: "kinetic energy", What: "kinetic energy of %s", Operands: []Kind{Vectors}, Of: func(v []*Value) float64 { return v[0].P() * v[0].P() / max(v[0].E+v[0].M, least) }},
+	{Name: "kinetic energy", What: "kinetic energy of %s", Operands: []Kind{Vectors}, Of: func(v []*Value) float64 { return v[0].P() * v[0].P() / max(v[0].E+v[0].M, Least) }},
 
 	// Sums of momenta.
 	{Name: "mass", What: "mass of %s", Many: true, Operands: []Kind{Vectors}, IsSum: true, Of: func(v []*Value) float64 { return math.Sqrt(mass2(v)) }},
@@ -147,11 +148,11 @@ var all = []Formula{
 	}},
 	{Name: "eta of sum", What: "η of %s", Many: true, Operands: []Kind{Momenta}, IsSum: true, Of: func(v []*Value) float64 {
 		x, y, z, _ := sum(v)
-		return math.Asinh(z / max(math.Hypot(x, y), least))
+		return math.Asinh(z / max(math.Hypot(x, y), Least))
 	}},
 	{Name: "rapidity of sum", What: "rapidity of %s", Many: true, Operands: []Kind{Vectors}, IsSum: true, Of: func(v []*Value) float64 {
 		_, _, z, e := sum(v)
-		return math.Atanh(z / max(e, least))
+		return math.Atanh(z / max(e, Least))
 	}},
 	{Name: "balance", What: "|Σ pT|/Σ|pT| of %s", Many: true, Operands: []Kind{Transverses}, Of: func(v []*Value) float64 {
 		x, y, _, _ := sum(v)
@@ -159,7 +160,7 @@ var all = []Formula{
 		for _, a := range v {
 			s += a.PT
 		}
-		return math.Hypot(x, y) / max(s, least)
+		return math.Hypot(x, y) / max(s, Least)
 	}},
 
 	// Transverse masses: mT² = 2 pT pT' (1 − cos Δφ), and that with the masses of what is seen.
@@ -196,7 +197,7 @@ var all = []Formula{
 	{Name: "phi centrality", What: "φ centrality of %s between %s and %s", Operands: []Kind{Angles, Angles, Angles}, Ordered: true, Of: func(v []*Value) float64 {
 		sign := math.Copysign(1, math.Sin(v[2].X-v[1].X))
 		a, b := sign*math.Sin(v[0].X-v[1].X), sign*math.Sin(v[2].X-v[0].X)
-		return (a + b) / max(math.Hypot(a, b), least)
+		return (a + b) / max(math.Hypot(a, b), Least)
 	}},
 	{Name: "eta centrality", What: "η centrality of %s between %s and %s", Operands: three, Ordered: true, Of: func(v []*Value) float64 {
 		z := (v[0].X - (v[1].X+v[2].X)/2) / (v[1].X - v[2].X)
@@ -208,6 +209,8 @@ var all = []Formula{
 	// Scattering: Q² = 2 E (E' − p' cos θ) − m², of the energies of the incoming and the outgoing lepton.
 	{Name: "Q2", What: "Q² of %s, %s and %s", Operands: three, Ordered: true, Of: func(v []*Value) float64 { return q2(v, 0) }},
 	{Name: "Q2 of electrons", What: "Q² of %s, %s and %s, of an electron", Operands: three, Ordered: true, Of: func(v []*Value) float64 { return q2(v, 0.51099895e-3) }},
+	{Name: "Q2 by code", What: "Q² of %s, %s and %s, of the lepton %s", Operands: []Kind{Numbers, Numbers, Numbers, Leptons}, Ordered: true, Of: func(v []*Value) float64 { return q2(v, leptonMass(v[3].X)) }},
+	{Name: "Q2 by code, MeV", What: "Q² of %s, %s and %s, of the lepton %s", Operands: []Kind{Numbers, Numbers, Numbers, Leptons}, Ordered: true, Of: func(v []*Value) float64 { return q2(v, 1000*leptonMass(v[3].X)) }},
 	{Name: "Q2 of muons", What: "Q² of %s, %s and %s, of a muon", Operands: three, Ordered: true, Of: func(v []*Value) float64 { return q2(v, 0.1056583755) }},
 
 	// Two columns.
@@ -270,7 +273,26 @@ func absDeltaPhi(v []*Value) float64 { return math.Abs(math.Remainder(v[0].X-v[1
 func cosBetween(v []*Value) float64 {
 	a, b := v[0], v[1]
 	p := a.P() * b.P()
-	return min(max((a.PX*b.PX+a.PY*b.PY+a.PZ*b.PZ)/max(p, least), -1), 1)
+	return min(max((a.PX*b.PX+a.PY*b.PY+a.PZ*b.PZ)/max(p, Least), -1), 1)
+}
+
+// IsLepton reports whether a number is the code of a lepton.
+func IsLepton(code float64) bool {
+	code = math.Abs(code)
+	return code >= 11 && code <= 16 && code == math.Floor(code)
+}
+
+// leptonMass is the mass of the lepton of a code, in GeV.
+func leptonMass(code float64) float64 {
+	switch math.Abs(code) {
+	case 11:
+		return 0.51099895e-3
+	case 13:
+		return 0.1056583755
+	case 15:
+		return 1.77693
+	}
+	return 0
 }
 
 func q2(v []*Value, m float64) float64 {

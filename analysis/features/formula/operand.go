@@ -86,8 +86,8 @@ func (o *Operand) Reader() func(v *Value, x []float64) {
 	return func(v *Value, x []float64) { read(v, x, mass) }
 }
 
-// least is where momenta that are divided by begin.
-const least = 1e-150
+// Least is where momenta and masses that are divided by begin.
+const Least = 1e-150
 
 func (v *Value) polar(pt, eta, phi float64) {
 	sin, cos := math.Sincos(phi)
@@ -103,7 +103,7 @@ func (v *Value) cartesian(x, y, z float64) {
 	v.PT = math.Hypot(x, y)
 	v.Phi, v.Eta = math.Atan2(y, x), 0
 	if z != 0 {
-		v.Eta = math.Asinh(z / max(v.PT, least))
+		v.Eta = math.Asinh(z / max(v.PT, Least))
 	}
 }
 
@@ -127,7 +127,7 @@ func (v *Value) energetic(e float64) {
 func (v *Value) rapidity() {
 	v.Y = 0
 	if v.PZ != 0 {
-		v.Y = math.Asinh(v.PZ / max(v.MT, least))
+		v.Y = math.Asinh(v.PZ / max(v.MT, Least))
 	}
 }
 
@@ -138,7 +138,7 @@ func (v *Value) P() float64 { return math.Sqrt(v.PT*v.PT + v.PZ*v.PZ) }
 func (v *Value) times(w *Value) float64 {
 	y, sin := math.Sinh((v.Y-w.Y)/2), math.Sin((v.Phi-w.Phi)/2)
 	mt, pt := v.MT*w.MT, v.PT*w.PT
-	return 2*mt*y*y + 2*pt*sin*sin + (v.M*v.M*w.MT*w.MT+v.PT*v.PT*w.M*w.M)/max(mt+pt, least)
+	return 2*mt*y*y + 2*pt*sin*sin + (v.M*v.M*w.MT*w.MT+v.PT*v.PT*w.M*w.M)/max(mt+pt, Least)
 }
 
 // mass2 is the square of the mass of a sum, M² = Σ mᵢ² + 2 Σ (EᵢEⱼ − pᵢ·pⱼ).

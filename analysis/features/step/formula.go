@@ -32,9 +32,10 @@ type Formula struct {
 	// matter.
 	Within float64 `json:"within,omitempty"`
 
-	// Deviates says that the branch differs from the formula in some events: how much is learnt, and is 0 in the
-	// others.
+	// Deviates says that the branch differs from the formula in some events: how much is learnt, as a difference or as the
+	// logarithm of the ratio, and is 0 in the others.
 	Deviates bool `json:"deviates,omitempty"`
+	Ratio    bool `json:"ratio,omitempty"`
 }
 
 // deviation is the name of the coordinate of a branch that deviates.
@@ -88,8 +89,9 @@ func (s *Formula) Forward(f *Frame, logDet []float64, _ func([]float64)) {
 	if s.Deviates {
 		d := f.Add(s.deviation())
 		for k, v := range y {
-			if d[k] = 0; !(e.Off(k, v) <= 1) {
-				d[k] = e.Difference(k, v)
+			d[k] = e.Deviation(k, v)
+			if s.Ratio && d[k] != 0 && logDet != nil {
+				logDet[k] -= math.Log(math.Abs(v))
 			}
 		}
 	} else {
@@ -112,7 +114,11 @@ func (s *Formula) Inverse(f *Frame) {
 	}
 	for k := range y {
 		y[k] = e.Value(k)
-		if d != nil && d[k] != 0 {
+		switch {
+		case d == nil || d[k] == 0:
+		case s.Ratio:
+			y[k] *= math.Exp(d[k])
+		default:
 			y[k] += d[k]
 		}
 		if e.isThere {
@@ -200,6 +206,18 @@ func (e *Evaluation) wrap(y float64) float64 {
 	return column.Circle{Start: e.step.From, Period: 2 * math.Pi}.Wrap(y, e.step.From)
 }
 
+// Deviation is what is learnt of a value y in event k that may differ from the formula; 0 if it does not.
+func (e *Evaluation) Deviation(k int, y float64) float64 {
+	switch v := e.Value(k); {
+	case e.Off(k, y) <= 1:
+		return 0
+	case e.step.Ratio:
+		return math.Log(math.Abs(y) / max(math.Abs(v), formula.Least))
+	default:
+		return e.difference(y, v)
+	}
+}
+
 // Difference is how far y is from what the formula gives in event k.
 func (e *Evaluation) Difference(k int, y float64) float64 { return e.difference(y, e.Value(k)) }
 
@@ -277,7 +295,7 @@ func (e *Evaluation) propagated(v, enough float64) (sum float64) {
 func (s *Formula) Describe() string {
 	how := "= " + s.formula().Describe(s.Operands)
 	if s.Deviates {
-		return how + " in most events"
+		return how + ", but for what is learnt"
 	}
 	switch canBeAbsent := slices.ContainsFunc(s.Operands, func(o formula.Operand) bool { return o.Absent != nil }); {
 	case s.LeavesOut:
