@@ -81,6 +81,9 @@ func ensembleForms() []form {
 		form{name: "spline couplings over 8 normals", train: steps(2e-3), layers: func(dim, context int, _ []int, s Settings) []flows.Layer {
 			return flows.Spline(dim, s.Seed, flows.SplineOptions{Layers: 4, Hidden: s.hidden(), Components: 8, Context: context})
 		}},
+		form{name: "affine couplings over 16 normals", train: steps(5e-3), layers: func(dim, context int, _ []int, s Settings) []flows.Layer {
+			return flows.RealNVP(dim, s.Seed, flows.RealNVPOptions{Layers: 8, Hidden: s.hidden(), Components: 16, Context: context, Mixed: dim > 1})
+		}},
 		form{name: "autoregressive splines", train: steps(2e-3), layers: func(dim, context int, _ []int, s Settings) []flows.Layer {
 			return flows.Autoregressive(dim, flows.AutoregressiveOptions{Layers: 1, Hidden: s.hidden(), Bins: 8, Cells: -1, Standard: true, Context: context})
 		}},
