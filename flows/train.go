@@ -32,7 +32,7 @@ func (f *Flow) Train(ctx context.Context, train, valid training.Data, opts train
 		cancel()
 		opts = opts.Since(begin)
 	}
-	h, err := training.Fit(ctx, (*likelihood)(f), train, valid, opts)
+	h, err := training.Fit(ctx, f.Objective(), train, valid, opts)
 	f.Update()
 	return h, err
 }
@@ -78,6 +78,10 @@ func (f *Flow) Start(ctx context.Context, data training.Data, seed uint64) {
 	}
 }
 
+// Objective returns the flow as what [training.Fit] minimises: −log p(x|c). Whoever trains it calls [Flow.Start] before,
+// and [Flow.Update] after it.
+func (f *Flow) Objective() training.Density { return (*likelihood)(f) }
+
 // likelihood makes a flow a [training.Objective]: maximum likelihood.
 type likelihood Flow
 
@@ -105,10 +109,25 @@ type worker struct {
 	flow    *Flow
 	states  *states
 	gLogDet []float32
+	z       []float32 // noise of the rows of the last LogDensity, in their memory
 }
 
 // Loss returns −Σ w log p(x|c) and adds its gradient to grad. It overwrites x.
 func (w *worker) Loss(grad []float32, rows training.Rows) float64 {
+	log := w.states.log[:rows.N]
+	w.LogDensity(log, rows)
+	loss := 0.0
+	for i, weight := range rows.W {
+		loss -= float64(weight) * log[i]
+	}
+	if grad != nil {
+		w.Backward(grad, rows.W)
+	}
+	return loss
+}
+
+// LogDensity stores log p(x|c) of each row in dst. It overwrites x.
+func (w *worker) LogDensity(dst []float64, rows training.Rows) {
 	f := w.flow
 	for i, state := range w.states.of {
 		if s, ok := state.(dropper); ok {
@@ -117,20 +136,22 @@ func (w *worker) Loss(grad []float32, rows training.Rows) float64 {
 	}
 	logDet := w.states.logDet[:rows.N]
 	clear(logDet)
-	z := rows.X
-	f.forward(w.states, z, rows.C, logDet, rows.N)
-	log := w.states.log[:rows.N]
-	f.logBase(w.states, log, z, rows.N)
-	loss := 0.0
-	for i, weight := range rows.W {
-		loss -= float64(weight) * (log[i] + float64(logDet[i]))
+	w.z = rows.X
+	f.forward(w.states, w.z, rows.C, logDet, rows.N)
+	f.logBase(w.states, dst, w.z, rows.N)
+	for i, ld := range logDet {
+		dst[i] += float64(ld)
+	}
+}
+
+// Backward adds the gradient of −Σ weight log p(x|c), over the rows of the last LogDensity, to grad.
+func (w *worker) Backward(grad, weights []float32) {
+	f, n := w.flow, len(weights)
+	for i, weight := range weights {
 		w.gLogDet[i] = -weight
 	}
-	if grad != nil {
-		f.backwardBase(w.states, grad, z, rows.W, rows.N)
-		f.backward(w.states, grad, z, w.gLogDet[:rows.N], rows.N)
-	}
-	return loss
+	f.backwardBase(w.states, grad, w.z, weights, n)
+	f.backward(w.states, grad, w.z, w.gLogDet[:n], n)
 }
 
 // backwardBase follows logBase: it puts the gradient of −Σ w log p with respect to z in

@@ -210,17 +210,35 @@ func (c Chain) LogDensity(ctx context.Context, dst []float64, x, cx []float32) e
 
 func (c Chain) logDensity(ctx context.Context, dst []float64, x, cx []float32) error {
 	clear(dst)
-	all := slices.Repeat([][]float64{dst}, len(c.Factors))
-	views, p := c.split(nil, all, len(dst), x, cx), make([]float64, len(dst))
-	for i, f := range slices.Backward(c.Factors) {
+	last, err := c.toLast(ctx, dst, new([]view), x, cx)
+	if err != nil {
+		return err
+	}
+	p := make([]float64, len(dst))
+	if err := c.last().LogDensity(ctx, p, last.own, last.context); err != nil {
+		return err
+	}
+	for k, l := range p {
+		dst[k] += l
+	}
+	return nil
+}
+
+// toLast returns what the last factor sees of rows x with the contexts cx, and adds to dst the logarithm of their density relative to
+// that of the last factor. The memory is that of memory, where that is of as many rows.
+func (c Chain) toLast(ctx context.Context, dst []float64, memory *[]view, x, cx []float32) (view, error) {
+	views := c.split(*memory, slices.Repeat([][]float64{dst}, len(c.Factors)), len(dst), x, cx)
+	*memory = views
+	end, p := len(c.Factors)-1, make([]float64, len(dst))
+	for i, f := range c.Factors[:end] {
 		if err := f.LogDensity(ctx, p, views[i].own, views[i].context); err != nil {
-			return err
+			return view{}, err
 		}
 		for k, l := range p {
 			dst[k] += l
 		}
 	}
-	return nil
+	return views[end], nil
 }
 
 // Sample draws the events of the given numbers, one for each row of x (n×Dim), given rows of the
@@ -289,15 +307,11 @@ func (c Chain) join(x []float32, own [][]float32) {
 // each, and the last one by its own. The history is that of the last.
 func (c Chain) Train(ctx context.Context, train, valid training.Data, each, last training.Options) (training.History, error) {
 	begin := time.Now()
-	trains := c.split(nil, nil, train.Len(), train.X, train.C)
-	valids := c.split(nil, nil, valid.Len(), valid.X, valid.C)
-	width, end := c.context, len(c.Factors)-1
-	for i, f := range c.Factors[:end] {
-		if h, err := f.Train(ctx, data(f, trains[i], width, train.W), data(f, valids[i], width, valid.W), each); err != nil {
-			return h, err
-		}
-		width += f.Cut().Told()
+	trains, valids, width, err := c.trainHead(ctx, train, valid, each)
+	if err != nil {
+		return training.History{}, err
 	}
+	end := len(c.Factors) - 1
 	f := c.Factors[end]
 	ofLast := data(f, trains[end], width, train.W)
 	if train.Refresh != nil {
@@ -307,6 +321,21 @@ func (c Chain) Train(ctx context.Context, train, valid training.Data, each, last
 		}
 	}
 	return f.Train(ctx, ofLast, data(f, valids[end], width, valid.W), last.Since(begin))
+}
+
+// trainHead fits the factors before the last. It returns what each factor sees of the rows, and the number of features of
+// the context of the last one.
+func (c Chain) trainHead(ctx context.Context, train, valid training.Data, each training.Options) (trains, valids []view, width int, err error) {
+	trains = c.split(nil, nil, train.Len(), train.X, train.C)
+	valids = c.split(nil, nil, valid.Len(), valid.X, valid.C)
+	width = c.context
+	for i, f := range c.Factors[:len(c.Factors)-1] {
+		if _, err := f.Train(ctx, data(f, trains[i], width, train.W), data(f, valids[i], width, valid.W), each); err != nil {
+			return nil, nil, 0, err
+		}
+		width += f.Cut().Told()
+	}
+	return trains, valids, width, nil
 }
 
 // data returns what a factor sees, with the weights w, to train on.

@@ -27,6 +27,12 @@ type checkpoint struct {
 	Loop  int                 `json:"loop"` // checkpointLoop
 	State training.Checkpoint `json:"state"`
 	Of    identity            `json:"of"`
+
+	// Stage is that of the training of a mixture: the number of parts that have learnt for themselves, and Done are the
+	// histories of these.
+	Stage int                `json:"stage,omitempty"`
+	Done  []training.History `json:"done,omitempty"`
+	done  []training.Tensor  // what the last factors of these have learnt, under the places of the parts
 }
 
 // identity is what makes a training itself.
@@ -117,17 +123,53 @@ func (tr *Training) write(c *training.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(checkpoint{m, checkpointLoop, *c, tr.of})
+	text, err := json.Marshal(checkpoint{metadata: m, Loop: checkpointLoop, State: *c, Of: tr.of, Stage: tr.stage, Done: tr.done})
 	if err != nil {
 		return fmt.Errorf("surrogate: could not describe the checkpoint: %w", err)
 	}
-	var tensors []training.Tensor
+	tensors := tr.doneTensors()
 	for name, v := range stateVectors(c) {
 		if len(*v) > 0 {
 			tensors = append(tensors, training.Tensor{Name: name, Shape: []int{len(*v)}, Value: *v})
 		}
 	}
 	return modelfile.Write(tr.checkpoint, tensors, modelfile.Checkpoint, string(text))
+}
+
+// donePrefix begins the names of the tensors of parts that have learnt.
+const donePrefix = "done."
+
+// doneTensors returns what the last factors of the parts that have learnt consist of.
+func (tr *Training) doneTensors() (all []training.Tensor) {
+	for k := range tr.Parts[:tr.stage] {
+		all = training.Prefixed(donePrefix+prefix(k), tr.Parts[k].Chain.last().Tensors(), all)
+	}
+	return all
+}
+
+// takeUp stores in the parts that have learnt what they have learnt: the inverse of doneTensors, without the prefix.
+func (tr *Training) takeUp(done []training.Tensor) error {
+	byName := map[string]training.Tensor{}
+	for _, t := range done {
+		byName[t.Name] = t
+	}
+	wanted := tr.doneTensors()
+	if len(wanted) != len(done) {
+		return fmt.Errorf("%d tensors of parts that have learnt, not %d", len(done), len(wanted))
+	}
+	for _, to := range wanted {
+		t, ok := byName[strings.TrimPrefix(to.Name, donePrefix)]
+		if !ok || !slices.Equal(t.Shape, to.Shape) || len(t.Value) != len(to.Value) {
+			return fmt.Errorf("no tensor %q of shape %v", to.Name, to.Shape)
+		}
+		for _, v := range t.Value {
+			if v-v != 0 {
+				return fmt.Errorf("tensor %q has a parameter that is %v", to.Name, v)
+			}
+		}
+		copy(to.Value, t.Value)
+	}
+	return nil
 }
 
 // stateVectors returns the vectors of a checkpoint by name.
@@ -167,6 +209,10 @@ func LoadCheckpoint(file string) (*Paused, error) {
 	if p.saved.Loop != checkpointLoop {
 		return fail(fmt.Errorf("%w: train anew, or go on with that version", ErrVersion))
 	}
+	if p.saved.Stage < 0 || p.saved.Stage > len(p.saved.Parts) || len(p.saved.Done) != p.saved.Stage {
+		return fail(modelfile.Damaged(fmt.Errorf("%d of %d parts have learnt, and there are %d histories", p.saved.Stage, len(p.saved.Parts), len(p.saved.Done))))
+	}
+	p.saved.done, tensors = training.Under(donePrefix, tensors)
 	named := stateVectors(&p.saved.State)
 	for _, t := range tensors {
 		v, ok := named[t.Name]
@@ -183,7 +229,7 @@ func LoadCheckpoint(file string) (*Paused, error) {
 	}
 	plan := p.saved.Card.Plan
 	kind, _ := factor.ByName(plan.Model) // a plan is checked
-	if least := kind.LeastParameters(plan.Settings); least > len(p.saved.State.Params) {
+	if least := kind.LeastParameters(plan.Settings); least > len(p.saved.State.Params) && !(p.saved.Stage > 0 && len(p.saved.State.Params) == 0) {
 		return fail(modelfile.Damaged(fmt.Errorf("a network of %d parameters or more has %d", least, len(p.saved.State.Params))))
 	}
 	p.Card = p.saved.Card
@@ -218,6 +264,13 @@ func (p *Paused) Resume(ctx context.Context, t *rootio.Table, w []float64) (*Tra
 	}
 	tr.Card = card
 	tr.begin, tr.of, tr.goOn = begin, p.saved.Of, &p.saved.State
+	if len(tr.goOn.Params) == 0 { // a stage has not begun
+		tr.goOn = nil
+	}
+	tr.stage, tr.done = p.saved.Stage, p.saved.Done
+	if err := tr.takeUp(p.saved.done); err != nil {
+		return nil, fmt.Errorf("surrogate: could not go on from the checkpoint: %w", modelfile.Damaged(err))
+	}
 	return tr, nil
 }
 

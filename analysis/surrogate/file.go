@@ -61,6 +61,17 @@ func (s *Surrogate) describe() (metadata, error) {
 	return m, nil
 }
 
+// describeParts says in the plan what the parts consist of.
+func (s *Surrogate) describeParts() {
+	plan := &s.Card.Plan
+	plan.Factors, plan.Parts = s.Parts[0].Chain.names(), nil
+	for _, p := range s.Parts {
+		if len(s.Parts) > 1 {
+			plan.Parts = append(plan.Parts, p.Weight)
+		}
+	}
+}
+
 // tensors returns the parameters, those of each part under its place.
 func (s *Surrogate) tensors() (all []training.Tensor) {
 	for k := range s.Parts {
@@ -206,6 +217,6 @@ func Load(file string) (*Surrogate, error) {
 		}
 		s.Refined = m.Refined
 	}
-	s.Card.Plan.Factors = s.Parts[0].Chain.names()
+	s.describeParts()
 	return s, nil
 }

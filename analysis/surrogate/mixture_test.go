@@ -1,15 +1,23 @@
 package surrogate
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
+	"gonum.org/v1/gonum/stat"
+
+	"github.com/eidolon-hep/eidolon/analysis/features"
+	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
+	"github.com/eidolon-hep/eidolon/internal/known"
 	"github.com/eidolon-hep/eidolon/internal/modelfile"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
@@ -51,6 +59,7 @@ func mixture(t *testing.T, table *rootio.Table, weights []float64, of ...Options
 // TestModelOfOnePart checks that files of the format before mixtures are read as models of one part.
 func TestModelOfOnePart(t *testing.T) {
 	for name, m := range tiny(t) {
+		m.Refined = nil // there was none
 		file := filepath.Join(t.TempDir(), name)
 		must(t, m.Save(file))
 		tensors, text, err := modelfile.Read(file, modelfile.Model)
@@ -167,5 +176,154 @@ func TestEventsOfAMixture(t *testing.T) {
 	}
 	if err := m.CheckMap(); err == nil || !strings.Contains(err.Error(), "--coordinates best") {
 		t.Errorf("a mixture is a map: %v", err)
+	}
+}
+
+// inMass declares the mass of the two muons of [known] pairs as a coordinate.
+var inMass = features.Options{
+	Vectors: []string{"a=pt1,eta1,phi1,0", "b=pt2,eta2,phi2,0"}, Systems: []string{"pair=a+b"},
+}
+
+// together returns the training of a mixture of parts in the coordinates of some options.
+func together(t *testing.T, table *rootio.Table, o Options, of ...features.Options) *Training {
+	t.Helper()
+	s := &Surrogate{}
+	for _, f := range of {
+		spec, err := features.Fit(t.Context(), table, nil, f)
+		must(t, err)
+		s.Parts = append(s.Parts, Part{Weight: 1 / float64(len(of)), Features: *spec})
+	}
+	d := draft{settings: o.settings()}
+	d.kind, _ = factor.ByName(o.Model)
+	tr, err := newTraining(t.Context(), s, table, nil, o, d)
+	must(t, err)
+	return tr
+}
+
+// peakOverBox are n pairs of particles: every other one is of a two-body decay of a narrow peak in mass, and the others are
+// independent, within edges. It returns log p of each, too.
+func peakOverBox(n int, seed uint64) (*rootio.Table, []float64) {
+	const threshold, scale, edge = 1.5, 3, 2.4
+	decay, _ := known.Named("decay")
+	table, p := decay.Table(seed, 0, n), make([]float64, n)
+	rng := rand.New(rand.NewPCG(seed, 3))
+	for _, c := range table.Columns {
+		x := c.Values().([]float64)
+		for i := 1; i < n; i += 2 {
+			switch c.Name[:2] {
+			case "pt":
+				x[i] = threshold + scale*rng.ExpFloat64()
+			case "et":
+				x[i] = edge * (2*rng.Float64() - 1)
+			default:
+				x[i] = math.Pi * (2*rng.Float64() - 1)
+			}
+		}
+	}
+	decay.LogDensity(p, table)
+	for i := range p {
+		box := -2 * math.Log(scale*2*edge*2*math.Pi)
+		for _, name := range []string{"pt1", "pt2"} {
+			c, _ := table.Column(name)
+			box -= (c.Values().([]float64)[i] - threshold) / scale
+		}
+		p[i] = logAddExp(p[i], box) - math.Ln2
+	}
+	return table, p
+}
+
+// TestTrainMixture checks that pairs of two kinds, each of which is described best in coordinates of its own, are learnt better by a
+// mixture than in either, and that what one set of coordinates describes best has one part.
+func TestTrainMixture(t *testing.T) {
+	table, _ := peakOverBox(8000, 1)
+	fresh, truth := peakOverBox(4000, 2)
+	o := Options{Model: autoregressive, Hidden: 16, Components: 1, Seed: 1, Train: training.Options{Epochs: 8}}
+	kl := func(table *rootio.Table, of ...features.Options) (float64, *Surrogate) {
+		m, err := together(t, table, o, of...).Run(t.Context())
+		must(t, err)
+		p := make([]float64, fresh.Len())
+		must(t, m.LogDensity(t.Context(), p, fresh, 0))
+		return stat.Mean(truth, nil) - stat.Mean(p, nil), m
+	}
+	plain, _ := kl(table, features.Options{})
+	mass, _ := kl(table, inMass)
+	mixed, m := kl(table, features.Options{}, inMass)
+	t.Logf("KL %.3f of the mixture, %.3f of the columns as they are, %.3f with the mass", mixed, plain, mass)
+	if len(m.Parts) != 2 || mixed > min(plain, mass)-0.1 {
+		t.Fatalf("KL of %d parts is %.3f, of the columns as they are %.3f, with the mass %.3f", len(m.Parts), mixed, plain, mass)
+	}
+	if w := m.Parts[0].Weight; w < 0.1 || w > 0.9 || math.Abs(w+m.Parts[1].Weight-1) > 1e-6 {
+		t.Errorf("the weights are %g and %g", w, m.Parts[1].Weight)
+	}
+	// What validates has the loss that is told.
+	p, loss := make([]float64, table.Len()), 0.0
+	must(t, m.LogDensity(t.Context(), p, table, 0))
+	judge := together(t, table, o, features.Options{}).judge
+	for _, i := range judge {
+		loss -= p[i] / float64(len(judge))
+	}
+	if valid := m.Card.History.Best; math.Abs(loss-valid) > 1e-3 {
+		t.Errorf("the validation loss is %.4f, and −log p of the same events %.4f", valid, loss)
+	}
+	if _, m := kl(table, features.Options{}, features.Options{}); len(m.Parts) != 1 || m.Parts[0].Weight != 1 {
+		t.Errorf("twice the same coordinates stay, with the weight %g", m.Parts[0].Weight)
+	}
+}
+
+// TestResumeMixture checks that the training of a mixture is the same to the bit whatever the number of processors, and when
+// it was interrupted while one part learns, or all.
+func TestResumeMixture(t *testing.T) {
+	table, _ := peakOverBox(3000, 1)
+	counts, codes := make([]int32, table.Len()), make([]int32, table.Len()) // with noise, which is refreshed
+	for i := range counts {
+		counts[i], codes[i] = int32(i*i%97), int32(i%2)
+	}
+	table.Columns = append(table.Columns, rootio.ColumnOf("count", counts), rootio.ColumnOf("code", codes))
+	o := Options{Model: autoregressive, Hidden: 8, Depth: 1, Components: 1, Seed: 1, Train: training.Options{Epochs: 6}}
+	coordinates := []features.Options{{}, inMass}
+	want, err := together(t, table, o, coordinates...).Run(t.Context())
+	must(t, err)
+	if len(want.Parts) != 2 || want.Card.History.BestStep == 0 {
+		t.Fatal("this is no mixture that has learnt as a whole")
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for stage := range 3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		file := filepath.Join(t.TempDir(), "checkpoint")
+		tr := together(t, table, o, coordinates...)
+		tr.Progress = func(s training.Status) {
+			if tr.stage == stage && s.Step == 10 {
+				cancel()
+			}
+		}
+		tr.CheckpointTo(file, nil)
+		if _, err := tr.Run(ctx); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		paused, err := LoadCheckpoint(file)
+		must(t, err)
+		tr, err = paused.Finish(t.Context(), table, nil)
+		must(t, err)
+		finished, err := tr.Run(t.Context())
+		must(t, err)
+		if stage == 0 && len(finished.Parts) != 1 || stage == 2 && len(finished.Parts) != 2 {
+			t.Errorf("a training that is finished in stage %d has %d parts", stage, len(finished.Parts))
+		}
+		paused, err = LoadCheckpoint(file)
+		must(t, err)
+		tr, err = paused.Resume(t.Context(), table, nil)
+		must(t, err)
+		got, err := tr.Run(t.Context())
+		must(t, err)
+		for k, p := range want.Parts {
+			for i, tensor := range p.Chain.Tensors() {
+				if again := got.Parts[k].Chain.Tensors()[i]; !slices.Equal(again.Value, tensor.Value) {
+					t.Fatalf("interrupted in stage %d: tensor %s of part %d is another one", stage, tensor.Name, k)
+				}
+			}
+			if got.Parts[k].Weight != p.Weight {
+				t.Errorf("interrupted in stage %d: part %d has the weight %v, not %v", stage, k, got.Parts[k].Weight, p.Weight)
+			}
+		}
 	}
 }

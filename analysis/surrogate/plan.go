@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
@@ -28,6 +29,9 @@ type Plan struct {
 	// Factors are those of the chain, in the order in which they are drawn. A loaded plan has
 	// those of the chain that was loaded with it.
 	Factors []string `json:"factors"`
+	// Parts are the weights of the parts of a mixture of coordinates; none of a model of one part.
+	// The parts differ in their features, not in this plan. Factors are those of the first.
+	Parts []float64 `json:"parts,omitempty"`
 	// Settings are those of the factors, complete but for Train, which is for all of them.
 	factor.Settings
 	// Schedule is how the model is trained, complete. It is the zero value where there is
@@ -174,6 +178,13 @@ func (p *Plan) check() error {
 func (p *Plan) String() string {
 	kind, _ := factor.ByName(p.Model)
 	text := fmt.Sprintf("%s, %s", p.Model, listed(p.Factors))
+	if len(p.Parts) > 1 {
+		var shares []string
+		for _, w := range p.Parts {
+			shares = append(shares, fmt.Sprintf("%.2g %%", 100*w))
+		}
+		text = fmt.Sprintf("a mixture of %d models of this kind in different coordinates (%s of the events): %s", len(p.Parts), strings.Join(shares, ", "), text)
+	}
 	if p.Coordinates != nil {
 		text += "\n" + p.Coordinates.String()
 	}

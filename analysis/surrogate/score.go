@@ -71,6 +71,9 @@ func (s *Surrogate) mix(ctx context.Context, dst []float64, t *rootio.Table, c [
 	return nil
 }
 
+// isFinite reports whether x is neither NaN nor infinite.
+func isFinite(x float64) bool { return x-x == 0 }
+
 // logAddExp returns log(exp a + exp b).
 func logAddExp(a, b float64) float64 {
 	if a < b {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	coordinates "github.com/eidolon-hep/eidolon/analysis/features/find"
 	"github.com/eidolon-hep/eidolon/analysis/rows"
@@ -154,24 +156,35 @@ func (w judges) paired(a, b []float64) (mean, sigma float64) {
 	return mean, math.Sqrt(squares) / math.Abs(total)
 }
 
-// mixed returns the log-densities of the mixture of two densities, and the weight of the second, by EM.
-func (w judges) mixed(a, b []float64) (logs []float64, weight float64) {
-	const rounds, least = 50, 1e-6
-	weight = 0.5
-	logs = make([]float64, len(a))
-	for range rounds {
-		sum, total := 0.0, 0.0
-		for i := range a {
-			second := b[i] + math.Log(weight)
-			logs[i] = logAddExp(a[i]+math.Log1p(-weight), second)
-			if !math.IsInf(second, -1) {
-				sum += weightOf(w, i) * math.Exp(second-logs[i])
-			}
-			total += weightOf(w, i)
-		}
-		weight = min(max(sum/total, least), 1-least)
+// mixed returns the log-densities of the mixture of some densities, given theirs, and the weights under which it is most likely, by
+// expectation maximisation.
+func (w judges) mixed(logs ...[]float64) (mixture, weights []float64) {
+	const rounds, least = 100, 1e-6
+	mixture, weights = make([]float64, len(logs[0])), make([]float64, len(logs))
+	terms, sums := make([]float64, len(logs)), make([]float64, len(logs))
+	for k := range weights {
+		weights[k] = 1 / float64(len(weights))
 	}
-	return logs, weight
+	for range rounds {
+		clear(sums)
+		for i := range mixture {
+			for k, log := range logs {
+				terms[k] = math.Log(weights[k]) + log[i]
+			}
+			if mixture[i] = floats.LogSumExp(terms); math.IsInf(mixture[i], -1) {
+				continue
+			}
+			for k, log := range terms {
+				sums[k] += weightOf(w, i) * math.Exp(log-mixture[i])
+			}
+		}
+		total := floats.Sum(sums)
+		for k, sum := range sums {
+			weights[k] = max(sum/total, least)
+		}
+		floats.Scale(1/floats.Sum(weights), weights)
+	}
+	return mixture, weights
 }
 
 // isBetter reports whether a paired gain is one that counts.
@@ -315,10 +328,10 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 	if asked == MixedCoordinates {
 		for i, a := range tried {
 			for _, b := range tried[:i] {
-				both, part := by.mixed(a.logs, b.logs)
+				both, weights := by.mixed(a.logs, b.logs)
 				if g, sigma := by.paired(both, best.logs); isBetter(g, sigma) {
 					if further, _ := by.paired(both, logs); further > 0 {
-						parts, logs, weight = []*candidate{a, b}, both, part
+						parts, logs, weight = []*candidate{a, b}, both, weights[1]
 					}
 				}
 			}

@@ -78,7 +78,8 @@ func TestCompete(t *testing.T) {
 // TestMixed checks the weights and the gain of a mixture of two densities, of which each explains some of the events.
 func TestMixed(t *testing.T) {
 	a, b := []float64{-1, -1, -1, -9, math.Inf(-1)}, []float64{-9, -9, -9, -1, -1}
-	logs, weight := judges(nil).mixed(a, b)
+	logs, weights := judges(nil).mixed(a, b)
+	weight := weights[1]
 	if math.Abs(weight-0.4) > 0.01 {
 		t.Errorf("the weight of the second is %g", weight)
 	}
@@ -89,8 +90,8 @@ func TestMixed(t *testing.T) {
 	}
 	// Weights of events count as events.
 	_, weighted := judges{1, 1, 1, 2, 4}.mixed(a, b)
-	if math.Abs(weighted-6.0/9) > 0.01 {
-		t.Errorf("the weight of the second is %g in weighted events", weighted)
+	if math.Abs(weighted[1]-6.0/9) > 0.01 {
+		t.Errorf("the weight of the second is %g in weighted events", weighted[1])
 	}
 	gain, sigma := judges{1, 3}.paired([]float64{2, 1}, nil)
 	if math.Abs(gain-1.25) > 1e-12 || math.Abs(sigma-math.Hypot(0.75, 3*0.25)/4) > 1e-12 {

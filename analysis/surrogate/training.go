@@ -27,13 +27,16 @@ type Training struct {
 	begin        time.Time // from which on the time for training counts
 	table        *rootio.Table
 	w            []float64
-	copies       rows.Copies // among the events: they go where the first of them goes
-	learn, judge []int       // the events that are trained on and that validate, without copies
-	z            [][]float32 // the events in the model space of each part
-	c            []float32   // their context
+	copies       rows.Copies    // among the events: they go where the first of them goes
+	learn, judge []int          // the events that are trained on and that validate, without copies
+	z            [][]float32    // the events in the model space of each part
+	impossible   []map[int]bool // those that a part cannot have: they have no features in it, and it does not learn from them
+	c            []float32      // their context
 
 	goOn         *training.Checkpoint // to go on from; nil: from the start
 	finish       bool                 // without further steps
+	stage        int                  // of a mixture: how many parts have learnt for themselves
+	done         []training.History   // of these
 	of           identity
 	checkpoint   string // the file
 	save         func(*training.Checkpoint) error
@@ -76,6 +79,7 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 		return nil, err
 	}
 	tr.begin, tr.Card.Weights, tr.Card.Plan.Coordinates = begin, rows.WeightsOf(w), chosen
+	tr.keepMixable()
 	if n, different := t.Len(), tr.copies.Different; different < n {
 		opts.log("note: of %d events %d are different: the others are copies, and each is learnt from and judged together with its like", n, different)
 	}
@@ -163,9 +167,18 @@ func newTraining(ctx context.Context, s *Surrogate, t *rootio.Table, w []float64
 	for k := range tr.Parts {
 		p := &tr.Parts[k]
 		tr.z[k] = make([]float32, t.Len()*p.Features.Dim())
-		if err := p.Features.Encode(ctx, tr.z[k], nil, t, tr.noise()); err != nil {
+		logDet := make([]float64, t.Len())
+		if err := p.Features.Encode(ctx, tr.z[k], logDet, t, tr.noise()); err != nil {
 			return nil, err
 		}
+		impossible := map[int]bool{}
+		for i, ld := range logDet {
+			if !isFinite(ld) {
+				impossible[i] = true
+				clear(tr.z[k][i*p.Features.Dim() : (i+1)*p.Features.Dim()])
+			}
+		}
+		tr.impossible = append(tr.impossible, impossible)
 		events := factor.Events{
 			Features: factor.Of(&p.Features), Context: tr.Context.Dim(),
 			N: t.Len(), Rows: func() []float32 { return tr.z[k] }, Weights: w,
@@ -175,6 +188,7 @@ func newTraining(ctx context.Context, s *Surrogate, t *rootio.Table, w []float64
 		}
 	}
 	card.Plan = newPlan(d, settings, tr.Parts[0].Chain, len(tr.learn))
+	tr.describeParts()
 	return tr, nil
 }
 
@@ -234,9 +248,15 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 		each.MaxTime -= each.MaxTime / refinePart
 		last.MaxTime = each.MaxTime
 	}
-	train, valid := tr.data(0)
+	var train training.Data
 	var err error
-	tr.Card.History, err = tr.Parts[0].Chain.Train(ctx, train, valid, each.Since(tr.begin), last.Since(tr.begin))
+	if len(tr.Parts) > 1 {
+		err = tr.trainMixture(ctx, each.Since(tr.begin), last.Since(tr.begin))
+	} else {
+		var valid training.Data
+		train, valid = tr.data(0)
+		tr.Card.History, err = tr.Parts[0].Chain.Train(ctx, train, valid, each.Since(tr.begin), last.Since(tr.begin))
+	}
 	if err != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("surrogate: could not train: %w", err)
 	}
@@ -246,7 +266,7 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 	if err := checkLearnt(tr.Card.History); err != nil {
 		return nil, err
 	}
-	tr.Card.Plan.Factors = tr.Parts[0].Chain.names() // which a training may have chosen
+	tr.describeParts() // which a training may have chosen
 	if err := tr.countCopies(ctx, train.X); err != nil {
 		return tr.Surrogate, err
 	}
@@ -254,24 +274,20 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 }
 
 // data returns the rows that part k is trained on and validated by. The noise of the events that validate stays, that
-// of the others is refreshed. Copies are one event with the sum of their weights, so that nothing is judged by its like.
+// of the others is refreshed.
 func (tr *Training) data(k int) (train, valid training.Data) {
-	spec, z, n, width := &tr.Parts[k].Features, tr.z[k], tr.table.Len(), tr.Context.Dim()
+	spec, z, width := &tr.Parts[k].Features, tr.z[k], tr.Context.Dim()
 	dim := spec.Dim()
-	weight := make([]float64, n)
-	for i, first := range tr.copies.First {
-		weight[first] += weightOf(tr.w, i)
-	}
 	take := func(rows []int) training.Data {
-		d := training.Data{Dim: dim, X: make([]float32, len(rows)*dim), Context: width, C: make([]float32, len(rows)*width)}
-		for k, i := range rows {
-			copy(d.X[k*dim:(k+1)*dim], z[i*dim:])
-			copy(d.C[k*width:(k+1)*width], tr.c[i*width:])
+		d := training.Data{Dim: dim, X: make([]float32, len(rows)*dim), Context: width, C: make([]float32, len(rows)*width), W: tr.weights(rows)}
+		if d.W == nil && len(tr.impossible[k]) > 0 {
+			d.W = slices.Repeat([]float32{1}, len(rows))
 		}
-		if tr.w != nil || tr.copies.Different < n {
-			d.W = make([]float32, len(rows))
-			for k, i := range rows {
-				d.W[k] = float32(weight[i])
+		for j, i := range rows {
+			copy(d.X[j*dim:(j+1)*dim], z[i*dim:])
+			copy(d.C[j*width:(j+1)*width], tr.c[i*width:])
+			if tr.impossible[k][i] {
+				d.W[j] = 0
 			}
 		}
 		return d
@@ -286,11 +302,30 @@ func (tr *Training) data(k int) (train, valid training.Data) {
 		noise.Pass = pass + 1
 		// The columns were readable before: an error is that of ctx.
 		_ = spec.Refresh(ctx, z, tr.table, noise)
-		for k, i := range tr.learn {
-			copy(train.X[k*dim:(k+1)*dim], z[i*dim:])
+		for j, i := range tr.learn {
+			if !tr.impossible[k][i] {
+				copy(train.X[j*dim:(j+1)*dim], z[i*dim:])
+			}
 		}
 	}
 	return train, valid
+}
+
+// weights returns those of the events in some places, none of which is a copy; nil stands for 1 each. Copies are one event
+// with the sum of their weights, so that nothing is judged by its like.
+func (tr *Training) weights(places []int) []float32 {
+	if tr.w == nil && tr.copies.Different == tr.table.Len() {
+		return nil
+	}
+	sums := make([]float64, tr.table.Len())
+	for i, first := range tr.copies.First {
+		sums[first] += weightOf(tr.w, i)
+	}
+	w := make([]float32, len(places))
+	for k, i := range places {
+		w[k] = float32(sums[i])
+	}
+	return w
 }
 
 // ErrNothingLearnt says that a training has failed without an error of its own.

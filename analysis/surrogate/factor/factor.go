@@ -89,6 +89,13 @@ type (
 	}
 	// Director returns the factor that draws from its density directly.
 	Director interface{ Direct() Factor }
+	// Mixable is a factor that can be trained along with those of other parts of a mixture. Start
+	// looks at the rows before, and Update takes over the parameters after it.
+	Mixable interface {
+		Objective() training.Density
+		Start(ctx context.Context, data training.Data, seed uint64)
+		Update()
+	}
 	// Learner returns the factor that it has learnt from.
 	Learner interface{ Teacher() Factor }
 	// Remarker says in a line what else there is to know of what was learnt.
