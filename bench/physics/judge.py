@@ -245,7 +245,8 @@ def show(r):
     for n, (a, b) in r["holds"].items():
         print(f"  {n}: data {a:.4f}, generated {b:.4f}")
     if r["lost columns"]:
-        print(f"  no column {', '.join(r['lost columns'])} in the generated events")
+        lost = r["lost columns"]
+        print(f"  {len(lost)} columns are not in the generated events: {', '.join(lost[:4])}{', …' if len(lost) > 4 else ''}")
     sys.stdout.flush()
 
 
