@@ -47,8 +47,8 @@ const (
 	refineFolds     = 4
 	refineLeast     = 800     // events to learn from, fewer are not refined
 	refineMost      = 100_000 // events that are learnt from, and of the model, at most
-	refineTrees     = 400     // of a fold, at most
-	refineRate      = 0.05
+	refineTrees     = 150     // of a fold, at most: each takes time in every event that is drawn
+	refineRate      = 0.1
 	refineGain      = 0.01 // nats that are worth the time that it takes to draw more events
 	refineSigmas    = 3    // standard errors that the gain must have
 	refineEfficient = 0.3  // part of the events that should be accepted
@@ -104,6 +104,9 @@ func (tr *Training) refine(ctx context.Context) error {
 		better, why, err := tr.refineOnce(ctx, uint64(round))
 		if err != nil {
 			return err
+		}
+		if round > 0 && rounds < 0 && better != nil && better.Efficiency() < refineEfficient {
+			break // a second round hardly gains, and is not worth so many events
 		}
 		if better == nil {
 			if round == 0 {
@@ -184,7 +187,7 @@ func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refin
 	both := [2][]int{theirs, folds}
 
 	// A few trees tell fast whether there is anything to learn.
-	quick, err := before.Boost(ctx, model, data, w, both, classify.BoostOptions{Folds: refineFolds, Trees: 30, Rate: 4 * refineRate, Seed: seed, First: true})
+	quick, err := before.Boost(ctx, model, data, w, both, classify.BoostOptions{Folds: refineFolds, Trees: 30, Rate: 2 * refineRate, Seed: seed, First: true})
 	if err != nil {
 		return nil, "", err
 	}
