@@ -90,7 +90,7 @@ func (s *Surrogate) Refine(ctx context.Context, of *classify.Ratio) error {
 	}
 	s.Ratio = nil
 	r := &Ratio{density: of}
-	logs, err := r.sampleLogs(ctx, s)
+	logs, err := r.sampleLogs(ctx, s, ratioMost)
 	if err != nil {
 		return err
 	}
@@ -106,11 +106,12 @@ func (s *Surrogate) Refine(ctx context.Context, of *classify.Ratio) error {
 	return nil
 }
 
-// sampleLogs returns log r of events of a surrogate, as many as Z needs, without the bound. They are always the same ones.
-func (r *Ratio) sampleLogs(ctx context.Context, s *Surrogate) (logs []float64, err error) {
+// sampleLogs returns log r of events of a surrogate, as many as Z needs but no more than most, without the bound. They are always
+// the same ones.
+func (r *Ratio) sampleLogs(ctx context.Context, s *Surrogate, most int) (logs []float64, err error) {
 	table := rootio.NewTable(s.Fields(), ratioPiece)
 	seed := philox.Uint64(ratioSeed, streamRatio, 0)
-	for len(logs) < ratioMost {
+	for len(logs) < most {
 		if _, err := s.Generate(ctx, table, nil, seed, uint64(len(logs))); err != nil {
 			return nil, err
 		}

@@ -248,7 +248,7 @@ func columnsOf(t *rootio.Table, names []string) (columns []rootio.Column) {
 func (r *Refinement) normalise(ctx context.Context, s *Surrogate) error {
 	plain := *s
 	plain.Ratio, plain.Refined = nil, nil
-	logs, err := r.sampleLogs(ctx, &plain)
+	logs, err := r.sampleLogs(ctx, &plain, refineMost)
 	if err != nil {
 		return err
 	}

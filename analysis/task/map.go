@@ -111,6 +111,9 @@ func Map(ctx context.Context, o MapOptions, p Progress) (*MapResult, error) {
 	}
 	m := &mapping{MapOptions: o, Progress: p, ctx: ctx, model: model, base: BaseFields(model)}
 	m.result = &MapResult{Output: o.Output, Columns: rootio.Names(m.base), Layers: model.Layers()}
+	if model.Refined != nil {
+		m.logf("note: the map is that of the model before it was refined: trees accept or reject its events")
+	}
 	if _, ok := surrogate.FactorAs[factor.Learner](model); ok && (len(o.Path) > 0 || !o.Inverse && o.Pairs == 0) {
 		m.logf("note: the model maps noise to events in one step; its path, its way from events to noise and their log_det_J are those of its teacher")
 	}
