@@ -147,7 +147,7 @@ func plainer(ctx context.Context, of *Surrogate, t *rootio.Table, w []float64, o
 	}
 	learn, learnW := spread[float64](t, w, n, 0)
 	judge, judgeW := spread[float32](t, w, n, 1)
-	o.Train.Progress = nil
+	o.Train.Progress, o.Refine = nil, RefineOff
 	var p [2][]float64
 	for i, spec := range []*features.Spec{&of.Parts[0].Features, plain} {
 		tr, err := newTraining(ctx, of.columns(spec), learn, learnW, o, d)

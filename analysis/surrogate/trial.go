@@ -190,7 +190,7 @@ func newTrial(of *Surrogate, t *rootio.Table, w []float64, o Options, begin time
 		Epochs: epochs, MaxTime: o.Train.Since(begin).MaxTime / 20, Batch: o.Train.Batch, Rate: o.Train.Rate, Clip: o.Train.Clip,
 		Patience: o.Train.Patience, Decay: o.Train.Decay, Average: o.Train.Average,
 	}
-	o.Train.Progress = nil
+	o.Train.Progress, o.Refine = nil, RefineOff
 	return trial{of.columns(&of.Parts[0].Features), t, w, o, short}
 }
 
