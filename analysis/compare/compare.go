@@ -75,6 +75,11 @@ type Options struct {
 	// sentence each for the files, what made them, and the like.
 	ReferenceSource, CandidateSource []string
 
+	// NoDerived leaves out the quantities that are derived from the momenta among the columns, such as
+	// masses, which are compared and seen by the classifier like columns. Package vectors
+	// recognises the momenta in the reference.
+	NoDerived bool
+
 	// Condition names columns in bins of which the others are compared as well.
 	Condition []string
 
@@ -89,6 +94,7 @@ type Report struct {
 	Reference     Sample       `json:"reference"`
 	Candidate     Sample       `json:"candidate"`
 	Columns       []Column     `json:"columns"`
+	Momenta       []string     `json:"momenta,omitempty"` // what derived quantities are of, in words
 	OnlyReference []string     `json:"only_in_reference,omitempty"`
 	OnlyCandidate []string     `json:"only_in_candidate,omitempty"`
 	Correlations  Correlations `json:"correlations"`
@@ -106,8 +112,10 @@ type Report struct {
 	// Joint is what [Report.Measure] found; nil if it was not asked.
 	Joint *Joint `json:"joint,omitempty"`
 
-	in     [2]sampled // reference and candidate
-	copies int        // events that are equal to another one of their sample
+	in      [2]sampled         // reference and candidate
+	derived [2][]rootio.Column // of reference and candidate: the derived quantities
+
+	copies int // events that are equal to another one of their sample
 }
 
 // Sample describes a sample as a whole.
@@ -131,6 +139,7 @@ type Sample struct {
 type Column struct {
 	Name          string      `json:"name"`
 	Title         string      `json:"title,omitempty"`
+	Derived       bool        `json:"derived,omitempty"` // it is computed from the momenta; Title says what it is
 	Kind          rootio.Kind `json:"kind"`
 	CandidateKind rootio.Kind `json:"candidate_kind,omitzero"` // set if it is another
 	Verdict       Verdict     `json:"verdict"`
@@ -263,11 +272,21 @@ func Compare(ctx context.Context, ref, cand *rootio.Table, opts Options) (*Repor
 	}
 
 	r.noteCopies(ref, cand, names)
-	r.Columns = make([]Column, len(names))
-	all(ctx, len(names), func(i int) {
-		a, _ := ref.Column(names[i])
-		b, _ := cand.Column(names[i])
+	if !opts.NoDerived {
+		r.derive(ref, cand, names)
+	}
+	r.Columns = make([]Column, len(names)+len(r.derived[0]))
+	all(ctx, len(r.Columns), func(i int) {
+		var a, b rootio.Column
+		k := i - len(names)
+		if k < 0 {
+			a, _ = ref.Column(names[i])
+			b, _ = cand.Column(names[i])
+		} else {
+			a, b = r.derived[0][k], r.derived[1][k]
+		}
 		r.Columns[i] = compareColumn(a, b, inRef, inCand, rand.New(rand.NewPCG(opts.Seed, uint64(i))))
+		r.Columns[i].Derived = k >= 0
 	})
 	if err := ctx.Err(); err != nil {
 		return nil, err

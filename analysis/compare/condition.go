@@ -59,7 +59,7 @@ func (r *Report) inBins(ctx context.Context, ref, cand *rootio.Table, inA, inB s
 			if min(len(inRef), len(inCand)) < fewestInBin {
 				continue
 			}
-			for _, c := range r.Columns {
+			for _, c := range r.branches() {
 				if c.Name != name {
 					here.Columns = append(here.Columns, Column{Name: c.Name})
 				}

@@ -58,7 +58,7 @@ func (r *Report) newCorner(ref, cand *rootio.Table) *corner {
 	c.columns = slices.DeleteFunc(pointers(r.Columns), func(column *Column) bool { return !slices.Contains(chosen, column) })
 	for s, t := range []*rootio.Table{ref, cand} {
 		n := min(t.Len(), cornerEvents)
-		c.x[s] = newCloud(t.Slice(0, n), c.columns).x
+		c.x[s] = newCloud(r.withDerived(s, t).Slice(0, n), c.columns).x
 	}
 	return c
 }

@@ -35,7 +35,7 @@ type Correlation struct {
 func correlate(ctx context.Context, r *Report, ref, cand *rootio.Table, refWeights, candWeights []float64) (Correlations, error) {
 	var c Correlations
 	var inRef, inCand []standardised
-	for _, column := range r.Columns {
+	for _, column := range r.branches() {
 		if column.Reference.Std > 0 && column.Candidate.Std > 0 {
 			c.Columns = append(c.Columns, column.Name)
 			x, _ := ref.Column(column.Name)

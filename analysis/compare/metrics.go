@@ -88,8 +88,7 @@ const fewestEvents = 20
 func (r *Report) Measure(ctx context.Context, ref, cand, training *rootio.Table) error {
 	j := &Joint{}
 	var columns []*Column
-	for i := range r.Columns {
-		c := &r.Columns[i]
+	for _, c := range r.branches() {
 		inTraining := true
 		if training != nil {
 			_, inTraining = training.Column(c.Name)

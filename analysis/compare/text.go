@@ -27,7 +27,14 @@ func (r *Report) WriteText(w io.Writer) error {
 			fold(&b, "  ", strings.Fields(source))
 		}
 	}
-	r.writeContinuous(&b)
+	r.writeContinuous(&b, "column", false)
+	if len(r.Momenta) > 0 {
+		b.WriteByte('\n')
+		for i, of := range r.Momenta {
+			fold(&b, []string{"Derived quantities are of", " "}[min(i, 1)], strings.Fields(of))
+		}
+		r.writeContinuous(&b, "derived quantity", true)
+	}
 	r.writeCategorical(&b)
 	r.writeBins(&b)
 	r.writeClassifier(&b)
@@ -37,11 +44,12 @@ func (r *Report) WriteText(w io.Writer) error {
 	return err
 }
 
-func (r *Report) writeContinuous(b *bytes.Buffer) {
+// writeContinuous writes the table of continuous columns, those that are derived or the others.
+func (r *Report) writeContinuous(b *bytes.Buffer, what string, derived bool) {
 	row := "%-" + r.nameWidth() + "s %9s %9s %11s %10s %10s %10s %7s  %s\n"
-	header := fmt.Sprintf("\n"+row, "column", "mean", "std", "Δmean/σ %", "Δσ/σ %", "KS %", "W₁/σ %", "χ²/ndf", "verdict")
+	header := fmt.Sprintf("\n"+row, what, "mean", "std", "Δmean/σ %", "Δσ/σ %", "KS %", "W₁/σ %", "χ²/ndf", "verdict")
 	for _, c := range r.Columns {
-		if c.Distance == nil {
+		if c.Distance == nil || c.Derived != derived {
 			continue
 		}
 		b.WriteString(header)

@@ -18,8 +18,12 @@ func (r *Report) Words() []string {
 	for _, c := range r.Columns {
 		count[c.Verdict]++
 	}
-	say("%s events of %s are compared with %s of %s in %d columns: %s.",
-		grouped(r.Candidate.Events), r.Candidate.Label, grouped(r.Reference.Events), r.Reference.Label, len(r.Columns), counted(count))
+	in := fmt.Sprintf("%d columns", len(r.branches()))
+	if n := len(r.derived[0]); n > 0 {
+		in += fmt.Sprintf(" and %d quantities derived from them", n)
+	}
+	say("%s events of %s are compared with %s of %s in %s: %s.",
+		grouped(r.Candidate.Events), r.Candidate.Label, grouped(r.Reference.Events), r.Reference.Label, in, counted(count))
 	r.sayClassifier(say)
 	for _, v := range []Verdict{Illegal, Differs} {
 		if names := r.called(v); len(names) > 0 {

@@ -159,7 +159,7 @@ func (c *Closure) unchanged(out []Reach) (names []string) {
 func distances(ctx context.Context, source, target classify.Sample, columns []string) ([]ColumnClosure, error) {
 	r, err := compare.Compare(ctx, target.Table, source.Table, compare.Options{
 		Columns: columns, ReferenceWeights: target.Weights, CandidateWeights: source.Weights,
-		ReferenceLabel: "target", CandidateLabel: "source",
+		ReferenceLabel: "target", CandidateLabel: "source", NoDerived: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reweight: %w", err)

@@ -32,6 +32,8 @@ type CompareOptions struct {
 	Features []string
 	// View says which rows there are: see [rootio.ViewOptions].
 	View rootio.ViewOptions
+	// NoDerived leaves out the quantities derived from momenta, such as masses.
+	NoDerived bool
 	// Condition are branches in bins of which the others are compared as well.
 	Condition []string
 	// Training are the ROOT files that the candidate's model was trained on: how many events
@@ -86,6 +88,7 @@ func Compare(ctx context.Context, o CompareOptions, p Progress) (*compare.Report
 		ReferenceWeight: o.ReferenceWeight,
 		CandidateWeight: o.CandidateWeight,
 		Condition:       o.Condition,
+		NoDerived:       o.NoDerived,
 		Blocks:          c.blocks(ref, cand),
 		Pairs:           o.View.Each == "", // else they are entries of two files
 	})

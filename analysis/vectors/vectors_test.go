@@ -307,3 +307,38 @@ func BenchmarkFind(b *testing.B) {
 		}
 	}
 }
+
+// TestOddTables checks that no values and no kinds of columns do harm.
+func TestOddTables(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	odd := []float64{0, math.NaN(), math.Inf(1), -999, 1e300, -1e-300, 3, 1e39}
+	for range 300 {
+		c := conventions[r.IntN(len(conventions))]
+		n := r.IntN(5)
+		table := &rootio.Table{}
+		for _, name := range strings.Fields(c.names) {
+			x := make([]float64, n)
+			one := odd[r.IntN(len(odd))]
+			kind := r.IntN(4)
+			for k := range x {
+				switch kind {
+				case 0:
+					x[k] = one
+				case 1:
+					x[k] = odd[r.IntN(len(odd))]
+				default:
+					x[k] = r.Float64()
+				}
+			}
+			column := rootio.NewColumn(rootio.Field{Name: name, Kind: []rootio.Kind{rootio.Float64, rootio.Float64, rootio.Float32, rootio.Bool}[r.IntN(4)]}, n)
+			column.SetFloats(0, x)
+			table.Columns = append(table.Columns, column)
+		}
+		f := Find(table, Options{})
+		x := make([]float64, n)
+		for _, q := range f.Quantities() {
+			q.Fill(x, table, 0)
+		}
+		_ = f.String()
+	}
+}

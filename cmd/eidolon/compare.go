@@ -19,8 +19,9 @@ func newCompare() *cobra.Command {
 are. It compares branches with one number per event. For arrays it compares the number of
 objects, the sums, and the values of the first object. For each branch it prints the
 Kolmogorov–Smirnov and Wasserstein distances, χ² in common bins, and the fraction of values
-that the reference never has. It also compares the correlations. Then it trains a classifier
-on all branches to tell the samples apart. If its AUC is 0.5, it cannot do this.
+that the reference never has. It also compares the correlations. Where branches are momenta,
+it also compares what follows from them: masses, ΔR, sums. Then it trains a classifier
+on all these to tell the samples apart. If its AUC is 0.5, it cannot do this.
 
 Events with the same event_index (written by generate --oversample) are not independent.
 Errors are then estimated from blocks of such events.
@@ -55,6 +56,7 @@ as a file.`,
 	flags.StringVar(&o.CandidateWeight, "candidate-weight", "", "the branch of event weights in the candidate")
 	flags.StringVarP(&o.Tree, "tree", "t", "", "the tree in both; may be left out when a file holds one")
 	flags.Var(&list{values: &o.Features}, "features", "the branches to compare, or name=expression (default: all scalar ones; of arrays len(Jet_pt), sum(Jet_pt), Jet_pt[0] and the like)")
+	flags.BoolVar(&o.NoDerived, "no-derived", false, "do not compare quantities that are derived from momenta, such as masses, or show them to the classifier")
 	addView(cmd, &o.View)
 	addNoVerify(cmd, &o.NoVerify)
 	flags.StringVarP(&o.Report, "report", "o", "", "an .html file for the whole report, or a folder for it and all plots, which is made if need be")
