@@ -39,7 +39,7 @@ func pairs(n int, seed uint64) *rootio.Table {
 // TestDerivedQuantities checks that masses that are wrong are seen where all columns are right, and that nothing is seen where nothing is
 // wrong.
 func TestDerivedQuantities(t *testing.T) {
-	const n = 4000
+	const n = 2500
 	ref, same, wrong := pairs(n, 1), pairs(n, 2), pairs(n, 3)
 	pt2, _ := wrong.Column("mu2_pt")
 	rand.New(rand.NewPCG(4, 4)).Shuffle(n, func(i, j int) {

@@ -29,9 +29,9 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	r.writeContinuous(&b, "column", false)
 	if len(r.Momenta) > 0 {
-		b.WriteByte('\n')
-		for i, of := range r.Momenta {
-			fold(&b, []string{"Derived quantities are of", " "}[min(i, 1)], strings.Fields(of))
+		b.WriteString("\nDerived quantities are of these momenta of the reference:\n")
+		for _, of := range r.Momenta {
+			fold(&b, " ", strings.Fields(of))
 		}
 		r.writeContinuous(&b, "derived quantity", true)
 	}
@@ -106,7 +106,7 @@ func (r *Report) writeRemarks(b *bytes.Buffer) {
 			fmt.Fprintf(b, "%s is %v in %s and %v in %s.\n", cut(c.Name, longestName),
 				c.Kind, cut(r.Reference.Label, longestName), c.CandidateKind, cut(r.Candidate.Label, longestName))
 		}
-		if c.Reference.LeftOut+c.Candidate.LeftOut > 0 {
+		if !c.Derived && c.Reference.LeftOut+c.Candidate.LeftOut > 0 {
 			fmt.Fprintf(b, "%s: %s and %s values that are not finite are left out.\n",
 				cut(c.Name, longestName), grouped(c.Reference.LeftOut), grouped(c.Candidate.LeftOut))
 		}
