@@ -189,3 +189,64 @@ func TestSplitAndJoin(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestCodesOneAfterTheOther trains on events with more codes than there are events for each combination: the
+// weights of 60 processes among others, and a channel that nearly follows from the process.
+func TestCodesOneAfterTheOther(t *testing.T) {
+	const n, processes, channels = 6000, 60, 30
+	draw := func(seed uint64) *rootio.Table {
+		u := make([]float64, 4*n)
+		philox.Uniform64(u, seed, 0, 0)
+		weight, channel := make([]float64, n), make([]int32, n)
+		for i := range n {
+			r := u[4*i : 4*i+4]
+			weight[i], channel[i] = 1+2*r[1], int32(channels*r[3])
+			if r[0] < 0.5 {
+				process := int(processes * r[1])
+				weight[i] = 1 + math.Sqrt(float64(process+1))/7
+				if r[2] < 0.9 {
+					channel[i] = int32(process % channels)
+				}
+			}
+		}
+		return &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("weight", weight), rootio.ColumnOf("channel", channel)}}
+	}
+	s := train(t, draw(1), nil, Options{Model: "realnvp", Layers: 2, Hidden: 32, Seed: 1, Train: training.Options{Epochs: 40}})
+	factors := s.Parts[0].Chain.Factors
+	if len(factors) != 3 || factors[0].Kind() != "codes" || factors[1].Kind() != "codes" {
+		t.Fatalf("the density is %v", s.Parts[0].Chain)
+	}
+	file := filepath.Join(t.TempDir(), "m.eidolon")
+	if err := s.Save(file); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := rootio.NewTable(s.Fields(), n)
+	if _, err := s.Generate(t.Context(), out, nil, 5, 0); err != nil {
+		t.Fatal(err)
+	}
+	// shares returns the share of events with the weight of a process, and of those with its channel among them.
+	shares := func(of *rootio.Table) (atom, follows float64) {
+		weight, channel := make([]float64, n), make([]float64, n)
+		of.Columns[0].Floats(weight, 0)
+		of.Columns[1].Floats(channel, 0)
+		for i, w := range weight {
+			for process := range processes {
+				if w == 1+math.Sqrt(float64(process+1))/7 {
+					atom++
+					if channel[i] == float64(process%channels) {
+						follows++
+					}
+				}
+			}
+		}
+		return atom / n, follows / atom
+	}
+	atom, follows := shares(draw(2))
+	if a, f := shares(out); math.Abs(a-atom) > 0.03 || math.Abs(f-follows) > 0.08 {
+		t.Errorf("generated events have the weight of a process in %.3f, and its channel in %.3f of these; want %.3f and %.3f", a, f, atom, follows)
+	}
+}

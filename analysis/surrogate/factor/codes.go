@@ -25,6 +25,9 @@ import (
 // fit each other. A combination that was never seen gets a probability, too: a share of the total
 // that is as large as that of combinations seen once (Good, Biometrika 40 (1953) 237), in which
 // every code has its own proportion, independent of the others.
+//
+// Codes of features that have too few events for each combination are for another factor of this
+// kind, which gets those of the first in its context.
 type codes struct {
 	about codesDescription
 	of    Features            // that come to it
@@ -44,11 +47,17 @@ type codesDescription struct {
 }
 
 const (
-	// mostSplit is the number of codes up to which a feature is split, and
-	// mostCombinations the number of their combinations.
+	// mostSplit is the number of codes up to which a feature is split if nothing is left of it,
+	// mostAtoms that if it has spikes, and mostCombinations the number of their combinations.
 	mostSplit        = 64
+	mostAtoms        = 256
 	mostCombinations = 1024
 )
+
+// isSplit reports whether a feature has not too many codes.
+func isSplit(d features.Discrete) bool {
+	return d.Codes <= mostSplit || !d.Pure && d.Codes <= mostAtoms
+}
 
 func codesKind() Kind { return Kind{Name: "codes", Find: findCodes, Load: loadCodes} }
 
@@ -62,8 +71,8 @@ func findCodes(ctx context.Context, events Events, s Settings) (Factor, error) {
 	keys := make([][]byte, n)
 	var seen map[string]float64
 	for _, d := range all {
-		if d.Codes > mostSplit || len(keys) == 0 {
-			break
+		if !isSplit(d) || n == 0 {
+			continue
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -74,11 +83,15 @@ func findCodes(ctx context.Context, events Events, s Settings) (Factor, error) {
 			keys[i] = append(key, byte(code))
 			longer[string(keys[i])] += events.weight(i)
 		}
-		if len(longer) > mostCombinations || 20*len(longer) > n { // too few events for each
+		each := 20 // events of a combination
+		if seen == nil && !d.Pure {
+			each = 8
+		}
+		if len(longer) > mostCombinations || each*len(longer) > n {
 			for i := range keys {
 				keys[i] = keys[i][:len(keys[i])-1]
 			}
-			break
+			continue
 		}
 		seen = longer
 		m.about.Features = append(m.about.Features, d.Feature)
@@ -135,7 +148,7 @@ func (m *codes) finish(of Features) error {
 	}
 	for i, f := range m.about.Features {
 		at := slices.IndexFunc(of.Discrete, func(d features.Discrete) bool { return d.Feature == f })
-		if at < 0 || of.Discrete[at].Codes > mostSplit || slices.Contains(m.about.Features[:i], f) {
+		if at < 0 || !isSplit(of.Discrete[at]) || slices.Contains(m.about.Features[:i], f) {
 			return fmt.Errorf("factor: feature %d is not one of a few values", f)
 		}
 		d := of.Discrete[at]
@@ -183,11 +196,11 @@ func (m *codes) Values() []int {
 	return values
 }
 
-// Rest returns the features that something is left of, none of which is one of a few values.
+// Rest returns the features that something is left of. What is left of those that are split is not one of
+// a few values.
 func (m *codes) Rest(of Features) Features {
-	rest := of.Keep(m.kept)
-	rest.Discrete = nil
-	return rest
+	of.Discrete = slices.DeleteFunc(slices.Clone(of.Discrete), func(d features.Discrete) bool { return slices.Contains(m.about.Features, d.Feature) })
+	return of.Keep(m.kept)
 }
 
 func (m *codes) Split(own, rest []float32, logDet []float64, x []float32) {
@@ -279,7 +292,7 @@ func (m *codes) Sample(ctx context.Context, own, c []float32, seed, _ uint64, nu
 	deviates := parts + 1 // of an event
 	u := make([]float64, n*deviates)
 	for lo, hi := range philox.Runs(numbers) {
-		philox.Uniform64(u[lo*deviates:hi*deviates], seed, streamCodes, numbers[lo]*uint64(deviates))
+		philox.Uniform64(u[lo*deviates:hi*deviates], seed, streamCodes+uint64(m.Context()), numbers[lo]*uint64(deviates))
 	}
 	rows := n // of different probabilities
 	if m.Context() == 0 {

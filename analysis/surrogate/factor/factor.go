@@ -134,7 +134,7 @@ type Path interface {
 // The streams of a seed that the factors of this package draw from. Those of the models behind them, in packages flows and
 // diffusion, are 1<<55 to 1<<59.
 const (
-	streamCodes  = 1 << 57
+	streamCodes  = 1 << 57 // with the width of the context, which differs between the factors of codes
 	streamCounts = 1 << 60 // with the attempt, and the width of the context, which differs between the columns of counts
 	streamAngle  = 1 << 61
 	streamMember = 1 << 62 // with the attempt: which member of an ensemble draws an event
