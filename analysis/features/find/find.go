@@ -23,6 +23,8 @@ var passes = []pass{
 	{name: "sums", what: "sums", do: (*Search).findAllSums},
 	{name: "formulas", what: "columns that follow from others by formulas", do: (*Search).findFormulas},
 	{name: "lookups", what: "codes that follow from others", do: (*Search).findLookups},
+	{name: "equalities", what: "numbers that equal others in many events", do: (*Search).findEqualities},
+	{name: "intervals", what: "codes that follow from the interval that a number is in", do: (*Search).findIntervals},
 	{name: "missing", what: "values that columns have where others say so", do: (*Search).findMissing},
 	{name: "systems", do: (*Search).addSystems},
 	{name: "polar", do: (*Search).findPolar},

@@ -87,6 +87,25 @@ var examples = map[string]func() example{
 			return []float64{[]float64{-13, -11, 11, 13}[i], []float64{1, 1, -1, -1}[i]}
 		}), breaks: "charge"}
 	},
+	"equalities": func() example {
+		return example{table: columns([]string{"jets", "leading", "sum"}, func(r *rand.Rand) []float64 {
+			jets, leading := float64(1+r.IntN(3)), rounded(30+20*r.ExpFloat64())
+			sum := leading
+			if jets > 1 {
+				sum = rounded(leading + jets*15*r.Float64())
+			}
+			return []float64{jets, leading, sum}
+		}), breaks: "sum"}
+	},
+	"intervals": func() example {
+		return example{table: columns([]string{"eta", "barrel"}, func(r *rand.Rand) []float64 {
+			eta, barrel := 4*r.Float64()-2, 0.0
+			if (math.Abs(eta) < 1.48) != (r.Float64() < 0.003) {
+				barrel = 1
+			}
+			return []float64{eta, barrel}
+		}), breaks: "barrel"}
+	},
 	"systems": func() example {
 		vector := func(name string) step.Vector {
 			return step.Vector{Name: name, Components: [3]string{"px" + name, "py" + name, "pz" + name}}

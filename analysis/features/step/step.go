@@ -40,6 +40,8 @@ var kinds = []struct {
 }{
 	{"sum", func() Step { return &Sum{} }},
 	{"lookup", func() Step { return &Lookup{} }},
+	{"difference", func() Step { return &Difference{} }},
+	{"intervals", func() Step { return &Intervals{} }},
 	{"direction", func() Step { return &Direction{} }},
 	{"polar", func() Step { return &Polar{} }},
 	{"system", func() Step { return &System{} }},

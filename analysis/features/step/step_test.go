@@ -73,6 +73,10 @@ var examples = map[string][]example{
 		i := r.IntN(3)
 		return map[string]float64{"pdg": []float64{-11, 11, 22}[i], "charge": []float64{1, -1, 0}[i]}
 	}}},
+	"difference": {{&Difference{Variable: "z", From: "x"}, drawMomentum}},
+	"intervals": {{&Intervals{Variable: "barrel", Of: "eta", Codes: []float64{0, 1}, Walls: []float64{-1.5, 1.5}, Usual: [][]int{{0, 1}, {1, 0}, {0, 1}}}, func(r *rand.Rand) map[string]float64 {
+		return map[string]float64{"eta": 2 * r.NormFloat64(), "barrel": float64(r.IntN(2))}
+	}}},
 	"direction": {
 		{&Direction{Variable: "phi", Kind: rootio.Float64, X: "x", Y: "y"},
 			with(drawMomentum, "phi", func(v map[string]float64) float64 { return math.Atan2(v["y"], v["x"]) })},

@@ -1,0 +1,125 @@
+package find
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
+	"github.com/eidolon-hep/eidolon/rootio"
+)
+
+// findEqualities measures numbers from others that they equal in many events, as the sum of the jets' pT is
+// that of the leading jet where there is one jet.
+func (s *Search) findEqualities() {
+	const (
+		fewest = 20   // events
+		least  = 0.01 // of all
+		some   = 1024 // events that rule most pairs out
+	)
+	if s.N < 2*fewest {
+		return
+	}
+	// numbers are branches with many values; shared are those of its values that it has in many events, be
+	// the other equal or not.
+	type number struct {
+		rootio.Field
+		shared []float64
+		digits *int
+	}
+	var numbers []number
+	for _, field := range s.remaining() {
+		if s.over() {
+			return
+		}
+		if _, ok := s.table.Column(field.Name); !ok || !field.Kind.IsFloat() || s.IsAngle(field.Name) {
+			continue
+		}
+		sample := s.sample(field.Name)
+		if sample.Missing > 0 || !sample.IsContinuous(field, s.options.As[field.Name]) {
+			continue
+		}
+		spikes, rest := sample.WithoutSpikes()
+		n := number{Field: field}
+		for _, spike := range spikes {
+			n.shared = append(n.shared, spike.Value)
+		}
+		if d, ok := column.FindRounding(field, rest.Values).(*column.Decimals); ok {
+			n.digits = &d.Digits
+		}
+		if numbers = append(numbers, n); len(numbers) > mostCompared {
+			s.cut = fmt.Sprintf("there are more than %d columns", mostCompared)
+			return
+		}
+	}
+	// The last first: what a column is measured from is still there.
+	for j := len(numbers) - 1; j > 0; j-- {
+		y := numbers[j]
+		if !s.isFree(y.Name) || s.isOfVector(y.Name) {
+			continue
+		}
+		var from *number
+		most := max(fewest, int(least*float64(s.N))) - 1
+		for i := range numbers[:j] {
+			if s.over() {
+				return
+			}
+			x := &numbers[i]
+			xs, ys := s.load(x.Name), s.load(y.Name)
+			stride := max(s.N/some, 1)
+			if n, of := countEqual(xs, ys, y.shared, stride); n == 0 && of > fewest {
+				continue
+			}
+			n, of := countEqual(xs, ys, y.shared, 1)
+			if n <= most || n == of || float64(n) < 10*float64(accidents(xs, ys, y.shared)+1) {
+				continue
+			}
+			from, most = x, n
+		}
+		if from == nil {
+			continue
+		}
+		d := &step.Difference{Variable: y.Name, From: from.Name}
+		if y.digits != nil && from.digits != nil {
+			digits := max(*y.digits, *from.digits)
+			d.Digits = &digits
+		}
+		s.apply(d)
+	}
+}
+
+// isOfVector reports whether a branch is a component of a momentum, which other steps are about.
+func (s *Search) isOfVector(name string) bool {
+	for _, v := range s.options.Vectors.Vectors {
+		if slices.Contains([]string{v.PT, v.Eta, v.Phi, v.PX, v.PY, v.PZ, v.E, v.P, v.M}, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// countEqual returns in how many of every so many events y equals x, and how many of them there are, without those in
+// which y has one of the values that it shares in many.
+func countEqual(x, y, shared []float64, stride int) (equal, of int) {
+	for k := 0; k < len(y); k += stride {
+		if slices.Contains(shared, y[k]) {
+			continue
+		}
+		if of++; x[k] == y[k] {
+			equal++
+		}
+	}
+	return equal, of
+}
+
+// accidents returns in how many events y equals the x of another event.
+func accidents(x, y, shared []float64) (n int) {
+	order := rand.New(rand.NewPCG(1, 3)).Perm(len(x))
+	for k, other := range order {
+		if x[other] == y[k] && !slices.Contains(shared, y[k]) {
+			n++
+		}
+	}
+	return n
+}
