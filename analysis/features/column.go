@@ -1,8 +1,10 @@
 package features
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
 )
@@ -117,9 +119,7 @@ func (c *Column) Describe() string {
 	if c.As == column.Continuous {
 		how = c.describeLine()
 	}
-	for _, s := range c.Spikes {
-		how += fmt.Sprintf(", %.3g %% at %g", 100*s.Fraction, s.Value)
-	}
+	how += c.describeSpikes()
 	if c.Missing > 0 {
 		how += fmt.Sprintf(", %.3g %% missing (NaN)", 100*c.Missing)
 	}
@@ -129,6 +129,27 @@ func (c *Column) Describe() string {
 		how += fmt.Sprintf(", normal spline of %d knots", len(c.Normal.X))
 	}
 	return how
+}
+
+// describeSpikes says which values many events share: the most frequent ones, ascending, and how many more.
+func (c *Column) describeSpikes() (text string) {
+	const most = 4
+	frequent := slices.Clone(c.Spikes)
+	slices.SortStableFunc(frequent, func(a, b column.Spike) int { return cmp.Compare(b.Fraction, a.Fraction) })
+	others := 0.0
+	for len(frequent) > most {
+		last := len(frequent) - 1
+		others += frequent[last].Fraction
+		frequent = frequent[:last]
+	}
+	slices.SortFunc(frequent, func(a, b column.Spike) int { return cmp.Compare(a.Value, b.Value) })
+	for _, s := range frequent {
+		text += fmt.Sprintf(", %.3g %% at %.7g", 100*s.Fraction, s.Value)
+	}
+	if n := len(c.Spikes) - len(frequent); n > 0 {
+		text += fmt.Sprintf(", %.3g %% at %d other values that events share", 100*others, n)
+	}
+	return text
 }
 
 // describeLine says how a continuous variable is mapped to the whole line.

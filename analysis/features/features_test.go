@@ -356,7 +356,7 @@ func TestWeights(t *testing.T) {
 		}
 	}
 	w[0] = -3 // as if absent
-	s, err := Fit(t.Context(), &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x), rootio.ColumnOf("code", code)}}, w, Options{})
+	s, err := Fit(t.Context(), &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x), rootio.ColumnOf("code", code)}}, w, Options{As: map[string]string{"code": "codes"}})
 	if err != nil {
 		t.Fatal(err)
 	}

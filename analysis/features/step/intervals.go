@@ -70,7 +70,7 @@ func (s *Intervals) Inverse(f *Frame) {
 
 // Describe names the walls, and the usual codes between them.
 func (s *Intervals) Describe() string {
-	text := fmt.Sprintf("follows from %s, with exceptions: usually %g", s.Of, s.Codes[s.Usual[0][0]])
+	text := fmt.Sprintf("follows from the interval of %s: usually %g", s.Of, s.Codes[s.Usual[0][0]])
 	for i, wall := range s.Walls {
 		text += fmt.Sprintf(", from %.6g on %g", wall, s.Codes[s.Usual[i+1][0]])
 	}

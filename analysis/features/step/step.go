@@ -15,6 +15,8 @@
 //   - [Residual]: a column that a relation between momenta nearly gives, such as p beside pT
 //     and η, is measured from what the relation says.
 //   - [RelativeAngle], [RelativeNumber]: an angle or a number is measured from another one.
+//   - [Difference]: a number that equals another one in many events is measured from it.
+//   - [Intervals]: a code that nearly follows from a number becomes how usual it is there.
 //   - [Fraction]: a number that is never above another one is measured as a fraction of it.
 //   - [Between]: a number between edges that depend on the event is measured from these.
 //   - [Recoil]: a transverse momentum is measured from the recoil of others.
