@@ -68,6 +68,15 @@ func tiny(t testing.TB) map[string]*Surrogate {
 	return models
 }
 
+// mixedToo adds a mixture, which is no map, to some models.
+func mixedToo(models map[string]*Surrogate) map[string]*Surrogate {
+	m := *models["spline"]
+	m.Parts = []Part{m.Parts[0], models["realnvp"].Parts[0]}
+	m.Parts[0].Weight, m.Parts[1].Weight = 0.25, 0.75
+	models["mixture"] = &m
+	return models
+}
+
 // saved returns the bytes of a model file.
 func saved(t testing.TB, m *Surrogate) []byte {
 	t.Helper()
@@ -94,7 +103,7 @@ func TestMutantsOfModels(t *testing.T) {
 	testenv.Slow(t, "it loads many damaged models")
 	const each, n = 100, 20
 	const memory = 64 << 20 // garbage included
-	for name, m := range tiny(t) {
+	for name, m := range mixedToo(tiny(t)) {
 		file := saved(t, m)
 		refused := 0
 		for i := range each {
@@ -137,7 +146,7 @@ func TestSizesAreComparedFirst(t *testing.T) {
 	testenv.Slow(t, "it loads many damaged models")
 	const memory = 8 << 20
 	tried := 0
-	for name, m := range tiny(t) {
+	for name, m := range mixedToo(tiny(t)) {
 		file := string(saved(t, m))
 		for _, size := range []struct{ key, value string }{
 			{"dim", "20000"}, {"dim", "1048576"}, {"dim", "4611686018427387904"}, {"context", "20000"}, {"hidden", "[16384,16384,16384]"}, {"hidden", "null"},
