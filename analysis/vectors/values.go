@@ -190,7 +190,7 @@ func (c *checker) choose(v *Vector, there func(int) bool) {
 		keep, leave = leave, keep
 	}
 	plain := leave.Components()
-	c.note("%s are not the momentum of %s, which has %s, in %d of %d events, first in entry %d: they stay plain columns",
+	c.note("%s are not the momentum of %s, which has %s, in %d of %d events, first in entry %d: they are not taken for its components",
 		strings.Join(plain, ", "), v.Name, strings.Join(keep.Components(), ", "), n, c.table.Len(), first)
 	*v = keep
 }
