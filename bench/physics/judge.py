@@ -152,7 +152,7 @@ def judge(known, real, candidate, why=False):
             "within": bound,
             "data": float(np.mean(e <= bound)),
             "generated": float(np.mean(new <= bound)),
-            "medians": [float(np.median(e)), float(np.median(new))],
+            "medians": [float(np.nanmedian(e)), float(np.nanmedian(new))],
         }
     out["holds"] = {n: [h, holds[1][n]] for n, h in holds[0].items()}
     out["lost columns"] = missing
