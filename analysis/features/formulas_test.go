@@ -62,10 +62,8 @@ func collisions(n int, change func(event int, row map[string]float64)) *rootio.T
 // computed returns the branches that formulas give, with these.
 func computed(s *Spec) map[string]*step.Formula {
 	found := map[string]*step.Formula{}
-	for _, st := range s.Steps {
-		if f, ok := st.(*step.Formula); ok {
-			found[f.Variable] = f
-		}
+	for _, f := range s.Computed() {
+		found[f.Variable] = f
 	}
 	return found
 }

@@ -46,6 +46,9 @@ type Options struct {
 	// learnt as others are.
 	Formulas bool `json:"formulas,omitempty"`
 
+	// Computed, if it is not nil, are the columns that formulas give: they were found before for the same events.
+	Computed []*step.Formula `json:"-"`
+
 	// Until, where it is not zero, is when looking for relations between columns ends;
 	// [Spec.Cut] says of what there was no time for.
 	Until time.Time `json:"-"`

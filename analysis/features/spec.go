@@ -416,6 +416,17 @@ func (c *Column) limit(edge *float64, outermost, sign float64) float64 {
 	return z
 }
 
+// Computed returns the formulas of the columns that are computed from others.
+func (s *Spec) Computed() []*step.Formula {
+	computed := []*step.Formula{}
+	for _, st := range s.Steps {
+		if f, ok := st.(*step.Formula); ok {
+			computed = append(computed, f)
+		}
+	}
+	return computed
+}
+
 // Treatment says how a variable, a branch or a coordinate, is treated.
 type Treatment struct {
 	Name     string

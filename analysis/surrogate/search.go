@@ -226,6 +226,7 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 	}
 	c := &Coordinates{}
 	of := o.Features
+	of.Computed = s.Parts[0].Features.Computed()
 	kind := factor.Models()[0]
 	d := draft{kind: kind}
 	d.settings.Seed = o.Seed

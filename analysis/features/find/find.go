@@ -25,12 +25,12 @@ var passes = []pass{
 	{name: "lookups", what: "codes that follow from others", do: (*Search).findLookups},
 	{name: "equalities", what: "numbers that equal others in many events", do: (*Search).findEqualities},
 	{name: "intervals", what: "codes that follow from the interval that a number is in", do: (*Search).findIntervals},
-	{name: "missing", what: "values that columns have where others say so", do: (*Search).findMissing},
 	{name: "systems", do: (*Search).addSystems},
 	{name: "polar", do: (*Search).findPolar},
 	{name: "fractions", asked: "below", do: (*Search).findFractions},
 	{name: "residuals", what: "momenta that others nearly give", do: (*Search).findResiduals},
 	{name: "choices", do: (*Search).makeChoices},
+	{name: "missing", what: "values that columns have where others say so", do: (*Search).findMissing},
 	{name: "relative numbers", what: "numbers that are close to others", do: (*Search).findRelativeNumbers},
 	{name: "relative angles", what: "angles that are close to others", do: (*Search).findRelativeAngles},
 }
@@ -71,7 +71,8 @@ type Options struct {
 
 	Choices []Choice // of coordinates for these
 
-	NoFormulas bool // columns are not computed from others by formulas
+	NoFormulas bool            // columns are not computed from others by formulas
+	Computed   []*step.Formula // those that are, if it is not nil: they were found before
 
 	// Uniform fills a slice with the deviates of a step, for the values of rounded variables.
 	Uniform func(step int, u []float64)

@@ -37,6 +37,12 @@ func (s *Search) findFormulas() {
 	if s.options.NoFormulas || s.N < fewestTold {
 		return
 	}
+	if s.options.Computed != nil {
+		for _, f := range s.options.Computed {
+			s.apply(f)
+		}
+		return
+	}
 	g := s.newFormulaSearch()
 	for _, f := range formula.All() {
 		if s.over() {
