@@ -641,6 +641,21 @@ func (g *formulaSearch) addNear(found *formulaFound) {
 	if !(spread < narrowly) {
 		return
 	}
+	for _, o := range found.Operands { // it is no sum of a column that is close to it, and of little else
+		if o.Form != formula.Number {
+			continue
+		}
+		x := g.byName[o.Columns[0]]
+		var alone []float64
+		for i := range min(g.N, some) {
+			if k := i * g.N / min(g.N, some); e.Applies(k) {
+				alone = append(alone, found.target.x[k]-x.x[k])
+			}
+		}
+		if !(spread*found.target.spread < better*spreadOf(alone)) {
+			return
+		}
+	}
 	if len(ratio) == len(difference) && found.target.lowest > 0 {
 		found.Ratio = unevenness(ratio, value) < unevenness(difference, value)
 	}
