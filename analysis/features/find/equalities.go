@@ -85,8 +85,22 @@ func (s *Search) findEqualities() {
 			digits := max(*y.digits, *from.digits)
 			d.Digits = &digits
 		}
-		s.apply(d)
+		if s.isApart(d) {
+			s.apply(d)
+		}
 	}
+}
+
+// isApart reports whether 0 is a value that many events share among the differences: where these are as often the
+// smallest that there are, numbers are equal because they are rounded, as px and pT in the direction of x.
+func (s *Search) isApart(d *step.Difference) bool {
+	f := &step.Frame{}
+	f.Reset(s.N)
+	copy(f.Add(d.Variable), s.load(d.Variable))
+	copy(f.Add(d.From), s.load(d.From))
+	d.Forward(f, nil, nil)
+	_, _, made := d.Variables()
+	return slices.Contains(column.NewSample(f.At(made[0].Name), s.weights).Spikes(), 0)
 }
 
 // isOfVector reports whether a branch is a component of a momentum, which other steps are about.
