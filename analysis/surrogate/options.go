@@ -46,8 +46,8 @@ type Options struct {
 	// on; by default none.
 	Condition []string `json:"condition,omitempty"`
 
-	// Coordinates says in which coordinates momenta are learnt, one of [CoordinatesOptions]; by
-	// default what short trials say.
+	// Coordinates says in which coordinates momenta are learnt, one of [CoordinatesOptions], of which
+	// the first is the default.
 	Coordinates string `json:"coordinates,omitempty"`
 
 	// Features say what is known about the columns; by default nothing.
