@@ -153,6 +153,33 @@ func TestMixtureOfNastySamples(t *testing.T) {
 	}
 }
 
+// TestStartWithoutTime starts flows from data when there is no time for that: they have a density all the same.
+func TestStartWithoutTime(t *testing.T) {
+	const dim, n = 4, 500
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for name, layers := range map[string][]Layer{
+		"mixture": {Mixture{4}},
+		"spline":  Spline(dim, 1, SplineOptions{Layers: 2, Hidden: []int{8}, Components: 4}),
+		"realnvp": RealNVP(dim, 1, RealNVPOptions{Layers: 2, Hidden: []int{8}, Components: 4, Mixed: true}),
+	} {
+		f, err := New(dim, 0, 1, layers...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, p := normals(dim*n, 1), make([]float64, n)
+		f.Start(ctx, training.Data{Dim: dim, X: x}, 1)
+		if err := f.LogDensity(context.Background(), p, x, nil); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range p {
+			if v-v != 0 {
+				t.Fatalf("%s: log p of row %d is %v", name, i, v)
+			}
+		}
+	}
+}
+
 // TestStartOfWhatIsNoData gives training rows that are not finite, and the wrong number
 // of weights: errors, in finite time.
 func TestStartOfWhatIsNoData(t *testing.T) {

@@ -39,7 +39,7 @@ func (f *Flow) Train(ctx context.Context, train, valid training.Data, opts train
 
 // Start sets the layers that start from data, [ContextAffine], [ActNorm] and [Mixture], by some thousand
 // rows from all over the data. Train calls it if nobody has. When ctx is cancelled it ends
-// early.
+// early, and the other layers stay as they are.
 func (f *Flow) Start(ctx context.Context, data training.Data, seed uint64) {
 	f.started = true
 	through := 0 // the number of bijections that the rows must go through
@@ -65,6 +65,9 @@ func (f *Flow) Start(ctx context.Context, data training.Data, seed uint64) {
 	}
 	s := f.newStates()
 	for i, b := range f.bijections[:through] {
+		if ctx.Err() != nil {
+			return // the rows are not those that the rest would see
+		}
 		if s, ok := b.(starter); ok {
 			s.start(training.Data{X: x, Dim: f.dim, C: c, Context: f.context, W: w})
 		}

@@ -46,8 +46,8 @@ const (
 // Fit returns the mixture of so many normals that is likely for n rows of z (n×dim), with
 // the weights w (nil: 1 each); negative weights count as 0, and only ratios of weights matter.
 // The normals are found with some thousand rows from all over z, and then refined with
-// many rows. It returns nil where there are no two rows or some are not finite. When ctx is
-// cancelled the mixture is what it is by then.
+// many rows. It returns nil where there are no two rows, some are not finite, or ctx is cancelled before there
+// is a mixture. When ctx is cancelled later the mixture is what it is by then.
 //
 // The result does not depend on the number of threads.
 func Fit(ctx context.Context, components, dim int, z, w []float32, n int, seed uint64) *Mixture {
@@ -62,6 +62,11 @@ func Fit(ctx context.Context, components, dim int, z, w []float32, n int, seed u
 	}
 	f.nearest(seed)
 	f.iterate(ctx, 60)
+	for k := range components {
+		if g.Factor[k*dim*dim] == 0 {
+			return nil // ctx was cancelled before this one was found
+		}
+	}
 	if many := min(n, most, work/(components*dim*dim), space/components); many > first {
 		some, someW = spread(many, z, w, n, dim)
 		if f = newFit(g, some, someW); f == nil {
