@@ -182,7 +182,11 @@ func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refin
 	if s.Refined != nil {
 		before = s.Refined.Boosted
 	} else {
-		before = classify.NewBoosted(s.learntColumns(), vectors.Find(&rootio.Table{Columns: columnsOf(data, s.learntColumns())}, vectors.Options{}))
+		var found vectors.Found
+		if momenta := s.Parts[0].Features.Momenta; momenta != nil {
+			found = *momenta
+		}
+		before = classify.NewBoosted(s.learntColumns(), found)
 	}
 	both := [2][]int{theirs, folds}
 
@@ -232,16 +236,6 @@ func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refin
 		r.HeldOut = &held
 	}
 	return r, "", nil
-}
-
-// columnsOf returns the named columns of a table.
-func columnsOf(t *rootio.Table, names []string) (columns []rootio.Column) {
-	for _, c := range t.Columns {
-		if slices.Contains(names, c.Name) {
-			columns = append(columns, c)
-		}
-	}
-	return columns
 }
 
 // normalise finds Z and the largest ratio, by the events of the parts. They are always the same ones.
