@@ -96,7 +96,6 @@ type formulaFound struct {
 	*step.Formula
 	target *formulaColumn
 	rank   int
-	told   bool // it was tried on all events
 	// loss is how much larger the errors that come from the parents are than the column's own, in the middle; misfit is
 	// the mean of the differences in units of these errors.
 	loss, misfit float64
