@@ -9,6 +9,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/internal/known"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
 )
@@ -45,6 +46,7 @@ func events(t *testing.T, s *Surrogate, seed uint64, n int) (*rootio.Table, Tail
 // A refined model is p(x) r(x)/Z: its events are distributed so, whatever they are drawn together with, and its log-density says
 // so; it is nearer to the density that was looked for.
 func TestRefine(t *testing.T) {
+	testenv.Slow(t, "it draws and judges many events")
 	const n = 6000
 	s := normalsModel(t)
 	moons, _ := known.Named("moons")
