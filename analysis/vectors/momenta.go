@@ -31,7 +31,7 @@ func (p *momenta) fill(t *rootio.Table, v *Vector, first, n int, load func(strin
 	if v.IsPolar() {
 		p.pt, p.eta, p.phi = column(v.PT), column(v.Eta), column(v.Phi)
 		for k, pt := range p.pt {
-			if v.Absent && (pt < 0 || pt == 0 && p.eta[k] == 0 && p.phi[k] == 0) {
+			if v.Absent && (pt < 0 || pt == p.eta[k] && pt == p.phi[k]) {
 				p.pt[k], p.eta[k], p.phi[k] = nan, nan, nan
 			}
 		}

@@ -239,11 +239,11 @@ func (c *checker) checkRest(v *Vector, there func(int) bool) {
 		*name = ""
 	}
 	if x := c.load(v.M); x != nil {
-		k := slices.IndexFunc(x, func(m float64) bool { return m < 0 || math.IsInf(m, 0) })
-		if bad := c.missing(v.M, there); bad >= 0 {
-			leave(&v.M, "it has no value in entry %d", "the mass", v.Name, bad)
-		} else if k >= 0 && there(k) {
-			leave(&v.M, "it is %g in entry %d", "the mass", v.Name, x[k], k)
+		for k, m := range x {
+			if there(k) && !(m >= 0 && !math.IsInf(m, 0)) {
+				leave(&v.M, "it is %g in entry %d", "the mass", v.Name, m, k)
+				break
+			}
 		}
 	}
 	var p momenta
@@ -270,16 +270,6 @@ func (c *checker) checkRest(v *Vector, there func(int) bool) {
 			}
 		}
 	}
-}
-
-// missing returns the first event with the object in which a column has no value; -1 if there is none.
-func (c *checker) missing(name string, there func(int) bool) int {
-	for k, x := range c.load(name) {
-		if there(k) && math.IsNaN(x) {
-			return k
-		}
-	}
-	return -1
 }
 
 func isConstant(x []float64, there func(int) bool) bool {

@@ -40,8 +40,8 @@ type Vector struct {
 
 	Transverse bool `json:"transverse,omitempty"`
 
-	// Absent says that events may be without the object: PT is negative there, or all components are one number that
-	// stands for no value, or zero, or NaN.
+	// Absent says that events may be without the object: PT is negative there, or all components are the same number, such
+	// as −999, 999 or 0, or NaN.
 	Absent bool `json:"absent,omitempty"`
 
 	// Parts are the names of the vectors that it is the sum of, as a decayed particle is, be it roughly.

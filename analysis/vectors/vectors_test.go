@@ -172,7 +172,7 @@ func TestValuesDecide(t *testing.T) {
 }
 
 func TestAbsentObjects(t *testing.T) {
-	for _, code := range []float64{-999, -1, math.NaN(), 0} {
+	for _, code := range []float64{-999, -1, math.NaN(), 0, 999} {
 		s := newSample(1000, 4)
 		s.polar("1", 1)
 		pt, eta, phi := s.polar("2", 1)
@@ -180,8 +180,8 @@ func TestAbsentObjects(t *testing.T) {
 			pt[k], eta[k], phi[k] = code, code, code
 		}
 		f := s.find()
-		if len(f.Vectors) != 2 || f.Vectors[0].Absent || !f.Vectors[1].Absent || len(f.Notes) > 0 {
-			t.Fatalf("%g: %s", code, f.String())
+		if len(f.Vectors) != 2 || f.Vectors[0].Absent || !f.Vectors[1].Absent || len(f.Notes) > 0 || f.GeV != 1 {
+			t.Fatalf("%g: %s, a GeV is %g", code, f.String(), f.GeV)
 		}
 		table := &rootio.Table{Columns: s.columns}
 		x := make([]float64, s.n)
@@ -190,6 +190,25 @@ func TestAbsentObjects(t *testing.T) {
 			if math.IsNaN(x[1]) || math.IsNaN(x[3]) == strings.HasPrefix(q.Name, "ΣpT") && q.Name != "pz(p1+p2)" {
 				t.Errorf("%g: %s is %g with both and %g with one", code, q.Name, x[1], x[3])
 			}
+		}
+	}
+}
+
+// A mass that is −999 where the object is absent is a mass, unless it is negative where the object is there.
+func TestMassOfAbsentObjects(t *testing.T) {
+	for _, isNegative := range []bool{false, true} {
+		s := newSample(1000, 4)
+		pt, eta, phi := s.polar("_jet", 1)
+		m := s.add("m_jet", func(int) float64 { return 5 + s.r.Float64() })
+		for k := 0; k < s.n; k += 3 {
+			pt[k], eta[k], phi[k], m[k] = -999, -999, -999, -999
+		}
+		if isNegative {
+			m[7] = -2
+		}
+		f := s.find()
+		if len(f.Vectors) != 1 || (f.Vectors[0].M == "") != isNegative || strings.Contains(strings.Join(f.Notes, ""), "-2 in entry 7") != isNegative {
+			t.Error(f.String())
 		}
 	}
 }
