@@ -68,12 +68,14 @@ func bendBetween(lo, hi, softness float64) bend {
 	return bend{lo, hi, softness}
 }
 
-// leastRoom is the distance of edges, in the units of a logarithm, from which on there is something between them.
-const leastRoom = 1e-9
+// leastRoom is the distance of edges, in the units of a logarithm, from which on there is something between them: a
+// millionth of it, as in [bend.sure], must be seen in the logarithm of any momentum.
+const leastRoom = 1e-7
 
 // sure returns where u is not too near to an edge.
 func (b bend) sure() (from, to float64) {
-	near := 1e-6 * min(b.s, b.hi-b.lo)
+	const millionth = 1e-6
+	near := millionth * min(b.s, b.hi-b.lo)
 	return b.lo + near, b.hi - near
 }
 

@@ -33,7 +33,7 @@ type Formula struct {
 	Within float64 `json:"within,omitempty"`
 
 	// Deviates says that the branch differs from the formula in some events: how much is learnt, as a difference or as the
-	// logarithm of the ratio, and is 0 in the others.
+	// logarithm of the ratio if Ratio, where the branch is positive, and is 0 in the others.
 	Deviates bool `json:"deviates,omitempty"`
 	Ratio    bool `json:"ratio,omitempty"`
 }
@@ -90,8 +90,15 @@ func (s *Formula) Forward(f *Frame, logDet []float64, _ func([]float64)) {
 		d := f.Add(s.deviation())
 		for k, v := range y {
 			d[k] = e.Deviation(k, v)
-			if s.Ratio && d[k] != 0 && logDet != nil {
-				logDet[k] -= math.Log(math.Abs(v))
+			if !s.Ratio || d[k] == 0 {
+				continue
+			}
+			det := -math.Log(v)
+			if !(v > 0) { // no ratio says so
+				d[k], det = 0, math.Inf(-1)
+			}
+			if logDet != nil {
+				logDet[k] += det
 			}
 		}
 	} else {
@@ -212,7 +219,7 @@ func (e *Evaluation) Deviation(k int, y float64) float64 {
 	case e.Off(k, y) <= 1:
 		return 0
 	case e.step.Ratio:
-		return math.Log(math.Abs(y) / max(math.Abs(v), formula.Least))
+		return math.Log(max(y, formula.Least) / max(math.Abs(v), formula.Least))
 	default:
 		return e.difference(y, v)
 	}
