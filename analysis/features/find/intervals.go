@@ -116,6 +116,11 @@ func cut(x []float64, code []uint8, codes int, least float64) (t cutting) {
 		}
 		return counts
 	}
+	// isAlone reports whether no other event has the number of the one in a place.
+	isAlone := func(i int) bool {
+		v := x[order[i]]
+		return (i == 0 || x[order[i-1]] != v) && (i == len(order)-1 || x[order[i+1]] != v)
+	}
 	// bestOf returns where to cut the events from one place to another, and what that gains.
 	bestOf := func(from, to int) (at int, gain float64) {
 		above := count(from, to)
@@ -124,7 +129,10 @@ func cut(x []float64, code []uint8, codes int, least float64) (t cutting) {
 			c := code[order[i]]
 			below[c]++
 			above[c]--
-			if x[order[i]] == x[order[i+1]] || c == code[order[i+1]] && x[order[i]] != x[order[i+1]] && i > from {
+			if x[order[i]] == x[order[i+1]] {
+				continue
+			}
+			if c == code[order[i+1]] && isAlone(i) && isAlone(i+1) {
 				continue // the best walls are between different codes
 			}
 			if g := all - entropy(below) - entropy(above); g > gain {
