@@ -73,7 +73,7 @@ func computed(s *Spec) map[string]*step.Formula {
 // they ought to be.
 func TestFormulas(t *testing.T) {
 	table := collisions(3000, nil)
-	s, err := Fit(t.Context(), table, nil, Options{Formulas: true})
+	s, err := Fit(t.Context(), table, nil, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestFormulasRefused(t *testing.T) {
 			row["met"] = row["lep1_pt"] + row["mt"]
 		}},
 	} {
-		s, err := Fit(t.Context(), collisions(3000, test.change), nil, Options{Formulas: true})
+		s, err := Fit(t.Context(), collisions(3000, test.change), nil, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -42,9 +42,9 @@ type Options struct {
 	// others are. By default they are not, but for those of As.
 	Numbers bool `json:"numbers,omitempty"`
 
-	// Formulas asks for columns that formulas give from others, such as the mass of momenta, to be computed, and for
-	// values that a column has exactly where another one says so to be put there, not learnt as others are.
-	Formulas bool `json:"formulas,omitempty"`
+	// NoFormulas asks for all columns to be learnt. By default those that formulas give from others, such as the mass of
+	// momenta, are computed, and values that a column has exactly where another one says so are put there.
+	NoFormulas bool `json:"no_formulas,omitempty"`
 
 	// Computed, if it is not nil, are the columns that formulas give: they were found before for the same events.
 	Computed []*step.Formula `json:"-"`
