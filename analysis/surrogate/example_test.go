@@ -49,7 +49,11 @@ func Example() {
 func ExampleSurrogate_Forward() {
 	ctx := context.Background()
 	events := zmumu.Default().Table(1, 0, 2000)
-	training, err := surrogate.New(ctx, events, nil, surrogate.Options{Hidden: 16, Seed: 1, Train: training.Options{Epochs: 2}})
+	training, err := surrogate.New(ctx, events, nil, surrogate.Options{
+		Hidden: 16, Seed: 1, Train: training.Options{Epochs: 2},
+		Coordinates: surrogate.PlainCoordinates, // a mixture of coordinates is no map
+		Refine:      surrogate.RefineOff,        // nor is what trees accept
+	})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -18,8 +18,8 @@ import (
 // ([training.Mixture]), and a step costs the sum of the steps of the parts. The factors before the last of each chain, such as codes,
 // stay as all events have made them.
 
-// keepMixable leaves one part alone where the parts cannot be trained together: only flows can. It is the first one that can have
-// all events.
+// keepMixable leaves one part alone where the parts cannot be trained together, since nothing is left for a flow. It is the first one
+// that can have all events.
 func (tr *Training) keepMixable() {
 	whole := func(k int) bool { return len(tr.impossible[k]) == 0 }
 	for _, p := range tr.Parts {

@@ -26,13 +26,13 @@ const (
 	PlainCoordinates = "plain"
 	// BestCoordinates are those in which held-out events are most likely.
 	BestCoordinates = "best"
-	// MixedCoordinates are two such sets, where their mixture is better than either.
+	// MixedCoordinates are two such sets, where their mixture is better than either, and the model is one of flows.
 	MixedCoordinates = "mixture"
 )
 
 // CoordinatesOptions returns what can be asked of the coordinates; the first is the default.
 func CoordinatesOptions() []string {
-	return []string{PlainCoordinates, BestCoordinates, MixedCoordinates}
+	return []string{MixedCoordinates, BestCoordinates, PlainCoordinates}
 }
 
 // Coordinates says in which coordinates the momenta of a sample are learnt, and why.
@@ -209,6 +209,9 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 		fewestEpochs = 5
 	)
 	asked := cmp.Or(o.Coordinates, CoordinatesOptions()[0])
+	if asked == MixedCoordinates && !o.mixes(t.Len(), s.Parts[0].Features.Dim()) {
+		asked = BestCoordinates
+	}
 	if asked == PlainCoordinates || len(o.Features.Systems) > 0 || o.Features.Standard || o.Coupling == factor.Lecture || t.Len() < fewest || s.Parts[0].Features.Dim() > widestOfTrial {
 		return nil, nil
 	}
@@ -357,6 +360,15 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 	}
 	o.log("%v", c)
 	return c, nil
+}
+
+// mixes reports whether the model of n events of dim features can be a mixture of parts in different coordinates.
+func (o Options) mixes(n, dim int) bool {
+	if o.Model == "" && o.isSmall(n, dim) {
+		return false // an ensemble
+	}
+	kind, _ := factor.ByName(cmp.Or(o.Model, Models()[0]))
+	return kind.Mixes
 }
 
 // overlaps reports whether a choice is one of others, or takes what one of them has taken.

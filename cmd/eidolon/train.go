@@ -88,7 +88,7 @@ run the same command.`,
 	flags.StringArrayVar(&o.Model.Features.Vectors, "vector", nil, "a four-vector, name=pt,eta,phi,mass or name=px,py,pz,mass, of branches, in the place of those that are recognised; the mass may be a number")
 	flags.BoolVar(&o.Model.Features.NoVectors, "no-vectors", false, "do not recognise four-vectors by the names and values of the branches")
 	flags.StringArrayVar(&o.Model.Features.Systems, "system", nil, "a sum of four-vectors, name=vector+vector, of which the mass is learnt: of two vectors pt,eta,phi,mass instead of the second pt, otherwise with the decay angles instead of all momenta")
-	flags.StringVar(&o.Model.Coordinates, "coordinates", "", "the coordinates in which momenta are learnt: plain (the columns as they are; default), best (those in which held-out events are most likely in short trials), or mixture (two such sets, where their mixture is better)")
+	flags.StringVar(&o.Model.Coordinates, "coordinates", "", "the coordinates in which momenta are learnt: mixture (two sets of coordinates, where their mixture makes held-out events more likely in short trials, else the best set; default), best (the best set), or plain (the columns as they are)")
 	flags.StringToStringVar(&o.Model.Features.As, "as", nil, "how to treat branches, for example pt=log,run=codes, or pt2=below:pt1 where pt2 is never above pt1: "+strings.Join(features.Treatments(), ", ")+" (default: as their values ask for)")
 	flags.BoolVar(&o.Model.Features.NoFormulas, "no-formulas", false, "learn columns that formulas of physics give from others, such as the mass of momenta, instead of computing them, and values such as -999 that another column says")
 	flags.StringSliceVar(&o.Exclude, "exclude", nil, "branches to leave out")

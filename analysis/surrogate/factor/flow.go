@@ -26,6 +26,7 @@ func flowKind(name, help string, layers func(dim, context int, steep []int, s Se
 		Check:    checkFlow,
 		Schedule: training.Options.Complete,
 		Networks: true,
+		Mixes:    true,
 		Make: func(dim, context int, steep []int, s Settings) (Factor, error) {
 			of, err := layers(dim, context, steep, s)
 			if err != nil {

@@ -55,6 +55,7 @@ type Kind struct {
 	Teachers []string // the kinds that it can learn from, the default first
 	Networks bool     // Settings.Networks tells of its networks
 	Folds    bool     // each event is learnt from and judges, in turn
+	Mixes    bool     // several of it, in different coordinates, can be trained together: see [Mixable]
 }
 
 // Kinds returns the table of all kinds of factors. Those that are found among the features come
