@@ -127,6 +127,9 @@ func (f *fit) run(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+	if f.opts.SaveLast && f.opts.Save != nil {
+		return f.opts.Save(f.Checkpoint)
+	}
 	return nil
 }
 

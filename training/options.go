@@ -59,6 +59,9 @@ type Options struct {
 	Save func(*Checkpoint) error `json:"-"`
 	// SaveEvery is the time between checkpoints; by default one minute.
 	SaveEvery time.Duration `json:"-"`
+	// SaveLast gives Save a checkpoint at the end, too, for what follows a training: who goes on from it makes no further
+	// step.
+	SaveLast bool `json:"-"`
 }
 
 // maxBatch keeps a mistyped batch from making a training of one step.

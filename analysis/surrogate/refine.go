@@ -88,7 +88,7 @@ func (tr *Training) refine(ctx context.Context) error {
 	if rounds == 0 {
 		return nil
 	}
-	if why := tr.unrefinable(); why != "" {
+	if why := cmp.Or(tr.unrefinable(), tr.noDensity()); why != "" {
 		if rounds > 0 {
 			o.log("note: not refined: %s", why)
 		}
@@ -120,7 +120,7 @@ func (tr *Training) refine(ctx context.Context) error {
 	return nil
 }
 
-// unrefinable says why a model is not refined, if it is not.
+// unrefinable says why a model is not refined, if that is known before it is trained.
 func (tr *Training) unrefinable() string {
 	s := tr.Surrogate
 	_, isLearner := FactorAs[factor.Learner](s)
@@ -129,8 +129,6 @@ func (tr *Training) unrefinable() string {
 		return "the model is conditional, and the normalisation of the ratio would depend on the condition"
 	case isLearner:
 		return "events are drawn by a one-step map, and the density is that of its teacher"
-	case !s.HasDensity():
-		return s.noDensity()
 	case len(tr.learn) < refineLeast:
 		return fmt.Sprintf("there are %d events to learn from, and trees need %d", len(tr.learn), refineLeast)
 	case slices.ContainsFunc(tr.w, func(w float64) bool { return w < 0 }):

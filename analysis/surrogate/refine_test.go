@@ -2,11 +2,13 @@ package surrogate
 
 import (
 	"context"
+	"errors"
 	"math"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/vectors"
@@ -175,6 +177,49 @@ func TestRefinementIsLeftOut(t *testing.T) {
 	}
 	if err := (Options{Refine: "often"}).Check(); err == nil {
 		t.Error("a number of rounds may be a word")
+	}
+}
+
+// A training that is interrupted while it refines leaves a checkpoint, and goes on to the same model.
+func TestResumeRefinement(t *testing.T) {
+	want, moons := refined(t, "1")
+	table, o := moons.Table(1, 0, 3000), want.Card.Options
+	tr, err := New(t.Context(), table, nil, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "c")
+	tr.CheckpointTo(file, func(err error) { t.Error(err) })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() { // it is written when all steps are made
+		for !IsCheckpoint(file) && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
+	if _, err := tr.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("the refinement was not interrupted: %v", err)
+	}
+	for _, finish := range []bool{true, false} {
+		paused, err := LoadCheckpoint(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		goOn := paused.Resume
+		if finish {
+			goOn = paused.Finish
+		}
+		if tr, err = goOn(t.Context(), table, nil); err != nil {
+			t.Fatal(err)
+		}
+		got, err := tr.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if finish != (got.Refined == nil) || !finish && (got.Refined.Z != want.Refined.Z || got.Refined.String() != want.Refined.String()) {
+			t.Errorf("finished %v: %v, want %v", finish, got.Refined, want.Refined)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package surrogate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -244,7 +245,8 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 		each.MaxTime -= each.MaxTime / 10
 		last.MaxTime = each.MaxTime
 	}
-	if rounds, _ := tr.Card.Options.refineRounds(); rounds != 0 {
+	if rounds, _ := tr.Card.Options.refineRounds(); rounds != 0 && tr.unrefinable() == "" {
+		last.SaveLast = true
 		each.MaxTime -= each.MaxTime / refinePart
 		last.MaxTime = each.MaxTime
 	}
@@ -270,7 +272,13 @@ func (tr *Training) Run(ctx context.Context) (*Surrogate, error) {
 	if err := tr.countCopies(ctx, train.X); err != nil {
 		return tr.Surrogate, err
 	}
-	return tr.Surrogate, tr.refine(ctx)
+	if err := tr.refine(ctx); err != nil {
+		if tr.save != nil && !tr.checkpointed { // a model that goes on from the beginning
+			return tr.Surrogate, cmp.Or(tr.save(training.Beginning()), err)
+		}
+		return tr.Surrogate, err
+	}
+	return tr.Surrogate, nil
 }
 
 // data returns the rows that part k is trained on and validated by. The noise of the events that validate stays, that

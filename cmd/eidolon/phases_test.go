@@ -106,7 +106,7 @@ func TestSignalsInTenPhases(t *testing.T) {
 		}
 	}
 	all := filepath.Join(many, "*.root")
-	must(t, dir, "train", "-i", "in.root", "-o", "d.eidolon", "--model", "denoiser", "--epochs", "1", "--hidden", "64")
+	must(t, dir, "train", "-i", "in.root", "-o", "d.eidolon", "--model", "denoiser", "--epochs", "1", "--hidden", "64", "--refine", "off")
 	before := names(t, dir)
 	for _, p := range []struct {
 		phase, function string
@@ -120,6 +120,7 @@ func TestSignalsInTenPhases(t *testing.T) {
 		{phase: "trial", function: "surrogate.choose", args: []string{"train", "-i", "in.root", "-o", "x", "--components", "1"}},
 		{phase: "ensemble", function: "flows.(*Flow).Train", args: []string{"train", "-i", "in.root", "-o", "x"}, left: []string{"x.checkpoint"}},
 		{phase: "training", function: "training.(*fit).judge", args: []string{"train", "-i", "in.root", "-o", "x", "--model", "spline"}, left: []string{"x.checkpoint"}},
+		{phase: "refining", function: "classify.(*Boosted).Boost", args: []string{"train", "-i", "in.root", "-o", "x", "--model", "spline", "--epochs", "2"}, left: []string{"x.checkpoint"}},
 		{phase: "saving", function: "surrogate.(*Surrogate).Save", args: []string{"train", "-i", "in.root", "-o", "x", "--model", "diffusion", "--sigma-min", "0.1"}, mayFinish: true},
 		{phase: "sampling", function: "surrogate.(*Surrogate).GenerateRows", args: []string{"generate", "-m", "d.eidolon", "-n", "1e9", "-o", "x"}},
 		{phase: "scoring", function: "diffusion.Solver.toNoise", args: []string{"score", "-m", "d.eidolon", "-i", all, "-o", "x"}},
