@@ -34,7 +34,7 @@ func sample(n int) *rootio.Table {
 	return &rootio.Table{Columns: []rootio.Column{t.Columns[0], t.Columns[2], t.Columns[6], rootio.ColumnOf("charge", charge)}}
 }
 
-var quick = surrogate.Options{Layers: 2, Hidden: 8, Seed: 1, Train: training.Options{Epochs: 1}}
+var quick = surrogate.Options{Layers: 2, Hidden: 8, Seed: 1, Refine: surrogate.RefineOff, Train: training.Options{Epochs: 1}}
 
 // models trains a surrogate of the sample and one that is conditional on mass and charge.
 var models = sync.OnceValues(func() (string, string) {

@@ -41,7 +41,7 @@ func isUp(phi float64) float64 { return math.Copysign(1, math.Sin(12*phi)) }
 func TestAngleFactor(t *testing.T) {
 	testenv.Slow(t, "it trains")
 	const n = 50_000
-	opts := Options{Model: denoiser, Components: 1, Hidden: 32, Depth: 2, Seed: 1}
+	opts := Options{Model: denoiser, Components: 1, Hidden: 32, Depth: 2, Seed: 1, Refine: RefineOff}
 	opts.Train.Epochs = 24
 	s := train(t, comb(n, 1), nil, opts)
 	if s.Parts[0].Chain.Factors[0].Kind() != "angle" {

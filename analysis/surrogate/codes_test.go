@@ -50,7 +50,7 @@ func codesAndMore(seed uint64, n int) *rootio.Table {
 // generated events with their probabilities.
 func TestCodesAgainstClosedForm(t *testing.T) {
 	const n = 40000
-	opts := Options{Model: "spline", Layers: 2, Hidden: 32, Seed: 1, Train: training.Options{Epochs: 10}}
+	opts := Options{Model: "spline", Layers: 2, Hidden: 32, Seed: 1, Refine: RefineOff, Train: training.Options{Epochs: 10}}
 	for _, condition := range [][]string{nil, {"x"}} {
 		opts.Condition = condition
 		s := train(t, codesAndMore(1, n), nil, opts)
@@ -211,7 +211,7 @@ func TestCodesOneAfterTheOther(t *testing.T) {
 		}
 		return &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("weight", weight), rootio.ColumnOf("channel", channel)}}
 	}
-	s := train(t, draw(1), nil, Options{Model: "realnvp", Layers: 2, Hidden: 32, Seed: 1, Train: training.Options{Epochs: 40}})
+	s := train(t, draw(1), nil, Options{Model: "realnvp", Layers: 2, Hidden: 32, Seed: 1, Refine: RefineOff, Train: training.Options{Epochs: 40}})
 	factors := s.Parts[0].Chain.Factors
 	if len(factors) != 3 || factors[0].Kind() != "codes" || factors[1].Kind() != "codes" {
 		t.Fatalf("the density is %v", s.Parts[0].Chain)

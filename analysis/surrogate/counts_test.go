@@ -33,7 +33,7 @@ func TestCountsInAChain(t *testing.T) {
 		return &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("code", code), rootio.ColumnOf("k", k), rootio.ColumnOf("x", x)}}
 	}
 	o := Options{
-		Model: spline, Layers: 2, Hidden: 16, Seed: 1, Components: 1, Train: training.Options{Epochs: 20},
+		Model: spline, Layers: 2, Hidden: 16, Seed: 1, Components: 1, Refine: RefineOff, Train: training.Options{Epochs: 20},
 		Features: features.Options{As: map[string]string{"k": "count"}},
 	}
 	learnt := events(3)
@@ -100,7 +100,7 @@ func TestCountsAfterOthers(t *testing.T) {
 		}
 	}
 	s := train(t, &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("far", far), rootio.ColumnOf("near", near)}}, nil, Options{
-		Model: spline, Layers: 1, Hidden: 8, Seed: 1, Components: 1, Train: training.Options{Epochs: 1},
+		Model: spline, Layers: 1, Hidden: 8, Seed: 1, Components: 1, Refine: RefineOff, Train: training.Options{Epochs: 1},
 		Features: features.Options{As: map[string]string{"far": "count", "near": "count"}},
 	})
 	if len(s.Parts[0].Chain.Factors) != 2 || s.Parts[0].Chain.Factors[0].Kind() != "counts" {

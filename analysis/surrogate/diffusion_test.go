@@ -32,7 +32,7 @@ func TestDiffusion(t *testing.T) {
 		{kernelSums, "", numbers, 0}, {kernelSums, "", codes, 0}, {denoiser, "", codes, 0}, {distilled, "", codes, 0}, {distilled, "", numbers, 0}, {distilled, kernelSums, numbers, 0},
 		{denoiser, "", codes, 3}, {distilled, "", codes, 3},
 	} {
-		opts := Options{Model: c.model, Components: c.components, Seed: 1}
+		opts := Options{Model: c.model, Components: c.components, Seed: 1, Refine: RefineOff}
 		if c.model != kernelSums {
 			opts.Hidden, opts.Depth, opts.Train.Epochs = 8, 1, 2
 		}

@@ -121,7 +121,7 @@ func TestWhatIsPossibleIsDrawn(t *testing.T) {
 func TestInterruptedEnsemble(t *testing.T) {
 	d, _ := known.Named("normal2")
 	events, file := d.Table(5, 0, 60), filepath.Join(t.TempDir(), "checkpoint")
-	opts := Options{Model: ensembleModel, Seed: 1}
+	opts := Options{Model: ensembleModel, Seed: 1, Refine: RefineOff}
 	opts.Train.Epochs = 2
 	whole := train(t, events, nil, opts)
 

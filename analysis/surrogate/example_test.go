@@ -13,7 +13,7 @@ import (
 
 // A surrogate is trained on a table of events and asked for new ones.
 func Example() {
-	events := zmumu.Default().Table(1, 0, 5000) // or rootio.Open and Read
+	events := zmumu.Default().Table(1, 0, 2000) // or rootio.Open and Read
 
 	training, err := surrogate.New(context.Background(), events, nil, surrogate.Options{
 		Hidden: 32, Seed: 1,

@@ -36,7 +36,7 @@ func TestTrueEventsArePossible(t *testing.T) {
 	}
 	fresh.Columns[4].SetFloats(10, []float64{math.MaxInt32})
 	for _, model := range []string{autoregressive, spline, realNVP, kernelSums, denoiser} {
-		opts := Options{Model: model, Seed: 1, Train: training.Options{Epochs: 3}}
+		opts := Options{Model: model, Seed: 1, Refine: RefineOff, Train: training.Options{Epochs: 3}}
 		if model != kernelSums {
 			opts.Hidden, opts.Depth = 16, 1
 		} else {

@@ -186,7 +186,7 @@ func TestMapOfAngleAndCounts(t *testing.T) {
 		counts[i] = int32(-5 * math.Log(1-u[i]))
 	}
 	table := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("k", counts), rootio.ColumnOf("e", e)}}
-	s := train(t, table, nil, Options{Model: realNVP, Layers: 2, Hidden: 8, Seed: 1, Features: features.Options{As: map[string]string{"k": "count"}}})
+	s := train(t, table, nil, Options{Model: realNVP, Layers: 2, Hidden: 8, Seed: 1, Refine: RefineOff, Features: features.Options{As: map[string]string{"k": "count"}}})
 	if base := s.Base(); len(base) != 2 || base[0].Name != "k" || base[0].Values == 0 || base[1].Values != 0 {
 		t.Fatalf("the base of %v is %v", s.Parts[0].Chain, base)
 	}
@@ -232,7 +232,7 @@ func TestLogDetOfMap(t *testing.T) {
 		if c.opts.Uses("hidden") == nil {
 			c.opts.Hidden, c.opts.Layers, c.opts.Train.Epochs = 16, 3, 3
 		}
-		c.opts.Seed = 1
+		c.opts.Seed, c.opts.Refine = 1, RefineOff
 		s := train(t, table, nil, c.opts)
 		const points, h = 60, 0.01
 		forward := func(dx, dy float64) *Image {

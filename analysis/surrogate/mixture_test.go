@@ -88,7 +88,7 @@ func TestModelOfOnePart(t *testing.T) {
 // mixedEdged is a mixture of edged events in the coordinates that are found for them, with more weight, and in such
 // that columns are standardised only.
 func mixedEdged(t *testing.T) *Surrogate {
-	o := Options{Model: autoregressive, Hidden: 8, Depth: 1, Seed: 1, Train: training.Options{Epochs: 3}}
+	o := Options{Model: autoregressive, Hidden: 8, Depth: 1, Seed: 1, Refine: RefineOff, Train: training.Options{Epochs: 3}}
 	plain := o
 	plain.Features.Standard = true
 	return mixture(t, edged(2000, 1), []float64{0.7, 0.3}, o, plain)
@@ -237,7 +237,7 @@ func peakOverBox(n int, seed uint64) (*rootio.Table, []float64) {
 func TestTrainMixture(t *testing.T) {
 	table, _ := peakOverBox(8000, 1)
 	fresh, truth := peakOverBox(4000, 2)
-	o := Options{Model: autoregressive, Hidden: 16, Components: 1, Seed: 1, Train: training.Options{Epochs: 8}}
+	o := Options{Model: autoregressive, Hidden: 16, Components: 1, Seed: 1, Refine: RefineOff, Train: training.Options{Epochs: 8}}
 	kl := func(table *rootio.Table, of ...features.Options) (float64, *Surrogate) {
 		m, err := together(t, table, o, of...).Run(t.Context())
 		must(t, err)
@@ -279,7 +279,7 @@ func TestResumeMixture(t *testing.T) {
 		counts[i], codes[i] = int32(i*i%97), int32(i%2)
 	}
 	table.Columns = append(table.Columns, rootio.ColumnOf("count", counts), rootio.ColumnOf("code", codes))
-	o := Options{Model: autoregressive, Hidden: 8, Depth: 1, Components: 1, Seed: 1, Train: training.Options{Epochs: 6}}
+	o := Options{Model: autoregressive, Hidden: 8, Depth: 1, Components: 1, Seed: 1, Refine: RefineOff, Train: training.Options{Epochs: 6}}
 	coordinates := []features.Options{{}, inMass}
 	want, err := together(t, table, o, coordinates...).Run(t.Context())
 	must(t, err)

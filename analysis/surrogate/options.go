@@ -57,7 +57,8 @@ type Options struct {
 	Diffusion DiffusionOptions `json:"diffusion,omitzero"`
 
 	// Refine says whether the density is multiplied at last by a ratio that boosted trees learn, where held-out
-	// events are more likely with it: [RefineOff], the default; [RefineAuto], one round or two; or a number of rounds.
+	// events are more likely with it: [RefineAuto], the default, one round or two; [RefineOff]; or a number of rounds. The
+	// textbook form of [factor.Lecture] is refined only where that is asked for.
 	Refine string `json:"refine,omitempty"`
 
 	// Begin, where it is not zero, is from when on MaxTime counts: when reading the events

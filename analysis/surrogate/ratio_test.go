@@ -18,7 +18,7 @@ import (
 func normalsModel(t *testing.T) *Surrogate {
 	t.Helper()
 	return train(t, known.TwoNormals().Table(1, 0, 4000), nil,
-		Options{Model: spline, Layers: 2, Components: 1, Hidden: 16, Seed: 1, Train: training.Options{Epochs: 5}})
+		Options{Model: spline, Layers: 2, Components: 1, Hidden: 16, Seed: 1, Refine: RefineOff, Train: training.Options{Epochs: 5}})
 }
 
 // fitRatio learns the ratio of the densities of two samples.

@@ -61,10 +61,10 @@ const (
 // refineRounds returns how many rounds were asked for, −1 for as many as gain.
 func (o Options) refineRounds() (int, error) {
 	const most = 10
-	switch o.Refine {
-	case "", RefineOff:
+	switch {
+	case o.Refine == RefineOff, o.Refine == "" && o.Coupling == factor.Lecture:
 		return 0, nil
-	case RefineAuto:
+	case o.Refine == RefineAuto, o.Refine == "":
 		return -1, nil
 	}
 	n, err := strconv.Atoi(o.Refine)
@@ -125,6 +125,8 @@ func (tr *Training) unrefinable() string {
 	s := tr.Surrogate
 	_, isLearner := FactorAs[factor.Learner](s)
 	switch {
+	case tr.finish:
+		return "the training was to be finished as it is (--finish)"
 	case s.Context.Dim() > 0:
 		return "the model is conditional, and the normalisation of the ratio would depend on the condition"
 	case isLearner:
@@ -188,13 +190,13 @@ func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refin
 	}
 	both := [2][]int{theirs, folds}
 
-	// A few trees tell fast whether there is anything to learn.
+	// A few trees tell fast whether there is anything to learn, and whether all of them may gain enough.
 	quick, err := before.Boost(ctx, model, data, w, both, classify.BoostOptions{Folds: refineFolds, Trees: 30, Rate: 2 * refineRate, Seed: seed, First: true})
 	if err != nil {
 		return nil, "", err
 	}
-	if g := gainOf(quick, w, folds, func(fold int) bool { return fold == 0 }); !(g.at(1, math.Inf(1)) > g.error(1, math.Inf(1))) {
-		return nil, fmt.Sprintf("trees do not tell events of the model from held-out ones (%+.2g ± %.1g nats)", g.at(1, math.Inf(1)), g.error(1, math.Inf(1))), nil
+	if g := gainOf(quick, w, folds, func(fold int) bool { return fold == 0 }); !(g.at(1, math.Inf(1)) > max(refineGain/4, g.error(1, math.Inf(1)))) {
+		return nil, fmt.Sprintf("a few trees hardly tell events of the model from held-out ones (%+.2g ± %.1g nats)", g.at(1, math.Inf(1)), g.error(1, math.Inf(1))), nil
 	}
 	fitted, err := before.Boost(ctx, model, data, w, both, classify.BoostOptions{Folds: refineFolds, Trees: refineTrees, Rate: refineRate, Seed: seed})
 	if err != nil {

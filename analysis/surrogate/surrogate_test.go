@@ -52,7 +52,8 @@ const (
 	distilled      = "distilled"
 )
 
-var small = Options{Layers: 4, Hidden: 16, Seed: 1, Train: training.Options{Epochs: 3}}
+// small asks for a model that is trained fast: of the columns as they are, and without trees.
+var small = Options{Layers: 4, Hidden: 16, Seed: 1, Coordinates: PlainCoordinates, Refine: RefineOff, Train: training.Options{Epochs: 3}}
 
 func train(t *testing.T, table *rootio.Table, w []float64, opts Options) *Surrogate {
 	t.Helper()
@@ -553,7 +554,7 @@ func TestResume(t *testing.T) {
 		t.Run(name, func(t *testing.T) { testResume(t, table, small) })
 	}
 	t.Run("islands, denoiser", func(t *testing.T) {
-		opts := Options{Model: denoiser, Hidden: 8, Depth: 1, Components: 6, Seed: 1, Features: features.Options{Plain: true}}
+		opts := Options{Model: denoiser, Hidden: 8, Depth: 1, Components: 6, Seed: 1, Refine: RefineOff, Features: features.Options{Plain: true}}
 		opts.Diffusion.Solver.Steps = 4
 		testResume(t, islands, opts)
 	})

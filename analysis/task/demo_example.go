@@ -284,7 +284,7 @@ func (r *ExampleRow) remark() string {
 func (e *example) train(ctx context.Context, m exampleModel) (*surrogate.Surrogate, error) {
 	truth := []string{e.file(".root")}
 	if m.of == "" {
-		m.ask.Seed = e.Seed
+		m.ask.Seed, m.ask.Refine = e.Seed, surrogate.RefineOff // the table compares the models; its last row has a ratio
 		return Train(ctx, TrainOptions{Inputs: truth, Model: m.ask, Output: e.model(m), Resume: ResumeAuto}, e.Progress)
 	}
 	model, err := surrogate.Load(filepath.Join(e.Folder, m.of+".eidolon"))

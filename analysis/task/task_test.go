@@ -41,7 +41,7 @@ func (t *told) says(text string) bool {
 
 // small is a model that is trained in no time.
 func small() surrogate.Options {
-	o := surrogate.Options{Model: "spline", Layers: 2, Hidden: 8, Seed: 3}
+	o := surrogate.Options{Model: "spline", Layers: 2, Hidden: 8, Seed: 3, Refine: surrogate.RefineOff}
 	o.Train.Epochs = 2
 	return o
 }

@@ -73,7 +73,7 @@ func changed(t *rootio.Table, column string, f func(i int, x float64) float64) *
 // generated trains a flow on the first half and compares it with the second.
 func generated(model string, epochs int) func(a, b *rootio.Table) (ref, cand *rootio.Table) {
 	return func(a, b *rootio.Table) (ref, cand *rootio.Table) {
-		opts := surrogate.Options{Model: model, Seed: 1}
+		opts := surrogate.Options{Model: model, Seed: 1, Coordinates: surrogate.PlainCoordinates, Refine: surrogate.RefineOff}
 		opts.Train.Epochs = epochs
 		t, err := surrogate.New(context.Background(), a, nil, opts)
 		check(err)

@@ -86,7 +86,9 @@ func (s sampleFile) measure(folder string, o surrogate.Options) error {
 		return err
 	}
 	train, test := heldout.Split(all)
+	noFormulas := o.Features.NoFormulas
 	o.Condition, o.Features = s.condition, s.features
+	o.Features.NoFormulas = noFormulas
 	if o.Uses("max_time") != nil {
 		o.Train.MaxTime = 0
 	}

@@ -78,7 +78,7 @@ func run(file, tree string, events int, exclude []string, direct bool) error {
 
 // learn returns the model of a width, or of the one that it chooses.
 func learn(train *rootio.Table, width *float64) (*surrogate.Surrogate, error) {
-	o := surrogate.Options{Model: "diffusion", Seed: 1, Diffusion: surrogate.DiffusionOptions{SigmaMin: width}}
+	o := surrogate.Options{Model: "diffusion", Seed: 1, Coordinates: surrogate.PlainCoordinates, Refine: surrogate.RefineOff, Diffusion: surrogate.DiffusionOptions{SigmaMin: width}}
 	t, err := surrogate.New(context.Background(), train, nil, o)
 	if err != nil {
 		return nil, err

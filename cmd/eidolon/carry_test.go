@@ -72,7 +72,7 @@ func TestCarried(t *testing.T) {
 	dir := t.TempDir()
 	const n = 2500
 	mixedEvents(t, filepath.Join(dir, "in.root"), n)
-	small := []string{"--epochs", "2", "--hidden", "8", "--layers", "2", "--model", "spline"}
+	small := []string{"--epochs", "2", "--hidden", "8", "--layers", "2", "--model", "spline", "--refine", "off"}
 	must(t, dir, append([]string{"train", "-i", "in.root", "--features", "MEx", "--condition", "far=2*MET", "-o", "m.eidolon"}, small...)...)
 	in := open(t, "in.root")
 	inTypes := types(t, "in.root")
@@ -171,7 +171,7 @@ func TestEventIndex(t *testing.T) {
 func TestScoreCarries(t *testing.T) {
 	dir := t.TempDir()
 	mixedEvents(t, filepath.Join(dir, "in.root"), 1200)
-	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline"}
+	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline", "--refine", "off"}
 	must(t, dir, append([]string{"train", "-i", "in.root", "--features", "MEx,r=MET^2", "--weight", "pos_1", "-o", "m.eidolon"}, small...)...)
 	_, stderr, code := eidolon(t, dir, "score", "-m", "m.eidolon", "-i", "in.root", "--where", "MET > 40", "-o", "a.root")
 	if code != 0 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "2 branches are not carried along") {
@@ -246,7 +246,7 @@ func TestScoreCarries(t *testing.T) {
 func TestDirectories(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "in.root"), "one/two/tree", jets(600))
-	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline"}
+	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline", "--refine", "off"}
 	for _, args := range [][]string{
 		append([]string{"train", "-i", "in.root", "-o", "m.eidolon"}, small...),
 		append([]string{"train", "-i", "in.root", "--condition", "nJet", "-o", "c.eidolon"}, small...),
@@ -279,7 +279,7 @@ func TestSaysWhatIsLeft(t *testing.T) {
 	dir := t.TempDir()
 	mixedEvents(t, filepath.Join(dir, "in.root"), 300)
 	mixedEvents(t, filepath.Join(dir, "ref.root"), 280)
-	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline"}
+	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline", "--refine", "off"}
 	for _, c := range []struct {
 		args []string
 		want []string

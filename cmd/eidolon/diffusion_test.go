@@ -12,7 +12,7 @@ import (
 func TestDiffusion(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "in.root"), "Events", sample(1200))
-	fast := []string{"--solver", "dpm2m", "--steps", "4"}
+	fast := []string{"--solver", "dpm2m", "--steps", "4", "--refine", "off"}
 	for _, model := range []string{"diffusion", "denoiser"} {
 		train := append([]string{"train", "-i", "in.root", "--model", model, "-o", model}, fast...)
 		if model == "denoiser" {
@@ -75,7 +75,7 @@ func TestDiffusion(t *testing.T) {
 	// Of the 1200 events 500 are chosen, by the seed.
 	of := map[string]string{}
 	for _, seed := range []string{"1", "1", "2"} {
-		must(t, dir, "train", "-i", "in.root", "--features", "mass,y", "--model", "diffusion", "--kernel-events", "500", "--seed", seed, "-o", "k")
+		must(t, dir, "train", "-i", "in.root", "--features", "mass,y", "--model", "diffusion", "--kernel-events", "500", "--refine", "off", "--seed", seed, "-o", "k")
 		if text := must(t, dir, "info", "k"); !strings.Contains(text, "kernel sums over 500 of ") {
 			t.Errorf("info says: %s", text)
 		}

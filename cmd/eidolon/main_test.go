@@ -97,7 +97,7 @@ func trained(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "in.root"), "Events", sample(5000))
-	must(t, dir, "train", "-i", "in.root", "-o", "m.eidolon", "--epochs", "3", "--hidden", "16", "--layers", "4")
+	must(t, dir, "train", "-i", "in.root", "-o", "m.eidolon", "--epochs", "3", "--hidden", "16", "--layers", "4", "--refine", "off")
 	return dir
 }
 
@@ -254,7 +254,7 @@ func TestJSROOTReadsGenerated(t *testing.T) {
 // TestSameSeedSameEvents checks reproducibility through files.
 func TestSameSeedSameEvents(t *testing.T) {
 	dir := trained(t)
-	must(t, dir, "train", "-i", "in.root", "-o", "again.eidolon", "--epochs", "3", "--hidden", "16", "--layers", "4")
+	must(t, dir, "train", "-i", "in.root", "-o", "again.eidolon", "--epochs", "3", "--hidden", "16", "--layers", "4", "--refine", "off")
 	for i, args := range [][]string{
 		{"-m", "m.eidolon", "--seed", "5"}, {"-m", "again.eidolon", "--seed", "5"}, {"-m", "m.eidolon", "--seed", "6"},
 	} {

@@ -36,7 +36,7 @@ func sortedJets(n int) *rootio.Table {
 func TestObjectsOutsideStay(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "in.root"), "Events", sortedJets(1500))
-	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline"}
+	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline", "--refine", "off"}
 	in := open(t, filepath.Join(dir, "in.root"))
 	column := func(table *rootio.Table, name string) rootio.Jagged {
 		for _, j := range table.Jagged {
@@ -174,7 +174,7 @@ func TestConstantConditions(t *testing.T) {
 	}
 	table.Columns = append(table.Columns, rootio.ColumnOf("beam", beam))
 	write(t, filepath.Join(dir, "in.root"), "Events", table)
-	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline"}
+	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline", "--refine", "off"}
 	must(t, dir, append([]string{"train", "-i", "in.root", "--features", "MET", "--condition", "beam", "-o", "a.eidolon"}, small...)...)
 	must(t, dir, append([]string{"train", "-i", "in.root", "--features", "MET", "--condition", "beam,nJet", "-o", "b.eidolon"}, small...)...)
 	must(t, dir, append([]string{"train", "-i", "in.root", "--each", "Jet", "--features", "pt", "--condition", "beam", "-o", "c.eidolon"}, small...)...)
@@ -205,7 +205,7 @@ func TestConstantConditions(t *testing.T) {
 func TestEventsOutsideTheSelection(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "in.root"), "Events", jets(900))
-	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline"}
+	small := []string{"--epochs", "1", "--hidden", "8", "--layers", "2", "--model", "spline", "--refine", "off"}
 	must(t, dir, append([]string{"train", "-i", "in.root", "--features", "r=log(MET),l=sum(Jet_pt)", "--condition", "nJet", "--where", "MET > 40", "-o", "m.eidolon"}, small...)...)
 	met, _ := open(t, "in.root").Column("MET")
 	pass := 0

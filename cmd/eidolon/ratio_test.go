@@ -23,7 +23,7 @@ func TestRatio(t *testing.T) {
 	write(t, filepath.Join(dir, "normals.root"), "Events", normals.Table(1, 0, n))
 	write(t, filepath.Join(dir, "moons.root"), "Events", moons.Table(2, 0, n))
 	write(t, filepath.Join(dir, "other.root"), "Events", normals.Table(3, 0, n))
-	must(t, dir, "train", "-i", "normals.root", "--model", "spline", "--layers", "2", "--components", "1", "--hidden", "16", "--epochs", "10", "-o", "m.eidolon")
+	must(t, dir, "train", "-i", "normals.root", "--model", "spline", "--layers", "2", "--components", "1", "--hidden", "16", "--epochs", "10", "--refine", "off", "-o", "m.eidolon")
 	text := must(t, dir, "reweight", "--fit", "-s", "normals.root", "-r", "moons.root", "-o", "r.eidolon")
 	if !strings.Contains(text, "ratio of densities of x0, x1, from 1000 and 1000 events") {
 		t.Errorf("--fit says %s", text)
@@ -71,7 +71,7 @@ func TestRatio(t *testing.T) {
 	}
 
 	write(t, filepath.Join(dir, "less.root"), "Events", &rootio.Table{Columns: normals.Table(4, 0, n).Columns[:1]})
-	must(t, dir, "train", "-i", "less.root", "--model", "spline", "--layers", "2", "--components", "1", "--hidden", "8", "--epochs", "1", "-o", "less.eidolon")
+	must(t, dir, "train", "-i", "less.root", "--model", "spline", "--layers", "2", "--components", "1", "--hidden", "8", "--epochs", "1", "--refine", "off", "-o", "less.eidolon")
 	w := make([]float64, n)
 	w[3] = math.NaN()
 	bad := normals.Table(5, 0, n)

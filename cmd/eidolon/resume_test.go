@@ -38,7 +38,7 @@ func sameValues(t *testing.T, a, b string) {
 // the same model as without the stop, or is finished as it is.
 func TestInterruptedTraining(t *testing.T) {
 	dir := trained(t)
-	command := []string{"train", "-i", "in.root", "-o", "r.eidolon", "--epochs", "3", "--hidden", "16", "--layers", "4"}
+	command := []string{"train", "-i", "in.root", "-o", "r.eidolon", "--epochs", "3", "--hidden", "16", "--layers", "4", "--refine", "off"}
 	out := interrupted(t, dir, "step", command...)
 	if got := names(t, dir); !slices.Equal(got, []string{"in.root", "m.eidolon", "r.eidolon.checkpoint"}) {
 		t.Fatalf("the training has left %v", got)
@@ -87,7 +87,7 @@ func TestInterruptedTraining(t *testing.T) {
 // was stopped, and begins from the start where the training is another one.
 func TestResumeAuto(t *testing.T) {
 	dir := trained(t)
-	command := []string{"train", "-i", "in.root", "-o", "r.eidolon", "--epochs", "3", "--hidden", "16", "--layers", "4", "--resume", "auto"}
+	command := []string{"train", "-i", "in.root", "-o", "r.eidolon", "--epochs", "3", "--hidden", "16", "--layers", "4", "--refine", "off", "--resume", "auto"}
 	const goesOn = "goes on from r.eidolon.checkpoint"
 	if out := interrupted(t, dir, "step", command...); strings.Contains(out, goesOn) {
 		t.Errorf("the first training goes on:\n%s", out)

@@ -70,7 +70,7 @@ func types(t *testing.T, file string) map[string]string {
 func TestEach(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "in.root"), "Events", jets(3000))
-	small := []string{"--epochs", "15", "--hidden", "16", "--layers", "4"}
+	small := []string{"--epochs", "15", "--hidden", "16", "--layers", "4", "--refine", "off"}
 	must(t, dir, append([]string{"train", "-i", "in.root", "--each", "Jet", "--condition", "MET", "-o", "m.eidolon"}, small...)...)
 	must(t, dir, "generate", "-m", "m.eidolon", "-i", "in.root", "-o", "out.root")
 	must(t, dir, "compare", "-r", "in.root", "-c", "out.root", "--each", "Jet", "--where", "pt > 25", "--no-classifier")

@@ -95,7 +95,7 @@ run the same command.`,
 	addView(cmd, &o.View)
 	addNoVerify(cmd, &o.NoVerify)
 	flags.StringVar(&o.Weight, "weight", "", "the branch of event weights w, positive and negative: the loss is Σ w·loss / Σ w")
-	flags.StringVar(&o.Model.Refine, "refine", surrogate.RefineOff, "multiply the density at last by a ratio that boosted trees learn of what tells new events from those of the file, if held-out events are more likely with it: off, auto, or a number of rounds; new events are accepted with a probability")
+	flags.StringVar(&o.Model.Refine, "refine", "", "whether to multiply the density at last by a ratio that boosted trees learn of what tells new events from those of the file; new events are then accepted with a probability: auto (if held-out events are more likely with it; default), off, or a number of rounds")
 	flags.StringVarP(&o.Output, "output", "o", "", "the model file to write")
 	flags.StringVarP(&card, "card", "c", "", "a YAML file with values for these flags")
 	addModelFlags(cmd, &o.Model)

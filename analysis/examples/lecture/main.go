@@ -58,7 +58,7 @@ func (l *lecture) run(ctx context.Context, n int) error {
 
 // train learns the events.
 func (l *lecture) train(ctx context.Context, o surrogate.Options) (*surrogate.Surrogate, error) {
-	o.Seed = 1
+	o.Seed, o.Refine = 1, surrogate.RefineOff // the ratio is system 5
 	training, err := surrogate.New(ctx, l.events, nil, o)
 	if err != nil {
 		return nil, err
