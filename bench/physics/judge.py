@@ -29,14 +29,13 @@ from files import FILES, Known, Vectors
 
 MOST = 10_000  # events of each sample that the trees see
 SEEDS = (1, 2, 3)
-ALL = {"formulas": "true", "coordinates": "mixture", "refine": "auto"}
-ABLATIONS = {  # of docs/physics.md: what is changed in ALL
-    "all": {},
-    "without formulas": {"formulas": "false"},
-    "columns as they are": {"coordinates": "plain"},
-    "the best coordinates": {"coordinates": "best"},
-    "without refinement": {"refine": "off"},
-    "none of these": {"formulas": "false", "coordinates": "plain", "refine": "off"},
+ABLATIONS = {  # of docs/physics.md
+    "default": [],
+    "without formulas": ["--no-formulas"],
+    "columns as they are": ["--coordinates=plain"],
+    "the best coordinates": ["--coordinates=best"],
+    "without refinement": ["--refine=off"],
+    "none of these": ["--no-formulas", "--coordinates=plain", "--refine=off"],
 }
 
 
@@ -270,8 +269,7 @@ def main():
     for file in options.files:
         path, _, tree = file.partition(".root:")
         path = path if path.endswith(".root") else path + ".root"
-        for name, change in ABLATIONS.items() if options.ablations else [("", {})]:
-            more = [f"--{k}={v}" for k, v in (ALL | change).items()] if options.ablations else []
+        for name, more in ABLATIONS.items() if options.ablations else [("", [])]:
             with tempfile.TemporaryDirectory() as folder:
                 r = work(options, path, tree, flags + more, folder)
             if options.json:
