@@ -89,7 +89,7 @@ func ExampleTreeWriter() {
 
 // A surrogate is trained in a job, on what flows by.
 func ExampleTrain() {
-	dir, events := exampleFiles(2000)
+	dir, events := exampleFiles(500)
 	defer os.RemoveAll(dir)
 
 	model := filepath.Join(dir, "zmumu.eidolon")
@@ -112,7 +112,7 @@ func ExampleTrain() {
 		return
 	}
 	fmt.Println(s.Names(), "of", s.Card.Events, "events")
-	// Output: [mass pt y] of 2000 events
+	// Output: [mass pt y] of 500 events
 }
 
 // exampleModel trains a small surrogate.
@@ -123,7 +123,7 @@ func exampleModel(dir string, options surrogate.Options, branches ...string) str
 		c, _ := all.Column(name)
 		table.Columns = append(table.Columns, c)
 	}
-	options.Layers, options.Hidden, options.Train.Epochs = 2, 16, 1
+	options.Layers, options.Hidden, options.Train.Epochs, options.Refine = 2, 16, 1, surrogate.RefineOff
 	training, err := surrogate.New(context.Background(), table, nil, options)
 	if err != nil {
 		panic(err)
