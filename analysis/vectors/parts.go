@@ -17,10 +17,10 @@ func (c *checker) findParts(vectors []Vector) {
 	n := min(events, c.table.Len())
 	of := make([][]four, len(vectors))
 	for i := range vectors {
-		var p momenta
-		p.fill(c.table, &vectors[i], 0, c.table.Len(), c.load)
 		for k := range n {
-			of[i] = append(of[i], p.at(k*c.table.Len()/n))
+			var p momenta
+			p.fill(c.table, &vectors[i], k*c.table.Len()/n, 1, c.load)
+			of[i] = append(of[i], p.at(0))
 		}
 	}
 	for i := range vectors {

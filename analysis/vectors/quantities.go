@@ -73,16 +73,16 @@ func (f *Found) Quantities() []Quantity {
 		f.quantities(vs, met, add)
 	}
 	// What is important comes first, whatever the level.
-	slices.SortStableFunc(all, func(a, b Quantity) int { return rank(a.Name) - rank(b.Name) })
+	slices.SortStableFunc(all, func(a, b Quantity) int { return a.rank() - b.rank() })
 	return all[:min(len(all), mostQuantities)]
 }
 
 // ranks are the beginnings of the names of quantities, the most important ones first.
 var ranks = [...]string{"pT(", "η(", "φ(", "m(", "ΔR(", "mT(", "ΣpT", "Δφ(", "Δη(", "pT/", "E(", "pz("}
 
-func rank(name string) int {
-	i := slices.IndexFunc(ranks[:], func(begin string) bool { return strings.HasPrefix(name, begin) })
-	if strings.HasPrefix(name, "pT(") && strings.Contains(name, "+") { // of a sum
+func (q *Quantity) rank() int {
+	i := slices.IndexFunc(ranks[:], func(begin string) bool { return strings.HasPrefix(q.Name, begin) })
+	if ranks[i] == "pT(" && len(q.vectors) > 1 { // of a sum
 		i = slices.Index(ranks[:], "ΔR(")
 	}
 	return i
