@@ -19,7 +19,7 @@ import (
 // Boosted is a bounded ratio of densities by boosted trees alone, which is fast enough to draw events by: of the columns, and of what
 // follows from the momenta among them. It may have several rounds; in each the ratio to what the rounds before it made is learnt:
 //
-//	s ← min(s + Factor · Σ trees, Most),  log r = s
+//	log r = Σ_rounds min(Factor · Σ trees, Most)
 type Boosted struct {
 	Columns []string      `json:"columns"`
 	Vectors vectors.Found `json:"vectors"`
@@ -31,7 +31,7 @@ type Boosted struct {
 // Round is a sum of trees, those of all folds.
 type Round struct {
 	Factor float64 `json:"factor"` // 1 over the number of folds, times what calibrates the outputs
-	Most   float64 `json:"most"`   // the largest logarithm of the ratio
+	Most   float64 `json:"most"`   // the largest logarithm of its ratio
 	forest *trees.Forest
 	fast   trees.Compiled
 }
@@ -51,6 +51,15 @@ func (b *Boosted) Trees() (n int) {
 		n += len(r.forest.Trees)
 	}
 	return n
+}
+
+// Largest returns the bound of the ratio.
+func (b *Boosted) Largest() float64 {
+	sum := 0.0
+	for _, r := range b.Rounds {
+		sum += r.Most
+	}
+	return math.Exp(sum)
 }
 
 func (b *Boosted) dim() int { return len(b.Columns) + len(b.quantities) }
@@ -99,12 +108,13 @@ func (b *Boosted) LogRatio(ctx context.Context, dst []float64, t *rootio.Table, 
 		if errs[k] = b.inputs(x, t.Slice(lo, hi)); errs[k] != nil {
 			return
 		}
-		s := dst[lo:hi]
-		clear(s)
+		log, s := dst[lo:hi], make([]float64, hi-lo)
+		clear(log)
 		for _, r := range b.Rounds {
+			clear(s)
 			r.fast.Add(s, x, r.Factor)
-			for i := range s {
-				s[i] = min(s[i], r.Most)
+			for i, v := range s {
+				log[i] += min(v, r.Most)
 			}
 		}
 	})
@@ -203,7 +213,7 @@ func (b *Boosted) Boost(ctx context.Context, zero, one *rootio.Table, w []float6
 	return c, nil
 }
 
-// With returns the ratio with a further round, the mean of the classifiers times factor; the logarithm of all is most at most.
+// With returns the ratio with a further round, the mean of the classifiers times factor, most at most.
 func (b *Boosted) With(c *CrossFitted, factor, most float64) *Boosted {
 	forest := &trees.Forest{}
 	for _, f := range c.forests {
@@ -224,7 +234,7 @@ func (b *Boosted) Tensors() (all []training.Tensor) {
 
 // Load takes over the trees, as [Boosted.Tensors] returns them, of a ratio that was read from a file, of a model of some fields. It checks all.
 func (b *Boosted) Load(tensors []training.Tensor, fields []rootio.Field) error {
-	const mostRounds, largest = 20, 20
+	const mostRounds, largest = 20, 1e9
 	known := map[string]bool{}
 	for _, f := range fields {
 		known[f.Name] = true
@@ -247,7 +257,7 @@ func (b *Boosted) Load(tensors []training.Tensor, fields []rootio.Field) error {
 	b.quantities = b.Vectors.Quantities()
 	for k := range b.Rounds {
 		r := &b.Rounds[k]
-		if !(r.Factor > 0 && r.Factor <= 2 && r.Most > 0 && r.Most < largest) {
+		if !(r.Factor > 0 && r.Factor <= 2 && r.Most > 0 && b.Largest() < largest) {
 			return fmt.Errorf("round %d has the factor %g and the largest logarithm %g", k, r.Factor, r.Most)
 		}
 		own, others := training.Under(strconv.Itoa(k)+".", tensors)

@@ -1,7 +1,6 @@
 package surrogate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -212,7 +211,6 @@ func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refin
 	r := &Refinement{Gain: gain, GainError: sigma}
 	if s.Refined != nil {
 		r.Gain, r.GainError = s.Refined.Gain+gain, math.Hypot(s.Refined.GainError, sigma)
-		bound += s.Refined.Boosted.Rounds[len(s.Refined.Boosted.Rounds)-1].Most
 	}
 	r.Boosted = before.With(fitted, factor, bound)
 	r.density = r.Boosted
@@ -224,10 +222,10 @@ func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refin
 	}
 	// The events that the parts have not seen say whether these know others by heart, and the ratio with them.
 	unseen := gainOf(fitted, w, folds, func(fold int) bool { return fold < 0 })
-	if most := unseen.data; len(most) > 0 {
+	if events := len(unseen.data); events > 0 {
 		unseen.model = g.model
-		held := unseen.at(factor, cmp.Or(bound, math.Inf(1)))
-		if !(held > -unseen.error(factor, bound)) || len(most) > refineLeast && !(held > 0) {
+		held := unseen.at(factor, bound)
+		if !(held > -unseen.error(factor, bound)) || events > refineLeast && !(held > 0) {
 			return nil, fmt.Sprintf("events that the model has not seen become %.2g nats less likely", -held), nil
 		}
 		if s.Refined != nil && s.Refined.HeldOut != nil {
@@ -246,7 +244,7 @@ func (r *Refinement) normalise(ctx context.Context, s *Surrogate) error {
 	if err != nil {
 		return err
 	}
-	r.Largest = math.Exp(r.Boosted.Rounds[len(r.Boosted.Rounds)-1].Most)
+	r.Largest = r.Boosted.Largest()
 	r.measure(logs)
 	return nil
 }
@@ -352,9 +350,7 @@ func (r *Refinement) load(tensors []training.Tensor, fields []rootio.Field) erro
 	if err := r.Boosted.Load(tensors, fields); err != nil {
 		return err
 	}
-	rounds := r.Boosted.Rounds
-	most := math.Exp(rounds[len(rounds)-1].Most)
-	if !(math.Abs(r.Largest/most-1) < 1e-9 && r.Z > 0 && r.Z <= r.Largest && r.Efficiency() >= ratioLeast && r.Error >= 0) {
+	if !(math.Abs(r.Largest/r.Boosted.Largest()-1) < 1e-9 && r.Z > 0 && r.Z <= r.Largest && r.Efficiency() >= ratioLeast && r.Error >= 0) {
 		return fmt.Errorf("the refinement has ratios up to %g with the mean %g ± %g", r.Largest, r.Z, r.Error)
 	}
 	r.density = r.Boosted
