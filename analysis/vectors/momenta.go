@@ -3,127 +3,84 @@ package vectors
 import (
 	"math"
 
+	"github.com/eidolon-hep/eidolon/analysis/formula"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// momenta are the momenta of a vector in some events, NaN in those without the object. Of a transverse one the longitudinal
-// part is zero.
-type momenta struct {
-	pt, eta, phi []float64
-	mass         []float64
+// operand returns the momentum as an operand of formulas: by the polar components where they are there, with the mass of
+// each event.
+func (v *Vector) operand() formula.Operand {
+	o := formula.Operand{Name: v.Name, Form: formula.PxPyPz, Columns: v.Components(), Mass: v.Mass}
+	switch {
+	case v.IsPolar() && v.Transverse:
+		o.Form = formula.Transverse
+	case v.IsPolar():
+		o.Form = formula.Polar
+	case v.Transverse:
+		o.Form = formula.PxPy
+	}
+	switch {
+	case v.MassFrom == "" || v.Transverse:
+	case v.MassFrom == v.M:
+		o.Form, o.Columns = o.Form+" m", append(o.Columns, v.M)
+	default:
+		o.Form, o.Columns = o.Form+" e", append(o.Columns, v.E)
+	}
+	return o
 }
 
-// size is |p| of event k.
-func (p *momenta) size(k int) float64 { return p.pt[k] * math.Cosh(p.eta[k]) }
+// momenta are those of a vector in some events.
+type momenta struct {
+	of      *Vector
+	read    func(p *formula.Value, x []float64)
+	columns [][]float64
+	x       []float64 // of an event
+}
 
 // fill reads n events of t from the first on. load returns all values of a column, if it is not nil.
-func (p *momenta) fill(t *rootio.Table, v *Vector, first, n int, load func(string) []float64) {
-	column := func(name string) []float64 {
-		x := make([]float64, n)
-		if load != nil && name != "" {
-			copy(x, load(name)[first:])
-		} else if c, ok := t.Column(name); ok {
-			c.Floats(x, first)
+func (m *momenta) fill(t *rootio.Table, v *Vector, first, n int, load func(string) []float64) {
+	o := v.operand()
+	m.of, m.read, m.columns = v, o.Reader(), make([][]float64, len(o.Columns))
+	m.x = make([]float64, len(o.Columns))
+	for j, name := range o.Columns {
+		if load != nil {
+			m.columns[j] = load(name)[first : first+n]
+			continue
 		}
-		return x
-	}
-	nan := math.NaN()
-	if v.IsPolar() {
-		p.pt, p.eta, p.phi = column(v.PT), column(v.Eta), column(v.Phi)
-		for k, pt := range p.pt {
-			if v.Absent && (pt < 0 || pt == p.eta[k] && pt == p.phi[k]) {
-				p.pt[k], p.eta[k], p.phi[k] = nan, nan, nan
-			}
-		}
-	} else {
-		p.pt, p.eta, p.phi = column(v.PX), column(v.PZ), column(v.PY)
-		for k, x := range p.pt {
-			z, y := p.eta[k], p.phi[k]
-			if v.Absent && !v.Transverse && x == y && y == z {
-				p.pt[k], p.eta[k], p.phi[k] = nan, nan, nan
-				continue
-			}
-			pt := math.Hypot(x, y)
-			p.pt[k], p.phi[k] = pt, math.Atan2(y, x)
-			p.eta[k] = math.Asinh(z / max(pt, least))
-		}
-	}
-	p.mass = nil
-	switch {
-	case v.MassFrom == "":
-		p.mass = make([]float64, n)
-		for k := range p.mass {
-			p.mass[k] = v.Mass
-		}
-	case v.MassFrom == v.M:
-		p.mass = column(v.M)
-	default:
-		p.mass = column(v.E)
-		for k, e := range p.mass {
-			size := p.size(k)
-			p.mass[k] = math.Sqrt(max((e-size)*(e+size), 0))
+		m.columns[j] = make([]float64, n)
+		if c, ok := t.Column(name); ok {
+			c.Floats(m.columns[j], first)
 		}
 	}
 }
 
-// least is where momenta that are divided by begin.
-const least = 1e-150
-
-// four is a four-vector.
-type four struct {
-	pt, eta, phi, m float64
-	mt, y           float64 // the transverse mass and the rapidity
-	px, py, pz, e   float64
-}
-
-func (p *momenta) at(k int) (f four) {
-	f = four{pt: p.pt[k], eta: p.eta[k], phi: p.phi[k], m: p.mass[k]}
-	sin, cos := math.Sincos(f.phi)
-	f.px, f.py, f.pz = f.pt*cos, f.pt*sin, f.pt*math.Sinh(f.eta)
-	f.mt = math.Hypot(f.pt, f.m)
-	f.e = math.Hypot(f.mt, f.pz)
-	f.y = math.Asinh(f.pz / max(f.mt, least))
-	return f
-}
-
-// isThere reports whether the event has the object.
-func (f *four) isThere() bool { return f.pt == f.pt }
-
-// times is E₁E₂ − p₁·p₂, a sum of terms that are not negative, so that no digits are lost.
-func (f *four) times(g *four) float64 {
-	half := math.Sinh((f.y - g.y) / 2)
-	mt, pt := f.mt*g.mt, f.pt*g.pt
-	sin := math.Sin((f.phi - g.phi) / 2)
-	return 2*mt*half*half + 2*pt*sin*sin + (f.m*f.m*g.mt*g.mt+f.pt*f.pt*g.m*g.m)/max(mt+pt, least)
-}
-
-// massOf is the mass of the sum of vectors, M² = Σ mᵢ² + 2 Σ (EᵢEⱼ − pᵢ·pⱼ).
-func massOf(p []four) float64 {
-	m2 := 0.0
-	for i := range p {
-		m2 += p[i].m * p[i].m
-		for j := range i {
-			m2 += 2 * p[i].times(&p[j])
-		}
+// at stores the momentum of event k in p. It returns false if the event is without the object.
+func (m *momenta) at(k int, p *formula.Value) bool {
+	for j, c := range m.columns {
+		m.x[j] = c[k]
 	}
-	return math.Sqrt(m2)
-}
-
-// sum returns the components of the sum of vectors.
-func sum(p []four) (px, py, pz, e float64) {
-	for i := range p {
-		px, py, pz, e = px+p[i].px, py+p[i].py, pz+p[i].pz, e+p[i].e
+	if x := m.x; m.of.Absent && (m.of.IsPolar() && x[0] < 0 || !m.of.Transverse && x[0] == x[1] && x[1] == x[2]) {
+		return false
 	}
-	return px, py, pz, e
+	m.read(p, m.x)
+	return p.PT == p.PT
 }
 
-// ptOf is the transverse momentum of the sum of vectors.
-func ptOf(p []four) float64 {
-	px, py, _, _ := sum(p)
-	return math.Hypot(px, py)
+// size is |p| of event k, NaN if it is without the object.
+func (m *momenta) size(k int) float64 {
+	var p formula.Value
+	if !m.at(k, &p) {
+		return math.NaN()
+	}
+	return p.P()
 }
 
-func deltaEta(p []four) float64  { return math.Abs(p[0].eta - p[1].eta) }
-func deltaPhi(p []four) float64  { return math.Abs(math.Remainder(p[0].phi-p[1].phi, 2*math.Pi)) }
-func deltaR(p []four) float64    { return math.Hypot(deltaEta(p), deltaPhi(p)) }
-func ratioOfPT(p []four) float64 { return p[0].pt / max(p[1].pt, least) }
+// Quantities of pairs that have no row in package formula, for they are there of columns only.
+
+func deltaEta(p []*formula.Value) float64 { return math.Abs(p[0].Eta - p[1].Eta) }
+
+func deltaPhi(p []*formula.Value) float64 {
+	return math.Abs(math.Remainder(p[0].Phi-p[1].Phi, 2*math.Pi))
+}
+
+func ratioOfPT(p []*formula.Value) float64 { return p[0].PT / max(p[1].PT, formula.Least) }

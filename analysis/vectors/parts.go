@@ -3,6 +3,8 @@ package vectors
 import (
 	"math"
 	"slices"
+
+	"github.com/eidolon-hep/eidolon/analysis/formula"
 )
 
 // findParts finds the vectors that are sums of two, three or four others of their level, such as a B meson beside its daughters: they are
@@ -15,12 +17,16 @@ func (c *checker) findParts(vectors []Vector) {
 		parts  = 4
 	)
 	n := min(events, c.table.Len())
-	of := make([][]four, len(vectors))
+	of := make([][]formula.Value, len(vectors))
 	for i := range vectors {
 		for k := range n {
 			var p momenta
 			p.fill(c.table, &vectors[i], k*c.table.Len()/n, 1, c.load)
-			of[i] = append(of[i], p.at(0))
+			var one formula.Value
+			if !p.at(0, &one) {
+				one.PX = math.NaN()
+			}
+			of[i] = append(of[i], one)
 		}
 	}
 	for i := range vectors {
@@ -47,10 +53,10 @@ func (c *checker) findParts(vectors []Vector) {
 			}
 			off := make([]float64, 0, n)
 			for k := range n {
-				x, y, z := -of[i][k].px, -of[i][k].py, -of[i][k].pz
+				x, y, z := -of[i][k].PX, -of[i][k].PY, -of[i][k].PZ
 				size := math.Hypot(math.Hypot(x, y), z)
 				for _, j := range which {
-					x, y, z = x+of[j][k].px, y+of[j][k].py, z+of[j][k].pz
+					x, y, z = x+of[j][k].PX, y+of[j][k].PY, z+of[j][k].PZ
 				}
 				if d := math.Hypot(math.Hypot(x, y), z) / size; d == d {
 					off = append(off, d)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/eidolon-hep/eidolon/analysis/formula"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -16,7 +17,7 @@ type Quantity struct {
 	Parents []string // the columns that it follows from
 
 	vectors []*Vector
-	of      func([]four) float64
+	of      func([]*formula.Value) float64
 	sums    bool // over the objects that are there: it is not missing where some are
 }
 
@@ -30,7 +31,7 @@ const (
 // was generated are combined with each other only.
 func (f *Found) Quantities() []Quantity {
 	var all []Quantity
-	add := func(name, words string, of func([]four) float64, vectors ...*Vector) *Quantity {
+	add := func(name, words string, of func([]*formula.Value) float64, vectors ...*Vector) *Quantity {
 		q := Quantity{Name: name, Words: words, of: of, vectors: vectors}
 		for _, v := range vectors {
 			q.Parents = append(q.Parents, v.Components()...)
@@ -104,24 +105,27 @@ func isSame(measured, generated string) bool {
 // response adds what is measured of a momentum, relative to what was generated.
 func (f *Found) response(measured, generated *Vector, add adder) {
 	between := measured.Name + "," + generated.Name
-	add("ΔR("+between+")", "distance ΔR of "+measured.Name+" and "+generated.Name, deltaR, measured, generated)
+	add("ΔR("+between+")", "distance ΔR of "+measured.Name+" and "+generated.Name, of("delta R"), measured, generated)
 	add("pT/pT("+between+")", "ratio of the transverse momenta of "+measured.Name+" and "+generated.Name, ratioOfPT, measured, generated)
 }
 
+// of returns the function of a formula.
+func of(name string) func([]*formula.Value) float64 { return formula.Named(name).Of }
+
 // adder adds a quantity to a list.
-type adder func(name, words string, of func([]four) float64, vectors ...*Vector) *Quantity
+type adder func(name, words string, of func([]*formula.Value) float64, vectors ...*Vector) *Quantity
 
 func (f *Found) quantities(full, missing []*Vector, add adder) {
 	for _, v := range slices.Concat(full, missing) {
 		if !v.IsPolar() {
-			add("pT("+v.Name+")", "transverse momentum of "+v.Name, func(p []four) float64 { return p[0].pt }, v)
-			add("φ("+v.Name+")", "azimuth of "+v.Name, func(p []four) float64 { return p[0].phi }, v).Angle = true
+			add("pT("+v.Name+")", "transverse momentum of "+v.Name, of("pt"), v)
+			add("φ("+v.Name+")", "azimuth of "+v.Name, of("phi"), v).Angle = true
 			if !v.Transverse {
-				add("η("+v.Name+")", "pseudorapidity of "+v.Name, func(p []four) float64 { return p[0].eta }, v)
+				add("η("+v.Name+")", "pseudorapidity of "+v.Name, of("eta"), v)
 			}
 		}
 		if v.MassFrom != "" && v.MassFrom == v.E {
-			add("m("+v.Name+")", "mass of "+v.Name, func(p []four) float64 { return p[0].m }, v)
+			add("m("+v.Name+")", "mass of "+v.Name, of("mass of one"), v)
 		}
 	}
 	paired := full[:min(len(full), mostPaired)]
@@ -130,9 +134,9 @@ func (f *Found) quantities(full, missing []*Vector, add adder) {
 			sum := a.Name + "+" + b.Name
 			both := a.Name + " + " + b.Name
 			between := a.Name + "," + b.Name
-			add("m("+sum+")", "mass of "+both, massOf, a, b)
-			add("pT("+sum+")", "transverse momentum of "+both, ptOf, a, b)
-			add("ΔR("+between+")", "distance ΔR of "+a.Name+" and "+b.Name, deltaR, a, b)
+			add("m("+sum+")", "mass of "+both, of("mass"), a, b)
+			add("pT("+sum+")", "transverse momentum of "+both, of("pt of sum"), a, b)
+			add("ΔR("+between+")", "distance ΔR of "+a.Name+" and "+b.Name, of("delta R"), a, b)
 			add("Δφ("+between+")", "|Δφ| of "+a.Name+" and "+b.Name, deltaPhi, a, b)
 			add("Δη("+between+")", "|Δη| of "+a.Name+" and "+b.Name, deltaEta, a, b)
 			add("pT/pT("+between+")", "ratio of the transverse momenta of "+a.Name+" and "+b.Name, ratioOfPT, a, b)
@@ -140,10 +144,7 @@ func (f *Found) quantities(full, missing []*Vector, add adder) {
 	}
 	for _, met := range missing {
 		for _, v := range paired {
-			// mT² = 2 pT pT' (1 − cos Δφ)
-			add("mT("+v.Name+","+met.Name+")", "transverse mass of "+v.Name+" and "+met.Name, func(p []four) float64 {
-				return 2 * math.Sqrt(p[0].pt*p[1].pt) * math.Sin(deltaPhi(p)/2)
-			}, v, met)
+			add("mT("+v.Name+","+met.Name+")", "transverse mass of "+v.Name+" and "+met.Name, of("transverse mass"), v, met)
 			add("Δφ("+v.Name+","+met.Name+")", "|Δφ| of "+v.Name+" and "+met.Name, deltaPhi, v, met)
 		}
 	}
@@ -163,31 +164,22 @@ func (f *Found) quantities(full, missing []*Vector, add adder) {
 				for j := range i {
 					for k := range j {
 						three := []*Vector{full[k], full[j], full[i]}
-						add("m("+names(three, "+")+")", "mass of "+names(three, " + "), massOf, three...)
+						add("m("+names(three, "+")+")", "mass of "+names(three, " + "), of("mass"), three...)
 					}
 				}
 			}
 		}
-		total := func(name, words string, of func([]four) float64) {
+		total := func(name, words string, of func([]*formula.Value) float64) {
 			add(name+"("+names(full, "+")+")", words+" of "+names(full, " + "), of, full...).sums = true
 		}
-		total("m", "mass", massOf)
-		total("pT", "transverse momentum", ptOf)
+		total("m", "mass", of("mass"))
+		total("pT", "transverse momentum", of("pt of sum"))
 	}
-	total := add("ΣpT("+names(full, ",")+")", "sum of the transverse momenta of "+names(full, ", "), func(p []four) (s float64) {
-		for i := range p {
-			s += p[i].pt
-		}
-		return s
-	}, full...)
-	total.sums = true
-	add("pz("+names(full, "+")+")", "longitudinal momentum of "+names(full, " + "), func(p []four) float64 {
-		_, _, z, _ := sum(p)
-		return z
-	}, full...).sums = true
+	add("ΣpT("+names(full, ",")+")", "sum of the transverse momenta of "+names(full, ", "), of("sum of pt"), full...).sums = true
+	add("pz("+names(full, "+")+")", "longitudinal momentum of "+names(full, " + "), of("pz of sum"), full...).sums = true
 	if len(missing) > 0 {
 		met := missing[0]
-		add("pT("+names(full, "+")+"+"+met.Name+")", "transverse momentum of "+names(full, " + ")+" + "+met.Name, ptOf, append(slices.Clone(full), met)...).sums = true
+		add("pT("+names(full, "+")+"+"+met.Name+")", "transverse momentum of "+names(full, " + ")+" + "+met.Name, of("pt of sum"), append(slices.Clone(full), met)...).sums = true
 	}
 }
 
@@ -215,7 +207,7 @@ func Fill(dst [][]float64, quantities []Quantity, t *rootio.Table, first int) {
 	if len(vectors) == 0 {
 		return
 	}
-	event, p := make([]four, len(vectors)), make([]four, 0, len(vectors))
+	event, isThere, p := make([]formula.Value, len(vectors)), make([]bool, len(vectors)), make([]*formula.Value, 0, len(vectors))
 	for at := 0; at < len(dst[0]); at += chunk {
 		n := min(chunk, len(dst[0])-at)
 		all := make([]momenta, len(vectors))
@@ -224,14 +216,14 @@ func Fill(dst [][]float64, quantities []Quantity, t *rootio.Table, first int) {
 		}
 		for k := range n {
 			for i := range event {
-				event[i] = all[i].at(k)
+				isThere[i] = all[i].at(k, &event[i])
 			}
 			for i := range quantities {
 				q := &quantities[i]
 				p = p[:0]
 				for _, place := range places[i] {
-					if event[place].isThere() {
-						p = append(p, event[place])
+					if isThere[place] {
+						p = append(p, &event[place])
 					}
 				}
 				if len(p) == len(q.vectors) || q.sums && len(p) > 0 {

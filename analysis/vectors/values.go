@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/analysis/formula"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -303,10 +304,11 @@ func (c *checker) units(vectors []Vector, declared int) (same []Vector, gev floa
 		p.fill(c.table, v, 0, c.table.Len(), c.load)
 		var pts []float64
 		largest := 0.0
-		for k, pt := range p.pt {
-			if pt > 0 {
-				pts = append(pts, pt)
-				largest = max(largest, p.size(k))
+		var one formula.Value
+		for k := range c.table.Len() {
+			if p.at(k, &one) && one.PT > 0 {
+				pts = append(pts, one.PT)
+				largest = max(largest, one.P())
 			}
 		}
 		if largest > mostInGeV {
@@ -422,7 +424,7 @@ func (c *checker) massOfEnergy(v *Vector, gev float64) {
 		}
 	}
 	m := math.Sqrt(max(m2, 0))
-	err = min(err/max(m, least), math.Sqrt(err)) // of m
+	err = min(err/max(m, formula.Least), math.Sqrt(err)) // of m
 	if named := Named(v.Name); named != nil && math.Abs(named.Mass*gev-m) <= err {
 		v.Mass, v.MassOf = named.Mass*gev, article(named.Name)+", by its name and "+v.E
 		return

@@ -7,8 +7,8 @@ import (
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
-	"github.com/eidolon-hep/eidolon/analysis/features/formula"
 	"github.com/eidolon-hep/eidolon/analysis/features/step"
+	"github.com/eidolon-hep/eidolon/analysis/formula"
 	"github.com/eidolon-hep/eidolon/analysis/vectors"
 	"github.com/eidolon-hep/eidolon/rootio"
 )

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
-	"github.com/eidolon-hep/eidolon/analysis/features/formula"
+	"github.com/eidolon-hep/eidolon/analysis/formula"
 )
 
 // Formula leaves out a branch that a formula gives from others, its parents, within what the rounding of all of them may

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
-	"github.com/eidolon-hep/eidolon/analysis/features/formula"
+	"github.com/eidolon-hep/eidolon/analysis/formula"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 

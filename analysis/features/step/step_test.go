@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
-	"github.com/eidolon-hep/eidolon/analysis/features/formula"
+	"github.com/eidolon-hep/eidolon/analysis/formula"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
