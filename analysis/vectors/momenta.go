@@ -7,9 +7,9 @@ import (
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// operand returns the momentum as an operand of formulas: by the polar components where they are there, with the mass of
+// Operand returns the momentum as an operand of formulas: by the polar components where they are there, with the mass of
 // each event.
-func (v *Vector) operand() formula.Operand {
+func (v *Vector) Operand() formula.Operand {
 	o := formula.Operand{Name: v.Name, Form: formula.PxPyPz, Columns: v.Components(), Mass: v.Mass}
 	switch {
 	case v.IsPolar() && v.Transverse:
@@ -39,7 +39,7 @@ type momenta struct {
 
 // fill reads n events of t from the first on. load returns all values of a column, if it is not nil.
 func (m *momenta) fill(t *rootio.Table, v *Vector, first, n int, load func(string) []float64) {
-	o := v.operand()
+	o := v.Operand()
 	m.of, m.read, m.columns = v, o.Reader(), make([][]float64, len(o.Columns))
 	m.x = make([]float64, len(o.Columns))
 	for j, name := range o.Columns {

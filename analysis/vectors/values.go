@@ -131,7 +131,8 @@ func (c *checker) absent(v *Vector) (absent []bool, ok bool) {
 			if !slices.ContainsFunc(events, func(k int) bool { return values[k] != values[events[0]] }) {
 				continue
 			}
-			c.note("%s is not taken for a momentum: %q is %g in entry %d, where other components are not always the same", v.Name, names[0], marker, events[0])
+			c.note("%s is not taken for a momentum: %q is %g in %d events, first in entry %d; if the object is missing in these, all its components must be one number there",
+				v.Name, names[0], marker, len(events), events[0])
 			return nil, false
 		}
 		any = true
@@ -347,7 +348,7 @@ func (c *checker) units(vectors []Vector, declared int) (same []Vector, gev floa
 	if len(left) == 0 {
 		return vectors, gev
 	}
-	c.note("the transverse momenta of %s are %.3g in the middle, and those of %s %.3g: one may be in MeV and one in GeV; the columns of %s stay plain ones",
+	c.note("the median transverse momentum of %s is %.3g, and that of %s %.3g: one may be in MeV and one in GeV; the columns of %s are not taken for momenta",
 		vectors[small[at-1]].Name, middle[small[at-1]], vectors[large[0]].Name, middle[large[0]], namesOf(vectors, left))
 	for i, v := range vectors {
 		if !slices.Contains(left, i) {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/eidolon-hep/eidolon/analysis/formula"
 	"github.com/eidolon-hep/eidolon/analysis/vectors"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -111,27 +112,20 @@ type fourMomentum [4]float64
 
 // momenta returns those of a vector in all events of t.
 func momenta(t *rootio.Table, v *vectors.Vector) []fourMomentum {
-	column := func(name string) []float64 {
+	o := v.Operand()
+	var columns [][]float64
+	for _, name := range o.Columns {
 		c, _ := t.Column(name)
-		return c.Float64s()
+		columns = append(columns, c.Float64s())
 	}
-	p := make([]fourMomentum, t.Len())
-	names := v.Components()
-	a, b, c := column(names[0]), column(names[1]), column(names[2])
-	var mass []float64
-	if v.MassFrom != "" && v.MassFrom == v.M {
-		mass = column(v.M)
-	}
+	p, x, read := make([]fourMomentum, t.Len()), make([]float64, len(columns)), o.Reader()
+	var of formula.Value
 	for k := range p {
-		x, y, z, m := a[k], b[k], c[k], v.Mass
-		if v.IsPolar() {
-			sin, cos := math.Sincos(z)
-			x, y, z = x*cos, x*sin, x*math.Sinh(y)
+		for j, c := range columns {
+			x[j] = c[k]
 		}
-		if mass != nil {
-			m = mass[k]
-		}
-		p[k] = fourMomentum{x, y, z, math.Sqrt(x*x + y*y + z*z + m*m)}
+		read(&of, x)
+		p[k] = fourMomentum{of.PX, of.PY, of.PZ, of.E}
 	}
 	return p
 }
