@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -106,12 +107,13 @@ func (s *Surrogate) Refine(ctx context.Context, of *classify.Ratio) error {
 	return nil
 }
 
-// sampleLogs returns log r of events of a surrogate, as many as Z needs but no more than most, without the bound. They are always
-// the same ones.
+// sampleLogs returns log r of events of a surrogate, as many as Z needs but no more than most, without the bound, or fewer where ctx has
+// a deadline. They are always the same ones.
 func (r *Ratio) sampleLogs(ctx context.Context, s *Surrogate, most int) (logs []float64, err error) {
 	table := rootio.NewTable(s.Fields(), ratioPiece)
 	seed := philox.Uint64(ratioSeed, streamRatio, 0)
 	for len(logs) < most {
+		begin := time.Now()
 		if _, err := s.Generate(ctx, table, nil, seed, uint64(len(logs))); err != nil {
 			return nil, err
 		}
@@ -121,6 +123,9 @@ func (r *Ratio) sampleLogs(ctx context.Context, s *Surrogate, most int) (logs []
 		}
 		if r.measure(logs); r.Error < ratioPrecise*r.Z {
 			break
+		}
+		if end, ok := ctx.Deadline(); ok && time.Until(end) < 2*time.Since(begin) {
+			break // there is no time for another piece
 		}
 	}
 	return logs, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -94,15 +95,20 @@ func (tr *Training) refine(ctx context.Context) error {
 		}
 		return nil
 	}
-	begin, limit := time.Now(), o.Train.MaxTime
-	enough := func() bool { return limit > 0 && time.Since(tr.begin) > limit-limit/(2*refinePart) }
+	within, cancel := ctx, context.CancelFunc(func() {})
+	if limit := o.Train.MaxTime; limit > 0 {
+		within, cancel = context.WithDeadline(ctx, tr.begin.Add(limit))
+	}
+	defer cancel()
 	for round := 0; rounds < 0 && round < 2 || round < rounds; round++ {
-		if round > 0 && limit > 0 && time.Since(begin) > limit/(2*refinePart) || enough() {
-			o.log("note: not refined further: there was no time (--max-time)")
-			break
-		}
-		better, why, err := tr.refineOnce(ctx, uint64(round))
-		if err != nil {
+		better, why, err := tr.refineOnce(within, uint64(round))
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case within.Err() != nil:
+			o.log("note: there was no time for round %d of the refinement (--max-time)", round+1)
+			return nil
+		case err != nil:
 			return err
 		}
 		if round > 0 && rounds < 0 && better != nil && better.Efficiency() < refineEfficient {
@@ -118,6 +124,15 @@ func (tr *Training) refine(ctx context.Context) error {
 		o.log("%v", better)
 	}
 	return nil
+}
+
+// timeLeft returns the part of the time until the deadline of ctx, 0 where there is none.
+func timeLeft(ctx context.Context, part float64) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return 0
+	}
+	return max(time.Duration(part*float64(time.Until(end))), 1)
 }
 
 // unrefinable says why a model is not refined, if that is known before it is trained.
@@ -170,8 +185,8 @@ func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refin
 	s, seed := tr.Surrogate, tr.Card.Options.Seed
 	data, w, folds := tr.sampleOf()
 	n := len(tr.learn)
-	model := rootio.NewTable(s.Fields(), min(refineMost, max(2*n, min(8*n, refineMost/4))))
-	if _, err := s.Generate(ctx, model, nil, philox.Uint64(seed, streamRefineBy, round), 0); err != nil {
+	model, err := tr.drawInTime(ctx, min(refineMost, max(2*n, min(8*n, refineMost/4))), philox.Uint64(seed, streamRefineBy, round))
+	if err != nil {
 		return nil, "", err
 	}
 	theirs := make([]int, model.Len())
@@ -191,14 +206,22 @@ func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refin
 	both := [2][]int{theirs, folds}
 
 	// A few trees tell fast whether there is anything to learn, and whether all of them may gain enough.
-	quick, err := before.Boost(ctx, model, data, w, both, classify.BoostOptions{Folds: refineFolds, Trees: 30, Rate: 2 * refineRate, Seed: seed, First: true})
+	const few = 30
+	begin := time.Now()
+	quick, err := before.Boost(ctx, model, data, w, both, classify.BoostOptions{Folds: refineFolds, Trees: few, Rate: 2 * refineRate, Seed: seed, First: true})
 	if err != nil {
 		return nil, "", err
 	}
 	if g := gainOf(quick, w, folds, func(fold int) bool { return fold == 0 }); !(g.at(1, math.Inf(1)) > max(refineGain/4, g.error(1, math.Inf(1)))) {
 		return nil, fmt.Sprintf("a few trees hardly tell events of the model from held-out ones (%+.2g ± %.1g nats)", g.at(1, math.Inf(1)), g.error(1, math.Inf(1))), nil
 	}
-	fitted, err := before.Boost(ctx, model, data, w, both, classify.BoostOptions{Folds: refineFolds, Trees: refineTrees, Rate: refineRate, Seed: seed})
+	trees := refineTrees
+	if limit := timeLeft(ctx, 0.5); limit > 0 { // fewer ones, where at the pace of these there is no time for all; the rest is for Z
+		turns := (refineFolds + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
+		pace := few / time.Since(begin).Seconds() / float64(turns)
+		trees = min(trees, max(few, int(limit.Seconds()*pace)))
+	}
+	fitted, err := before.Boost(ctx, model, data, w, both, classify.BoostOptions{Folds: refineFolds, Trees: trees, Rate: refineRate * min(3, float64(refineTrees)/float64(trees)), Seed: seed})
 	if err != nil {
 		return nil, "", err
 	}
@@ -235,6 +258,21 @@ func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refin
 		r.HeldOut = &held
 	}
 	return r, "", nil
+}
+
+// drawInTime draws n events of the model, or fewer in a third of the time that is left, but as many as are learnt from.
+func (tr *Training) drawInTime(ctx context.Context, n int, seed uint64) (*rootio.Table, error) {
+	begin, limit := time.Now(), timeLeft(ctx, 1./3)
+	t := rootio.NewTable(tr.Fields(), n)
+	for lo := 0; lo < n; lo += ratioPiece {
+		if limit > 0 && time.Since(begin) > limit && lo >= len(tr.learn) {
+			return t.Slice(0, lo), nil
+		}
+		if _, err := tr.Generate(ctx, t.Slice(lo, min(lo+ratioPiece, n)), nil, seed, uint64(lo)); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
 }
 
 // normalise finds Z and the largest ratio, by the events of the parts. They are always the same ones.

@@ -223,6 +223,42 @@ func TestResumeRefinement(t *testing.T) {
 	}
 }
 
+// Where there is an eighth of the time that a refinement takes, it takes hardly more, and leaves the best so far.
+func TestRefinementInTime(t *testing.T) {
+	moons, _ := known.Named("moons")
+	o := Options{Model: spline, Layers: 2, Components: 1, Hidden: 8, Seed: 1, Refine: "1", Train: training.Options{Epochs: 3}}
+	tr, err := New(t.Context(), moons.Table(1, 0, 3000), nil, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tr.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	refine := func() (*Refinement, time.Duration) {
+		tr.Refined = nil
+		begin := time.Now()
+		if err := tr.refine(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return tr.Refined, time.Since(begin)
+	}
+	all, whole := refine()
+	if all == nil {
+		t.Fatal("nothing was refined")
+	}
+	in := func(part float64) (*Refinement, time.Duration) {
+		tr.Card.Options.Train.MaxTime = time.Hour
+		tr.begin = time.Now().Add(-time.Hour + time.Duration(part*float64(whole)))
+		return refine()
+	}
+	if short, took := in(1. / 8); took > whole/2 {
+		t.Errorf("%v in the place of %v: %v", took, whole, short)
+	}
+	if most, _ := in(50); most == nil || most.String() != all.String() || most.Z != all.Z {
+		t.Errorf("with time enough %v, without a limit %v", most, all)
+	}
+}
+
 // A model that knows its events by heart gains nothing from a ratio on others, so it gets none.
 func TestCopiesAreNotRefined(t *testing.T) {
 	moons, _ := known.Named("moons")
