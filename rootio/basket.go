@@ -186,13 +186,6 @@ func (r *basketReader) drop() {
 	}
 }
 
-// target is a column that is filled from a branch.
-type target struct {
-	element int
-	column  *Column
-	jagged  *Jagged // nil if the column is not
-}
-
 // entryError is an error about an entry of a branch.
 type entryError struct {
 	branch string

@@ -385,7 +385,7 @@ func TestBesideTheTree(t *testing.T) {
 			!slices.Equal(tree.friends, []Friend{{Name: "fr", Tree: "a/b/t"}}) {
 			t.Errorf("%+v", tree)
 		}
-		main := &Tree{name: "t", parts: []part{{file: name, root: &rootFile{ctx: t.Context()}, tree: tree}}}
+		main := &Tree{name: "t", parts: []part{{file: name, root: &rootFile{ctx: t.Context()}, source: treeSource{tree: tree}}}}
 		for branch, text := range map[string]string{"jet": `friend "fr" has it`, "fr.vec": `friend "fr" has it`, "alias0": "write alias0=x*x"} {
 			if _, err := main.index(branch); err == nil || !strings.Contains(err.Error(), text) {
 				t.Errorf("%s: %v", branch, err)

@@ -55,19 +55,19 @@ func (t *Table) clear() {
 // partReader reads columns of one file, block by block.
 type partReader struct {
 	part    *part
-	readers []*basketReader
+	readers []entryReader
 }
 
 // reader returns a reader into the columns of the table.
 func (p *part) reader(t *Tree, columns []int, table *Table) *partReader {
 	r := &partReader{part: p}
-	readers := make(map[int]*basketReader) // by branch
 	memory := &budget{}
 	memory.left.Store(p.root.most())
+	var branches []int // in the order of their first column
+	targets := make(map[int][]target)
 	scalar, jagged := 0, 0
 	for _, c := range columns {
 		col := t.columns[c]
-		b := &p.branches[col.branch]
 		into := target{element: col.Index}
 		if col.IsJagged() {
 			into.jagged = &table.Jagged[jagged]
@@ -76,13 +76,13 @@ func (p *part) reader(t *Tree, columns []int, table *Table) *partReader {
 			into.column = &table.Columns[scalar]
 			scalar++
 		}
-		reader := readers[col.branch]
-		if reader == nil {
-			reader = &basketReader{file: p.root, budget: memory, name: b.Name, layout: b.layout, loaded: -1}
-			readers[col.branch] = reader
-			r.readers = append(r.readers, reader)
+		if targets[col.branch] == nil {
+			branches = append(branches, col.branch)
 		}
-		reader.into = append(reader.into, into)
+		targets[col.branch] = append(targets[col.branch], into)
+	}
+	for _, i := range branches {
+		r.readers = append(r.readers, p.source.reader(&p.branches[i], targets[i], memory))
 	}
 	return r
 }

@@ -47,14 +47,13 @@ func (f *rootFile) info(k treeKey) (info TreeInfo, err error) {
 		info.Reason = k.reason()
 		return info, nil
 	}
-	tree, err := f.decode(k)
+	source, err := f.source(k)
 	if err != nil {
 		info.Reason = err.Error()
 		return info, err
 	}
-	info.Title, info.Entries = tree.title, tree.entries
-	info.Friends, info.Aliases, info.Index, info.Extras = tree.friends, tree.aliases, tree.index, tree.extras
-	branches, err := f.branchesOf(tree)
+	info = source.info()
+	branches, err := source.branches()
 	if err != nil {
 		info.Reason = err.Error()
 	}
@@ -119,7 +118,7 @@ type part struct {
 	file     string
 	root     *rootFile
 	path     string
-	tree     *treeRecord
+	source   source
 	branches []branch // those of Tree, as this file has them
 	lo, hi   int64    // the events of the chain that are in this file
 	size     int64    // bytes
@@ -219,17 +218,18 @@ func (t *Tree) addPart(p *part, name string) error {
 		return fmt.Errorf("rootio: %q: %w", p.file, err)
 	}
 	p.path = key.path
-	p.tree, err = p.root.decode(key)
+	p.source, err = p.root.source(key)
 	if err != nil {
 		return fmt.Errorf("rootio: tree %q of %q: %w", key.path, p.file, err)
 	}
-	p.lo, p.hi = t.events, t.events+p.tree.entries
-	branches, err := p.root.branchesOf(p.tree)
+	info := p.source.info()
+	p.lo, p.hi = t.events, t.events+info.Entries
+	branches, err := p.source.branches()
 	if err != nil {
 		return fmt.Errorf("rootio: tree %q of %q: %w", key.path, p.file, err)
 	}
 	if len(t.parts) == 0 {
-		t.name, t.title = key.path, p.tree.title
+		t.name, t.title = key.path, info.Title
 		t.branches, p.branches = branches, branches
 		t.columns = columnsOf(branches)
 		return nil
@@ -485,12 +485,13 @@ var errUnknown = errors.New("there is no such branch")
 // friend.
 func (t *Tree) elsewhere(name string) string {
 	p := &t.parts[0]
-	for _, a := range p.tree.aliases {
+	info := p.source.info()
+	for _, a := range info.Aliases {
 		if a.Name == name {
 			return fmt.Sprintf("it is an alias, and these are not read: write %s=%s", name, a.Expression)
 		}
 	}
-	for _, f := range p.tree.friends {
+	for _, f := range info.Friends {
 		branch := strings.TrimPrefix(name, f.Name+".")
 		file := f.File
 		switch {
