@@ -29,7 +29,7 @@ func TestCopiesAreNotJudgedByTheirLike(t *testing.T) {
 		}}
 	}
 	var lines []string
-	opts := Options{Model: kernelSums, Seed: 1, Log: func(line string) { lines = append(lines, line) }}
+	opts := Options{Model: kernelSums, Seed: 1, Refine: RefineOff, Log: func(line string) { lines = append(lines, line) }}
 	once := train(t, table(1), nil, opts)
 	if len(lines) > 0 {
 		t.Errorf("of different events it says %q", lines)

@@ -142,21 +142,25 @@ func TestChoice(t *testing.T) {
 	}
 }
 
-// TestInterruptBefore cancels while a model is chosen: in the trial, and in the search for
-// islands.
+// TestInterruptBefore cancels while a model is chosen: in the search for coordinates, in the trial, and
+// in the search for islands.
 func TestInterruptBefore(t *testing.T) {
 	islands, _ := archipelago(1, 20_000)
 	for name, c := range map[string]struct {
 		table *rootio.Table
 		opts  Options
 	}{
-		"trial":   {zmumu.Default().Table(1, 0, 20_000), Options{Components: 1}},
+		"search":  {zmumu.Default().Table(1, 0, 20_000), Options{Components: 1}},
+		"trial":   {zmumu.Default().Table(1, 0, 20_000), Options{Components: 1, Coordinates: PlainCoordinates}},
 		"islands": {islands, Options{}},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		began := func(string) { time.AfterFunc(20*time.Millisecond, cancel) }
-		if c.opts.Log = began; name == "islands" {
+		switch c.opts.Log = began; name { // nothing is said at the beginning of these
+		case "islands":
 			began("")
+		case "search":
+			time.AfterFunc(time.Second, cancel)
 		}
 		begin := time.Now()
 		_, err := New(ctx, c.table, nil, c.opts)
