@@ -48,7 +48,7 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 	found, err := find.Steps(ctx, learnt, given, w, find.Options{
 		Systems: systems, As: opts.As, Circles: circles, Until: opts.Until,
 		Vectors: *momenta, NoFormulas: opts.NoFormulas, Computed: opts.Computed, Choices: opts.Choices,
-		Uniform: func(step int, u []float64) { Noise{}.uniform(u, streamSteps+step, 0) },
+		Uniform: func(variable string, u []float64) { Noise{}.uniform(u, Noise{}.stream(variable, 1), 0) },
 	})
 	if err != nil {
 		return nil, err

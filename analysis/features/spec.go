@@ -30,6 +30,7 @@ package features
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"math"
 	"runtime"
 	"slices"
@@ -122,18 +123,37 @@ type Noise struct {
 	First uint64 // the number of the first event of the table
 }
 
-// streamNoise, the pass, and the number of the column or step are the stream of a
-// seed that dequantisation uses.
-const (
-	streamNoise = 1 << 40
-	streamSteps = 1 << 15 // the first step, after the columns
-)
+// stream returns that of a seed from which the deviates of a variable come. It goes by the name of the variable, so that all sets of
+// coordinates, and so the parts of a mixture, see a branch with the same deviates. use numbers what they are drawn for, if
+// that is several things.
+func (noise Noise) stream(variable string, use int) uint64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s\x00%d %d", variable, use, noise.Pass)
+	return h.Sum64()
+}
+
+// streams returns those of the steps and of the columns.
+func (s *Spec) streams(noise Noise) (ofSteps, ofColumns []uint64) {
+	uses := map[string]int{}
+	for _, step := range s.Steps {
+		name := ""
+		if _, _, made := step.Variables(); len(made) > 0 {
+			name = made[0].Name
+		}
+		uses[name]++
+		ofSteps = append(ofSteps, noise.stream(name, uses[name]))
+	}
+	for _, c := range s.Columns {
+		ofColumns = append(ofColumns, noise.stream(c.Name, 0))
+	}
+	return ofSteps, ofColumns
+}
 
 // uniform stores deviates in dst: the middles of the 256ths of the unit interval.
 // So none is so close to the wall of a cell that the rounding of its feature to
 // float32 could move it to the next one, be there some 10⁵ of them.
-func (noise Noise) uniform(dst []float64, stream, at int) {
-	philox.Uniform64(dst, noise.Seed, streamNoise+noise.Pass<<16+uint64(stream), noise.First+uint64(at))
+func (noise Noise) uniform(dst []float64, stream uint64, at int) {
+	philox.Uniform64(dst, noise.Seed, stream, noise.First+uint64(at))
 	for i, u := range dst {
 		dst[i] = (math.Floor(256*u) + 0.5) / 256
 	}
@@ -195,6 +215,7 @@ func (s *Spec) encode(ctx context.Context, z []float32, ofSteps, ofColumns []flo
 	missing := s.missing()
 	noisy := s.noisy()
 	cells := s.cells()
+	ofStep, ofColumn := s.streams(noise)
 	return inBlocks(n, func(f *step.Frame, lo, hi int) error {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -217,7 +238,7 @@ func (s *Spec) encode(ctx context.Context, z []float32, ofSteps, ofColumns []flo
 			clear(first)
 			clear(ld)
 		}
-		s.Steps.Forward(f, first, func(i int, u []float64) { noise.uniform(u, streamSteps+i, lo) })
+		s.Steps.Forward(f, first, func(i int, u []float64) { noise.uniform(u, ofStep[i], lo) })
 		feature := 0
 		for i := range s.Columns {
 			c := &s.Columns[i]
@@ -235,7 +256,7 @@ func (s *Spec) encode(ctx context.Context, z []float32, ofSteps, ofColumns []flo
 				var u []float64
 				if c.IsNoisy() {
 					u = f.Add(step.Scratch)
-					noise.uniform(u, i, lo)
+					noise.uniform(u, ofColumn[i], lo)
 				}
 				c.encodeAll(z[lo*dim+feature:], dim, ld, x, u, cells[i])
 			}

@@ -71,7 +71,7 @@ func cartesian(v []vectors.Vector, t *rootio.Table) ([]vectors.Vector, *rootio.T
 // stepsFor returns the steps that are found with choices, and whether these could be made.
 func stepsFor(t *testing.T, v []vectors.Vector, table *rootio.Table, choices ...Choice) (step.Steps, bool) {
 	t.Helper()
-	s, err := Steps(t.Context(), table, &rootio.Table{}, nil, Options{Vectors: vectors.Found{Vectors: v}, Choices: choices, Uniform: func(_ int, u []float64) {
+	s, err := Steps(t.Context(), table, &rootio.Table{}, nil, Options{Vectors: vectors.Found{Vectors: v}, Choices: choices, Uniform: func(_ string, u []float64) {
 		for k := range u {
 			u[k] = 0.5
 		}

@@ -74,8 +74,8 @@ type Options struct {
 	NoFormulas bool            // columns are not computed from others by formulas
 	Computed   []*step.Formula // those that are, if it is not nil: they were found before
 
-	// Uniform fills a slice with the deviates of a step, for the values of rounded variables.
-	Uniform func(step int, u []float64)
+	// Uniform fills a slice with the deviates of a step that makes a variable, for the values of rounded ones.
+	Uniform func(variable string, u []float64)
 
 	// Until, where it is not zero, is when looking for steps ends.
 	Until time.Time

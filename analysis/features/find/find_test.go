@@ -159,7 +159,7 @@ func acts(t *testing.T, name string, e example) bool {
 	if e.given == nil {
 		e.given = &rootio.Table{}
 	}
-	e.options.Uniform = func(_ int, u []float64) {
+	e.options.Uniform = func(_ string, u []float64) {
 		r := rand.New(rand.NewPCG(1, 1))
 		for k := range u {
 			u[k] = r.Float64()

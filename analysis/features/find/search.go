@@ -193,7 +193,7 @@ func (s *Search) apply(next step.Step) {
 	}
 	s.numbers = slices.DeleteFunc(s.numbers, func(f rootio.Field) bool { return s.gone[f.Name] })
 	s.Steps = append(s.Steps, next)
-	next.Forward(&s.Frame, nil, func(u []float64) { s.options.Uniform(len(s.Steps)-1, u) })
+	next.Forward(&s.Frame, nil, func(u []float64) { s.options.Uniform(made[0].Name, u) })
 }
 
 // round adds the step of a variable whose values are rounded, if they are.
