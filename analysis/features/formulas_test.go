@@ -90,6 +90,12 @@ func TestFormulas(t *testing.T) {
 		t.Errorf("%s %s", variable, f.Describe())
 	}
 
+	for _, c := range s.Columns { // what stands for a missing value is no value that events share
+		if len(c.Spikes) > 0 {
+			t.Errorf("%s has %d spikes", c.Name, len(c.Spikes))
+		}
+	}
+
 	logDet := make([]float64, table.Len())
 	if err := s.Encode(t.Context(), make([]float32, table.Len()*s.Dim()), logDet, table, Noise{Seed: 1}); err != nil {
 		t.Fatal(err)

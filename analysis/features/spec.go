@@ -149,14 +149,9 @@ func (s *Spec) streams(noise Noise) (ofSteps, ofColumns []uint64) {
 	return ofSteps, ofColumns
 }
 
-// uniform stores deviates in dst: the middles of the 256ths of the unit interval.
-// So none is so close to the wall of a cell that the rounding of its feature to
-// float32 could move it to the next one, be there some 10⁵ of them.
+// uniform stores deviates in dst.
 func (noise Noise) uniform(dst []float64, stream uint64, at int) {
 	philox.Uniform64(dst, noise.Seed, stream, noise.First+uint64(at))
-	for i, u := range dst {
-		dst[i] = (math.Floor(256*u) + 0.5) / 256
-	}
 }
 
 // Encode stores the features of the events of t in z (n×Dim), and, unless logDet
@@ -257,6 +252,7 @@ func (s *Spec) encode(ctx context.Context, z []float32, ofSteps, ofColumns []flo
 				if c.IsNoisy() {
 					u = f.Add(step.Scratch)
 					noise.uniform(u, ofColumn[i], lo)
+					step.WithinCells(u)
 				}
 				c.encodeAll(z[lo*dim+feature:], dim, ld, x, u, cells[i])
 			}

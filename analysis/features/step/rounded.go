@@ -2,6 +2,7 @@ package step
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
@@ -70,10 +71,19 @@ func (r *Rounded) Forward(f *Frame, _ []float64, uniform func([]float64)) {
 	}
 	x, u := f.At(r.Variable), f.Add(Scratch)
 	uniform(u)
+	WithinCells(u)
 	for k, v := range x {
 		if lo, hi := r.Cell(v); lo < hi {
 			x[k] = lo + u[k]*(hi-lo)
 		}
+	}
+}
+
+// WithinCells moves uniform deviates to the middles of the 256ths of the unit interval. So none is so close to the wall of a
+// cell that the rounding of its feature to float32 could move it to the next one, be there some 10⁵ of them.
+func WithinCells(u []float64) {
+	for i, v := range u {
+		u[i] = (math.Floor(256*v) + 0.5) / 256
 	}
 }
 
