@@ -149,7 +149,6 @@ type basketReader struct {
 	loaded   int   // the span that is in data; -1: none
 	taken    int64 // of the budget for it
 	locked   bool  // it went beyond the budget, and is dropped after use
-	in       inflater
 	raw, obj []byte
 	data     []byte  // the entries
 	starts   []int32 // where each starts, if their length varies
@@ -349,7 +348,7 @@ func (r *basketReader) load(s span) error {
 		return &readError{err}
 	}
 	r.obj = resize(r.obj, int(min(rec.objectSize, r.file.most())))
-	object, err := r.in.object(r.obj, r.raw, rec, r.file.most())
+	object, err := r.file.decompress(r.obj, r.raw, rec)
 	if err != nil {
 		return err
 	}

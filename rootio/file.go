@@ -24,6 +24,18 @@ type rootFile struct {
 	close   func() error
 	baskets map[int64]record // all there are, by position; nil if they were not looked at
 	classes func() (map[string][]streamerInfo, error)
+
+	inflaters sync.Pool // of *inflater
+}
+
+// decompress is [inflater.object] with an inflater that is not in use.
+func (f *rootFile) decompress(dst, body []byte, rec record) ([]byte, error) {
+	in, _ := f.inflaters.Get().(*inflater)
+	if in == nil {
+		in = &inflater{}
+	}
+	defer f.inflaters.Put(in)
+	return in.object(dst, body, rec, f.most())
 }
 
 // openFile opens a ROOT file, after the checks of verify.
@@ -90,8 +102,7 @@ func (f *rootFile) object(pos int64, class string) (rec record, object []byte, e
 	if _, err := f.data.ReadAt(body, rec.pos+rec.keySize); err != nil {
 		return rec, nil, &readError{err}
 	}
-	var in inflater
-	object, err = in.object(nil, body, rec, f.most())
+	object, err = f.decompress(nil, body, rec)
 	return rec, object, err
 }
 

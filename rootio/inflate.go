@@ -8,12 +8,12 @@ import (
 	"io"
 	"slices"
 
-	"github.com/klauspost/compress/flate"
-	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 	"github.com/pierrec/xxHash/xxHash64"
 	"github.com/ulikunitz/xz"
+
+	"github.com/eidolon-hep/eidolon/internal/inflate"
 )
 
 // block is one compressed block of a record.
@@ -26,11 +26,9 @@ type block struct {
 
 // inflater decompresses blocks, one after the other. It keeps its memory.
 type inflater struct {
-	src   bytes.Reader
-	zlib  io.ReadCloser
-	flate io.ReadCloser
-	zstd  *zstd.Decoder
-	buf   []byte
+	deflate inflate.Decoder
+	zstd    *zstd.Decoder
+	buf     []byte
 }
 
 // algorithms are the letters that blocks start with.
@@ -106,28 +104,13 @@ func (in *inflater) inflate(dst, algorithm, src []byte) (err error) {
 			err = fmt.Errorf("%v", r)
 		}
 	}()
-	in.src.Reset(src)
 	switch string(algorithm) {
 	case "ZL":
-		if in.zlib == nil {
-			z, err := zlib.NewReader(&in.src)
-			if err != nil {
-				return err
-			}
-			in.zlib = z
-		} else if err := in.zlib.(zlib.Resetter).Reset(&in.src, nil); err != nil {
-			return err
-		}
-		return fill(dst, in.zlib)
+		return in.deflate.Zlib(dst, src)
 	case "CS":
-		if in.flate == nil {
-			in.flate = flate.NewReader(&in.src)
-		} else if err := in.flate.(flate.Resetter).Reset(&in.src, nil); err != nil {
-			return err
-		}
-		return fill(dst, in.flate)
+		return in.deflate.Deflate(dst, src)
 	case "XZ":
-		z, err := xz.NewReader(&in.src)
+		z, err := xz.NewReader(bytes.NewReader(src))
 		if err != nil {
 			return err
 		}

@@ -130,9 +130,9 @@ type part struct {
 // with *, ? or [ that is no file stands for all files that match, in the order of
 // their names; it may be a file:// URL, or one of a server.
 //
-// Before it returns, the checksums of all files have been compared with their
-// contents, and all files are known to have the columns of the first one, with the
-// same types. A chain without a single event is an error. When ctx is cancelled, opening and all
+// Before it returns, the records of all files have been compared with each other, and all files are known to
+// have the columns of the first one, with the same types. The checksums of events are compared when these are
+// read, which is an error where they are wrong. A chain without a single event is an error. When ctx is cancelled, opening and all
 // reading of the tree end with its error.
 func Open(ctx context.Context, tree string, files ...string) (*Tree, error) {
 	return OpenOptions{}.Open(ctx, tree, files...)
@@ -140,8 +140,8 @@ func Open(ctx context.Context, tree string, files ...string) (*Tree, error) {
 
 // OpenOptions say how to open files. The zero value is what [Open] does.
 type OpenOptions struct {
-	// NoVerify leaves out the comparison of checksums before events are read. A
-	// damaged file may then give wrong values, or end the program.
+	// NoVerify leaves out the comparison of the records of a file with each other. A
+	// damaged file may then give wrong values.
 	NoVerify bool
 }
 
@@ -151,7 +151,7 @@ func (o OpenOptions) Open(ctx context.Context, tree string, files ...string) (*T
 	if err != nil {
 		return nil, err
 	}
-	how := checkAll
+	how := checkMetadata
 	if o.NoVerify {
 		how = checkNothing
 	}

@@ -8,15 +8,15 @@ import (
 )
 
 // A compressed object is a series of blocks, most of which carry a checksum. Reading events
-// follows the pointers of the file and trusts them; so verify first walks the chain of records
-// and compares all that can be compared.
+// follows the pointers of the file; so verify first walks the chain of records and compares what they
+// say of each other. Checksums of baskets are compared when they are read: nothing is read or decompressed twice.
 
 // check says how much of a file is verified.
 type check uint8
 
 const (
-	checkAll      check = iota // all that carries a checksum
-	checkMetadata              // all but the contents of baskets
+	checkAll      check = iota // all that carries a checksum: of a file that was just written
+	checkMetadata              // all but the contents of baskets, which are checked when they are read
 	checkNothing               // only that the file is complete, by its size
 )
 

@@ -47,7 +47,7 @@ type CompareOptions struct {
 	// Report is an .html file for the whole report, or a folder for it and all plots, which
 	// is made if need be; empty: neither.
 	Report string
-	// NoVerify leaves out the comparison of the checksums of files before they are read.
+	// NoVerify leaves out the comparison of the records of files before they are read: see [rootio.OpenOptions].
 	NoVerify bool
 }
 

@@ -32,7 +32,7 @@ type GenerateOptions struct {
 	// Keep are branches of the old objects, in the inputs, that the new ones in their places
 	// have, too.
 	Keep []string
-	// NoVerify leaves out the comparison of the checksums of files before they are read.
+	// NoVerify leaves out the comparison of the records of files before they are read: see [rootio.OpenOptions].
 	NoVerify bool
 	// Seed is the seed of the events; nil: one is drawn, see GenerateResult.
 	Seed *uint64

@@ -51,7 +51,7 @@ type MapOptions struct {
 	Solver diffusion.SolverOptions
 	// Output is the ROOT file to write.
 	Output string
-	// NoVerify leaves out the comparison of the checksums of files before they are read.
+	// NoVerify leaves out the comparison of the records of files before they are read: see [rootio.OpenOptions].
 	NoVerify bool
 }
 

@@ -43,7 +43,7 @@ type TrainOptions struct {
 	Finish bool
 	// Protected are files, beside the inputs, that no output may replace.
 	Protected []string
-	// NoVerify leaves out the comparison of the checksums of files before they are read.
+	// NoVerify leaves out the comparison of the records of files before they are read: see [rootio.OpenOptions].
 	NoVerify bool
 }
 

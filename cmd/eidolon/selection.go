@@ -17,7 +17,7 @@ func addView(cmd *cobra.Command, view *rootio.ViewOptions) {
 
 // addNoVerify adds the flag that leaves out the check of files.
 func addNoVerify(cmd *cobra.Command, noVerify *bool) {
-	cmd.Flags().BoolVar(noVerify, "no-verify", false, "do not compare the checksums of files before they are read")
+	cmd.Flags().BoolVar(noVerify, "no-verify", false, "do not compare the records of a file with each other before it is read")
 }
 
 // list is a flag of several values with commas between them. A comma in brackets is
