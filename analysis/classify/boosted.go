@@ -19,7 +19,7 @@ import (
 // Boosted is a bounded ratio of densities by boosted trees alone, which is fast enough to draw events by: of the columns, and of what
 // follows from the momenta among them. It may have several rounds; in each the ratio to what the rounds before it made is learnt:
 //
-//	log r = Σ_rounds min(Factor · Σ trees, Most)
+//	log r = Σ_rounds max(min(Factor · Σ trees, Most), Least)
 type Boosted struct {
 	Columns []string      `json:"columns"`
 	Vectors vectors.Found `json:"vectors"`
@@ -32,8 +32,18 @@ type Boosted struct {
 type Round struct {
 	Factor float64 `json:"factor"` // 1 over the number of folds, times what calibrates the outputs
 	Most   float64 `json:"most"`   // the largest logarithm of its ratio
+	// Least is the smallest one, if it is negative: without it there is none.
+	Least  float64 `json:"least,omitempty"`
 	forest *trees.Forest
 	fast   trees.Compiled
+}
+
+// Bounded returns a logarithm of the ratio within its bounds, of which least is one if it is negative.
+func Bounded(log, least, most float64) float64 {
+	if least < 0 {
+		log = max(log, least)
+	}
+	return min(log, most)
 }
 
 // NewBoosted returns a ratio without rounds, 1 everywhere, of some columns and of the quantities of momenta that are all
@@ -62,21 +72,25 @@ func (b *Boosted) Largest() float64 {
 	return math.Exp(sum)
 }
 
+// Smallest returns the lower bound of the ratio, 0 if there is none.
+func (b *Boosted) Smallest() float64 {
+	sum := 0.0
+	for _, r := range b.Rounds {
+		if r.Least == 0 {
+			return 0
+		}
+		sum += r.Least
+	}
+	return math.Exp(sum)
+}
+
 func (b *Boosted) dim() int { return len(b.Columns) + len(b.quantities) }
 
 // inputs stores what the trees see of the events of t in x (n×dim). The error is that a column is missing.
 func (b *Boosted) inputs(x []float32, t *rootio.Table) error {
 	n, dim := t.Len(), b.dim()
-	values := make([]float64, n)
-	for j, name := range b.Columns {
-		c, ok := t.Column(name)
-		if !ok {
-			return fmt.Errorf("classify: branch %q, which the ratio depends on, is missing", name)
-		}
-		c.Floats(values, 0)
-		for i, v := range values {
-			x[i*dim+j] = float32(v)
-		}
+	if err := fillRows(x, dim, t, b.Columns); err != nil {
+		return err
 	}
 	if n == 0 || len(b.quantities) == 0 {
 		return nil
@@ -89,6 +103,22 @@ func (b *Boosted) inputs(x []float32, t *rootio.Table) error {
 	for k, values := range derived {
 		for i, v := range values {
 			x[i*dim+len(b.Columns)+k] = float32(v)
+		}
+	}
+	return nil
+}
+
+// fillRows stores some columns of t in the first places of the rows of x (n×dim). The error is that one is missing.
+func fillRows(x []float32, dim int, t *rootio.Table, columns []string) error {
+	values := make([]float64, t.Len())
+	for j, name := range columns {
+		c, ok := t.Column(name)
+		if !ok {
+			return fmt.Errorf("classify: branch %q, which the ratio depends on, is missing", name)
+		}
+		c.Floats(values, 0)
+		for i, v := range values {
+			x[i*dim+j] = float32(v)
 		}
 	}
 	return nil
@@ -114,7 +144,7 @@ func (b *Boosted) LogRatio(ctx context.Context, dst []float64, t *rootio.Table, 
 			clear(s)
 			r.fast.Add(s, x, r.Factor)
 			for i, v := range s {
-				log[i] += min(v, r.Most)
+				log[i] += Bounded(v, r.Least, r.Most)
 			}
 		}
 	})
@@ -213,14 +243,14 @@ func (b *Boosted) Boost(ctx context.Context, zero, one *rootio.Table, w []float6
 	return c, nil
 }
 
-// With returns the ratio with a further round, the mean of the classifiers times factor, most at most.
-func (b *Boosted) With(c *CrossFitted, factor, most float64) *Boosted {
+// With returns the ratio with a further round, the mean of the classifiers times factor, within the bounds of [Bounded].
+func (b *Boosted) With(c *CrossFitted, factor, least, most float64) *Boosted {
 	forest := &trees.Forest{}
 	for _, f := range c.forests {
 		forest.Trees = append(forest.Trees, f.Trees...)
 	}
 	with := *b
-	with.Rounds = append(slices.Clone(b.Rounds), Round{factor / float64(len(c.forests)), most, forest, forest.Compile()})
+	with.Rounds = append(slices.Clone(b.Rounds), Round{factor / float64(len(c.forests)), most, least, forest, forest.Compile()})
 	return &with
 }
 
@@ -232,12 +262,12 @@ func (b *Boosted) Tensors() (all []training.Tensor) {
 	return all
 }
 
-// Load takes over the trees, as [Boosted.Tensors] returns them, of a ratio that was read from a file, of a model of some fields. It checks all.
-func (b *Boosted) Load(tensors []training.Tensor, fields []rootio.Field) error {
+// Load takes over the trees, as [Boosted.Tensors] returns them, of a ratio that was read from a file, of a model of some branches. It checks all.
+func (b *Boosted) Load(tensors []training.Tensor, branches []string) error {
 	const mostRounds, largest = 20, 1e9
 	known := map[string]bool{}
-	for _, f := range fields {
-		known[f.Name] = true
+	for _, name := range branches {
+		known[name] = true
 	}
 	for _, name := range b.Columns {
 		if !known[name] {
@@ -257,7 +287,7 @@ func (b *Boosted) Load(tensors []training.Tensor, fields []rootio.Field) error {
 	b.quantities = b.Vectors.Quantities()
 	for k := range b.Rounds {
 		r := &b.Rounds[k]
-		if !(r.Factor > 0 && r.Factor <= 2 && r.Most > 0 && b.Largest() < largest) {
+		if !(r.Factor > 0 && r.Factor <= 2 && r.Most > 0 && r.Least <= 0 && b.Largest() < largest) {
 			return fmt.Errorf("round %d has the factor %g and the largest logarithm %g", k, r.Factor, r.Most)
 		}
 		own, others := training.Under(strconv.Itoa(k)+".", tensors)

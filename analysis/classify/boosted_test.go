@@ -43,8 +43,8 @@ func TestRoundsAreBounded(t *testing.T) {
 		return dst
 	}
 	a, b := fit(1), fit(2)
-	first, second := none.With(a, 1, most), none.With(b, -1, 2*most) // they say the opposite
-	both := first.With(b, -1, 2*most)
+	first, second := none.With(a, 1, 0, most), none.With(b, -1, 0, 2*most) // they say the opposite
+	both := first.With(b, -1, 0, 2*most)
 	if math.Abs(math.Log(both.Largest())-3*most) > 1e-12 {
 		t.Errorf("the largest ratio is exp %g, want exp %g", math.Log(both.Largest()), 3*most)
 	}

@@ -78,7 +78,7 @@ func (s *Surrogate) tensors() (all []training.Tensor) {
 		all = training.Prefixed(prefix(k), s.Parts[k].Chain.Tensors(), all)
 	}
 	if s.Refined != nil {
-		all = training.Prefixed(refinedPrefix, s.Refined.Boosted.Tensors(), all)
+		all = training.Prefixed(refinedPrefix, s.Refined.tensors(), all)
 	}
 	return all
 }
@@ -212,7 +212,7 @@ func Load(file string) (*Surrogate, error) {
 	}
 	if m.Refined != nil {
 		own, _ := training.Under(refinedPrefix, tensors)
-		if err := m.Refined.load(own, s.Fields()); err != nil {
+		if err := m.Refined.load(own, s); err != nil {
 			return fail(modelfile.Damaged(err))
 		}
 		s.Refined = m.Refined

@@ -85,18 +85,16 @@ func following(first uint64, n int) []uint64 {
 // GenerateRows is like [Surrogate.Generate] for events of the given numbers, which
 // need not follow each other.
 func (s *Surrogate) GenerateRows(ctx context.Context, t, given *rootio.Table, seed uint64, rows []uint64) (Tails, error) {
-	given, c, err := s.condition(given, rows)
+	on, err := s.condition(given, rows)
 	if err != nil {
 		return Tails{}, err
 	}
 	clamped := s.clamped()
-	draw := drawer(func(ctx context.Context, t *rootio.Table, seed uint64, rows []uint64) (drawn, error) {
-		return s.draw(ctx, t, given, c, seed, rows)
-	})
+	draw := drawer(s.draw)
 	for _, r := range s.ratios() {
 		draw = r.over(draw)
 	}
-	tails, err := draw(ctx, t, seed, rows)
+	tails, err := draw(ctx, t, on, seed, rows)
 	if err != nil {
 		return Tails{}, err
 	}
@@ -105,7 +103,7 @@ func (s *Surrogate) GenerateRows(ctx context.Context, t, given *rootio.Table, se
 	if err := first.Features.CheckDecoded(t); err != nil {
 		return Tails{}, err
 	}
-	copies, err := first.copies(ctx, t.Len(), tails.z, c)
+	copies, err := first.copies(ctx, t.Len(), tails.z, on.c)
 	return Tails{
 		Redrawn: int64(tails.redrawn), Clipped: int64(len(tails.clipped)), Rejected: int64(tails.rejected),
 		Clamped: s.clamped() - clamped, Copies: copies,
@@ -120,27 +118,57 @@ type drawn struct {
 	z                 []float32
 }
 
-// draw draws the events of the numbers rows, without ratios, and stores them in t, given conditions with the
-// features c.
-func (s *Surrogate) draw(ctx context.Context, t, given *rootio.Table, c []float32, seed uint64, rows []uint64) (all drawn, err error) {
+// conditions are those of some events.
+type conditions struct {
+	t *rootio.Table // their columns; nil of a model that is not conditional
+	c []float32     // their features
+}
+
+// take returns the conditions of the events in some places.
+func (g conditions) take(places []int) (some conditions) {
+	if g.t == nil {
+		return g
+	}
+	width := len(g.c) / g.t.Len()
+	for _, i := range places {
+		some.c = append(some.c, g.c[i*width:(i+1)*width]...)
+	}
+	some.t = g.t.Take(places)
+	return some
+}
+
+// slice returns the conditions of the events lo to hi.
+func (g conditions) slice(lo, hi int) conditions {
+	if g.t == nil {
+		return g
+	}
+	width := len(g.c) / g.t.Len()
+	return conditions{g.t.Slice(lo, hi), g.c[lo*width : hi*width]}
+}
+
+// with returns the events of t with the columns of their conditions.
+func (g conditions) with(t *rootio.Table) *rootio.Table {
+	if g.t == nil {
+		return t
+	}
+	return &rootio.Table{Columns: slices.Concat(t.Columns, g.t.Columns)}
+}
+
+// draw draws the events of the numbers rows, without ratios, and stores them in t.
+func (s *Surrogate) draw(ctx context.Context, t *rootio.Table, given conditions, seed uint64, rows []uint64) (all drawn, err error) {
 	margin := s.margin()
 	if len(s.Parts) == 1 {
-		return s.Parts[0].draw(ctx, t, given, c, margin, seed, rows)
+		return s.Parts[0].draw(ctx, t, given, margin, seed, rows)
 	}
-	width := s.Context.Dim()
 	for k, places := range s.places(seed, rows) {
 		if len(places) == 0 {
 			continue
 		}
-		own, numbers, theirs := rootio.NewTable(t.Fields(), len(places)), make([]uint64, len(places)), make([]float32, 0, len(places)*width)
+		own, numbers := rootio.NewTable(t.Fields(), len(places)), make([]uint64, len(places))
 		for j, i := range places {
-			numbers[j], theirs = rows[i], append(theirs, c[i*width:(i+1)*width]...)
+			numbers[j] = rows[i]
 		}
-		var conditions *rootio.Table
-		if given != nil {
-			conditions = given.Take(places)
-		}
-		got, err := s.Parts[k].draw(ctx, own, conditions, theirs, margin, seed, numbers)
+		got, err := s.Parts[k].draw(ctx, own, given.take(places), margin, seed, numbers)
 		if err != nil {
 			return all, err
 		}
@@ -171,14 +199,13 @@ func (s *Surrogate) places(seed uint64, rows []uint64) [][]int {
 	return places
 }
 
-// draw draws the events of the numbers rows of the part and stores them in t, given conditions with the features c. The
-// margin is that of [Surrogate.margin].
-func (p *Part) draw(ctx context.Context, t, given *rootio.Table, c []float32, margin float64, seed uint64, rows []uint64) (all drawn, err error) {
+// draw draws the events of the numbers rows of the part and stores them in t. The margin is that of [Surrogate.margin].
+func (p *Part) draw(ctx context.Context, t *rootio.Table, given conditions, margin float64, seed uint64, rows []uint64) (all drawn, err error) {
 	const piece = 1 << 13
-	n, dim, width := t.Len(), p.Chain.Dim(), p.Chain.Context()
+	n, dim := t.Len(), p.Chain.Dim()
 	z := make([]float32, n*dim)
 	all.z = z
-	if err := p.Chain.Sample(ctx, z, c, seed, 0, rows); err != nil {
+	if err := p.Chain.Sample(ctx, z, given.c, seed, 0, rows); err != nil {
 		return all, err
 	}
 	var group panics.Group
@@ -186,11 +213,8 @@ func (p *Part) draw(ctx context.Context, t, given *rootio.Table, c []float32, ma
 	for from := 0; from < n; from += piece {
 		to, k := min(from+piece, n), from/piece
 		group.Go(func() {
-			var conditions *rootio.Table
-			if given != nil {
-				conditions = given.Slice(from, to)
-			}
-			parts[k], failed[k] = p.keepWithin(ctx, t.Slice(from, to), conditions, z[from*dim:to*dim], c[from*width:to*width], margin, seed, rows[from:to])
+			part := given.slice(from, to)
+			parts[k], failed[k] = p.keepWithin(ctx, t.Slice(from, to), part.t, z[from*dim:to*dim], part.c, margin, seed, rows[from:to])
 		})
 	}
 	group.Wait()
@@ -207,20 +231,20 @@ func (p *Part) draw(ctx context.Context, t, given *rootio.Table, c []float32, ma
 }
 
 // condition returns the conditions of events of the given numbers as the model can be asked about
-// them, and their features; those that are given, nil perhaps, and no features if it is not conditional.
-func (s *Surrogate) condition(given *rootio.Table, rows []uint64) (*rootio.Table, []float32, error) {
+// them, and their features; none if it is not conditional.
+func (s *Surrogate) condition(given *rootio.Table, rows []uint64) (on conditions, err error) {
 	if s.Context.Dim() == 0 {
-		return given, nil, nil
+		return conditions{}, nil
 	}
 	if given == nil || given.Len() != len(rows) {
-		return nil, nil, errors.New("surrogate: the model is conditional, and the conditions of the events are not given")
+		return conditions{}, errors.New("surrogate: the model is conditional, and the conditions of the events are not given")
 	}
 	admitted, err := s.Context.Admit(given, "", rows)
 	if err != nil {
-		return nil, nil, err
+		return conditions{}, err
 	}
-	c := make([]float32, len(rows)*s.Context.Dim())
-	return admitted.Table, c, s.Context.Encode(c, admitted.Table, 0)
+	on = conditions{admitted.Table, make([]float32, len(rows)*s.Context.Dim())}
+	return on, s.Context.Encode(on.c, on.t, 0)
 }
 
 // keepWithin stores the events with the features z in t. Those outside the range of the

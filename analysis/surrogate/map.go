@@ -341,7 +341,7 @@ func (s *Surrogate) inverse(t *rootio.Table, y []float32, given *rootio.Table, f
 		return err
 	}
 	numbers := following(first, n)
-	given, c, err := s.condition(given, numbers)
+	on, err := s.condition(given, numbers)
 	if err != nil {
 		return err
 	}
@@ -354,13 +354,13 @@ func (s *Surrogate) inverse(t *rootio.Table, y []float32, given *rootio.Table, f
 		for k := range x {
 			parts[k] = x[k][lo*dim : hi*dim]
 		}
-		return of(s.Parts[0].Chain, parts, y[lo*width:hi*width], c[lo*s.Parts[0].Chain.context:hi*s.Parts[0].Chain.context])
+		return of(s.Parts[0].Chain, parts, y[lo*width:hi*width], on.c[lo*s.Parts[0].Chain.context:hi*s.Parts[0].Chain.context])
 	})
 	if err != nil {
 		return err
 	}
 	for k, t := range tables {
-		if err := s.decode(t, x[k], given, numbers); err != nil {
+		if err := s.decode(t, x[k], on.t, numbers); err != nil {
 			return err
 		}
 	}
@@ -414,7 +414,7 @@ func (s *Surrogate) Pairs(ctx context.Context, t *rootio.Table, y []float32, giv
 		return err
 	}
 	numbers := following(first, t.Len())
-	given, cx, err := s.condition(given, numbers)
+	on, err := s.condition(given, numbers)
 	if err != nil {
 		return err
 	}
@@ -422,7 +422,7 @@ func (s *Surrogate) Pairs(ctx context.Context, t *rootio.Table, y []float32, giv
 	x, width := make([]float32, t.Len()*c.dim), c.width()
 	err = inPieces(t.Len(), func(lo, hi int) error {
 		column := 0
-		own, err := c.draw(hi-lo, cx[lo*c.context:hi*c.context], func(_ int, f factor.Factor, own, cx []float32) error {
+		own, err := c.draw(hi-lo, on.c[lo*c.context:hi*c.context], func(_ int, f factor.Factor, own, cx []float32) error {
 			from, numbers := column, numbers[lo:hi]
 			column += f.Dim()
 			of, ok := f.(factor.Mapper)
@@ -444,5 +444,5 @@ func (s *Surrogate) Pairs(ctx context.Context, t *rootio.Table, y []float32, giv
 	if err != nil {
 		return err
 	}
-	return s.decode(t, x, given, numbers)
+	return s.decode(t, x, on.t, numbers)
 }

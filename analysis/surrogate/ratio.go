@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -33,6 +35,8 @@ type Ratio struct {
 	Z      float64 `json:"z"`
 	Error  float64 `json:"z_error"`
 	Events int     `json:"z_events"`
+	// Given is Z of each condition c, E_p[r | c], of a conditional surrogate: Z is its mean over those that it was trained on.
+	Given *classify.Mean `json:"z_given,omitempty"`
 }
 
 // densityRatio is the ratio of two densities as a function of some columns.
@@ -47,8 +51,13 @@ func (r *Ratio) IsOfModel() bool { return math.Abs(math.Log(r.Z)) < 0.1 }
 // Efficiency is the part of the events of p that are accepted.
 func (r *Ratio) Efficiency() float64 { return r.Z / r.Largest }
 
-// LogZError is the error that Z makes in each log-density.
-func (r *Ratio) LogZError() float64 { return r.Error / r.Z }
+// LogZError is the error that Z makes in each log-density: with a condition, the root of its mean square.
+func (r *Ratio) LogZError() float64 {
+	if r.Given != nil {
+		return r.Given.Error
+	}
+	return r.Error / r.Z
+}
 
 // String says what it is, in one line.
 func (r *Ratio) String() string {
@@ -208,13 +217,32 @@ func (r *Ratio) logRatio(ctx context.Context, dst []float64, t *rootio.Table, fi
 	return nil
 }
 
-// drawer draws the events of the numbers rows and stores them in t.
-type drawer func(ctx context.Context, t *rootio.Table, seed uint64, rows []uint64) (drawn, error)
+// logFactor stores log min(r, Largest)/Z of the events of t in dst.
+func (r *Ratio) logFactor(ctx context.Context, dst []float64, t *rootio.Table, first uint64) error {
+	if err := r.logRatio(ctx, dst, t, first); err != nil {
+		return err
+	}
+	if r.Given == nil {
+		floats.AddConst(-math.Log(r.Z), dst)
+		return nil
+	}
+	z := make([]float64, len(dst))
+	if err := r.Given.Means(z, t); err != nil {
+		return err
+	}
+	for i := range dst {
+		dst[i] -= math.Log(z[i])
+	}
+	return nil
+}
+
+// drawer draws the events of the numbers rows, given their conditions, and stores them in t.
+type drawer func(ctx context.Context, t *rootio.Table, given conditions, seed uint64, rows []uint64) (drawn, error)
 
 // over returns a drawer of events of another by rejection. The attempts at a row are numbered, so that its event depends on the
 // seed and its number alone.
 func (r *Ratio) over(draw drawer) drawer {
-	return func(ctx context.Context, t *rootio.Table, seed uint64, rows []uint64) (tails drawn, err error) {
+	return func(ctx context.Context, t *rootio.Table, given conditions, seed uint64, rows []uint64) (tails drawn, err error) {
 		n := len(rows)
 		tries := rootio.NewTable(t.Fields(), n)
 		logs, u := make([]float64, n), make([]float64, 1)
@@ -226,11 +254,15 @@ func (r *Ratio) over(draw drawer) drawer {
 		most := math.Log(r.Largest)
 		for attempt := uint64(0); len(places) > 0; attempt++ {
 			part, again := tries.Slice(0, len(places)), philox.Uint64(seed, streamAttempt, attempt)
-			got, err := draw(ctx, part, again, numbers)
+			theirs := given
+			if len(places) < n {
+				theirs = given.take(places)
+			}
+			got, err := draw(ctx, part, theirs, again, numbers)
 			if err != nil {
 				return tails, err
 			}
-			if err := r.logRatio(ctx, logs[:len(places)], part, 0); err != nil {
+			if err := r.logRatio(ctx, logs[:len(places)], theirs.with(part), 0); err != nil {
 				return tails, err
 			}
 			dim := len(got.z) / len(places)

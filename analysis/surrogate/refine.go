@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strconv"
@@ -35,28 +36,35 @@ type Refinement struct {
 
 // String says what it is, in a line.
 func (r *Refinement) String() string {
+	given := ""
+	if r.Given != nil {
+		given = fmt.Sprintf(", log Z of a condition known to %.1g", r.LogZError())
+	}
 	rounds := ""
 	if n := len(r.Boosted.Rounds); n > 1 {
 		rounds = fmt.Sprintf(" in %d rounds", n)
 	}
-	return fmt.Sprintf("refined by %d trees%s, %+.2g ± %.1g nats per event, %.2g %% of drawn events accepted",
-		r.Boosted.Trees(), rounds, r.Gain, r.GainError, 100*r.Efficiency())
+	return fmt.Sprintf("refined by %d trees%s, %+.2g ± %.1g nats per event, %.2g %% of drawn events accepted%s",
+		r.Boosted.Trees(), rounds, r.Gain, r.GainError, 100*r.Efficiency(), given)
 }
 
 // How the events are refined.
 const (
-	refineFolds     = 4
-	refineLeast     = 800     // events to learn from, fewer are not refined
-	refineMost      = 100_000 // events that are learnt from, and of the model, at most
-	refineTrees     = 150     // of a fold, at most: each takes time in every event that is drawn
-	refineRate      = 0.1
-	refineGain      = 0.01 // nats that are worth the time that it takes to draw more events
-	refineSigmas    = 3    // standard errors that the gain must have
-	refineEfficient = 0.3  // part of the events that should be accepted
-	refineBearable  = 0.05 // and must be
-	refinePart      = 10   // of the time for training, one part in so many is for this
-	streamRefine    = 1<<49 + 5
-	streamRefineBy  = 1<<49 + 6
+	refineFolds      = 4
+	refineLeast      = 800     // events to learn from, fewer are not refined
+	refineMost       = 100_000 // events that are learnt from, and of the model, at most
+	refineTrees      = 150     // of a fold, at most: each takes time in every event that is drawn
+	refineRate       = 0.1
+	refineGain       = 0.01   // nats that are worth the time that it takes to draw more events
+	refineSigmas     = 3      // standard errors that the gain must have
+	refineEfficient  = 0.3    // part of the events that should be accepted
+	refineBearable   = 0.05   // and must be
+	refineConditions = 25_000 // of which Z is learnt, at most, each with
+	refineDraws      = 4      // events
+	refineRare       = 0.05   // ratio at least, where there is a condition: no event needs many more attempts than others
+	refinePart       = 10     // of the time for training, one part in so many is for this
+	streamRefine     = 1<<49 + 5
+	streamRefineBy   = 1<<49 + 6
 )
 
 // refineRounds returns how many rounds were asked for, −1 for as many as gain.
@@ -142,8 +150,6 @@ func (tr *Training) unrefinable() string {
 	switch {
 	case tr.finish:
 		return "the training was to be finished as it is (--finish)"
-	case s.Context.Dim() > 0:
-		return "the model is conditional, and the normalisation of the ratio would depend on the condition"
 	case isLearner:
 		return "events are drawn by a one-step map, and the density is that of its teacher"
 	case len(tr.learn) < refineLeast:
@@ -180,18 +186,78 @@ func (tr *Training) sampleOf() (t *rootio.Table, w []float64, folds []int) {
 	return tr.table.Take(places), w, folds
 }
 
+// sampleOfModel returns events of the model for a round of a refinement, and their folds: fewer where a third of the time that is left is
+// not enough, but as many as are learnt from. With a condition they have those of events of the data that are learnt from, as often as
+// these weigh, and their folds.
+func (tr *Training) sampleOfModel(ctx context.Context, data *rootio.Table, w []float64, folds []int, round uint64) (model *rootio.Table, theirs []int, err error) {
+	n := len(tr.learn)
+	n = min(refineMost, max(2*n, min(8*n, refineMost/4)))
+	theirs = make([]int, n)
+	var given conditions
+	if len(tr.Context.Columns) > 0 {
+		learnt := slices.DeleteFunc(upTo(len(folds)), func(i int) bool { return folds[i] < 0 })
+		places := spreadOver(learnt, w, n)
+		for i, k := range places {
+			theirs[i] = folds[k]
+		}
+		given.t = tr.conditionsOf(data).Take(places)
+	} else {
+		for i := range theirs {
+			theirs[i] = int(philox.Uint64(1, streamRefine, uint64(i)) % refineFolds)
+		}
+	}
+	begin, limit := time.Now(), timeLeft(ctx, 1./3)
+	seed := philox.Uint64(tr.Card.Options.Seed, streamRefineBy, round)
+	model = rootio.NewTable(tr.Fields(), n)
+	for lo := 0; lo < n; lo += ratioPiece {
+		if limit > 0 && time.Since(begin) > limit && lo >= len(tr.learn) {
+			n = lo
+			break
+		}
+		hi := min(lo+ratioPiece, n)
+		if _, err := tr.Generate(ctx, model.Slice(lo, hi), given.slice(lo, hi).t, seed, uint64(lo)); err != nil {
+			return nil, nil, err
+		}
+	}
+	return given.slice(0, n).with(model.Slice(0, n)), theirs[:n], nil
+}
+
+// conditionsOf returns the columns of t that are of the condition.
+func (s *Surrogate) conditionsOf(t *rootio.Table) *rootio.Table {
+	var given rootio.Table
+	for _, name := range s.Context.Names() {
+		c, _ := t.Column(name)
+		given.Columns = append(given.Columns, c)
+	}
+	return &given
+}
+
+// spreadOver returns n of the places in a random order, which is always the same, each as often as its weight says.
+func spreadOver(places []int, w []float64, n int) (chosen []int) {
+	total, sum := 0.0, 0.0
+	for _, i := range places {
+		total += w[i]
+	}
+	for _, i := range places {
+		sum += w[i]
+		for len(chosen) < n && (float64(len(chosen))+0.5)*total < sum*float64(n) {
+			chosen = append(chosen, i)
+		}
+	}
+	for len(chosen) < n { // rounding
+		chosen = append(chosen, places[len(places)-1])
+	}
+	rand.New(rand.NewPCG(streamRefine, uint64(n))).Shuffle(n, func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
+	return chosen
+}
+
 // refineOnce makes a further round of a refinement. It returns nil, and why, if that does not gain.
 func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refinement, why string, err error) {
 	s, seed := tr.Surrogate, tr.Card.Options.Seed
 	data, w, folds := tr.sampleOf()
-	n := len(tr.learn)
-	model, err := tr.drawInTime(ctx, min(refineMost, max(2*n, min(8*n, refineMost/4))), philox.Uint64(seed, streamRefineBy, round))
+	model, theirs, err := tr.sampleOfModel(ctx, data, w, folds, round)
 	if err != nil {
 		return nil, "", err
-	}
-	theirs := make([]int, model.Len())
-	for i := range theirs {
-		theirs[i] = int(philox.Uint64(1, streamRefine, uint64(i)) % refineFolds)
 	}
 	var before *classify.Boosted
 	if s.Refined != nil {
@@ -201,7 +267,7 @@ func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refin
 		if momenta := s.Parts[0].Features.Momenta; momenta != nil {
 			found = *momenta
 		}
-		before = classify.NewBoosted(s.learntColumns(), found)
+		before = classify.NewBoosted(slices.Concat(s.learntColumns(), s.Context.Names()), found)
 	}
 	both := [2][]int{theirs, folds}
 
@@ -226,6 +292,9 @@ func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refin
 		return nil, "", err
 	}
 	g := gainOf(fitted, w, folds, func(fold int) bool { return fold >= 0 })
+	if len(s.Context.Columns) > 0 {
+		g.least = math.Log(refineRare)
+	}
 	factor := g.temperature()
 	bound := g.bound(factor)
 	gain, sigma := g.at(factor, bound), g.error(factor, bound)
@@ -236,62 +305,83 @@ func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refin
 	if s.Refined != nil {
 		r.Gain, r.GainError = s.Refined.Gain+gain, math.Hypot(s.Refined.GainError, sigma)
 	}
-	r.Boosted = before.With(fitted, factor, bound)
+	r.Boosted = before.With(fitted, factor, g.least, bound)
 	r.density = r.Boosted
-	if err := r.normalise(ctx, s); err != nil {
+	if err := r.normalise(ctx, s, data, w); err != nil {
 		return nil, "", err
 	}
 	if !(r.Efficiency() >= refineBearable) {
 		return nil, fmt.Sprintf("%.2g %% of the events would be accepted", 100*r.Efficiency()), nil
 	}
 	// The events that the parts have not seen say whether these know others by heart, and the ratio with them.
-	unseen := gainOf(fitted, w, folds, func(fold int) bool { return fold < 0 })
-	if events := len(unseen.data); events > 0 {
-		unseen.model = g.model
-		held := unseen.at(factor, bound)
-		if !(held > -unseen.error(factor, bound)) || events > refineLeast && !(held > 0) {
-			return nil, fmt.Sprintf("events that the model has not seen become %.2g nats less likely", -held), nil
+	unseen := slices.DeleteFunc(upTo(len(folds)), func(i int) bool { return folds[i] >= 0 })
+	if len(unseen) > 0 {
+		logs, previous, weights := make([]float64, len(unseen)), make([]float64, len(unseen)), make([]float64, len(unseen))
+		events := data.Take(unseen)
+		if err := r.logFactor(ctx, logs, events, 0); err != nil {
+			return nil, "", err
 		}
-		if s.Refined != nil && s.Refined.HeldOut != nil {
-			held += *s.Refined.HeldOut
+		if s.Refined != nil {
+			if err := s.Refined.logFactor(ctx, previous, events, 0); err != nil {
+				return nil, "", err
+			}
+		}
+		for k, i := range unseen {
+			weights[k] = w[i]
+		}
+		held, _ := judges(weights).paired(logs, nil)
+		more, sigma := judges(weights).paired(logs, previous)
+		if !(more > -sigma) || len(unseen) > refineLeast && !(more > 0) {
+			return nil, fmt.Sprintf("events that the model has not seen become %.2g nats less likely", -more), nil
 		}
 		r.HeldOut = &held
 	}
 	return r, "", nil
 }
 
-// drawInTime draws n events of the model, or fewer in a third of the time that is left, but as many as are learnt from.
-func (tr *Training) drawInTime(ctx context.Context, n int, seed uint64) (*rootio.Table, error) {
-	begin, limit := time.Now(), timeLeft(ctx, 1./3)
-	t := rootio.NewTable(tr.Fields(), n)
-	for lo := 0; lo < n; lo += ratioPiece {
-		if limit > 0 && time.Since(begin) > limit && lo >= len(tr.learn) {
-			return t.Slice(0, lo), nil
-		}
-		if _, err := tr.Generate(ctx, t.Slice(lo, min(lo+ratioPiece, n)), nil, seed, uint64(lo)); err != nil {
-			return nil, err
-		}
-	}
-	return t, nil
-}
-
-// normalise finds Z and the largest ratio, by the events of the parts. They are always the same ones.
-func (r *Refinement) normalise(ctx context.Context, s *Surrogate) error {
+// normalise finds Z and the largest ratio, by the events of the parts. They are always the same ones. With a condition, they are
+// given those of the data, as often as these weigh.
+func (r *Refinement) normalise(ctx context.Context, s *Surrogate, data *rootio.Table, w []float64) error {
 	plain := *s
 	plain.Ratio, plain.Refined = nil, nil
-	logs, err := r.sampleLogs(ctx, &plain, refineMost)
-	if err != nil {
-		return err
-	}
 	r.Largest = r.Boosted.Largest()
-	r.measure(logs)
-	return nil
+	if len(s.Context.Columns) == 0 {
+		logs, err := r.sampleLogs(ctx, &plain, refineMost)
+		if err != nil {
+			return err
+		}
+		r.measure(logs)
+		return nil
+	}
+	n := min(data.Len(), refineConditions)
+	given := s.conditionsOf(data).Take(spreadOver(upTo(data.Len()), w, n))
+	table, seed := rootio.NewTable(s.Fields(), n), philox.Uint64(ratioSeed, streamRatio, 0)
+	draws := make([][]float64, refineDraws)
+	var all []float64
+	for k := range draws {
+		if _, err := plain.Generate(ctx, table, given, seed, uint64(k*n)); err != nil {
+			return err
+		}
+		draws[k] = make([]float64, n)
+		if err := r.logRatio(ctx, draws[k], conditions{t: given}.with(table), 0); err != nil {
+			return err
+		}
+		all = append(all, draws[k]...)
+		for i, v := range draws[k] {
+			draws[k][i] = math.Exp(v)
+		}
+	}
+	r.measure(all)
+	var err error
+	r.Given, err = classify.FitMean(ctx, given, s.Context.Names(), draws, r.Boosted.Smallest(), r.Largest, ratioSeed)
+	return err
 }
 
 // gains are what classifiers say of events that they have not seen.
 type gains struct {
 	data, w []float64 // of the events of the data, and their weights
 	model   []float64
+	least   float64 // log r is at least that, if it is negative
 }
 
 // gainOf takes the events whose folds are wanted, and those of the model that have an output.
@@ -310,15 +400,16 @@ func gainOf(c *classify.CrossFitted, w []float64, folds []int, wanted func(fold 
 	return g
 }
 
-// at returns the gain, E_data[log r] − log E_model[r] with log r = min(factor·s, bound), in nats.
+// at returns the gain, E_data[log r] − log E_model[r] with log r = factor·s within its bounds, in nats. With a condition it is
+// smaller than with Z of each condition, E_data[log r − log Z(c)].
 func (g *gains) at(factor, bound float64) float64 {
 	var sum, weights, z float64
 	for i, s := range g.data {
-		sum += g.w[i] * min(factor*s, bound)
+		sum += g.w[i] * classify.Bounded(factor*s, g.least, bound)
 		weights += g.w[i]
 	}
 	for _, s := range g.model {
-		z += math.Exp(min(factor*s, bound))
+		z += math.Exp(classify.Bounded(factor*s, g.least, bound))
 	}
 	return sum/weights - math.Log(z/float64(len(g.model)))
 }
@@ -328,12 +419,12 @@ func (g *gains) error(factor, bound float64) float64 {
 	logs, ratios := make([]float64, len(g.data)), make([]float64, len(g.model))
 	var sum, sum2 float64
 	for i, s := range g.data {
-		logs[i] = min(factor*s, bound)
+		logs[i] = classify.Bounded(factor*s, g.least, bound)
 		sum += g.w[i]
 		sum2 += g.w[i] * g.w[i]
 	}
 	for i, s := range g.model {
-		ratios[i] = math.Exp(min(factor*s, bound))
+		ratios[i] = math.Exp(classify.Bounded(factor*s, g.least, bound))
 	}
 	mean, width := stat.PopMeanStdDev(ratios, nil)
 	return math.Hypot(stat.PopStdDev(logs, g.w)*math.Sqrt(sum2)/sum, width/mean/math.Sqrt(float64(len(ratios))))
@@ -381,13 +472,37 @@ func (g *gains) bound(factor float64) float64 {
 // refinedPrefix is that of the tensors of a refinement.
 const refinedPrefix = "refined."
 
-// load takes over the trees of a refinement that was read from a file, of a model of some fields, and checks all.
-func (r *Refinement) load(tensors []training.Tensor, fields []rootio.Field) error {
+// givenPrefix is that of the tensors of Z of a condition.
+const givenPrefix = "given."
+
+// tensors returns the trees.
+func (r *Refinement) tensors() []training.Tensor {
+	all := r.Boosted.Tensors()
+	if r.Given != nil {
+		all = training.Prefixed(givenPrefix, r.Given.Tensors(), all)
+	}
+	return all
+}
+
+// load takes over the trees of a refinement of s that was read from a file, and checks all.
+func (r *Refinement) load(tensors []training.Tensor, s *Surrogate) error {
 	if r.Boosted == nil {
 		return errors.New("the refinement has no trees")
 	}
-	if err := r.Boosted.Load(tensors, fields); err != nil {
+	names := s.Context.Names()
+	if (r.Given != nil) != (len(names) > 0) {
+		return errors.New("the refinement is for another condition")
+	}
+	given, tensors := training.Under(givenPrefix, tensors)
+	if err := r.Boosted.Load(tensors, slices.Concat(s.Names(), names)); err != nil {
 		return err
+	}
+	if r.Given != nil {
+		if err := r.Given.Load(given, names); err != nil {
+			return err
+		}
+	} else if len(given) > 0 {
+		return errors.New("the refinement has trees of a condition")
 	}
 	if !(math.Abs(r.Largest/r.Boosted.Largest()-1) < 1e-9 && r.Z > 0 && r.Z <= r.Largest && r.Efficiency() >= ratioLeast && r.Error >= 0) {
 		return fmt.Errorf("the refinement has ratios up to %g with the mean %g ± %g", r.Largest, r.Z, r.Error)

@@ -13,6 +13,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/vectors"
 	"github.com/eidolon-hep/eidolon/internal/known"
+	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
 )
@@ -118,6 +119,92 @@ func TestRefinement(t *testing.T) {
 	}
 }
 
+// givenWhere returns events (x, y) that are near (±(1+c), 0), c being uniform between 0 and 1.
+func givenWhere(seed uint64, n int) *rootio.Table {
+	u, z := make([]float64, 2*n), make([]float32, 2*n)
+	philox.Uniform64(u, seed, 1, 0)
+	philox.Normal(z, seed, 2, 0)
+	x, y, c := make([]float64, n), make([]float64, n), make([]float64, n)
+	for i := range n {
+		c[i] = u[2*i]
+		x[i], y[i] = math.Copysign(1+c[i], u[2*i+1]-0.5)+0.3*float64(z[2*i]), 0.3*float64(z[2*i+1])
+	}
+	return &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x), rootio.ColumnOf("y", y), rootio.ColumnOf("c", c)}}
+}
+
+// A conditional model is refined, too: its density is normalised under each condition, within the error that is stated, and an event
+// depends on its condition and its number alone.
+func TestRefinementGivenACondition(t *testing.T) {
+	s := train(t, givenWhere(1, 6000), nil, Options{
+		Model: spline, Layers: 2, Components: 1, Hidden: 8, Seed: 1, Refine: "2", Condition: []string{"c"}, Train: training.Options{Epochs: 3},
+	})
+	r := s.Refined
+	if r == nil || r.Given == nil || r.Gain < 0.1 || r.HeldOut == nil || *r.HeldOut < r.Gain/2 {
+		t.Fatalf("%+v", r)
+	}
+	if e := r.LogZError(); !(e > 0 && e < 0.1) {
+		t.Errorf("log Z is known to %v", e)
+	}
+	plain := *s
+	plain.Refined = nil
+	const cells, wide = 160, 6.0
+	for _, at := range []float64{0.1, 0.5, 0.9} {
+		n := cells * cells
+		x, y, c := make([]float64, n), make([]float64, n), slices.Repeat([]float64{at}, n)
+		for i := range n {
+			x[i], y[i] = (float64(i%cells)+0.5)/cells*wide-wide/2, ((float64(i/cells)+0.5)/cells-0.5)*wide
+		}
+		grid := &rootio.Table{Columns: []rootio.Column{rootio.ColumnOf("x", x), rootio.ColumnOf("y", y), rootio.ColumnOf("c", c)}}
+		integral := func(s *Surrogate) (sum float64) {
+			logs := make([]float64, n)
+			if err := s.LogDensity(t.Context(), logs, grid, 0); err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range logs {
+				sum += math.Exp(v) * wide * wide / float64(n)
+			}
+			return sum
+		}
+		if got, of := integral(s), integral(&plain); math.Abs(math.Log(got/of)) > 3*r.LogZError() {
+			t.Errorf("given %v the integral is %.3f, without the ratio %.3f; log Z is known to %.3f", at, got, of, r.LogZError())
+		}
+	}
+
+	given := givenWhere(3, 4000)
+	given.Columns = given.Columns[2:]
+	all := rootio.NewTable(s.Fields(), given.Len())
+	tails, err := s.Generate(t.Context(), all, given, 9, 0)
+	if err != nil || tails.Rejected == 0 {
+		t.Fatalf("%+v, %v", tails, err)
+	}
+	part, rows := rootio.NewTable(s.Fields(), 3), []int{3500, 7, 123}
+	if _, err := s.GenerateRows(t.Context(), part, given.Take(rows), 9, []uint64{3500, 7, 123}); err != nil {
+		t.Fatal(err)
+	}
+	for k, i := range rows {
+		if !equalTables(part.Slice(k, k+1), all.Slice(i, i+1)) {
+			t.Errorf("event %d is another one when it is drawn with others", i)
+		}
+	}
+
+	file := filepath.Join(t.TempDir(), "model")
+	if err := s.Save(file); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	test := givenWhere(7, 2000)
+	logs, again := make([]float64, test.Len()), make([]float64, test.Len())
+	if err := errors.Join(s.LogDensity(t.Context(), logs, test, 0), loaded.LogDensity(t.Context(), again, test, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(logs, again) || loaded.Refined.String() != r.String() {
+		t.Errorf("%v, and from the file %v", r, loaded.Refined)
+	}
+}
+
 // refineBy gives a surrogate a refinement of a round of a few trees, of its own events against others.
 func refineBy(t testing.TB, s *Surrogate, others *rootio.Table) {
 	t.Helper()
@@ -132,9 +219,9 @@ func refineBy(t testing.TB, s *Surrogate, others *rootio.Table) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Refinement{Boosted: b.With(c, 1, 1)}
+	r := &Refinement{Boosted: b.With(c, 1, 0, 1)}
 	r.density = r.Boosted
-	if err := r.normalise(t.Context(), s); err != nil {
+	if err := r.normalise(t.Context(), s, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	s.Refined = r
@@ -156,7 +243,7 @@ func TestRefinementIsLeftOut(t *testing.T) {
 	}{
 		"right":       {4000, func(o *Options) { o.Train.Epochs = 4 }, 1, "not refined: "},
 		"few":         {500, func(*Options) {}, 1, "events to learn from"},
-		"conditional": {2000, func(o *Options) { o.Condition = []string{"x1"} }, 1, "conditional"},
+		"conditional": {4000, func(o *Options) { o.Condition, o.Train.Epochs = []string{"x1"}, 4 }, 1, "not refined: "},
 		"negative":    {2000, func(*Options) {}, -0.1, "negative weights"},
 	} {
 		o := options()

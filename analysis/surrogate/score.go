@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -41,12 +43,10 @@ func (s *Surrogate) LogDensity(ctx context.Context, dst []float64, t *rootio.Tab
 	}
 	logs := make([]float64, n)
 	for _, ratio := range s.ratios() {
-		if err := ratio.logRatio(ctx, logs, t, first); err != nil {
+		if err := ratio.logFactor(ctx, logs, t, first); err != nil {
 			return err
 		}
-		for i, r := range logs {
-			dst[i] += r - math.Log(ratio.Z)
-		}
+		floats.Add(dst, logs)
 	}
 	return nil
 }
