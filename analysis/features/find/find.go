@@ -29,6 +29,7 @@ var passes = []pass{
 	{name: "polar", do: (*Search).findPolar},
 	{name: "fractions", asked: "below", do: (*Search).findFractions},
 	{name: "residuals", what: "momenta that others nearly give", do: (*Search).findResiduals},
+	{name: "harmonics", what: "numbers that are near to a harmonic in an angle", do: (*Search).findHarmonics},
 	{name: "choices", do: (*Search).makeChoices},
 	{name: "missing", what: "values that columns have where others say so", do: (*Search).findMissing},
 	{name: "relative numbers", what: "numbers that are close to others", do: (*Search).findRelativeNumbers},

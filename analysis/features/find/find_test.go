@@ -134,6 +134,12 @@ var examples = map[string]func() example{
 			return []float64{rounded(pt), rounded(eta), rounded(pt * math.Cosh(eta) * (1 + 0.001*r.NormFloat64()))}
 		}), breaks: "p"}
 	},
+	"harmonics": func() example {
+		return example{table: columns([]string{"phi", "dxy"}, func(r *rand.Rand) []float64 {
+			phi := math.Pi * (2*r.Float64() - 1)
+			return []float64{phi, 0.07*math.Sin(phi-2) + 0.005*r.NormFloat64()/math.Sqrt(r.Float64())}
+		}), breaks: "dxy"}
+	},
 	"choices": func() example {
 		v, table := pairOfMuons(events)
 		return example{table: table, options: Options{Vectors: vectors.Found{Vectors: v}, Choices: []Choice{{Kind: Mass, Vectors: []string{"a", "b"}}}}}

@@ -14,6 +14,7 @@
 //     rounded to it. The way back rounds, to the same floating-point number.
 //   - [Residual]: a column that a relation between momenta nearly gives, such as p beside pT
 //     and η, is measured from what the relation says.
+//   - [Harmonic]: a number is measured from its first harmonic in an angle, as impact parameters are.
 //   - [RelativeAngle], [RelativeNumber]: an angle or a number is measured from another one.
 //   - [Difference]: a number that equals another one in many events is measured from it.
 //   - [Intervals]: a code that nearly follows from a number becomes how usual it is there.
@@ -50,6 +51,7 @@ var kinds = []struct {
 	{"mass", func() Step { return &Mass{} }},
 	{"rounded", func() Step { return &Rounded{} }},
 	{"residual", func() Step { return &Residual{} }},
+	{"harmonic", func() Step { return &Harmonic{} }},
 	{"relative_angle", func() Step { return &RelativeAngle{} }},
 	{"relative_number", func() Step { return &RelativeNumber{} }},
 	{"fraction", func() Step { return &Fraction{} }},

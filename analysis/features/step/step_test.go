@@ -114,6 +114,7 @@ var examples = map[string][]example{
 		return map[string]float64{"n": 1 + float64(r.IntN(3)), "pt": 20 + 10*r.ExpFloat64()}
 	}}},
 	"residual": {{&Residual{Variable: "z", Relation: "x cosh y", Of: []string{"x", "y"}}, drawMomentum}},
+	"harmonic": {{&Harmonic{Variable: "z", Angle: "y", Period: 3, Offset: 1, Cosine: -2, Sine: 5}, drawMomentum}},
 	"relative_angle": {{&RelativeAngle{Circle: column.Circle{Start: -180, Period: 360}, Variable: "phi2", To: "phi1"}, func(r *rand.Rand) map[string]float64 {
 		return map[string]float64{"phi1": 360*r.Float64() - 180, "phi2": 360*r.Float64() - 180}
 	}}},
