@@ -41,7 +41,7 @@ type Coordinates struct {
 	// none.
 	Parts [][]coordinates.Choice `json:"parts"`
 	// Gain is how much more likely held-out events of the trials were than in the columns as they are, in nats
-	// per event, and Sigma is its standard error.
+	// per event, and Sigma is its standard error: each half of them judges what the other half would choose.
 	Gain  float64 `json:"gain"`
 	Sigma float64 `json:"sigma"`
 	// Events is the number of events of the trials, HeldOut that of those that judged, and LogDensity the mean log-density of these in
@@ -49,7 +49,7 @@ type Coordinates struct {
 	Events     int     `json:"events"`
 	HeldOut    int     `json:"held_out"`
 	LogDensity float64 `json:"log_density"`
-	// Tried is what was tried, in this order, and NotTried what there was no time for.
+	// Tried is what was tried, in this order, and NotTried what there was no time for, or could not be learnt.
 	Tried    []TriedCoordinates `json:"tried"`
 	NotTried []string           `json:"not_tried,omitempty"`
 }
@@ -143,15 +143,18 @@ func (w judges) paired(a, b []float64) (mean, sigma float64) {
 	}
 	total, sum := 0.0, 0.0
 	for i := range a {
-		v := weightOf(w, i)
-		total += v
-		sum += v * difference(i)
+		if v := weightOf(w, i); v != 0 { // what is not judged by may be impossible
+			total += v
+			sum += v * difference(i)
+		}
 	}
 	mean = sum / total
 	squares := 0.0
 	for i := range a {
-		d := weightOf(w, i) * (difference(i) - mean)
-		squares += d * d
+		if v := weightOf(w, i); v != 0 {
+			d := v * (difference(i) - mean)
+			squares += d * d
+		}
 	}
 	return mean, math.Sqrt(squares) / math.Abs(total)
 }
@@ -160,22 +163,20 @@ func (w judges) paired(a, b []float64) (mean, sigma float64) {
 // expectation maximisation.
 func (w judges) mixed(logs ...[]float64) (mixture, weights []float64) {
 	const rounds, least = 100, 1e-6
-	mixture, weights = make([]float64, len(logs[0])), make([]float64, len(logs))
-	terms, sums := make([]float64, len(logs)), make([]float64, len(logs))
+	weights = make([]float64, len(logs))
+	sums := make([]float64, len(logs))
 	for k := range weights {
 		weights[k] = 1 / float64(len(weights))
 	}
 	for range rounds {
 		clear(sums)
-		for i := range mixture {
-			for k, log := range logs {
-				terms[k] = math.Log(weights[k]) + log[i]
-			}
-			if mixture[i] = floats.LogSumExp(terms); math.IsInf(mixture[i], -1) {
+		mixture = mixtureOf(logs, weights)
+		for i, m := range mixture {
+			if math.IsInf(m, -1) {
 				continue
 			}
-			for k, log := range terms {
-				sums[k] += weightOf(w, i) * math.Exp(log-mixture[i])
+			for k, log := range logs {
+				sums[k] += weightOf(w, i) * weights[k] * math.Exp(log[i]-m)
 			}
 		}
 		total := floats.Sum(sums)
@@ -184,7 +185,95 @@ func (w judges) mixed(logs ...[]float64) (mixture, weights []float64) {
 		}
 		floats.Scale(1/floats.Sum(weights), weights)
 	}
-	return mixture, weights
+	return mixtureOf(logs, weights), weights
+}
+
+// mixtureOf returns the log-densities of the mixture of some densities, given theirs and the weights.
+func mixtureOf(logs [][]float64, weights []float64) (mixture []float64) {
+	mixture = make([]float64, len(logs[0]))
+	terms := make([]float64, len(logs))
+	for i := range mixture {
+		for k, log := range logs {
+			terms[k] = math.Log(weights[k]) + log[i]
+		}
+		mixture[i] = floats.LogSumExp(terms)
+	}
+	return mixture
+}
+
+// mixtureOfParts are coordinates that were chosen, those with the larger weight first.
+type mixtureOfParts struct {
+	parts   []*candidate
+	weights []float64
+}
+
+// logs returns its log-densities of the held-out events.
+func (m mixtureOfParts) logs() []float64 {
+	var logs [][]float64
+	for _, p := range m.parts {
+		logs = append(logs, p.logs)
+	}
+	return mixtureOf(logs, m.weights)
+}
+
+// choose returns the best of the coordinates that were tried, the first of which are the columns as they are: those that are better
+// than all others or, if it is wanted, the mixture of two that is better still.
+func (w judges) choose(tried []*candidate, mix bool) (best mixtureOfParts) {
+	isPossible := func(logs []float64) bool { return !slices.Contains(logs, math.Inf(-1)) }
+	first := tried[0]
+	for range tried {
+		next := first
+		for _, other := range tried {
+			if isPossible(other.logs) && isBetter(w.paired(other.logs, next.logs)) {
+				next = other
+			}
+		}
+		if next == first {
+			break
+		}
+		first = next
+	}
+	best, logs := mixtureOfParts{[]*candidate{first}, []float64{1}}, first.logs
+	if !mix {
+		return best
+	}
+	for i, a := range tried {
+		for _, b := range tried[:i] {
+			both, weights := w.mixed(a.logs, b.logs)
+			if !isPossible(both) || !isBetter(w.paired(both, first.logs)) {
+				continue
+			}
+			if further, _ := w.paired(both, logs); further > 0 {
+				best, logs = mixtureOfParts{[]*candidate{a, b}, weights}, both
+			}
+		}
+	}
+	if len(best.parts) > 1 && best.weights[0] < best.weights[1] {
+		slices.Reverse(best.parts)
+		slices.Reverse(best.weights)
+	}
+	return best
+}
+
+// gain returns by how much events are more likely in the coordinates that [judges.choose] takes than in the columns as they are,
+// and its standard error. What is chosen by half of the events is judged by the others, so that it is not the gain of the luckiest.
+func (w judges) gain(tried []*candidate, mix bool) (gain, sigma float64) {
+	base := tried[0].logs
+	crossed := make([]float64, len(base))
+	for half := range 2 {
+		own := make(judges, len(base))
+		for i := range own {
+			if i%2 == half {
+				own[i] = weightOf(w, i)
+			}
+		}
+		for i, log := range own.choose(tried, mix).logs() {
+			if i%2 != half {
+				crossed[i] = log
+			}
+		}
+	}
+	return w.paired(crossed, base)
 }
 
 // isBetter reports whether a paired gain is one that counts.
@@ -243,7 +332,10 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 
 	base := &candidate{spec: &s.Parts[0].Features}
 	if base.logs, err = short.logs(ctx, base.spec, d); err != nil {
-		return nil, ctx.Err() // the training says what is wrong
+		if ctx.Err() == nil {
+			o.log("note: coordinates are not compared: the columns as they are could not be learnt in a short trial: %v", err)
+		}
+		return nil, ctx.Err()
 	}
 	by := short.judges()
 	c.Events, c.HeldOut = short.t.Len(), len(base.logs)
@@ -262,6 +354,7 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 		}
 		next := &candidate{choices: slices.Clone(choices), spec: spec}
 		if next.logs, err = short.logs(ctx, spec, d); err != nil {
+			c.NotTried = append(c.NotTried, fmt.Sprintf("%s: %v", describeChoices(choices), err))
 			return nil, ctx.Err()
 		}
 		result := TriedCoordinates{Choices: next.choices}
@@ -301,12 +394,7 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 		return 0
 	})
 	for range mostRounds {
-		next := best
-		for _, other := range tried {
-			if g, sigma := by.paired(other.logs, next.logs); isBetter(g, sigma) {
-				next = other
-			}
-		}
+		next := by.choose(tried, false).parts[0]
 		if next == best {
 			break
 		}
@@ -326,33 +414,14 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 			n++
 		}
 	}
-	parts := []*candidate{best}
-	logs := best.logs
-	weight := 0.0
-	if asked == MixedCoordinates {
-		for i, a := range tried {
-			for _, b := range tried[:i] {
-				both, weights := by.mixed(a.logs, b.logs)
-				if g, sigma := by.paired(both, best.logs); isBetter(g, sigma) {
-					if further, _ := by.paired(both, logs); further > 0 {
-						parts, logs, weight = []*candidate{a, b}, both, weights[1]
-					}
-				}
-			}
-		}
-		if weight > 0.5 {
-			slices.Reverse(parts)
-			weight = 1 - weight
-		}
+	chosen := by.choose(tried, asked == MixedCoordinates)
+	c.Gain, c.Sigma = by.gain(tried, asked == MixedCoordinates)
+	if chosen.parts[0] == tried[0] && len(chosen.parts) == 1 || !isBetter(c.Gain, c.Sigma) {
+		chosen, c.Gain, c.Sigma = mixtureOfParts{tried[:1], []float64{1}}, 0, 0
 	}
-	c.Gain, c.Sigma = by.paired(logs, base.logs)
 	s.Parts = nil
-	for k, p := range parts {
-		part := Part{Weight: 1 - weight, Features: *p.spec}
-		if k > 0 {
-			part.Weight = weight
-		}
-		s.Parts = append(s.Parts, part)
+	for k, p := range chosen.parts {
+		s.Parts = append(s.Parts, Part{Weight: chosen.weights[k], Features: *p.spec})
 		c.Parts = append(c.Parts, p.choices)
 	}
 	for _, line := range c.Table() {
@@ -406,15 +475,19 @@ func (tr trial) logs(ctx context.Context, spec *features.Spec, d draft) ([]float
 	return logs, s.LogDensity(ctx, logs, tr.t.Take(short.judge), 0)
 }
 
-// judges returns the weights of the held-out events.
+// judges returns the weights of the held-out events: copies of an event add theirs to its own.
 func (tr trial) judges() (w judges) {
-	if tr.w == nil {
+	copies := rows.FindCopies(tr.t.Columns)
+	if tr.w == nil && copies.Different == tr.t.Len() {
 		return nil
 	}
-	copies := rows.FindCopies(tr.t.Columns)
+	sums := make([]float64, tr.t.Len())
+	for i, first := range copies.First {
+		sums[first] += weightOf(tr.w, i)
+	}
 	for i, first := range copies.First {
 		if first == i && isHeldOut(i) {
-			w = append(w, tr.w[i])
+			w = append(w, sums[i])
 		}
 	}
 	return w

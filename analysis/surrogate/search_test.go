@@ -102,6 +102,44 @@ func TestMixed(t *testing.T) {
 	}
 }
 
+// TestGainOfChoice checks that what is best by chance gains nothing by the events that did not choose it, that a real gain is there
+// as it is, and that an impossible event rules coordinates out, but for a mixture.
+func TestGainOfChoice(t *testing.T) {
+	const n, real = 1000, 0.3
+	for seed := range uint64(5) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		tried := []*candidate{{logs: make([]float64, n)}}
+		add := func(gain float64) *candidate {
+			c := &candidate{logs: make([]float64, n)}
+			for i := range c.logs {
+				c.logs[i] = gain + 0.5*r.NormFloat64()
+			}
+			tried = append(tried, c)
+			return c
+		}
+		for range 30 {
+			add(0)
+		}
+		if gain, sigma := judges(nil).gain(tried, false); gain > 4*sigma+0.01 {
+			t.Errorf("seed %d: of nothing but chance: %g ± %g", seed, gain, sigma)
+		}
+		best := add(real)
+		if got := judges(nil).choose(tried, false); len(got.parts) != 1 || got.parts[0] != best {
+			t.Errorf("seed %d: the best one is not chosen", seed)
+		}
+		if gain, sigma := judges(nil).gain(tried, false); math.Abs(gain-real) > 4*sigma {
+			t.Errorf("seed %d: %g ± %g, want %g", seed, gain, sigma, real)
+		}
+		best.logs[7] = math.Inf(-1)
+		if got := judges(nil).choose(tried, false); got.parts[0] == best {
+			t.Errorf("seed %d: what is impossible in an event is chosen alone", seed)
+		}
+		if got := judges(nil).choose(tried, true); len(got.parts) != 2 || got.parts[0] != best || got.weights[0] < got.weights[1] {
+			t.Errorf("seed %d: a mixture of %d parts with the weights %v", seed, len(got.parts), got.weights)
+		}
+	}
+}
+
 // TestOverlaps checks which choices go together.
 func TestOverlaps(t *testing.T) {
 	choice := func(kind string, v ...string) coordinates.Choice { return coordinates.Choice{Kind: kind, Vectors: v} }
