@@ -2,7 +2,6 @@ package column
 
 import (
 	"math"
-	"strconv"
 
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -32,15 +31,8 @@ func FindPrecision(field rootio.Field, values []float64) Precision {
 			break
 		}
 	}
-	const fewestDigits, mostSignificant = 3, 15
-	for digits := fewestDigits; digits <= mostSignificant; digits++ {
-		if isRounded(field.Kind, values, func(v float64) (near, step float64) {
-			near, _ = strconv.ParseFloat(strconv.FormatFloat(v, 'e', digits-1, 64), 64)
-			return near, significantUnit(v, digits)
-		}) {
-			p.Digits = digits
-			break
-		}
+	if s := findSignificant(field.Kind, values); s != nil {
+		p.Digits = int(*s)
 	}
 	if p.Decimals == nil && p.Digits == 0 {
 		p.Bits = findBits(field, values)
@@ -68,18 +60,13 @@ func isRounded(kind rootio.Kind, values []float64, round func(v float64) (near, 
 	return seen >= fewestRounded
 }
 
-// significantUnit is the distance of neighbouring numbers of so many significant digits at x.
-func significantUnit(x float64, digits int) float64 {
-	return math.Pow10(int(math.Floor(math.Log10(math.Abs(x)))) + 1 - digits)
-}
-
 // unit is the distance of neighbouring decimals at x; 0 where values are not rounded to these.
 func (p *Precision) unit(x float64) (unit float64) {
 	if p.Decimals != nil {
 		unit = math.Pow10(-*p.Decimals)
 	}
 	if p.Digits > 0 && x != 0 {
-		unit = max(unit, significantUnit(x, p.Digits))
+		unit = max(unit, Significant(p.Digits).unit(x))
 	}
 	return unit
 }
@@ -118,8 +105,7 @@ func (p *Precision) Round(x float64) float64 {
 			digits = min(digits, int(math.Floor(math.Log10(math.Abs(x))))+1+*p.Decimals)
 		}
 		if digits > 0 {
-			x, _ = strconv.ParseFloat(strconv.FormatFloat(x, 'e', digits-1, 64), 64)
-			return x
+			return Significant(digits).Round(x)
 		}
 	}
 	if p.Decimals != nil {

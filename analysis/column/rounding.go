@@ -8,7 +8,7 @@ import (
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// Rounding is what all values of a column are rounded to, but for its spikes: [*Decimals] or
+// Rounding is what all values of a column are rounded to, but for its spikes: [*Decimals], [Significant] or
 // [Bits].
 type Rounding interface {
 	// Round returns the nearest rounded value.
@@ -18,16 +18,42 @@ type Rounding interface {
 }
 
 // FindRounding returns what the values, ascending and without spikes, are rounded to, nil if they
-// are not. Where both kinds of rounding would do, it is that which has fewer values there.
-func FindRounding(field rootio.Field, values []float64) Rounding {
-	d, b := findDecimals(field, values), findBits(field, values)
-	switch {
-	case b != nil && (d == nil || 2*b.between(values) < d.Last):
-		return *b
-	case d != nil:
-		return d
+// are not. Where several kinds of rounding would do, it is decimals, unless another has much fewer values there.
+func FindRounding(field rootio.Field, values []float64) (best Rounding) {
+	const much = 2
+	fewest := math.Inf(1)
+	if d := findDecimals(field, values); d != nil {
+		best, fewest = d, d.Last
 	}
-	return nil
+	if b := findBits(field, values); b != nil {
+		if n := between(values, func(x float64) float64 { return float64(b.number(x)) }); much*n < fewest {
+			best, fewest = *b, much*n
+		}
+	}
+	if s := findSignificant(field.Kind, values); s != nil && field.Kind.IsFloat() {
+		if n := between(values, s.number); much*n < fewest {
+			best = *s
+		}
+	}
+	return best
+}
+
+// between returns how many of the values that a rounding numbers, the positive ones, are between the least and the greatest of a sample, ascending, without
+// those that are nearer to zero than all.
+func between(values []float64, number func(x float64) float64) float64 {
+	least := math.Inf(1)
+	for _, v := range values {
+		if v != 0 {
+			least = min(least, math.Abs(v))
+		}
+	}
+	n := 0.0
+	for _, outermost := range []float64{-values[0], values[len(values)-1]} {
+		if outermost >= least {
+			n += number(outermost) - number(least) + 1
+		}
+	}
+	return n
 }
 
 // Decimals says that the values are (Origin + i·Step)/10^Digits, i a whole number from 0 to Last:
@@ -141,24 +167,6 @@ func findBits(field rootio.Field, values []float64) *Bits {
 		return nil
 	}
 	return &b
-}
-
-// between is the number of values with so many bits among those of a sample, ascending:
-// from the least to the greatest, without those that are nearer to zero than all.
-func (b Bits) between(values []float64) float64 {
-	least := math.Inf(1)
-	for _, v := range values {
-		if v != 0 {
-			least = min(least, math.Abs(v))
-		}
-	}
-	n := 0.0
-	for _, outermost := range []float64{-values[0], values[len(values)-1]} {
-		if outermost >= least {
-			n += float64(b.number(outermost)-b.number(least)) + 1
-		}
-	}
-	return n
 }
 
 // number numbers the positive values with so many bits.

@@ -238,8 +238,12 @@ func (s *Search) addRounding(name string, r column.Rounding, spikes []column.Spi
 	case *column.Decimals:
 		rounded.Decimals = r
 		s.cells[name] = &[2]float64{r.Value(-0.5), r.Value(r.Last + 0.5)}
+	case column.Significant:
+		rounded.Significant = &r
 	case column.Bits:
 		rounded.Bits = &r
+	}
+	if rounded.Decimals == nil { // the cells depend on the value
 		_, rest := s.sample(name).WithoutSpikes()
 		lo, _ := rounded.Cell(rest.Values[0])
 		_, hi := rounded.Cell(rest.Values[len(rest.Values)-1])

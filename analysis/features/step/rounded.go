@@ -9,15 +9,16 @@ import (
 )
 
 // Rounded makes a branch continuous whose values are rounded to decimals, or to counts of a
-// unit, or to fewer bits of mantissa than its type has: by a uniform deviate within the cell of
+// unit, or to significant digits, or to fewer bits of mantissa than its type has: by a uniform deviate within the cell of
 // all that is rounded to the value, unless the cells are so many that it does not matter. The way
 // back rounds, to the same floating-point number.
 type Rounded struct {
 	Variable string `json:"variable"`
 
 	// One of these is there: what the values are rounded to.
-	Decimals *column.Decimals `json:"decimals,omitempty"`
-	Bits     *column.Bits     `json:"bits,omitempty"`
+	Decimals    *column.Decimals    `json:"decimals,omitempty"`
+	Significant *column.Significant `json:"significant,omitempty"`
+	Bits        *column.Bits        `json:"bits,omitempty"`
 
 	// Unbounded says that the way back may go beyond the first and the last of the decimals:
 	// the branch is a component of a momentum, of which others are computed.
@@ -30,22 +31,31 @@ type Rounded struct {
 	Except []float64 `json:"except,omitempty"`
 }
 
-// mostNoisyBits is the number of bits up to which the point within a cell matters.
-const mostNoisyBits = 10
+// mostNoisyBits and mostNoisyDigits are the bits and the significant digits up to which the point within a cell matters.
+const mostNoisyBits, mostNoisyDigits = 10, 3
 
 func (r *Rounded) Variables() (read, taken []string, made []Coordinate) {
 	return nil, []string{r.Variable}, []Coordinate{{Name: r.Variable}}
 }
 
 func (r *Rounded) IsNoisy() bool {
-	if r.Bits != nil {
+	switch {
+	case r.Bits != nil:
 		return *r.Bits <= mostNoisyBits
+	case r.Significant != nil:
+		return *r.Significant <= mostNoisyDigits
 	}
 	return r.Decimals.Last < column.MostNoisy
 }
 
 func (r *Rounded) IsSound() bool {
-	isOne := r.Decimals != nil && r.Bits == nil && r.Decimals.IsSound() || r.Decimals == nil && r.Bits != nil && r.Bits.IsSound()
+	kinds := 0
+	for _, is := range []bool{r.Decimals != nil, r.Significant != nil, r.Bits != nil} {
+		if is {
+			kinds++
+		}
+	}
+	isOne := kinds == 1 && (r.Decimals == nil || r.Decimals.IsSound()) && (r.Significant == nil || r.Significant.IsSound()) && (r.Bits == nil || r.Bits.IsSound())
 	return isOne && (r.Within == nil || r.Within.IsSound())
 }
 
@@ -56,6 +66,8 @@ func (r *Rounded) Cell(x float64) (lo, hi float64) {
 		return x, x
 	case r.Bits != nil:
 		lo, hi = r.Bits.Cell(x)
+	case r.Significant != nil:
+		lo, hi = r.Significant.Cell(x)
 	default:
 		lo, hi = r.Decimals.Cell(x)
 	}
@@ -94,6 +106,8 @@ func (r *Rounded) Inverse(f *Frame) {
 		case slices.Contains(r.Except, v):
 		case r.Bits != nil:
 			x[k] = r.Bits.Round(v)
+		case r.Significant != nil:
+			x[k] = r.Significant.Round(v)
 		case r.Unbounded:
 			x[k] = r.Decimals.RoundBeyond(v)
 		default:
@@ -103,8 +117,11 @@ func (r *Rounded) Inverse(f *Frame) {
 }
 
 func (r *Rounded) Describe() string {
-	if r.Bits != nil {
+	switch {
+	case r.Bits != nil:
 		return fmt.Sprintf("rounded to %d bits of mantissa", *r.Bits)
+	case r.Significant != nil:
+		return fmt.Sprintf("rounded to %d significant digits", *r.Significant)
 	}
 	return fmt.Sprintf("rounded to %.10g", r.Decimals.Unit())
 }

@@ -97,6 +97,9 @@ var examples = map[string][]example{
 			func(r *rand.Rand) map[string]float64 {
 				return map[string]float64{"x": (-100 + 5*float64(r.IntN(400))) / 100}
 			}},
+		{&Rounded{Variable: "x", Significant: threeDigits(), Except: []float64{-999}}, func(r *rand.Rand) map[string]float64 {
+			return map[string]float64{"x": threeDigits().Round(math.Exp(5 * r.NormFloat64()))}
+		}},
 		{&Rounded{Variable: "x", Bits: new(column.Bits), Except: []float64{-999}, Within: &column.Circle{Start: -180, Period: 360}},
 			func(r *rand.Rand) map[string]float64 { return map[string]float64{"x": -math.Ldexp(1, r.IntN(6))} }},
 	},
@@ -134,6 +137,11 @@ var examples = map[string][]example{
 		room := 1 + 30*r.ExpFloat64()
 		return map[string]float64{"pt1": 20 + room, "pt2": 20 + room*r.Float64()}
 	}}},
+}
+
+func threeDigits() *column.Significant {
+	digits := column.Significant(3)
+	return &digits
 }
 
 func thousandths() column.Precision {
