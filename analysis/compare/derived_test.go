@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -39,6 +40,7 @@ func pairs(n int, seed uint64) *rootio.Table {
 // TestDerivedQuantities checks that masses that are wrong are seen where all columns are right, and that nothing is seen where nothing is
 // wrong.
 func TestDerivedQuantities(t *testing.T) {
+	testenv.Slow(t, "it trains classifiers")
 	const n = 2500
 	ref, same, wrong := pairs(n, 1), pairs(n, 2), pairs(n, 3)
 	pt2, _ := wrong.Column("mu2_pt")
@@ -51,7 +53,7 @@ func TestDerivedQuantities(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := r.Classify(t.Context(), ref, cand, classify.Options{}); err != nil {
+		if err := r.Classify(t.Context(), ref, cand, classify.Options{Folds: 3, Hidden: 32}); err != nil {
 			t.Fatal(err)
 		}
 		return r
@@ -92,7 +94,10 @@ func TestDerivedQuantities(t *testing.T) {
 		t.Errorf("without derived quantities: %d columns, AUC %.4f, and %.4f with them", len(r.Columns), r.Classifier.AUC, with)
 	}
 	// Only what the compared columns give is derived.
-	r = report(wrong, Options{Columns: []string{"mu1_pt", "mu1_eta", "mu1_phi", "mu2_pt"}})
+	r, err := Compare(t.Context(), ref, wrong, Options{Columns: []string{"mu1_pt", "mu1_eta", "mu1_phi", "mu2_pt"}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(r.Columns) != 4 {
 		t.Errorf("%d columns", len(r.Columns))
 	}

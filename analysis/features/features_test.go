@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -584,9 +585,10 @@ func TestOwnEventsAreInside(t *testing.T) {
 
 // TestNoFalseEdges checks how often a normal distribution is said to have an edge.
 func TestNoFalseEdges(t *testing.T) {
+	testenv.Slow(t, "it looks for edges in many samples")
 	for _, n := range []int{300, 500, 1000, 2000, 10000} {
 		r := rand.New(rand.NewPCG(uint64(n), 1))
-		const samples = 200
+		samples := min(200, 400_000/n)
 		edges := 0
 		for range samples {
 			x := make([]float64, n)

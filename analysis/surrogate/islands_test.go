@@ -59,7 +59,7 @@ func TestIslands(t *testing.T) {
 		}
 	}
 	for _, w := range [][]float64{nil, weights} {
-		training, err := New(t.Context(), table, w, Options{Layers: 2, Hidden: 16, Seed: 1, Train: training.Options{Epochs: 1}})
+		training, err := New(t.Context(), table, w, Options{Layers: 2, Hidden: 16, Seed: 1, Refine: RefineOff, Train: training.Options{Epochs: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestIslands(t *testing.T) {
 		{Model: denoiser, Hidden: 16, Depth: 1},
 		{Model: distilled, Hidden: 16, Depth: 1},
 	} {
-		training, err := New(t.Context(), table, nil, o)
+		training, err := New(t.Context(), table.Slice(0, 10_000), nil, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +98,7 @@ func TestIslands(t *testing.T) {
 	if training, err := New(t.Context(), table, nil, Options{Model: kernelSums}); err != nil || training.Card.Plan.Components > 1 {
 		t.Errorf("kernel sums are over normals (%v)", err)
 	}
-	training, err := New(t.Context(), codesAndMore(1, 20_000), nil, Options{})
+	training, err := New(t.Context(), codesAndMore(1, 20_000), nil, Options{Model: autoregressive})
 	if err != nil {
 		t.Fatal(err)
 	}
