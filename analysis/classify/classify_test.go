@@ -289,6 +289,7 @@ func TestAUCByHand(t *testing.T) {
 // TestRelation: what is computed from other columns must be seen to be a little
 // off, though no distribution of one or two columns changes.
 func TestRelation(t *testing.T) {
+	testenv.Slow(t, "it trains classifiers")
 	const n = 2500
 	sample := func(seed uint64, smear float64) Sample {
 		x, y, e := normals(seed, n, 0), normals(seed+1, n, 0), normals(seed+2, n, 0)

@@ -65,6 +65,7 @@ func logRatios(t *testing.T, r *Ratio, events *rootio.Table) []float64 {
 
 // The density p₀ r is the one that is looked for: two moons, from two normals.
 func TestRatioMakesMoons(t *testing.T) {
+	testenv.Slow(t, "it trains a classifier")
 	const n = 12_000
 	moons, _ := known.Named("moons")
 	normals := known.TwoNormals()

@@ -194,6 +194,7 @@ func TestMissingWave(t *testing.T) {
 
 // TestWhoGoesAround checks which models draw an angle first.
 func TestWhoGoesAround(t *testing.T) {
+	testenv.Slow(t, "it looks at large samples")
 	few, err := New(t.Context(), comb(49_999, 1), nil, Options{Model: denoiser, Components: 1})
 	if err != nil {
 		t.Fatal(err)

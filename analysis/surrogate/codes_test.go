@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
@@ -49,6 +50,7 @@ func codesAndMore(seed uint64, n int) *rootio.Table {
 // x and not, and compares the log-density with the exact one, and the codes of
 // generated events with their probabilities.
 func TestCodesAgainstClosedForm(t *testing.T) {
+	testenv.Slow(t, "it trains")
 	const n = 40000
 	opts := Options{Model: "spline", Layers: 2, Hidden: 32, Seed: 1, Refine: RefineOff, Train: training.Options{Epochs: 10}}
 	for _, condition := range [][]string{nil, {"x"}} {
@@ -193,6 +195,7 @@ func TestSplitAndJoin(t *testing.T) {
 // TestCodesOneAfterTheOther trains on events with more codes than there are events for each combination: the
 // weights of 60 processes among others, and a channel that nearly follows from the process.
 func TestCodesOneAfterTheOther(t *testing.T) {
+	testenv.Slow(t, "it trains")
 	const n, processes, channels = 6000, 60, 30
 	draw := func(seed uint64) *rootio.Table {
 		u := make([]float64, 4*n)

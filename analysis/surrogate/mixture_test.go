@@ -19,6 +19,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/internal/known"
 	"github.com/eidolon-hep/eidolon/internal/modelfile"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
 )
@@ -97,6 +98,7 @@ func mixedEdged(t *testing.T) *Surrogate {
 // TestMixture checks that the density of a mixture of parts in different coordinates adds up to 1, and that its events are
 // distributed by it.
 func TestMixture(t *testing.T) {
+	testenv.Slow(t, "it integrates a density")
 	m := mixedEdged(t)
 	const (
 		fine       = 0.02 // of x and y
@@ -235,6 +237,7 @@ func peakOverBox(n int, seed uint64) (*rootio.Table, []float64) {
 // TestTrainMixture checks that pairs of two kinds, each of which is described best in coordinates of its own, are learnt better by a
 // mixture than in either, and that what one set of coordinates describes best has one part.
 func TestTrainMixture(t *testing.T) {
+	testenv.Slow(t, "it trains")
 	table, _ := peakOverBox(8000, 1)
 	fresh, truth := peakOverBox(4000, 2)
 	o := Options{Model: autoregressive, Hidden: 16, Components: 1, Seed: 1, Refine: RefineOff, Train: training.Options{Epochs: 8}}

@@ -13,6 +13,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/classify"
 	"github.com/eidolon-hep/eidolon/analysis/vectors"
 	"github.com/eidolon-hep/eidolon/internal/known"
+	"github.com/eidolon-hep/eidolon/internal/testenv"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
@@ -29,6 +30,7 @@ func refined(t *testing.T, refine string) (s *Surrogate, moons known.Density) {
 // A refined model is nearer to the truth by what it says that it gained. Its density is normalised, its events are distributed so and
 // do not depend on each other, and a file keeps all of it.
 func TestRefinement(t *testing.T) {
+	testenv.Slow(t, "it trains and refines")
 	s, moons := refined(t, "1")
 	r := s.Refined
 	if r == nil || len(r.Boosted.Rounds) == 0 {
@@ -135,6 +137,7 @@ func givenWhere(seed uint64, n int) *rootio.Table {
 // A conditional model is refined, too: its density is normalised under each condition, within the error that is stated, and an event
 // depends on its condition and its number alone.
 func TestRefinementGivenACondition(t *testing.T) {
+	testenv.Slow(t, "it trains and refines")
 	s := train(t, givenWhere(1, 6000), nil, Options{
 		Model: spline, Layers: 2, Components: 1, Hidden: 8, Seed: 1, Refine: "2", Condition: []string{"c"}, Train: training.Options{Epochs: 3},
 	})
@@ -229,6 +232,7 @@ func refineBy(t testing.TB, s *Surrogate, others *rootio.Table) {
 
 // A model that is right is not refined, nor is one that cannot be, which is said.
 func TestRefinementIsLeftOut(t *testing.T) {
+	testenv.Slow(t, "it trains and refines")
 	var said []string
 	options := func() Options {
 		said = nil
