@@ -18,6 +18,8 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +28,7 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/surrogate"
 	"github.com/eidolon-hep/eidolon/bench/internal/heldout"
 	"github.com/eidolon-hep/eidolon/internal/known"
+	"github.com/eidolon-hep/eidolon/rootio"
 )
 
 func main() {
@@ -36,7 +39,8 @@ func main() {
 		fresh  = flag.Int("fresh", 100_000, "how many events of it to measure on")
 		folder = flag.String("files", "", "measure on the ROOT files in this folder instead")
 		only   = flag.String("only", "", "only what has this in its name")
-		models = flag.String("models", "", "the models (default: autoregressive, spline, realnvp), for files the first (default: as eidolon train)")
+		models = flag.String("models", "", "the models (default: autoregressive, spline, realnvp; "+byDefault+": as eidolon train), for files the first (default: as eidolon train)")
+		plan   = flag.Bool("plan", false, "print what was decided for a known density")
 		limit  = flag.Duration("time", 3*time.Minute, "how long to train at most; 0: no limit")
 		o      surrogate.Options
 	)
@@ -76,15 +80,23 @@ func main() {
 			continue
 		}
 		for _, model := range strings.Split(*models, ",") {
-			o.Model = model
+			if o.Model = model; model == byDefault {
+				o.Model = ""
+			}
 			r, err := measure(d, o, *events, *fresh)
 			if err != nil {
 				log.Fatalf("%s, %s: %v", d.Name, model, err)
 			}
 			fmt.Printf("%-42s %-14s %9.4f ± %.4f %8.3f %8.0f s%s\n", d.Title, model, r.kl, r.sigma, bar(d.Name), r.seconds, r.more)
+			if *plan {
+				fmt.Println("  " + strings.ReplaceAll(r.plan, "\n", "\n  "))
+			}
 		}
 	}
 }
+
+// byDefault is the name of the model that is left to the defaults.
+const byDefault = "default"
 
 // bar returns the largest allowed KL(truth ‖ spline) of a density, in nats.
 func bar(name string) float64 {
@@ -107,7 +119,7 @@ func bar(name string) float64 {
 // long the training took, and what else there is to say.
 type result struct {
 	kl, sigma, seconds float64
-	more               string
+	more, plan         string
 }
 
 // measure trains on n events of d.
@@ -124,7 +136,10 @@ func measure(d known.Density, o surrogate.Options, n, fresh int) (r result, err 
 	if err != nil {
 		return r, err
 	}
-	r.seconds = time.Since(begin).Seconds()
+	r.seconds, r.plan = time.Since(begin).Seconds(), m.Card.Plan.String()
+	if m.Refined != nil {
+		r.plan += "\n" + m.Refined.String()
+	}
 	t := d.Table(2, 0, fresh)
 	truth, model := make([]float64, fresh), make([]float64, fresh)
 	d.LogDensity(truth, t)
@@ -146,5 +161,38 @@ func measure(d known.Density, o surrogate.Options, n, fresh int) (r result, err 
 			r.more += fmt.Sprintf("  AUC %.4f ± %.4f", auc.AUC, auc.AUCError)
 		}
 	}
+	if d.Name == "resonance" {
+		const times = 4 // as many events, for the error of the width
+		events, _, err := heldout.Draw(m, t, o.Seed+1, times)
+		if err != nil {
+			return r, err
+		}
+		r.more += peak(d.Table(3, 0, times*fresh), events)
+	}
 	return r, nil
+}
+
+// peak says how the resonance comes out in generated events: the width of the peak, as the distance between the quartiles of the masses within four
+// widths of its middle, beside that of true events, and how many events are below the threshold.
+func peak(truth, generated *rootio.Table) string {
+	const middle, window, threshold = 91.1876, 4 * 2.4952, 20 // GeV
+	width := func(t *rootio.Table) float64 {
+		pt1, pt2, dphi := values(t, "pt1"), values(t, "pt2"), values(t, "dphi")
+		var masses []float64
+		for i := range pt1 {
+			if m := math.Sqrt(2 * pt1[i] * pt2[i] * (1 - math.Cos(dphi[i]))); math.Abs(m-middle) < window {
+				masses = append(masses, m)
+			}
+		}
+		slices.Sort(masses)
+		return quantile(0.75, masses) - quantile(0.25, masses)
+	}
+	below := 0
+	pt1, pt2 := values(generated, "pt1"), values(generated, "pt2")
+	for i := range pt1 {
+		if min(pt1[i], pt2[i]) < threshold {
+			below++
+		}
+	}
+	return fmt.Sprintf("  width of the peak %+.1f %%, %d of %d events below the threshold", 100*(width(generated)/width(truth)-1), below, len(pt1))
 }
