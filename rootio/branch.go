@@ -53,6 +53,8 @@ type branch struct {
 	isLeaf bool   // rather than an object with members
 	of     string // the branch itself
 
+	tuple *tupleColumn // nil: it is of a TTree
+
 	contradictory bool // what it says of its entries cannot be
 }
 
@@ -218,7 +220,6 @@ func connectCounters(branches []branch) {
 
 // leavesOf returns the leaves of a branch without sub-branches.
 func (f *rootFile) leavesOf(tree *treeRecord, b *branchRecord) ([]branch, error) {
-	const mostElems = 1024 // of an array that is taken apart
 	out := make([]branch, 0, len(b.leaves))
 	packed := 0        // the offset of the leaf within the entry on file; negative: unknown
 	memory := int64(0) // and in memory, where it may be padded

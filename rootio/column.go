@@ -21,6 +21,11 @@ type Field struct {
 	// Counter is the branch that says how many values each event has, if that
 	// varies, or [Vector]. It makes the column a [Jagged] one.
 	Counter string `json:"counter,omitempty"`
+
+	// Nested is the branch of lists of lists that the column is a part of; the column is a
+	// jagged one. At Index 0 it has the numbers, list after list; at Index 1 the lengths of the
+	// innermost lists, at Index 2 those of the lists of these, and so on.
+	Nested string `json:"nested,omitempty"`
 }
 
 // Vector is the [Field.Counter] of a std::vector, which counts its values itself.
@@ -41,6 +46,7 @@ type values interface {
 	slice(lo, hi int) values
 	take(places []int) values
 	put(places []int, src values)
+	gather(src values, places []int)
 	append(more values) values
 	grow(n int) values // by values of any content
 }
@@ -55,10 +61,15 @@ func (v valuesOf[T]) grow(n int) values         { return slices.Grow(v, n)[:len(
 
 func (v valuesOf[T]) take(places []int) values {
 	taken := make(valuesOf[T], len(places))
-	for i, k := range places {
-		taken[i] = v[k]
-	}
+	taken.gather(v, places)
 	return taken
+}
+
+func (v valuesOf[T]) gather(src values, places []int) {
+	from := src.(valuesOf[T])
+	for i, k := range places {
+		v[i] = from[k]
+	}
 }
 
 func (v valuesOf[T]) put(places []int, src values) {

@@ -1,5 +1,5 @@
 // Package rootio reads branches of ROOT trees as columns and writes columns as
-// branches.
+// branches. A tree is a TTree or an RNTuple.
 //
 // [List] says what a file holds, [Open] opens a chain of files as one [Tree],
 // and a Tree gives its events as a [Table]: all at once with [Tree.Read], or
@@ -28,6 +28,6 @@ package rootio
 // Reading: file.go and remote.go open, record.go and bytes.go are the layout of a file,
 // verify.go and inflate.go compare checksums, object.go, treerecord.go and classes.go decode
 // the description of a tree, branch.go makes columns of its branches, basket.go and low_precision.go
-// decode values, source.go is what a tree needs of either format, tree.go, scan.go and chunk.go hand them out. Views: view.go, per_event.go.
+// decode values, source.go is what a tree needs of either format, tuple.go the other one of them, tree.go, scan.go and chunk.go hand them out. Views: view.go, per_event.go.
 // Writing, in the same order: create.go, newfile.go, deflate.go, objectwriter.go,
 // treewriter.go, branchwriter.go; histograms.go.

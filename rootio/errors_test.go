@@ -119,8 +119,8 @@ func TestOpenErrors(t *testing.T) {
 			}
 		}), []string{`"hello"`, "TObjString, not a tree"}},
 		{"no events", "", write(t, smooth(0)), []string{`"Events"`, "no events"}},
-		{"an RNTuple", "", testenv.GrootFiles(t, "ntpl001_staff.root")[0], []string{"RNTuple", "write it as a TTree"}},
-		{"an RNTuple by name", "Staff", testenv.GrootFiles(t, "ntpl001_staff.root")[0], []string{"RNTuple", "write it as a TTree"}},
+		{"an RNTuple", "", testenv.GrootFiles(t, "ntpl001_staff.root")[0], []string{"a version of RNTuple that cannot be read", "write it with ROOT 6.34"}},
+		{"an RNTuple by name", "Staff", testenv.GrootFiles(t, "ntpl001_staff.root")[0], []string{"a version of RNTuple that cannot be read", "write it with ROOT 6.34"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tr, err := rootio.Open(context.Background(), c.tree, c.file)

@@ -30,12 +30,17 @@ type rootFile struct {
 
 // decompress is [inflater.object] with an inflater that is not in use.
 func (f *rootFile) decompress(dst, body []byte, rec record) ([]byte, error) {
-	in, _ := f.inflaters.Get().(*inflater)
-	if in == nil {
-		in = &inflater{}
-	}
+	in := f.takeInflater()
 	defer f.inflaters.Put(in)
 	return in.object(dst, body, rec, f.most())
+}
+
+// takeInflater returns an inflater that is not in use, to be put back into the pool.
+func (f *rootFile) takeInflater() *inflater {
+	if in, ok := f.inflaters.Get().(*inflater); ok {
+		return in
+	}
+	return &inflater{}
 }
 
 // openFile opens a ROOT file, after the checks of verify.
@@ -180,13 +185,8 @@ func (k treeKey) isNTuple() bool {
 	return k.class == "ROOT::RNTuple" || k.class == "ROOT::Experimental::RNTuple"
 }
 
-// reason says why an object of this class cannot be opened as a tree.
-func (k treeKey) reason() string {
-	if k.isNTuple() {
-		return "it is an RNTuple, a format that cannot be read yet: write it as a TTree"
-	}
-	return fmt.Sprintf("it is a %s, not a tree", k.class)
-}
+// isEvents reports whether it is a tree in either format.
+func (k treeKey) isEvents() bool { return k.isTree() || k.isNTuple() }
 
 // keys returns the keys of all objects of the file, directories left out, in the order of
 // the file and with all cycles.
@@ -251,7 +251,7 @@ func (f *rootFile) findTree(name string) (treeKey, error) {
 	if err != nil {
 		return treeKey{}, fmt.Errorf("could not read the list of objects: %w", err)
 	}
-	trees := latest(keys, treeKey.isTree)
+	trees := latest(keys, treeKey.isEvents)
 	paths := make([]string, len(trees))
 	for i, k := range trees {
 		paths[i] = k.path
@@ -263,9 +263,6 @@ func (f *rootFile) findTree(name string) (treeKey, error) {
 			return trees[0], nil
 		case len(trees) > 1:
 			return treeKey{}, fmt.Errorf("there are %d trees, say which: %s", len(trees), nearest.Quoted(paths, ", "))
-		}
-		if nt := latest(keys, treeKey.isNTuple); len(nt) > 0 {
-			return treeKey{}, fmt.Errorf("there is no tree, only %q: %s", nt[0].path, nt[0].reason())
 		}
 		return treeKey{}, fmt.Errorf("there is no tree%s", contents(keys))
 	}
@@ -293,8 +290,8 @@ func (f *rootFile) findTree(name string) (treeKey, error) {
 		return treeKey{}, fmt.Errorf("there is no cycle %d of tree %q, only %s", cycle, path, strings.Join(cycles, ", "))
 	}
 	k := latest(found, func(treeKey) bool { return true })[0]
-	if !k.isTree() {
-		return treeKey{}, fmt.Errorf("%q cannot be opened: %s", path, k.reason())
+	if !k.isEvents() {
+		return treeKey{}, fmt.Errorf("%q cannot be opened: it is a %s, not a tree", path, k.class)
 	}
 	return k, nil
 }

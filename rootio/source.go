@@ -19,6 +19,9 @@ type entryReader interface {
 	read(lo, hi int64, row int) error
 }
 
+// mostElems is the number of elements of an array that is taken apart, at most.
+const mostElems = 1024
+
 // target is a column that is filled from a branch.
 type target struct {
 	element int // of a branch of fixed arrays
@@ -28,6 +31,9 @@ type target struct {
 
 // source opens what is at a key.
 func (f *rootFile) source(k treeKey) (source, error) {
+	if k.isNTuple() {
+		return f.tuple(k)
+	}
 	tree, err := f.decode(k)
 	if err != nil {
 		return nil, err

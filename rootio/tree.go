@@ -27,7 +27,7 @@ func List(ctx context.Context, file string) ([]TreeInfo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rootio: could not read the list of objects of %q: %w", file, err)
 	}
-	trees := latest(keys, func(k treeKey) bool { return k.isTree() || k.isNTuple() })
+	trees := latest(keys, treeKey.isEvents)
 	infos := make([]TreeInfo, len(trees))
 	for i, k := range trees {
 		if err := ctx.Err(); err != nil {
@@ -43,10 +43,6 @@ func List(ctx context.Context, file string) ([]TreeInfo, error) {
 // info returns what a tree is. The error is the reason why it cannot be read, too.
 func (f *rootFile) info(k treeKey) (info TreeInfo, err error) {
 	info.Name = k.path
-	if k.isNTuple() {
-		info.Reason = k.reason()
-		return info, nil
-	}
 	source, err := f.source(k)
 	if err != nil {
 		info.Reason = err.Error()
