@@ -25,6 +25,7 @@ func (s *Search) findEqualities() {
 	// the other equal or not.
 	type number struct {
 		rootio.Field
+		some   []float64 // its values in some events
 		shared []float64
 		digits *int
 	}
@@ -37,11 +38,12 @@ func (s *Search) findEqualities() {
 			continue
 		}
 		sample := s.sample(field.Name)
+		some := s.some(field.Name, some)
 		if sample.Missing > 0 || !sample.IsContinuous(field, s.options.As[field.Name]) {
 			continue
 		}
 		spikes, rest := sample.WithoutSpikes()
-		n := number{Field: field}
+		n := number{Field: field, some: some}
 		for _, spike := range spikes {
 			n.shared = append(n.shared, spike.Value)
 		}
@@ -66,17 +68,16 @@ func (s *Search) findEqualities() {
 				return
 			}
 			x := &numbers[i]
+			if n, of := countEqual(x.some, y.some, y.shared); n == 0 && of > fewest {
+				continue
+			}
 			xs, ys := s.load(x.Name), s.load(y.Name)
-			stride := max(s.N/some, 1)
-			if n, of := countEqual(xs, ys, y.shared, stride); n == 0 && of > fewest {
-				continue
+			if n, of := countEqual(xs, ys, y.shared); n > most && n < of && float64(n) >= 10*float64(accidents(xs, ys, y.shared)+1) {
+				from, most = x, n
 			}
-			n, of := countEqual(xs, ys, y.shared, 1)
-			if n <= most || n == of || float64(n) < 10*float64(accidents(xs, ys, y.shared)+1) {
-				continue
-			}
-			from, most = x, n
+			s.forget(x.Name)
 		}
+		s.forget(y.Name)
 		if from == nil {
 			continue
 		}
@@ -88,6 +89,7 @@ func (s *Search) findEqualities() {
 		if s.isApart(d) {
 			s.apply(d)
 		}
+		s.forget(from.Name)
 	}
 }
 
@@ -113,14 +115,14 @@ func (s *Search) isOfVector(name string) bool {
 	return false
 }
 
-// countEqual returns in how many of every so many events y equals x, and how many of them there are, without those in
+// countEqual returns in how many events y equals x, and how many there are, without those in
 // which y has one of the values that it shares in many.
-func countEqual(x, y, shared []float64, stride int) (equal, of int) {
-	for k := 0; k < len(y); k += stride {
-		if slices.Contains(shared, y[k]) {
+func countEqual(x, y, shared []float64) (equal, of int) {
+	for k, v := range y {
+		if slices.Contains(shared, v) {
 			continue
 		}
-		if of++; x[k] == y[k] {
+		if of++; x[k] == v {
 			equal++
 		}
 	}

@@ -104,6 +104,9 @@ func (s *Search) run(p pass) error {
 		s.until = now.Add(s.options.Until.Sub(now) * 2 / 3)
 	}
 	p.do(s)
+	for _, name := range s.Names() { // the next pass needs others
+		s.forget(name)
+	}
 	if s.cut != "" {
 		s.Cut = append(s.Cut, p.what+" ("+s.cut+")")
 	}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
 )
 
 // This file chooses which of the formulas that were found are applied.
@@ -37,14 +39,20 @@ func (g *formulaSearch) choose() {
 			if most > 0 && g.isLearnt[f.Variable] {
 				continue
 			}
-			if chosen[f.Variable] == nil && !g.over() && !dependsOn(chosen, f.Columns(), f.Variable) && g.isTrueOfAll(f, most) {
+			if chosen[f.Variable] != nil || most == 0 && !f.isTrue || g.over() || dependsOn(chosen, f.Columns(), f.Variable) {
+				continue
+			}
+			if g.inAll(f, func(y []float64, e *step.Evaluation) bool { return g.isTrueOfAll(f, most, y, e) }) {
 				chosen[f.Variable] = f
 			}
 		}
 	}
 	slices.SortStableFunc(g.near, func(a, b *formulaFound) int { return cmp.Or(cmp.Compare(a.loss, b.loss), a.rank-b.rank) })
 	for _, f := range g.near {
-		if !g.isLearnt[f.Variable] && chosen[f.Variable] == nil && !g.over() && !dependsOn(chosen, f.Columns(), f.Variable) && g.isNear(f) {
+		if g.isLearnt[f.Variable] || chosen[f.Variable] != nil || g.over() || dependsOn(chosen, f.Columns(), f.Variable) {
+			continue
+		}
+		if g.inAll(f, func(y []float64, e *step.Evaluation) bool { return g.isNear(f, y, e) }) {
 			chosen[f.Variable] = f
 		}
 	}
@@ -56,7 +64,7 @@ func (g *formulaSearch) choose() {
 				continue
 			}
 			delete(chosen, c.Name)
-			g.apply(f.Formula)
+			g.applyFormula(f.Formula)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
+	"github.com/eidolon-hep/eidolon/analysis/formula"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
@@ -14,12 +15,13 @@ import (
 // formulaColumn is a column that is tried as an operand and as what a formula gives.
 type formulaColumn struct {
 	rootio.Field
-	x         []float64
-	absent    *float64 // what stands for no value
+	x         []float64 // in the events that are looked at
+	absent    *float64  // what stands for no value
 	precision column.Precision
 	spread    float64
 	isTarget  bool
 	isAzimuth bool
+	isLepton  bool // all values are codes of leptons
 	probe     [probes]float64
 	near      [probes]float64 // how near a formula must be
 	missed    int             // probes in which the formula that is tried is not
@@ -28,10 +30,10 @@ type formulaColumn struct {
 	lowest  float64 // value
 }
 
-// look finds the facts about the values of a column.
-func (c *formulaColumn) look() {
+// look finds the facts about the values of a column, x of all events.
+func (c *formulaColumn) look(x []float64) {
 	const enough = 5000
-	all := column.NewSample(c.x, nil)
+	all := column.NewSample(x, nil)
 	c.absent = absentValue(all)
 	var some []float64
 	for i, v := range all.Values {
@@ -48,6 +50,8 @@ func (c *formulaColumn) look() {
 		c.lowest = some[0]
 		c.spread = (quantile(some, 0.84) - quantile(some, 0.16)) / 2
 	}
+	c.isAzimuth = c.canBeAzimuth(all.Values)
+	c.isLepton = all.Missing == 0 && !slices.ContainsFunc(all.Values, func(v float64) bool { return !formula.IsLepton(v) })
 }
 
 // quantile returns that of values in ascending order.
@@ -88,14 +92,14 @@ func standsForNone(v float64) bool {
 	return false
 }
 
-// canBeAzimuth reports whether all values can be azimuths in radians, and go all round.
-func (c *formulaColumn) canBeAzimuth() bool {
+// canBeAzimuth reports whether all values, in ascending order, can be azimuths in radians, and go all round.
+func (c *formulaColumn) canBeAzimuth(values []float64) bool {
 	if !c.Kind.IsFloat() {
 		return false
 	}
 	lo, hi := math.Inf(1), math.Inf(-1)
-	for k, v := range c.x {
-		if !c.isAbsent(k) {
+	for _, v := range values {
+		if c.absent == nil || v != *c.absent {
 			lo, hi = min(lo, v), max(hi, v)
 		}
 	}
@@ -103,21 +107,19 @@ func (c *formulaColumn) canBeAzimuth() bool {
 	return hi-lo > most && (lo >= -math.Pi-slack && hi <= math.Pi+slack || lo >= -slack && hi <= 2*math.Pi+slack)
 }
 
-func (c *formulaColumn) isAbsent(k int) bool {
-	v := c.x[k]
-	return v != v || c.absent != nil && v == *c.absent
-}
+// isAbsent reports whether a value stands for none.
+func (c *formulaColumn) isAbsent(v float64) bool { return v != v || c.absent != nil && v == *c.absent }
 
 // chooseProbes takes events that have as many of the columns as any.
 func (g *formulaSearch) chooseProbes() {
 	const among = 400
-	n := min(g.N, among)
+	n := min(g.some.N, among)
 	var order, missing []int
 	for i := range n {
-		k := i * g.N / n
+		k := i * g.some.N / n
 		m := 0
 		for _, c := range g.columns {
-			if c.isAbsent(k) {
+			if c.isAbsent(c.x[k]) {
 				m++
 			}
 		}
@@ -135,7 +137,7 @@ func (g *formulaSearch) chooseProbes() {
 	for _, c := range g.columns {
 		for i, k := range g.events {
 			c.probe[i] = c.x[k]
-			if c.near[i] = coarsely*c.spread + 4*c.precision.Error(c.x[k]); c.isAbsent(k) {
+			if c.near[i] = coarsely*c.spread + 4*c.precision.Error(c.x[k]); c.isAbsent(c.x[k]) {
 				c.near[i] = -1
 			}
 		}

@@ -20,7 +20,7 @@ func (g *formulaSearch) makeLists() {
 		if c.isAzimuth {
 			azimuths = append(azimuths, o)
 		}
-		if !slices.ContainsFunc(c.x, func(v float64) bool { return !formula.IsLepton(v) }) {
+		if c.isLepton {
 			leptons = append(leptons, o)
 		}
 	}

@@ -42,17 +42,40 @@ func (g *formulaSearch) keep(f *formula.Formula, operands []*formulaOperand, tar
 		}
 		again, one := *found, *s
 		again.Formula, one.LeavesOut = &one, leavesOut
-		e := one.Evaluate(&g.Frame)
-		for k := range g.N {
-			if !e.Applies(k) {
-				if v := target.x[k]; v == v {
-					one.Else = &v
-				}
-				break
-			}
-		}
+		one.Else = elseOf(one.Evaluate(&g.some), target.x)
 		g.add(&again)
 	}
+}
+
+// elseOf returns the value y of the first event to which a formula does not apply; nil if that is NaN, or there is none.
+func elseOf(e *step.Evaluation, y []float64) *float64 {
+	for k, v := range y {
+		if !e.Applies(k) {
+			if v != v {
+				return nil
+			}
+			return &v
+		}
+	}
+	return nil
+}
+
+// inAll calls do with the values of the target of a formula, and its evaluation, in all events.
+func (g *formulaSearch) inAll(f *formulaFound, do func(y []float64, e *step.Evaluation) bool) bool {
+	names := append(slices.Clone(f.Columns()), f.Variable)
+	for _, name := range names {
+		g.load(name)
+	}
+	defer func() {
+		for _, name := range names {
+			g.forget(name)
+		}
+	}()
+	y := g.At(f.Variable)
+	if f.Else == nil { // it may apply to all events that were looked at
+		f.Else = elseOf(f.Evaluate(&g.Frame), y)
+	}
+	return do(y, f.Evaluate(&g.Frame))
 }
 
 // add adds a formula if some hundred events say that it is true.
@@ -66,12 +89,12 @@ func (g *formulaSearch) add(found *formulaFound) {
 		return
 	}
 	g.isInList[sentence] = true
-	n := min(g.N, some)
-	e := found.Evaluate(&g.Frame)
+	n := min(g.some.N, some)
+	e := found.Evaluate(&g.some)
 	var losses, parts []float64
 	wrong, told := 0, 0
 	for i := range n {
-		k := i * g.N / n
+		k := i * g.some.N / n
 		y := found.target.x[k]
 		off := e.Off(k, y)
 		if !(off <= 1) {
@@ -108,10 +131,11 @@ func (g *formulaSearch) addNear(found *formulaFound) {
 	if len(found.Parents) < 3 || formula.Named(found.Name).IsAngle {
 		return
 	}
-	e := found.Evaluate(&g.Frame)
+	e := found.Evaluate(&g.some)
+	n := min(g.some.N, some)
 	var difference, ratio, value []float64
-	for i := range min(g.N, some) {
-		k := i * g.N / min(g.N, some)
+	for i := range n {
+		k := i * g.some.N / n
 		y, v := found.target.x[k], e.Value(k)
 		if !e.Applies(k) {
 			if y != v {
@@ -119,7 +143,7 @@ func (g *formulaSearch) addNear(found *formulaFound) {
 			}
 			continue
 		}
-		if found.target.isAbsent(k) || !(math.Abs(v) < math.MaxFloat64) {
+		if found.target.isAbsent(y) || !(math.Abs(v) < math.MaxFloat64) {
 			return
 		}
 		difference, value = append(difference, y-v), append(value, v)
@@ -140,8 +164,8 @@ func (g *formulaSearch) addNear(found *formulaFound) {
 		}
 		x := g.byName[o.Columns[0]]
 		var alone []float64
-		for i := range min(g.N, some) {
-			if k := i * g.N / min(g.N, some); e.Applies(k) {
+		for i := range n {
+			if k := i * g.some.N / n; e.Applies(k) {
 				alone = append(alone, found.target.x[k]-x.x[k])
 			}
 		}
@@ -158,12 +182,11 @@ func (g *formulaSearch) addNear(found *formulaFound) {
 
 // isNear reports whether all events without an operand have the value that stands for none, and all others another
 // one. Deviations that are too small to be seen are not learnt.
-func (g *formulaSearch) isNear(f *formulaFound) bool {
-	e := f.Evaluate(&g.Frame)
+func (g *formulaSearch) isNear(f *formulaFound, all []float64, e *step.Evaluation) bool {
 	largest := 0.0
-	for k, y := range f.target.x {
+	for k, y := range all {
 		d := e.Deviation(k, y)
-		if !(math.Abs(d) < math.MaxFloat64) || e.Applies(k) == f.target.isAbsent(k) || !e.Applies(k) && d != 0 {
+		if !(math.Abs(d) < math.MaxFloat64) || e.Applies(k) == f.target.isAbsent(y) || !e.Applies(k) && d != 0 {
 			return false
 		}
 		largest = max(largest, math.Abs(e.Difference(k, y)))
@@ -176,14 +199,10 @@ func (g *formulaSearch) isNear(f *formulaFound) bool {
 }
 
 // isTrueOfAll reports whether a formula is true of all events but for a part, at most.
-func (g *formulaSearch) isTrueOfAll(f *formulaFound, most float64) bool {
-	if most == 0 && !f.isTrue {
-		return false
-	}
-	e := f.Evaluate(&g.Frame)
+func (g *formulaSearch) isTrueOfAll(f *formulaFound, most float64, all []float64, e *step.Evaluation) bool {
 	wrong, largest := 0, 0.0
 	var told []int // events that the formula says something about, and that is true
-	for k, y := range f.target.x {
+	for k, y := range all {
 		if !(e.Off(k, y) <= 1) {
 			if wrong++; float64(wrong) > most*float64(g.N) {
 				return false
@@ -205,7 +224,7 @@ func (g *formulaSearch) isTrueOfAll(f *formulaFound, most float64) bool {
 	}
 	y := make([]float64, len(told))
 	for i, k := range told {
-		y[i] = f.target.x[k]
+		y[i] = all[k]
 	}
 	return g.isMeant(y, len(f.Parents)+1, 0, func(i int, v float64) float64 { return e.Off(told[i], v) })
 }

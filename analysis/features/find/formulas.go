@@ -17,6 +17,7 @@ const (
 	coarsely    = 0.1  // of the spread of a column, within which a formula must be there
 	precisely   = 0.05 // of the spread of a column, that the rounding of its parents may make of it, in the middle
 	fewestTold  = 20   // events that a formula must be true of
+	mostLooked  = 2000 // events that are looked at before a formula is tested in all
 	mostFormula = 150  // columns that are combined in pairs
 	mostSums    = 300_000
 	// mostlyTrue is the part of the events of which a formula must be true. Deviations in the others are learnt, unless they
@@ -36,7 +37,7 @@ func (s *Search) findFormulas() {
 	}
 	if s.options.Computed != nil {
 		for _, f := range s.options.Computed {
-			s.apply(f)
+			s.applyFormula(f)
 		}
 		return
 	}
@@ -50,6 +51,14 @@ func (s *Search) findFormulas() {
 	g.choose()
 }
 
+// applyFormula adds the step of a formula.
+func (s *Search) applyFormula(f *step.Formula) {
+	s.apply(f)
+	for _, name := range f.Columns() {
+		s.forget(name)
+	}
+}
+
 // formulaOperand is an operand with its values in the probes.
 type formulaOperand struct {
 	formula.Operand
@@ -60,10 +69,11 @@ type formulaOperand struct {
 // formulaSearch is what the tries share.
 type formulaSearch struct {
 	*Search
+	some     step.Frame // the columns in the events that are looked at
 	columns  []*formulaColumn
 	targets  []*formulaColumn
 	byName   map[string]*formulaColumn
-	events   []int                                // that are probed
+	events   []int                                // that are probed, of those that are looked at
 	lists    map[formula.Kind][][]*formulaOperand // each list is one way to read all operands of a kind
 	isLearnt map[string]bool                      // components of momenta: these are learnt rather than what follows from them
 	found    []*formulaFound
@@ -84,6 +94,7 @@ type formulaFound struct {
 
 func (s *Search) newFormulaSearch() *formulaSearch {
 	g := &formulaSearch{Search: s, byName: map[string]*formulaColumn{}, isLearnt: map[string]bool{}, isInList: map[string]bool{}}
+	g.some.Reset(min(s.N, mostLooked))
 	for _, field := range s.table.Fields() {
 		if s.gone[field.Name] {
 			continue
@@ -92,14 +103,19 @@ func (s *Search) newFormulaSearch() *formulaSearch {
 			s.cut = fmt.Sprintf("there are more than %d columns", mostFormula)
 			break
 		}
-		x := s.load(field.Name)
-		if field.IsJagged() || countValues(x, 1) < 2 {
+		if field.IsJagged() {
 			continue
 		}
-		c := &formulaColumn{Field: field, x: x}
-		c.look()
-		c.isAzimuth = c.canBeAzimuth()
-		c.isTarget = field.Kind.IsFloat() && s.isFree(field.Name) && c.spread > 0 && countValues(x, column.MaxCodes) > column.MaxCodes
+		x := s.load(field.Name)
+		values := countValues(x, column.MaxCodes)
+		if values < 2 {
+			s.forget(field.Name)
+			continue
+		}
+		c := &formulaColumn{Field: field, x: g.some.Add(field.Name)}
+		c.look(x)
+		copy(c.x, s.some(field.Name, mostLooked))
+		c.isTarget = field.Kind.IsFloat() && s.isFree(field.Name) && c.spread > 0 && values > column.MaxCodes
 		g.columns = append(g.columns, c)
 		if c.isTarget {
 			g.targets = append(g.targets, c)

@@ -6,7 +6,6 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/features/step"
-	"github.com/eidolon-hep/eidolon/rootio"
 )
 
 // findIntervals finds codes that follow from the interval that a number is in, but for a few exceptions.
@@ -17,13 +16,22 @@ func (s *Search) findIntervals() {
 		part           = 0.2  // of the events that have not the most frequent code, and of the entropy
 		some           = 4096 // events that rule most pairs out
 	)
-	var numbers []rootio.Field
+	type number struct {
+		name string
+		some []float64 // its values in some events
+	}
+	var numbers []number
 	for _, field := range s.remaining() {
 		if s.over() {
 			return
 		}
-		if _, ok := s.table.Column(field.Name); ok && field.Kind.IsFloat() && countValues(s.load(field.Name), column.MaxCodes) > column.MaxCodes {
-			numbers = append(numbers, field)
+		if _, ok := s.table.Column(field.Name); !ok || !field.Kind.IsFloat() {
+			continue
+		}
+		x := s.load(field.Name)
+		isOne := countValues(x, column.MaxCodes) > column.MaxCodes && !slices.ContainsFunc(x, math.IsNaN)
+		if some := s.some(field.Name, some); isOne {
+			numbers = append(numbers, number{field.Name, some})
 		}
 	}
 	if len(numbers) == 0 {
@@ -44,29 +52,25 @@ func (s *Search) findIntervals() {
 			if s.over() {
 				return
 			}
-			values := s.load(x.Name)
-			if slices.ContainsFunc(values, math.IsNaN) {
-				continue
-			}
-			if stride := s.N / some; stride > 1 {
-				var v []float64
-				var c []uint8
-				for k := 0; k < s.N; k += stride {
-					v, c = append(v, values[k]), append(c, y.code[k])
+			if n := len(x.some); n < s.N {
+				codes := make([]uint8, n)
+				for i := range codes {
+					codes[i] = y.code[i*s.N/n]
 				}
-				if t := cut(v, c, len(y.values), 0); t.exceptions > 2*fewest/float64(stride)+10 {
+				if t := cut(x.some, codes, len(y.values), 0); t.exceptions > 2*fewest*float64(n)/float64(s.N)+10 {
 					continue
 				}
 			}
-			t := cut(values, y.code, len(y.values), evidence(2, len(numbers))+2*math.Log(float64(s.N)))
+			t := cut(s.load(x.name), y.code, len(y.values), evidence(2, len(numbers))+2*math.Log(float64(s.N)))
 			if len(t.walls) > 0 && t.exceptions <= fewest && t.entropy <= part*y.entropy*float64(s.N) {
-				best = &step.Intervals{Variable: y.Name, Of: x.Name, Codes: y.values, Walls: t.walls, Usual: t.usual}
+				best = &step.Intervals{Variable: y.Name, Of: x.name, Codes: y.values, Walls: t.walls, Usual: t.usual}
 				fewest = t.exceptions
 			}
+			s.forget(x.name)
 		}
 		if best != nil {
-			s.load(best.Variable)
 			s.apply(best)
+			s.forget(best.Of)
 		}
 	}
 }

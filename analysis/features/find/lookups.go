@@ -29,6 +29,7 @@ func (s *Search) findCoded() (list []coded) {
 		}
 		x := s.load(field.Name)
 		if n := countValues(x, column.MaxCodes); !column.AreFew(n, s.N, field.Kind.IsFloat()) {
+			s.forget(field.Name)
 			continue
 		}
 		sample := column.NewSample(x, nil)

@@ -29,6 +29,7 @@ func (s *Search) findMissing() {
 		if n := countValues(x, column.MaxCodes); n > 1 && n <= column.MaxCodes {
 			list = append(list, says{field.Name, true})
 		}
+		s.forget(field.Name)
 	}
 	for _, field := range fields {
 		if !slices.Contains(list, says{field.Name, true}) {
@@ -45,6 +46,7 @@ func (s *Search) findMissing() {
 		}
 		sample := s.sample(field.Name)
 		if !sample.IsContinuous(field, "") {
+			s.forget(field.Name)
 			continue
 		}
 		for _, value := range valuesApart(sample) {
@@ -68,6 +70,7 @@ func (s *Search) findMissing() {
 				}
 			}
 		}
+		s.forget(field.Name)
 		// Where it has been taken out, others can no more refer to it.
 	}
 }
@@ -90,6 +93,7 @@ func valuesApart(sample *column.Sample) (values []float64) {
 // not.
 func (s *Search) missingBy(name string, value float64, by string, isCode bool, is []bool) *step.Missing {
 	x := s.load(by)
+	defer s.forget(by)
 	with, without := [2]float64{math.Inf(1), math.Inf(-1)}, [2]float64{math.Inf(1), math.Inf(-1)}
 	nan, nanWithout := 0, 0
 	for k, v := range x {

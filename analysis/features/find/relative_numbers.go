@@ -41,7 +41,7 @@ func (s *Search) findRelativeNumbers() {
 	given := slices.DeleteFunc(s.given.Fields(), func(field rootio.Field) bool { return !s.isSmooth(field) })
 	looks := map[string]*look{}
 	for _, field := range slices.Concat(fields, given) {
-		looks[field.Name] = lookAt(s.load(field.Name))
+		looks[field.Name] = lookAt(s.some(field.Name, enoughToLook))
 	}
 	// The last first: what a column is measured from is still there.
 	for j := len(fields) - 1; j >= 0; j-- {
@@ -69,7 +69,11 @@ func (s *Search) findRelativeNumbers() {
 
 // isSmooth reports whether a variable is a real number that takes any value.
 func (s *Search) isSmooth(field rootio.Field) bool {
-	return field.Kind.IsFloat() && !s.IsAngle(field.Name) && s.sample(field.Name).IsSmooth(field)
+	if !field.Kind.IsFloat() || s.IsAngle(field.Name) {
+		return false
+	}
+	defer s.forget(field.Name)
+	return s.sample(field.Name).IsSmooth(field)
 }
 
 // look is a column in the events that are looked at.
@@ -80,13 +84,11 @@ type look struct {
 	isPositive bool
 }
 
-// lookAt returns the column with the values x in some events.
-func lookAt(x []float64) *look {
-	const enough = 4096
-	some := make([]float64, min(len(x), enough))
-	for i := range some {
-		some[i] = x[i*len(x)/len(some)]
-	}
+// enoughToLook is the number of events that are looked at.
+const enoughToLook = 4096
+
+// lookAt returns the column with the values that it has in some events.
+func lookAt(some []float64) *look {
 	l := &look{x: some, spread: spreadOf(some), isPositive: slices.Min(some) > 0}
 	if l.isPositive {
 		l.log = make([]float64, len(some))

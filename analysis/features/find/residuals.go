@@ -30,6 +30,7 @@ func (s *Search) findResiduals() {
 			continue
 		}
 		sample := s.sample(field.Name)
+		s.forget(field.Name)
 		if s.IsAngle(field.Name) || sample.Missing == 0 && sample.IsContinuous(field, "") {
 			if fields = append(fields, field); len(fields) > mostRelated {
 				s.cut = fmt.Sprintf("there are more than %d columns", mostRelated)
@@ -59,10 +60,14 @@ func (s *Search) findResidual(fields []rootio.Field) (best *step.Residual) {
 	if n < few {
 		return nil
 	}
+	some := map[string][]float64{} // the values in the events that are looked at
+	for _, field := range fields {
+		some[field.Name] = s.some(field.Name, n)
+	}
 	least := related
 	relations := step.Relations()
 	d := make([]float64, n)
-	// spread returns the standard deviation of a difference in the first events.
+	// spread returns the standard deviation of a difference in so many events.
 	spread := func(events int, difference func(k int) float64) float64 {
 		for k := range events {
 			d[k] = difference(k)
@@ -73,7 +78,7 @@ func (s *Search) findResidual(fields []rootio.Field) (best *step.Residual) {
 		if s.IsAngle(y.Name) {
 			continue
 		}
-		v := s.load(y.Name)
+		v := some[y.Name]
 		std := stat.StdDev(v[:n], nil)
 		for i, a := range fields {
 			if s.over() {
@@ -83,7 +88,7 @@ func (s *Search) findResidual(fields []rootio.Field) (best *step.Residual) {
 				if a.Name == y.Name || b.Name == y.Name || i == j {
 					continue
 				}
-				p, q := s.load(a.Name), s.load(b.Name)
+				p, q := some[a.Name], some[b.Name]
 				for _, relation := range relations {
 					if relation.Symmetric && i > j {
 						continue

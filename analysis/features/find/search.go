@@ -105,9 +105,20 @@ func (s *Search) load(name string) []float64 {
 
 // forget gives the memory of a variable that can be read from the table again.
 func (s *Search) forget(name string) {
-	if !s.changed[name] {
+	if _, ok := s.table.Column(name); (ok || s.isGiven(name)) && !s.changed[name] {
 		s.Take(name)
 	}
+}
+
+// some returns the values of a variable in up to n events that are spread over all, and forgets the others.
+func (s *Search) some(name string, n int) []float64 {
+	all := s.load(name)
+	some := make([]float64, min(n, len(all)))
+	for i := range some {
+		some[i] = all[i*len(all)/len(some)]
+	}
+	s.forget(name)
+	return some
 }
 
 // sample returns the values of a variable as a sample.
@@ -168,8 +179,10 @@ func (s *Search) findAngles() {
 // apply adds a step to those of the search, and takes the variables through it.
 func (s *Search) apply(next step.Step) {
 	read, taken, made := next.Variables()
-	for _, name := range taken {
+	for _, name := range slices.Concat(read, taken) {
 		s.load(name)
+	}
+	for _, name := range taken {
 		s.gone[name] = true
 	}
 	for _, c := range made {

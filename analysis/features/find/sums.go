@@ -91,10 +91,7 @@ func (s *Search) findSome(fields []rootio.Field, kept []string, squares bool) (f
 			return found, false
 		}
 		v := &vector{field: field, x: make([]float64, rows)}
-		all := s.load(field.Name)
-		for i := range v.x {
-			v.x[i] = all[i*s.N/rows]
-		}
+		copy(v.x, s.some(field.Name, rows))
 		v.scale = scaleOf(v.x)
 		for i := range v.x {
 			v.x[i] = math.Ldexp(v.x[i], -v.scale)

@@ -1,5 +1,10 @@
 package step
 
+import (
+	"maps"
+	"slices"
+)
+
 // Frame holds the values of variables, by their names, in some events. The zero value is
 // a frame of no events.
 type Frame struct {
@@ -28,6 +33,9 @@ func (f *Frame) Reset(n int) {
 // At returns the values of a variable, N of them; nil where there is no such variable.
 func (f *Frame) At(name string) []float64 { return f.values[name] }
 
+// Names returns those of the variables, in any order.
+func (f *Frame) Names() []string { return slices.Collect(maps.Keys(f.values)) }
+
 // Add returns a variable that is made if there is none. Its values are not zeroed.
 func (f *Frame) Add(name string) []float64 {
 	if x, ok := f.values[name]; ok {
@@ -55,8 +63,10 @@ func (f *Frame) replace(name, by string, of func(k int, v float64) float64) {
 
 // Take returns a variable and forgets it. Its values stay until the next is added.
 func (f *Frame) Take(name string) []float64 {
-	x := f.values[name]
-	delete(f.values, name)
-	f.spare = append(f.spare, x)
+	x, ok := f.values[name]
+	if ok {
+		delete(f.values, name)
+		f.spare = append(f.spare, x)
+	}
 	return x
 }
