@@ -13,6 +13,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/internal/atomicfile"
 	"github.com/eidolon-hep/eidolon/internal/parallel"
+	"github.com/eidolon-hep/eidolon/rootio/rntuple"
 )
 
 // Compression is how the baskets of a new file are compressed.
@@ -51,6 +52,7 @@ func ParseCompression(name string) (Compression, error) {
 type Option func(*options)
 
 type options struct {
+	format      Format
 	compression Compression
 	basketSize  int
 	title       string
@@ -89,6 +91,7 @@ type Writer struct {
 	title    string
 	fields   []Field
 	branches []*branchWriter
+	tuple    *tupleWriter // nil: it is a TTree
 	counted  []counted
 	events   int64
 
@@ -139,6 +142,8 @@ func Create(file, tree string, fields []Field, opts ...Option) (*Writer, error) 
 	switch {
 	case int(o.compression) >= len(compressionNames):
 		return fail(fmt.Errorf("unknown compression %d", o.compression))
+	case int(o.format) >= len(formatNames):
+		return fail(fmt.Errorf("unknown format %d", o.format))
 	case o.basketSize < 1 || o.basketSize > 1<<30:
 		return fail(fmt.Errorf("a basket cannot have %d bytes", o.basketSize))
 	}
@@ -233,7 +238,14 @@ func (out *output) add(tree, title string, fields []Field) (w *Writer, err error
 		return nil, err
 	}
 	w = &Writer{out: out, path: tree, name: name, title: title, fields: slices.Clone(fields)}
-	w.makeBranches()
+	if out.opts.format == RNTuple {
+		w.tuple, err = newTupleWriter(out.file, name, title, w.fields, out.opts)
+		if err != nil {
+			return nil, errors.New(strings.TrimPrefix(err.Error(), "rntuple: "))
+		}
+	} else {
+		w.makeBranches()
+	}
 	dir.trees = append(dir.trees, w)
 	out.trees = append(out.trees, w)
 	return w, nil
@@ -333,7 +345,7 @@ func (w *Writer) write(t *Table) error {
 	if err := w.check(t); err != nil {
 		return err
 	}
-	if err := w.each(func(b *branchWriter) error { return b.fill(t) }); err != nil {
+	if err := w.store(t); err != nil {
 		return err
 	}
 	if w.out.opts.bins > 0 && t.Len() > 0 {
@@ -341,6 +353,22 @@ func (w *Writer) write(t *Table) error {
 	}
 	w.events += int64(t.Len())
 	return nil
+}
+
+// store appends the events of a table in the format of the tree.
+func (w *Writer) store(t *Table) error {
+	if w.tuple != nil {
+		return w.tuple.fill(t)
+	}
+	return w.each(func(b *branchWriter) error { return b.fill(t) })
+}
+
+// flush writes the events that wait.
+func (w *Writer) flush() error {
+	if w.tuple != nil {
+		return w.tuple.finish()
+	}
+	return w.each((*branchWriter).flush)
 }
 
 // each calls do for all branches, on all processors, and writes the baskets that are full
@@ -429,7 +457,7 @@ func (w *Writer) Close() error {
 // finish writes what comes after the events and closes the temporary file.
 func (out *output) finish() error {
 	for _, w := range out.trees {
-		if err := w.each((*branchWriter).flush); err != nil {
+		if err := w.flush(); err != nil {
 			return err
 		}
 	}
@@ -450,8 +478,22 @@ func (out *output) readBack() error {
 	if err != nil {
 		return err
 	}
-	_, _, err = verify(f, info.Size(), checkAll)
-	return err
+	if _, _, err = verify(f, info.Size(), checkAll); err != nil {
+		return err
+	}
+	for _, w := range out.trees {
+		if w.tuple == nil {
+			continue
+		}
+		t, err := rntuple.Open(f, info.Size(), w.tuple.anchor, (&rootFile{}).inflateBlocks)
+		if err != nil {
+			return err
+		}
+		if err := t.Verify(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Abort gives up: the temporary file is removed. It does nothing after Close.

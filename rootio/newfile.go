@@ -14,6 +14,8 @@ import (
 	"go-hep.org/x/hep/groot/rbytes"
 	"go-hep.org/x/hep/groot/rcont"
 	"go-hep.org/x/hep/groot/rdict"
+
+	"github.com/eidolon-hep/eidolon/rootio/rntuple"
 )
 
 // newFile is a ROOT file that is being written: one record after the other, and at the end
@@ -312,6 +314,13 @@ func (w *objectWriter) uuid(sum []byte) {
 // putTrees writes the descriptions of the trees of a directory.
 func (f *newFile) putTrees(dir *newDir) error {
 	for _, t := range dir.trees {
+		if t.tuple != nil {
+			k := key{class: rntuple.Class, name: t.name, title: t.title}
+			if _, err := f.putRecord(dir, k, t.tuple.anchor, int64(len(t.tuple.anchor))); err != nil {
+				return err
+			}
+			continue
+		}
 		k := key{class: "TTree", name: t.name, title: t.title}
 		object := t.describe(int(k.length()), f.classes)
 		if _, err := f.putObject(dir, k, object); err != nil {

@@ -50,9 +50,10 @@ type GenerateOptions struct {
 	// ReweightTo are ROOT files with events that the generated ones are to be like, by a
 	// branch weight; empty: no weights.
 	ReweightTo []string
-	// Compression is that of the output, BasketSize the bytes of a branch that are compressed
+	// Compression and Format are those of the output, BasketSize the bytes of a branch that are compressed
 	// together (0: [rootio.DefaultBasketSize]), and Histograms puts a histogram of each branch beside the tree.
 	Compression rootio.Compression
+	Format      rootio.Format
 	BasketSize  int
 	Histograms  bool
 }
@@ -247,7 +248,7 @@ func (g *generation) fileOptions() ([]rootio.Option, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := []rootio.Option{rootio.WithCompression(g.Compression), rootio.WithBasketSize(g.BasketSize), text}
+	options := []rootio.Option{rootio.WithFormat(g.Format), rootio.WithCompression(g.Compression), rootio.WithBasketSize(g.BasketSize), text}
 	if g.Histograms {
 		options = append(options, rootio.WithHistograms(100))
 	}

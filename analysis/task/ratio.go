@@ -69,8 +69,9 @@ type ApplyRatioOptions struct {
 	Branch string
 	// Clip is the largest ratio: larger ones become it. 0: no limit.
 	Clip float64
-	// Output is the ROOT file to write.
+	// Output is the ROOT file to write, and Format that of its tree.
 	Output string
+	Format rootio.Format
 }
 
 // ApplyRatioResult is what came of [ApplyRatio].
@@ -128,7 +129,7 @@ func ApplyRatio(ctx context.Context, o ApplyRatioOptions, p Progress) (*ApplyRat
 		return nil, err
 	}
 	field := rootio.Field{Name: o.Branch, Title: "event weight: ratio of two densities", Kind: rootio.Float64}
-	w, err := rootio.Create(o.Output, treeName(in.Name()), append(slices.Clone(carried.fields), field), text)
+	w, err := rootio.Create(o.Output, treeName(in.Name()), append(slices.Clone(carried.fields), field), text, rootio.WithFormat(o.Format))
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,9 @@ type ReweightOptions struct {
 	// Seed is the seed of everything random.
 	Seed uint64
 	// Output is the ROOT file to write; empty: the weights are only found, and not judged.
+	// Format is that of its tree.
 	Output string
+	Format rootio.Format
 
 	options []rootio.Option // of the file to write
 }
@@ -186,7 +188,7 @@ func weightsOf(t *rootio.Table, name, file string) ([]float64, error) {
 
 // write writes all that can be read of the source, and the weights.
 func (o *ReweightOptions) write(source *rootio.Tree, carried carriage, weight rootio.Column) error {
-	w, err := rootio.Create(o.Output, treeName(source.Name()), append(slices.Clone(carried.fields), weight.Field), o.options...)
+	w, err := rootio.Create(o.Output, treeName(source.Name()), append(slices.Clone(carried.fields), weight.Field), append(o.options, rootio.WithFormat(o.Format))...)
 	if err != nil {
 		return err
 	}

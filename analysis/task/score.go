@@ -36,8 +36,9 @@ type ScoreOptions struct {
 	// Solver says how the equation is solved along which a log-density is integrated that is not in
 	// closed form; what is zero stays as it is by default.
 	Solver diffusion.SolverOptions
-	// Output is the ROOT file to write.
+	// Output is the ROOT file to write, and Format that of its tree.
 	Output string
+	Format rootio.Format
 	// NoVerify leaves out the comparison of the records of files before they are read: see [rootio.OpenOptions].
 	NoVerify bool
 }
@@ -142,7 +143,7 @@ func (o ScoreOptions) evaluate(ctx context.Context, model *surrogate.Surrogate, 
 			view, names = v, append(names, selected)
 		}
 	}
-	w, err := rootio.Create(o.Output, treeName(in.Name()), plan.fields, option)
+	w, err := rootio.Create(o.Output, treeName(in.Name()), plan.fields, option, rootio.WithFormat(o.Format))
 	if err != nil {
 		return nil, err
 	}

@@ -96,6 +96,7 @@ file stores what was used. Other schedules put the steps elsewhere, and lead to 
 	addSolverFlags(flags, &o.Solver, asTrained, asTrained, asTrained, asTrained)
 	flags.StringVarP(&o.Tree, "tree", "t", "", "the name of the tree to write (default: that of the training events)")
 	flags.StringSliceVar(&o.ReweightTo, "reweight-to", nil, "ROOT files with another sample: a branch weight makes the generated events like it")
+	addFormat(cmd, &o.Format)
 	flags.Var(&compression, "compression", "the compression of the output: zlib, lz4, zstd, lzma or none")
 	flags.Var(wholeVar(&o.BasketSize, 1, 1<<30), "basket-size", "bytes of a branch that are compressed together")
 	flags.StringSliceVar(&o.Keep, "keep", nil, "with -i: branches of the objects that are replaced which the new objects keep")
@@ -138,6 +139,21 @@ func printGenerate(out io.Writer, r *task.GenerateResult) error {
 	}
 	return nil
 }
+
+// addFormat adds the flag --format.
+func addFormat(cmd *cobra.Command, f *rootio.Format) {
+	cmd.Flags().Var(formatFlag{f}, "format", "the format of the output: ttree or rntuple")
+}
+
+// formatFlag is a format as a flag.
+type formatFlag struct{ *rootio.Format }
+
+func (f formatFlag) Set(name string) (err error) {
+	*f.Format, err = rootio.ParseFormat(name)
+	return err
+}
+
+func (f formatFlag) Type() string { return "name" }
 
 // compressionFlag is a compression as a flag.
 type compressionFlag struct{ rootio.Compression }

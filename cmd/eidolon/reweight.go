@@ -57,7 +57,7 @@ by the ratio; then the source is to be a sample of events of this model.`,
 				}
 			}
 			if fit {
-				if err := refuse("fit", "branch", "clip"); err != nil {
+				if err := refuse("fit", "branch", "clip", "format"); err != nil {
 					return err
 				}
 			}
@@ -68,7 +68,7 @@ by the ratio; then the source is to be a sample of events of this model.`,
 			switch {
 			case ratio != "":
 				return do(cmd, task.ApplyRatio, task.ApplyRatioOptions{
-					Ratio: ratio, Inputs: o.Source, Tree: tree, Weight: o.SourceWeight, Branch: o.Branch, Clip: o.Clip, Output: o.Output,
+					Ratio: ratio, Inputs: o.Source, Tree: tree, Weight: o.SourceWeight, Branch: o.Branch, Clip: o.Clip, Output: o.Output, Format: o.Format,
 				}, printApplied)
 			case fit:
 				return do(cmd, task.FitRatio, o, printFitted)
@@ -87,6 +87,7 @@ by the ratio; then the source is to be a sample of events of this model.`,
 	flags.StringSliceVarP(&o.Source, "source", "s", nil, "ROOT files with the events to be weighted")
 	flags.StringSliceVarP(&o.Target, "target", "r", nil, "ROOT files with the sample that they are made like")
 	flags.StringVarP(&o.Output, "output", "o", "", "the file to write: a ROOT file, with --fit a ratio")
+	addFormat(cmd, &o.Format)
 	flags.BoolVar(&fit, "fit", false, "write the ratio of the densities of target and source, for any event")
 	flags.StringVar(&ratio, "apply", "", "weight the events by the ratio in this file, which --fit wrote")
 	flags.StringVarP(&tree, "tree", "t", "", "the tree in both; may be left out when a file holds one")

@@ -53,6 +53,7 @@ branches of the collection, the scalar branches of the event, event_index and ob
 	flags.StringSliceVarP(&o.Inputs, "input", "i", nil, "ROOT files with the events, read as one chain")
 	flags.StringVarP(&o.Tree, "tree", "t", "", "the tree; may be left out when a file holds one")
 	flags.StringVarP(&o.Output, "output", "o", "", "the ROOT file to write")
+	addFormat(cmd, &o.Format)
 	flags.StringVar(&o.Where, "where", "", "only rows for which this is true: 'pt > 20 && abs(eta) < 2.4'")
 	flags.StringVar((*string)(&o.Outside), "outside", "", "what to do with conditions that the training events did not have: clip, skip or refuse (default: clip numbers, refuse codes)")
 	addSolverFlags(flags, &o.Solver, "linear", "heun", "2", "36")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"runtime"
 	"strings"
 	"unicode"
@@ -275,6 +276,11 @@ func (w *Writer) Write(entries int, values []Values) error {
 			}
 		}
 	}
+	for i := range feeds {
+		if err := feeds[i].done(); err != nil {
+			return fmt.Errorf("rntuple: %w", err)
+		}
+	}
 	return nil
 }
 
@@ -321,6 +327,19 @@ func (f *feed) take(n int, deflate Deflate) error {
 	err := appendAny(f.field.numbers, f.Numbers, lo, lo+n, deflate)
 	if err != nil {
 		return fmt.Errorf("field %q: %w", f.field.Name, err)
+	}
+	return nil
+}
+
+// done reports an error if something is left.
+func (f *feed) done() error {
+	for i, lengths := range f.Lengths {
+		if f.at[i] != len(lengths) {
+			return fmt.Errorf("field %q has %d lists of level %d, not %d", f.field.Name, len(lengths), i, f.at[i])
+		}
+	}
+	if n := reflect.ValueOf(f.Numbers).Len(); n != f.at[len(f.at)-1] {
+		return fmt.Errorf("field %q has %d numbers, not %d", f.field.Name, n, f.at[len(f.at)-1])
 	}
 	return nil
 }
