@@ -3,9 +3,9 @@ package surrogate
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	coordinates "github.com/eidolon-hep/eidolon/analysis/features/find"
+	"github.com/eidolon-hep/eidolon/analysis/features/step"
 	"github.com/eidolon-hep/eidolon/analysis/rows"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -341,6 +342,7 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 	c.Events, c.HeldOut = short.t.Len(), len(base.logs)
 	c.LogDensity, _ = by.paired(base.logs, nil)
 	tried := []*candidate{base}
+	seen := map[string]bool{stepsOf(base.spec): true}
 	// try returns a candidate, nil where there is none or it was tried before.
 	try := func(choices ...coordinates.Choice) (*candidate, error) {
 		if over() {
@@ -349,9 +351,10 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 		}
 		of.Choices = choices
 		spec, err := features.FitGiven(ctx, target, condition, w, of)
-		if err != nil || spec.Dim() != base.spec.Dim() || len(spec.Refused) > 0 || reflect.DeepEqual(spec.Steps, base.spec.Steps) {
+		if err != nil || spec.Dim() != base.spec.Dim() || len(spec.Refused) > 0 || seen[stepsOf(spec)] {
 			return nil, ctx.Err()
 		}
+		seen[stepsOf(spec)] = true
 		next := &candidate{choices: slices.Clone(choices), spec: spec}
 		if next.logs, err = short.logs(ctx, spec, d); err != nil {
 			c.NotTried = append(c.NotTried, fmt.Sprintf("%s: %v", describeChoices(choices), err))
@@ -429,6 +432,20 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 	}
 	o.log("%v", c)
 	return c, nil
+}
+
+// stepsOf says which steps a choice of coordinates has, in whatever order they were found.
+func stepsOf(spec *features.Spec) string {
+	var all []string
+	for _, s := range spec.Steps {
+		text, err := json.Marshal(s)
+		if err != nil {
+			panic(err) // a step is made to be stored
+		}
+		all = append(all, step.KindOf(s)+string(text))
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\n")
 }
 
 // mixes reports whether the model of n events of dim features can be a mixture of parts in different coordinates.
