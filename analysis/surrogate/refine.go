@@ -452,15 +452,22 @@ func (g *gains) bound(factor float64) float64 {
 	at := func(part float64) float64 {
 		return max(sorted[min(int(part*float64(len(sorted))), len(sorted)-1)], 0.01)
 	}
+	isInefficient := func(bound float64) bool {
+		z := 0.0
+		for _, s := range sorted {
+			z += math.Exp(min(s, bound) - bound)
+		}
+		return z < refineEfficient*float64(len(sorted))
+	}
 	const keep, keepOfInefficient = 0.95, 0.75
 	most := at(0.999)
 	best := g.at(factor, most)
-	for _, part := range []float64{0.995, 0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.85, 0.8} {
-		next := at(part)
+	for _, part := range []float64{0.995, 0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.875, 0.85, 0.825, 0.8, 0.75, 0.7} {
 		least := keep
-		if math.Exp(-most) < refineEfficient {
+		if isInefficient(most) {
 			least = keepOfInefficient
 		}
+		next := at(part)
 		if g.at(factor, next) < least*best {
 			break
 		}
