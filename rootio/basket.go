@@ -16,6 +16,7 @@ import (
 // layout is how the values of a leaf lie in the baskets of its branch.
 type layout struct {
 	stored      stored
+	elems       int    // of a fixed array, else 1
 	stride      int    // bytes of an entry, if they do not vary
 	offset      int    // of the leaf in an entry
 	header      int    // bytes before the values of an entry of varying length
@@ -23,10 +24,17 @@ type layout struct {
 	varyingTail bool   // the length of entries varies by what follows the leaf
 	counter     *count // what counts the values of entries of varying length; nil: they do not vary, or are vectors
 	spans       []span // the baskets in order
+
+	object *objectLayout // entries are objects; nil: they are numbers
 }
 
+// size returns the bytes of a number, or of a fixed array of them.
+func (l *layout) size() int { return l.stored.size * l.elems }
+
 // varies reports whether the length of entries varies.
-func (l *layout) varies() bool { return l.vector || l.varyingTail || l.counter != nil }
+func (l *layout) varies() bool {
+	return l.vector || l.varyingTail || l.counter != nil || l.object != nil
+}
 
 // count is the column that counts the values of a branch.
 type count struct {
@@ -153,6 +161,7 @@ type basketReader struct {
 	data     []byte  // the entries
 	starts   []int32 // where each starts, if their length varies
 
+	walker walker        // over objects
 	counts *basketReader // of the counter, if the file leaves out where entries start
 }
 
@@ -225,8 +234,10 @@ func (r *basketReader) read(lo, hi int64, row int) error {
 		for _, t := range r.into {
 			var err error
 			switch {
+			case r.layout.object != nil:
+				err = r.walk(t, from, to, row)
 			case t.jagged != nil:
-				err = r.append(t.jagged, from, to, row)
+				err = r.append(t, from, to, row)
 			case r.layout.varyingTail:
 				err = r.pick(t, from, to, row)
 			default:
@@ -239,6 +250,31 @@ func (r *basketReader) read(lo, hi int64, row int) error {
 		}
 		row += to - from
 		lo += int64(to - from)
+	}
+	return nil
+}
+
+// walk reads a number of objects, or as many as there are.
+func (r *basketReader) walk(t target, from, to, row int) error {
+	o, size := r.layout.object, r.layout.size()
+	r.walker.want = o.want
+	for i := from; i < to; i++ {
+		lo, hi := r.bounds(i, i+1)
+		if err := r.walker.entry(o.root, r.data[lo:hi], o.exact); err != nil {
+			return err
+		}
+		out, at := r.walker.out, row+i-from
+		n, column := len(out)/size, t.column
+		if t.jagged != nil {
+			j := t.jagged
+			lo := j.Len()
+			j.values = j.values.grow(n)
+			j.Offsets[at+1] = j.Offsets[at] + n
+			column, at = &j.Column, lo
+		} else if n != 1 {
+			return errStreamed
+		}
+		r.layout.stored.decode(column.Slice(at, at+n).Values(), out[min(len(out), t.element*r.layout.stored.size):], size)
 	}
 	return nil
 }
@@ -258,12 +294,16 @@ func (r *basketReader) pick(t target, from, to, row int) error {
 
 // append appends the values of the entries [from, to) of the basket to a jagged
 // column, as those of the rows from row on.
-func (r *basketReader) append(j *Jagged, from, to, row int) error {
-	n, size := j.Offsets[row], r.layout.stored.size
+func (r *basketReader) append(t target, from, to, row int) error {
+	j, size := t.jagged, r.layout.size()
+	n := j.Offsets[row]
 	decode := func(values []byte) {
-		at := j.Len()
-		j.values = j.values.grow(len(values) / size)
-		r.layout.stored.decode(j.Column.Slice(at, j.Len()).Values(), values, size)
+		at, more := j.Len(), len(values)/size
+		if more == 0 {
+			return
+		}
+		j.values = j.values.grow(more)
+		r.layout.stored.decode(j.Column.Slice(at, at+more).Values(), values[t.element*r.layout.stored.size:], size)
 	}
 	atOnce := r.layout.header == 0 && !r.layout.vector // nothing stands between the entries
 	if atOnce {
@@ -287,7 +327,7 @@ func (r *basketReader) append(j *Jagged, from, to, row int) error {
 // entry returns the values of an entry of varying length.
 func (r *basketReader) entry(i int) ([]byte, error) {
 	lo, hi := r.bounds(i, i+1)
-	entry, size := r.data[lo:hi], r.layout.stored.size
+	entry, size := r.data[lo:hi], r.layout.size()
 	if r.layout.vector {
 		if len(entry) < vectorHeader {
 			return nil, errors.New("it is no std::vector")
@@ -395,6 +435,20 @@ func (r *basketReader) check(s span, end int64) error {
 
 // generate finds where entries start by the counter, in files that leave it out.
 func (r *basketReader) generate(s span) error {
+	if o := r.layout.object; o != nil {
+		w := &r.walker
+		for w.start(r.data); int64(len(r.starts)) < s.hi-s.lo; {
+			r.starts = append(r.starts, int32(w.pos))
+			w.depth = 0
+			if o.root.walk(w, 1); w.err != nil {
+				return w.err
+			}
+		}
+		if w.pos != len(r.data) {
+			return errStreamed
+		}
+		return nil
+	}
 	c := r.layout.counter
 	if c == nil || c.kind == 0 || r.layout.header != 0 {
 		return errors.New("its baskets do not say where entries start")
@@ -415,7 +469,7 @@ func (r *basketReader) generate(s span) error {
 		if n < 0 {
 			return fmt.Errorf("%q is negative", c.name)
 		}
-		at += n * float64(r.layout.stored.size)
+		at += n * float64(r.layout.size())
 	}
 	if at != float64(len(r.data)) {
 		return fmt.Errorf("there are %d bytes, %q counts %.0f", len(r.data), c.name, at)

@@ -81,6 +81,9 @@ func columnsOf(branches []branch) []column {
 			if b.dims != nil {
 				f.Name, f.Index = elementName(b.Field.Array, b.dims, e), e
 			}
+			if b.IsJagged() {
+				f.Array = ""
+			}
 			columns = append(columns, column{f, i})
 		}
 	}
@@ -218,6 +221,10 @@ func connectCounters(branches []branch) {
 	}
 }
 
+func tooMany(elems int) string {
+	return fmt.Sprintf("it holds %d numbers per event, more than the %d that become columns", elems, mostElems)
+}
+
 // leavesOf returns the leaves of a branch without sub-branches.
 func (f *rootFile) leavesOf(tree *treeRecord, b *branchRecord) ([]branch, error) {
 	out := make([]branch, 0, len(b.leaves))
@@ -237,13 +244,16 @@ func (f *rootFile) leavesOf(tree *treeRecord, b *branchRecord) ([]branch, error)
 		memory += leaf.size * min(leaf.length, math.MaxInt32)
 		v, err := f.valueOf(leaf)
 		c.Type = v.name
+		if v.isObject && len(b.leaves) == 1 {
+			return f.objectsOf(tree, b, v.name), nil
+		}
 		switch {
 		case err != nil:
 			c.Reason = err.Error()
 		case v.kind == 0:
 			c.Reason = "it holds a " + v.name + " per event, neither a number nor an array of numbers"
 		case v.elems > mostElems:
-			c.Reason = fmt.Sprintf("it holds %d numbers per event, more than the %d that become columns", v.elems, mostElems)
+			c.Reason = tooMany(v.elems)
 		case slices.ContainsFunc(b.leaves[:i], func(l *leafRecord) bool { return l.name == leaf.name }):
 			c.Reason = "another branch or leaf has the same name"
 		case packed < 0:
@@ -281,7 +291,7 @@ func (f *rootFile) leavesOf(tree *treeRecord, b *branchRecord) ([]branch, error)
 
 // setLayout says how the values lie in baskets whose entries have stride bytes.
 func (b *branch) setLayout(of *branchRecord, stride int) {
-	b.layout = layout{stored: b.stored, stride: stride, offset: b.layout.offset, header: b.header, vector: b.counter == Vector}
+	b.layout = layout{stored: b.stored, elems: b.elems, stride: stride, offset: b.layout.offset, header: b.header, vector: b.counter == Vector}
 	var err error
 	if b.layout.spans, err = spansOf(of); err != nil {
 		b.contradictory = errors.Is(err, errBasketOrder)
@@ -338,7 +348,9 @@ type value struct {
 	dims    []int  // of a fixed array
 	elems   int    // of a fixed array, else 1
 	counter string // the column that counts the values, or Vector; "" if there is nothing to count
-	header  int    // bytes before the values of an entry of varying length
+
+	isObject bool // its numbers may be found by its class
+	header   int  // bytes before the values of an entry of varying length
 }
 
 // valueOf returns what a leaf holds. Its error is why the leaf is no column.
@@ -369,7 +381,7 @@ func (f *rootFile) valueOf(leaf *leafRecord) (v value, err error) {
 		}
 	default:
 		if b.element == nil && leaf.class == "TLeafObject" {
-			v.name = leaf.title
+			v.name, v.isObject = leaf.title, true
 		}
 		return v, nil
 	}
@@ -380,17 +392,13 @@ func (f *rootFile) valueOf(leaf *leafRecord) (v value, err error) {
 	if v.dims, err = dimensions(leaf); err != nil {
 		return v, err
 	}
-	if leaf.count != nil {
-		for _, n := range slices.Backward(v.dims) {
-			v.name, v.kind = fmt.Sprintf("[%d]%s", n, v.name), 0
-		}
-		v.dims, v.name = nil, "[]"+v.name
-		v.counter = columnName(leaf.count)
-		return v, nil
-	}
 	for _, n := range slices.Backward(v.dims) {
 		v.name = fmt.Sprintf("[%d]%s", n, v.name)
 		v.elems *= n
+	}
+	if leaf.count != nil {
+		v.name = "[]" + v.name
+		v.counter = columnName(leaf.count)
 	}
 	return v, nil
 }
@@ -427,6 +435,7 @@ func (f *rootFile) memberValue(v *value, e *elementRecord) (done bool, err error
 		if e.kind > 4 { // several to an object
 			v.kind, v.counter = 0, ""
 		}
+		v.isObject = v.kind == 0 && v.name != "string"
 		return true, nil
 	case member == memberText:
 		v.name = "string"
@@ -439,6 +448,7 @@ func (f *rootFile) memberValue(v *value, e *elementRecord) (done bool, err error
 		if v.kind = memberKinds[member]; v.kind != 0 {
 			v.stored = plainly(v.kind)
 		}
+		v.isObject = v.kind == 0
 	}
 	return v.kind == 0, nil
 }

@@ -15,6 +15,7 @@ type streamerElement struct {
 	typeName    string // in C++
 	length      int64  // of a fixed array, else 0
 	dims        []int
+	counter     string // the member that counts the values, if it is an array of varying length
 }
 
 // streamerInfo is a class in one of its versions.
@@ -26,11 +27,22 @@ type streamerInfo struct {
 
 // The kinds of members, as in TVirtualStreamerInfo.
 const (
-	memberArray   = 20 // is added for fixed arrays,
-	memberPointer = 40 // and for counted ones
-	memberObject  = 60 // and from here on it is no number
-	memberSTL     = 300
-	memberStream  = 500 // STL, too
+	memberBase          = 0  // a base class
+	memberArray         = 20 // is added for fixed arrays,
+	memberPointer       = 40 // and for counted ones
+	memberObject        = 60 // and from here on it is no number
+	memberOfClass       = 61 // an object
+	memberOfAny         = 62 // one that does not derive from TObject
+	memberInPlace       = 63 // a pointer to an object that is never nil
+	memberObjectPointer = 64
+	memberString        = 65 // a TString
+	memberTObject       = 66
+	memberAnyInPlace    = 68
+	memberAnyPointer    = 69
+	memberSTLPointer    = 71
+	memberSTL           = 300
+	memberSTLText       = 365
+	memberStream        = 500 // STL, too
 )
 
 // readClasses decodes the list of classes of a file.
@@ -69,7 +81,7 @@ func (r *objectReader) member(class string) any {
 		return nil
 	}
 	var e streamerElement
-	r.derived(class, "TStreamerElement", func(version int) {
+	decode := func(version int) {
 		e.name, e.title = r.named()
 		e.kind = r.i32()
 		r.skip(4) // size
@@ -85,12 +97,36 @@ func (r *objectReader) member(class string) any {
 			}
 		}
 		e.typeName = r.label()
-	})
+	}
+	switch class {
+	case "TStreamerSTLstring": // it derives from TStreamerSTL
+		r.object(class, func(int) { r.derived("TStreamerSTL", "TStreamerElement", decode) })
+	case "TStreamerBasicPointer":
+		r.object(class, func(int) {
+			r.object("TStreamerElement", decode)
+			r.skip(4) // version of the class of the counter
+			e.counter = r.label()
+		})
+	default:
+		r.derived(class, "TStreamerElement", decode)
+	}
 	return e
 }
 
 // find returns the member that a branch is, if the file describes its class.
 func find(classes map[string][]streamerInfo, e *elementRecord) (m streamerElement, err error) {
+	info, err := findClass(classes, e)
+	if err == nil && (e.id < 0 || e.id >= int64(len(info.elements))) {
+		err = fmt.Errorf("its class %s has no member %d", e.class, e.id)
+	}
+	if err != nil {
+		return m, err
+	}
+	return info.elements[e.id], nil
+}
+
+// findClass returns the class that a branch is of, or a member of.
+func findClass(classes map[string][]streamerInfo, e *elementRecord) (info streamerInfo, err error) {
 	infos := classes[e.class]
 	for _, same := range []func(i streamerInfo) bool{
 		func(i streamerInfo) bool { return i.version == e.version && i.checksum == e.checksum },
@@ -99,10 +135,10 @@ func find(classes map[string][]streamerInfo, e *elementRecord) (m streamerElemen
 		func(streamerInfo) bool { return len(infos) == 1 },
 	} {
 		for _, i := range infos {
-			if same(i) && e.id >= 0 && e.id < int64(len(i.elements)) {
-				return i.elements[e.id], nil
+			if same(i) {
+				return i, nil
 			}
 		}
 	}
-	return m, fmt.Errorf("the file does not describe its class %s", e.class)
+	return info, fmt.Errorf("the file does not describe its class %s", e.class)
 }

@@ -55,21 +55,17 @@ func TestColumnsAreThoseOfGroot(t *testing.T) {
 					continue
 				}
 				same++
-				var values any
+				columns := got.Columns
 				for _, j := range got.Jagged {
-					values = bitsOf(j.Values())
+					columns = append(columns, j.Column)
 				}
-				if len(got.Columns) == 1 {
-					values = bitsOf(got.Columns[0].Values())
-				} else if len(got.Columns) > 1 {
-					row := NewColumn(got.Columns[0].Field, 0)
-					for i := range got.Len() {
-						for _, c := range got.Columns {
-							row.values = row.values.append(c.Slice(i, i+1).values)
-						}
+				row := NewColumn(columns[0].Field, 0)
+				for i := range columns[0].Len() { // the elements of an array one after the other
+					for _, c := range columns {
+						row.values = row.values.append(c.Slice(i, i+1).values)
 					}
-					values = bitsOf(row.Values())
 				}
+				values := bitsOf(row.Values())
 				if !reflect.DeepEqual(values, bitsOf(want)) {
 					t.Errorf("%s: %s.%s (%s) differs", filepath.Base(name), info.Name, b.Name, b.Type)
 				}

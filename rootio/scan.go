@@ -68,7 +68,10 @@ func (p *part) reader(t *Tree, columns []int, table *Table) *partReader {
 	scalar, jagged := 0, 0
 	for _, c := range columns {
 		col := t.columns[c]
-		into := target{element: col.Index}
+		var into target
+		if col.Nested == "" {
+			into.element = col.Index
+		}
 		if col.IsJagged() {
 			into.jagged = &table.Jagged[jagged]
 			jagged++

@@ -115,7 +115,7 @@ func tupleBranches(l *rntuple.Leaf, counters map[int]string) []branch {
 			b.dims = append(b.dims, level.Length)
 			shape += fmt.Sprintf("[%d]", level.Length)
 			if b.elems *= level.Length; b.elems > mostElems {
-				b.exclude(fmt.Sprintf("it holds %d numbers per event, more than the %d that become columns", b.elems, mostElems))
+				b.exclude(tooMany(b.elems))
 				return []branch{b}
 			}
 		}

@@ -78,7 +78,7 @@ func (c *Collection) CounterName() string {
 func (t *Tree) Collection(name string) (*Collection, error) {
 	var jagged []Field
 	for _, f := range t.AllFields() {
-		if f.IsJagged() {
+		if f.IsJagged() && f.Nested == "" {
 			jagged = append(jagged, f)
 		}
 	}
@@ -104,6 +104,9 @@ func (t *Tree) Collection(name string) (*Collection, error) {
 			c.Counter = t.columns[i].Field
 		}
 		return c, nil
+	}
+	if i := slices.IndexFunc(t.branches, func(b branch) bool { return b.Nested != "" && b.Nested == name }); i >= 0 {
+		return nil, fmt.Errorf("rootio: tree %q of %q: %q is a %s, lists of lists, and its numbers cannot be objects", t.name, t.parts[0].file, name, t.branches[i].Type)
 	}
 	var known []string
 	for _, f := range jagged {

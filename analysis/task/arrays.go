@@ -28,7 +28,7 @@ func ofArrays(t *rootio.Tree) (names []string, omitted []rootio.BranchInfo) {
 	byName := map[string]*collection{}
 	var collections []*collection
 	for _, f := range all {
-		if !f.IsJagged() {
+		if !f.IsJagged() || f.Nested != "" {
 			continue
 		}
 		key := "counter " + f.Counter
