@@ -210,7 +210,7 @@ func (f *rootFile) keys() (keys []treeKey, err error) {
 			return err
 		}
 		for _, k := range list {
-			if k.class != "TDirectory" && k.class != "TDirectoryFile" {
+			if !isDirectory(k.class) {
 				keys = append(keys, treeKey{path + k.name, k})
 				continue
 			}

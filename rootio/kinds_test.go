@@ -395,3 +395,39 @@ func TestBesideTheTree(t *testing.T) {
 	}
 	t.Error("there is no tree")
 }
+
+// What uproot and old versions of ROOT write otherwise is no damage.
+func TestOddButWhole(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "x.root")
+	data := writeFile(t, name)
+	h, _ := records(t, data)
+	top, err := h.directory(bytes.NewReader(data), h.begin, h.nameSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short := bytes.Clone(data) // the key of the list of contents counts itself and four bytes
+	list, err := readRecord(bytes.NewReader(data), top.seek, h.end)
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary.BigEndian.PutUint32(short[top.seek:], uint32(list.keySize+4))
+
+	const endAt = 12 // of the end of a large file in its header; of a small one it is 4 bytes
+	left := bytes.Clone(data)
+	left = binary.BigEndian.AppendUint16(left, 1) // an old entry behind the list of free segments
+	left = binary.BigEndian.AppendUint32(left, uint32(len(data)+10))
+	left = binary.BigEndian.AppendUint32(left, 2_000_000_000)
+	if binary.BigEndian.Uint32(left[4:]) >= 1_000_000 {
+		binary.BigEndian.PutUint64(left[endAt:], uint64(len(left)))
+	} else {
+		binary.BigEndian.PutUint32(left[endAt:], uint32(len(left)))
+	}
+	for what, whole := range map[string][]byte{"a short list": short, "an entry that is left": left} {
+		if err := os.WriteFile(name, whole, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := readAll(name, OpenOptions{}); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

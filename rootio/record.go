@@ -148,6 +148,8 @@ type record struct {
 // compressed reports whether the object is stored as compressed blocks.
 func (rec record) compressed() bool { return rec.objectSize != rec.size-rec.keySize }
 
+func isDirectory(class string) bool { return class == "TDirectory" || class == "TDirectoryFile" }
+
 // readRecord reads the key of the record at pos.
 func readRecord(f io.ReaderAt, pos, end int64) (record, error) {
 	const usual, longest = 256, 1<<15 - 1
@@ -167,6 +169,9 @@ func readRecord(f io.ReaderAt, pos, end int64) (record, error) {
 			return record{}, damaged(pos, "has no key")
 		case k.seek != pos && k.seek != 0:
 			return record{}, damaged(pos, "says that it is at byte %d", k.seek)
+		}
+		if whole := k.keySize + k.objectSize; (k.class == "TFile" || isDirectory(k.class)) && !k.deleted && k.size < whole {
+			k.size = whole // uproot 3 does not count all of a list of contents
 		}
 		if k.size <= 0 || k.size > end-pos || k.size < k.keySize {
 			return record{}, damaged(pos, "cannot have %d bytes", k.size)

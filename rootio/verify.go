@@ -44,24 +44,39 @@ func (h header) walk(f io.ReaderAt, how check, blocks *inflaters, baskets map[in
 	if err != nil {
 		return err
 	}
+	const smallest = 16            // bytes of a record, at least
+	behindFree := int64(-1)        // the record of free segments
+	listed := make(map[int64]bool) // where there are records, as the directories say
 	for pos := h.begin; pos < h.end; {
 		if next := free[pos]; next > pos && next <= h.end {
 			pos = next
 			continue
 		}
+		if next := h.oldFree(f, pos); pos == behindFree && next > pos {
+			pos = next
+			continue
+		}
 		rec, err := readRecord(f, pos, h.end)
+		for gap := int64(1); errors.Is(err, ErrDamaged) && gap < smallest; gap++ { // uproot 3 leaves out a few bytes
+			if listed[pos+gap] {
+				rec, err = readRecord(f, pos+gap, h.end)
+			}
+		}
 		if err != nil {
 			return err
 		}
-		pos += rec.size
+		pos = rec.pos + rec.size
+		if rec.pos == h.seekFree {
+			behindFree = pos
+		}
 		if rec.deleted {
 			continue
 		}
 		switch {
 		case rec.pos == h.begin:
-			err = h.checkDirectory(f, rec.pos, h.nameSize)
-		case rec.class == "TDirectory" || rec.class == "TDirectoryFile":
-			err = h.checkDirectory(f, rec.pos, rec.keySize)
+			err = h.checkDirectory(f, rec.pos, h.nameSize, listed)
+		case isDirectory(rec.class):
+			err = h.checkDirectory(f, rec.pos, rec.keySize, listed)
 		case rec.class == "TBasket":
 			baskets[rec.pos] = rec
 			err = rec.checkBasket()
@@ -102,10 +117,27 @@ func (h header) freeSegments(f io.ReaderAt) (map[int64]int64, error) {
 	return free, nil
 }
 
+// oldFree returns the end of a free segment of which an entry is left behind the list of these,
+// which uproot may have written again with fewer; 0 if there is none.
+func (h header) oldFree(f io.ReaderAt, pos int64) int64 {
+	b := make([]byte, 18)
+	if n, err := f.ReadAt(b, pos); err != nil && n < 10 {
+		return 0
+	}
+	const most = 64
+	r := bytesReader{b: b}
+	version := r.i16()
+	next := r.seek(version > 1000)
+	if version != 1 && version != 1001 || next > min(pos+most, h.end) {
+		return 0
+	}
+	return next
+}
+
 // checkDirectory checks the description of the directory whose record is at
 // pos: it points to a record with the list of its keys. Such a list is itself
-// in a record of the same class; it is told by where it says it is.
-func (h header) checkDirectory(f io.ReaderAt, pos, offset int64) error {
+// in a record of the same class; it is told by where it says it is. What it lists is noted.
+func (h header) checkDirectory(f io.ReaderAt, pos, offset int64, listed map[int64]bool) error {
 	d, err := h.directory(f, pos, offset)
 	switch {
 	case err != nil:
@@ -128,7 +160,11 @@ func (h header) checkDirectory(f io.ReaderAt, pos, offset int64) error {
 		if err != nil {
 			return err
 		}
+		listed[k.seek] = true
 		rec.seek, rec.title = k.seek, k.title
+		if isDirectory(rec.class) && isDirectory(k.class) { // ROOT 5 may call it by either name
+			rec.class = k.class
+		}
 		if rec.key != k {
 			return damaged(d.seek, "lists %s %q otherwise than it is", k.class, k.name)
 		}
