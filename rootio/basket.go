@@ -217,6 +217,9 @@ func (r *basketReader) read(lo, hi int64, row int) error {
 		}
 	}()
 	spans := r.layout.spans
+	if n := len(spans); n > 0 && hi > spans[n-1].hi {
+		return r.readPast(spans[n-1].hi, lo, hi, row)
+	}
 	for lo < hi {
 		i := sort.Search(len(spans), func(i int) bool { return spans[i].hi > lo })
 		if i == len(spans) {
@@ -250,6 +253,24 @@ func (r *basketReader) read(lo, hi int64, row int) error {
 		}
 		row += to - from
 		lo += int64(to - from)
+	}
+	return nil
+}
+
+// readPast reads entries of a branch that ends before the tree: after its end they are like its
+// last one.
+func (r *basketReader) readPast(end, lo, hi int64, row int) error {
+	if lo < end {
+		if err := r.read(lo, end, row); err != nil {
+			return err
+		}
+		row += int(end - lo)
+	}
+	for range hi - max(lo, end) {
+		if err := r.read(end-1, end, row); err != nil {
+			return err
+		}
+		row++
 	}
 	return nil
 }

@@ -43,6 +43,7 @@ type BranchInfo struct {
 	Field         // Kind is zero when the branch is no column
 	Type   string `json:"type"`             // for display: "float32", "[]float32", "[3]float64", "string", …
 	Reason string `json:"reason,omitempty"` // why the branch is no column; "" when it is one
+	Note   string `json:"note,omitempty"`   // what is to be known of a column
 }
 
 // branch is a BranchInfo with what it takes to read it.
@@ -111,15 +112,13 @@ func arrayName(array string, dims int) string {
 // branchesOf returns the branches of a tree in order, those of split objects
 // after the object. No two columns have the same name.
 func (f *rootFile) branchesOf(tree *treeRecord) (branches []branch, err error) {
-	seen := make(map[*branchRecord]bool)
+	if err := qualify(tree.branches); err != nil {
+		return nil, err
+	}
 	names := make(map[string]int)
 	var walk func(bs []*branchRecord) error
 	walk = func(bs []*branchRecord) error {
 		for _, b := range bs {
-			if seen[b] {
-				return asDamage(fmt.Errorf("is damaged: branch %q is in two places, copy or write it again", b.name))
-			}
-			seen[b] = true
 			names[b.name]++
 			if len(b.branches) == 0 {
 				leaves, err := f.leavesOf(tree, b)
@@ -134,7 +133,7 @@ func (f *rootFile) branchesOf(tree *treeRecord) (branches []branch, err error) {
 				class = b.element.class
 			}
 			branches = append(branches, branch{BranchInfo: BranchInfo{
-				Field:  Field{Name: b.name, Title: titleOf(b)},
+				Field:  Field{Name: b.column, Title: titleOf(b)},
 				Type:   class,
 				Reason: "it is an object: read its members",
 			}})
@@ -165,13 +164,54 @@ func (f *rootFile) branchesOf(tree *treeRecord) (branches []branch, err error) {
 	return branches, nil
 }
 
-// onlyContradictions returns an error if the only branches of numbers contradict themselves.
-func onlyContradictions(branches []branch) error {
-	i := slices.IndexFunc(branches, func(b branch) bool { return b.contradictory })
-	if i < 0 || slices.ContainsFunc(branches, func(b branch) bool { return b.isColumn() }) {
+// qualify finds the names of branches among the columns. A member of an object is called after
+// the object, too, if its own name is not the only one of its kind.
+func qualify(branches []*branchRecord) error {
+	seen := make(map[*branchRecord]bool)
+	times := make(map[string]int)
+	var count func(bs []*branchRecord) error
+	count = func(bs []*branchRecord) error {
+		for _, b := range bs {
+			if seen[b] {
+				return asDamage(fmt.Errorf("is damaged: branch %q is in two places, copy or write it again", b.name))
+			}
+			seen[b] = true
+			times[b.name]++
+			if err := count(b.branches); err != nil {
+				return err
+			}
+		}
 		return nil
 	}
-	return asDamage(fmt.Errorf("is damaged: branch %q cannot be read: %s", branches[i].Name, branches[i].Reason))
+	if err := count(branches); err != nil {
+		return err
+	}
+	var name func(of branchRecord, bs []*branchRecord)
+	name = func(of branchRecord, bs []*branchRecord) {
+		for _, b := range bs {
+			b.column = b.name
+			prefix := strings.TrimSuffix(of.column, ".") + "."
+			switch member, isOf := strings.CutPrefix(b.name, strings.TrimSuffix(of.name, ".")+"."); {
+			case of.name == "" || strings.HasPrefix(b.name, prefix):
+			case isOf: // its name has that of the object, but not all of it
+				b.column = prefix + member
+			case times[b.name] > 1:
+				b.column = prefix + b.name
+			}
+			name(*b, b.branches)
+		}
+	}
+	name(branchRecord{}, branches)
+	return nil
+}
+
+// onlyContradictions returns an error if all branches of numbers contradict themselves or the tree.
+func onlyContradictions(branches []branch) error {
+	i := slices.IndexFunc(branches, func(b branch) bool { return b.contradictory || b.Note != "" })
+	if i < 0 || slices.ContainsFunc(branches, func(b branch) bool { return b.isColumn() && b.Note == "" }) {
+		return nil
+	}
+	return asDamage(fmt.Errorf("is damaged: branch %q cannot be read: %s", branches[i].Name, branches[i].Reason+branches[i].Note))
 }
 
 // unique makes columns of the same name but the first no columns.
@@ -231,6 +271,7 @@ func (f *rootFile) leavesOf(tree *treeRecord, b *branchRecord) ([]branch, error)
 	packed := 0        // the offset of the leaf within the entry on file; negative: unknown
 	memory := int64(0) // and in memory, where it may be padded
 	const padding = 8  // at most, for each leaf
+	shapes := leafShapes{root: &objectShape{}, exact: true}
 	for i, leaf := range b.leaves {
 		c := branch{isLeaf: true, of: b.name}
 		c.Name, c.Title = columnName(leaf), ""
@@ -247,6 +288,7 @@ func (f *rootFile) leavesOf(tree *treeRecord, b *branchRecord) ([]branch, error)
 		if v.isObject && len(b.leaves) == 1 {
 			return f.objectsOf(tree, b, v.name), nil
 		}
+		where := shapes.add(leaf, v)
 		switch {
 		case err != nil:
 			c.Reason = err.Error()
@@ -256,13 +298,12 @@ func (f *rootFile) leavesOf(tree *treeRecord, b *branchRecord) ([]branch, error)
 			c.Reason = tooMany(v.elems)
 		case slices.ContainsFunc(b.leaves[:i], func(l *leafRecord) bool { return l.name == leaf.name }):
 			c.Reason = "another branch or leaf has the same name"
-		case packed < 0:
-			c.Reason = "it follows a leaf whose length is not fixed"
-		case v.counter != "" && len(b.leaves) > 1:
-			c.Reason = "it is of varying length and shares its branch with other leaves"
-		case b.entries != tree.entries:
+		case len(b.leaves) > 1 && (packed < 0 || v.counter != "") && where == nil:
+			c.Reason = "it is among leaves whose length is not fixed"
+		case b.entries < tree.entries && (b.entries == 0 || v.counter != "" && v.counter != Vector):
 			c.contradictory, c.Reason = true, fmt.Sprintf("it has %d entries, the tree %d", b.entries, tree.entries)
 		default:
+			c.Note = shortOf(tree, b)
 			c.value, c.Kind, c.Counter = v, v.kind, v.counter
 			if v.dims != nil {
 				shape := ""
@@ -273,6 +314,9 @@ func (f *rootFile) leavesOf(tree *treeRecord, b *branchRecord) ([]branch, error)
 			}
 		}
 		c.layout.offset = packed
+		if len(b.leaves) > 1 && (packed < 0 || v.counter != "") && where != nil {
+			c.layout.object = &objectLayout{root: shapes.root, want: where}
+		}
 		out = append(out, c)
 		if v.counter != "" || v.kind == 0 || err != nil {
 			packed = -1
@@ -282,11 +326,24 @@ func (f *rootFile) leavesOf(tree *treeRecord, b *branchRecord) ([]branch, error)
 	}
 	for i := range out {
 		if c := &out[i]; c.isColumn() {
+			object := c.layout.object
 			c.setLayout(b, max(packed, 0))
 			c.layout.varyingTail = packed < 0 && c.counter == ""
+			if object != nil {
+				object.exact, c.layout.object = shapes.exact, object
+			}
 		}
 	}
 	return out, nil
+}
+
+// shortOf says how a branch that has fewer entries than its tree is read: as ROOT does, which
+// leaves the last value where it is.
+func shortOf(tree *treeRecord, b *branchRecord) string {
+	if b.entries >= tree.entries {
+		return ""
+	}
+	return fmt.Sprintf("it has %d entries, the tree %d: the last is taken for those after it", b.entries, tree.entries)
 }
 
 // setLayout says how the values lie in baskets whose entries have stride bytes.
@@ -302,8 +359,8 @@ func (b *branch) setLayout(of *branchRecord, stride int) {
 // collectionCount returns the column of how many objects a split collection has.
 func (f *rootFile) collectionCount(tree *treeRecord, of *branchRecord) branch {
 	b := branch{isLeaf: true, of: of.name, value: value{name: Int32.String(), kind: Int32, stored: plainly(Int32), elems: 1}}
-	b.Name, b.Type = of.leaves[0].name, b.name
-	if of.entries != tree.entries {
+	b.Name, b.Type = columnName(of.leaves[0]), b.name
+	if of.entries < tree.entries {
 		b.Reason = fmt.Sprintf("it has %d entries, the tree %d", of.entries, tree.entries)
 		return b
 	}
@@ -318,12 +375,14 @@ func (e *elementRecord) isCollection() bool { return e.kind == 3 || e.kind == 4 
 func columnName(leaf *leafRecord) string {
 	b := leaf.branch
 	switch {
-	case b == nil, b.element != nil && b.element.isCollection():
+	case b == nil:
 		return leaf.name
+	case b.element != nil && b.element.isCollection():
+		return strings.TrimSuffix(b.column, b.name) + leaf.name
 	case len(b.leaves) > 1:
-		return b.name + "." + leaf.name
+		return b.column + "." + leaf.name
 	}
-	return b.name
+	return b.column
 }
 
 // titleOf returns the title of a branch, unless it is the list of its leaves
@@ -423,7 +482,9 @@ func (f *rootFile) memberValue(v *value, e *elementRecord) (done bool, err error
 		if err != nil {
 			return true, err
 		}
-		v.name = m.typeName
+		if v.name = m.typeName; v.name == "BASE" {
+			v.name = m.name
+		}
 	}
 	switch {
 	case e.id < 0, member == memberSTL, member == memberStream, member == 71, member == 365:

@@ -28,9 +28,10 @@ type candidate struct {
 // object itself.
 func (f *rootFile) objectsOf(tree *treeRecord, b *branchRecord, class string) []branch {
 	whole := branch{isLeaf: true, of: b.name}
-	whole.Name, whole.Title, whole.Type = b.name, titleOf(b), class
+	whole.Name, whole.Title, whole.Type = b.column, titleOf(b), class
 	whole.Reason = "it holds a " + class + " per event, neither a number nor an array of numbers"
-	if b.entries != tree.entries && b.entries == 0 {
+	if b.entries == 0 && tree.entries > 0 {
+		whole.Reason = fmt.Sprintf("it has 0 entries, the tree %d", tree.entries)
 		return []branch{whole}
 	}
 	spans, err := spansOf(b)
@@ -52,14 +53,17 @@ func (f *rootFile) objectsOf(tree *treeRecord, b *branchRecord, class string) []
 		branches = nil
 	}
 	for _, n := range how.found {
-		branches = append(branches, membersOf(b, how, n, spans)...)
+		for _, m := range membersOf(b, how, n, spans) {
+			m.Note = shortOf(tree, b)
+			branches = append(branches, m)
+		}
 	}
 	return branches
 }
 
 // membersOf returns the columns of a number in an object.
 func membersOf(b *branchRecord, how candidate, n numericMember, spans []span) []branch {
-	name := strings.TrimSuffix(b.name, ".")
+	name := strings.TrimSuffix(b.column, ".")
 	if at := strings.IndexByte(name, '['); at > 0 {
 		name = name[:at]
 	}
@@ -83,7 +87,11 @@ func membersOf(b *branchRecord, how candidate, n numericMember, spans []span) []
 	}
 	c.Type = strings.Repeat("[]", len(n.lists)) + shape + c.value.name
 	if len(n.lists) > 0 {
-		c.counter, c.Counter = Vector, Vector
+		c.counter = Vector
+		if _, ok := how.root.(*membersShape); ok && len(n.lists) == 1 && b.leaves[0].count != nil {
+			c.counter = columnName(b.leaves[0].count)
+		}
+		c.Counter = c.counter
 	}
 	switch {
 	case elems > mostElems:
@@ -240,6 +248,39 @@ func candidatesOf(classes map[string][]streamerInfo, b *branchRecord, clones str
 		err = nil
 	}
 	return candidates, err
+}
+
+// leafShapes are the leaves of a branch that has several, some of varying length.
+type leafShapes struct {
+	root    *objectShape
+	exact   bool // all of them are known
+	numbers map[*leafRecord]*numberShape
+}
+
+// add returns where the numbers of the next leaf are; nil if that is not known.
+func (s *leafShapes) add(leaf *leafRecord, v value) shape {
+	number := &numberShape{kind: v.kind, stored: v.stored, dims: v.dims, elems: v.elems}
+	by := s.numbers[leaf.count]
+	switch {
+	case !s.exact:
+		return nil
+	case leaf.class == "TLeafC":
+		s.root.members = append(s.root.members, textShape{})
+		return nil
+	case v.kind == 0, leaf.count != nil && by == nil:
+		s.exact = false
+		return nil
+	case leaf.count != nil:
+		by.counts = true
+		s.root.members = append(s.root.members, &countedShape{of: number, by: by, leaf: true})
+	default:
+		s.root.members = append(s.root.members, number)
+	}
+	if s.numbers == nil {
+		s.numbers = make(map[*leafRecord]*numberShape)
+	}
+	s.numbers[leaf] = number
+	return number
 }
 
 // nicknames are what the numbers of well-known classes are called.

@@ -79,7 +79,7 @@ func eventWants(base, prefix string) wants {
 
 // All numbers in objects are columns, whatever of them is split into branches: members, those
 // of base classes, arrays, collections and what is in those. ROOT 6.40 wrote the files.
-func TestObjects(t *testing.T) {
+func TestNumbersInObjects(t *testing.T) {
 	of := func(f func(i, k float64) float64) func(int) []float64 { return each(modulo(3), f) }
 	files := []struct {
 		file, tree string
@@ -97,6 +97,18 @@ func TestObjects(t *testing.T) {
 			"b.q_0": of(func(_, k float64) float64 { return k }),
 			"b.q_1": of(func(_, k float64) float64 { return -k }),
 		}, []string{"b_", "b.fUniqueID", "b.fBits"}},
+		{"leaves.root", "t", wants{
+			"n":         func(i int) []float64 { return []float64{float64(i % 4)} },
+			"a_0":       each(modulo(4), func(i, k float64) float64 { return 10*i + 2*k }),
+			"a_1":       each(modulo(4), func(i, k float64) float64 { return 10*i + 2*k + 1 }),
+			"r.n":       func(i int) []float64 { return []float64{float64(i % 3)} },
+			"r.x":       of(func(i, k float64) float64 { return i + k }),
+			"y":         one(func(i float64) float64 { return -min(i, 4) }),
+			"p.first":   one(same),
+			"q.first":   one(func(i float64) float64 { return -i }),
+			"p.hits.id": each(modulo(2), func(i, _ float64) float64 { return i }),
+			"q.hits.id": each(modulo(2), func(i, _ float64) float64 { return i }),
+		}, []string{"p.hits_", "p.hits.x", "p.hits.e", "q.hits_", "q.hits.x", "q.hits.e"}},
 		{"vectors.root", "t", wants{
 			"p.px": one(same), "p.py": one(func(i float64) float64 { return 2 * i }), "p.pz": one(func(i float64) float64 { return 3 * i }), "p.E": one(func(i float64) float64 { return 4 * i }),
 			"v3.x": one(same), "v3.y": one(func(i float64) float64 { return -i }), "v3.z": one(func(float64) float64 { return 7 }),

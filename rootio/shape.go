@@ -189,13 +189,15 @@ func (s *numberShape) walk(w *walker, n int) {
 type countedShape struct {
 	of *numberShape // one of them
 	by *numberShape // which says it
+
+	leaf bool // of a branch, without a byte that says whether it is there
 }
 
 func (s *countedShape) walk(w *walker, n int) {
 	counts := w.counts[s.by]
 	for i := range n {
-		there, length := w.byte(), 0
-		if there != 0 {
+		length := 0
+		if s.leaf || w.byte() != 0 {
 			if i >= len(counts) || counts[i] < 0 {
 				w.fail(errStreamed)
 				return

@@ -374,6 +374,11 @@ func (t *Tree) probe(columns []int, lo, hi int64) error {
 	if (hi-lo)/usual <= size/int64(len(columns)) {
 		return nil
 	}
+	for _, c := range columns {
+		if b := t.branches[t.columns[c].branch]; b.Note != "" {
+			return asDamage(fmt.Errorf("rootio: tree %q of %q says that it has %d events, and branch %q has fewer", t.name, t.parts[0].file, t.events, b.Name))
+		}
+	}
 	return t.scan(columns, hi-1, hi, NewTable(t.fieldsAt(columns), 1), func(int) bool { return true })
 }
 

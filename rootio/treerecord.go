@@ -21,7 +21,8 @@ type treeRecord struct {
 type branchRecord struct {
 	class       string
 	name, title string
-	entryOffset int64 // 0: all entries are of one size
+	column      string // its name among the columns: with that of the object it is in, if need be
+	entryOffset int64  // 0: all entries are of one size
 	entries     int64
 	branches    []*branchRecord
 	leaves      []*leafRecord

@@ -149,7 +149,7 @@ func printTrees(out io.Writer, file string, trees []rootio.TreeInfo) error {
 		}
 		w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 		for _, b := range t.Branches {
-			fmt.Fprintf(w, "  %s\t%s\t%s\n", b.Name, b.Type, b.Reason)
+			fmt.Fprintf(w, "  %s\t%s\t%s\n", b.Name, b.Type, b.Reason+b.Note)
 		}
 		if err := w.Flush(); err != nil {
 			return err

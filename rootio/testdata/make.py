@@ -38,11 +38,13 @@ public:
   }
   ClassDef(Event, 2)
 };
+struct Pair { int first; std::vector<Hit> hits; };
 class Trk : public TObject { public: float pt = 0; int q[2] = {0, 0}; Trk() {} Trk(float p, int c) : pt(p), q{c, -c} {} ClassDef(Trk, 1) };
 #ifdef __CLING__
 #pragma link C++ struct Hit+;
 #pragma link C++ struct Inner+;
 #pragma link C++ struct Outer+;
+#pragma link C++ struct Pair+;
 #pragma link C++ class Base+;
 #pragma link C++ class Far+;
 #pragma link C++ class Event+;
@@ -66,7 +68,11 @@ template <class B> void Fill(Maker &m, B body) { for (int i = 0; i < N; i++) { b
 void event(const char *f, const char *tree, int split, const char *name, bool more) { Maker m(f, tree, more); auto e = new Event; m.t->Branch(name, &e, 2000, split); Fill(m, [&](int i) { e->Set(i); }); }
 void clones(const char *f) { Maker m(f, "t"); auto a = new TClonesArray("Trk"), b = new TClonesArray("Trk"); m.t->Branch("a", &a, 2000, 0); m.t->Branch("b", &b, 2000, 99);
   Fill(m, [&](int i) { for (auto c : {a, b}) { c->Clear(); for (int k = 0; k < i % 3; k++) new ((*c)[k]) Trk(i + .5f * k, k); } }); }
-void all(const char *dir) { TString d(dir); event(d + "/event.root", "split0", 0, "ev", false); event(d + "/event.root", "split1", 1, "ev", true); event(d + "/event.root", "dot", 99, "ev.", true); clones(d + "/clones.root"); }
+void leaves(const char *f) { Maker m(f, "t"); int n; float a[3][2], y; struct { int n; float x[4]; } r; auto p = new Pair, q = new Pair;
+  m.t->Branch("n", &n, "n/I"); m.t->Branch("a", a, "a[n][2]/F"); m.t->Branch("r", &r, "n/I:x[n]/F"); m.t->Branch("p", &p, 2000, 99); m.t->Branch("q", &q, 2000, 99);
+  Fill(m, [&](int i) { n = i % 4; r.n = i % 3; for (int k = 0; k < 6; k++) a[k / 2][k % 2] = 10 * i + k; for (int k = 0; k < 4; k++) r.x[k] = i + k; p->first = i; q->first = -i; p->hits.assign(i % 2, {i * 1.f, i, 0}); q->hits = p->hits; });
+  auto b = m.t->Branch("y", &y, "y/F"); for (int i = 0; i < 5; i++) { y = -i; b->Fill(); } }
+void all(const char *dir) { TString d(dir); event(d + "/event.root", "split0", 0, "ev", false); event(d + "/event.root", "split1", 1, "ev", true); event(d + "/event.root", "dot", 99, "ev.", true); clones(d + "/clones.root"); leaves(d + "/leaves.root"); }
 '''
 import ROOT
 with tempfile.TemporaryDirectory() as build:
