@@ -25,7 +25,11 @@ func FuzzRead(f *testing.F) {
 	for _, c := range []Compression{NoCompression, Zlib, LZ4, Zstd} {
 		f.Add(writeFile(f, filepath.Join(dir, "x.root"), WithCompression(c)), c == NoCompression)
 	}
-	for _, file := range testenv.GrootFiles(f, "*flat*.root") {
+	objects, err := filepath.Glob("testdata/*.root")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range append(objects, testenv.GrootFiles(f, "*flat*.root")...) {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)

@@ -3,6 +3,7 @@ package rootio
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -72,7 +73,7 @@ func membersOf(b *branchRecord, how candidate, n numericMember, spans []span) []
 	}
 	elems := 1
 	for _, d := range n.dims {
-		elems *= d
+		elems = min(elems*d, math.MaxInt32)
 	}
 	c := branch{isLeaf: true, of: b.name}
 	c.value = value{name: n.where.kind.String(), kind: n.where.kind, stored: n.where.stored, dims: n.dims, elems: elems}
@@ -229,7 +230,7 @@ func candidatesOf(classes map[string][]streamerInfo, b *branchRecord, clones str
 			}
 		}
 		try(wrap, func(c *shapes) (shape, error) {
-			s, fault := c.member(m, nil, at)
+			s, fault := c.member(m, make(map[string]*numberShape), at)
 			if fault != nil {
 				return nil, fault
 			}

@@ -28,6 +28,7 @@ type walker struct {
 
 	counts map[*numberShape][]int // of members that count others, in the object that is read
 	depth  int
+	steps  int    // objects and lists that may still come: some take no byte
 	class  string // of a TClonesArray of which no class was known
 }
 
@@ -47,7 +48,7 @@ func (w *walker) entry(s shape, b []byte, exact bool) error {
 }
 
 func (w *walker) start(b []byte) {
-	w.b, w.pos, w.err, w.out, w.depth = b, 0, nil, w.out[:0], 0
+	w.b, w.pos, w.err, w.out, w.depth, w.steps = b, 0, nil, w.out[:0], 0, len(b)+1<<12
 	clear(w.counts)
 }
 
@@ -143,9 +144,10 @@ func (w *walker) text() {
 	w.next(n)
 }
 
-// down is called on the way into an object, and reports whether that is deep enough.
-func (w *walker) down() bool {
-	if w.depth++; w.depth > deepest {
+// down is called on the way into n objects, and reports whether to go on.
+func (w *walker) down(n int) bool {
+	w.depth++
+	if w.steps -= n; w.depth > deepest || w.steps < 0 {
 		w.fail(errStreamed)
 	}
 	return w.err == nil
@@ -339,7 +341,7 @@ type objectShape struct {
 
 func (s *objectShape) walk(w *walker, n int) {
 	defer func() { w.depth-- }()
-	if !w.down() {
+	if !w.down(n) {
 		return
 	}
 	for range n {
@@ -413,7 +415,7 @@ type listShape struct {
 
 func (s *listShape) walk(w *walker, n int) {
 	defer func() { w.depth-- }()
-	if !w.down() {
+	if !w.down(n) {
 		return
 	}
 	const memberWise = 1 << 14

@@ -325,6 +325,9 @@ func (c *shapes) pair(first, second string, p place) (shape, *objectShape, error
 
 // element makes an element of a list. The object is set if it is one.
 func (c *shapes) element(of string, p place) (shape, *objectShape, error) {
+	if len(p.lists) > deepest {
+		return nil, nil, errNoShape
+	}
 	of = plainName(of)
 	switch k := cppKinds[of]; {
 	case k != 0:
