@@ -18,11 +18,14 @@ type TreeInfo struct {
 	Branches []BranchInfo `json:"branches"`
 	Reason   string       `json:"reason,omitempty"` // why the tree cannot be read; "" when it can
 
-	// What ROOT knows of the tree and eidolon does not use.
+	// What ROOT knows of the tree and eidolon does not use. [Like] carries aliases and user information along.
 	Friends []Friend `json:"friends,omitempty"`
 	Aliases []Alias  `json:"aliases,omitempty"`
 	Index   string   `json:"index,omitempty"`  // class of an index of its events
 	Extras  int      `json:"extras,omitempty"` // objects in its list of user information
+	Lost    int      `json:"lost,omitempty"`   // those of them that are not carried along: neither names, texts nor numbers
+
+	carried []userObject
 }
 
 // Friend is another tree whose branches ROOT shows beside those of a tree, entry by entry.
@@ -304,7 +307,7 @@ func (f *rootFile) leavesOf(tree *treeRecord, b *branchRecord) ([]branch, error)
 			c.contradictory, c.Reason = true, fmt.Sprintf("it has %d entries, the tree %d", b.entries, tree.entries)
 		default:
 			c.Note = shortOf(tree, b)
-			c.value, c.Kind, c.Counter = v, v.kind, v.counter
+			c.value, c.Kind, c.Counter, c.Stored = v, v.kind, v.counter, v.short
 			if v.dims != nil {
 				shape := ""
 				for _, n := range v.dims {
@@ -404,6 +407,7 @@ type value struct {
 	name    string // of the type, for display
 	kind    Kind   // of its numbers; zero if they are none
 	stored  stored
+	short   string // [Field.Stored]
 	dims    []int  // of a fixed array
 	elems   int    // of a fixed array, else 1
 	counter string // the column that counts the values, or Vector; "" if there is nothing to count
@@ -428,9 +432,9 @@ func (f *rootFile) valueOf(leaf *leafRecord) (v value, err error) {
 			return v, fmt.Errorf("its leaf is a %s of %d bytes", leaf.class, leaf.size)
 		}
 	case leaf.class == "TLeafF16":
-		v.kind, v.stored = Float32, lowPrecision(memberFloat16, leaf.title)
+		v.kind, v.stored, v.short = Float32, lowPrecision(memberFloat16, leaf.title), "f"+rangeText(leaf.title)
 	case leaf.class == "TLeafD32":
-		v.kind, v.stored = Float64, lowPrecision(memberDouble32, leaf.title)
+		v.kind, v.stored, v.short = Float64, lowPrecision(memberDouble32, leaf.title), "d"+rangeText(leaf.title)
 	case leaf.class == "TLeafC":
 		v.name = "string"
 		return v, nil
@@ -502,9 +506,9 @@ func (f *rootFile) memberValue(v *value, e *elementRecord) (done bool, err error
 		v.name = "string"
 		return true, nil
 	case member == memberFloat16:
-		v.kind, v.stored = Float32, lowPrecision(memberFloat16, m.title)
+		v.kind, v.stored, v.short = Float32, lowPrecision(memberFloat16, m.title), "f"+rangeText(m.title)
 	case member == memberDouble32:
-		v.kind, v.stored = Float64, lowPrecision(memberDouble32, m.title)
+		v.kind, v.stored, v.short = Float64, lowPrecision(memberDouble32, m.title), "d"+rangeText(m.title)
 	default:
 		if v.kind = memberKinds[member]; v.kind != 0 {
 			v.stored = plainly(v.kind)

@@ -1,6 +1,7 @@
 package rootio
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -11,6 +12,8 @@ import (
 type branchWriter struct {
 	name, title string
 	kind        Kind
+	stored      stored
+	short       string // [Field.Stored], if the numbers are written so
 	dims        []int
 	counter     *branchWriter // nil: none
 	vector      bool
@@ -18,6 +21,7 @@ type branchWriter struct {
 	columns []int  // of tables, or the jagged one
 	place   string // the tree, for the title of baskets
 	size    int    // bytes that make a basket full
+	ahead   int    // bytes of the basket, as counted for the first cluster
 	deflate deflater
 
 	data    []byte  // the entries of the basket that is not full yet
@@ -48,8 +52,29 @@ type basket struct {
 
 func (b *branchWriter) varies() bool { return b.vector || b.counter != nil }
 
+// shorten has numbers stored as [Field.Stored] says. Arrays are not: uproot 5.7 reads shortened ones wrongly, those of ROOT,
+// too.
+func (b *branchWriter) shorten(text string) {
+	if s, ok := storedAs(b.kind, text); ok && b.dims == nil {
+		b.stored, b.short = s, text
+	}
+}
+
 // elements returns the number of values of an entry, if it does not vary.
 func (b *branchWriter) elements() int { return len(b.columns) }
+
+// bytesOf returns the number of bytes of an event.
+func (b *branchWriter) bytesOf(t *Table, event int) int {
+	if !b.varies() {
+		return b.stored.size * b.elements()
+	}
+	j := &t.Jagged[b.columns[0]]
+	n := b.stored.size * (j.Offsets[event+1] - j.Offsets[event])
+	if b.vector {
+		n += vectorHeader
+	}
+	return n
+}
 
 // fill appends the events of a table. Baskets that are full are compressed, and wait.
 func (b *branchWriter) fill(t *Table) error {
@@ -57,7 +82,7 @@ func (b *branchWriter) fill(t *Table) error {
 	if b.varies() {
 		return b.fillJagged(&t.Jagged[b.columns[0]], n)
 	}
-	size := b.kind.size()
+	size := b.stored.size
 	stride := size * b.elements()
 	if b.counts {
 		counts := make([]float64, n)
@@ -71,7 +96,7 @@ func (b *branchWriter) fill(t *Table) error {
 		at := len(b.data)
 		b.data = append(b.data, make([]byte, (hi-lo)*stride)...)
 		for e, column := range b.columns {
-			encode(b.data[at+e*size:], t.Columns[column].Slice(lo, hi).Values(), stride)
+			b.stored.encode(b.data[at+e*size:], t.Columns[column].Slice(lo, hi).Values(), stride)
 		}
 		b.entries += hi - lo
 		lo = hi
@@ -85,7 +110,7 @@ func (b *branchWriter) fill(t *Table) error {
 }
 
 func (b *branchWriter) fillJagged(j *Jagged, n int) error {
-	size := b.kind.size()
+	size := b.stored.size
 	for i := range n {
 		lo, hi := j.Offsets[i], j.Offsets[i+1]
 		b.starts = append(b.starts, int32(len(b.data)))
@@ -98,7 +123,7 @@ func (b *branchWriter) fillJagged(j *Jagged, n int) error {
 		}
 		at := len(b.data)
 		b.data = append(b.data, make([]byte, (hi-lo)*size)...)
-		encode(b.data[at:], j.Column.Slice(lo, hi).Values(), size)
+		b.stored.encode(b.data[at:], j.Column.Slice(lo, hi).Values(), size)
 		b.entries++
 		if len(b.data) >= b.size {
 			if err := b.flush(); err != nil {
@@ -122,7 +147,7 @@ func (b *branchWriter) flush() error {
 	if last > most {
 		return fmt.Errorf("branch %q has events of %d MB", b.name, len(b.data)>>20)
 	}
-	entrySize := b.kind.size() * b.elements()
+	entrySize := b.stored.size * b.elements()
 	object := b.data
 	if b.varies() {
 		entrySize = max(defaultStarts, b.entries+1)
@@ -170,6 +195,9 @@ func (b *branchWriter) leafTitle() string {
 	for _, n := range b.dims {
 		title += fmt.Sprintf("[%d]", n)
 	}
+	if len(b.short) > 1 { // readers find the range here
+		title += "/" + b.short
+	}
 	return title
 }
 
@@ -204,7 +232,9 @@ func (b *branchWriter) writeBranch(w *objectWriter, compression int32) {
 	case title == "" && b.vector:
 		title = b.name
 	case title == "":
-		title = b.leafTitle() + "/" + rootTypes[b.kind].code
+		if title = b.leafTitle(); len(b.short) <= 1 {
+			title += "/" + cmp.Or(b.short, rootTypes[b.kind].code)
+		}
 	}
 	n := len(b.baskets)
 	most := max(least, n+1)
@@ -268,13 +298,17 @@ func (w *objectWriter) features() {
 }
 
 func (b *branchWriter) writeLeaf(w *objectWriter) {
-	class := rootTypes[b.kind].leaf
+	class := b.leafClass()
 	name, title, size := leafName(b.name), b.leafTitle(), b.kind.size()
 	if b.vector {
-		class, name, title, size = "TLeafElement", b.name, b.name, 0
+		name, title, size = b.name, b.name, 0
 	}
 	w.pointer(class, leafID{b}, func() {
-		w.object(1, func() {
+		version := 1
+		if b.short != "" {
+			version = 2
+		}
+		w.object(version, func() {
 			w.object(2, func() {
 				w.named(name, title)
 				w.i32(b.elements())
@@ -299,9 +333,26 @@ func (b *branchWriter) writeLeaf(w *objectWriter) {
 				c.SetFloats(0, []float64{float64(b.largest)})
 				encode(limits[size:], c.Values(), size)
 			}
+			if b.short != "" {
+				w.b = append(w.b, make([]byte, map[Kind]int{Float32: 2 * 3, Float64: 2 * 4}[b.kind])...)
+				return
+			}
 			w.b = append(w.b, limits...)
 		})
 	})
+}
+
+// leafClass returns the class of the leaf.
+func (b *branchWriter) leafClass() string {
+	switch {
+	case b.vector:
+		return "TLeafElement"
+	case b.short != "" && b.kind == Float32:
+		return "TLeafF16"
+	case b.short != "":
+		return "TLeafD32"
+	}
+	return rootTypes[b.kind].leaf
 }
 
 // leafID is what the leaf of a branch is known by.

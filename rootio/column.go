@@ -12,6 +12,10 @@ type Field struct {
 	Title string `json:"title,omitempty"`
 	Kind  Kind   `json:"kind,omitempty"`
 
+	// Stored is how a file has the numbers where that is shorter than Kind: the code of ROOT's Float16_t or
+	// Double32_t, with its range and number of bits, as in "f[0,200,12]" or "d".
+	Stored string `json:"stored,omitempty"`
+
 	// Array is the branch of fixed arrays that the column is one element of, with
 	// its shape, as in "x[3]" or "x[2][3]"; Index is the place of the element, the
 	// last subscript running fastest. The column is called "x_1" or "x_0_1".

@@ -55,7 +55,7 @@ type options struct {
 	format      Format
 	compression Compression
 	basketSize  int
-	title       string
+	like        TreeInfo // the title of the tree and what comes with it
 	texts       [][2]string
 	bins        int // of histograms; 0 means none
 }
@@ -75,7 +75,16 @@ const DefaultBasketSize = 256 << 10
 func WithBasketSize(bytes int) Option { return func(o *options) { o.basketSize = bytes } }
 
 // WithTitle sets the title of the tree.
-func WithTitle(title string) Option { return func(o *options) { o.title = title } }
+func WithTitle(title string) Option { return func(o *options) { o.like.Title = title } }
+
+// Like gives the tree the title, the aliases and the user information of a tree whose branches it carries along, of the first
+// file of a chain. Its branches come in the order of that tree, new ones after them.
+func Like(t *Tree) Option {
+	return func(o *options) {
+		o.like = t.info
+		o.like.Branches = t.Branches()
+	}
+}
 
 // WithText puts a text beside the tree, as a TObjString of the given name;
 // [ReadText] reads it.
@@ -86,14 +95,15 @@ func WithText(name, text string) Option {
 // Writer writes a tree to a file.
 type Writer struct {
 	out      *output
-	path     string // of the tree in the file
-	name     string // the last part of it
-	title    string
+	path     string   // of the tree in the file
+	name     string   // the last part of it
+	like     TreeInfo // the title and what comes with it
 	fields   []Field
 	branches []*branchWriter
 	tuple    *tupleWriter // nil: it is a TTree
 	counted  []counted
 	events   int64
+	cluster  cluster
 
 	histograms []*hbook.H1D // of the columns, if they are asked for; nil until there are values
 	values     []float64    // memory to fill them
@@ -159,7 +169,7 @@ func Create(file, tree string, fields []Field, opts ...Option) (*Writer, error) 
 		err = out.file.putTexts(o.texts)
 	}
 	if err == nil {
-		_, err = out.add(tree, o.title, fields)
+		_, err = out.add(tree, o.like, fields)
 	}
 	if err != nil {
 		out.abort()
@@ -196,7 +206,7 @@ func (w *Writer) Add(tree, title string, fields []Field) (*Writer, error) {
 	}
 	var added *Writer
 	if err == nil {
-		added, err = out.add(tree, title, fields)
+		added, err = out.add(tree, TreeInfo{Title: title}, fields)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("rootio: could not create tree %q in %q: %w", tree, out.name, err)
@@ -232,14 +242,14 @@ func CheckFields(fields []Field) error {
 	return nil
 }
 
-func (out *output) add(tree, title string, fields []Field) (w *Writer, err error) {
+func (out *output) add(tree string, like TreeInfo, fields []Field) (w *Writer, err error) {
 	dir, name, err := out.file.makeDirs(tree)
 	if err != nil {
 		return nil, err
 	}
-	w = &Writer{out: out, path: tree, name: name, title: title, fields: slices.Clone(fields)}
+	w = &Writer{out: out, path: tree, name: name, like: like, fields: slices.Clone(fields)}
 	if out.opts.format == RNTuple {
-		w.tuple, err = newTupleWriter(out.file, name, title, w.fields, out.opts)
+		w.tuple, err = newTupleWriter(out.file, name, like.Title, w.fields, out.opts)
 		if err != nil {
 			return nil, errors.New(strings.TrimPrefix(err.Error(), "rntuple: "))
 		}
@@ -261,6 +271,7 @@ func (w *Writer) makeBranches() {
 		b := &branchWriter{name: f.Name, title: f.Title, kind: f.Kind, place: w.name, size: w.out.opts.basketSize,
 			deflate: deflater{compression: w.out.opts.compression}}
 		w.branches = append(w.branches, b)
+		b.stored = plainly(f.Kind)
 		n := 1
 		if f.IsJagged() {
 			if f.Counter == Vector {
@@ -283,6 +294,7 @@ func (w *Writer) makeBranches() {
 		} else {
 			counters[f.Name] = b
 		}
+		b.shorten(f.Stored)
 		for e := range n {
 			place := len(scalars)
 			scalars[w.fields[i+e].Name] = place
@@ -290,6 +302,23 @@ func (w *Writer) makeBranches() {
 		}
 		i += n
 	}
+	w.orderBranches()
+}
+
+// orderBranches puts the branches in the order of those of the tree that is carried along, but counters before what they count.
+func (w *Writer) orderBranches() {
+	places := make(map[string]int)
+	for i, b := range w.like.Branches {
+		places[b.Name] = i - len(w.like.Branches) // 0: it is new
+	}
+	place := make(map[*branchWriter]int)
+	for _, b := range w.branches {
+		place[b] = min(place[b], places[b.name])
+		if b.counter != nil {
+			place[b.counter] = min(place[b.counter], place[b])
+		}
+	}
+	slices.SortStableFunc(w.branches, func(a, b *branchWriter) int { return place[a] - place[b] })
 }
 
 // arrayAt returns the dimensions of the array whose elements the first of the
@@ -360,7 +389,20 @@ func (w *Writer) store(t *Table) error {
 	if w.tuple != nil {
 		return w.tuple.fill(t)
 	}
-	return w.each(func(b *branchWriter) error { return b.fill(t) })
+	for lo, n := 0, t.Len(); lo < n; {
+		hi, ends := w.clusterEnd(t, lo)
+		part := t.Slice(lo, hi)
+		if err := w.each(func(b *branchWriter) error { return b.fill(part) }); err != nil {
+			return err
+		}
+		if ends {
+			if err := w.flush(); err != nil {
+				return err
+			}
+		}
+		lo = hi
+	}
+	return nil
 }
 
 // flush writes the events that wait.
@@ -369,6 +411,46 @@ func (w *Writer) flush() error {
 		return w.tuple.finish()
 	}
 	return w.each((*branchWriter).flush)
+}
+
+// cluster says how many events come in the baskets of all branches together, so that they can be read apart from the
+// others: ROOT reads a cluster per thread. The first one ends where a basket is full and there are enough data, and all
+// others have as many events.
+type cluster struct {
+	events  int64 // 0: not known yet
+	written int64 // events of the last one
+	bytes   int64 // of the first one
+}
+
+// clusterEnd returns up to where the events of t from lo on are in the same cluster, and whether it ends there.
+func (w *Writer) clusterEnd(t *Table, lo int) (hi int, ends bool) {
+	const most = 32 << 20 // bytes that are waited for
+	c, n := &w.cluster, t.Len()
+	if c.events > 0 {
+		hi = int(min(int64(n), int64(lo)+c.events-c.written))
+		c.written += int64(hi - lo)
+		if ends = c.written == c.events; ends {
+			c.written = 0
+		}
+		return hi, ends
+	}
+	enough := min(most, int64(w.out.opts.basketSize)*int64(len(w.branches))/4)
+	for i := lo; i < n; i++ {
+		isFull := false
+		for _, b := range w.branches {
+			bytes := b.bytesOf(t, i)
+			c.bytes += int64(bytes)
+			if b.ahead += bytes; b.ahead >= b.size {
+				b.ahead, isFull = 0, true
+			}
+		}
+		c.written++
+		if isFull && c.bytes >= enough {
+			c.events, c.written = c.written, 0
+			return i + 1, true
+		}
+	}
+	return n, false
 }
 
 // each calls do for all branches, on all processors, and writes the baskets that are full

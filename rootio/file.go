@@ -177,16 +177,16 @@ type treeKey struct {
 	key
 }
 
-func (k treeKey) isTree() bool {
+func (k key) isTree() bool {
 	return k.class == "TTree" || k.class == "TNtuple" || k.class == "TNtupleD"
 }
 
-func (k treeKey) isNTuple() bool {
+func (k key) isNTuple() bool {
 	return k.class == "ROOT::RNTuple" || k.class == "ROOT::Experimental::RNTuple"
 }
 
 // isEvents reports whether it is a tree in either format.
-func (k treeKey) isEvents() bool { return k.isTree() || k.isNTuple() }
+func (k key) isEvents() bool { return k.isTree() || k.isNTuple() }
 
 // keys returns the keys of all objects of the file, directories left out, in the order of
 // the file and with all cycles.

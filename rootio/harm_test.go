@@ -38,7 +38,7 @@ func TestHarm(t *testing.T) {
 	values.Columns = values.Columns[:3] // columns of two values are too easy for Adler-32
 	for name, c := range map[string]rootio.Compression{"zlib": rootio.Zlib, "lzma": rootio.LZMA} {
 		files[name] = filepath.Join(dir, name+".root")
-		writeTo(t, files[name], "Events", values, rootio.WithBasketSize(16_000), rootio.WithCompression(c))
+		writeTo(t, files[name], "Events", values, rootio.WithBasketSize(40_000), rootio.WithCompression(c))
 	}
 	files["arrays"] = filepath.Join(dir, "arrays.root")
 	writeTo(t, files["arrays"], "Events", collections(1_500), rootio.WithBasketSize(16_000))

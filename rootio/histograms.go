@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 
+	"go-hep.org/x/hep/groot/rbytes"
+	"go-hep.org/x/hep/groot/rdict"
 	"go-hep.org/x/hep/groot/rhist"
 	"go-hep.org/x/hep/hbook"
 )
@@ -90,4 +92,13 @@ func (out *output) putHistograms() error {
 		}
 	}
 	return nil
+}
+
+// putGroot puts an object of groot in a directory.
+func (f *newFile) putGroot(dir *newDir, k key, object rbytes.Marshaler) (key, error) {
+	buf := rbytes.NewWBuffer(nil, nil, uint32(k.length()), rdict.StreamerInfos)
+	if _, err := object.MarshalROOT(buf); err != nil {
+		return k, err
+	}
+	return f.putObject(dir, k, buf.Bytes())
 }

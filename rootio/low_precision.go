@@ -13,6 +13,7 @@ import (
 type stored struct {
 	size         int     // bytes
 	factor, xmin float64 // of a grid: the number is n/factor + xmin
+	xmax         float64 // its end
 	bits         uint    // of the mantissa; 0: there is no such thing
 	single       bool    // a float64 that is stored as a float32
 }
@@ -24,13 +25,13 @@ func plainly(k Kind) stored { return stored{size: k.size()} }
 // member: "x[0,100,12]" has 2¹² numbers from 0 to 100, "x[0,0,8]" 8 bits of mantissa.
 func lowPrecision(member int, title string) (s stored) {
 	const mostBits = 14 // that fit beside the sign
-	xmin, xmax, bits := valueRange(title)
+	xmin, xmax, bits := valueRange(rangeText(title))
 	s.size = 4
 	switch {
 	case math.IsNaN(xmin), math.IsNaN(xmax):
 		return stored{}
 	case xmin < xmax:
-		s.xmin, s.factor = xmin, math.Exp2(float64(bits))/(xmax-xmin)
+		s.xmin, s.xmax, s.factor = xmin, xmax, math.Exp2(float64(bits))/(xmax-xmin)
 		if bits == 32 {
 			s.factor = math.MaxUint32 / (xmax - xmin)
 		}
@@ -57,31 +58,36 @@ func lowPrecision(member int, title string) (s stored) {
 // isKnown reports whether it is known how the numbers are stored.
 func (s stored) isKnown() bool { return s.size > 0 }
 
-// valueRange returns the range in a title, and the number of bits, as ROOT's
-// TStreamerElement does: in the first or second pair of brackets, with commas. Without
-// one the limits are 0 and the bits 32.
-func valueRange(title string) (xmin, xmax float64, bits uint) {
+// rangeText returns the range in a title, such as "[0,200,12]", as ROOT's TStreamerElement finds it: in the first or
+// second pair of brackets, with commas; "" if there is none.
+func rangeText(title string) string {
 	for range 2 {
 		_, rest, _ := strings.Cut(title, "[")
 		inside, after, found := strings.Cut(rest, "]")
 		if !found {
-			return 0, 0, 32
+			return ""
 		}
-		title = after
-		parts := strings.SplitN(inside, ",", 3)
-		if len(parts) < 2 {
-			continue
+		if title = after; strings.Contains(inside, ",") {
+			return "[" + inside + "]"
 		}
-		bits = 32
-		if len(parts) == 3 {
-			digits, _, _ := strings.Cut(strings.TrimSpace(parts[2]), ",")
-			if n, err := strconv.Atoi(digits); err == nil && n >= 2 && n <= 32 {
-				bits = uint(n)
-			}
-		}
-		return limit(parts[0]), limit(parts[1]), bits
 	}
-	return 0, 0, 32
+	return ""
+}
+
+// valueRange returns what a range says: its limits, and the number of bits. Without one the limits are 0 and the bits 32.
+func valueRange(text string) (xmin, xmax float64, bits uint) {
+	bits = 32
+	if text == "" {
+		return 0, 0, bits
+	}
+	parts := strings.SplitN(text[1:len(text)-1], ",", 3)
+	if len(parts) == 3 {
+		digits, _, _ := strings.Cut(strings.TrimSpace(parts[2]), ",")
+		if n, err := strconv.Atoi(digits); err == nil && n >= 2 && n <= 32 {
+			bits = uint(n)
+		}
+	}
+	return limit(parts[0]), limit(parts[1]), bits
 }
 
 // limit reads a limit of a range, such as -2*pi; NaN: it is none.
@@ -144,4 +150,64 @@ func store(dst any, value func(i int) float64) {
 			dst[i] = value(i)
 		}
 	}
+}
+
+// encode writes numbers that start stride bytes after each other, as ROOT's TBufferFile does: those beyond a range as its
+// nearer end.
+func (s stored) encode(dst []byte, src any, stride int) {
+	put := binary.BigEndian.PutUint32
+	switch {
+	case s.factor != 0:
+		eachFloat(src, func(i int, x float64) {
+			put(dst[i*stride:], uint32(0.5+s.factor*(min(max(x, s.xmin), s.xmax)-s.xmin)))
+		})
+	case s.bits != 0:
+		eachFloat(src, func(i int, x float64) { putShort(dst[i*stride:], float32(x), s.bits) })
+	case s.single:
+		eachFloat(src, func(i int, x float64) { put(dst[i*stride:], math.Float32bits(float32(x))) })
+	default:
+		encode(dst, src, stride)
+	}
+}
+
+// putShort writes what short reads, rounded to the nearest.
+func putShort(b []byte, x float32, bits uint) {
+	all := math.Float32bits(x)
+	mantissa := (all>>(22-bits)&(1<<(bits+1)-1) + 1) >> 1
+	if mantissa > 1<<bits-1 {
+		mantissa = 1<<bits - 1
+	}
+	if x < 0 {
+		mantissa |= 1 << (bits + 1)
+	}
+	b[0] = byte(all >> 23)
+	binary.BigEndian.PutUint16(b[1:], uint16(mantissa))
+}
+
+// eachFloat calls do for floating-point numbers.
+func eachFloat(src any, do func(i int, x float64)) {
+	switch src := src.(type) {
+	case []float32:
+		for i, x := range src {
+			do(i, float64(x))
+		}
+	case []float64:
+		for i, x := range src {
+			do(i, x)
+		}
+	}
+}
+
+// storedAs is how numbers of a kind are written where a field asks for [Field.Stored]: plainly, if it cannot be.
+func storedAs(kind Kind, text string) (s stored, isShort bool) {
+	member := map[Kind]int{Float32: memberFloat16, Float64: memberDouble32}[kind]
+	if text == "" || member == 0 || text[0] != map[Kind]byte{Float32: 'f', Float64: 'd'}[kind] {
+		return plainly(kind), false
+	}
+	_, _, bits := valueRange(rangeText(text))
+	isAsLong := kind == Float32 && rangeText(text) != "" && bits == 32 // on a grid that float32 has, too, and readers round differently
+	if s = lowPrecision(member, text); !s.isKnown() || isAsLong {
+		return plainly(kind), false
+	}
+	return s, true
 }

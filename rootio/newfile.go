@@ -6,14 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash"
-	"maps"
 	"os"
-	"slices"
 	"strings"
-
-	"go-hep.org/x/hep/groot/rbytes"
-	"go-hep.org/x/hep/groot/rcont"
-	"go-hep.org/x/hep/groot/rdict"
 
 	"github.com/eidolon-hep/eidolon/rootio/rntuple"
 )
@@ -187,15 +181,7 @@ func (f *newFile) putTexts(texts [][2]string) error {
 	return nil
 }
 
-// putGroot puts an object of groot in a directory, or in none.
-func (f *newFile) putGroot(dir *newDir, k key, object rbytes.Marshaler) (key, error) {
-	buf := rbytes.NewWBuffer(nil, nil, uint32(k.length()), rdict.StreamerInfos)
-	if _, err := object.MarshalROOT(buf); err != nil {
-		return k, err
-	}
-	return f.putObject(dir, k, buf.Bytes())
-}
-
+// putObject puts an object in a directory, or in none.
 func (f *newFile) putObject(dir *newDir, k key, object []byte) (key, error) {
 	body, err := f.deflate.object(object)
 	if err != nil {
@@ -315,13 +301,14 @@ func (w *objectWriter) uuid(sum []byte) {
 func (f *newFile) putTrees(dir *newDir) error {
 	for _, t := range dir.trees {
 		if t.tuple != nil {
-			k := key{class: rntuple.Class, name: t.name, title: t.title}
+			f.classes[rntuple.Class] = true
+			k := key{class: rntuple.Class, name: t.name, title: t.like.Title}
 			if _, err := f.putRecord(dir, k, t.tuple.anchor, int64(len(t.tuple.anchor))); err != nil {
 				return err
 			}
 			continue
 		}
-		k := key{class: "TTree", name: t.name, title: t.title}
+		k := key{class: "TTree", name: t.name, title: t.like.Title}
 		object := t.describe(int(k.length()), f.classes)
 		if _, err := f.putObject(dir, k, object); err != nil {
 			return err
@@ -330,44 +317,16 @@ func (f *newFile) putTrees(dir *newDir) error {
 	return nil
 }
 
-// putClasses writes the layouts of the classes in the file, and of those that they are made
-// of. ROOT knows them by heart, other readers do not: without them JSROOT takes unsigned
-// integers for signed ones.
-func (f *newFile) putClasses() (key, error) {
-	list := rcont.NewList("", nil)
-	seen := make(map[string]bool)
-	var add func(class string, version int)
-	add = func(class string, version int) {
-		if seen[class] {
-			return
-		}
-		seen[class] = true
-		info, ok := rdict.StreamerInfos.Get(class, version)
-		if !ok { // a class without a layout, such as TString
-			return
-		}
-		list.Append(info)
-		for _, e := range info.Elements() {
-			switch e := e.(type) {
-			case *rdict.StreamerBase:
-				add(e.Name(), e.Base())
-			case *rdict.StreamerObject, *rdict.StreamerObjectAny, *rdict.StreamerObjectPointer, *rdict.StreamerObjectAnyPointer:
-				add(strings.TrimRight(e.TypeName(), "*"), -1)
-			}
-		}
-	}
-	for _, class := range slices.Sorted(maps.Keys(f.classes)) {
-		add(class, -1)
-	}
-	return f.putGroot(nil, key{class: "TList", name: "StreamerInfo", title: "Doubly linked list"}, list)
-}
-
-// putList writes the list of the keys of a directory.
+// putList writes the list of the keys of a directory, trees first.
 func (f *newFile) putList(dir *newDir) error {
 	w := newObjectWriter(0)
 	w.i32(len(dir.keys))
-	for _, k := range dir.keys {
-		k.write(w, dir.place())
+	for _, trees := range []bool{true, false} { // which is what people look for
+		for _, k := range dir.keys {
+			if k.isEvents() == trees {
+				k.write(w, dir.place())
+			}
+		}
 	}
 	k, err := f.putRecord(nil, key{class: dir.key.class, name: dir.name, title: dir.key.title}, w.b, int64(len(w.b)))
 	dir.listSeek, dir.listSize = k.seek, k.size

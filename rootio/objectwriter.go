@@ -113,9 +113,22 @@ func (w *objectWriter) array(n int, pointer func(i int)) {
 	})
 }
 
+// list writes a TList of n pointers.
+func (w *objectWriter) list(n int, pointer func(i int)) {
+	w.object(5, func() {
+		w.tobject()
+		w.str("")
+		w.i32(n)
+		for i := range n {
+			pointer(i)
+			w.str("") // option
+		}
+	})
+}
+
 // The attributes of a new tree's lines, areas and markers.
 func (w *objectWriter) lineAttributes() { w.object(2, func() { w.i16(602); w.i16(1); w.i16(1) }) }
 func (w *objectWriter) fillAttributes() { w.object(2, func() { w.i16(0); w.i16(1001) }) }
 func (w *objectWriter) markerAttributes() {
-	w.object(2, func() { w.i16(1); w.i16(1); w.i32(int(math.Float32bits(1))) })
+	w.object(3, func() { w.i16(1); w.i16(1); w.i32(int(math.Float32bits(1))) })
 }

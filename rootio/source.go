@@ -51,7 +51,7 @@ type treeSource struct {
 func (s treeSource) info() TreeInfo {
 	t := s.tree
 	return TreeInfo{Name: s.path, Title: t.title, Entries: t.entries,
-		Friends: t.friends, Aliases: t.aliases, Index: t.index, Extras: t.extras}
+		Friends: t.friends, Aliases: t.aliases, Index: t.index, Extras: t.extras, Lost: t.extras - len(t.carried), carried: t.carried}
 }
 
 func (s treeSource) branches() ([]branch, error) { return s.file.branchesOf(s.tree) }

@@ -102,11 +102,12 @@ func infosOf(branches []branch) []BranchInfo {
 // Tree is a tree in a file, or the trees of several files one after the other.
 // It is not safe for use by several goroutines at a time.
 type Tree struct {
-	name, title string
-	branches    []branch
-	columns     []column
-	parts       []part
-	events      int64
+	name     string
+	info     TreeInfo // of the first file
+	branches []branch
+	columns  []column
+	parts    []part
+	events   int64
 }
 
 // part is the tree of one file of the chain.
@@ -225,7 +226,7 @@ func (t *Tree) addPart(p *part, name string) error {
 		return fmt.Errorf("rootio: tree %q of %q: %w", key.path, p.file, err)
 	}
 	if len(t.parts) == 0 {
-		t.name, t.title = key.path, info.Title
+		t.name, t.info = key.path, info
 		t.branches, p.branches = branches, branches
 		t.columns = columnsOf(branches)
 		return nil
@@ -274,7 +275,7 @@ func (t *Tree) match(p *part, branches []branch) error {
 func (t *Tree) Name() string { return t.name }
 
 // Title returns the title of the tree in the first file.
-func (t *Tree) Title() string { return t.title }
+func (t *Tree) Title() string { return t.info.Title }
 
 // Len returns the number of events of the chain.
 func (t *Tree) Len() int64 { return t.events }

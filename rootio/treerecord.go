@@ -13,8 +13,9 @@ type treeRecord struct {
 	branches    []*branchRecord
 	aliases     []Alias
 	friends     []Friend
-	index       string // its class
-	extras      int    // objects that somebody put beside the tree
+	index       string       // its class
+	extras      int          // objects that somebody put beside the tree
+	carried     []userObject // those that are known
 }
 
 // branchRecord is a branch.
@@ -140,8 +141,13 @@ func (r *objectReader) tree(t *treeRecord, class string) {
 				t.index = string(index)
 			}
 			t.friends = only[Friend](r.pointer(r.part))
-			extras, _ := r.pointer(r.part).([]any)
-			t.extras = len(extras)
+			extras, _ := r.pointer(func(class string) any {
+				if class != "TList" {
+					return nil
+				}
+				return r.list(r.userObject)
+			}).([]any)
+			t.extras, t.carried = len(extras), only[userObject](extras)
 		}
 	})
 }

@@ -47,7 +47,7 @@ func (g *generation) eventsFor() error {
 	if g.Oversample > 1 {
 		fields = append(fields, rootio.Field{Name: freeName(eventIndex, fields), Title: "event of the input", Kind: rootio.Int64})
 	}
-	w, err := g.create(in.Name(), fields)
+	w, err := g.create(in.Name(), fields, rootio.Like(in))
 	if err != nil {
 		return err
 	}

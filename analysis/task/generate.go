@@ -220,12 +220,12 @@ func (g *generation) reweight(output string) (*ReweightResult, error) {
 
 // create starts the file to write, with a note of where it comes from. tree is its name
 // unless another is asked for.
-func (g *generation) create(tree string, fields []rootio.Field) (*rootio.Writer, error) {
+func (g *generation) create(tree string, fields []rootio.Field, more ...rootio.Option) (*rootio.Writer, error) {
 	options, err := g.fileOptions()
 	if err != nil {
 		return nil, err
 	}
-	return rootio.Create(g.Output, cmp.Or(g.Tree, treeName(tree)), fields, options...)
+	return rootio.Create(g.Output, cmp.Or(g.Tree, treeName(tree)), fields, append(options, more...)...)
 }
 
 // write writes some of the events, of which there will be total.

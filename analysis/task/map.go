@@ -281,7 +281,7 @@ func (m *mapping) inverse() error {
 	}
 	defer in.Close()
 	carried := newCarriage(m.ctx, in, slices.Concat(m.model.Names(), rootio.Names(m.base)))
-	w, err := m.create(in.Name(), carried.fields)
+	w, err := m.create(in.Name(), carried.fields, rootio.Like(in))
 	if err != nil {
 		return err
 	}
@@ -427,8 +427,8 @@ func (m *mapping) admit(in *rootio.Tree, part *rootio.Part) (a features.Admitted
 // step is the number of events that are in memory at a time.
 func (m *mapping) step() int64 { return max(chunk/int64(max(len(m.Path), 1)), 1) }
 
-// create starts the file to write, with columns that come along where there is no path.
-func (m *mapping) create(tree string, along []rootio.Field) (*rootio.Writer, error) {
+// create starts the file to write, with columns that come along where there is no path, and further options.
+func (m *mapping) create(tree string, along []rootio.Field, more ...rootio.Option) (*rootio.Writer, error) {
 	fields := Scored(m.model)
 	switch {
 	case len(m.Path) > 0:
@@ -449,7 +449,7 @@ func (m *mapping) create(tree string, along []rootio.Field) (*rootio.Writer, err
 		return nil, err
 	}
 	m.scalars = slices.DeleteFunc(slices.Clone(fields), rootio.Field.IsJagged)
-	return rootio.Create(m.Output, treeName(tree), fields, option)
+	return rootio.Create(m.Output, treeName(tree), fields, append(more, option)...)
 }
 
 // write writes the events of y, the first of which has a number: x, where that is known, or those on their path. Columns

@@ -135,7 +135,7 @@ func (g *generation) objectsFor() error {
 		known = freeName(knownBranch, fields)
 		fields = append(slices.Clip(fields), rootio.Field{Name: known, Title: "the conditions are among those of the training events", Kind: rootio.Bool})
 	}
-	w, err := g.create(in.Name(), fields)
+	w, err := g.create(in.Name(), fields, rootio.Like(in))
 	if err != nil {
 		return err
 	}

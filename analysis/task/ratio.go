@@ -129,7 +129,7 @@ func ApplyRatio(ctx context.Context, o ApplyRatioOptions, p Progress) (*ApplyRat
 		return nil, err
 	}
 	field := rootio.Field{Name: o.Branch, Title: "event weight: ratio of two densities", Kind: rootio.Float64}
-	w, err := rootio.Create(o.Output, treeName(in.Name()), append(slices.Clone(carried.fields), field), text, rootio.WithFormat(o.Format))
+	w, err := rootio.Create(o.Output, treeName(in.Name()), append(slices.Clone(carried.fields), field), rootio.Like(in), text, rootio.WithFormat(o.Format))
 	if err != nil {
 		return nil, err
 	}

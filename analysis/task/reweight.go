@@ -188,7 +188,8 @@ func weightsOf(t *rootio.Table, name, file string) ([]float64, error) {
 
 // write writes all that can be read of the source, and the weights.
 func (o *ReweightOptions) write(source *rootio.Tree, carried carriage, weight rootio.Column) error {
-	w, err := rootio.Create(o.Output, treeName(source.Name()), append(slices.Clone(carried.fields), weight.Field), append(o.options, rootio.WithFormat(o.Format))...)
+	w, err := rootio.Create(o.Output, treeName(source.Name()), append(slices.Clone(carried.fields), weight.Field),
+		append(slices.Clone(o.options), rootio.Like(source), rootio.WithFormat(o.Format))...)
 	if err != nil {
 		return err
 	}

@@ -143,7 +143,7 @@ func (o ScoreOptions) evaluate(ctx context.Context, model *surrogate.Surrogate, 
 			view, names = v, append(names, selected)
 		}
 	}
-	w, err := rootio.Create(o.Output, treeName(in.Name()), plan.fields, option, rootio.WithFormat(o.Format))
+	w, err := rootio.Create(o.Output, treeName(in.Name()), plan.fields, rootio.Like(in), option, rootio.WithFormat(o.Format))
 	if err != nil {
 		return nil, err
 	}

@@ -169,13 +169,16 @@ func printBeside(out io.Writer, t rootio.TreeInfo) {
 		fmt.Fprintf(out, "  friend %s: %s; its branches are not read\n", f.Name, where)
 	}
 	for _, a := range t.Aliases {
-		fmt.Fprintf(out, "  alias %s = %s: not read; as a feature write %[1]s=%[2]s\n", a.Name, a.Expression)
+		fmt.Fprintf(out, "  alias %s = %s: carried along, not read; as a feature write %[1]s=%[2]s\n", a.Name, a.Expression)
 	}
 	if t.Index != "" {
 		fmt.Fprintf(out, "  index of the events (%s): not used\n", t.Index)
 	}
-	if t.Extras > 0 {
-		fmt.Fprintf(out, "  user information (%d objects): not carried along\n", t.Extras)
+	switch {
+	case t.Lost > 0:
+		fmt.Fprintf(out, "  user information (%d objects): %d are neither names, texts nor numbers, and are not carried along\n", t.Extras, t.Lost)
+	case t.Extras > 0:
+		fmt.Fprintf(out, "  user information (%d objects)\n", t.Extras)
 	}
 }
 
