@@ -374,7 +374,7 @@ func TestBesideTheTree(t *testing.T) {
 				w.str("a/b/t")
 			})
 		})
-		list(3, "TObjString", func(int) { w.object(1, func() { w.i32(0) }) })
+		list(3, "TVector2", func(int) { w.object(1, func() { w.i32(0) }) })
 		w.null()
 		w.size(0)
 		tree, err := readTree(w.b, rec)
