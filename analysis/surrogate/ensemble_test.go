@@ -154,3 +154,36 @@ func TestInterruptedEnsemble(t *testing.T) {
 		t.Error("a training that goes on ends elsewhere")
 	}
 }
+
+// TestMixedEnsembles checks that the coordinates of a small sample are found, each event judging what has learnt from others, and
+// that ensembles in two sets of them are a mixture where each set is best for some events: new events are more likely than in
+// either.
+func TestMixedEnsembles(t *testing.T) {
+	testenv.Slow(t, "it trains ensembles")
+	of := Options{Seed: 2, Model: ensembleModel, Refine: RefineOff, Train: training.Options{Epochs: 3}}
+	peak, continuum := muons(4000, true), muons(4000, false)
+	half := func(lo, hi int) *rootio.Table { // of the events from each
+		both := &rootio.Table{}
+		for j, c := range peak.Columns {
+			both.Columns = append(both.Columns, rootio.ColumnOf(c.Name, slices.Concat(c.Float64s()[lo:hi], continuum.Columns[j].Float64s()[lo:hi])))
+		}
+		return both
+	}
+	table, fresh := half(0, 450), half(1000, 2000)
+	s := train(t, table, nil, of)
+	c := s.Card.Plan.Coordinates
+	if c == nil || c.HeldOut != table.Len() || len(c.Parts) != 2 || len(s.Parts) != 2 {
+		t.Fatalf("there are %d parts, coordinates %+v", len(s.Parts), c)
+	}
+	p, q := make([]float64, fresh.Len()), make([]float64, fresh.Len())
+	must(t, s.LogDensity(t.Context(), p, fresh, 0))
+	for k := range s.Parts {
+		alone := *s
+		alone.Parts = []Part{s.Parts[k]}
+		alone.Parts[0].Weight = 1
+		must(t, alone.LogDensity(t.Context(), q, fresh, 0))
+		if gain, sigma := judges(nil).paired(p, q); !(gain > 3*sigma) {
+			t.Errorf("new events are more likely by %.3f ± %.3f nats than by part %d alone", gain, sigma, k)
+		}
+	}
+}

@@ -17,13 +17,16 @@ import (
 // last all parts learn together, from where they stand: the loss is −log Σ w_k p_k(x) in the units of the branches
 // ([training.Mixture]), and a step costs the sum of the steps of the parts. The factors before the last of each chain, such as codes,
 // stay as all events have made them.
+//
+// Parts that are [factor.Folded] are weighed by all events, each judged by what has not learnt from it, and that is all.
 
 // keepMixable leaves one part alone where the parts cannot be trained together, since nothing is left for a flow. It is the first one
 // that can have all events.
 func (tr *Training) keepMixable() {
 	whole := func(k int) bool { return len(tr.impossible[k]) == 0 }
 	for _, p := range tr.Parts {
-		if _, ok := p.Chain.last().(factor.Mixable); !ok {
+		_, isMixable := p.Chain.last().(factor.Mixable)
+		if _, isFolded := p.Chain.last().(factor.Folded); !isMixable && !isFolded {
 			tr.keepOnly(max(slices.IndexFunc(upTo(len(tr.Parts)), whole), 0))
 			return
 		}
@@ -48,6 +51,13 @@ func (tr *Training) trainMixture(ctx context.Context, each, last training.Option
 	goOn := tr.stage == len(tr.Parts) // from where the parts were learning together
 	if err := tr.trainApart(ctx, each, last); err != nil {
 		tr.keepOnly(0)
+		return err
+	}
+	if tr.Card.Plan.Folds() {
+		all, err := tr.allRows(ctx)
+		if err == nil {
+			_, err = tr.weigh(ctx, all)
+		}
 		return err
 	}
 	learn, judge := tr.newMixedRows(tr.learn), tr.newMixedRows(tr.judge)
@@ -76,7 +86,7 @@ func (tr *Training) trainMixture(ctx context.Context, each, last training.Option
 // trainApart trains each part for itself, but for those that have learnt before a checkpoint. When the training is to be
 // finished, only those parts stay that have learnt.
 func (tr *Training) trainApart(ctx context.Context, each, last training.Options) error {
-	begin, from := time.Now(), tr.stage
+	begin, from, folds := time.Now(), tr.stage, tr.Card.Plan.Folds()
 	for k := range tr.Parts {
 		train, valid := tr.data(k)
 		chain, own := tr.Parts[k].Chain, last.Since(begin)
@@ -88,15 +98,19 @@ func (tr *Training) trainApart(ctx context.Context, each, last training.Options)
 			continue
 		}
 		if own.MaxTime > 0 {
-			own.MaxTime = max(own.MaxTime/time.Duration(len(tr.Parts)+1-k), 1)
+			stages := len(tr.Parts) - k
+			if !folds {
+				stages++ // all together
+			}
+			own.MaxTime = max(own.MaxTime/time.Duration(stages), 1)
 		}
-		if k > from {
+		if k > from && !folds { // what begins anew in a training that goes on has no stages
 			own.Resume = nil
 			if err := tr.enter(k); err != nil {
 				return err
 			}
 		}
-		if own.Resume == nil && last.Finish { // it has learnt nothing
+		if own.Resume == nil && last.Finish && !folds { // it has learnt nothing
 			tr.Parts = tr.Parts[:k]
 			return nil
 		}
@@ -186,13 +200,19 @@ func (r *mixedRows) logDensities(ctx context.Context) ([][]float64, error) {
 	for k := range logs {
 		p := &r.ofPart[k]
 		logs[k] = make([]float64, len(r.events))
-		if err := r.tr.Parts[k].Chain.last().LogDensity(ctx, logs[k], p.own, p.context); err != nil {
+		last := r.tr.Parts[k].Chain.last()
+		if f, ok := last.(factor.Folded); ok && len(r.events) == len(f.OutOfFold()) {
+			copy(logs[k], f.OutOfFold())
+		} else if err := last.LogDensity(ctx, logs[k], p.own, p.context); err != nil {
 			return nil, err
 		}
 		floats.Add(logs[k], p.offset)
 	}
 	return logs, nil
 }
+
+// impossible is the offset of an event that a part cannot have, far below all others.
+const impossible = -1e9
 
 // mixedRows are the rows of some events, for a [training.Mixture] of the last factors of the parts.
 type mixedRows struct {
@@ -230,6 +250,12 @@ func (tr *Training) newMixedRows(events []int) *mixedRows {
 	return r
 }
 
+// allRows returns the rows of all events, in the order in which factors are trained with them.
+func (tr *Training) allRows(ctx context.Context) (*mixedRows, error) {
+	r := tr.newMixedRows(slices.Concat(tr.learn, tr.judge))
+	return r, r.fill(ctx, tr.noise(), false)
+}
+
 // isNoisy reports whether the rows depend on noise.
 func (r *mixedRows) isNoisy() bool {
 	for k := range r.tr.Parts {
@@ -242,8 +268,6 @@ func (r *mixedRows) isNoisy() bool {
 
 // fill stores the rows, or only those of the parts that depend on noise. An error is that of ctx, or of columns that cannot be read.
 func (r *mixedRows) fill(ctx context.Context, noise features.Noise, noisyOnly bool) error {
-	// impossible is the offset of an event that a part cannot have, far below all others.
-	const impossible = -1e9
 	at, atContext := 0, 0
 	for k := range r.tr.Parts {
 		part, p := &r.tr.Parts[k], &r.ofPart[k]

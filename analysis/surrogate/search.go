@@ -15,7 +15,6 @@ import (
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	coordinates "github.com/eidolon-hep/eidolon/analysis/features/find"
 	"github.com/eidolon-hep/eidolon/analysis/features/step"
-	"github.com/eidolon-hep/eidolon/analysis/rows"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/rootio"
 	"github.com/eidolon-hep/eidolon/training"
@@ -45,8 +44,8 @@ type Coordinates struct {
 	// per event, and Sigma is its standard error: each half of them judges what the other half would choose.
 	Gain  float64 `json:"gain"`
 	Sigma float64 `json:"sigma"`
-	// Events is the number of events of the trials, HeldOut that of those that judged, and LogDensity the mean log-density of these in
-	// the columns as they are.
+	// Events is the number of events of the trials, HeldOut that of those that judged (all, where each was judged by what had learnt from
+	// others), and LogDensity the mean log-density of these in the columns as they are.
 	Events     int     `json:"events"`
 	HeldOut    int     `json:"held_out"`
 	LogDensity float64 `json:"log_density"`
@@ -98,7 +97,11 @@ func (c *Coordinates) String() string {
 
 // Table says what was tried and gained, a line each.
 func (c *Coordinates) Table() (lines []string) {
-	lines = append(lines, fmt.Sprintf("trials of coordinates on %d events, judged by %d others: %.4f nats in the columns as they are", c.Events-c.HeldOut, c.HeldOut, c.LogDensity))
+	judges := fmt.Sprintf("%d events, judged by %d others", c.Events-c.HeldOut, c.HeldOut)
+	if c.HeldOut == c.Events {
+		judges = fmt.Sprintf("%d events, each judged by what was learnt from others", c.Events)
+	}
+	lines = append(lines, fmt.Sprintf("trials of coordinates on %s: %.4f nats in the columns as they are", judges, c.LogDensity))
 	for _, t := range c.Tried {
 		how := fmt.Sprintf("alone %+.4f ± %.4f", t.Gain, t.Sigma)
 		if t.Impossible > 0 {
@@ -164,20 +167,30 @@ func (w judges) paired(a, b []float64) (mean, sigma float64) {
 // expectation maximisation.
 func (w judges) mixed(logs ...[]float64) (mixture, weights []float64) {
 	const rounds, least = 100, 1e-6
-	weights = make([]float64, len(logs))
-	sums := make([]float64, len(logs))
+	n, parts := len(logs[0]), len(logs)
+	weights = make([]float64, parts)
+	ratios, sums := make([]float64, n*parts), make([]float64, parts) // of the densities of an event to the largest of them
+	for i := range n {
+		most := math.Inf(-1)
+		for _, log := range logs {
+			most = max(most, log[i])
+		}
+		for k, log := range logs {
+			if !math.IsInf(most, -1) {
+				ratios[i*parts+k] = math.Exp(log[i] - most)
+			}
+		}
+	}
 	for k := range weights {
-		weights[k] = 1 / float64(len(weights))
+		weights[k] = 1 / float64(parts)
 	}
 	for range rounds {
 		clear(sums)
-		mixture = mixtureOf(logs, weights)
-		for i, m := range mixture {
-			if math.IsInf(m, -1) {
-				continue
-			}
-			for k, log := range logs {
-				sums[k] += weightOf(w, i) * weights[k] * math.Exp(log[i]-m)
+		for i := range n {
+			if p := floats.Dot(weights, ratios[i*parts:(i+1)*parts]); p > 0 {
+				for k, ratio := range ratios[i*parts : (i+1)*parts] {
+					sums[k] += weightOf(w, i) * weights[k] * ratio / p
+				}
 			}
 		}
 		total := floats.Sum(sums)
@@ -299,7 +312,8 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 		fewestEpochs = 5
 	)
 	asked := cmp.Or(o.Coordinates, CoordinatesOptions()[0])
-	if asked == MixedCoordinates && !o.mixes(t.Len(), s.Parts[0].Features.Dim()) {
+	kind := o.kindOf(t.Len(), s.Parts[0].Features.Dim())
+	if asked == MixedCoordinates && !kind.Mixes {
 		asked = BestCoordinates
 	}
 	if asked == PlainCoordinates || len(o.Features.Systems) > 0 || o.Features.Standard || o.Coupling == factor.Lecture || t.Len() < fewest || s.Parts[0].Features.Dim() > widestOfTrial {
@@ -320,8 +334,10 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 	c := &Coordinates{}
 	of := o.Features
 	of.Computed = s.Parts[0].Features.Computed()
-	kind := factor.Models()[0]
-	d := draft{kind: kind}
+	d := draft{kind: factor.Models()[0]}
+	if kind.Folds {
+		d.kind, d.settings.Normals = kind, true
+	}
 	d.settings.Seed = o.Seed
 	short := newTrial(s, t, w, o, begin)
 	work := float64(short.t.Len()) * float64(s.Parts[0].Features.Dim()*s.Parts[0].Features.Dim())
@@ -332,13 +348,13 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 	over := func() bool { return o.Train.MaxTime > 0 && time.Since(begin) > o.Train.MaxTime*2/5 }
 
 	base := &candidate{spec: &s.Parts[0].Features}
-	if base.logs, err = short.logs(ctx, base.spec, d); err != nil {
+	var by judges
+	if base.logs, by, err = short.logs(ctx, base.spec, d); err != nil {
 		if ctx.Err() == nil {
 			o.log("note: coordinates are not compared: the columns as they are could not be learnt in a short trial: %v", err)
 		}
 		return nil, ctx.Err()
 	}
-	by := short.judges()
 	c.Events, c.HeldOut = short.t.Len(), len(base.logs)
 	c.LogDensity, _ = by.paired(base.logs, nil)
 	tried := []*candidate{base}
@@ -356,7 +372,7 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 		}
 		seen[stepsOf(spec)] = true
 		next := &candidate{choices: slices.Clone(choices), spec: spec}
-		if next.logs, err = short.logs(ctx, spec, d); err != nil {
+		if next.logs, _, err = short.logs(ctx, spec, d); err != nil {
 			c.NotTried = append(c.NotTried, fmt.Sprintf("%s: %v", describeChoices(choices), err))
 			return nil, ctx.Err()
 		}
@@ -448,13 +464,14 @@ func stepsOf(spec *features.Spec) string {
 	return strings.Join(all, "\n")
 }
 
-// mixes reports whether the model of n events of dim features can be a mixture of parts in different coordinates.
-func (o Options) mixes(n, dim int) bool {
+// kindOf returns the kind of the model of n events of dim features: where that is open, an ensemble of few, and for many the
+// first of those that a trial will compare.
+func (o Options) kindOf(n, dim int) factor.Kind {
 	if o.Model == "" && o.isSmall(n, dim) {
-		return false // an ensemble
+		o.Model = ensembleModel
 	}
 	kind, _ := factor.ByName(cmp.Or(o.Model, Models()[0]))
-	return kind.Mixes
+	return kind
 }
 
 // overlaps reports whether a choice is one of others, or takes what one of them has taken.
@@ -476,36 +493,39 @@ func overlaps(choices []coordinates.Choice, next coordinates.Choice) bool {
 	})
 }
 
-// logs trains a draft in a set of coordinates and returns the log-densities of the held-out events, in the units of the branches.
-func (tr trial) logs(ctx context.Context, spec *features.Spec, d draft) ([]float64, error) {
+// logs trains a draft in a set of coordinates and returns the log-densities of the held-out events, in the units of the branches, and
+// their weights. Where the kind of the draft has folds these are all events, each judged by what has not learnt from it.
+func (tr trial) logs(ctx context.Context, spec *features.Spec, d draft) ([]float64, judges, error) {
 	d.settings.Train = tr.train
 	short, err := newTraining(ctx, tr.of.columns(spec), tr.t, tr.w, tr.options, d)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	short.begin = time.Now()
 	s, err := short.Run(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if d.kind.Folds {
+		all, err := short.allRows(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		logs, err := all.logDensities(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, v := range logs[0] {
+			if v < impossible/2 {
+				logs[0][i] = math.Inf(-1)
+			}
+		}
+		return logs[0], all.judges(), nil
+	}
+	var by judges
+	for _, w := range short.weights(short.judge) {
+		by = append(by, float64(w))
 	}
 	logs := make([]float64, len(short.judge))
-	return logs, s.LogDensity(ctx, logs, tr.t.Take(short.judge), 0)
-}
-
-// judges returns the weights of the held-out events: copies of an event add theirs to its own.
-func (tr trial) judges() (w judges) {
-	copies := rows.FindCopies(tr.t.Columns)
-	if tr.w == nil && copies.Different == tr.t.Len() {
-		return nil
-	}
-	sums := make([]float64, tr.t.Len())
-	for i, first := range copies.First {
-		sums[first] += weightOf(tr.w, i)
-	}
-	for i, first := range copies.First {
-		if first == i && isHeldOut(i) {
-			w = append(w, sums[i])
-		}
-	}
-	return w
+	return logs, by, s.LogDensity(ctx, logs, tr.t.Take(short.judge), 0)
 }

@@ -33,7 +33,8 @@ type ensemble struct {
 	only         bool         // mixtures of normals, no flows
 	forms        []formWeight // the forms that have a weight, empty before the training
 	members      []*flows.Flow
-	together     float64 // mean log-density of judging events under all forms
+	together     float64   // mean log-density of judging events under all forms
+	judged       []float64 // log-density of each event by members that have not learnt from it; empty of a loaded ensemble
 }
 
 // formWeight is what became of a form: its members, which follow each other in the ensemble, have
@@ -116,9 +117,10 @@ func ensembleKind() Kind {
 		Name: "ensemble", Help: "a weighted mean of mixtures of normals and small flows, for small samples",
 		Options: []string{"epochs", "max_time"},
 		Folds:   true,
+		Mixes:   true,
 		Make: func(dim, context int, steep []int, s Settings) (Factor, error) {
 			s.Hidden, s.Depth = 16, 2
-			return &ensemble{dim: dim, context: context, settings: s, steep: steep}, nil
+			return &ensemble{dim: dim, context: context, settings: s, steep: steep, only: s.Normals}, nil
 		},
 		Load: loadEnsemble,
 	}
@@ -136,6 +138,9 @@ func (e *ensemble) Kind() string { return "ensemble" }
 func (e *ensemble) Cut() Cut     { return nil }
 func (e *ensemble) Dim() int     { return e.dim }
 func (e *ensemble) Context() int { return e.context }
+
+// OutOfFold returns the log-density of each event that it was trained with, by members that have not learnt from it.
+func (e *ensemble) OutOfFold() []float64 { return e.judged }
 
 func (e *ensemble) String() string {
 	if len(e.forms) == 0 {
@@ -303,6 +308,19 @@ func (e *ensemble) weigh(trials []*trial, all training.Data) {
 		sums := make([]float64, len(trials))
 		e.together = expect(sums)
 		weight = sums
+	}
+	e.judged = make([]float64, all.Len())
+	for i := range e.judged {
+		top := math.Inf(-1)
+		for k, t := range trials {
+			if p[k] = math.Log(weight[k]) + t.judged[i]; p[k] != p[k] {
+				p[k] = math.Inf(-1)
+			}
+			top = max(top, p[k])
+		}
+		if e.judged[i] = top; !math.IsInf(top, 0) {
+			e.judged[i] = em.LogSumExp(p, top)
+		}
 	}
 	kept := 0.0
 	for _, w := range weight {

@@ -96,6 +96,9 @@ type (
 		Start(ctx context.Context, data training.Data, seed uint64)
 		Update()
 	}
+	// Folded is a factor that has judged each row that it was trained with by densities that have not learnt from it. OutOfFold
+	// returns what they said: the log-densities of the rows of train, and then of valid.
+	Folded interface{ OutOfFold() []float64 }
 	// Learner returns the factor that it has learnt from.
 	Learner interface{ Teacher() Factor }
 	// Remarker says in a line what else there is to know of what was learnt.

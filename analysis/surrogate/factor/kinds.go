@@ -54,8 +54,8 @@ type Kind struct {
 	OneWidth bool     // it smears training events by one width everywhere
 	Teachers []string // the kinds that it can learn from, the default first
 	Networks bool     // Settings.Networks tells of its networks
-	Folds    bool     // each event is learnt from and judges, in turn
-	Mixes    bool     // several of it, in different coordinates, can be trained together: see [Mixable]
+	Folds    bool     // each event is learnt from and judges, in turn: see [Folded]
+	Mixes    bool     // several of it, in different coordinates, can be a mixture: they are [Mixable] or [Folded]
 }
 
 // Kinds returns the table of all kinds of factors. Those that are found among the features come

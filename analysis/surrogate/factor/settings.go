@@ -23,6 +23,7 @@ type Settings struct {
 	Residual   bool    `json:"residual,omitempty"`   // whether networks are residual
 	Dropout    float64 `json:"dropout,omitempty"`    // in the hidden layers, while training
 	Coupling   string  `json:"coupling,omitempty"`   // the form of affine couplings: [Steep], [Smooth] or [Lecture]; "" is steep
+	Normals    bool    `json:"-"`                    // an ensemble of mixtures of normals only, which are found fast
 
 	Teacher      string           `json:"teacher,omitempty"`       // the kind that is learnt from
 	SigmaMin     *float64         `json:"sigma_min,omitempty"`     // the width where the path of a diffusion ends
