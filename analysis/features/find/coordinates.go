@@ -274,6 +274,7 @@ func (s *Search) chooseMass(v []vectors.Vector) bool {
 	}
 	m.PT = s.bounds(last, others...)
 	m.Window = s.window(m)
+	s.measureFrom(last, componentsOf(p))
 	s.apply(m)
 	return true
 }
@@ -297,6 +298,14 @@ func (s *Search) window(m *step.Mass) (w step.Bounds) {
 		w.High = &e.At
 	}
 	return w
+}
+
+// componentsOf returns the variables that momenta consist of.
+func componentsOf(p []step.Vector) (names []string) {
+	for _, v := range p {
+		names = append(append(names, v.Components[:]...), v.MassBranch)
+	}
+	return names
 }
 
 // joined is the name of the sum of vectors.

@@ -130,6 +130,30 @@ func TestChoices(t *testing.T) {
 	}
 }
 
+// TestMeasuredFromReplaced checks that what is close to a transverse momentum is measured from it although the mass takes its place.
+func TestMeasuredFromReplaced(t *testing.T) {
+	v, table := pairOfMuons(events)
+	r := rand.New(rand.NewPCG(9, 1))
+	smeared, _ := table.Column("ptb")
+	truth := smeared.Float64s()
+	for k := range truth {
+		truth[k] *= math.Exp(0.01 * r.NormFloat64())
+	}
+	table.Columns = append(table.Columns, rootio.ColumnOf("true_ptb", truth))
+	for _, choices := range [][]Choice{nil, {{Kind: Mass, Vectors: []string{"a", "b"}}}} {
+		s, err := Steps(t.Context(), table, &rootio.Table{}, nil, Options{Vectors: vectors.Found{Vectors: v}, Choices: choices, NoFormulas: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(s.Steps, func(s step.Step) bool {
+			n, ok := s.(*step.RelativeNumber)
+			return ok && n.Variable == "true_ptb" && n.To == "ptb" && n.Ratio
+		}) {
+			t.Errorf("with the choices %v the true momentum is not measured from the other one", choices)
+		}
+	}
+}
+
 // TestEdgesOfMass checks that the threshold of a transverse momentum, and that it is never above another one, become edges
 // of the mass that is learnt in its place: whatever the coordinate is, the momentum is between them.
 func TestEdgesOfMass(t *testing.T) {

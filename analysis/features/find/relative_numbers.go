@@ -58,12 +58,34 @@ func (s *Search) findRelativeNumbers() {
 		if best == nil {
 			continue
 		}
-		for _, name := range []string{best.Variable, best.To} {
-			if c, ok := s.table.Column(name); ok { // and no coordinate or condition
-				s.round(c.Field)
-			}
+		s.measure(best)
+	}
+}
+
+// measure applies the step that measures a number from another one.
+func (s *Search) measure(next *step.RelativeNumber) {
+	for _, name := range []string{next.Variable, next.To} {
+		if c, ok := s.table.Column(name); ok { // and no coordinate or condition
+			s.round(c.Field)
 		}
-		s.apply(best)
+	}
+	s.apply(next)
+}
+
+// measureFrom measures the numbers that are close to a variable from it, but for some, before something else takes its
+// place: of a momentum and the true one beside it, the true one goes where the other goes.
+func (s *Search) measureFrom(to string, but []string) {
+	if s.N < 50 {
+		return
+	}
+	from := lookAt(s.some(to, enoughToLook))
+	for _, field := range s.remaining() {
+		if field.Name == to || slices.Contains(but, field.Name) || !s.isFree(field.Name) || !s.isSmooth(field) {
+			continue
+		}
+		if remains, isRatio := lookAt(s.some(field.Name, enoughToLook)).from(from); remains < closeEnough {
+			s.measure(&step.RelativeNumber{Variable: field.Name, To: to, Ratio: isRatio})
+		}
 	}
 }
 
