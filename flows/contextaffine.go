@@ -120,7 +120,8 @@ func (b *contextAffine) backward(state any, grad, g, gLogDet []float32, m int) {
 
 // start finds m and s. A code of few events has nearly the means and widths of all: coefficients
 // have a normal prior, as if prior events had been seen at 0. Widths are found by Fisher scoring of
-// the normal likelihood.
+// the normal likelihood. Both are shrunk towards those of all events by the part of what they explain that chance explains
+// (W. James and C. Stein, Proc. 4th Berkeley Symp. 1 (1961) 361): a feature that does not depend on the context stays as it is.
 func (b *contextAffine) start(d training.Data) {
 	const (
 		prior  = 4 // events
@@ -192,17 +193,43 @@ func (b *contextAffine) start(d training.Data) {
 		}
 		return v
 	}
+	// shrink does so with coefficients that were found from values of a variance.
+	shrink := func(of []float64, variance float64) {
+		mean, squares := 0.0, 0.0
+		for i, w := range weights {
+			mean += w * at(of, i) / float64(n)
+		}
+		for i, w := range weights {
+			d := at(of, i) - mean
+			squares += w * d * d
+		}
+		part := 0.0
+		if chance := float64(in) * variance; squares > chance {
+			part = 1 - chance/squares
+		}
+		for j := range of {
+			of[j] *= part
+		}
+		of[in] += (1 - part) * mean
+	}
 	weight, bias := b.weight.Of(b.params.Value), b.bias.Of(b.params.Value)
 	for f := range dim {
 		x := func(i int) float64 { return float64(d.X[i*dim+f]) }
 		mean, r := make([]float64, in+1), make([]float64, in+1)
 		ok := regress(x, mean)
+		rest := 0.0
+		for i, w := range weights {
+			d := x(i) - at(mean, i)
+			rest += w * d * d
+		}
+		shrink(mean, rest/float64(n))
 		for range rounds {
 			ok = ok && regress(func(i int) float64 {
 				z := (x(i) - at(mean, i)) * math.Exp(-scaleBound*math.Tanh(at(r, i)/scaleBound))
 				return (min(z*z, 10) - 1) / 2 // a single event far out is no width
 			}, r)
 		}
+		shrink(r, 0.5)
 		if !ok || !isFinite(mean) || !isFinite(r) {
 			continue
 		}

@@ -71,3 +71,43 @@ func TestContextAffineStart(t *testing.T) {
 		}
 	}
 }
+
+// A context that says nothing makes events hardly less likely: the coefficients of many codes are not those of chance, which would cost
+// a nat for every event of a code.
+func TestContextAffineOfNothing(t *testing.T) {
+	const n, fresh, dim, codes = 1000, 10_000, 6, 20
+	for seed := range uint64(3) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		draw := func(n int) training.Data {
+			d := training.Data{Dim: dim, Context: codes}
+			for range n {
+				c := make([]float32, codes)
+				c[r.IntN(codes)] = 1
+				d.C = append(d.C, c...)
+				for range dim {
+					d.X = append(d.X, float32(r.NormFloat64()))
+				}
+			}
+			return d
+		}
+		f, err := New(dim, codes, 1, ContextAffine{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Start(t.Context(), draw(n), 1)
+		d, logs := draw(fresh), make([]float64, fresh)
+		if err := f.LogDensity(t.Context(), logs, d.X, d.C); err != nil {
+			t.Fatal(err)
+		}
+		lost := 0.0
+		for i := range logs {
+			for _, v := range d.X[i*dim : (i+1)*dim] {
+				lost -= (float64(v)*float64(v) + math.Log(2*math.Pi)) / 2 / fresh
+			}
+			lost -= logs[i] / fresh
+		}
+		if !(lost < 0.04) {
+			t.Errorf("seed %d: %.3f nats are lost", seed, lost)
+		}
+	}
+}
