@@ -15,7 +15,7 @@ import (
 	"github.com/eidolon-hep/eidolon/rootio"
 )
 
-// hash and number are those of bench/interop/rntuple.py, which made the files in testdata.
+// hash and number are those of bench/interop/make_rntuples.py, which made the files in testdata.
 func hash(i, k int) uint32 {
 	x := uint32(i)*2654435761 + uint32(k)*2246822519
 	x ^= x >> 15

@@ -1,7 +1,7 @@
 """Writes small RNTuples of many kinds with ROOT and uproot, whose values are formulas of the entry:
 rootio/tuple_test.go has the same formulas, and reads the files to the bit.
 
-usage: rntuple.py FOLDER     (the files of rootio/testdata were made so)
+usage: make_rntuples.py FOLDER     (the files of rootio/testdata were made so)
 """
 
 import os
