@@ -109,26 +109,28 @@ func tupleBranches(l *rntuple.Leaf, counters map[int]string) []branch {
 	case len(levels) == 1 && levels[0].Optional && b.kind.IsFloat():
 		b.Type = "optional " + b.kind.String()
 		b.tuple.missing = true
-	case lists == 0:
-		shape := ""
-		for _, level := range levels {
-			b.dims = append(b.dims, level.Length)
-			shape += fmt.Sprintf("[%d]", level.Length)
-			if b.elems *= level.Length; b.elems > mostElems {
-				b.exclude(tooMany(b.elems))
-				return []branch{b}
-			}
-		}
-		if shape != "" {
-			b.Array = l.Name + shape
-		}
-	case len(levels) == 1:
+		return []branch{b}
+	case lists > 1 || lists == 1 && levels[0].Length > 0:
+		return b.nested(len(levels))
+	case lists == 1:
 		b.Counter = Vector
 		if counter := counters[levels[0].Collection]; counter != "" {
 			b.Counter = counter
 		}
-	default:
-		return b.nested(len(levels))
+		levels = levels[1:]
+	}
+	shape := ""
+	for _, level := range levels {
+		b.dims = append(b.dims, level.Length)
+		shape += fmt.Sprintf("[%d]", level.Length)
+		if b.elems *= level.Length; b.elems > mostElems {
+			b.exclude(tooMany(b.elems))
+			return []branch{b}
+		}
+	}
+	if shape != "" {
+		b.Array = l.Name + shape
+		b.tuple.elems = b.elems
 	}
 	return []branch{b}
 }
@@ -139,7 +141,7 @@ func (b branch) nested(depth int) []branch {
 	all := []branch{b}
 	for n := 1; n < depth; n++ {
 		c := b
-		c.Name, c.Type, c.Index = fmt.Sprintf("%s_n%d", b.Name, n), "[]"+Int32.String(), n
+		c.Name, c.Type, c.Index = fmt.Sprintf("%s_n%d", b.Name, n), strings.Repeat("[]", depth-n)+Int32.String(), n
 		c.kind, c.Kind = Int32, Int32
 		c.tuple = &tupleColumn{leaf: b.tuple.leaf, lengths: depth - n}
 		all = append(all, c)
@@ -151,6 +153,7 @@ func (b branch) nested(depth int) []branch {
 type tupleColumn struct {
 	leaf    *rntuple.Leaf
 	lengths int  // the lengths of the lists of this level, rather than the numbers; 0: the numbers
+	elems   int  // of a fixed array, for an event or an element of the list; 0: it is none
 	missing bool // it may have no number in an event, which then is NaN
 }
 
@@ -162,6 +165,7 @@ type tupleReader struct {
 	budget *budget
 	taken  int64 // of it
 	into   []target
+	at     []int
 	buf    values // what is read, where it is not stored as it is
 }
 
@@ -201,21 +205,22 @@ func (r *tupleReader) settle() {
 // store stores what was selected, n entries, in the rows of the targets from row on.
 func (r *tupleReader) store(n, row int) error {
 	first := r.into[0]
+	if r.elems > 0 || r.missing {
+		if err := r.fill(); err != nil {
+			return err
+		}
+	}
 	switch {
 	case first.jagged != nil:
 		for _, t := range r.into {
-			if err := r.append(t.jagged, n, row); err != nil {
+			if err := r.append(t, n, row); err != nil {
 				return err
 			}
 		}
 		return nil
-	case len(r.leaf.Levels) == 0:
+	case r.elems == 0 && !r.missing:
 		return r.reader.Values(first.column.Slice(row, row+n).Values())
-	}
-	if err := r.fill(first.column.Kind); err != nil {
-		return err
-	}
-	if r.missing {
+	case r.missing:
 		have, x := Column{first.column.Field, r.buf}.Float64s(), slices.Repeat([]float64{math.NaN()}, n)
 		last := uint64(0)
 		for i, end := range r.reader.Ends(0) {
@@ -227,36 +232,47 @@ func (r *tupleReader) store(n, row int) error {
 		first.column.SetFloats(row, x)
 		return nil
 	}
-	places := make([]int, n)
-	elems := r.reader.Len() / n
 	for _, t := range r.into {
-		for i := range places {
-			places[i] = i*elems + t.element
-		}
-		t.column.Slice(row, row+n).values.gather(r.buf, places)
+		t.column.Slice(row, row+n).values.gather(r.buf, r.places(t.element, n))
 	}
 	return nil
 }
 
+// places returns where an element of n arrays is in buf.
+func (r *tupleReader) places(element, n int) []int {
+	r.at = r.at[:0]
+	for i := range n {
+		r.at = append(r.at, i*r.elems+element)
+	}
+	return r.at
+}
+
 // fill reads the numbers that were selected into buf.
-func (r *tupleReader) fill(k Kind) error {
+func (r *tupleReader) fill() error {
 	n := r.reader.Len()
 	if r.buf == nil {
-		r.buf = kinds[k].make(0)
+		r.buf = kinds[r.leaf.Kind].make(0)
 	}
 	r.buf = r.buf.slice(0, 0).grow(n)
 	return r.reader.Values(r.buf.any())
 }
 
 // append appends n entries to a jagged column, as those of the rows from row on.
-func (r *tupleReader) append(j *Jagged, n, row int) error {
+func (r *tupleReader) append(t target, n, row int) error {
+	j, element := t.jagged, t.element
 	at, levels := j.Len(), r.leaf.Levels
-	if r.lengths > 0 {
+	switch {
+	case r.elems > 0:
+		n := r.reader.Len() / r.elems
+		j.values = j.values.grow(n)
+		j.values.slice(at, at+n).gather(r.buf, r.places(element, n))
+		levels = levels[:1]
+	case r.lengths > 0:
 		counts := r.counts(r.lengths)
 		j.values = j.values.grow(len(counts))
 		copy(j.Column.Slice(at, j.Len()).Values().([]int32), counts)
 		levels = levels[:r.lengths]
-	} else {
+	default:
 		j.values = j.values.grow(r.reader.Len())
 		if err := r.reader.Values(j.Column.Slice(at, j.Len()).Values()); err != nil {
 			return err

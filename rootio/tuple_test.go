@@ -109,8 +109,9 @@ var tupleFiles = map[string]map[string]tupleColumn{
 		}},
 		"vvv_n1": {rootio.Int32, inner},
 		"vvv_n2": {rootio.Int32, func(i int) []float64 { return lengths(i, i%3, 3) }},
-		"va":     {rootio.Float32, func(i int) []float64 { return numbers(i, 0, 3*(i%3)) }},
-		"va_n1":  {rootio.Int32, func(i int) []float64 { return repeated(i%3, 3) }},
+		"va_0":   {rootio.Float32, func(i int) []float64 { return every(3, numbers(i, 0, 3*(i%3))) }},
+		"va_1":   {rootio.Float32, func(i int) []float64 { return every(3, from(1, numbers(i, 0, 3*(i%3)))) }},
+		"va_2":   {rootio.Float32, func(i int) []float64 { return every(3, from(2, numbers(i, 0, 3*(i%3)))) }},
 		"av":     {rootio.Float32, func(i int) []float64 { return numbers(i, 0, total(lengths(i, 2, 3))) }},
 		"av_n1":  {rootio.Int32, func(i int) []float64 { return lengths(i, 2, 3) }},
 		"vp._0":  {rootio.Float32, func(i int) []float64 { return numbers(i, 0, i%4) }},
@@ -234,6 +235,8 @@ func unless(none bool, x float64) float64 {
 	return x
 }
 
+func from(n int, x []float64) []float64 { return x[min(n, len(x)):] }
+
 func every(n int, x []float64) (y []float64) {
 	for i := 0; i < len(x); i += n {
 		y = append(y, x[i])
@@ -266,7 +269,7 @@ func TestTupleKinds(t *testing.T) {
 // names returns those of columns and jagged columns, one of each array.
 func names(t *rootio.Table) (names []string) {
 	for _, f := range t.Fields() {
-		if f.Index == 0 || f.Nested != "" {
+		if f.Index == 0 || f.IsJagged() {
 			names = append(names, f.Name)
 		}
 	}
@@ -374,10 +377,10 @@ func same(t *testing.T, a, b *rootio.Table) {
 	text := func(t *rootio.Table) string {
 		s := ""
 		for _, c := range t.Columns {
-			s += fmt.Sprintln(c.Field, c.Values())
+			s += fmt.Sprintln(c.Name, c.Array, c.Values())
 		}
 		for _, j := range t.Jagged {
-			s += fmt.Sprintln(j.Field)
+			s += fmt.Sprintln(j.Name, j.Counter, j.Kind)
 			for i := range j.Events() {
 				s += fmt.Sprintln(j.Event(i).Values())
 			}
