@@ -371,7 +371,7 @@ func regressing(o training.Options, events, rows int) training.Options {
 	if events < 20_000 { // a higher rate learns them by heart
 		rate = 2e-3
 	}
-	o.Epochs = cmp.Or(o.Epochs, epochsOf(rows, events))
+	o.Epochs = o.EpochsOr(epochsOf(rows, events))
 	o.Average, o.Rate, o.Patience = cmp.Or(o.Average, 0.999), cmp.Or(o.Rate, rate), cmp.Or(o.Patience, training.Off)
 	return o
 }

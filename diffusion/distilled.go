@@ -1,7 +1,6 @@
 package diffusion
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -261,7 +260,7 @@ func (s *Distilled) Train(ctx context.Context, train, valid training.Data, opts 
 	} else {
 		teaching := opts
 		teaching.MaxTime = limit / 2
-		teaching.Epochs = cmp.Or(opts.Epochs, epochsOf(teacherRows(s.dim), train.Len()))
+		teaching.Epochs = opts.EpochsOr(epochsOf(teacherRows(s.dim), train.Len()))
 		if h, err := s.teacher.Train(ctx, train, valid, teaching); err != nil {
 			return h, err
 		}

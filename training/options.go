@@ -17,6 +17,8 @@ type Options struct {
 	// Epochs is the number of passes over the events; by default as many as
 	// make 12 million events, but at most 500.
 	Epochs int `json:"epochs,omitempty"`
+	// Passes multiplies the number of passes that is the default; by default 1.
+	Passes float64 `json:"passes,omitempty"`
 	// MaxTime ends the training in time; 0 means no limit. When at the pace so far there
 	// is not the time for all steps, fewer are planned, and the learning rate falls
 	// accordingly. Such a training depends on the speed of the machine and cannot
@@ -72,6 +74,8 @@ func (o Options) Check() error {
 	switch {
 	case o.Epochs < 0:
 		return fmt.Errorf("the number of epochs cannot be %d", o.Epochs)
+	case !(o.Passes >= 0 && o.Passes < 1000):
+		return fmt.Errorf("the default number of epochs cannot be multiplied by %g", o.Passes)
 	case o.MaxTime < 0:
 		return fmt.Errorf("the time for training cannot be %v", o.MaxTime)
 	case o.Batch < 0 || o.Batch > maxBatch:
@@ -99,10 +103,19 @@ func (o Options) Since(begin time.Time) Options {
 	return o
 }
 
+// EpochsOr returns the number of epochs: the one that is asked for, or else Passes times that which is the default for some events and a
+// model; at least 1.
+func (o Options) EpochsOr(byDefault int) int {
+	if o.Epochs > 0 || o.Passes == 0 {
+		return cmp.Or(o.Epochs, byDefault)
+	}
+	return max(int(math.Round(o.Passes*float64(byDefault))), 1)
+}
+
 // Complete returns the options for n events to train on, with the defaults in the place of zeros. What is
 // complete stays as it is.
 func (o Options) Complete(n int) Options {
-	o.Epochs = cmp.Or(o.Epochs, min(max(12_000_000/n, 1), 500))
+	o.Epochs = o.EpochsOr(min(max(12_000_000/n, 1), 500))
 	o.Batch = min(cmp.Or(o.Batch, min(max(n/20, 32), 512)), n)
 	o.Rate, o.Clip = cmp.Or(o.Rate, 1e-3), cmp.Or(o.Clip, 5)
 	switch o.Patience {

@@ -61,6 +61,10 @@ type Options struct {
 	// textbook form of [factor.Lecture] is refined only where that is asked for.
 	Refine string `json:"refine,omitempty"`
 
+	// Effort says how much is spent on the training, one of [Efforts]: "quick" for a look at what comes of it; "normal", the default; or
+	// "thorough", with larger networks, more passes over the events, more coordinates that are tried, and more trees.
+	Effort string `json:"effort,omitempty"`
+
 	// Begin, where it is not zero, is from when on MaxTime counts: when reading the events
 	// began. By default that is the beginning of [New].
 	Begin time.Time `json:"-"`
@@ -111,6 +115,9 @@ func (o Options) Check() error {
 	if all := CoordinatesOptions(); o.Coordinates != "" && !slices.Contains(all, o.Coordinates) {
 		return fmt.Errorf("coordinates cannot be %q, but %s", o.Coordinates, strings.Join(all, ", "))
 	}
+	if err := o.checkEffort(); err != nil {
+		return err
+	}
 	return o.Features.Check()
 }
 
@@ -122,11 +129,15 @@ func (o Options) Uses(name string) error { return factor.CheckUse(o.Model, name,
 func (o Options) settings() factor.Settings {
 	d := o.Diffusion
 	solver, _ := d.Solver.Apply(diffusion.Solver{}) // an error is for Check
+	train := o.Train
+	if passes := o.effort().passes; passes != 1 {
+		train.Passes = passes
+	}
 	return factor.Settings{
 		Layers: o.Layers, Hidden: o.Hidden, Depth: o.Depth, Components: o.Components,
 		Activation: o.Activation, Residual: o.Residual, Dropout: o.Dropout, Coupling: o.Coupling,
 		Teacher: d.Teacher, SigmaMin: d.SigmaMin, Epsilon: d.Epsilon, KernelEvents: d.KernelEvents, Solver: solver,
-		Seed: o.Seed, Train: o.Train,
+		Seed: o.Seed, Train: train,
 	}
 }
 

@@ -52,8 +52,8 @@ func (r *Refinement) String() string {
 const (
 	refineFolds      = 4
 	refineLeast      = 800     // events to learn from, fewer are not refined
-	refineMost       = 100_000 // events that are learnt from, and of the model, at most
-	refineTrees      = 150     // of a fold, at most: each takes time in every event that is drawn
+	refineMost       = 100_000 // events of the model that say what Z is, at most
+	refineTrees      = 150     // of a fold, which are learnt with this
 	refineRate       = 0.1
 	refineGain       = 0.01   // nats that are worth the time that it takes to draw more events
 	refineSigmas     = 3      // standard errors that the gain must have
@@ -181,8 +181,9 @@ func (tr *Training) sampleOf() (t *rootio.Table, w []float64, folds []int) {
 			places, w, folds = append(places, i), append(w, weight[i]), append(folds, fold(i))
 		}
 	}
-	take(tr.learn, refineMost, func(i int) int { return int(philox.Uint64(0, streamRefine, uint64(i)) % refineFolds) })
-	take(tr.judge, refineMost, func(int) int { return -1 })
+	most := tr.Card.Options.effort().most
+	take(tr.learn, most, func(i int) int { return int(philox.Uint64(0, streamRefine, uint64(i)) % refineFolds) })
+	take(tr.judge, most, func(int) int { return -1 })
 	return tr.table.Take(places), w, folds
 }
 
@@ -190,8 +191,8 @@ func (tr *Training) sampleOf() (t *rootio.Table, w []float64, folds []int) {
 // not enough, but as many as are learnt from. With a condition they have those of events of the data that are learnt from, as often as
 // these weigh, and their folds.
 func (tr *Training) sampleOfModel(ctx context.Context, data *rootio.Table, w []float64, folds []int, round uint64) (model *rootio.Table, theirs []int, err error) {
-	n := len(tr.learn)
-	n = min(refineMost, max(2*n, min(8*n, refineMost/4)))
+	n, most := len(tr.learn), tr.Card.Options.effort().most
+	n = min(most, max(2*n, min(8*n, most/4)))
 	theirs = make([]int, n)
 	var given conditions
 	if len(tr.Context.Columns) > 0 {
@@ -281,7 +282,7 @@ func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refin
 	if g := gainOf(quick, w, folds, func(fold int) bool { return fold == 0 }); !(g.at(1, math.Inf(1)) > max(refineGain/4, g.error(1, math.Inf(1)))) {
 		return nil, fmt.Sprintf("a few trees hardly tell events of the model from held-out ones (%+.2g ± %.1g nats)", g.at(1, math.Inf(1)), g.error(1, math.Inf(1))), nil
 	}
-	trees := refineTrees
+	trees := tr.Card.Options.effort().trees
 	if limit := timeLeft(ctx, 0.5); limit > 0 { // fewer ones, where at the pace of these there is no time for all; the rest is for Z
 		turns := (refineFolds + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
 		pace := few / time.Since(begin).Seconds() / float64(turns)

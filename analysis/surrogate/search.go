@@ -303,14 +303,11 @@ func isBetter(gain, sigma float64) bool {
 // nil where there is nothing to choose.
 func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w []float64, begin time.Time) (*Coordinates, error) {
 	const (
-		mostSingle = 10 // changes
-		mostRounds = 3
-		inRound    = 3 // sets
-		fewest     = 500
-
-		mostWork     = 5e7 // events × passes × the square of the number of columns, in a trial
+		fewest       = 500
+		mostWork     = 5e7 // events × passes × the square of the number of columns, in a trial, by default
 		fewestEpochs = 5
 	)
+	effort := o.effort()
 	asked := cmp.Or(o.Coordinates, CoordinatesOptions()[0])
 	kind := o.kindOf(t.Len(), s.Parts[0].Features.Dim())
 	if asked == MixedCoordinates && !kind.Mixes {
@@ -342,8 +339,8 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 	short := newTrial(s, t, w, o, begin)
 	work := float64(short.t.Len()) * float64(s.Parts[0].Features.Dim()*s.Parts[0].Features.Dim())
 	short.train = training.Options{
-		Epochs:  min(short.train.Epochs, max(int(mostWork/work), fewestEpochs)),
-		MaxTime: o.Train.Since(begin).MaxTime / 5 / (mostSingle + 2*inRound),
+		Epochs:  min(short.train.Epochs, max(int(effort.trials*mostWork/work), fewestEpochs)),
+		MaxTime: o.Train.Since(begin).MaxTime / 5 / time.Duration(effort.changes+2*effort.inRound),
 	}
 	over := func() bool { return o.Train.MaxTime > 0 && time.Since(begin) > o.Train.MaxTime*2/5 }
 
@@ -392,7 +389,7 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 		return next, nil
 	}
 	for i, p := range proposals {
-		if i >= mostSingle {
+		if i >= effort.changes {
 			c.NotTried = append(c.NotTried, describeChoices([]coordinates.Choice{p.Choice}))
 			continue
 		}
@@ -412,7 +409,7 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 		}
 		return 0
 	})
-	for range mostRounds {
+	for range effort.rounds {
 		next := by.choose(tried, false).parts[0]
 		if next == best {
 			break
@@ -420,7 +417,7 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 		best = next
 		n := 0
 		for _, other := range singles {
-			if n == inRound {
+			if n == effort.inRound {
 				break
 			}
 			choice := other.choices[0]

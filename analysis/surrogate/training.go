@@ -162,6 +162,9 @@ func newTraining(ctx context.Context, s *Surrogate, t *rootio.Table, w []float64
 	if err != nil {
 		return nil, fmt.Errorf("surrogate: %w", err)
 	}
+	if d.settings.Hidden == 0 && settings.Hidden == d.kind.Default.Hidden { // not narrower, as for small samples
+		settings.Hidden = int(opts.effort().width * float64(settings.Hidden))
+	}
 	if err := tr.Context.Encode(tr.c, t, 0); err != nil {
 		return nil, err
 	}

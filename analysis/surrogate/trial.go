@@ -175,14 +175,14 @@ var errNoTime = errors.New("no time for a trial")
 func newTrial(of *Surrogate, t *rootio.Table, w []float64, o Options, begin time.Time) trial {
 	const (
 		most = 1 << 15 // events
-		long = 1 << 19 // events of all passes
+		long = 1 << 19 // events of all passes, by default
 		many = 50      // passes
 	)
 	n := min(t.Len(), most)
 	if n < t.Len() {
 		t, w = spread[float64](t, w, n, 0)
 	}
-	epochs := min(max(long/n, 1), many)
+	epochs := min(max(int(o.effort().trials*long)/n, 1), many)
 	if o.Train.Epochs > 0 {
 		epochs = min(epochs, o.Train.Epochs)
 	}

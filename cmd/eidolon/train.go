@@ -165,6 +165,7 @@ func addModelFlags(cmd *cobra.Command, o *surrogate.Options) {
 	addSolverFlags(flags, &d.Solver, "linear", "dpm3m", "3", "24")
 	flags.Var(seed{&o.Seed}, "seed", "the seed of everything random")
 	flags.Var(wholeVar(&o.Train.Epochs, 0, limit), "epochs", "passes over the events (default: by their number)")
+	flags.StringVar(&o.Effort, "effort", "", "how much to spend on the training: quick (for a first look), normal (default) or thorough (larger networks, more passes over the events, more coordinates and trees: several times as long)")
 	flags.DurationVar(&o.Train.MaxTime, "max-time", 0, "time limit for reading, looking at the columns and training together, such as 5m; 0: no limit")
 	flags.Var(wholeVar(&o.Train.Batch, 0, limit), "batch", "events per step (default 512, fewer for small samples)")
 	flags.Float64Var(&o.Train.Rate, "rate", 0, "the highest learning rate (default "+factor.DefaultOf(func(s factor.Settings) float64 { return s.Train.Rate })+")")

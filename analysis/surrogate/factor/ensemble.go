@@ -216,7 +216,7 @@ func (e *ensemble) Train(ctx context.Context, train, valid training.Data, opts t
 			f.Start(ctx, learn, s.Seed)
 		default:
 			o := t.train(s)
-			o.Epochs = cmp.Or(o.Epochs, min(500, max(60, 10_000_000/(n*e.dim)))) // wide events take their time, and are learnt by heart soon
+			o.Epochs = o.EpochsOr(min(500, max(60, 10_000_000/(n*e.dim)))) // wide events take their time, and are learnt by heart soon
 			o.Seed, o.Progress, o.Save, o.Resume = s.Seed, nil, nil, nil
 			if opts.MaxTime > 0 {
 				rounds := (tasks - task + workers - 1) / workers

@@ -42,7 +42,7 @@ func realNVPKind() Kind {
 		// tables forget what is in a few events only, as those of an autoregressive flow; a
 		// mixture would forget where its normals are.
 		const events, mostPasses, patience = 3_000_000, 300, 30
-		s.Train.Epochs = cmp.Or(s.Train.Epochs, min(max(events/n, 1), mostPasses))
+		s.Train.Epochs = s.Train.EpochsOr(min(max(events/n, 1), mostPasses))
 		s.Train.Batch = cmp.Or(s.Train.Batch, min(max(n/20, 32), 256))
 		s.Train.Rate = cmp.Or(s.Train.Rate, 5e-3)
 		s.Train.Patience = cmp.Or(s.Train.Patience, patience) // the loss stands still until such a rate falls
