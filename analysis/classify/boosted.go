@@ -19,11 +19,13 @@ import (
 // Boosted is a bounded ratio of densities by boosted trees alone, which is fast enough to draw events by: of the columns, and of what
 // follows from the momenta among them. It may have several rounds; in each the ratio to what the rounds before it made is learnt:
 //
-//	log r = Σ_rounds max(min(Factor · Σ trees, Most), Least)
+//	log r = Σ_rounds max(min(Factor · Σ trees, Most), Least) − log E[r | codes]
 type Boosted struct {
 	Columns []string      `json:"columns"`
 	Vectors vectors.Found `json:"vectors"`
 	Rounds  []Round       `json:"rounds"`
+	// Frequencies, if there are some, are what the ratio is divided by at last.
+	Frequencies *Frequencies `json:"frequencies,omitempty"`
 
 	quantities []vectors.Quantity
 }
@@ -68,6 +70,9 @@ func (b *Boosted) Largest() float64 {
 	sum := 0.0
 	for _, r := range b.Rounds {
 		sum += r.Most
+	}
+	if b.Frequencies != nil {
+		sum -= math.Log(b.Frequencies.smallest())
 	}
 	return math.Exp(sum)
 }
@@ -146,6 +151,9 @@ func (b *Boosted) LogRatio(ctx context.Context, dst []float64, t *rootio.Table, 
 			for i, v := range s {
 				log[i] += Bounded(v, r.Least, r.Most)
 			}
+		}
+		if b.Frequencies != nil {
+			errs[k] = b.Frequencies.Divide(log, t.Slice(lo, hi))
 		}
 	})
 	return errors.Join(errs...)
@@ -243,13 +251,14 @@ func (b *Boosted) Boost(ctx context.Context, zero, one *rootio.Table, w []float6
 	return c, nil
 }
 
-// With returns the ratio with a further round, the mean of the classifiers times factor, within the bounds of [Bounded].
+// With returns the ratio with a further round, the mean of the classifiers times factor, within the bounds of [Bounded]. It has no frequencies.
 func (b *Boosted) With(c *CrossFitted, factor, least, most float64) *Boosted {
 	forest := &trees.Forest{}
 	for _, f := range c.forests {
 		forest.Trees = append(forest.Trees, f.Trees...)
 	}
 	with := *b
+	with.Frequencies = nil
 	with.Rounds = append(slices.Clone(b.Rounds), Round{factor / float64(len(c.forests)), most, least, forest, forest.Compile()})
 	return &with
 }
@@ -285,6 +294,11 @@ func (b *Boosted) Load(tensors []training.Tensor, branches []string) error {
 		return fmt.Errorf("a ratio of %d columns and %d rounds", len(b.Columns), len(b.Rounds))
 	}
 	b.quantities = b.Vectors.Quantities()
+	if b.Frequencies != nil {
+		if err := b.Frequencies.load(b.Columns); err != nil {
+			return err
+		}
+	}
 	for k := range b.Rounds {
 		r := &b.Rounds[k]
 		if !(r.Factor > 0 && r.Factor <= 2 && r.Most > 0 && r.Least <= 0 && b.Largest() < largest) {

@@ -100,7 +100,7 @@ func (s *Surrogate) Refine(ctx context.Context, of *classify.Ratio) error {
 	}
 	s.Ratio = nil
 	r := &Ratio{density: of}
-	logs, err := r.sampleLogs(ctx, s, ratioMost)
+	logs, err := r.sampleLogs(ctx, s, ratioMost, nil)
 	if err != nil {
 		return err
 	}
@@ -117,8 +117,8 @@ func (s *Surrogate) Refine(ctx context.Context, of *classify.Ratio) error {
 }
 
 // sampleLogs returns log r of events of a surrogate, as many as Z needs but no more than most, without the bound, or fewer where ctx has
-// a deadline. They are always the same ones.
-func (r *Ratio) sampleLogs(ctx context.Context, s *Surrogate, most int) (logs []float64, err error) {
+// a deadline. They are always the same ones. keep, if there is one, gets them piece by piece.
+func (r *Ratio) sampleLogs(ctx context.Context, s *Surrogate, most int, keep func(piece *rootio.Table)) (logs []float64, err error) {
 	table := rootio.NewTable(s.Fields(), ratioPiece)
 	seed := philox.Uint64(ratioSeed, streamRatio, 0)
 	for len(logs) < most {
@@ -129,6 +129,9 @@ func (r *Ratio) sampleLogs(ctx context.Context, s *Surrogate, most int) (logs []
 		logs = append(logs, make([]float64, ratioPiece)...)
 		if err := r.density.LogRatio(ctx, logs[len(logs)-ratioPiece:], table, 0); err != nil {
 			return nil, fmt.Errorf("%w: an event of the model: %w", ErrNoOverlap, err)
+		}
+		if keep != nil {
+			keep(table)
 		}
 		if r.measure(logs); r.Error < ratioPrecise*r.Z {
 			break

@@ -15,6 +15,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/analysis/surrogate/factor"
 	"github.com/eidolon-hep/eidolon/analysis/vectors"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
@@ -166,6 +167,25 @@ func (tr *Training) unrefinable() string {
 func (s *Surrogate) learntColumns() []string {
 	numbers := s.Numbers()
 	return slices.DeleteFunc(slices.Clone(s.Names()), func(name string) bool { return slices.Contains(numbers, name) })
+}
+
+// shared returns the names of the columns of codes, and of those with values that many events share, each with these values. Those of the
+// fewest values come first.
+func (s *Surrogate) shared() (names []string, values [][]float64) {
+	columns, all := s.learntColumns(), slices.Clone(s.Parts[0].Features.Columns)
+	slices.SortStableFunc(all, func(a, b features.Column) int {
+		return len(a.Codes) + len(a.Spikes) - len(b.Codes) - len(b.Spikes)
+	})
+	for _, c := range all {
+		own := slices.Clone(c.Codes)
+		for _, spike := range c.Spikes {
+			own = append(own, spike.Value)
+		}
+		if slices.Sort(own); len(own) > 0 && slices.Contains(columns, c.Name) {
+			names, values = append(names, c.Name), append(values, own)
+		}
+	}
+	return names, values
 }
 
 // sampleOf returns the events of the data that a refinement learns from and judges by, their weights and folds: −1 for those that
@@ -347,9 +367,29 @@ func (r *Refinement) normalise(ctx context.Context, s *Surrogate, data *rootio.T
 	plain.Ratio, plain.Refined = nil, nil
 	r.Largest = r.Boosted.Largest()
 	if len(s.Context.Columns) == 0 {
-		logs, err := r.sampleLogs(ctx, &plain, refineMost)
+		names, values := s.shared()
+		var codes []*rootio.Table
+		logs, err := r.sampleLogs(ctx, &plain, refineMost, func(piece *rootio.Table) {
+			t := &rootio.Table{}
+			for _, name := range names {
+				c, _ := piece.Column(name)
+				t.Columns = append(t.Columns, c)
+			}
+			codes = append(codes, t.Take(upTo(piece.Len())))
+		})
 		if err != nil {
 			return err
+		}
+		if len(names) > 0 {
+			if r.Boosted.Frequencies, err = classify.FitFrequencies(names, values, codes, logs); err != nil {
+				return err
+			}
+			r.Largest = r.Boosted.Largest()
+			for at, t := 0, codes; len(t) > 0; at, t = at+t[0].Len(), t[1:] {
+				if err := r.Boosted.Frequencies.Divide(logs[at:at+t[0].Len()], t[0]); err != nil {
+					return err
+				}
+			}
 		}
 		r.measure(logs)
 		return nil
