@@ -290,8 +290,9 @@ func isConstant(x []float64, there func(int) bool) bool {
 }
 
 const (
-	apart     = 100.  // the factor between the typical momenta of two vectors from which on their units differ
-	mostInGeV = 7500. // no momentum at the LHC is larger
+	apart       = 100.  // the factor between the typical momenta of two vectors from which on their units differ
+	mostInGeV   = 7500. // no momentum at the LHC is larger, but for mismeasured ones
+	mismeasured = 0.001 // of the events may have a momentum that is no momentum
 )
 
 // units leaves out vectors whose unit is another one than that of most, and returns what a GeV is in that of the
@@ -303,20 +304,19 @@ func (c *checker) units(vectors []Vector, declared int) (same []Vector, gev floa
 		v := &vectors[i]
 		var p momenta
 		p.fill(c.table, v, 0, c.table.Len(), c.load)
-		var pts []float64
-		largest := 0.0
+		var pts, ps []float64
 		var one formula.Value
 		for k := range c.table.Len() {
 			if p.at(k, &one) && one.PT > 0 {
-				pts = append(pts, one.PT)
-				largest = max(largest, one.P())
+				pts, ps = append(pts, one.PT), append(ps, one.P())
 			}
 		}
-		if largest > mostInGeV {
-			gev = 1000
-		}
 		if len(pts) == 0 {
-			pts = []float64{math.NaN()}
+			pts, ps = []float64{math.NaN()}, []float64{0}
+		}
+		slices.Sort(ps)
+		if ps[int((1-mismeasured)*float64(len(ps)-1))] > mostInGeV {
+			gev = 1000
 		}
 		slices.Sort(pts)
 		middle = append(middle, pts[len(pts)/2])

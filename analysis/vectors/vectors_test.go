@@ -129,6 +129,16 @@ func TestValuesDecide(t *testing.T) {
 			t.Errorf("%s: %s, want a note that says %s", c.name, f.String(), c.says)
 		}
 	}
+	// A momentum that is mismeasured does not make GeV of MeV.
+	for _, gev := range []float64{1, 1000} {
+		s := newSample(1000, 3)
+		pt, _, _ := s.polar("1", gev)
+		s.polar("2", gev)
+		pt[5] = 30_000 * gev
+		if f := s.find(); f.GeV != gev {
+			t.Errorf("a GeV is %g in the unit of the momenta, not %g", f.GeV, gev)
+		}
+	}
 	// Of three, the two in one unit are kept.
 	s := newSample(1000, 3)
 	s.polar("1", 1000)
