@@ -141,7 +141,26 @@ func (f *Flow) String() string {
 			kinds = append(kinds, kind)
 		}
 	}
-	return fmt.Sprintf("%d layers (%s), %d parameters", len(f.layers), strings.Join(kinds, ", "), len(f.params.Value))
+	return fmt.Sprintf("%d layers (%s), %d parameters", len(f.layers), repeated(kinds), len(f.params.Value))
+}
+
+// repeated lists kinds, and pairs that follow each other once, as in “8 × (Linear, AffineCoupling), Mixture”.
+func repeated(kinds []string) string {
+	var texts []string
+	for i := 0; i < len(kinds); {
+		n := 1
+		for i+2*n+1 < len(kinds) && kinds[i+2*n] == kinds[i] && kinds[i+2*n+1] == kinds[i+1] {
+			n++
+		}
+		if n == 1 {
+			texts = append(texts, kinds[i])
+			i++
+			continue
+		}
+		texts = append(texts, fmt.Sprintf("%d × (%s, %s)", n, kinds[i], kinds[i+1]))
+		i += 2 * n
+	}
+	return strings.Join(texts, ", ")
 }
 
 // states is the memory that one goroutine needs for a tile of rows.
