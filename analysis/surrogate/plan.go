@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/features"
@@ -179,14 +178,10 @@ func (p *Plan) String() string {
 	kind, _ := factor.ByName(p.Model)
 	text := fmt.Sprintf("%s, %s", p.Model, listed(p.Factors))
 	if len(p.Parts) > 1 {
-		var shares []string
-		for _, w := range p.Parts {
-			shares = append(shares, fmt.Sprintf("%.2g %%", 100*w))
-		}
-		text = fmt.Sprintf("a mixture of %d models of this kind in different coordinates (%s of the events): %s", len(p.Parts), strings.Join(shares, ", "), text)
+		text = fmt.Sprintf("a mixture of %d models in different coordinates, of the kind %s", len(p.Parts), text)
 	}
 	if p.Coordinates != nil {
-		text += "\n" + p.Coordinates.String()
+		text += "\n" + p.Coordinates.describe(p.Parts)
 	}
 	if networks := kind.NetworksOf(p.Settings); networks != "" {
 		text += "\nnetworks of " + networks

@@ -30,9 +30,10 @@ type Refinement struct {
 	Boosted *classify.Boosted `json:"trees"`
 	// Gain is by how much events that the trees were not fitted to are more likely, in nats per event, with its
 	// standard error; HeldOut is that of the events that the parts have not seen either, if there are some.
-	Gain      float64  `json:"gain"`
-	GainError float64  `json:"gain_error"`
-	HeldOut   *float64 `json:"held_out_gain,omitempty"`
+	Gain         float64  `json:"gain"`
+	GainError    float64  `json:"gain_error"`
+	HeldOut      *float64 `json:"held_out_gain,omitempty"`
+	HeldOutError float64  `json:"held_out_gain_error,omitempty"`
 }
 
 // String says what it is, in a line.
@@ -45,8 +46,14 @@ func (r *Refinement) String() string {
 	if n := len(r.Boosted.Rounds); n > 1 {
 		rounds = fmt.Sprintf(" in %d rounds", n)
 	}
-	return fmt.Sprintf("refined by %d trees%s, %+.2g ± %.1g nats per event, %.2g %% of drawn events accepted%s",
-		r.Boosted.Trees(), rounds, r.Gain, r.GainError, 100*r.Efficiency(), given)
+	of, gain, sigma := "held-out events", r.Gain, r.GainError
+	if r.HeldOut != nil {
+		gain, sigma = *r.HeldOut, r.HeldOutError
+	} else {
+		of = "events that the trees have not seen" // but the model has
+	}
+	return fmt.Sprintf("refined by %d trees%s: %s are more likely by %.2g ± %.1g nats, %.2g %% of the events that are drawn are accepted%s",
+		r.Boosted.Trees(), rounds, of, gain, sigma, 100*r.Efficiency(), given)
 }
 
 // How the events are refined.
@@ -350,12 +357,12 @@ func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refin
 		for k, i := range unseen {
 			weights[k] = w[i]
 		}
-		held, _ := judges(weights).paired(logs, nil)
+		held, error := judges(weights).paired(logs, nil)
 		more, sigma := judges(weights).paired(logs, previous)
 		if !(more > -sigma) || len(unseen) > refineLeast && !(more > 0) {
 			return nil, fmt.Sprintf("events that the model has not seen become %.2g nats less likely", -more), nil
 		}
-		r.HeldOut = &held
+		r.HeldOut, r.HeldOutError = &held, error
 	}
 	return r, "", nil
 }

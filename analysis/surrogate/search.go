@@ -80,19 +80,23 @@ func describeChoices(choices []coordinates.Choice) string {
 }
 
 // String says what was decided, in a line.
-func (c *Coordinates) String() string {
+func (c *Coordinates) String() string { return c.describe(nil) }
+
+// describe says what was decided, in a line, given the weights of the parts if they are known.
+func (c *Coordinates) describe(weights []float64) string {
 	var parts []string
-	for _, p := range c.Parts {
-		parts = append(parts, describeChoices(p))
+	for k, p := range c.Parts {
+		text := describeChoices(p)
+		if len(weights) == len(c.Parts) && len(weights) > 1 {
+			text += fmt.Sprintf(" in %.0f %% of the events", 100*weights[k])
+		}
+		parts = append(parts, text)
 	}
-	if c.Gain == 0 {
-		return "coordinates: " + strings.Join(parts, ", and ")
+	text := "coordinates: " + strings.Join(parts, ", and ")
+	if c.Gain != 0 {
+		text += fmt.Sprintf("; in short trials this makes held-out events more likely by %.3g ± %.2g nats than the columns as they are", c.Gain, c.Sigma)
 	}
-	text := "coordinates: " + parts[0]
-	if len(parts) > 1 {
-		text = "coordinates: a mixture of " + strings.Join(parts, ", and of ")
-	}
-	return fmt.Sprintf("%s: held-out events are more likely by %.3g ± %.2g nats", text, c.Gain, c.Sigma)
+	return text
 }
 
 // Table says what was tried and gained, a line each.
