@@ -65,9 +65,16 @@ func (c Choice) IsSound() bool {
 	return ok && len(c.Vectors) > 0
 }
 
-// makeChoices makes the choices that are asked for, one after the other.
+// makeChoices makes the choices that are asked for, one after the other: what is measured from the recoil of others first, that of
+// most others before those.
 func (s *Search) makeChoices() {
-	for _, c := range s.options.Choices {
+	others := func(c Choice) int {
+		if c.Kind == Balance || c.Kind == Recoil {
+			return len(c.Vectors)
+		}
+		return 0
+	}
+	for _, c := range slices.SortedStableFunc(slices.Values(s.options.Choices), func(a, b Choice) int { return others(b) - others(a) }) {
 		var chosen []vectors.Vector
 		for _, name := range c.Vectors {
 			if i := slices.IndexFunc(s.options.Vectors.Vectors, func(v vectors.Vector) bool { return v.Name == name }); i >= 0 {
@@ -364,12 +371,32 @@ func (s *Search) chooseRecoil(v []vectors.Vector) bool { return s.addRecoil(v, f
 
 func (s *Search) chooseBalance(v []vectors.Vector) bool { return s.addRecoil(v, true) }
 
+// azimuthWhereThere is polar of a momentum that may be absent, of which only the azimuth can be used: its missing values are taken
+// out.
+func (s *Search) azimuthWhereThere(v *vectors.Vector) (p step.Vector, ok bool) {
+	c, isBranch := s.table.Column(v.Phi)
+	if v.PT == "" || !isBranch || !s.isFree(v.Phi) {
+		return p, false
+	}
+	s.takeOutMissing(c.Field, s.saysWhere())
+	circle, isAngle := s.circles[v.Phi]
+	if !s.changed[v.Phi] || !isAngle || circle.Period != 2*math.Pi || slices.ContainsFunc(s.load(v.Phi), func(phi float64) bool {
+		return !(phi >= circle.Start && phi <= circle.Start+circle.Period)
+	}) {
+		return p, false
+	}
+	return step.Vector{Components: [3]string{v.PT, v.Eta, v.Phi}, From: circle.Start}, true
+}
+
 // addRecoil measures the first of some momenta from the recoil of the others. These may be absent.
 func (s *Search) addRecoil(v []vectors.Vector, components bool) bool {
 	if len(v) < 2 || !v[0].Transverse && components {
 		return false
 	}
 	p, ok := s.polar(&v[0])
+	if !ok && v[0].Absent {
+		p, ok = s.azimuthWhereThere(&v[0])
+	}
 	if !ok {
 		return false
 	}

@@ -3,6 +3,7 @@ package find
 import (
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -150,6 +151,63 @@ func TestMeasuredFromReplaced(t *testing.T) {
 			return ok && n.Variable == "true_ptb" && n.To == "ptb" && n.Ratio
 		}) {
 			t.Errorf("with the choices %v the true momentum is not measured from the other one", choices)
+		}
+	}
+}
+
+// TestRecoilOfAbsent checks that the azimuth of a jet that may be absent is measured from the recoil of the others where it is
+// there, after the missing momentum, whose recoil it is a part of; and that all values come back.
+func TestRecoilOfAbsent(t *testing.T) {
+	v, table := pairOfMuons(events)
+	r := rand.New(rand.NewPCG(10, 1))
+	column := func(name string) []float64 {
+		c, _ := table.Column(name)
+		return c.Float64s()
+	}
+	pta, phia, ptb, phib := column("pta"), column("phia"), column("ptb"), column("phib")
+	jets, pt, eta, phi := make([]int32, events), make([]float64, events), make([]float64, events), make([]float64, events)
+	for k := range jets {
+		pt[k], eta[k], phi[k] = -999, -999, -999
+		if jets[k] = int32(r.IntN(2)); jets[k] > 0 {
+			recoil := math.Atan2(-pta[k]*math.Sin(phia[k])-ptb[k]*math.Sin(phib[k]), -pta[k]*math.Cos(phia[k])-ptb[k]*math.Cos(phib[k]))
+			pt[k], eta[k], phi[k] = 3+5*r.ExpFloat64(), r.NormFloat64(), math.Remainder(recoil+0.3*r.NormFloat64(), 2*math.Pi)
+		}
+	}
+	table.Columns = append(table.Columns, rootio.ColumnOf("jets", jets), rootio.ColumnOf("ptj", pt), rootio.ColumnOf("etaj", eta), rootio.ColumnOf("phij", phi))
+	v = append(v, vectors.Vector{Name: "j", PT: "ptj", Eta: "etaj", Phi: "phij", Absent: true})
+	jet := Choice{Kind: Recoil, Vectors: []string{"j", "a", "b"}}
+	if !slices.ContainsFunc(Propose(table, v), func(p Proposal) bool { return reflect.DeepEqual(p.Choice, jet) }) {
+		t.Errorf("%v is not proposed", jet)
+	}
+	steps, ok := stepsFor(t, v, table, jet, Choice{Kind: Balance, Vectors: []string{"met", "a", "b", "j"}})
+	if !ok {
+		t.Fatal("not all that was chosen could be made")
+	}
+	var f step.Frame
+	f.Reset(events)
+	for _, c := range table.Columns {
+		copy(f.Add(c.Name), c.Float64s())
+	}
+	steps.Forward(&f, make([]float64, events), func(_ int, u []float64) {
+		for k := range u {
+			u[k] = 0.5
+		}
+	})
+	wide := 0
+	for k, angle := range f.At("φ(j) from the recoil") {
+		if jets[k] > 0 && math.Abs(angle) > 1.5 {
+			wide++
+		}
+	}
+	if wide > events/100 {
+		t.Errorf("of %d events the azimuth of the jet is far from the recoil in %d", events, wide)
+	}
+	steps.Inverse(&f)
+	for _, name := range []string{"met", "metphi", "ptj", "etaj", "phij"} {
+		for k, want := range column(name) {
+			if got := f.At(name)[k]; !(math.Abs(got-want) < 1e-6*(1+math.Abs(want))) {
+				t.Fatalf("%s of event %d is %g, want %g", name, k, got, want)
+			}
 		}
 	}
 }

@@ -12,17 +12,31 @@ import (
 // findMissing finds values, such as NaN, −999 and 0, that columns have exactly where a column of codes is below or above some
 // number, or where another column has one of these values.
 func (s *Search) findMissing() {
-	const fewest = 20 // events with the value, and without
-	if s.options.NoFormulas || s.N < 2*fewest {
-		return
+	list := s.saysWhere()
+	for _, field := range s.remaining() {
+		if s.over() || list == nil {
+			return
+		}
+		s.takeOutMissing(field, list)
+		s.forget(field.Name)
+		// Where it has been taken out, others can no more refer to it.
 	}
-	// says are the variables that may say where, codes first: the columns in whose place a step has put another one cannot
-	// say it any more.
-	type says struct {
-		name   string
-		isCode bool
+}
+
+// says is a variable that may say where others have a value.
+type says struct {
+	name   string
+	isCode bool
+}
+
+const fewestMissing = 20 // events with the value, and without
+
+// saysWhere returns those, codes first: the columns in whose place a step has put another one cannot say it any more. It returns
+// nil where nothing is to be found.
+func (s *Search) saysWhere() (list []says) {
+	if s.options.NoFormulas || s.N < 2*fewestMissing {
+		return nil
 	}
-	var list []says
 	fields := s.remaining()
 	for _, field := range slices.Concat(fields, s.given.Fields()) {
 		x := s.load(field.Name)
@@ -36,42 +50,39 @@ func (s *Search) findMissing() {
 			list = append(list, says{field.Name, false})
 		}
 	}
+	return list
+}
+
+// takeOutMissing takes those values out of a column of which one of the list says where they are.
+func (s *Search) takeOutMissing(field rootio.Field, list []says) {
+	if !field.Kind.IsFloat() || !s.isFree(field.Name) || s.options.As[field.Name] != "" {
+		return
+	}
+	sample := s.sample(field.Name)
+	if !sample.IsContinuous(field, "") {
+		return
+	}
 	is := make([]bool, s.N) // of each event, whether it has the value
-	for _, field := range fields {
-		if s.over() {
-			return
-		}
-		if !field.Kind.IsFloat() || !s.isFree(field.Name) || s.options.As[field.Name] != "" {
-			continue
-		}
-		sample := s.sample(field.Name)
-		if !sample.IsContinuous(field, "") {
-			s.forget(field.Name)
-			continue
-		}
-		for _, value := range valuesApart(sample) {
-			x := s.load(field.Name)
-			n := 0
-			for k, v := range x {
-				if is[k] = v == value || v != v && value != value; is[k] {
-					n++
-				}
+	for _, value := range valuesApart(sample) {
+		x := s.load(field.Name)
+		n := 0
+		for k, v := range x {
+			if is[k] = v == value || v != v && value != value; is[k] {
+				n++
 			}
-			if n < fewest || s.N-n < fewest {
+		}
+		if n < fewestMissing || s.N-n < fewestMissing {
+			continue
+		}
+		for _, by := range list {
+			if by.name == field.Name || s.gone[by.name] {
 				continue
 			}
-			for _, by := range list {
-				if by.name == field.Name || s.gone[by.name] {
-					continue
-				}
-				if m := s.missingBy(field.Name, value, by.name, by.isCode, is); m != nil {
-					s.applyMissing(field, m, is)
-					break
-				}
+			if m := s.missingBy(field.Name, value, by.name, by.isCode, is); m != nil {
+				s.applyMissing(field, m, is)
+				break
 			}
 		}
-		s.forget(field.Name)
-		// Where it has been taken out, others can no more refer to it.
 	}
 }
 

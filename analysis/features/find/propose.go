@@ -24,6 +24,7 @@ func Propose(t *rootio.Table, found []vectors.Vector) (proposals []Proposal) {
 	const (
 		mostVectors = 6 // of which pairs and triples are looked at
 		mostMasses  = 4
+		mostAbsent  = 3     // of those that may be absent
 		least       = 0.003 // nats
 	)
 	add := func(gain float64, kind string, v ...vectors.Vector) {
@@ -33,7 +34,7 @@ func Propose(t *rootio.Table, found []vectors.Vector) (proposals []Proposal) {
 		}
 		proposals = append(proposals, p)
 	}
-	var full, cartesian, missing, all []vectors.Vector
+	var full, cartesian, missing, absent, all []vectors.Vector
 	for _, v := range found {
 		switch {
 		case v.Level != "" && len(found) > mostVectors:
@@ -45,6 +46,8 @@ func Propose(t *rootio.Table, found []vectors.Vector) (proposals []Proposal) {
 			if !v.IsPolar() {
 				cartesian = append(cartesian, v)
 			}
+		default:
+			absent = append(absent, v)
 		}
 		if !v.Transverse {
 			all = append(all, v)
@@ -63,6 +66,11 @@ func Propose(t *rootio.Table, found []vectors.Vector) (proposals []Proposal) {
 		if len(all) > 0 {
 			add(0, Balance, append([]vectors.Vector{m}, all...)...)
 			add(0, Recoil, append([]vectors.Vector{m}, all...)...)
+		}
+	}
+	for i, v := range absent[:min(len(absent), mostAbsent)] {
+		if len(full) > 0 {
+			add(0, Recoil, slices.Concat([]vectors.Vector{v}, full, absent[:i])...)
 		}
 	}
 	p := make([][]fourMomentum, len(full))
