@@ -51,15 +51,26 @@ func Summarise(ctx context.Context, file string, m *surrogate.Surrogate) (*Summa
 	return s, err
 }
 
-// WriteTreatments writes a table of how each branch of a model is treated, and which of them were taken for momenta.
+// WriteTreatments writes a table of how each branch of a model is treated, and which of them were taken for momenta. Of the parts of a
+// mixture after the first, it has what they treat in another way.
 func WriteTreatments(out io.Writer, m *surrogate.Surrogate) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	how := map[string]string{} // in the first part
 	for k, p := range m.Parts {
 		if len(m.Parts) > 1 {
-			fmt.Fprintf(w, "part %d of %d, %.3g %% of the events\n", k+1, len(m.Parts), 100*p.Weight)
+			but := ""
+			if k > 0 {
+				but = "; what is not listed is treated as in part 1"
+			}
+			fmt.Fprintf(w, "part %d of %d, %.0f %% of the events%s\n", k+1, len(m.Parts), 100*p.Weight, but)
 		}
 		fmt.Fprintln(w, "branch\ttype\tfrom\tto\ttreated as")
 		for _, v := range p.Features.Treatments() {
+			if k == 0 {
+				how[v.Name] = v.How
+			} else if first, ok := how[v.Name]; ok && first == v.How {
+				continue
+			}
 			fmt.Fprintf(w, "%s\t%v\t%s\t%s\t%s\n", printable.Text(v.Name), v.Kind, number(v.Kind, v.Min), number(v.Kind, v.Max), printable.Text(v.How))
 		}
 	}
