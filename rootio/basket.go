@@ -318,15 +318,19 @@ func (r *basketReader) pick(t target, from, to, row int) error {
 func (r *basketReader) append(t target, from, to, row int) error {
 	j, size := t.jagged, r.layout.size()
 	n := j.Offsets[row]
+	atOnce := r.layout.header == 0 && !r.layout.vector // nothing stands between the entries
 	decode := func(values []byte) {
 		at, more := j.Len(), len(values)/size
 		if more == 0 {
 			return
 		}
+		if events := len(j.Offsets) - 1; atOnce { // the others will have as many values; a few are no measure
+			all := float64(at+more) * float64(events) / float64(row+to-from)
+			j.values = j.values.reserve(at+more, int(min(1.02*all, float64(4*(at+more)))))
+		}
 		j.values = j.values.grow(more)
 		r.layout.stored.decode(j.Column.Slice(at, at+more).Values(), values[t.element*r.layout.stored.size:], size)
 	}
-	atOnce := r.layout.header == 0 && !r.layout.vector // nothing stands between the entries
 	if atOnce {
 		lo, hi := r.bounds(from, to)
 		decode(r.data[lo:hi])

@@ -27,6 +27,7 @@ type branchWriter struct {
 	data    []byte  // the entries of the basket that is not full yet
 	starts  []int32 // where each starts, if their length varies
 	entries int     // of the basket
+	values  []byte  // of events that are appended to it
 
 	baskets     []basketPlace
 	total, file int64 // bytes of all baskets, and of them on file
@@ -110,21 +111,33 @@ func (b *branchWriter) fill(t *Table) error {
 }
 
 func (b *branchWriter) fillJagged(j *Jagged, n int) error {
+	const version = 9 // of a collection, as ROOT writes it
 	size := b.stored.size
-	for i := range n {
-		lo, hi := j.Offsets[i], j.Offsets[i+1]
-		b.starts = append(b.starts, int32(len(b.data)))
-		if b.vector {
-			const version = 9 // of a collection, as ROOT writes it
-			bytes := 6 + (hi-lo)*size
-			b.data = binary.BigEndian.AppendUint32(b.data, uint32(bytes)|byteCount)
-			b.data = binary.BigEndian.AppendUint16(b.data, version)
-			b.data = binary.BigEndian.AppendUint32(b.data, uint32(hi-lo))
+	for lo := 0; lo < n; {
+		// As many events as the basket has room for; the last one may go beyond.
+		hi, bytes := lo, len(b.data)
+		for hi < n && (hi == lo || bytes < b.size) {
+			bytes += size * (j.Offsets[hi+1] - j.Offsets[hi])
+			if b.vector {
+				bytes += vectorHeader
+			}
+			hi++
 		}
-		at := len(b.data)
-		b.data = append(b.data, make([]byte, (hi-lo)*size)...)
-		b.stored.encode(b.data[at:], j.Column.Slice(lo, hi).Values(), size)
-		b.entries++
+		first := j.Offsets[lo]
+		b.values = resize(b.values, size*(j.Offsets[hi]-first))
+		b.stored.encode(b.values, j.Column.Slice(first, j.Offsets[hi]).Values(), size)
+		for i := lo; i < hi; i++ {
+			values := b.values[size*(j.Offsets[i]-first) : size*(j.Offsets[i+1]-first)]
+			b.starts = append(b.starts, int32(len(b.data)))
+			if b.vector {
+				b.data = binary.BigEndian.AppendUint32(b.data, uint32(6+len(values))|byteCount)
+				b.data = binary.BigEndian.AppendUint16(b.data, version)
+				b.data = binary.BigEndian.AppendUint32(b.data, uint32(len(values)/size))
+			}
+			b.data = append(b.data, values...)
+		}
+		b.entries += hi - lo
+		lo = hi
 		if len(b.data) >= b.size {
 			if err := b.flush(); err != nil {
 				return err

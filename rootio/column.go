@@ -53,6 +53,7 @@ type values interface {
 	gather(src values, places []int)
 	append(more values) values
 	grow(n int) values // by values of any content
+	reserve(n, room int) values
 }
 
 type valuesOf[T Value] []T
@@ -62,6 +63,14 @@ func (v valuesOf[T]) len() int                  { return len(v) }
 func (v valuesOf[T]) slice(lo, hi int) values   { return v[lo:hi] }
 func (v valuesOf[T]) append(more values) values { return append(v, more.(valuesOf[T])...) }
 func (v valuesOf[T]) grow(n int) values         { return slices.Grow(v, n)[:len(v)+n] }
+
+// reserve makes room for so many values in all, where there is none for n.
+func (v valuesOf[T]) reserve(n, room int) values {
+	if n <= cap(v) {
+		return v
+	}
+	return append(make(valuesOf[T], 0, max(n, room)), v...)
+}
 
 func (v valuesOf[T]) take(places []int) values {
 	taken := make(valuesOf[T], len(places))
