@@ -14,18 +14,16 @@ import (
 )
 
 // setting returns the compression as files and branches say it, 100 times the algorithm
-// plus the level. The levels are those that serve columns of numbers best: zlib below level
-// 7 stores most floating-point columns as they are, and what is not compressed has no
-// checksum; the others gain little for much time.
+// plus the level. The levels are those that serve columns of numbers best: higher ones gain little for much time.
 func (c Compression) setting() int32 {
-	return [...]int32{Zlib: 107, LZMA: 201, LZ4: 401, Zstd: 501, NoCompression: 0}[c]
+	return [...]int32{Zlib: 103, LZMA: 201, LZ4: 401, Zstd: 501, NoCompression: 0}[c]
 }
 
 // deflater compresses objects, one after the other. It keeps its memory.
 type deflater struct {
 	compression Compression
 	out         bytes.Buffer
-	zlib        *zlib.Writer
+	zlib        [2]*zlib.Writer // of the level, and without matches
 	zstd        *zstd.Encoder
 	lz4         lz4.Compressor
 }
@@ -84,15 +82,11 @@ func (d *deflater) block(src []byte) (name string, err error) {
 		d.out.Write(b)
 		return "L4\x01", err
 	case Zlib:
-		if d.zlib == nil {
-			d.zlib, err = zlib.NewWriterLevel(&d.out, int(Zlib.setting()%100))
-		} else {
-			d.zlib.Reset(&d.out)
-		}
-		name, w = "ZL\x08", d.zlib
+		return "ZL\x08", d.zlibBlock(src)
 	case Zstd:
 		if d.zstd == nil {
-			d.zstd, err = zstd.NewWriter(&d.out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+			d.zstd, err = zstd.NewWriter(&d.out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+				zstd.WithAllLitEntropyCompression(true)) // or floating-point numbers stay as they are
 		} else {
 			d.zstd.Reset(&d.out)
 		}
@@ -108,4 +102,42 @@ func (d *deflater) block(src []byte) (name string, err error) {
 		return "", err
 	}
 	return name, w.Close()
+}
+
+// zlibBlock appends a zlib stream. Floating-point numbers have few matches, which the fast levels take for data that cannot
+// be compressed; but their bytes are of different frequencies. So what hardly shrinks is also compressed without matches, and the shorter
+// stream is kept.
+func (d *deflater) zlibBlock(src []byte) error {
+	start := d.out.Len()
+	for i, level := range []int{int(Zlib.setting() % 100), zlib.HuffmanOnly} {
+		at := d.out.Len()
+		if i == 1 && at-start < len(src)*3/4 {
+			break
+		}
+		var err error
+		if d.zlib[i] == nil {
+			d.zlib[i], err = zlib.NewWriterLevel(&d.out, level)
+		} else {
+			d.zlib[i].Reset(&d.out)
+		}
+		if err == nil {
+			_, err = d.zlib[i].Write(src)
+		}
+		if err == nil {
+			err = d.zlib[i].Close()
+		}
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			continue
+		}
+		if n := d.out.Len() - at; n < at-start {
+			copy(d.out.Bytes()[start:], d.out.Bytes()[at:])
+			d.out.Truncate(start + n)
+		} else {
+			d.out.Truncate(at)
+		}
+	}
+	return nil
 }
