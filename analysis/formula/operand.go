@@ -37,6 +37,7 @@ type form struct {
 // The forms that there are. Energies and masses in them are columns.
 const (
 	Number     = "x"
+	PT         = "pt" // transverse, with azimuth 0
 	Transverse = "pt phi"
 	Direction  = "eta phi"
 	Polar      = "pt eta phi"
@@ -50,6 +51,7 @@ const (
 
 var forms = []form{
 	{Number, func(v *Value, x []float64, _ float64) { v.X = x[0] }},
+	{PT, func(v *Value, x []float64, _ float64) { v.polar(x[0], 0, 0); v.massive(0) }},
 	{Transverse, func(v *Value, x []float64, _ float64) { v.polar(x[0], 0, x[1]); v.massive(0) }},
 	{Direction, func(v *Value, x []float64, _ float64) { v.Eta, v.Phi = x[0], x[1] }},
 	{Polar, func(v *Value, x []float64, mass float64) { v.polar(x[0], x[1], x[2]); v.massive(mass) }},

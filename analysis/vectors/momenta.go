@@ -12,6 +12,8 @@ import (
 func (v *Vector) Operand() formula.Operand {
 	o := formula.Operand{Name: v.Name, Form: formula.PxPyPz, Columns: v.Components(), Mass: v.Mass}
 	switch {
+	case v.Relative && v.Phi == "":
+		o.Form = formula.PT
 	case v.IsPolar() && v.Transverse:
 		o.Form = formula.Transverse
 	case v.IsPolar():

@@ -202,6 +202,15 @@ func compact(s string) []string {
 	return []string{s}
 }
 
+// isAzimuthalDifference reports whether a branch is called the difference of two azimuths: dphi, deltaPhi12, DPHI_ll.
+func isAzimuthalDifference(branch string) bool {
+	var text strings.Builder
+	for _, w := range split(branch) {
+		text.WriteString(w.text)
+	}
+	return strings.HasPrefix(text.String(), "dphi") || strings.HasPrefix(text.String(), "deltaphi") || strings.HasPrefix(text.String(), "absdphi")
+}
+
 // tidy makes a name of what is left of one without the role.
 func tidy(rest string) string {
 	for _, double := range [...]string{"__", "..", "_."} {

@@ -142,8 +142,15 @@ func (f *Found) quantities(full, missing []*Vector, add adder) {
 			add("pT/pT("+between+")", "ratio of the transverse momenta of "+a.Name+" and "+b.Name, ratioOfPT, a, b)
 		}
 	}
-	for _, met := range missing {
-		for _, v := range paired {
+	for i, met := range missing {
+		with := paired
+		switch {
+		case met.Relative && met.Phi == "":
+			continue // with the next one
+		case met.Relative:
+			with = missing[i-1 : i]
+		}
+		for _, v := range with {
 			add("mT("+v.Name+","+met.Name+")", "transverse mass of "+v.Name+" and "+met.Name, of("transverse mass"), v, met)
 			add("Δφ("+v.Name+","+met.Name+")", "|Δφ| of "+v.Name+" and "+met.Name, deltaPhi, v, met)
 		}

@@ -159,9 +159,11 @@ func (c *checker) checkPolar(v *Vector, there func(int) bool) bool {
 			c.note("%s is not taken for a momentum: %q is negative, first in entry %d (%g)", v.Name, v.PT, k, pt[k])
 			return false
 		}
-		lo, hi = min(lo, phi[k]), max(hi, phi[k])
+		if phi != nil {
+			lo, hi = min(lo, phi[k]), max(hi, phi[k])
+		}
 	}
-	if !(lo >= -math.Pi-slack && hi <= math.Pi+slack || lo >= -slack && hi <= 2*math.Pi+slack) {
+	if phi != nil && !(lo >= -math.Pi-slack && hi <= math.Pi+slack || lo >= -slack && hi <= 2*math.Pi+slack) {
 		why := ""
 		if lo >= -180-slack && hi <= 360+slack && hi-lo > 4*math.Pi {
 			why = "; are they degrees?"

@@ -40,6 +40,10 @@ type Vector struct {
 
 	Transverse bool `json:"transverse,omitempty"`
 
+	// Relative says that it is one of two transverse momenta of which the difference of the azimuths is known, as pt1, pt2 and dphi: that is
+	// Phi of the second one. The first one has none, and its azimuth is 0.
+	Relative bool `json:"relative,omitempty"`
+
 	// Absent says that events may be without the object: PT is negative there, or all components are the same number, such
 	// as −999, 999 or 0, or NaN.
 	Absent bool `json:"absent,omitempty"`
@@ -53,7 +57,9 @@ type Vector struct {
 
 // IsPolar reports whether the momentum is there as transverse momentum, pseudorapidity and azimuth, be it beside px, py
 // and pz.
-func (v *Vector) IsPolar() bool { return v.PT != "" && v.Phi != "" && (v.Eta != "" || v.Transverse) }
+func (v *Vector) IsPolar() bool {
+	return v.PT != "" && (v.Phi != "" && (v.Eta != "" || v.Transverse) || v.Relative)
+}
 
 // IsCartesian reports whether the momentum is there as px, py and pz, be it beside others.
 func (v *Vector) IsCartesian() bool { return v.PX != "" && v.PY != "" && (v.PZ != "" || v.Transverse) }
@@ -104,6 +110,8 @@ func (v *Vector) String() (said string) {
 		defer func() { said += ", the sum of " + strings.Join(v.Parts, " and ") }()
 	}
 	switch {
+	case v.Relative && v.Phi == "":
+		return text + ", transverse, from which the azimuth of the next one is measured"
 	case v.Transverse:
 		return text + ", transverse"
 	case v.MassFrom == "" && v.Mass == 0 && v.MassOf == "":
@@ -176,6 +184,10 @@ func Find(t *rootio.Table, opts Options) Found {
 			if v := &proposed[i]; isFree(v) && c.check(v) {
 				take(*v)
 			}
+		}
+		if pair := proposeRelative(t.Fields()); len(pair) > 0 && isFree(&pair[0]) && isFree(&pair[1]) && c.check(&pair[0]) && c.check(&pair[1]) {
+			take(pair[0])
+			take(pair[1])
 		}
 	}
 	f.Vectors, f.GeV = c.units(f.Vectors, declared)
@@ -266,6 +278,33 @@ func propose(fields []rootio.Field) (found []Vector) {
 		found = append(found, v)
 	}
 	return found
+}
+
+// proposeRelative returns two transverse momenta and the difference of their azimuths, where the names speak of these and of no other
+// momentum that is not complete.
+func proposeRelative(fields []rootio.Field) (pair []Vector) {
+	complete := map[string]bool{}
+	for _, v := range propose(fields) {
+		complete[v.PT] = true
+	}
+	difference := ""
+	for _, f := range fields {
+		switch rs := readings(f.Name); {
+		case f.IsJagged():
+		case isAzimuthalDifference(f.Name):
+			if difference != "" {
+				return nil
+			}
+			difference = f.Name
+		case len(rs) > 0 && rs[0].role == pt && rs[0].exact && !complete[f.Name]:
+			pair = append(pair, Vector{Name: rs[0].name, PT: f.Name, Transverse: true, Relative: true})
+		}
+	}
+	if len(pair) != 2 || difference == "" || pair[0].Name == pair[1].Name {
+		return nil
+	}
+	pair[1].Phi = difference
+	return pair
 }
 
 // commonStart returns the words with which all names begin, up to the separator before what tells them apart: PRI_ of PRI_tau

@@ -96,6 +96,38 @@ func TestMasses(t *testing.T) {
 	}
 }
 
+// TestRelative checks that two transverse momenta and the difference of their azimuths are taken for what they are, and for nothing more.
+func TestRelative(t *testing.T) {
+	s := newSample(500, 3)
+	pt1 := s.add("pt1", func(int) float64 { return 20 + s.r.ExpFloat64() })
+	pt2 := s.add("pt2", func(int) float64 { return 10 + s.r.ExpFloat64() })
+	dphi := s.add("dphi", func(int) float64 { return math.Pi * s.r.Float64() })
+	f := s.find()
+	q := f.Quantities()
+	if len(f.Vectors) != 2 || !f.Vectors[0].Relative || f.Vectors[1].Phi != "dphi" || len(q) == 0 || q[0].Name != "mT(p1,p2)" {
+		t.Fatalf("%v, %v", &f, q)
+	}
+	got := [][]float64{make([]float64, 500)}
+	Fill(got, q[:1], &rootio.Table{Columns: s.columns}, 0)
+	for k, m := range got[0] {
+		if want := math.Sqrt(2 * pt1[k] * pt2[k] * (1 - math.Cos(dphi[k]))); math.Abs(m-want) > 1e-9*want {
+			t.Fatalf("the transverse mass is %g, want %g", m, want)
+		}
+	}
+	s.add("ptmiss", func(int) float64 { return s.r.ExpFloat64() })
+	s.add("pt3", func(int) float64 { return s.r.ExpFloat64() })
+	if f := s.find(); len(f.Vectors) > 0 {
+		t.Errorf("of which two is dphi? %v", &f)
+	}
+	s = newSample(500, 4)
+	s.polar("1", 1)
+	s.polar("2", 1)
+	s.add("dphi", func(int) float64 { return s.r.Float64() })
+	if f := s.find(); len(f.Vectors) != 2 || f.Vectors[0].Transverse {
+		t.Errorf("whole momenta are %v", &f)
+	}
+}
+
 // TestValuesDecide checks that columns whose values are no momentum stay plain ones, and that it is said.
 func TestValuesDecide(t *testing.T) {
 	for _, c := range []struct {

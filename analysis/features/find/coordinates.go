@@ -96,6 +96,10 @@ func (s *Search) polar(v *vectors.Vector) (p step.Vector, ok bool) {
 		return !slices.ContainsFunc(names, func(name string) bool { return name == "" || !s.isFree(name) })
 	}
 	switch {
+	case v.Relative: // a difference of azimuths is no circle where it has edges
+		if !isThere(v.PT) || v.Phi != "" && !isThere(v.Phi) {
+			return p, false
+		}
 	case isThere(v.PT, v.Phi) && (v.Transverse || isThere(v.Eta)):
 		if slices.Min(s.load(v.Phi)) < 0 {
 			p.From = -math.Pi
@@ -258,8 +262,13 @@ func (s *Search) chooseMass(v []vectors.Vector) bool {
 	if !ok {
 		return false
 	}
+	if slices.ContainsFunc(v, func(v vectors.Vector) bool { return v.Transverse }) {
+		for i := range p {
+			p[i].Components[1], p[i].Mass, p[i].MassBranch = "", 0, ""
+		}
+	}
 	m := &step.Mass{Name: joined(v), Vectors: p, Softness: softness}
-	if !m.IsSound() || slices.ContainsFunc(m.Vectors, func(v step.Vector) bool { return v.Components[1] == "" }) {
+	if !m.IsSound() {
 		return false
 	}
 	for i := range m.Vectors {
@@ -356,7 +365,7 @@ func (s *Search) chooseDecay(v []vectors.Vector) bool {
 
 func (s *Search) chooseAngles(v []vectors.Vector) bool {
 	p, ok := s.allPolar(v)
-	if !ok || len(p) < 2 {
+	if !ok || len(p) < 2 || v[0].Relative {
 		return false
 	}
 	for i := range p[1:] {
@@ -390,7 +399,7 @@ func (s *Search) azimuthWhereThere(v *vectors.Vector) (p step.Vector, ok bool) {
 
 // addRecoil measures the first of some momenta from the recoil of the others. These may be absent.
 func (s *Search) addRecoil(v []vectors.Vector, components bool) bool {
-	if len(v) < 2 || !v[0].Transverse && components {
+	if len(v) < 2 || !v[0].Transverse && components || v[0].Relative {
 		return false
 	}
 	p, ok := s.polar(&v[0])

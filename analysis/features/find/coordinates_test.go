@@ -126,6 +126,20 @@ func TestChoices(t *testing.T) {
 			t.Errorf("%v: chosen though events share values", c)
 		}
 	}
+	// Of two transverse momenta and the difference of their azimuths it is the transverse mass.
+	d := make([]float64, events)
+	phi1, _ := table.Column("phia")
+	phi2, _ := table.Column("phib")
+	for k, a := range phi1.Float64s() {
+		d[k] = math.Abs(math.Remainder(phi2.Float64s()[k]-a, 2*math.Pi))
+	}
+	pair := []vectors.Vector{{Name: "a", PT: "pta", Transverse: true, Relative: true}, {Name: "b", PT: "ptb", Phi: "dphi", Transverse: true, Relative: true}}
+	difference := &rootio.Table{Columns: []rootio.Column{table.Columns[0], table.Columns[3], rootio.ColumnOf("dphi", d)}}
+	for _, p := range Propose(difference, pair) {
+		if _, ok := stepsFor(t, pair, difference, p.Choice); ok != (p.Kind == Mass || p.Vectors[0] == "a") {
+			t.Errorf("%v: chosen: %v", p.Choice, ok)
+		}
+	}
 	if (Choice{Kind: "nothing", Vectors: []string{"a"}}).IsSound() || (Choice{Kind: Mass}).IsSound() {
 		t.Error("a choice of nothing is sound")
 	}

@@ -34,11 +34,13 @@ func Propose(t *rootio.Table, found []vectors.Vector) (proposals []Proposal) {
 		}
 		proposals = append(proposals, p)
 	}
-	var full, cartesian, missing, absent, all []vectors.Vector
+	var full, cartesian, missing, relative, absent, all []vectors.Vector
 	for _, v := range found {
 		switch {
 		case v.Level != "" && len(found) > mostVectors:
 			continue
+		case v.Relative:
+			relative = append(relative, v)
 		case v.Transverse:
 			missing = append(missing, v)
 		case !v.Absent:
@@ -111,6 +113,12 @@ func Propose(t *rootio.Table, found []vectors.Vector) (proposals []Proposal) {
 		add(m.gain, Decay, m.v...)
 		slices.Reverse(m.v)
 		add(m.gain, Mass, m.v...)
+	}
+	if len(relative) > 0 {
+		first, second := relative[0], relative[1]
+		add(0, Mass, first, second)
+		add(0, Mass, second, first)
+		add(0, Ordered, first, second)
 	}
 	return proposals
 }

@@ -17,6 +17,9 @@ import (
 // event with the smaller one is impossible. Where events have those, [System] takes its place, or
 // the mass is that of massless vectors, which has no such momenta.
 //
+// Of transverse momenta it is the transverse mass: the pseudorapidity, and the azimuth from which the others are measured, have no name and
+// are zero.
+//
 // With a Softness the edges of pT and those of M are kept: those of pT are edges of M that
 // depend on the rest of the event. It is log M that is learnt, bent near to the nearer edges ([Between]).
 type Mass struct {
@@ -44,7 +47,11 @@ func (m *Mass) Variables() (read, taken []string, made []Coordinate) {
 		if i < len(m.Vectors)-1 {
 			read = append(read, v.Components[0])
 		}
-		read = append(read, v.Components[1:]...)
+		for _, name := range v.Components[1:] {
+			if name != "" {
+				read = append(read, name)
+			}
+		}
 		if v.MassBranch != "" {
 			read = append(read, v.MassBranch)
 		}
@@ -63,8 +70,8 @@ func (m *Mass) Variables() (read, taken []string, made []Coordinate) {
 }
 
 func (m *Mass) IsSound() bool {
-	isPolar := func(v Vector) bool { return v.Polar }
-	return m.system().IsSound() && !slices.ContainsFunc(m.Vectors, func(v Vector) bool { return !isPolar(v) }) &&
+	isPolar := func(v Vector) bool { return v.Polar && v.Components[0] != "" }
+	return m.system().isSound() && !slices.ContainsFunc(m.Vectors, func(v Vector) bool { return !isPolar(v) }) &&
 		m.Softness >= 0 && !math.IsInf(m.Softness, 0) && m.PT.isSound() && m.Window.isSound() && len(m.Window.variables()) == 0 && !slices.Contains(m.PT.variables(), m.last().Components[0])
 }
 

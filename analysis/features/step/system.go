@@ -107,6 +107,12 @@ func (s *System) coordinates() (made []Coordinate) {
 func (s *System) Describe() string { return "by system " + s.Name }
 
 func (s *System) IsSound() bool {
+	isWhole := func(v Vector) bool { return !slices.Contains(v.Components[:], "") }
+	return s.isSound() && !slices.ContainsFunc(s.Vectors, func(v Vector) bool { return !isWhole(v) })
+}
+
+// isSound is [System.IsSound] where momenta may be transverse.
+func (s *System) isSound() bool {
 	const most = 1 << 10 // the names of the coordinates are as long as all of theirs
 	if len(s.Vectors) < 2 || len(s.Vectors) > most {
 		return false
@@ -114,6 +120,9 @@ func (s *System) IsSound() bool {
 	var seen []string
 	for _, v := range s.Vectors {
 		for _, c := range v.Components {
+			if c == "" {
+				continue
+			}
 			if slices.Contains(seen, c) {
 				return false
 			}
@@ -251,6 +260,10 @@ func (s *System) components(f *Frame, variable func(string) []float64) (c [][3][
 	c, mass = make([][3][]float64, len(s.Vectors)), make([][]float64, len(s.Vectors))
 	for i, v := range s.Vectors {
 		for j, name := range v.Components {
+			if name == "" { // of a transverse momentum
+				c[i][j] = make([]float64, f.N)
+				continue
+			}
 			c[i][j] = variable(name)
 		}
 		if v.MassBranch != "" {

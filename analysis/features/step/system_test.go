@@ -213,6 +213,34 @@ func TestMass(t *testing.T) {
 	if smaller == 0 || smaller > events/2 {
 		t.Errorf("%d of %d events have the smaller momentum", smaller, events)
 	}
+	// Without pseudorapidities it is the transverse mass, with one azimuth from the other: m² = 2 pT pT' (1 − cos Δφ).
+	transverse := &Mass{Name: "W", Vectors: []Vector{{Components: [3]string{"pt1"}, Polar: true}, {Components: [3]string{"pt2", "", "dphi"}, Polar: true}}}
+	if !transverse.IsSound() || transverse.system().IsSound() {
+		t.Error("transverse momenta are for a mass, and for no system")
+	}
+	g := &Frame{}
+	g.Reset(events)
+	for _, name := range []string{"pt1", "pt2", "dphi"} {
+		for k := range g.Add(name) {
+			g.At(name)[k] = 0.1 + 3*r.Float64()
+		}
+	}
+	first := copyFrame(g)
+	clear(logDet)
+	transverse.Forward(g, logDet, nil)
+	for k, m := range g.At("m(W)") {
+		pt2 := first.At("pt2")[k]
+		want := math.Sqrt(2 * first.At("pt1")[k] * pt2 * (1 - math.Cos(first.At("dphi")[k])))
+		if math.Abs(m-want) > 1e-6*want || math.Abs(logDet[k]-math.Log(want/(2*pt2))) > 1e-6 {
+			t.Fatalf("the transverse mass is %g, want %g; log|det| %g", m, want, logDet[k])
+		}
+	}
+	transverse.Inverse(g)
+	for k, pt2 := range g.At("pt2") {
+		if want := first.At("pt2")[k]; math.Abs(pt2-want) > 1e-6*want {
+			t.Fatalf("pT = %g comes back as %g", want, pt2)
+		}
+	}
 	// Below the least mass there is none.
 	sin, cos := math.Sincos(0.1)
 	p := kinematics{x: 10 * cos, y: 10 * sin, e1: math.Hypot(10, 1), m1: 1, m2: 1}
