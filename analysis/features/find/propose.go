@@ -114,7 +114,7 @@ func Propose(t *rootio.Table, found []vectors.Vector) (proposals []Proposal) {
 		slices.Reverse(m.v)
 		add(m.gain, Mass, m.v...)
 	}
-	if len(relative) > 0 {
+	if len(relative) == 2 {
 		first, second := relative[0], relative[1]
 		add(0, Mass, first, second)
 		add(0, Mass, second, first)
