@@ -50,7 +50,7 @@ def by_uproot(file, tree):
         if values.fields:
             for part in values.fields:
                 walk(f"{name}.{part}", values[part])
-        else:
+        elif "string" not in str(values.type) and "union" not in str(values.type):
             columns[name] = flat(values)
 
     for name in arrays.fields:
@@ -129,19 +129,19 @@ compare("scored.root", "t", big)
 write_big("shifted.root", 1)
 run("reweight", "-s", "big.root", "-r", "shifted.root", "-o", "weighted.root", "--max-events", "5000", *rntuple)
 compare("weighted.root", "t", big)
-run("compare", "drawn.root", "big.root", "--max-events", "2000")
+run("compare", "-r", "big.root", "-c", "drawn.root", "--max-events", "2000")
 
 # Each of the small files goes through, as an RNTuple and as a TTree.
 for name in ("flat", "plain", "encodings", "lists", "others", "late", "projected", "uproot"):
     file = f"rntuple_{name}.root"
     columns = by_uproot(file, "t")
-    first = next(k for k, v in columns.items() if not v[0] and k not in ("b", "s"))
-    first = {"lists": None, "projected": "nJet", "others": "p._0"}.get(name, first)
-    if first is None:
+    first = {"lists": "", "projected": "nJet", "others": "p._0", "encodings": "half"}.get(name, "x")
+    if not first:  # it has none with one number per event
         continue
     run("train", "-i", file, "-o", "small.eidolon", "--features", first, *train)
     run("score", "-m", "small.eidolon", "-i", file, "-o", f"scored_{name}.root", *rntuple)
-    compare(f"scored_{name}.root", "t", {k: v for k, v in columns.items() if k not in ("of", "up", "oi", "va", "vs")})
+    # Left out: what has another form in the output, and quant32, which uproot rounds to float32.
+    compare(f"scored_{name}.root", "t", {k: v for k, v in columns.items() if k not in ("of", "up", "oi", "va", "vs", "quant32")})
 
 for file in ("drawn.root", "scored.root"):
     for _ in range(100):
