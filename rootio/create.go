@@ -157,7 +157,7 @@ func Create(file, tree string, fields []Field, opts ...Option) (*Writer, error) 
 	case o.basketSize < 1 || o.basketSize > 1<<30:
 		return fail(fmt.Errorf("a basket cannot have %d bytes", o.basketSize))
 	}
-	if err := CheckFields(fields); err != nil {
+	if err := o.format.CheckFields(fields); err != nil {
 		return fail(err)
 	}
 	tmp, err := atomicfile.Temp(file)
@@ -197,7 +197,7 @@ func (w *Writer) Add(tree, title string, fields []Field) (*Writer, error) {
 	out := w.out
 	err := out.err
 	if err == nil {
-		err = CheckFields(fields)
+		err = out.opts.format.CheckFields(fields)
 	}
 	for _, other := range out.trees {
 		if strings.Trim(other.path, "/") == strings.Trim(tree, "/") {

@@ -450,7 +450,7 @@ func TestTupleNames(t *testing.T) {
 		}
 		file := filepath.Join(t.TempDir(), "out.root")
 		err := rootio.WriteFile(file, "t", table, rootio.WithFormat(rootio.RNTuple))
-		complains(t, err, "rootio: ", file, "of an RNTuple")
+		complains(t, err, "rootio: ", file, "in an RNTuple")
 		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(file), "*")); len(left) > 0 {
 			t.Errorf("%q: there is %q", names, left)
 		}

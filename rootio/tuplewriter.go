@@ -38,6 +38,19 @@ func ParseFormat(name string) (Format, error) {
 	return Format(i), nil
 }
 
+// CheckFields is the function of that name for a tree of the format.
+func (f Format) CheckFields(fields []Field) error {
+	if err := CheckFields(fields); err != nil || f == TTree {
+		return err
+	}
+	for _, field := range fields {
+		if err := rntuple.CheckName(field.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // WithFormat sets the format. The default is [TTree]. In an RNTuple, the column "a.b" is the
 // member b of a record a, and every jagged column is a std::vector.
 func WithFormat(f Format) Option { return func(o *options) { o.format = f } }

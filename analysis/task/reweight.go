@@ -75,6 +75,9 @@ func Reweight(ctx context.Context, o ReweightOptions, p Progress) (*ReweightResu
 		if slices.ContainsFunc(in.Branches(), func(b rootio.BranchInfo) bool { return b.Name == o.Branch }) {
 			return nil, Usage("%s has a branch %q already: give another name with --branch", o.Source[0], o.Branch)
 		}
+		if err := o.Format.CheckFields(append(slices.Clone(carried.fields), rootio.Field{Name: o.Branch, Kind: rootio.Float64})); err != nil {
+			return nil, fmt.Errorf("%s: %w", o.Output, err)
+		}
 		carried.say(p)
 	}
 	pair, err := o.read(ctx, in, p)

@@ -115,16 +115,17 @@ const (
 	newMaxKeySize      = 1 << 30
 )
 
-// CheckName reports an error if a field cannot have the name.
+// CheckName reports an error if a field cannot have the name. The parts between dots are those
+// of records and their members.
 func CheckName(name string) error {
 	for part := range strings.SplitSeq(name, ".") {
 		if part == "" {
-			return fmt.Errorf("%q cannot be the name of a field of an RNTuple: between dots there is nothing", name)
+			return fmt.Errorf("%q cannot be a name in an RNTuple: between dots there is nothing", name)
 		}
 	}
 	for _, r := range name {
 		if unicode.IsControl(r) || strings.ContainsRune(` \/`, r) {
-			return fmt.Errorf("%q cannot be the name of a field of an RNTuple: it has a %q", name, r)
+			return fmt.Errorf("%q cannot be a name in an RNTuple: it has a %q", name, r)
 		}
 	}
 	return nil
@@ -139,7 +140,11 @@ func NewWriter(put Put, name string, fields []NewField, o WriterOptions) (*Write
 		o.ClusterSize = defaultClusterSize
 	}
 	w := &Writer{put: put, options: o}
-	if err := CheckName(strings.ReplaceAll(name, ".", "_")); err != nil {
+	err := CheckName(name)
+	if err == nil && strings.Contains(name, ".") {
+		err = fmt.Errorf("%q cannot be the name of an RNTuple: it has a dot", name)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("rntuple: %w", err)
 	}
 	s, err := w.describe(fields)
@@ -192,12 +197,12 @@ func (w *Writer) describe(fields []NewField) (*schema, error) {
 				id = add(field{name: parts[i], role: roleRecord, parent: parent})
 				byName[path] = id
 			case s.fields[id].role != roleRecord:
-				return nil, fmt.Errorf("%q cannot be a field of an RNTuple beside %q, which would be a member of it", path, f.Name)
+				return nil, fmt.Errorf("%q cannot be a name in an RNTuple beside %q, which would be a member of it", path, f.Name)
 			}
 			parent = id
 		}
 		if _, ok := byName[f.Name]; ok {
-			return nil, fmt.Errorf("%q cannot be a field of an RNTuple: there are two, or one with a dot after this name", f.Name)
+			return nil, fmt.Errorf("%q cannot be a name in an RNTuple: there are two, or one with a dot after this name", f.Name)
 		}
 		n := newField{NewField: f}
 		name, typ := parts[len(parts)-1], f.typeName()
