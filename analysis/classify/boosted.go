@@ -26,6 +26,8 @@ type Boosted struct {
 	Rounds  []Round       `json:"rounds"`
 	// Frequencies, if there are some, are what the ratio is divided by at last.
 	Frequencies *Frequencies `json:"frequencies,omitempty"`
+	// Symmetric says that a common rotation of all azimuths changes nothing: azimuths are no inputs.
+	Symmetric bool `json:"symmetric,omitempty"`
 
 	quantities []vectors.Quantity
 }
@@ -49,9 +51,26 @@ func Bounded(log, least, most float64) float64 {
 }
 
 // NewBoosted returns a ratio without rounds, 1 everywhere, of some columns and of the quantities of momenta that are all
-// among them.
-func NewBoosted(columns []string, found vectors.Found) *Boosted {
-	return &Boosted{Columns: columns, Vectors: found, quantities: found.Quantities()}
+// among them; with symmetric, of those that do not change when all azimuths are rotated.
+func NewBoosted(columns []string, found vectors.Found, symmetric bool) *Boosted {
+	b := &Boosted{Vectors: found, Symmetric: symmetric}
+	changes := map[string]bool{}
+	for _, v := range found.Vectors {
+		for _, name := range []string{v.Phi, v.PX, v.PY} {
+			changes[name] = symmetric
+		}
+	}
+	b.Columns = slices.DeleteFunc(slices.Clone(columns), func(name string) bool { return changes[name] })
+	b.derive()
+	return b
+}
+
+// derive finds the quantities.
+func (b *Boosted) derive() {
+	b.quantities = b.Vectors.Quantities()
+	if b.Symmetric {
+		b.quantities = slices.DeleteFunc(b.quantities, func(q vectors.Quantity) bool { return q.Angle })
+	}
 }
 
 // Names returns the names of the columns that the ratio depends on.
@@ -290,10 +309,10 @@ func (b *Boosted) Load(tensors []training.Tensor, branches []string) error {
 			}
 		}
 	}
-	if len(b.Columns) == 0 || len(b.Rounds) == 0 || len(b.Rounds) > mostRounds {
+	b.derive()
+	if b.dim() == 0 || len(b.Rounds) == 0 || len(b.Rounds) > mostRounds {
 		return fmt.Errorf("a ratio of %d columns and %d rounds", len(b.Columns), len(b.Rounds))
 	}
-	b.quantities = b.Vectors.Quantities()
 	if b.Frequencies != nil {
 		if err := b.Frequencies.load(b.Columns); err != nil {
 			return err

@@ -27,7 +27,7 @@ func TestRoundsAreBounded(t *testing.T) {
 	for i := range of {
 		of[i] = i % folds
 	}
-	none := NewBoosted([]string{"x", "y"}, vectors.Found{})
+	none := NewBoosted([]string{"x", "y"}, vectors.Found{}, false)
 	fit := func(seed uint64) *CrossFitted {
 		c, err := none.Boost(t.Context(), zero, one, slices.Repeat([]float64{1}, n), [2][]int{of, of}, BoostOptions{Folds: folds, Trees: 20, Rate: 0.3, Seed: seed})
 		if err != nil {

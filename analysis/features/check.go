@@ -43,7 +43,7 @@ func (s *Spec) Check(given *Context) error {
 			}
 		}
 	}
-	periodic := 0
+	periodic, independent := 0, 0
 	for i := range s.Columns {
 		c := &s.Columns[i]
 		if !v.Remove(c.Name) || !c.isSound() {
@@ -52,9 +52,12 @@ func (s *Spec) Check(given *Context) error {
 		if c.Periodic {
 			periodic++
 		}
+		if c.Independent {
+			independent++
+		}
 	}
-	if periodic > 1 {
-		return errors.New("features: there is more than one periodic angle")
+	if periodic > 1 || independent > 1 {
+		return errors.New("features: there is more than one periodic or independent angle")
 	}
 	for name := range v {
 		return fmt.Errorf("features: the specification of %q is missing", name)
@@ -71,7 +74,7 @@ func (s *Spec) Check(given *Context) error {
 func (x *Context) Check() error {
 	v := step.Names{}
 	for i := range x.Columns {
-		if c := &x.Columns[i]; !v.Add(c.Name) || !c.isSound() || c.Periodic {
+		if c := &x.Columns[i]; !v.Add(c.Name) || !c.isSound() || c.Periodic || c.Independent {
 			return fmt.Errorf("features: the specification of branch %q of the condition is damaged", c.Name)
 		}
 	}

@@ -25,6 +25,10 @@ type Column struct {
 	// Periodic says that the feature is linear in the angle, see [Spec.Periodic].
 	Periodic bool `json:"periodic,omitempty"`
 
+	// Independent says that the angle is uniform whatever the other columns are: see [find.Rotation]. Its feature is a standard
+	// normal.
+	Independent bool `json:"independent,omitempty"`
+
 	// Mean and Std standardise what is left after the edges.
 	Mean float64 `json:"mean,omitempty"`
 	Std  float64 `json:"std,omitempty"`
@@ -38,7 +42,7 @@ type Column struct {
 func (c *Column) isSound() bool {
 	return c.IsSound() && c.Normal.isSound() && (c.Std > 0 || !c.As.IsLearnt() || c.As.IsUniform()) &&
 		c.Width >= 0 && (c.Width == 0 || c.Low == nil && c.High == nil) &&
-		(!c.Periodic || c.As == column.Angle && len(c.Spikes) == 0 && c.Missing == 0)
+		(!c.Periodic && !c.Independent || c.As == column.Angle && len(c.Spikes) == 0 && c.Missing == 0) && !(c.Periodic && c.Independent)
 }
 
 // encode returns the feature of the value x with the deviate u, and log|∂z/∂x|.
@@ -53,6 +57,9 @@ func (c *Column) encodeRest(x, u float64) (z, logDet float64) {
 		return z, logDet - logNormal(z)
 	case c.Periodic:
 		return (x - c.middle()) / unit(c.Circle), -math.Log(unit(c.Circle))
+	case c.Independent:
+		z = normalQuantile((x - *c.Low) / c.Circle.Period)
+		return z, -math.Log(c.Circle.Period) - logNormal(z)
 	}
 	y, ld := c.toLine(x)
 	z, slope := c.Normal.Forward((y - c.Mean) / c.Std)
@@ -95,6 +102,8 @@ func (c *Column) decodeRest(z float64) float64 {
 		return c.Close(normalCDF(z))
 	case c.Periodic:
 		return c.Close(c.middle() + z*unit(c.Circle))
+	case c.Independent:
+		return c.Close(*c.Low + c.Circle.Period*normalCDF(z))
 	}
 	return c.Close(c.fromLine(c.Normal.Inverse(push(z))*c.Std + c.Mean))
 }
@@ -123,7 +132,9 @@ func (c *Column) Describe() string {
 	if c.Missing > 0 {
 		how += fmt.Sprintf(", %.3g %% missing (NaN)", 100*c.Missing)
 	}
-	if c.Periodic {
+	if c.Independent {
+		how += ", uniform and independent of all else"
+	} else if c.Periodic {
 		how += ", linear: something repeats around it"
 	} else if len(c.Normal.X) > 0 {
 		how += fmt.Sprintf(", normal spline of %d knots", len(c.Normal.X))

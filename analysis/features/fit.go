@@ -53,7 +53,7 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 	if err != nil {
 		return nil, err
 	}
-	s := &Spec{Branches: t.Fields(), Cut: found.Cut, Momenta: momenta, Refused: found.Refused}
+	s := &Spec{Branches: t.Fields(), Cut: found.Cut, Momenta: momenta, Refused: found.Refused, NotSymmetric: found.NotSymmetric}
 	for _, field := range append(t.Fields(), found.Coordinates()...) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -61,8 +61,14 @@ func FitGiven(ctx context.Context, t, given *rootio.Table, w []float64, opts Opt
 		if c, ok := numbers[field.Name]; ok {
 			s.Columns = append(s.Columns, Column{Column: c})
 		} else if v, ok := found.Variable(field); ok {
-			s.Columns = append(s.Columns, opts.treat(v))
+			c := opts.treat(v)
+			c.Independent = field.Name == found.Independent && c.As == column.Angle
+			s.Columns = append(s.Columns, c)
 		}
+	}
+	if found.Independent != "" && s.Independent() < 0 {
+		s.NotSymmetric = fmt.Sprintf("%s is not learnt as an angle", found.Independent)
+		s.Refused = append(s.Refused, opts.Choices...)
 	}
 	s.Steps, s.Given, s.Ranges = found.Steps, found.Given, rangesOf(learnt, w, found)
 	if s.Dim() == 0 {

@@ -44,7 +44,7 @@ func (s *Spec) Periodic(ctx context.Context, t *rootio.Table, w []float64) (*Spe
 	periodic := *s
 	periodic.Columns = slices.Clone(s.Columns)
 	columns := periodic.learnt()
-	if len(columns) < 2 { // nothing is around it
+	if len(columns) < 2 || s.Independent() >= 0 { // nothing is around it, or depends on where it is
 		return &periodic, nil
 	}
 	even := false
@@ -89,6 +89,11 @@ func (s *Spec) Periodic(ctx context.Context, t *rootio.Table, w []float64) (*Spe
 func (s *Spec) Angle() (feature int, ok bool) {
 	feature = slices.IndexFunc(s.learnt(), func(c *Column) bool { return c.Periodic })
 	return max(feature, 0), feature >= 0
+}
+
+// Independent returns the feature of the angle that is uniform whatever the others are, −1 where there is none.
+func (s *Spec) Independent() int {
+	return slices.IndexFunc(s.learnt(), func(c *Column) bool { return c.Independent })
 }
 
 // Wave is what has a number of periods around a circle.

@@ -72,6 +72,8 @@ type Spec struct {
 
 	// Refused are choices of coordinates ([Options.Choices]) that cannot be made for these columns.
 	Refused []find.Choice `json:"-"`
+	// NotSymmetric says why a rotation may change something, where [find.Rotation] was refused.
+	NotSymmetric string `json:"-"`
 }
 
 // Dim returns the number of features: columns that are not constant.

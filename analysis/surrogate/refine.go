@@ -40,7 +40,7 @@ type Refinement struct {
 func (r *Refinement) String() string {
 	given := ""
 	if r.Given != nil {
-		given = fmt.Sprintf(", log Z of a condition known to %.1g", r.LogZError())
+		given = fmt.Sprintf(", log Z given the condition within %.1g", r.LogZError())
 	}
 	rounds := ""
 	if n := len(r.Boosted.Rounds); n > 1 {
@@ -295,7 +295,7 @@ func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refin
 		if momenta := s.Parts[0].Features.Momenta; momenta != nil {
 			found = *momenta
 		}
-		before = classify.NewBoosted(slices.Concat(s.learntColumns(), s.Context.Names()), found)
+		before = classify.NewBoosted(slices.Concat(s.learntColumns(), s.Context.Names()), found, s.isSymmetric())
 	}
 	both := [2][]int{theirs, folds}
 

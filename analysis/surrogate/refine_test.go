@@ -216,7 +216,7 @@ func refineBy(t testing.TB, s *Surrogate, others *rootio.Table) {
 		t.Fatal(err)
 	}
 	folds := make([]int, own.Len())
-	b := classify.NewBoosted(s.learntColumns(), vectors.Found{})
+	b := classify.NewBoosted(s.learntColumns(), vectors.Found{}, false)
 	c, err := b.Boost(t.Context(), own, others, slices.Repeat([]float64{1}, own.Len()), [2][]int{folds, folds},
 		classify.BoostOptions{Folds: 2, Trees: 3, Rate: 0.5})
 	if err != nil {

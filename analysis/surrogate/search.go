@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,8 +41,8 @@ type Coordinates struct {
 	// Parts are the choices of the parts of the model, the most likely one first; the columns as they are have
 	// none.
 	Parts [][]coordinates.Choice `json:"parts"`
-	// Gain is how much more likely held-out events of the trials were than in the columns as they are, in nats
-	// per event, and Sigma is its standard error: each half of them judges what the other half would choose.
+	// Gain is how much more likely held-out events of the trials were than in the columns as they are (rotation symmetric, where
+	// all coordinates are), in nats per event, and Sigma is its standard error: each half of them judges what the other half would choose.
 	Gain  float64 `json:"gain"`
 	Sigma float64 `json:"sigma"`
 	// Events is the number of events of the trials, HeldOut that of those that judged (all, where each was judged by what had learnt from
@@ -49,6 +50,8 @@ type Coordinates struct {
 	Events     int     `json:"events"`
 	HeldOut    int     `json:"held_out"`
 	LogDensity float64 `json:"log_density"`
+	// Rotation says that a common rotation of all azimuths changes nothing, or why that is not so.
+	Rotation string `json:"rotation,omitempty"`
 	// Tried is what was tried, in this order, and NotTried what there was no time for, or could not be learnt.
 	Tried    []TriedCoordinates `json:"tried"`
 	NotTried []string           `json:"not_tried,omitempty"`
@@ -71,7 +74,9 @@ type TriedCoordinates struct {
 func describeChoices(choices []coordinates.Choice) string {
 	var texts []string
 	for _, c := range choices {
-		texts = append(texts, c.String())
+		if c.Kind != coordinates.Rotation || len(choices) == 1 {
+			texts = append(texts, c.String())
+		}
 	}
 	if len(texts) == 0 {
 		return "the columns as they are"
@@ -95,6 +100,9 @@ func (c *Coordinates) describe(weights []float64) string {
 	text := "coordinates: " + strings.Join(parts, ", and ")
 	if c.Gain != 0 {
 		text += fmt.Sprintf("; in short trials this makes held-out events more likely by %.3g ± %.2g nats than the columns as they are", c.Gain, c.Sigma)
+	}
+	if c.Rotation != "" {
+		text += "\n" + c.Rotation
 	}
 	return text
 }
@@ -335,6 +343,9 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 	c := &Coordinates{}
 	of := o.Features
 	of.Computed = s.Parts[0].Features.Computed()
+	if limit := o.Train.MaxTime; limit > 0 {
+		of.Until = begin.Add(limit * 2 / 5)
+	}
 	d := draft{kind: factor.Models()[0]}
 	if kind.Folds {
 		d.kind, d.settings.Normals = kind, true
@@ -348,6 +359,32 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 	}
 	over := func() bool { return o.Train.MaxTime > 0 && time.Since(begin) > o.Train.MaxTime*2/5 }
 
+	// Rotation symmetry, where the events have it, is of all coordinates.
+	var always []coordinates.Choice
+	fit := func(choices ...coordinates.Choice) (*features.Spec, error) {
+		of.Choices = choices
+		spec, err := features.FitGiven(ctx, target, condition, w, of)
+		if err != nil || spec.Dim() != s.Parts[0].Features.Dim() {
+			return nil, ctx.Err()
+		}
+		return spec, nil
+	}
+	symmetric := proposals[0].Choice
+	proposals = proposals[1:]
+	var rotated *features.Spec
+	if !over() {
+		if rotated, err = fit(symmetric); err != nil {
+			return nil, err
+		}
+	}
+	if rotated != nil && len(rotated.Refused) > 0 {
+		c.Rotation = "not rotation symmetric in φ: " + rotated.NotSymmetric
+		o.log("%s", c.Rotation)
+	}
+	if len(proposals) == 0 && (rotated == nil || len(rotated.Refused) > 0) {
+		return nil, nil
+	}
+
 	base := &candidate{spec: &s.Parts[0].Features}
 	var by judges
 	if base.logs, by, err = short.logs(ctx, base.spec, d); err != nil {
@@ -358,7 +395,7 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 	}
 	c.Events, c.HeldOut = short.t.Len(), len(base.logs)
 	c.LogDensity, _ = by.paired(base.logs, nil)
-	tried := []*candidate{base}
+	start, tried := base, []*candidate{base}
 	seen := map[string]bool{stepsOf(base.spec): true}
 	// try returns a candidate, nil where there is none or it was tried before.
 	try := func(choices ...coordinates.Choice) (*candidate, error) {
@@ -366,13 +403,15 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 			c.NotTried = append(c.NotTried, describeChoices(choices))
 			return nil, nil
 		}
-		of.Choices = choices
-		spec, err := features.FitGiven(ctx, target, condition, w, of)
-		if err != nil || spec.Dim() != base.spec.Dim() || len(spec.Refused) > 0 || seen[stepsOf(spec)] {
-			return nil, ctx.Err()
+		if !slices.ContainsFunc(choices, func(c coordinates.Choice) bool { return c.Kind == coordinates.Rotation }) {
+			choices = slices.Concat(choices, always)
+		}
+		spec, err := fit(choices...)
+		if err != nil || spec == nil || len(spec.Refused) > 0 || seen[stepsOf(spec)] {
+			return nil, err
 		}
 		seen[stepsOf(spec)] = true
-		next := &candidate{choices: slices.Clone(choices), spec: spec}
+		next := &candidate{choices: choices, spec: spec}
 		if next.logs, _, err = short.logs(ctx, spec, d); err != nil {
 			c.NotTried = append(c.NotTried, fmt.Sprintf("%s: %v", describeChoices(choices), err))
 			return nil, ctx.Err()
@@ -392,6 +431,23 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 		tried = append(tried, next)
 		return next, nil
 	}
+	if rotated != nil && len(rotated.Refused) == 0 {
+		next, err := try(symmetric)
+		if err != nil {
+			return nil, err
+		}
+		c.Rotation = "rotation symmetric in φ, but not used: it could not be tried"
+		if next != nil {
+			if g, sigma := by.paired(next.logs, base.logs); g > -sigma {
+				always, start, tried = next.choices, next, []*candidate{next}
+				c.Rotation = "rotation symmetric in φ: one azimuth is uniform and independent of all else, all others are relative to it"
+			} else {
+				c.Rotation = fmt.Sprintf("rotation symmetric in φ, but not used: with that, held-out events are less likely by %.2g ± %.1g nats", -g, sigma)
+			}
+		}
+		o.log("%s", c.Rotation)
+	}
+	proposals = slices.DeleteFunc(proposals, func(p coordinates.Proposal) bool { return overlaps(always, p.Choice) })
 	for i, p := range proposals {
 		if i >= effort.changes {
 			c.NotTried = append(c.NotTried, describeChoices([]coordinates.Choice{p.Choice}))
@@ -401,7 +457,7 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 			return nil, err
 		}
 	}
-	best := base
+	best := start
 	singles := slices.Clone(tried[1:])
 	gain := func(of *candidate) float64 { g, _ := by.paired(of.logs, base.logs); return g }
 	slices.SortStableFunc(singles, func(a, b *candidate) int {
@@ -451,9 +507,9 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 	return c, nil
 }
 
-// stepsOf says which steps a choice of coordinates has, in whatever order they were found.
+// stepsOf says which steps a choice of coordinates has, in whatever order they were found, and which feature is independent.
 func stepsOf(spec *features.Spec) string {
-	var all []string
+	all := []string{strconv.Itoa(spec.Independent())}
 	for _, s := range spec.Steps {
 		text, err := json.Marshal(s)
 		if err != nil {
@@ -483,10 +539,15 @@ func overlaps(choices []coordinates.Choice, next coordinates.Choice) bool {
 			return c.Vectors[len(c.Vectors)-1:]
 		case coordinates.Balance, coordinates.Recoil:
 			return c.Vectors[:1]
+		case coordinates.Rotation:
+			return nil
 		}
 		return c.Vectors
 	}
 	return slices.ContainsFunc(choices, func(c coordinates.Choice) bool {
+		if c.Kind == coordinates.Rotation && next.Kind == coordinates.Angles {
+			return true
+		}
 		if c.Kind == coordinates.Polar || next.Kind == coordinates.Polar || c.Kind == coordinates.Angles || next.Kind == coordinates.Angles {
 			return c.Kind == next.Kind
 		}

@@ -49,7 +49,7 @@ func compete(t *testing.T, table *rootio.Table, o Options) (*Coordinates, *Surro
 	return c, s
 }
 
-// TestCompete checks that the mass of a pair is learnt where it has a peak, and the columns as they are where each momentum is
+// TestCompete checks that the mass of a pair is learnt where it has a peak, and the columns as they are, or but for rotation symmetry, where each momentum is
 // of another event, or where these were asked for, or there are no momenta.
 func TestCompete(t *testing.T) {
 	testenv.Slow(t, "it trains several models")
@@ -59,10 +59,10 @@ func TestCompete(t *testing.T) {
 	if c == nil || len(c.Parts) != 1 || len(s.Parts) != 1 {
 		t.Fatalf("the coordinates are %+v", c)
 	}
-	if text := c.String(); !strings.Contains(text, "mass") || !(c.Gain > 0.1) {
+	if text := c.String(); !strings.Contains(text, "mass") || !strings.Contains(text, "\nrotation symmetric in φ") || !(c.Gain > 0.1) {
 		t.Errorf("%s\n%s", text, strings.Join(c.Table(), "\n"))
 	}
-	if c, s := compete(t, muons(n, false), Options{Seed: 1, Coordinates: MixedCoordinates}); c != nil && (len(c.Parts[0]) > 0 || len(s.Parts) > 1) {
+	if c, s := compete(t, muons(n, false), Options{Seed: 1, Coordinates: MixedCoordinates}); c != nil && (len(c.Parts[0]) > 1 || len(s.Parts) > 1) {
 		t.Errorf("%v\n%s", c, strings.Join(c.Table(), "\n"))
 	}
 	if c, _ := compete(t, peak, Options{Coordinates: PlainCoordinates}); c != nil {
@@ -70,7 +70,7 @@ func TestCompete(t *testing.T) {
 	}
 	few := *peak
 	few.Columns = peak.Columns[:4]
-	if c, _ := compete(t, &few, Options{Coordinates: MixedCoordinates}); c != nil {
+	if c, _ := compete(t, &few, Options{Coordinates: MixedCoordinates}); c != nil && (len(c.Parts[0]) != 1 || c.Parts[0][0].Kind != coordinates.Rotation) {
 		t.Errorf("with one momentum: %v", c)
 	}
 }
@@ -154,5 +154,9 @@ func TestOverlaps(t *testing.T) {
 		if overlaps(mass, test.next) != test.want {
 			t.Errorf("%v beside %v", test.next, mass)
 		}
+	}
+	rotation := []coordinates.Choice{choice(coordinates.Rotation, "a", "b")}
+	if !overlaps(rotation, choice(coordinates.Angles, "a", "b")) || overlaps(rotation, mass[0]) {
+		t.Errorf("%v overlaps with masses, or not with angles", rotation)
 	}
 }

@@ -5,6 +5,8 @@
 package surrogate
 
 import (
+	"slices"
+
 	"github.com/eidolon-hep/eidolon/analysis/features"
 	"github.com/eidolon-hep/eidolon/rootio"
 )
@@ -32,6 +34,11 @@ type Part struct {
 	Weight   float64 // w_k
 	Features features.Spec
 	Chain    Chain
+}
+
+// isSymmetric reports whether a common rotation of all azimuths changes nothing.
+func (s *Surrogate) isSymmetric() bool {
+	return !slices.ContainsFunc(s.Parts, func(p Part) bool { return p.Features.Independent() < 0 })
 }
 
 // ratios returns what multiplies the density of the parts, in order.

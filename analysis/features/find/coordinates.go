@@ -33,6 +33,8 @@ const (
 	Recoil = "recoil"
 	// Balance: the components of the first along and across the recoil of the others.
 	Balance = "balance"
+	// Rotation: azimuths and transverse components of all are measured from one azimuth, which is uniform whatever the rest is.
+	Rotation = "rotation"
 )
 
 // choices is the table of the kinds: what each says, of all its vectors, the first and the last one; and what it does. do
@@ -41,13 +43,14 @@ var choices = map[string]struct {
 	words string
 	do    func(s *Search, v []vectors.Vector) bool
 }{
-	Polar:   {"ALL by pT, η and φ", (*Search).choosePolar},
-	Mass:    {"the mass of ALL in the place of pT of LAST", (*Search).chooseMass},
-	Ordered: {"pT of LAST between its edges, pT of FIRST the upper one", (*Search).chooseOrdered},
-	Decay:   {"the mass, momentum and decay angles of ALL", (*Search).chooseDecay},
-	Angles:  {"azimuths relative to that of FIRST", (*Search).chooseAngles},
-	Recoil:  {"the azimuth of FIRST relative to the recoil of the others", (*Search).chooseRecoil},
-	Balance: {"FIRST along and across the recoil of the others", (*Search).chooseBalance},
+	Polar:    {"ALL by pT, η and φ", (*Search).choosePolar},
+	Mass:     {"the mass of ALL in the place of pT of LAST", (*Search).chooseMass},
+	Ordered:  {"pT of LAST between its edges, pT of FIRST the upper one", (*Search).chooseOrdered},
+	Decay:    {"the mass, momentum and decay angles of ALL", (*Search).chooseDecay},
+	Angles:   {"azimuths relative to that of FIRST", (*Search).chooseAngles},
+	Recoil:   {"the azimuth of FIRST relative to the recoil of the others", (*Search).chooseRecoil},
+	Rotation: {"all azimuths relative to one that is uniform", func(*Search, []vectors.Vector) bool { return true }}, // a pass of its own
+	Balance:  {"FIRST along and across the recoil of the others", (*Search).chooseBalance},
 }
 
 // String says what is chosen.

@@ -32,6 +32,7 @@ var passes = []pass{
 	{name: "harmonics", what: "numbers that are near to a harmonic in an angle", do: (*Search).findHarmonics},
 	{name: "choices", do: (*Search).makeChoices},
 	{name: "missing", what: "values that columns have where others say so", do: (*Search).findMissing},
+	{name: "rotation", do: (*Search).makeRotation},
 	{name: "relative numbers", what: "numbers that are close to others", do: (*Search).findRelativeNumbers},
 	{name: "relative angles", what: "angles that are close to others", do: (*Search).findRelativeAngles},
 }

@@ -152,6 +152,14 @@ var examples = map[string]func() example{
 				return []float64{truth + math.Sin(truth)}
 			}), breaks: "reco"}
 	},
+	"rotation": func() example {
+		return example{table: columns([]string{"pt1", "phi1", "pt2", "phi2"}, func(r *rand.Rand) []float64 {
+			phi := math.Pi * (2*r.Float64() - 1)
+			return []float64{r.ExpFloat64(), phi, r.ExpFloat64(), math.Remainder(phi+math.Pi+0.1*r.NormFloat64(), 2*math.Pi)}
+		}), options: Options{Choices: []Choice{{Kind: Rotation, Vectors: []string{"a"}}}, Vectors: vectors.Found{Vectors: []vectors.Vector{
+			{Name: "a", PT: "pt1", Phi: "phi1", Transverse: true}, {Name: "b", PT: "pt2", Phi: "phi2", Transverse: true},
+		}}}}
+	},
 	"relative angles": func() example {
 		return example{table: columns([]string{"phi1", "phi2"}, func(r *rand.Rand) []float64 {
 			phi := math.Pi * (2*r.Float64() - 1)

@@ -18,7 +18,7 @@ type Proposal struct {
 	Gain float64
 }
 
-// Propose returns the choices of coordinates that may be better for the vectors of t: those that are of
+// Propose returns the choices of coordinates that may be better for the vectors of t: rotation symmetry first, and those that are of
 // pairs and triples by their gains, the best first, and few of these.
 func Propose(t *rootio.Table, found []vectors.Vector) (proposals []Proposal) {
 	const (
@@ -57,6 +57,9 @@ func Propose(t *rootio.Table, found []vectors.Vector) (proposals []Proposal) {
 	}
 	if len(full) > mostVectors {
 		full = full[:mostVectors]
+	}
+	if len(found) > 0 {
+		add(0, Rotation, found...)
 	}
 	if len(cartesian) > 0 {
 		add(0, Polar, cartesian...)

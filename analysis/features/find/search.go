@@ -23,6 +23,9 @@ type Search struct {
 	Cut     []string // what was not looked for everywhere, and why
 	Refused []Choice // that cannot be made for these columns
 
+	Independent  string // the azimuth that is uniform whatever the other variables are, where [Rotation] was chosen
+	NotSymmetric string // why there is none, where it was
+
 	ctx     context.Context
 	table   *rootio.Table
 	given   *rootio.Table // the columns of the condition

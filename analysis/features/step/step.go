@@ -21,6 +21,7 @@
 //   - [Fraction]: a number that is never above another one is measured as a fraction of it.
 //   - [Between]: a number between edges that depend on the event is measured from these.
 //   - [Recoil]: a transverse momentum is measured from the recoil of others.
+//   - [Rotated]: transverse components are measured along and across an azimuth.
 //
 // A kind of step is one file and one row of the table kinds, with an example in the test.
 package step
@@ -59,6 +60,7 @@ var kinds = []struct {
 	{"missing", func() Step { return &Missing{} }},
 	{"between", func() Step { return &Between{} }},
 	{"recoil", func() Step { return &Recoil{} }},
+	{"rotated", func() Step { return &Rotated{} }},
 }
 
 // Step is an exact map of some variables to others.

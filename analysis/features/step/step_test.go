@@ -133,6 +133,7 @@ var examples = map[string][]example{
 		{&Recoil{Name: "b", PT: "pt2", Phi: "phi2", From: -math.Pi, Of: [][2]string{{"pt1", "phi1"}, {"pt0", "eta1"}}}, with(drawPair, "pt0", func(map[string]float64) float64 { return -999 })},
 		{&Recoil{Name: "b", PT: "pt2", Phi: "phi2", From: -math.Pi, Of: [][2]string{{"pt1", "phi1"}, {"pt0", "eta1"}}, Components: true}, with(drawPair, "pt0", func(map[string]float64) float64 { return 3 })},
 	},
+	"rotated": {{&Rotated{X: "x", Y: "y", To: "phi"}, with(drawMomentum, "phi", func(v map[string]float64) float64 { return 2 - v["z"] })}},
 	"fraction": {{&Fraction{Variable: "pt2", Of: "pt1", From: 20}, func(r *rand.Rand) map[string]float64 {
 		room := 1 + 30*r.ExpFloat64()
 		return map[string]float64{"pt1": 20 + room, "pt2": 20 + room*r.Float64()}

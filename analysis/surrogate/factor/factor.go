@@ -137,19 +137,21 @@ type Path interface {
 // The streams of a seed that the factors of this package draw from. Those of the models behind them, in packages flows and
 // diffusion, are 1<<55 to 1<<59.
 const (
-	streamCodes  = 1 << 57 // with the width of the context, which differs between the factors of codes
-	streamCounts = 1 << 60 // with the attempt, and the width of the context, which differs between the columns of counts
-	streamAngle  = 1 << 61
-	streamMember = 1 << 62 // with the attempt: which member of an ensemble draws an event
+	streamCodes       = 1 << 57 // with the width of the context, which differs between the factors of codes
+	streamCounts      = 1 << 60 // with the attempt, and the width of the context, which differs between the columns of counts
+	streamAngle       = 1 << 61
+	streamIndependent = 1<<61 + 1
+	streamMember      = 1 << 62 // with the attempt: which member of an ensemble draws an event
 )
 
 // Features are what factors need to know of the features that come to them.
 type Features struct {
-	Dim      int
-	Names    []string            // of the columns that they are made of
-	Discrete []features.Discrete // those of a few values
-	Counts   []features.Counted  // those of columns of counts
-	Angle    int                 // the feature that is linear in an angle, −1 where there is none
+	Dim         int
+	Names       []string            // of the columns that they are made of
+	Discrete    []features.Discrete // those of a few values
+	Counts      []features.Counted  // those of columns of counts
+	Angle       int                 // the feature that is linear in an angle, −1 where there is none
+	Independent []int               // those that are standard normals whatever the others are
 }
 
 // Of returns what factors need to know of the features of a specification.
@@ -158,7 +160,11 @@ func Of(spec *features.Spec) Features {
 	if !ok {
 		angle = -1
 	}
-	return Features{spec.Dim(), spec.Learnt(), spec.Discrete(), spec.Counted(), angle}
+	of := Features{spec.Dim(), spec.Learnt(), spec.Discrete(), spec.Counted(), angle, nil}
+	if j := spec.Independent(); j >= 0 {
+		of.Independent = []int{j}
+	}
+	return of
 }
 
 // Keep returns those features of f that are handed on, whose places are ascending.
@@ -167,6 +173,11 @@ func (f Features) Keep(places []int) Features {
 	for _, j := range places {
 		if f.Names != nil {
 			kept.Names = append(kept.Names, f.Names[j])
+		}
+	}
+	for _, j := range f.Independent {
+		if j = slices.Index(places, j); j >= 0 {
+			kept.Independent = append(kept.Independent, j)
 		}
 	}
 	for _, d := range f.Discrete {

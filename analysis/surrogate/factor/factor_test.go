@@ -70,6 +70,10 @@ func foundBy(t *testing.T) map[string]found {
 			Events{Features: Features{Dim: 3, Angle: 2}, N: n, Rows: func() []float32 { return angles }},
 			func([]float32) (p, integral float64) { return 1 / features.Period, 1 },
 		},
+		"independent": {
+			Events{Features: Features{Dim: 3, Angle: -1, Independent: []int{1}}, N: n, Rows: func() []float32 { return angles }},
+			func(own []float32) (p, integral float64) { return math.Exp(-math.Abs(float64(own[0]))) / 2, 1 },
+		},
 		"codes": {
 			Events{Features: Of(spec), N: n, Rows: func() []float32 { return z }},
 			func([]float32) (p, integral float64) { return 1, 3 * 3 },

@@ -62,7 +62,7 @@ type Kind struct {
 // first, in the order in which they are drawn.
 func Kinds() []Kind {
 	return []Kind{
-		angleKind(), codesKind(), countsKind(),
+		independentKind(), angleKind(), codesKind(), countsKind(),
 		autoregressiveKind(), splineKind(), realNVPKind(), ensembleKind(),
 		kernelSumsKind(), denoiserKind(), distilledKind(),
 	}
