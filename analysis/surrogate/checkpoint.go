@@ -262,6 +262,11 @@ func (p *Paused) Resume(ctx context.Context, t *rootio.Table, w []float64) (*Tra
 	if err != nil {
 		return nil, err
 	}
+	for i := range card.Plan.Exchanges {
+		if !card.Plan.Exchanges[i].isSound(t) {
+			return nil, fmt.Errorf("surrogate: could not go on from the checkpoint: %w", modelfile.Damaged(errors.New("columns cannot change places")))
+		}
+	}
 	tr.Card = card
 	tr.begin, tr.of, tr.goOn = begin, p.saved.Of, &p.saved.State
 	if len(tr.goOn.Params) == 0 { // a stage has not begun

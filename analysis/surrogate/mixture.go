@@ -256,24 +256,20 @@ func (tr *Training) allRows(ctx context.Context) (*mixedRows, error) {
 	return r, r.fill(ctx, tr.noise(), false)
 }
 
-// isNoisy reports whether the rows depend on noise.
+// isNoisy reports whether the rows depend on noise, or on the order of identical objects.
 func (r *mixedRows) isNoisy() bool {
-	for k := range r.tr.Parts {
-		if r.tr.Parts[k].Features.IsNoisy() {
-			return true
-		}
-	}
-	return false
+	return len(r.tr.Card.Plan.Exchanges) > 0 || slices.ContainsFunc(r.tr.Parts, func(p Part) bool { return p.Features.IsNoisy() })
 }
 
 // fill stores the rows, or only those of the parts that depend on noise. An error is that of ctx, or of columns that cannot be read.
 func (r *mixedRows) fill(ctx context.Context, noise features.Noise, noisyOnly bool) error {
 	at, atContext := 0, 0
+	table, isExchanged := r.tr.exchanged(noise.Pass), len(r.tr.Card.Plan.Exchanges) > 0
 	for k := range r.tr.Parts {
 		part, p := &r.tr.Parts[k], &r.ofPart[k]
 		dim, last := part.Chain.Dim(), part.Chain.last()
-		if !noisyOnly || part.Features.IsNoisy() {
-			if err := part.Features.Encode(ctx, p.z, r.logDet, r.tr.table, noise); err != nil {
+		if !noisyOnly || isExchanged || part.Features.IsNoisy() {
+			if err := part.Features.Encode(ctx, p.z, r.logDet, table, noise); err != nil {
 				return err
 			}
 			for j, i := range r.events {

@@ -22,6 +22,8 @@ type Plan struct {
 	Choice *Choice `json:"choice,omitempty"`
 	// Coordinates says in which coordinates momenta are learnt, where there was a choice.
 	Coordinates *Coordinates `json:"coordinates,omitempty"`
+	// Exchanges are of the objects that are identical.
+	Exchanges []Exchange `json:"exchanges,omitempty"`
 	// Plain says that columns without edges, heavy tails and spikes are standardised only
 	// ([features.Spec.Plain]), as is best for events that come as islands, and often for kernel sums.
 	Plain bool `json:"plain,omitempty"`
@@ -182,6 +184,9 @@ func (p *Plan) String() string {
 	}
 	if p.Coordinates != nil {
 		text += "\n" + p.Coordinates.describe(p.Parts)
+	}
+	for i := range p.Exchanges {
+		text += "\n" + p.Exchanges[i].String()
 	}
 	if networks := kind.NetworksOf(p.Settings); networks != "" {
 		text += "\nnetworks of " + networks

@@ -81,6 +81,13 @@ func New(ctx context.Context, t *rootio.Table, w []float64, opts Options) (*Trai
 	}
 	tr.begin, tr.Card.Weights, tr.Card.Plan.Coordinates = begin, rows.WeightsOf(w), chosen
 	tr.keepMixable()
+	exchanges, err := opts.findExchanges(ctx, s, t, w, begin)
+	if err != nil {
+		return nil, err
+	}
+	if err := tr.exchange(ctx, exchanges); err != nil {
+		return nil, err
+	}
 	if n, different := t.Len(), tr.copies.Different; different < n {
 		opts.log("note: of %d events %d are different: the others are copies, and each is learnt from and judged together with its like", n, different)
 	}
@@ -304,7 +311,8 @@ func (tr *Training) data(k int) (train, valid training.Data) {
 		return d
 	}
 	valid, train = take(tr.judge), take(tr.learn)
-	if !spec.IsNoisy() {
+	isExchanged := len(tr.Card.Plan.Exchanges) > 0
+	if !spec.IsNoisy() && !isExchanged {
 		tr.z[k] = nil
 		return train, valid
 	}
@@ -312,7 +320,11 @@ func (tr *Training) data(k int) (train, valid training.Data) {
 		noise := tr.noise()
 		noise.Pass = pass + 1
 		// The columns were readable before: an error is that of ctx.
-		_ = spec.Refresh(ctx, z, tr.table, noise)
+		if isExchanged {
+			_ = spec.Encode(ctx, z, nil, tr.exchanged(noise.Pass), noise)
+		} else {
+			_ = spec.Refresh(ctx, z, tr.table, noise)
+		}
 		for j, i := range tr.learn {
 			if !tr.impossible[k][i] {
 				copy(train.X[j*dim:(j+1)*dim], z[i*dim:])
