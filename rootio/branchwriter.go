@@ -8,6 +8,8 @@ import (
 	"strings"
 )
 
+const vectorVersion = 9 // of a collection, as ROOT writes it
+
 // branchWriter is a branch of a tree that is being written.
 type branchWriter struct {
 	name, title string
@@ -18,7 +20,8 @@ type branchWriter struct {
 	counter     *branchWriter // nil: none
 	vector      bool
 
-	columns []int  // of tables, or the jagged one
+	columns []int  // of tables, or the jagged one, and those of the lengths of lists in lists, the innermost first
+	next    []int  // where these columns are in an event that is being written
 	place   string // the tree, for the title of baskets
 	size    int    // bytes that make a basket full
 	ahead   int    // bytes of the basket, as counted for the first cluster
@@ -62,7 +65,25 @@ func (b *branchWriter) shorten(text string) {
 }
 
 // elements returns the number of values of an entry, if it does not vary.
-func (b *branchWriter) elements() int { return len(b.columns) }
+func (b *branchWriter) elements() int {
+	if b.varies() {
+		return 1
+	}
+	return len(b.columns)
+}
+
+// vectorClass returns the class of a std::vector of numbers, or of vectors of them, and its
+// checksum, which is one of the name as such a class has no members.
+func (b *branchWriter) vectorClass() (name string, sum uint32) {
+	name = rootTypes[b.kind].vector
+	for range len(b.columns) - 1 {
+		name = "vector<" + name + " >"
+	}
+	for _, c := range []byte(name) {
+		sum = sum*3 + uint32(c)
+	}
+	return name, sum
+}
 
 // bytesOf returns the number of bytes of an event.
 func (b *branchWriter) bytesOf(t *Table, event int) int {
@@ -74,13 +95,19 @@ func (b *branchWriter) bytesOf(t *Table, event int) int {
 	if b.vector {
 		n += vectorHeader
 	}
+	for _, c := range b.columns[1:] {
+		n += 4 * (t.Jagged[c].Offsets[event+1] - t.Jagged[c].Offsets[event])
+	}
 	return n
 }
 
 // fill appends the events of a table. Baskets that are full are compressed, and wait.
 func (b *branchWriter) fill(t *Table) error {
 	n := t.Len()
-	if b.varies() {
+	switch {
+	case len(b.columns) > 1 && b.varies():
+		return b.fillNested(t, n)
+	case b.varies():
 		return b.fillJagged(&t.Jagged[b.columns[0]], n)
 	}
 	size := b.stored.size
@@ -110,8 +137,60 @@ func (b *branchWriter) fill(t *Table) error {
 	return nil
 }
 
+// fillNested appends lists of lists.
+func (b *branchWriter) fillNested(t *Table, n int) error {
+	b.next = make([]int, len(b.columns))
+	for i := range n {
+		b.starts = append(b.starts, int32(len(b.data)))
+		at := len(b.data)
+		b.data = binary.BigEndian.AppendUint32(b.data, 0)
+		b.data = binary.BigEndian.AppendUint16(b.data, vectorVersion)
+		for k, c := range b.columns {
+			b.next[k] = t.Jagged[c].Offsets[i]
+		}
+		outer := len(b.columns) - 1
+		whole := b.list(t, outer, t.Jagged[b.columns[outer]].Event(i).Len(), i)
+		for k, c := range b.columns {
+			whole = whole && b.next[k] == t.Jagged[c].Offsets[i+1]
+		}
+		if !whole {
+			return fmt.Errorf("branch %q: the lengths of its lists do not add up", b.name)
+		}
+		binary.BigEndian.PutUint32(b.data[at:], uint32(len(b.data)-at-4)|byteCount)
+		b.entries++
+		if len(b.data) >= b.size {
+			if err := b.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// list appends a list of n lists, or at level 0 of n numbers. It reports whether they are
+// there in the event.
+func (b *branchWriter) list(t *Table, level, n, event int) bool {
+	b.data = binary.BigEndian.AppendUint32(b.data, uint32(n))
+	j, at := &t.Jagged[b.columns[level]], b.next[level]
+	if n < 0 || n > j.Offsets[event+1]-at {
+		return false
+	}
+	b.next[level] += n
+	if level == 0 {
+		from, size := len(b.data), b.stored.size
+		b.data = append(b.data, make([]byte, n*size)...)
+		b.stored.encode(b.data[from:], j.Column.Slice(at, at+n).Values(), size)
+		return true
+	}
+	for _, length := range j.Column.Slice(at, at+n).Values().([]int32) {
+		if !b.list(t, level-1, int(length), event) {
+			return false
+		}
+	}
+	return true
+}
+
 func (b *branchWriter) fillJagged(j *Jagged, n int) error {
-	const version = 9 // of a collection, as ROOT writes it
 	size := b.stored.size
 	for lo := 0; lo < n; {
 		// As many events as the basket has room for; the last one may go beyond.
@@ -131,7 +210,7 @@ func (b *branchWriter) fillJagged(j *Jagged, n int) error {
 			b.starts = append(b.starts, int32(len(b.data)))
 			if b.vector {
 				b.data = binary.BigEndian.AppendUint32(b.data, uint32(6+len(values))|byteCount)
-				b.data = binary.BigEndian.AppendUint16(b.data, version)
+				b.data = binary.BigEndian.AppendUint16(b.data, vectorVersion)
 				b.data = binary.BigEndian.AppendUint32(b.data, uint32(len(values)/size))
 			}
 			b.data = append(b.data, values...)
@@ -223,10 +302,11 @@ func (b *branchWriter) write(w *objectWriter, compression int32) {
 	w.pointer("TBranchElement", b, func() {
 		w.object(10, func() {
 			b.writeBranch(w, compression)
-			w.str(rootTypes[b.kind].vector)
+			class, sum := b.vectorClass()
+			w.str(class)
 			w.str("")
 			w.str("")
-			w.i32(int(rootTypes[b.kind].sum))
+			w.i32(int(sum))
 			w.i16(6)  // version of the class
 			w.i32(-1) // the object itself
 			w.i32(0)

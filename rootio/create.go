@@ -281,9 +281,11 @@ func (w *Writer) makeBranches() {
 				b.counter.counts = true
 				w.counted = append(w.counted, counted{jagged, scalars[f.Counter]})
 			}
-			b.columns = []int{jagged}
-			jagged++
-			i++
+			for range nestedAt(w.fields[i:]) {
+				b.columns = append(b.columns, jagged)
+				jagged++
+				i++
+			}
 			continue
 		}
 		if b.dims = arrayAt(w.fields[i:]); b.dims != nil {
@@ -319,6 +321,18 @@ func (w *Writer) orderBranches() {
 		}
 	}
 	slices.SortStableFunc(w.branches, func(a, b *branchWriter) int { return place[a] - place[b] })
+}
+
+// nestedAt returns how many of the fields the first of them is a branch of: 1, or more if it is
+// one of lists of lists, and the lengths of these follow.
+func nestedAt(fields []Field) int {
+	n := 1
+	for f := fields[0]; f.Nested != "" && f.Index == 0 && n < len(fields); n++ {
+		if l := fields[n]; l.Nested != f.Nested || l.Index != n || l.Kind != Int32 || l.Counter != Vector {
+			break
+		}
+	}
+	return n
 }
 
 // arrayAt returns the dimensions of the array whose elements the first of the

@@ -126,22 +126,21 @@ func (k Kind) size() int { return int(k.Type().Size()) }
 type rootType struct {
 	code   string // in the title of a branch
 	leaf   string // class of a leaf
-	vector string // class of a std::vector of them,
-	sum    uint32 // and the checksum of that
+	vector string // class of a std::vector of them
 }
 
 var rootTypes = [...]rootType{
-	Bool:    {"O", "TLeafO", "vector<bool>", 29929751},
-	Int8:    {"B", "TLeafB", "vector<char>", 29929535},
-	Int16:   {"S", "TLeafS", "vector<short>", 89793095},
-	Int32:   {"I", "TLeafI", "vector<int>", 9976712},
-	Int64:   {"L", "TLeafL", "vector<Long64_t>", 2424165566},
-	Uint8:   {"b", "TLeafB", "vector<unsigned char>", 728903898},
-	Uint16:  {"s", "TLeafS", "vector<unsigned short>", 2186716184},
-	Uint32:  {"i", "TLeafI", "vector<unsigned int>", 3106279697},
-	Uint64:  {"l", "TLeafL", "vector<ULong64_t>", 2977495147},
-	Float32: {"F", "TLeafF", "vector<float>", 89790107},
-	Float64: {"D", "TLeafD", "vector<double>", 269370212},
+	Bool:    {"O", "TLeafO", "vector<bool>"},
+	Int8:    {"B", "TLeafB", "vector<char>"},
+	Int16:   {"S", "TLeafS", "vector<short>"},
+	Int32:   {"I", "TLeafI", "vector<int>"},
+	Int64:   {"L", "TLeafL", "vector<Long64_t>"},
+	Uint8:   {"b", "TLeafB", "vector<unsigned char>"},
+	Uint16:  {"s", "TLeafS", "vector<unsigned short>"},
+	Uint32:  {"i", "TLeafI", "vector<unsigned int>"},
+	Uint64:  {"l", "TLeafL", "vector<ULong64_t>"},
+	Float32: {"F", "TLeafF", "vector<float>"},
+	Float64: {"D", "TLeafD", "vector<double>"},
 }
 
 // leafKinds are the kinds of the leaves that are no members of objects: signed and not.

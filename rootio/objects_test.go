@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -190,5 +192,45 @@ func TestNestedIsNoCollection(t *testing.T) {
 	defer tree.Close()
 	if _, err := tree.Collection("vv"); err == nil || !strings.Contains(err.Error(), "lists of lists") {
 		t.Errorf("%v", err)
+	}
+}
+
+// Lists of lists are written as they were read, if all of their columns are.
+func TestNestedRoundTrip(t *testing.T) {
+	ctx := context.Background()
+	before, err := ReadFile(ctx, "t", "testdata/vectors.root")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "x.root")
+	if err := WriteFile(name, "t", before); err != nil {
+		t.Fatal(err)
+	}
+	after, err := ReadFile(ctx, "t", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(after, before) {
+		t.Errorf("fields %v, want %v", after.Fields(), before.Fields())
+	}
+	tree, err := Open(ctx, "t", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	types := map[string]string{"vv": "[][]float32", "vvv": "[][][]int16"}
+	for _, b := range tree.Branches() {
+		if want, ok := types[b.Name]; ok && b.Type != want {
+			t.Errorf("%s is written as %s, want %s", b.Name, b.Type, want)
+		}
+	}
+
+	for i := range before.Jagged {
+		if j := &before.Jagged[i]; j.Name == "vv_n1" {
+			j.Column.Values().([]int32)[0]++
+		}
+	}
+	if err := WriteFile(name, "t", before); err == nil || !strings.Contains(err.Error(), "do not add up") {
+		t.Errorf("lengths that are wrong: %v", err)
 	}
 }

@@ -80,9 +80,7 @@ func newTupleWriter(file *newFile, name, title string, fields []Field, o options
 		t := tupleField{NewField: rntuple.NewField{Name: f.Name, Description: f.Title, Kind: rntuple.Kind(f.Kind)}}
 		n := 1
 		if f.IsJagged() {
-			for i+n < len(fields) && f.Nested != "" && fields[i+n].Nested == f.Nested && fields[i+n].Index == n {
-				n++
-			}
+			n = nestedAt(fields[i:])
 			for range n {
 				t.jagged = append(t.jagged, jagged)
 				jagged++
