@@ -56,6 +56,7 @@ type branch struct {
 	layout layout // of the values in a basket
 	isLeaf bool   // rather than an object with members
 	of     string // the branch itself
+	also   string // what ROOT calls it, if that is not its name
 
 	tuple *tupleColumn // nil: it is of a TTree
 
@@ -277,7 +278,7 @@ func (f *rootFile) leavesOf(tree *treeRecord, b *branchRecord) ([]branch, error)
 	shapes := leafShapes{root: &objectShape{}, exact: true}
 	for i, leaf := range b.leaves {
 		c := branch{isLeaf: true, of: b.name}
-		c.Name, c.Title = columnName(leaf), ""
+		c.Name, c.Title, c.also = columnName(leaf), "", b.name
 		if len(b.leaves) == 1 {
 			c.Title = titleOf(b)
 		}

@@ -68,14 +68,15 @@ func membersOf(b *branchRecord, how candidate, n numericMember, spans []span) []
 	if at := strings.IndexByte(name, '['); at > 0 {
 		name = name[:at]
 	}
-	if path := memberName(b, n.path); path != "" {
-		name += "." + path
+	also := name
+	if n.path != "" {
+		name, also = name+"."+memberName(b, n.path), also+"."+n.path
 	}
 	elems := 1
 	for _, d := range n.dims {
 		elems = min(elems*d, math.MaxInt32)
 	}
-	c := branch{isLeaf: true, of: b.name}
+	c := branch{isLeaf: true, of: b.name, also: also}
 	c.value = value{name: n.where.kind.String(), kind: n.where.kind, stored: n.where.stored, dims: n.dims, elems: elems}
 	c.Name, c.Kind = name, c.value.kind
 	c.layout = layout{stored: c.stored, elems: elems, spans: spans, object: &objectLayout{how.root, how.exact, n.where}}
@@ -108,6 +109,7 @@ func membersOf(b *branchRecord, how candidate, n numericMember, spans []span) []
 	levels := []branch{c}
 	for k := 1; k < len(n.lists); k++ {
 		l := c
+		l.also = ""
 		l.value = value{name: Int32.String(), kind: Int32, stored: plainly(Int32), elems: 1, counter: Vector}
 		l.Field = Field{Name: fmt.Sprintf("%s_n%d", name, k), Kind: Int32, Counter: Vector, Nested: name, Index: k}
 		l.Type = strings.Repeat("[]", len(n.lists)-k) + l.value.name

@@ -234,3 +234,19 @@ func TestNestedRoundTrip(t *testing.T) {
 		t.Errorf("lengths that are wrong: %v", err)
 	}
 }
+
+// A member is found by what ROOT calls it, too.
+func TestNamesOfROOT(t *testing.T) {
+	tree, err := Open(context.Background(), "t", "testdata/vectors.root")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	table, err := tree.Read([]string{"p.fP.fY", "l.fE"}, 0, tree.Len())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if table.Columns[0].Name != "p.py" || table.Jagged[0].Name != "l.E" {
+		t.Errorf("%v", Names(table.Fields()))
+	}
+}

@@ -463,6 +463,11 @@ func (t *Tree) index(name string) (columns []int, err error) {
 	if columns != nil {
 		return columns, nil
 	}
+	for i, c := range t.columns {
+		if b := t.branches[c.branch]; b.dims == nil && b.also == name {
+			return []int{i}, nil
+		}
+	}
 	for _, b := range t.branches {
 		if b.Name == name && b.Reason != "" {
 			return nil, fmt.Errorf("rootio: branch %q of tree %q of %q cannot be read as a column: %s", name, t.name, t.parts[0].file, b.Reason)
