@@ -131,8 +131,11 @@ func (f *rootFile) howStored(b *branchRecord, spans []span) (candidate, error) {
 		clones = b.element.clones
 	}
 	candidates, err := candidatesOf(classes, b, clones)
-	if err != nil || len(candidates) == 0 || len(spans) == 0 {
+	switch {
+	case err != nil || len(candidates) == 0:
 		return candidate{}, err
+	case len(spans) == 0: // there is nothing to try it on, and nothing to read
+		return candidates[0], nil
 	}
 	memory := &budget{}
 	memory.left.Store(f.most())
