@@ -102,6 +102,10 @@ def uuid(file):
     return str(opened.file.uuid)
 
 
+import classes
+
+with open(os.path.join(here, "..", "..", "rootio", "classes.tsv")) as table:
+    check(table.read().splitlines() == list(classes.lines()), "rootio/classes.tsv is not what classes.py prints")
 ROOT.gInterpreter.Declare(open(os.path.join(here, "input.h")).read())
 ROOT.write_input("in.root", 300)
 source = by_root("in.root", "t")
@@ -127,6 +131,26 @@ new = compare("carried.root", "t", carried)
 check(set(carried) <= set(new), "carried.root lacks", set(carried) - set(new))
 compare("again.root", "t", carried)
 compare("scored.root", "t", source)
+
+run("generate", "-m", "all.eidolon", "-n", "200000", "--seed", "3", "-o", "many.root")
+opened = ROOT.TFile.Open("many.root")
+clusters = opened.Get("t").GetClusterIterator(0)
+starts = []
+while (start := clusters()) < 200000:
+    starts.append(start)
+t = opened.Get("t")
+check(len(starts) > 3, "many.root has clusters at", starts)
+check(t.GetTotBytes() > t.GetZipBytes() > 0, "many.root has", t.GetTotBytes(), t.GetZipBytes(), "bytes")
+check(opened.GetListOfKeys().First().GetName() == "t", "the tree is not the first key")
+opened.Close()
+opened = ROOT.TFile.Open("carried.root")
+t = opened.Get("t")
+check(t.GetTitle() == "a tree", "the title of the tree is", t.GetTitle())
+check(t.GetAlias("twice") == "2*F" and t.GetUserInfo().GetSize() == 2 and t.GetUserInfo().FindObject("luminosity").GetVal() == 1.5, "aliases or user information are lost")
+order = [b.GetName() for b in t.GetListOfBranches() if b.GetName() in source]
+check(order == list(source), "the branches come as", order)
+check(t.GetLeaf("f16b").GetTitle() == "f16b/f[0,200,10]", "f16b is", t.GetLeaf("f16b").GetTitle())
+opened.Close()
 
 with uproot.open("histograms.root") as file:
     for name in ("F", "fixed_0"):

@@ -2,6 +2,8 @@
 
 #include <TFile.h>
 #include <TRandom3.h>
+#include <TNamed.h>
+#include <TParameter.h>
 #include <TTree.h>
 #include <vector>
 
@@ -45,5 +47,8 @@ void write_input(const char *name, int events) {
     fill(vc, r, 100); fill(vuc, r, 100); fill(vl, r, 100); fill(vul, r, 100); fill(vb, r, 2);
     t.Fill();
   }
+  t.SetAlias("twice", "2*F");
+  t.GetUserInfo()->Add(new TNamed("author", "ROOT"));
+  t.GetUserInfo()->Add(new TParameter<double>("luminosity", 1.5));
   t.Write();
 }
