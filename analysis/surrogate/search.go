@@ -369,12 +369,14 @@ func (o Options) compete(ctx context.Context, s *Surrogate, t *rootio.Table, w [
 		}
 		return spec, nil
 	}
-	symmetric := proposals[0].Choice
-	proposals = proposals[1:]
 	var rotated *features.Spec
-	if !over() {
-		if rotated, err = fit(symmetric); err != nil {
-			return nil, err
+	var symmetric coordinates.Choice
+	if proposals[0].Kind == coordinates.Rotation {
+		symmetric, proposals = proposals[0].Choice, proposals[1:]
+		if !over() {
+			if rotated, err = fit(symmetric); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if rotated != nil && len(rotated.Refused) > 0 {

@@ -58,8 +58,8 @@ func Propose(t *rootio.Table, found []vectors.Vector) (proposals []Proposal) {
 	if len(full) > mostVectors {
 		full = full[:mostVectors]
 	}
-	if len(found) > 0 {
-		add(0, Rotation, found...)
+	if turned := slices.DeleteFunc(slices.Clone(found), func(v vectors.Vector) bool { return v.Relative }); len(turned) > 0 {
+		add(0, Rotation, turned...)
 	}
 	if len(cartesian) > 0 {
 		add(0, Polar, cartesian...)

@@ -47,6 +47,9 @@ func (s *Search) rotate() (angle, why string) {
 	}
 	for i := range s.options.Vectors.Vectors {
 		v := &s.options.Vectors.Vectors[i]
+		if v.Relative {
+			continue // a difference of azimuths stays what it is
+		}
 		if v.Phi != "" {
 			add(v.Phi, !v.Absent && !v.Transverse)
 		}
