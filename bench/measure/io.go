@@ -17,8 +17,8 @@ import (
 )
 
 // IOResult is how fast a file is read, in million events per second: by groot alone,
-// value by value into the same columns; by rootio; and by rootio when it compares all
-// checksums first, as it does by default. Ratio is that of the second to the first,
+// value by value into the same columns; by rootio; and by rootio when it compares the
+// records of the file with each other first, as it does by default. Ratio is that of the second to the first,
 // the median over rounds in which both ran in turn.
 type IOResult struct {
 	File     string  `json:"file"` // its compression and columns

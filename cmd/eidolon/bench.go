@@ -199,8 +199,8 @@ func newBenchIO() *cobra.Command {
 		Short: "Measure how fast ROOT files are read",
 		Long: `Bench io writes files of events with ten float columns, and of a quarter as many
 events with up to 7 objects of five, and measures how fast they are read into memory:
-by go-hep's groot alone, by eidolon, and by eidolon with the check of all checksums that
-comes first by default. They run in turn, five times; the best of each is shown, and
+by go-hep's groot alone, by eidolon, and by eidolon as it reads by default: it first compares
+the records of the file with each other. They run in turn, five times; the best of each is shown, and
 the median of the ratios.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -23,7 +23,10 @@ func TestFlagsGivenTwice(t *testing.T) {
 			}
 			seen++
 			v, ok := values[f.Value.Type()]
-			if !ok {
+			switch {
+			case f.Name == "format":
+				v = [2]string{"rntuple", "ttree"}
+			case !ok:
 				v = [2]string{"a", "b"}
 			}
 			if err := cmd.Flags().Set(f.Name, v[0]); err != nil {

@@ -191,7 +191,7 @@ func TestConditional(t *testing.T) {
 	for _, f := range out.Fields() {
 		got = append(got, f.Name)
 	}
-	if want := []string{"mass", "y", "phi", "mu1_pt", "pdg", "pt", "hits", "known", "event_index"}; !slices.Equal(got, want) {
+	if want := []string{"mass", "y", "pt", "phi", "mu1_pt", "pdg", "hits", "known", "event_index"}; !slices.Equal(got, want) {
 		t.Errorf("branches %v, want %v", got, want)
 	}
 	if out.Len() != 3000 {
