@@ -254,7 +254,7 @@ func (t *Tree) match(p *part, branches []branch) error {
 			faults = append(faults, fmt.Sprintf("branch %q is missing", want.Name))
 		case !got.isColumn():
 			faults = append(faults, fmt.Sprintf("branch %q cannot be read: %s", want.Name, got.Reason))
-		case got.Kind != want.Kind || got.Array != want.Array || got.Counter != want.Counter:
+		case got.Kind != want.Kind || got.Array != want.Array || got.Counter != want.Counter || got.Nested != want.Nested || got.Index != want.Index:
 			faults = append(faults, fmt.Sprintf("branch %q is %s, not %s", want.Name, got.Type, want.Type))
 		}
 		p.branches[i] = got

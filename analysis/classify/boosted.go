@@ -56,6 +56,9 @@ func NewBoosted(columns []string, found vectors.Found, symmetric bool) *Boosted 
 	b := &Boosted{Vectors: found, Symmetric: symmetric}
 	changes := map[string]bool{}
 	for _, v := range found.Vectors {
+		if v.Relative {
+			continue
+		}
 		for _, name := range []string{v.Phi, v.PX, v.PY} {
 			changes[name] = symmetric
 		}
@@ -308,6 +311,9 @@ func (b *Boosted) Load(tensors []training.Tensor, branches []string) error {
 				return fmt.Errorf("the ratio depends on %q, which is no branch of the model", name)
 			}
 		}
+	}
+	if !b.Vectors.IsSound() {
+		return errors.New("the momenta of the ratio are damaged")
 	}
 	b.derive()
 	if b.dim() == 0 || len(b.Rounds) == 0 || len(b.Rounds) > mostRounds {

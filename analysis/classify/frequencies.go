@@ -34,10 +34,13 @@ const (
 )
 
 // FitFrequencies finds the means of a ratio given the values of some columns, by events of the density that is refined: their columns, a
-// table for each piece of them, and log r of all. The means of rare combinations are near 1. Columns come first that fit
-// into a key. The error is that a column is missing.
+// table for each piece of them, and log r of all. The means of rare combinations are near 1. The last columns are left out if the
+// combinations do not fit into a key. It returns nil where no combination is frequent. The error is that a column is missing.
 func FitFrequencies(columns []string, values [][]float64, events []*rootio.Table, logs []float64) (*Frequencies, error) {
-	const prior = 100 // events, with the mean of all
+	const (
+		prior = 100 // events, with the mean of all
+		least = 10
+	)
 	f := &Frequencies{Columns: columns, Values: values}
 	for !f.hasKeys() {
 		f.Columns, f.Values = f.Columns[:len(f.Columns)-1], f.Values[:len(f.Values)-1]
@@ -58,8 +61,13 @@ func FitFrequencies(columns []string, values [][]float64, events []*rootio.Table
 		}
 		at += len(keys)
 	}
-	for key := range sums {
-		f.Keys = append(f.Keys, key)
+	for key, n := range counts {
+		if n >= least {
+			f.Keys = append(f.Keys, key)
+		}
+	}
+	if len(f.Keys) == 0 {
+		return nil, nil
 	}
 	slices.Sort(f.Keys)
 	for _, key := range f.Keys {

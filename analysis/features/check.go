@@ -24,6 +24,9 @@ func (s *Spec) Check(given *Context) error {
 	if len(s.Branches) == 0 {
 		return errors.New("features: there are no branches")
 	}
+	if s.Momenta != nil && !s.Momenta.IsSound() {
+		return errors.New("features: the momenta are damaged")
+	}
 	conditions := given.Names()
 	for _, name := range s.Given {
 		if !slices.Contains(conditions, name) || !v.Add(name) {

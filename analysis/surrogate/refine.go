@@ -176,10 +176,10 @@ func (s *Surrogate) learntColumns() []string {
 	return slices.DeleteFunc(slices.Clone(s.Names()), func(name string) bool { return slices.Contains(numbers, name) })
 }
 
-// shared returns the names of the columns of codes, and of those with values that many events share, each with these values. Those of the
+// shared returns, of some columns, the names of those of codes, and of those with values that many events share, each with these values. Those of the
 // fewest values come first.
-func (s *Surrogate) shared() (names []string, values [][]float64) {
-	columns, all := s.learntColumns(), slices.Clone(s.Parts[0].Features.Columns)
+func (s *Surrogate) shared(columns []string) (names []string, values [][]float64) {
+	all := slices.Clone(s.Parts[0].Features.Columns)
 	slices.SortStableFunc(all, func(a, b features.Column) int {
 		return len(a.Codes) + len(a.Spikes) - len(b.Codes) - len(b.Spikes)
 	})
@@ -204,13 +204,20 @@ func (tr *Training) sampleOf() (t *rootio.Table, w []float64, folds []int) {
 	}
 	var places []int
 	take := func(rows []int, most int, fold func(i int) int) {
-		for _, i := range rows[:min(len(rows), most)] {
+		n := min(len(rows), most)
+		for k := range n { // all over the file, which may be ordered
+			i := rows[k*len(rows)/n]
 			places, w, folds = append(places, i), append(w, weight[i]), append(folds, fold(i))
 		}
 	}
 	most := tr.Card.Options.effort().most
-	take(tr.learn, most, func(i int) int { return int(philox.Uint64(0, streamRefine, uint64(i)) % refineFolds) })
-	take(tr.judge, most, func(int) int { return -1 })
+	folded := func(i int) int { return int(philox.Uint64(0, streamRefine, uint64(i)) % refineFolds) }
+	take(tr.learn, most, folded)
+	if tr.Card.Plan.Folds() { // the model has learnt from all
+		take(tr.judge, most, folded)
+	} else {
+		take(tr.judge, most, func(int) int { return -1 })
+	}
 	return tr.table.Take(places), w, folds
 }
 
@@ -238,7 +245,7 @@ func (tr *Training) sampleOfModel(ctx context.Context, data *rootio.Table, w []f
 	seed := philox.Uint64(tr.Card.Options.Seed, streamRefineBy, round)
 	model = rootio.NewTable(tr.Fields(), n)
 	for lo := 0; lo < n; lo += ratioPiece {
-		if limit > 0 && time.Since(begin) > limit && lo >= len(tr.learn) {
+		if limit > 0 && time.Since(begin) > limit && lo >= min(len(tr.learn), most) {
 			n = lo
 			break
 		}
@@ -357,12 +364,12 @@ func (tr *Training) refineOnce(ctx context.Context, round uint64) (better *Refin
 		for k, i := range unseen {
 			weights[k] = w[i]
 		}
-		held, error := judges(weights).paired(logs, nil)
+		held, heldError := judges(weights).paired(logs, nil)
 		more, sigma := judges(weights).paired(logs, previous)
-		if !(more > -sigma) || len(unseen) > refineLeast && !(more > 0) {
-			return nil, fmt.Sprintf("events that the model has not seen become %.2g nats less likely", -more), nil
+		if !(more > -sigma) || len(unseen) > refineLeast && !(more > max(0, refineGain-sigma)) {
+			return nil, fmt.Sprintf("events that the model has not seen would gain %+.2g ± %.1g nats only", more, sigma), nil
 		}
-		r.HeldOut, r.HeldOutError = &held, error
+		r.HeldOut, r.HeldOutError = &held, heldError
 	}
 	return r, "", nil
 }
@@ -374,7 +381,7 @@ func (r *Refinement) normalise(ctx context.Context, s *Surrogate, data *rootio.T
 	plain.Ratio, plain.Refined = nil, nil
 	r.Largest = r.Boosted.Largest()
 	if len(s.Context.Columns) == 0 {
-		names, values := s.shared()
+		names, values := s.shared(r.Boosted.Columns)
 		var codes []*rootio.Table
 		logs, err := r.sampleLogs(ctx, &plain, refineMost, func(piece *rootio.Table) {
 			t := &rootio.Table{}
@@ -391,6 +398,8 @@ func (r *Refinement) normalise(ctx context.Context, s *Surrogate, data *rootio.T
 			if r.Boosted.Frequencies, err = classify.FitFrequencies(names, values, codes, logs); err != nil {
 				return err
 			}
+		}
+		if r.Boosted.Frequencies != nil {
 			r.Largest = r.Boosted.Largest()
 			for at, t := 0, codes; len(t) > 0; at, t = at+t[0].Len(), t[1:] {
 				if err := r.Boosted.Frequencies.Divide(logs[at:at+t[0].Len()], t[0]); err != nil {

@@ -202,13 +202,21 @@ func compact(s string) []string {
 	return []string{s}
 }
 
-// isAzimuthalDifference reports whether a branch is called the difference of two azimuths: dphi, deltaPhi12, DPHI_ll.
+// isAzimuthalDifference reports whether a branch is called the difference of the azimuths of the two objects that there are: dphi, deltaPhi12,
+// DPHI_ll, but not dphi_lep_met.
 func isAzimuthalDifference(branch string) bool {
 	var text strings.Builder
 	for _, w := range split(branch) {
 		text.WriteString(w.text)
 	}
-	return strings.HasPrefix(text.String(), "dphi") || strings.HasPrefix(text.String(), "deltaphi") || strings.HasPrefix(text.String(), "absdphi")
+	for _, start := range []string{"dphi", "deltaphi", "absdphi"} {
+		if rest, ok := strings.CutPrefix(text.String(), start); ok {
+			rest = strings.Trim(rest, "0123456789")
+			half := len(rest) / 2
+			return rest[:half] == rest[half:] // "", ll, mumu
+		}
+	}
+	return false
 }
 
 // tidy makes a name of what is left of one without the role.

@@ -436,7 +436,7 @@ func (c *checker) massOfEnergy(v *Vector, gev float64) {
 		v.Mass, v.MassOf = known.Mass*gev, article(known.Name)+", by "+v.E
 		return
 	}
-	if m <= err {
+	if !(m > err) { // or beyond what numbers can hold, in strange units
 		m = 0
 	}
 	v.Mass, v.MassOf = m, "from "+v.E

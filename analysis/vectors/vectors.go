@@ -55,6 +55,24 @@ type Vector struct {
 	Level string `json:"level,omitempty"`
 }
 
+// IsSound reports whether momenta that were read from a file make sense: each has its components, and where the difference of
+// azimuths is known there are two momenta.
+func (f *Found) IsSound() bool {
+	relative := 0
+	for i := range f.Vectors {
+		v := &f.Vectors[i]
+		if o := v.Operand(); !v.IsPolar() && !v.IsCartesian() || !o.IsSound() {
+			return false
+		}
+		if v.Relative {
+			if relative++; !v.Transverse || v.PT == "" || (relative == 1) != (v.Phi == "") || relative > 1 && (i == 0 || !f.Vectors[i-1].Relative) {
+				return false
+			}
+		}
+	}
+	return relative == 0 || relative == 2
+}
+
 // IsPolar reports whether the momentum is there as transverse momentum, pseudorapidity and azimuth, be it beside px, py
 // and pz.
 func (v *Vector) IsPolar() bool {
@@ -185,7 +203,7 @@ func Find(t *rootio.Table, opts Options) Found {
 				take(*v)
 			}
 		}
-		if pair := proposeRelative(t.Fields()); len(pair) > 0 && isFree(&pair[0]) && isFree(&pair[1]) && c.check(&pair[0]) && c.check(&pair[1]) {
+		if pair := proposeRelative(t.Fields()); len(pair) > 0 && len(f.Vectors) == 0 && isFree(&pair[0]) && isFree(&pair[1]) && c.check(&pair[0]) && c.check(&pair[1]) {
 			take(pair[0])
 			take(pair[1])
 		}
@@ -280,8 +298,8 @@ func propose(fields []rootio.Field) (found []Vector) {
 	return found
 }
 
-// proposeRelative returns two transverse momenta and the difference of their azimuths, where the names speak of these and of no other
-// momentum that is not complete.
+// proposeRelative returns two transverse momenta and the difference of their azimuths, where the names speak of these and of nothing
+// else.
 func proposeRelative(fields []rootio.Field) (pair []Vector) {
 	complete := map[string]bool{}
 	for _, v := range propose(fields) {

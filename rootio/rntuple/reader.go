@@ -135,7 +135,7 @@ func (r *Reader) column(id, place int, elements int64) (*pageReader, error) {
 	}
 	p.lead, p.elements = 0, p.chunk.elements
 	if elements >= 0 && p.elements != elements {
-		if p.elements > elements || !t.columns[column].deferred && column < len(c.columns) {
+		if p.elements > elements || !t.columns[column].deferred {
 			return nil, fmt.Errorf("field %q has %d values in cluster %d, not %d", t.qualified(id), p.elements, r.cluster, elements)
 		}
 		p.lead, p.elements = elements-p.elements, elements
@@ -321,6 +321,9 @@ func (p *pageReader) each(lo, hi int64, do func(at, n, from int), zeros func(n i
 	}
 	pages := p.chunk.pages
 	for i := sort.Search(len(pages), func(i int) bool { return p.lead+pages[i].first+pages[i].elements > lo }); lo < hi; i++ {
+		if pages[i].elements == 0 {
+			continue
+		}
 		if err := p.load(i); err != nil {
 			return p.tuple.pageError(p.column, p.cluster, i, err)
 		}
@@ -384,6 +387,9 @@ var errOrder = errors.New("its ends do not follow each other")
 // collection appends to dst[:0] where the collections [lo, hi) end, counted from the start of
 // the first, and returns the range of their elements, too.
 func (p *pageReader) collection(dst []uint64, lo, hi int64) (ends []uint64, first, last int64, err error) {
+	if err := p.has(hi); err != nil { // before memory is asked for
+		return nil, 0, 0, err
+	}
 	ends = slices.Grow(dst[:0], int(hi-lo))[:hi-lo]
 	if hi == lo {
 		return ends, 0, 0, nil

@@ -43,14 +43,14 @@ func (s *Search) findHarmonics() {
 		return
 	}
 	for _, y := range numbers {
-		values := lookAt(s.load(y.Name))
+		values := lookAt(s.some(y.Name, enoughToLook))
 		var best *step.Harmonic
 		least := near * values.spread
 		for _, name := range angles {
 			if s.over() {
 				return
 			}
-			h := fitHarmonic(values.x, lookAt(s.load(name)).x, s.circles[name].Period)
+			h := fitHarmonic(values.x, lookAt(s.some(name, enoughToLook)).x, s.circles[name].Period)
 			if h == nil {
 				continue
 			}

@@ -182,10 +182,10 @@ func (s *Search) dependsOn(angle string) string {
 		return cos, sin
 	}
 	largest, which, tests := 0.0, "", 0
-	look := func(name string, k int, cos, sin, g, h []float64) {
+	look := func(name string, k, every int, cos, sin, g, h []float64) {
 		tests++
 		var re, im, squares float64
-		for i := range g {
+		for i := 0; i < len(g); i += every {
 			v := w[i] * g[i] * h[i]
 			re += v * cos[i]
 			im += v * sin[i]
@@ -198,12 +198,12 @@ func (s *Search) dependsOn(angle string) string {
 	one := slices.Repeat([]float64{1}, n)
 	for k := 1; k <= alone; k++ {
 		cos, sin := harmonics(k)
-		look("its distribution", k, cos, sin, one, one)
+		look("its distribution", k, 1, cos, sin, one, one)
 		if k > together {
 			continue
 		}
 		for _, f := range functions {
-			look("its dependence on "+f.name, k, cos, sin, f.x, one)
+			look("its dependence on "+f.name, k, 1, cos, sin, f.x, one)
 		}
 		if len(functions) > 2*most {
 			continue
@@ -212,7 +212,7 @@ func (s *Search) dependsOn(angle string) string {
 		m := min(n, max(work/(together*pairs+1), 1000))
 		for i, f := range functions {
 			for _, g := range functions[:i+1] {
-				look("its dependence on "+f.name+" and "+g.name, k, cos[:m], sin[:m], f.x[:m], g.x[:m])
+				look("its dependence on "+f.name+" and "+g.name, k, n/m, cos, sin, f.x, g.x)
 			}
 		}
 		if s.ctx.Err() != nil {
