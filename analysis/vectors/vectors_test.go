@@ -114,6 +114,11 @@ func TestRelative(t *testing.T) {
 			t.Fatalf("the transverse mass is %g, want %g", m, want)
 		}
 	}
+	s.columns[2].Name = "dphi_lep_met"
+	if f := s.find(); len(f.Vectors) > 0 {
+		t.Errorf("of lep and met it is, not of %v", &f)
+	}
+	s.columns[2].Name = "dphi"
 	s.add("ptmiss", func(int) float64 { return s.r.ExpFloat64() })
 	s.add("pt3", func(int) float64 { return s.r.ExpFloat64() })
 	if f := s.find(); len(f.Vectors) > 0 {
@@ -401,5 +406,31 @@ func TestOddTables(t *testing.T) {
 			q.Fill(x, table, 0)
 		}
 		_ = f.String()
+	}
+}
+
+// TestIsSound checks that momenta from a damaged file are told from those that were found.
+func TestIsSound(t *testing.T) {
+	pair := []Vector{{Name: "p1", PT: "pt1", Transverse: true, Relative: true}, {Name: "p2", PT: "pt2", Phi: "dphi", Transverse: true, Relative: true}}
+	for name, c := range map[string]struct {
+		vectors []Vector
+		want    bool
+	}{
+		"none":                         {nil, true},
+		"polar":                        {[]Vector{{Name: "a", PT: "pt", Eta: "eta", Phi: "phi"}}, true},
+		"energy":                       {[]Vector{{Name: "a", PX: "x", PY: "y", PZ: "z", E: "e", MassFrom: "e"}}, true},
+		"a pair":                       {pair, true},
+		"the second alone":             {pair[1:], false},
+		"the first alone":              {pair[:1], false},
+		"in another order":             {[]Vector{pair[1], pair[0]}, false},
+		"another between":              {[]Vector{pair[0], {Name: "met", PT: "met", Phi: "metphi", Transverse: true}, pair[1]}, false},
+		"no direction":                 {[]Vector{{Name: "a", PT: "x"}}, false},
+		"a mass of nowhere":            {[]Vector{{Name: "a", PT: "pt", Eta: "eta", Phi: "phi", MassFrom: "m"}}, false},
+		"a mass that is not a number":  {[]Vector{{Name: "a", PT: "pt", Eta: "eta", Phi: "phi", Mass: math.NaN()}}, false},
+		"a column that has not a name": {[]Vector{{Name: "a", PT: "pt", Eta: "", Phi: "phi"}}, false},
+	} {
+		if f := (Found{Vectors: c.vectors}); f.IsSound() != c.want {
+			t.Errorf("%s: sound: %v", name, !c.want)
+		}
 	}
 }
