@@ -290,7 +290,7 @@ func (f *rootFile) leavesOf(tree *treeRecord, b *branchRecord) ([]branch, error)
 		v, err := f.valueOf(leaf)
 		c.Type = v.name
 		if v.isObject && len(b.leaves) == 1 {
-			return f.objectsOf(tree, b, v.name), nil
+			return f.objectsOf(tree, b, v.name)
 		}
 		where := shapes.add(leaf, v)
 		switch {

@@ -27,14 +27,16 @@ func (e *kindError) Unwrap() []error { return []error{e.err, e.kind} }
 // asDamage returns the error as one about a damaged file, unless the reading itself
 // failed or was cancelled.
 func asDamage(err error) error {
-	if err == nil || errors.Is(err, ErrDamaged) || errors.Is(err, ErrUnreachable) ||
-		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if _, failed := errors.AsType[*readError](err); failed {
+	if err == nil || errors.Is(err, ErrDamaged) || isOfMedium(err) {
 		return err
 	}
 	return &kindError{err, ErrDamaged}
+}
+
+// isOfMedium reports whether the reading itself failed or was cancelled.
+func isOfMedium(err error) bool {
+	_, failed := errors.AsType[*readError](err)
+	return failed || errors.Is(err, ErrUnreachable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, fs.ErrNotExist)
 }
 
 // readError is an error of the medium, not of what is on it.

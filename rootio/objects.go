@@ -25,27 +25,30 @@ type candidate struct {
 	found []numericMember
 }
 
-// objectsOf returns the columns of a branch of objects. The first of them stands for the
+// objectsOf returns the columns of a branch of objects. An error is one of reading. The first of them stands for the
 // object itself.
-func (f *rootFile) objectsOf(tree *treeRecord, b *branchRecord, class string) []branch {
+func (f *rootFile) objectsOf(tree *treeRecord, b *branchRecord, class string) ([]branch, error) {
 	whole := branch{isLeaf: true, of: b.name}
 	whole.Name, whole.Title, whole.Type = b.column, titleOf(b), class
 	whole.Reason = "it holds a " + class + " per event, neither a number nor an array of numbers"
 	if b.entries == 0 && tree.entries > 0 {
 		whole.Reason = fmt.Sprintf("it has 0 entries, the tree %d", tree.entries)
-		return []branch{whole}
+		return []branch{whole}, nil
 	}
 	spans, err := spansOf(b)
 	var how candidate
 	if err == nil {
 		how, err = f.howStored(b, spans)
 	}
+	if isOfMedium(err) {
+		return nil, err
+	}
 	if err != nil {
 		whole.Reason += ": " + err.Error()
-		return []branch{whole}
+		return []branch{whole}, nil
 	}
 	if len(how.found) == 0 {
-		return []branch{whole}
+		return []branch{whole}, nil
 	}
 	whole.Reason = "it is an object: read its members"
 	whole.isLeaf = false
@@ -59,7 +62,7 @@ func (f *rootFile) objectsOf(tree *treeRecord, b *branchRecord, class string) []
 			branches = append(branches, m)
 		}
 	}
-	return branches
+	return branches, nil
 }
 
 // membersOf returns the columns of a number in an object.
@@ -150,7 +153,12 @@ func (f *rootFile) howStored(b *branchRecord, spans []span) (candidate, error) {
 			r.layout.object = &objectLayout{root: c.root, exact: c.exact}
 			fault := r.load(spans[0])
 			var w walker
-			if fault == nil {
+			switch {
+			case isOfMedium(fault):
+				return candidate{}, fault
+			case fault != nil: // who reads it is told
+				return c, nil
+			default:
 				const most = 1000
 				for i := range min(len(r.starts), most) {
 					lo, hi := r.bounds(i, i+1)

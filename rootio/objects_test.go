@@ -1,9 +1,12 @@
 package rootio
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -248,5 +251,42 @@ func TestNamesOfROOT(t *testing.T) {
 	}
 	if table.Columns[0].Name != "p.py" || table.Jagged[0].Name != "l.E" {
 		t.Errorf("%v", Names(table.Fields()))
+	}
+}
+
+// TestDamagedObject checks that damage of the first objects is said to who reads them, and no column is left out for it without a word.
+func TestDamagedObject(t *testing.T) {
+	ctx := context.Background()
+	file := filepath.Join(t.TempDir(), "damaged.root")
+	good, err := os.ReadFile("testdata/vectors.root")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := ReadFile(ctx, "t", "testdata/vectors.root")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for at := range good {
+		if !bytes.HasPrefix(good[at:], []byte("ZL\x08")) {
+			continue
+		}
+		bad := bytes.Clone(good)
+		bad[at+15] ^= 0x10 // within a compressed block
+		if err := os.WriteFile(file, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		after, err := ReadFile(ctx, "t", file)
+		switch {
+		case errors.Is(err, ErrDamaged):
+			found++
+		case err != nil:
+			t.Errorf("byte %d: %v", at, err)
+		case len(after.Columns) != len(before.Columns) || len(after.Jagged) != len(before.Jagged):
+			t.Errorf("byte %d: %d columns, %d of them of lists, instead of %d and %d", at, len(after.Columns)+len(after.Jagged), len(after.Jagged), len(before.Columns)+len(before.Jagged), len(before.Jagged))
+		}
+	}
+	if found < 3 {
+		t.Errorf("damage was found in %d blocks", found)
 	}
 }
