@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/eidolon-hep/eidolon/analysis/classify"
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/vectors"
 	"github.com/eidolon-hep/eidolon/kernels/philox"
 	"github.com/eidolon-hep/eidolon/rootio"
@@ -179,7 +180,7 @@ func (e *Exchange) isUnordered(t *rootio.Table, learnt []string) bool {
 		}
 		a, _ := t.Column(name)
 		b, _ := t.Column(other)
-		both := ranksOf(append(a.Float64s(), b.Float64s()...))
+		both := column.Ranks(append(a.Float64s(), b.Float64s()...))
 		x[j], exchanged[j] = both[:t.Len()], both[t.Len():]
 	}
 	largest, tests := 0.0, 0
@@ -204,21 +205,6 @@ func (e *Exchange) isUnordered(t *rootio.Table, learnt []string) bool {
 		}
 	}
 	return float64(tests)*math.Erfc(largest/math.Sqrt2) > alarm
-}
-
-// ranksOf returns the ranks of values between −1 and 1, those of equal ones being equal; 0 for what is no number.
-func ranksOf(x []float64) []float64 {
-	sorted := slices.Clone(x)
-	slices.Sort(sorted)
-	ranks := make([]float64, len(x))
-	for i, v := range x {
-		if v == v {
-			lo, _ := slices.BinarySearch(sorted, v)
-			hi, _ := slices.BinarySearch(sorted, math.Nextafter(v, math.Inf(1)))
-			ranks[i] = float64(lo+hi)/float64(len(x)) - 1
-		}
-	}
-	return ranks
 }
 
 // exchanged returns the events for a pass over them: in the first one as they are, later with identical objects in one order or

@@ -149,13 +149,7 @@ func (s *Surrogate) CheckRatio(of *classify.Ratio) error {
 	if names := s.Context.Names(); len(names) > 0 {
 		return fmt.Errorf("%w: the model is conditional on %s, and Z would depend on that", ErrOtherRatio, strings.Join(names, ", "))
 	}
-	numbers := s.Numbers()
-	var learnt []string
-	for _, name := range s.Names() {
-		if !slices.Contains(numbers, name) {
-			learnt = append(learnt, name)
-		}
-	}
+	learnt := s.learntColumns()
 	without := func(names, others []string) string {
 		return strings.Join(slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(others, name) }), ", ")
 	}

@@ -400,7 +400,7 @@ func (d *Decoder) block(dst []byte, out int) (int, error) {
 	literals, distances := &d.literals.entries, &d.distances.entries
 	src, at, buffer, have := d.src, d.at, d.buffer, d.have
 
-	// A turn takes up to three entries of literals, or a length and a distance: 48 bits at most, of 56. Neither source nor
+	// A turn takes up to four entries of literals, or a length and a distance: 48 bits at most, of 56. Neither source nor
 	// destination ends within it.
 	for at+8 <= len(src) && out+margin <= len(dst) {
 		buffer |= binary.LittleEndian.Uint64(src[at:]) << (have & 63)

@@ -7,6 +7,7 @@ import (
 
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/eidolon-hep/eidolon/analysis/column"
 	"github.com/eidolon-hep/eidolon/analysis/features/step"
 )
 
@@ -166,7 +167,7 @@ func (s *Search) dependsOn(angle string) string {
 				add(field.Name, x, func(v float64) float64 { return finite(math.Sin(k * turn * v)) })
 			}
 		default:
-			ranks := ranksOf(x)
+			ranks := column.Ranks(x)
 			add(field.Name, ranks, func(r float64) float64 { return r })
 			add(field.Name, ranks, func(r float64) float64 { return r * r })
 		}
@@ -231,20 +232,4 @@ func finite(v float64) float64 {
 		return 0
 	}
 	return v
-}
-
-// ranksOf returns the ranks of values between −1 and 1, those of equal ones being equal; 0 for what is no number.
-func ranksOf(x []float64) []float64 {
-	sorted := slices.Clone(x)
-	slices.Sort(sorted)
-	ranks := make([]float64, len(x))
-	for i, v := range x {
-		if v != v {
-			continue
-		}
-		lo, _ := slices.BinarySearch(sorted, v)
-		hi, _ := slices.BinarySearch(sorted, math.Nextafter(v, math.Inf(1)))
-		ranks[i] = float64(lo+hi)/float64(len(x)) - 1
-	}
-	return ranks
 }
